@@ -1,0 +1,3 @@
+"""Python client for InvokeAI."""
+
+__version__ = "2.0.0"
