@@ -13,13 +13,14 @@
     │   │   └── InputValueError         a value of the wrong type, or out of range
     │   ├── NotReadyError               the workflow cannot be sent as it is: all findings
     │   └── ModelNotFoundError          a model that the server lacks
-    ├── ServerUnreachableError          no answer from the address (also a ConnectionError)
-    │   └── NotInvokeAIError            something answers, but it is not InvokeAI
-    ├── RequestTimeoutError             one request took too long (also a TimeoutError)
-    ├── APIRequestError                 the server refused a request: .status_code, .payload
+    ├── APIRequestError                 a request that did not succeed: .status_code, .payload
     │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403,
     │   │   NotFoundError 404, ConflictError 409, UnprocessableError 422
-    │   └── ServerError                 5xx
+    │   ├── ServerError                 5xx
+    │   ├── ServerUnreachableError      no answer from the address (also a ConnectionError)
+    │   │   ├── ConnectionLostError     the request was sent; its answer never came
+    │   │   └── NotInvokeAIError        something answers, but it is not InvokeAI
+    │   └── RequestTimeoutError         one request took too long (also a TimeoutError)
     ├── RunError                        something about a run
     │   ├── RunFailedError              a node failed on the server
     │   ├── RunCanceledError            the run was canceled or removed from the queue
@@ -40,7 +41,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
-def _rebuild(cls: type[InvokeAIClientError], args: tuple[Any, ...], state: dict[str, Any]) -> InvokeAIClientError:
+def _rebuild(
+    cls: type[InvokeAIClientError], args: tuple[Any, ...], state: dict[str, Any]
+) -> InvokeAIClientError:
     error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)
@@ -168,24 +171,6 @@ class ModelNotFoundError(UsageError):
 # --------------------------------------------------------------------------- the connection
 
 
-class ServerUnreachableError(InvokeAIClientError, ConnectionError):
-    """Nothing answers at the address."""
-
-    code = "unreachable"
-
-
-class NotInvokeAIError(ServerUnreachableError):
-    """Something answers at the address, but it does not speak InvokeAI's API."""
-
-    code = "not_invokeai"
-
-
-class RequestTimeoutError(InvokeAIClientError, TimeoutError):
-    """One request was not answered in time."""
-
-    code = "request_timeout"
-
-
 class APIRequestError(InvokeAIClientError):
     """The server refused a request, or failed at it.
 
@@ -257,6 +242,30 @@ class ServerError(APIRequestError):
     """HTTP 5xx."""
 
     code = "api_5xx"
+
+
+class ServerUnreachableError(APIRequestError, ConnectionError):
+    """Nothing answers at the address."""
+
+    code = "unreachable"
+
+
+class ConnectionLostError(ServerUnreachableError):
+    """The request was sent, but the connection broke before the answer: it may have been carried out."""
+
+    code = "connection_lost"
+
+
+class NotInvokeAIError(ServerUnreachableError):
+    """Something answers at the address, but it does not speak InvokeAI's API."""
+
+    code = "not_invokeai"
+
+
+class RequestTimeoutError(APIRequestError, TimeoutError):
+    """One request was not answered in time; it may have been carried out."""
+
+    code = "request_timeout"
 
 
 API_ERRORS: Mapping[int, type[APIRequestError]] = {

@@ -1,0 +1,81 @@
+"""What a server's answer means: statuses and bodies to data or to one of our errors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from invokeai_py_client.errors import API_ERRORS, APIRequestError, NotInvokeAIError, ServerError
+
+_LONGEST_DETAIL = 800
+
+
+def error_of(
+    status: int, body: bytes, content_type: str, *, method: str, path: str, request_id: str
+) -> APIRequestError:
+    """The error that a failed request raises."""
+    payload: Any = _payload(body, content_type)
+    kind = API_ERRORS.get(status) or (ServerError if status >= 500 else APIRequestError)
+    detail = _detail(payload)
+    message = f"{method} {path}: the server answered {status}" + (f": {detail}" if detail else "") + "."
+    if status == 401:
+        message += " Sign in first: give a token (api_key=...)."
+    return kind(status, payload, message, method=method, path=path, request_id=request_id)
+
+
+def decode_json(body: bytes, content_type: str, *, url: str, method: str, path: str, request_id: str) -> Any:
+    """The JSON data of a successful answer; None for an empty one.
+
+    Raises:
+        NotInvokeAIError: The body is not JSON. InvokeAI (6.12+) answers an unknown path with 200 and a
+            web page, and so does many another server.
+    """
+    if not body:
+        return None
+    where: dict[str, str] = {"method": method, "path": path, "request_id": request_id}
+    if "json" not in content_type:
+        raise NotInvokeAIError(
+            None,
+            None,
+            f"{url} answers, but {path} gave {content_type or 'no content type'} instead of JSON. "
+            "Is this the address of an InvokeAI server (and of one that has this route)?",
+            **where,
+        )
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotInvokeAIError(
+            None, None, f"{url} answered {path} with something that is not JSON ({error}).", **where
+        ) from None
+
+
+def _payload(body: bytes, content_type: str) -> Any:
+    text = body.decode("utf-8", "replace")
+    if "json" in content_type:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
+def _detail(payload: Any) -> str:
+    """A short sentence out of an error's body.
+
+    FastAPI's 422 lists findings whose ``input`` can echo a whole graph: only place and message are kept.
+    """
+    if not isinstance(payload, dict):
+        text = str(payload).strip()
+        return "" if text.startswith("<") else text[:_LONGEST_DETAIL]
+    detail: Any = cast("dict[str, Any]", payload).get("detail", "")
+    if isinstance(detail, list):
+        findings: list[str] = []
+        for item in cast("list[Any]", detail)[:5]:
+            if isinstance(item, dict):
+                finding = cast("dict[str, Any]", item)
+                where = ".".join(str(part) for part in cast("list[Any]", finding.get("loc") or []))
+                findings.append(f"{where}: {str(finding.get('msg', ''))[:300]}")
+            else:
+                findings.append(str(item)[:300])
+        detail = "; ".join(findings)
+    return str(detail)[:_LONGEST_DETAIL].rstrip(".")

@@ -1,0 +1,322 @@
+"""HTTP requests to one server. The only file that knows the HTTP library."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.errors import (
+    APIRequestError,
+    ConnectionLostError,
+    RequestTimeoutError,
+    ServerUnreachableError,
+)
+from invokeai_py_client.transport.answers import decode_json, error_of
+from invokeai_py_client.transport.retry import parse_retry_after, retry_delay
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from invokeai_py_client.transport.settings import ConnectionSettings
+
+logger = logging.getLogger("invokeai_py_client.http")
+
+Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
+
+_CONNECTIONS = 16
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file to send as a multipart form."""
+
+    data: bytes
+    filename: str
+    content_type: str
+    fields: Mapping[str, str]
+
+
+class HttpTransport:
+    """Sends requests to one server, over kept-alive connections.
+
+    The connections belong to the running event loop; used from another one (a second ``asyncio.run``, a
+    forked process), the transport opens new ones.
+    """
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._settings = settings
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # Sessions of loops that are gone: they cannot be closed any more, only kept from complaining.
+        self._orphans: list[aiohttp.ClientSession] = []
+        self.sent = 0
+        """How many requests were sent, repetitions included."""
+
+    async def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        upload: Upload | None = None,
+        timeout: float | None = None,
+        repeatable: bool | None = None,
+    ) -> Any:
+        """Send a request and decode its JSON answer.
+
+        Args:
+            method: ``GET``, ``POST``...
+            path: The path below the server's address, with its leading slash.
+            params: Query parameters; None values are left out, sequences repeat.
+            json: The body, as JSON data.
+            upload: A file to send instead.
+            timeout: Seconds for the whole exchange; the client's timeout by default.
+            repeatable: Whether it may be sent again when it is unclear what became of it; by default
+                for every method but POST and PATCH.
+
+        Returns:
+            The decoded body, or None where it is empty.
+
+        Raises:
+            APIRequestError: The server refused or failed, or could not be reached.
+        """
+        body, content_type, request_id = await self._exchange(
+            method, path, params=params, json=json, upload=upload, timeout=timeout, repeatable=repeatable
+        )
+        return decode_json(
+            body,
+            content_type,
+            url=self._settings.address.url,
+            method=method,
+            path=path,
+            request_id=request_id,
+        )
+
+    async def bytes(self, path: str, *, params: Params | None = None, timeout: float | None = None) -> bytes:
+        """Get a file.
+
+        Raises:
+            APIRequestError: The server refused or failed, or could not be reached.
+        """
+        body, _, _ = await self._exchange("GET", path, params=params, timeout=timeout)
+        return body
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
+    ) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Get a file in pieces, so that it never stands in memory as a whole.
+
+        Args:
+            path: The path below the server's address.
+            headers: Further headers.
+            timeout: Seconds without any byte before giving up; the client's timeout by default.
+
+        Raises:
+            APIRequestError: The server refused or failed, or could not be reached.
+        """
+        import aiohttp
+
+        patience = timeout or self._settings.timeout
+        request_id = uuid.uuid4().hex
+        where = {"method": "GET", "path": path, "request_id": request_id}
+        with self._our_errors(where, patience):
+            async with self._open(
+                "GET", path, request_id, headers, timeout=aiohttp.ClientTimeout(sock_read=patience)
+            ) as answer:
+                if answer.status >= 400:
+                    raise error_of(answer.status, await answer.read(), answer.content_type, **where)
+
+                async def chunks() -> AsyncIterator[bytes]:
+                    with self._our_errors(where, patience):
+                        async for chunk in answer.content.iter_chunked(_CHUNK):
+                            yield chunk
+
+                yield chunks()
+
+    async def close(self) -> None:
+        """Close the connections. The transport can be used again; it opens new ones."""
+        session, self._session, self._loop = self._session, None, None
+        if session is not None:
+            await session.close()
+        self._orphans.clear()
+
+    # ------------------------------------------------------------------ inside
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        upload: Upload | None = None,
+        timeout: float | None = None,
+        repeatable: bool | None = None,
+    ) -> tuple[bytes, str, str]:
+        import aiohttp
+
+        patience = timeout or self._settings.timeout
+        limits = aiohttp.ClientTimeout(total=patience, connect=min(patience, self._settings.connect_timeout))
+        may_repeat = method in _REPEATABLE if repeatable is None else repeatable
+        attempt = 0
+        while True:
+            attempt += 1
+            request_id = uuid.uuid4().hex
+            where = {"method": method, "path": path, "request_id": request_id}
+            retry_after = None
+            try:
+                with self._our_errors(where, patience):
+                    async with self._open(
+                        method,
+                        path,
+                        request_id,
+                        params=_query(params),
+                        json=json,
+                        data=_form(upload),
+                        timeout=limits,
+                    ) as answer:
+                        body = await answer.read()
+                        logger.debug(
+                            "%s %s -> %d (%d bytes) %s", method, path, answer.status, len(body), request_id
+                        )
+                        if answer.status < 400:
+                            self._settings.adopt_token(answer.headers.get("X-Refreshed-Token"))
+                            return body, answer.content_type, request_id
+                        retry_after = parse_retry_after(answer.headers.get("Retry-After"))
+                        raise error_of(answer.status, body, answer.content_type, **where)
+            except APIRequestError as error:
+                delay = retry_delay(
+                    error,
+                    attempt=attempt,
+                    max_retries=self._settings.max_retries,
+                    repeatable=may_repeat,
+                    retry_after=retry_after,
+                )
+                if delay is None:
+                    raise
+                logger.info("%s %s failed (%s), again in %.2f s", method, path, error.code, delay)
+                await asyncio.sleep(delay)
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        request_id: str,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> aiohttp.client._RequestContextManager:  # pyright: ignore[reportPrivateUsage]
+        self.sent += 1
+        sent_headers = {**self._settings.request_headers(), "X-Request-ID": request_id, **(headers or {})}
+        return self._current_session().request(
+            method, self._settings.address.url + path, headers=sent_headers, allow_redirects=False, **options
+        )
+
+    def _current_session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        loop = asyncio.get_running_loop()
+        if self._session is not None and self._loop is not loop:
+            self._orphans.append(self._session)
+            self._session = None
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._settings.verify_ssl)
+            self._session = aiohttp.ClientSession(
+                connector=connector, trust_env=True, cookie_jar=aiohttp.DummyCookieJar()
+            )
+            self._loop = loop
+        return self._session
+
+    def _our_errors(self, where: Mapping[str, str], patience: float) -> _OurErrors:
+        return _OurErrors(self._settings.address.url, where, patience)
+
+
+class _OurErrors:
+    """Turns the library's exceptions into ours.
+
+    A plain class, because it wraps every request and every chunk of a download: a generator-based context
+    manager costs four times as much.
+    """
+
+    __slots__ = ("_patience", "_url", "_where")
+
+    def __init__(self, url: str, where: Mapping[str, str], patience: float) -> None:
+        self._url = url
+        self._where = where
+        self._patience = patience
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if error is None or isinstance(error, APIRequestError) or not isinstance(error, Exception):
+            return
+        import aiohttp
+
+        if isinstance(error, TimeoutError):
+            raise RequestTimeoutError(
+                None,
+                None,
+                f"{self._url} did not answer {self._place} within {self._patience:g} s.",
+                **self._where,
+            ) from None
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
+            raise ServerUnreachableError(
+                None,
+                None,
+                f"Nothing answers at {self._url} ({_reason(error)}). Is InvokeAI running there? "
+                "Give its address as a URL, or in INVOKEAI_URL.",
+                **self._where,
+            ) from None
+        if isinstance(error, aiohttp.ClientError | OSError | ValueError):
+            raise ConnectionLostError(
+                None,
+                None,
+                f"The connection to {self._url} broke during {self._place} ({_reason(error)}).",
+                **self._where,
+            ) from None
+
+    @property
+    def _place(self) -> str:
+        return f"{self._where['method']} {self._where['path']}"
+
+
+def _reason(error: Exception) -> str:
+    os_error = getattr(error, "os_error", None)
+    return str(getattr(os_error, "strerror", None) or error or type(error).__name__)
+
+
+def _query(params: Params | None) -> list[tuple[str, str]] | None:
+    if not params:
+        return None
+    pairs: list[tuple[str, str]] = []
+    for name, value in params.items():
+        if value is None:
+            continue
+        values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        pairs.extend((name, _text(one)) for one in values)
+    return pairs
+
+
+def _text(value: str | int | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _form(upload: Upload | None) -> aiohttp.FormData | None:
+    if upload is None:
+        return None
+    import aiohttp
+
+    form = aiohttp.FormData()
+    for name, value in upload.fields.items():
+        form.add_field(name, value)
+    form.add_field("file", upload.data, filename=upload.filename, content_type=upload.content_type)
+    return form
