@@ -1,0 +1,88 @@
+"""What servers tell and what users hold: images, jobs, models, boards, events. Plain data, no I/O.
+
+Each name is loaded when it is first used, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from invokeai_py_client.models.base import IvkModel
+    from invokeai_py_client.models.board import UNCATEGORIZED, IvkBoard
+    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats
+    from invokeai_py_client.models.enums import (
+        BaseModelEnum,
+        BoardVisibility,
+        ImageCategory,
+        ImageOrigin,
+        InstallStatus,
+        JobStatus,
+        ModelFormatEnum,
+        ModelTypeEnum,
+        OpenEnum,
+    )
+    from invokeai_py_client.models.events import InvocationEvent, SessionEvent
+    from invokeai_py_client.models.image import IvkImage
+    from invokeai_py_client.models.install import ModelInstJobInfo
+    from invokeai_py_client.models.job import IvkJob
+    from invokeai_py_client.models.queue import BatchStatus, EnqueueResult, QueueStatus
+
+__all__ = [
+    "UNCATEGORIZED",
+    "BaseModelEnum",
+    "BatchStatus",
+    "BoardVisibility",
+    "EnqueueResult",
+    "FoundModel",
+    "ImageCategory",
+    "ImageOrigin",
+    "InstallStatus",
+    "InvocationEvent",
+    "IvkBoard",
+    "IvkDnnModel",
+    "IvkImage",
+    "IvkJob",
+    "IvkModel",
+    "JobStatus",
+    "ModelCacheStats",
+    "ModelFormatEnum",
+    "ModelInstJobInfo",
+    "ModelTypeEnum",
+    "OpenEnum",
+    "QueueStatus",
+    "SessionEvent",
+]
+
+_MODULES = {
+    "IvkModel": "base",
+    "UNCATEGORIZED": "board",
+    "IvkBoard": "board",
+    "FoundModel": "dnn_model",
+    "IvkDnnModel": "dnn_model",
+    "ModelCacheStats": "dnn_model",
+    "InvocationEvent": "events",
+    "SessionEvent": "events",
+    "IvkImage": "image",
+    "ModelInstJobInfo": "install",
+    "IvkJob": "job",
+    "BatchStatus": "queue",
+    "EnqueueResult": "queue",
+    "QueueStatus": "queue",
+}
+_PLACE = dict.fromkeys(__all__, "enums") | _MODULES
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACE.get(name)
+    if place is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"{__name__}.{place}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,105 @@
+"""The installation of a model, as the server tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import AliasChoices, Field
+
+from invokeai_py_client.models.base import IvkModel, as_mapping
+from invokeai_py_client.models.enums import InstallStatus
+from invokeai_py_client.models.types import InstallStatusField
+
+_SECRETS = frozenset({"access_token", "token"})
+
+
+class ModelInstJobInfo(IvkModel):
+    """How far an installation is, at the moment of asking.
+
+    Access tokens that the server echoes are left out.
+
+    Attributes:
+        id: The job's id on the server; it counts from 0 anew when the server restarts. None for an
+            installation that needed no job.
+        status: How far it is; a word that this client does not know stays text.
+        model_key: The installed model's key, once it is installed.
+        source: The path, URL or repository, as text.
+        source_type: ``local``, ``hf``, ``url`` or ``external``.
+        error: The server's message, where it failed.
+        error_reason: The server's exception type, where it failed.
+        bytes: Downloaded so far.
+        total_bytes: To download, as far as known.
+        config_out: The installed model's record, once it is installed.
+        extra: Facts of this client's own: ``reason`` is ``already_installed`` where nothing had to be done.
+    """
+
+    id: int | None = Field(default=None, validation_alias=AliasChoices("id", "job_id"))
+    status: InstallStatusField = InstallStatus.WAITING
+    model_key: str | None = None
+    source: str | None = None
+    source_type: str | None = None
+    inplace: bool = False
+    local_path: str | None = None
+    error: str | None = None
+    error_reason: str | None = None
+    error_traceback: str | None = None
+    bytes: int = 0
+    total_bytes: int = 0
+    config_in: dict[str, Any] | None = None
+    config_out: dict[str, Any] | None = None
+    download_parts: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    extra: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+    @property
+    def job_id(self) -> int | None:
+        """The same as ``id``."""
+        return self.id
+
+    @property
+    def progress(self) -> float | None:
+        """Downloaded part, 0 to 1; None where nothing is known to download."""
+        return min(self.bytes / self.total_bytes, 1.0) if self.total_bytes > 0 else None
+
+    def is_complete(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return isinstance(self.status, InstallStatus) and self.status.is_final
+
+    def is_successful(self) -> bool:
+        """Whether the model is installed."""
+        return self.status is InstallStatus.COMPLETED
+
+    @classmethod
+    def _shape(cls, data: dict[str, Any]) -> dict[str, Any]:
+        data = without_secrets(data)
+        source = data.get("source")
+        if isinstance(source, Mapping):
+            data["source"], data["source_type"] = _source_text(cast("Mapping[str, Any]", source))
+        if data.get("model_key") is None:
+            data["model_key"] = as_mapping(data.get("config_out")).get("key")
+        return data
+
+
+def without_secrets(data: Any) -> Any:
+    """The same data, without access tokens."""
+    if isinstance(data, Mapping):
+        items = cast("Mapping[Any, Any]", data).items()
+        return {key: without_secrets(value) for key, value in items if key not in _SECRETS}
+    if isinstance(data, list):
+        return [without_secrets(item) for item in cast("list[Any]", data)]
+    return data
+
+
+def _source_text(source: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """A source as one would write it to install from it."""
+    kind = source.get("type")
+    if kind == "hf":
+        parts = [str(source.get("repo_id", "")), str(source.get("variant") or "")]
+        if source.get("subfolder"):
+            parts.append(str(source["subfolder"]))
+        text = ":".join(parts).rstrip(":")
+    elif kind == "external":
+        text = f"external://{source.get('provider_id')}/{source.get('provider_model_id')}"
+    else:
+        text = str(source.get("path") or source.get("url") or "") or None
+    return text, kind if isinstance(kind, str) else None
