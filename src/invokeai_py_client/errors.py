@@ -6,11 +6,13 @@
     ├── UsageError                      the call itself is wrong (also a ValueError)
     │   ├── WorkflowError               a workflow file or object that cannot be used
     │   │   ├── WorkflowFormatError     not a workflow, or one this client cannot read
+    │   │   ├── WorkflowNotFoundError   neither a file nor a workflow of the server's library
     │   │   └── UnknownNodeError        node types that the server lacks
     │   ├── InputError                  something about an input of a workflow
     │   │   ├── UnknownInputError       no input by that name (also a KeyError)
     │   │   ├── AmbiguousInputError     several inputs answer to that name
     │   │   └── InputValueError         a value of the wrong type, or out of range
+    │   ├── SchemaFormatError           bytes that are not a packed schema of this version
     │   ├── NotReadyError               the workflow cannot be sent as it is: all findings
     │   └── ModelNotFoundError          a model that the server lacks
     ├── APIRequestError                 a request that did not succeed: .status_code, .payload
@@ -90,6 +92,12 @@ class WorkflowFormatError(WorkflowError):
     code = "workflow_format"
 
 
+class WorkflowNotFoundError(WorkflowError):
+    """Neither a file nor a workflow in the server's library has that name."""
+
+    code = "workflow_not_found"
+
+
 class UnknownNodeError(WorkflowError):
     """The workflow has node types that the server lacks.
 
@@ -146,6 +154,12 @@ class InputValueError(InputError):
     """A value of the wrong type, outside the limits, or not among the choices."""
 
     code = "input_value"
+
+
+class SchemaFormatError(UsageError):
+    """The bytes are not a packed schema, or of a format that this version does not read."""
+
+    code = "schema_format"
 
 
 class NotReadyError(UsageError):

@@ -59,6 +59,11 @@ class HttpTransport:
         self.sent = 0
         """How many requests were sent, repetitions included."""
 
+    @property
+    def url(self) -> str:
+        """The server's URL, without a password."""
+        return self._settings.address.url
+
     async def json(
         self,
         method: str,

@@ -174,6 +174,16 @@ class LoopThread:
             if close is not None:
                 self.call(close())
 
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The loop's thread, if there is one."""
+        return self._thread
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the loop runs in this process."""
+        return self._pid == os.getpid() and self._thread is not None and self._thread.is_alive()
+
     def close(self) -> None:
         """Stop the loop and its thread. A later call starts anew."""
         with self._lock:
@@ -225,8 +235,7 @@ class LoopThread:
                     "A synchronous call from the client's own event thread would wait for itself. "
                     "Call it from another thread, or use AsyncInvokeAIClient."
                 )
-            forked = self._pid != os.getpid()  # threads do not survive a fork; the loop is the parent's
-            if self._loop is None or forked or self._thread is None or not self._thread.is_alive():
+            if self._loop is None or not self.is_running:  # after a fork, too: the loop is the parent's
                 self._pid = os.getpid()
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from invokeai_py_client.transport.address import ServerAddress
 
@@ -45,3 +45,8 @@ class ConnectionSettings:
         """Take over a token that the server renewed (``X-Refreshed-Token``, InvokeAI 6.12+)."""
         if token and self.token:
             self.token = token
+
+    def without_secrets(self) -> ConnectionSettings:
+        """The same without token, password and headers, to be stored or sent elsewhere."""
+        address = ServerAddress(self.address.origin, self.address.prefix)
+        return replace(self, address=address, token=None, headers={})

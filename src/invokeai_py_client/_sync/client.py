@@ -1,0 +1,238 @@
+"""The client: one server, one connection, and the repositories for each of its areas."""
+
+# Written by tools/generate_sync.py from src/invokeai_py_client/client.py:
+# change that, and run it again.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from invokeai_py_client._sync.face import Face, wrap
+from invokeai_py_client.client import AsyncInvokeAIClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    import socketio
+
+    from invokeai_py_client._sync.run_run import Run
+    from invokeai_py_client._sync.workflow_repository import WorkflowRepository
+    from invokeai_py_client.board.repository import AsyncBoardRepository
+    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
+    from invokeai_py_client.image.repository import AsyncImageRepository
+    from invokeai_py_client.models import IvkJob
+    from invokeai_py_client.queue.repository import AsyncQueueRepository
+    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.transport.settings import ConnectionSettings
+
+
+class InvokeAIClient(Face[AsyncInvokeAIClient]):
+    """A connection to one InvokeAI server.
+
+    Nothing is sent until something is asked for. Close it when done, or use it in a ``with`` block.
+
+    Attributes:
+        settings: How the server is reached.
+
+    Example:
+        with InvokeAIClient.from_url("http://localhost:9090") as client:
+            wf = client.workflow_repo.create_workflow("portrait.json")
+            run = wf.run(positive_prompt="a lighthouse at dusk")
+            run.images[0].save("lighthouse.png")
+    """
+
+    def __init__(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        use_https: bool = False,
+        timeout: float = 60.0,
+        api_key: str | None = None,
+        base_path: str = "",
+        verify_ssl: bool = True,
+        max_retries: int = 3,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Say which server, and how to reach it.
+
+        Args:
+            host: The server's name or address. Without it the URL in ``INVOKEAI_URL`` is taken, and without
+                that ``http://localhost:9090``.
+            port: Its port; 9090 by default.
+            use_https: Whether to speak HTTPS.
+            timeout: Seconds for one request.
+            api_key: The token of a multi-user server (6.12+), as ``POST /api/v1/auth/login`` gives it;
+                without it the one in ``INVOKEAI_TOKEN``, if any.
+            base_path: The path prefix that a reverse proxy puts before the server's routes.
+            verify_ssl: Whether certificates are checked.
+            max_retries: How often a request that does no harm when repeated is repeated.
+            headers: Further headers for every request, for proxies.
+
+        Raises:
+            UsageError: The address is none, or a number is out of range.
+        """
+        self._impl = AsyncInvokeAIClient(
+            host,
+            port,
+            use_https=use_https,
+            timeout=timeout,
+            api_key=api_key,
+            base_path=base_path,
+            verify_ssl=verify_ssl,
+            max_retries=max_retries,
+            headers=headers,
+        )
+        self._impl.__dict__["_face"] = self
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """How the server is reached."""
+        return self._impl.settings
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str | None = None,
+        *,
+        timeout: float = 60.0,
+        api_key: str | None = None,
+        verify_ssl: bool = True,
+        max_retries: int = 3,
+        headers: Mapping[str, str] | None = None,
+        base_path: str = "",
+    ) -> Self:
+        """A client for the server at a URL.
+
+        Args:
+            url: The server's URL, with a proxy's path prefix if there is one; without it the one in
+                ``INVOKEAI_URL``, and without that ``http://localhost:9090``.
+            timeout: Seconds for one request.
+            api_key: The token of a multi-user server.
+            verify_ssl: Whether certificates are checked.
+            max_retries: How often a request that does no harm when repeated is repeated.
+            headers: Further headers for every request, for proxies.
+            base_path: A path prefix, if it is not part of the URL.
+
+        Raises:
+            UsageError: It is not a server's URL.
+        """
+        return cls._of(
+            AsyncInvokeAIClient.from_url(
+                url,
+                timeout=timeout,
+                api_key=api_key,
+                verify_ssl=verify_ssl,
+                max_retries=max_retries,
+                headers=headers,
+                base_path=base_path,
+            )
+        )
+
+    @property
+    def url(self) -> str:
+        """The server's URL, without a password."""
+        return self._impl.url
+
+    def version(self) -> str:
+        """The server's version, such as ``6.14.2``.
+
+        Raises:
+            ServerUnreachableError: Nothing answers there, or it is not InvokeAI.
+        """
+        return self._call(self._impl.version())
+
+    def health_check(self) -> bool:
+        """Whether an InvokeAI server answers at the address. Never raises."""
+        return self._call(self._impl.health_check())
+
+    def schema(self, *, refresh: bool = False) -> Schema:
+        """The server's node types, from its own OpenAPI document.
+
+        Read once for each server, version and set of custom nodes, and kept on disk.
+
+        Args:
+            refresh: Read it again, for example after custom nodes were installed.
+
+        Raises:
+            ServerUnreachableError: Nothing answers there, or it is not InvokeAI.
+        """
+        return self._call(self._impl.schema(refresh=refresh))
+
+    def run(self, item_id: int, *, queue_id: str = "default") -> Run:
+        """Pick up a run again by its queue item's id, from wherever it was started.
+
+        Raises:
+            RunError: There is no such queue item.
+        """
+        return wrap(self._call(self._impl.run(item_id, queue_id=queue_id)))
+
+    def get_job(self, job_id: str | int, *, queue_id: str = "default") -> IvkJob:
+        """A queue item as a typed record.
+
+        Raises:
+            RunError: There is no such queue item.
+        """
+        return self._call(self._impl.get_job(job_id, queue_id=queue_id))
+
+    @property
+    def workflow_repo(self) -> WorkflowRepository:
+        """Workflows: to run, and in the server's library."""
+        return wrap(self._impl.workflow_repo)
+
+    @property
+    def image_repo(self) -> AsyncImageRepository:
+        """Images."""
+        return self._impl.image_repo
+
+    @property
+    def board_repo(self) -> AsyncBoardRepository:
+        """Boards, and the images on them."""
+        return self._impl.board_repo
+
+    @property
+    def dnn_model_repo(self) -> AsyncDnnModelRepository:
+        """Models: listed, installed, converted, removed."""
+        return self._impl.dnn_model_repo
+
+    @property
+    def queue_repo(self) -> AsyncQueueRepository:
+        """The queue of runs."""
+        return self._impl.queue_repo
+
+    async def connect_socketio(self) -> socketio.AsyncClient:
+        """A connected python-socketio client of one's own, in the running event loop.
+
+        It is subscribed to the default queue. Disconnect it with :meth:`disconnect_socketio`. Runs need none
+        of this; they follow their events by themselves.
+
+        Raises:
+            ServerUnreachableError: No connection.
+        """
+        return await self._impl.connect_socketio()
+
+    async def disconnect_socketio(self) -> None:
+        """Disconnect the clients that :meth:`connect_socketio` made in the running event loop."""
+        return await self._impl.disconnect_socketio()
+
+    def socketio_session(self) -> AbstractAsyncContextManager[socketio.AsyncClient]:
+        """A connected python-socketio client for the length of an ``with`` block.
+
+        Raises:
+            ServerUnreachableError: No connection.
+        """
+        return self._impl.socketio_session()
+
+    def close(self) -> None:
+        """Close the connections. Harmless when repeated; the client opens them again when used again."""
+        self._call(self._impl.close())
+        self._loop_thread.close()
+
+    def __enter__(self) -> Self:
+        self._call(self._impl.__aenter__())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

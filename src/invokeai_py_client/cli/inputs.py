@@ -1,0 +1,39 @@
+"""``ivk inputs``: what a workflow can be given."""
+
+from __future__ import annotations
+
+import click
+
+from invokeai_py_client.cli.options import connect, json_option, url_option
+from invokeai_py_client.cli.out import emit, say
+
+
+@click.command()
+@click.argument("workflow", metavar="FILE")
+@click.option("--all", "everything", is_flag=True, help="Also fields that the form does not show.")
+@url_option
+@json_option
+def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> None:
+    """List the inputs of a workflow: names, types, limits, values.
+
+    FILE is a workflow's JSON, an image that carries one, or the name or id of a workflow in the server's library.
+    """
+    from invokeai_py_client.workflow.table import input_row, inputs_table
+
+    with connect(url) as client:
+        handle = client.workflow_repo.create_workflow(workflow)
+        listed = handle.inputs.everything() if everything else handle.list_inputs()
+        for warning in handle.warnings:
+            say(f"Note: {warning}")
+        if as_json:
+            for item in listed:
+                emit({"event": "input", **input_row(item)})
+            emit({"event": "result", "ok": True, "workflow": handle.name, "inputs": len(listed)})
+            return
+        from rich.console import Console
+
+        Console().print(inputs_table(handle.name, listed))
+        if not listed:
+            say("Its form shows no fields; see --all for every field of its nodes.")
+        else:
+            say(f"Run it: ivk run {workflow!r} -s NAME=VALUE -o out/")

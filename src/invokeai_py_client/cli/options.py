@@ -1,0 +1,78 @@
+"""Options and arguments that several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from invokeai_py_client.errors import UsageError
+
+if TYPE_CHECKING:
+    from invokeai_py_client import InvokeAIClient
+    from invokeai_py_client.workflow import WorkflowHandle
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def url_option(command: F) -> F:
+    """``--url``: which server."""
+    return click.option(
+        "--url", metavar="URL", help="The server; else $INVOKEAI_URL, else http://localhost:9090."
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """``--json``: for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")(
+        command
+    )
+
+
+def set_option(command: F) -> F:
+    """``-s NAME=VALUE``: values of inputs."""
+    return click.option(
+        "-s",
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="Set an input: by its label, field name, node.field or index. "
+        "VALUE may be @FILE for a text's content.",
+    )(command)
+
+
+def connect(url: str | None) -> InvokeAIClient:
+    """A client for the server that was asked for."""
+    from invokeai_py_client import InvokeAIClient
+
+    return InvokeAIClient.from_url(url)
+
+
+def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[str | int, Any]:
+    """The values of ``-s`` options, read by the type of the input that each names.
+
+    Raises:
+        UsageError: An option without ``=``, an unknown input, or a text that is no such value.
+    """
+    values: dict[str | int, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"-s {setting!r} should be NAME=VALUE, for example -s steps=30.")
+        address: str | int = int(name) if name.strip().isdigit() else name.strip()
+        found = workflow.inputs.find(address)
+        values[address] = found.field.parse_text(_content(text))
+    return values
+
+
+def _content(text: str) -> str:
+    if not text.startswith("@"):
+        return text
+    path = Path(text[1:])
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The text of {text} cannot be read: {error}.") from None

@@ -1,0 +1,100 @@
+"""``ivk run``: a workflow from the shell, with live progress."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from invokeai_py_client.cli.options import connect, json_option, parse_settings, set_option, url_option
+from invokeai_py_client.cli.out import emit, say
+
+if TYPE_CHECKING:
+    from invokeai_py_client._sync.run_run import Run
+    from invokeai_py_client.run.events import RunEvent
+    from invokeai_py_client.workflow import WorkflowHandle
+
+
+@click.command()
+@click.argument("workflow", metavar="FILE")
+@set_option
+@click.option(
+    "-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default=Path()
+)
+@click.option(
+    "--timeout", type=float, metavar="SECONDS", help="Give up waiting after so long; the run goes on."
+)
+@click.option("--prepend", is_flag=True, help="Put it at the front of the queue.")
+@click.option("--board", metavar="BOARD", help="The board for fields that say 'auto': its id or name.")
+@click.option("--dry-run", is_flag=True, help="Print the request instead of sending it.")
+@url_option
+@json_option
+def run(
+    workflow: str,
+    settings: tuple[str, ...],
+    output: Path,
+    timeout: float | None,
+    prepend: bool,
+    board: str | None,
+    dry_run: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Run a workflow, follow it live, and save its images.
+
+    FILE is a workflow's JSON, an image that carries one, or the name or id of a workflow in the server's
+    library. The paths of the saved images go to standard output. Ctrl-C cancels the run on the server.
+
+    \b
+      ivk run portrait.json -s positive_prompt="a lighthouse" -s steps=30 -o out/
+    """
+    with connect(url) as client:
+        handle = client.workflow_repo.create_workflow(workflow)
+        for warning in handle.warnings:
+            say(f"Note: {warning}")
+        values = parse_settings(handle, settings)
+        if dry_run:
+            body = handle.enqueue_request(values, prepend=prepend, auto_board=board)
+            click.echo(json.dumps(body, ensure_ascii=False, indent=None if as_json else 2))
+            return
+        started = handle.start(values, prepend=prepend, auto_board=board)
+        try:
+            _follow(handle, started, timeout, as_json)
+            started.raise_if_failed()
+            saved = [(image.name, image.save(output / image.name)) for image in started.images]
+        except KeyboardInterrupt:
+            started.cancel()
+            say(f"Canceled queue item {started.item_id}.")
+            raise
+        for _, path in saved:
+            if not as_json:
+                click.echo(path)
+        if as_json:
+            images = [{"name": name, "path": str(path)} for name, path in saved]
+            emit({"event": "result", "ok": True, "item_id": started.item_id, "images": images})
+        elif not saved:
+            say("The run made no images.")
+
+
+def _follow(handle: WorkflowHandle, run: Run, timeout: float | None, as_json: bool) -> None:
+    if as_json:
+        run.wait(timeout, on_event=lambda event: emit(_plain(event, run)))
+        return
+    from invokeai_py_client.run.display import display_for
+
+    with display_for(run.node_label, handle.node_count) as display:
+        run.wait(timeout, on_event=display.show)
+
+
+def _plain(event: RunEvent, run: Run) -> dict[str, Any]:
+    """An event as one JSON object; without the preview's picture and the raw payload."""
+    line: dict[str, Any] = {"event": event.event_type}
+    for field in fields(event):
+        if field.name not in ("raw", "preview", "error_traceback"):
+            line[field.name] = getattr(event, field.name)
+    if "node_id" in line:
+        line["node_label"] = run.node_label(line["node_id"])
+    return line

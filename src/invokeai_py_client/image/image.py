@@ -1,0 +1,115 @@
+"""One image on the server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client._base import AsyncObject
+
+if TYPE_CHECKING:
+    import os
+
+    from PIL.Image import Image as PILImage
+
+    from invokeai_py_client.client import AsyncInvokeAIClient
+
+
+class AsyncImage(AsyncObject):
+    """An image on the server, by its name. Nothing is fetched until it is asked for.
+
+    Attributes:
+        name: The image's name on the server (``....png``).
+
+    Example:
+        await run.images[0].save("lighthouse.png")
+    """
+
+    def __init__(self, client: AsyncInvokeAIClient, name: str) -> None:
+        self._client = client
+        self._data: bytes | None = None
+        self.name = name
+
+    @property
+    def url(self) -> str:
+        """Where the full image is."""
+        return f"{self._client.url}{self._path('full')}"
+
+    async def bytes(self) -> bytes:
+        """The image's file, as the server keeps it (a PNG). Fetched once.
+
+        Raises:
+            NotFoundError: The server no longer has it.
+        """
+        if self._data is None:
+            self._data = await self._client._http.bytes(self._path("full"))  # pyright: ignore[reportPrivateUsage]
+        return self._data
+
+    async def thumbnail(self) -> bytes:
+        """A WEBP of at most 256 pixels a side.
+
+        Raises:
+            NotFoundError: The server no longer has the image.
+        """
+        return await self._client._http.bytes(self._path("thumbnail"))  # pyright: ignore[reportPrivateUsage]
+
+    async def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the image to a file.
+
+        The file appears whole or not at all; folders are made where missing.
+
+        Args:
+            path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the image
+                keeps its name.
+
+        Returns:
+            The file's path.
+        """
+        from invokeai_py_client.image.files import target_path, write_atomically
+
+        target = target_path(path, self.name)
+        data = await self.bytes()
+        await asyncio.to_thread(write_atomically, target, data)
+        return target
+
+    async def pil(self) -> PILImage:
+        """The image as a Pillow image. Needs the extra ``invokeai-py-client[image]``."""
+        from io import BytesIO
+
+        from PIL import Image
+
+        image = Image.open(BytesIO(await self.bytes()))
+        image.load()
+        return image
+
+    async def metadata(self) -> dict[str, Any] | None:
+        """The generation metadata that the workflow wrote into it, if any."""
+        return await self._client._http.json("GET", self._path("metadata"))  # pyright: ignore[reportPrivateUsage]
+
+    async def workflow(self) -> dict[str, Any] | None:
+        """The workflow that made it, with the values used, if it carries one."""
+        answer = await self._client._http.json("GET", self._path("workflow"))  # pyright: ignore[reportPrivateUsage]
+        text = (answer or {}).get("workflow")
+        return json.loads(text) if text else None
+
+    def _path(self, what: str) -> str:
+        from urllib.parse import quote
+
+        return f"/api/v1/images/i/{quote(self.name, safe='')}/{what}"
+
+    def _repr_png_(self) -> bytes | None:
+        return self._data
+
+    def __repr__(self) -> str:
+        return f"<AsyncImage {self.name}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AsyncImage) and (self.name, self._client.url) == (
+            other.name,
+            other._client.url,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.name)

@@ -1,0 +1,1 @@
+"""Runs: what becomes of a workflow once it is sent."""

@@ -1,0 +1,64 @@
+"""Finding queue items: those of a batch, and the new one after a retry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, RunError
+
+if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
+
+_NEWEST = 1000
+
+
+async def newest_items(
+    client: AsyncInvokeAIClient, queue_id: str, at_most: int = _NEWEST
+) -> list[dict[str, Any]]:
+    """The newest items of a queue, newest first.
+
+    ``item_ids`` and ``items_by_ids`` are there from InvokeAI 6.7; ``list_all`` from 6.0.
+    """
+    http = client._http  # pyright: ignore[reportPrivateUsage]
+    queue = f"/api/v1/queue/{queue_id}"
+    try:
+        ids = (await http.json("GET", f"{queue}/item_ids", params={"order_dir": "DESC"}))["item_ids"][
+            :at_most
+        ]
+        items = await http.json("POST", f"{queue}/items_by_ids", json={"item_ids": ids}, repeatable=True)
+    except (NotFoundError, NotInvokeAIError):
+        items = await http.json("GET", f"{queue}/list_all")
+    return sorted(items, key=lambda item: -item["item_id"])[:at_most]
+
+
+async def items_of_batch(client: AsyncInvokeAIClient, queue_id: str, batch_id: str) -> list[int]:
+    """Ids of a batch's items, oldest first; without items that a workflow called by them added."""
+    items = await newest_items(client, queue_id)
+    return sorted(
+        item["item_id"]
+        for item in items
+        if item["batch_id"] == batch_id and item.get("parent_item_id") is None
+    )
+
+
+async def retry_item(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> int:
+    """Have an item retried.
+
+    Returns:
+        The new item's id. The server answers with the old one, so the new one is looked for.
+
+    Raises:
+        RunError: The server did not retry it.
+    """
+    http = client._http  # pyright: ignore[reportPrivateUsage]
+    answer = await http.json(
+        "PUT", f"/api/v1/queue/{queue_id}/retry_items_by_id", json=[item_id], repeatable=False
+    )
+    if item_id in (answer or {}).get("retried_item_ids", ()):
+        for item in await newest_items(client, queue_id):
+            if item.get("retried_from_item_id") == item_id:
+                return item["item_id"]
+    raise RunError(
+        f"The server did not retry queue item {item_id}: only one that failed or was canceled can be.",
+        item_id=item_id,
+    )

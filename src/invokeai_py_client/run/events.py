@@ -1,0 +1,211 @@
+"""What the server tells of a run while it goes on, as typed events.
+
+Each class stands for one of the server's Socket.IO events (InvokeAI 5.15 to 6.14); ``raw`` holds the payload
+as it came. Events read like dictionaries too: ``event["status"]``, ``event.get("node_id")``.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
+
+from invokeai_py_client.models.enums import JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The picture as it looks so far.
+
+    Attributes:
+        width: Width of the finished picture, in pixels; the preview itself is about an eighth of it.
+        height: Height of the finished picture, in pixels.
+        data_url: The preview as a ``data:`` URL (a JPEG).
+    """
+
+    width: int
+    height: int
+    data_url: str = field(repr=False)
+
+    @property
+    def data(self) -> bytes:
+        """The preview's file."""
+        return b64decode(self.data_url.partition(",")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """Something that happened to a run.
+
+    Attributes:
+        item_id: The queue item.
+        timestamp: Seconds since 1970, by the server's clock.
+        raw: The payload as the server sent it.
+    """
+
+    event_type: ClassVar[str] = ""
+
+    item_id: int
+    timestamp: float
+    raw: Mapping[str, Any] = field(repr=False)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """An attribute of the event, or a key of the raw payload."""
+        if key in ("event_type", *self.__dataclass_fields__):
+            return getattr(self, key)
+        return self.raw.get(key, default)
+
+    def __getitem__(self, key: str) -> Any:
+        missing = object()
+        value = self.get(key, missing)
+        if value is missing:
+            raise KeyError(key)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged(RunEvent):
+    """The queue item has another status.
+
+    Attributes:
+        status: The new status.
+        sequence: Rises with every change of this item (6.14+); None on older servers.
+    """
+
+    event_type = "queue_item_status_changed"
+
+    status: JobStatus
+    sequence: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    error_traceback: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEvent(RunEvent):
+    """Something that happened to one node.
+
+    Attributes:
+        node_id: The node's id in the workflow.
+        node_type: Its invocation type.
+        prepared_id: Its id in this execution; a node inside an iteration has one for each turn.
+    """
+
+    node_id: str
+    node_type: str
+    prepared_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted(NodeEvent):
+    """A node began."""
+
+    event_type = "invocation_started"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProgress(NodeEvent):
+    """A node is at work.
+
+    Attributes:
+        message: What it does, in the server's words.
+        fraction: How much is done, 0 to 1; None where the server does not know.
+        preview: The picture so far, for nodes that denoise.
+    """
+
+    event_type = "invocation_progress"
+
+    message: str = ""
+    fraction: float | None = None
+    preview: Preview | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCompleted(NodeEvent):
+    """A node has ended, or its result was taken from the server's cache.
+
+    Attributes:
+        output: Its result, as the server gives it.
+    """
+
+    event_type = "invocation_complete"
+
+    output: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFailed(NodeEvent):
+    """A node failed, and the run with it."""
+
+    event_type = "invocation_error"
+
+    error_type: str = ""
+    error_message: str = ""
+    error_traceback: str = field(default="", repr=False)
+
+
+def parse_event(name: str, payload: Any) -> RunEvent | None:
+    """The typed event of a socket event; None for those that are not about a queue item.
+
+    Copies for other users, which 6.12+ servers send with everything blanked out, are None too.
+    """
+    if not isinstance(payload, dict):
+        return None
+    data = cast("dict[str, Any]", payload)
+    item_id = data.get("item_id")
+    if not isinstance(item_id, int) or data.get("user_id") == "redacted":
+        return None
+    common: dict[str, Any] = {"item_id": item_id, "timestamp": float(data.get("timestamp") or 0), "raw": data}
+    if name == StatusChanged.event_type:
+        try:
+            status = JobStatus(str(data.get("status")))
+        except ValueError:
+            return None  # a status of a newer server: the item itself is read when it matters
+        return StatusChanged(
+            **common,
+            status=status,
+            sequence=data.get("status_sequence"),
+            error_type=data.get("error_type"),
+            error_message=data.get("error_message"),
+            error_traceback=data.get("error_traceback"),
+        )
+    if name not in _NODE_EVENTS:
+        return None
+    invocation = cast("dict[str, Any]", data.get("invocation") or {})
+    common |= {
+        "node_id": str(data.get("invocation_source_id") or invocation.get("id") or ""),
+        "node_type": str(invocation.get("type") or ""),
+        "prepared_id": str(invocation.get("id") or ""),
+    }
+    if name == NodeStarted.event_type:
+        return NodeStarted(**common)
+    if name == NodeProgress.event_type:
+        fraction = data.get("percentage")
+        return NodeProgress(
+            **common,
+            message=str(data.get("message") or ""),
+            fraction=float(fraction) if isinstance(fraction, int | float) else None,
+            preview=_preview(data.get("image")),
+        )
+    if name == NodeCompleted.event_type:
+        return NodeCompleted(**common, output=data.get("result") or {})
+    return NodeFailed(
+        **common,
+        error_type=str(data.get("error_type") or ""),
+        error_message=str(data.get("error_message") or ""),
+        error_traceback=str(data.get("error_traceback") or ""),
+    )
+
+
+_NODE_EVENTS = frozenset(kind.event_type for kind in (NodeStarted, NodeProgress, NodeCompleted, NodeFailed))
+
+
+def _preview(image: Any) -> Preview | None:
+    if not isinstance(image, dict):
+        return None
+    data = cast("dict[str, Any]", image)
+    url = data.get("dataURL")
+    if not isinstance(url, str):
+        return None
+    return Preview(int(data.get("width") or 0), int(data.get("height") or 0), url)

@@ -1,0 +1,329 @@
+"""One run of a workflow: an object that follows its queue item from the queue to its images."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.errors import (
+    NotFoundError,
+    RunCanceledError,
+    RunError,
+    RunFailedError,
+    RunNotFinishedError,
+    RunTimeoutError,
+    ServerUnreachableError,
+)
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.events import RunEvent
+from invokeai_py_client.run.results import Results, failing_node, results_of_item
+from invokeai_py_client.run.status import RunStatus
+from invokeai_py_client.run.tracker import BatchTracker
+from invokeai_py_client.transport.loop import call_back
+
+if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.image.image import AsyncImage
+
+# With events flowing, a read now and then catches what no event tells (an item pruned by someone else).
+_SILENCE = 20.0
+# Without them the status is read by HTTP.
+_POLL = 1.0
+# How long a server may be away (restarting, say) before a wait without a timeout gives up.
+_LONGEST_OUTAGE = 300.0
+
+
+class AsyncRun(AsyncObject):
+    """One run of a workflow.
+
+    Attributes:
+        item_id: The queue item's id.
+        batch_id: The batch's id, chosen by this client.
+        queue_id: The queue it stands in.
+        inputs: The values it was sent with, by the names of the workflow's inputs.
+
+    Example:
+        run = await wf.start(positive_prompt="a lighthouse")
+        async for event in run.events():
+            print(event)
+        await run.result()
+        await run.images[0].save("lighthouse.png")
+    """
+
+    def __init__(
+        self,
+        client: AsyncInvokeAIClient,
+        item_id: int,
+        tracker: BatchTracker,
+        *,
+        queue_id: str = "default",
+        inputs: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        self._client = client
+        self._tracker = tracker
+        self._labels = dict(labels or {})
+        self._item: Mapping[str, Any] | None = None
+        self._results: Results | None = None
+        self.item_id = item_id
+        self.batch_id: str = tracker.batch_id
+        self.queue_id = queue_id
+        self.inputs: Mapping[str, Any] = dict(inputs or {})
+
+    # ------------------------------------------------------------------ where it stands
+
+    @property
+    def status(self) -> RunStatus:
+        """Where the run stands, as far as the server has told."""
+        return self._tracker.status(self.item_id)
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended, well or not."""
+        return self.status.done
+
+    @property
+    def item(self) -> Mapping[str, Any]:
+        """The queue item as the server gave it when the run ended.
+
+        Raises:
+            RunNotFinishedError: The run has not ended, or was not waited for.
+        """
+        return self._finished()[0]
+
+    @property
+    def outputs(self) -> Results:
+        """The outputs of every node.
+
+        Raises:
+            RunNotFinishedError: The run has not ended, or was not waited for.
+        """
+        return self._finished()[1]
+
+    @property
+    def images(self) -> list[AsyncImage]:
+        """The images it made for the gallery; those of intermediate nodes if there are no others.
+
+        Raises:
+            RunNotFinishedError: The run has not ended, or was not waited for.
+        """
+        from invokeai_py_client.image.image import AsyncImage
+
+        results = self._finished()[1]
+        names = results.image_names() or results.image_names(intermediate=True)
+        return [AsyncImage(self._client, name) for name in names]
+
+    def node_label(self, node_id: str) -> str:
+        """What the workflow calls a node: its label, or its type, or its id."""
+        return self._labels.get(node_id) or node_id
+
+    # ------------------------------------------------------------------ following it
+
+    async def events(self) -> AsyncIterator[RunEvent]:
+        """Everything that happens to the run, from its beginning until it has ended.
+
+        Events come as the server sends them, none twice. A run that has ended gives those it had.
+
+        Raises:
+            ServerUnreachableError: The server stayed away for five minutes.
+        """
+        seen = 0
+        contact = time.monotonic()
+        while True:
+            fresh, seen = self._tracker.events_from(self.item_id, seen)
+            for event in fresh:
+                yield event
+            if fresh:
+                continue
+            if self.status.done:
+                await self._finish()
+                return
+            contact = await self._look(_LONGEST_OUTAGE, contact)
+
+    async def wait(
+        self, timeout: float | None = None, *, on_event: Callable[[RunEvent], object] | None = None
+    ) -> RunStatus:
+        """Wait until the run has ended, well or not.
+
+        Args:
+            timeout: Seconds to wait at most; forever by default.
+            on_event: Called with each event, in the caller's thread or event loop.
+
+        Returns:
+            The final status. A failed run is no exception here; see :meth:`result`.
+
+        Raises:
+            RunTimeoutError: Time ran out. The run itself goes on.
+            ServerUnreachableError: The server stayed away for five minutes.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            async with asyncio.timeout(timeout):
+                if on_event is not None:
+                    async for event in self.events():
+                        await call_back(on_event, event)
+                contact = time.monotonic()
+                while not self.status.done:
+                    contact = await self._look(_LONGEST_OUTAGE, contact)
+                await self._finish()
+        except TimeoutError as error:
+            if isinstance(error, RunError) or deadline is None or time.monotonic() < deadline:
+                raise
+            raise RunTimeoutError(
+                f"Queue item {self.item_id} had not ended after {timeout:g} s ({self.status}). It goes on; "
+                f"client.run({self.item_id}) picks it up again.",
+                item_id=self.item_id,
+                batch_id=self.batch_id,
+            ) from None
+        return self.status
+
+    async def result(self, timeout: float | None = None) -> Results:
+        """Wait until the run has ended, and give its outputs.
+
+        Raises:
+            RunFailedError: A node failed; the error names it.
+            RunCanceledError: The run was canceled, or its item removed.
+            RunTimeoutError: Time ran out. The run itself goes on.
+        """
+        await self.wait(timeout)
+        self.raise_if_failed()
+        return self.outputs
+
+    def raise_if_failed(self) -> None:
+        """Raise if the run has ended without success.
+
+        Raises:
+            RunFailedError: A node failed.
+            RunCanceledError: The run was canceled, or its item removed.
+        """
+        status = self.status
+        ids: dict[str, Any] = {"item_id": self.item_id, "batch_id": self.batch_id}
+        if status.state is JobStatus.CANCELLED:
+            raise RunCanceledError(f"Queue item {self.item_id} was canceled.", **ids)
+        if status.state is not JobStatus.FAILED:
+            return
+        node_id = failing_node(self._item or {}) or status.node_id
+        label = self.node_label(node_id) if node_id else "an unknown node"
+        message = " ".join((status.error_message or "").split())
+        raise RunFailedError(
+            f"Queue item {self.item_id} failed at {label}: {status.error_type}: {message[:500]}",
+            node_id=node_id,
+            node_label=label,
+            error_type=status.error_type,
+            error_message=status.error_message,
+            error_traceback=status.error_traceback,
+            **ids,
+        )
+
+    # ------------------------------------------------------------------ acting on it
+
+    async def cancel(self) -> RunStatus:
+        """Cancel the run; one that has ended stays as it is.
+
+        Returns:
+            The status afterwards.
+        """
+        try:
+            item = await self._client._http.json("PUT", f"{self._path}/cancel")  # pyright: ignore[reportPrivateUsage]
+        except NotFoundError:
+            item = None
+        self._tracker.item(self.item_id, item)
+        return self.status
+
+    async def retry(self) -> AsyncRun:
+        """Run it once more, as it was sent.
+
+        The server makes a new queue item in the same batch, and only for one that failed or was canceled.
+
+        Returns:
+            The new run.
+
+        Raises:
+            RunError: The server had nothing to retry.
+        """
+        from invokeai_py_client.run.again import retry_item
+
+        item_id = await retry_item(self._client, self.queue_id, self.item_id)
+        run = AsyncRun(
+            self._client,
+            item_id,
+            BatchTracker(self.batch_id),
+            queue_id=self.queue_id,
+            inputs=self.inputs,
+            labels=self._labels,
+        )
+        await self._client._feed.follow(run._tracker, self.queue_id)  # pyright: ignore[reportPrivateUsage]
+        await run.refresh()
+        return run
+
+    async def refresh(self) -> RunStatus:
+        """Read the queue item now.
+
+        Returns:
+            The status afterwards.
+        """
+        self._tracker.stale = False
+        self._tracker.item(self.item_id, await self._read())
+        return self.status
+
+    # ------------------------------------------------------------------ inside
+
+    @property
+    def _path(self) -> str:
+        return f"/api/v1/queue/{self.queue_id}/i/{self.item_id}"
+
+    async def _read(self) -> Mapping[str, Any] | None:
+        try:
+            return await self._client._http.json("GET", self._path)  # pyright: ignore[reportPrivateUsage]
+        except NotFoundError:
+            return None
+
+    async def _look(self, longest_outage: float, contact: float) -> float:
+        """Wait for a change, or read the item when there is reason to; gives the time of last contact."""
+        feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
+        if not self._tracker.stale:
+            changed = await self._tracker.change(_SILENCE if feed.connected else _POLL)
+            if changed and not self._tracker.stale:
+                return time.monotonic()
+        try:
+            await self.refresh()
+        except ServerUnreachableError:
+            if time.monotonic() - contact > longest_outage:
+                raise
+            await asyncio.sleep(_POLL)
+            return contact
+        return time.monotonic()
+
+    async def _finish(self) -> None:
+        """Read the results. The server stores them before it says that a run has ended."""
+        if self._results is not None:
+            return
+        item = await self._read()
+        self._item = item or {"item_id": self.item_id, "batch_id": self.batch_id, "status": "canceled"}
+        self._results = results_of_item(self._item)
+
+    def _finished(self) -> tuple[Mapping[str, Any], Results]:
+        if self._item is None or self._results is None:
+            raise RunNotFinishedError(
+                f"Queue item {self.item_id} has no results yet ({self.status}): wait for it first, with "
+                "result() or wait().",
+                item_id=self.item_id,
+                batch_id=self.batch_id,
+            )
+        return self._item, self._results
+
+    def __repr__(self) -> str:
+        return f"<AsyncRun of queue item {self.item_id}: {self.status}>"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, AsyncRun)
+            and (self.item_id, self.queue_id) == (other.item_id, other.queue_id)
+            and self._client.url == other._client.url
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.item_id, self.queue_id))

@@ -1,0 +1,170 @@
+"""Where a run stands: one value, and how events change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.events import (
+    NodeCompleted,
+    NodeFailed,
+    NodeProgress,
+    NodeStarted,
+    Preview,
+    RunEvent,
+    StatusChanged,
+)
+
+TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Where a run stands.
+
+    Attributes:
+        state: pending, running, waiting (for a workflow that it called), completed, failed or cancelled.
+        position: How many queue items come before it while it is pending; None where unknown.
+        node_id: The node at work, or the last one.
+        node_type: That node's invocation type.
+        message: What the node does, in the server's words.
+        fraction: How much of that node is done, 0 to 1; None where the server does not know.
+        nodes_done: How many nodes have ended.
+        preview: The latest preview picture.
+        error_type: The server's exception type, of a failed run.
+        error_message: The server's message, of a failed run.
+        error_traceback: The server's traceback, of a failed run.
+        sequence: The server's counter of status changes (6.14+).
+    """
+
+    state: JobStatus = JobStatus.PENDING
+    position: int | None = None
+    node_id: str | None = None
+    node_type: str | None = None
+    message: str = ""
+    fraction: float | None = None
+    nodes_done: int = 0
+    preview: Preview | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    error_traceback: str | None = None
+    sequence: int | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended, well or not."""
+        return self.state in TERMINAL
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run has ended well."""
+        return self.state is JobStatus.COMPLETED
+
+    def __str__(self) -> str:
+        if self.state is JobStatus.PENDING and self.position is not None:
+            return f"pending ({self.position} before it)"
+        if self.state is JobStatus.RUNNING and self.node_type:
+            share = "" if self.fraction is None else f" {self.fraction:.0%}"
+            return f"running {self.node_type}{share}"
+        if self.state is JobStatus.FAILED and self.error_type:
+            return f"failed: {self.error_type}: {self.error_message}"
+        return self.state.value
+
+
+def fold(status: RunStatus, event: RunEvent) -> RunStatus:
+    """The status after an event; the same object where the event says nothing new.
+
+    Events can come twice (6.13 sends each to two rooms, the second time without the preview), late, or out
+    of order; a run that has ended stays ended, unless the server counts a later status.
+    """
+    if isinstance(event, StatusChanged):
+        return _fold_status(status, event)
+    if status.done:
+        return status
+    if isinstance(event, NodeStarted):
+        return replace(
+            status,
+            state=JobStatus.RUNNING,
+            position=None,
+            node_id=event.node_id,
+            node_type=event.node_type,
+            message="",
+            fraction=None,
+        )
+    if isinstance(event, NodeProgress):
+        return _fold_progress(status, event)
+    if isinstance(event, NodeCompleted):
+        return replace(status, nodes_done=status.nodes_done + 1)
+    if isinstance(event, NodeFailed):
+        # On 6.14 it comes after the failed status, on others before: the status decides, this explains.
+        return replace(
+            status,
+            node_id=event.node_id,
+            node_type=event.node_type,
+            error_type=event.error_type,
+            error_message=event.error_message,
+            error_traceback=event.error_traceback,
+        )
+    return status
+
+
+def _fold_status(status: RunStatus, event: StatusChanged) -> RunStatus:
+    if event.sequence is not None and status.sequence is not None:
+        if event.sequence <= status.sequence:
+            return status
+    elif status.done or event.status is status.state:
+        return status
+    return replace(
+        status,
+        state=event.status,
+        sequence=event.sequence,
+        position=status.position if event.status is JobStatus.PENDING else None,
+        error_type=event.error_type or status.error_type,
+        error_message=event.error_message or status.error_message,
+        error_traceback=event.error_traceback or status.error_traceback,
+    )
+
+
+def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
+    told = (event.node_id, event.message, event.fraction)
+    if told == (status.node_id, status.message, status.fraction) and (
+        event.preview is None or event.preview == status.preview
+    ):
+        return status
+    return replace(
+        status,
+        state=JobStatus.RUNNING,
+        position=None,
+        node_id=event.node_id,
+        node_type=event.node_type,
+        message=event.message,
+        fraction=event.fraction,
+        preview=event.preview or status.preview,
+    )
+
+
+def status_of_item(item: Mapping[str, Any], before: RunStatus) -> RunStatus:
+    """The status after reading the queue item itself, which is the truth.
+
+    A read that was overtaken by an event (the server counted on meanwhile) changes nothing.
+    """
+    sequence: Any = item.get("status_sequence")
+    if sequence is not None and before.sequence is not None and sequence < before.sequence:
+        return before
+    try:
+        state = JobStatus(str(item.get("status")))
+    except ValueError:
+        return before
+    if sequence is None and before.done and state not in TERMINAL:
+        return before
+    return replace(
+        before,
+        state=state,
+        sequence=sequence if sequence is not None else before.sequence,
+        position=before.position if state is JobStatus.PENDING else None,
+        error_type=item.get("error_type") or before.error_type,
+        error_message=item.get("error_message") or before.error_message,
+        error_traceback=item.get("error_traceback") or before.error_traceback,
+    )

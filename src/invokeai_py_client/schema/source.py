@@ -1,0 +1,64 @@
+"""Reading the schema: from the disk's cache, or from the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from invokeai_py_client.errors import APIRequestError, NotFoundError, NotInvokeAIError
+from invokeai_py_client.schema.cache import SchemaCache, fingerprint
+from invokeai_py_client.schema.parse import parse_schema
+
+if TYPE_CHECKING:
+    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.transport.http import HttpTransport
+
+_SCHEMA_PATIENCE = 120.0
+
+
+async def server_version(http: HttpTransport, *, timeout: float | None = None, once: bool = False) -> str:
+    """The server's version.
+
+    Args:
+        http: The connection.
+        timeout: Seconds for the request.
+        once: Whether to leave it at one try.
+
+    Raises:
+        NotInvokeAIError: Something else answers there.
+        APIRequestError: Nothing answers, or it refuses.
+    """
+    path = "/api/v1/app/version"
+    try:
+        answer = await http.json("GET", path, timeout=timeout, repeatable=not once)
+    except NotFoundError as error:
+        raise NotInvokeAIError(
+            None, None, f"{http.url} answers, but is not InvokeAI: it has no {path}."
+        ) from error
+    version: Any = cast("dict[str, Any]", answer).get("version") if isinstance(answer, dict) else None
+    if not isinstance(version, str):
+        raise NotInvokeAIError(
+            None, None, f"{http.url} answers, but is not InvokeAI: {path} names no version."
+        )
+    return version
+
+
+async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -> Schema:
+    """The server's node types, from the cache if version and custom nodes are those it was read from."""
+    version = await server_version(http)
+    mark = fingerprint(url, version, await _custom_nodes(http))
+    cache = SchemaCache()
+    schema = None if refresh else cache.load(mark)
+    if schema is None:
+        # The first time after its start the server takes 2-3 s to make this document.
+        document = await http.json("GET", "/openapi.json", timeout=_SCHEMA_PATIENCE)
+        schema = parse_schema(document, version)
+        cache.store(mark, schema)
+    return schema
+
+
+async def _custom_nodes(http: HttpTransport) -> Any:
+    """What tells whether custom nodes changed; None before InvokeAI 6.13, which has no list of them."""
+    try:
+        return await http.json("GET", "/api/v2/custom_nodes/")
+    except APIRequestError:
+        return None

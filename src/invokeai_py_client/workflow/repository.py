@@ -1,0 +1,145 @@
+"""Workflows: made ready to run, and kept in the server's library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.errors import NotFoundError, WorkflowFormatError, WorkflowNotFoundError
+from invokeai_py_client.workflow.definition import WorkflowDefinition
+
+if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
+
+_ROUTE = "/api/v1/workflows"
+_FILE_ENDINGS = frozenset({".json", ".png"})
+
+
+class AsyncWorkflowRepository(AsyncObject):
+    """Workflows of one server."""
+
+    def __init__(self, client: AsyncInvokeAIClient) -> None:
+        self._client = client
+
+    async def create_workflow(
+        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+    ) -> AsyncWorkflowHandle:
+        """Make a workflow ready to run on this server.
+
+        Args:
+            source: A definition, a file (JSON as the web UI exports it, or a PNG that carries a workflow), a
+                dict, JSON text, an image on the server, or the id or name of a workflow in the server's
+                library.
+
+        Returns:
+            A handle with the workflow's inputs, typed by the server's own schema.
+
+        Raises:
+            WorkflowFormatError: It is no workflow.
+            WorkflowNotFoundError: Neither a file nor a workflow of the library has that name.
+            ServerUnreachableError: Nothing answers at the address, or it is not InvokeAI.
+        """
+        from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
+        from invokeai_py_client.workflow.load import load_workflow
+
+        definition = await self.get_definition(source)
+        schema = await self._client.schema()
+        if any(kind not in schema for kind in definition.node_types):
+            schema = await self._client.schema(
+                refresh=True
+            )  # nodes may have been installed since it was kept
+        return AsyncWorkflowHandle(self._client, definition, load_workflow(definition, schema), schema)
+
+    async def get_definition(
+        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+    ) -> WorkflowDefinition:
+        """The workflow that a source holds; see :meth:`create_workflow` for what a source can be.
+
+        Raises:
+            WorkflowFormatError: It is no workflow.
+            WorkflowNotFoundError: Neither a file nor a workflow of the library has that name.
+        """
+        from invokeai_py_client.image.image import AsyncImage
+
+        if isinstance(source, WorkflowDefinition):
+            return source
+        if isinstance(source, AsyncImage):
+            data = await source.workflow()
+            if data is None:
+                raise WorkflowFormatError(f"Image {source.name} carries no workflow.")
+            return WorkflowDefinition.from_dict(data)
+        if isinstance(source, Mapping):
+            return WorkflowDefinition.from_dict(source)
+        text = os.fspath(source)
+        if text.lstrip().startswith("{"):
+            return WorkflowDefinition.from_json(text)
+        path = Path(text)
+        if not isinstance(source, str) or path.suffix.lower() in _FILE_ENDINGS or path.is_file():
+            return WorkflowDefinition.from_file(path)
+        return await self.get_workflow(text)
+
+    async def list_workflows(
+        self, query: str | None = None, *, categories: Sequence[str] = ("user", "default")
+    ) -> list[dict[str, Any]]:
+        """The workflows in the server's library, by name.
+
+        Args:
+            query: Only those with this text in name, description or tags.
+            categories: ``user`` for one's own, ``default`` for those that come with the server.
+
+        Returns:
+            One record each, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
+        """
+        answer = await self._http.json(
+            "GET",
+            f"{_ROUTE}/",
+            params={"order_by": "name", "direction": "ASC", "categories": categories, "query": query},
+        )
+        return cast("list[dict[str, Any]]", answer["items"])
+
+    async def get_workflow(self, name_or_id: str) -> WorkflowDefinition:
+        """A workflow of the server's library, by its id or its name.
+
+        Raises:
+            WorkflowNotFoundError: There is none, or several have that name.
+        """
+        try:
+            record = await self._http.json("GET", f"{_ROUTE}/i/{_quoted(name_or_id)}")
+        except NotFoundError:
+            workflow_id = _find(name_or_id, await self.list_workflows())
+            record = await self._http.json("GET", f"{_ROUTE}/i/{workflow_id}")
+        return WorkflowDefinition.from_dict(record["workflow"])
+
+    @property
+    def _http(self) -> Any:
+        return self._client._http  # pyright: ignore[reportPrivateUsage]
+
+    def __repr__(self) -> str:
+        return f"<AsyncWorkflowRepository of {self._client.url}>"
+
+
+def _quoted(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe="")
+
+
+def _find(name: str, records: Sequence[Mapping[str, Any]]) -> str:
+    exact = [record for record in records if record["name"] == name]
+    alike = exact or [record for record in records if record["name"].casefold() == name.casefold()]
+    if len(alike) == 1:
+        return alike[0]["workflow_id"]
+    if alike:
+        ids = ", ".join(record["workflow_id"] for record in alike)
+        raise WorkflowNotFoundError(f"Several workflows are called {name!r}; give an id instead: {ids}.")
+    close = get_close_matches(name, [record["name"] for record in records], n=3, cutoff=0.5)
+    hint = f" Close names: {', '.join(map(repr, close))}." if close else ""
+    raise WorkflowNotFoundError(
+        f"{name!r} is neither a file here nor a workflow in the library of the server.{hint}"
+    )

@@ -1,0 +1,95 @@
+"""Inputs as people read them: rows, a text table, a terminal table, HTML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from invokeai_py_client.workflow.inputs import WorkflowInput
+
+_COLUMNS = ("#", "input", "type", "value", "allowed")
+_LONGEST_VALUE = 60
+
+
+def input_row(item: WorkflowInput) -> dict[str, Any]:
+    """An input as plain data."""
+    return {
+        "index": item.input_index,
+        "label": item.label,
+        "field": item.field_name,
+        "node": item.node_name,
+        "node_id": item.node_id,
+        "type": item.type,
+        "required": item.required,
+        "connected": item.connected,
+        "value": plain_value(item),
+        "allowed": item.field.allowed,
+    }
+
+
+def plain_value(item: WorkflowInput) -> Any:
+    """An input's value as JSON data; None where it has none."""
+    try:
+        return json.loads(json.dumps(item.field.display_value, default=str))
+    except (TypeError, ValueError):
+        return str(item.field.display_value)
+
+
+def inputs_table(name: str, items: Iterable[WorkflowInput]) -> Table:
+    """A table for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(name), title_justify="left", title_style="bold", header_style="bold")
+    for column in _COLUMNS:
+        table.add_column(column, justify="right" if column == "#" else "left", overflow="fold")
+    for cells in _rows(items):
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def inputs_text(name: str, items: Iterable[WorkflowInput]) -> str:
+    """A table in plain text."""
+    rows = [_COLUMNS, *_rows(items)]
+    widths = [min(max(len(row[i]) for row in rows), 48) for i in range(len(_COLUMNS))]
+    lines = [
+        "  ".join(cell[:width].ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([name, *lines])
+
+
+def inputs_html(name: str, items: Iterable[WorkflowInput]) -> str:
+    """A table for a notebook."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in _COLUMNS)
+    body = "".join(
+        "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in _rows(items)
+    )
+    return f"<table><caption>{escape(name)}</caption><tr>{head}</tr>{body}</table>"
+
+
+def _rows(items: Iterable[WorkflowInput]) -> list[Sequence[str]]:
+    return [
+        (
+            "" if item.input_index is None else str(item.input_index),
+            item.label + (" *" if item.required else ""),
+            item.type,
+            "(connected)" if item.connected else _short(plain_value(item)),
+            item.field.allowed,
+        )
+        for item in items
+    ]
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
