@@ -39,11 +39,14 @@ class FieldType:
         name: ``IntegerField``, ``ImageField``, ``ModelIdentifierField``...; custom nodes add their own.
         cardinality: Whether one value, a list, or either is meant.
         batch: True on the outputs of generator nodes and the matching inputs of batch nodes.
+        original: The type that the schema's shape gives, where a ``ui_type`` renamed it: a
+            ``SchedulerField`` is an ``EnumField``, and connects as one. No part of comparisons.
     """
 
     name: str
     cardinality: Cardinality = "SINGLE"
     batch: bool = False
+    original: FieldType | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         """``IntegerField``, ``IntegerField[]`` or ``IntegerField|[]``."""
@@ -101,7 +104,11 @@ class InputTemplate:
         option_labels: What the editor shows for a choice.
         models: Which models fit, for model fields.
         nullable: Whether the server accepts an explicit null.
-        json_schema: The field's schema as the server states it.
+        json_schema: The field's schema as the server states it, references resolved, without prose; its
+            parts are shared between templates, so treat it as read-only. See
+            :mod:`invokeai_py_client.schema.shapes`.
+        server_input: What the server takes. The editor has no widget for some types and calls them
+            ``connection``, although the server takes a value too; then this says ``any``.
     """
 
     name: str
@@ -122,6 +129,7 @@ class InputTemplate:
     ui_type: str | None = None
     nullable: bool = False
     json_schema: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    server_input: InputKind = "any"
 
 
 @dataclass(frozen=True, slots=True)
