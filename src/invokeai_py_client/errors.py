@@ -23,6 +23,10 @@
     │   │   ├── ConnectionLostError     the request was sent; its answer never came
     │   │   └── NotInvokeAIError        something answers, but it is not InvokeAI
     │   └── RequestTimeoutError         one request took too long (also a TimeoutError)
+    ├── ModelInstallError               something about the installation of a model
+    │   ├── ModelInstallStartError      it could not be started (also an APIRequestError)
+    │   ├── ModelInstallJobFailed       it ended without a model: .info
+    │   └── ModelInstallTimeout         a wait ran out; it goes on (also a TimeoutError)
     ├── RunError                        something about a run
     │   ├── RunFailedError              a node failed on the server
     │   ├── RunCanceledError            the run was canceled or removed from the queue
@@ -40,7 +44,10 @@ a sentence for people, and can be pickled.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from invokeai_py_client.models.install import ModelInstJobInfo
 
 
 def _rebuild(
@@ -290,6 +297,56 @@ API_ERRORS: Mapping[int, type[APIRequestError]] = {
     409: ConflictError,
     422: UnprocessableError,
 }
+
+
+# --------------------------------------------------------------------------- installing models
+
+
+class ModelInstallError(InvokeAIClientError):
+    """Something about the installation of a model."""
+
+    code = "model_install"
+
+
+class ModelInstallStartError(ModelInstallError, APIRequestError):
+    """The server did not start the installation."""
+
+    code = "model_install_start"
+
+
+class ModelInstallJobFailed(ModelInstallError):
+    """The installation ended without a model: by an error, or because somebody canceled it.
+
+    Attributes:
+        info: The job as the server last told it.
+    """
+
+    code = "model_install_failed"
+
+    def __init__(self, info: ModelInstJobInfo | None = None, message: str | None = None) -> None:
+        super().__init__(message or f"The installation failed: {info.error if info else 'no reason known'}.")
+        self.info = info
+
+
+class ModelInstallTimeout(ModelInstallError, TimeoutError):
+    """A wait for an installation ran out of time. The installation itself goes on.
+
+    Attributes:
+        last_info: The job as the server last told it.
+        timeout: The seconds waited for.
+    """
+
+    code = "model_install_timeout"
+
+    def __init__(
+        self,
+        last_info: ModelInstJobInfo | None = None,
+        timeout: float | None = None,
+        message: str | None = None,
+    ) -> None:
+        super().__init__(message or f"The installation did not end within {timeout} s.")
+        self.last_info = last_info
+        self.timeout = timeout
 
 
 # --------------------------------------------------------------------------- runs
