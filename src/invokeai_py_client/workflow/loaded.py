@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from invokeai_py_client.schema.template import InputTemplate, NodeTemplate
+
 Key = tuple[str, str]
 """(node id, field name): the address of one input in a workflow."""
 
@@ -32,7 +34,12 @@ class NodeInput:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An invocation node."""
+    """An invocation node.
+
+    Attributes:
+        dynamic: Inputs that this one node has beyond those of its type: a node that calls a saved
+            workflow has one for each field of that workflow's form.
+    """
 
     id: str
     type: str
@@ -41,6 +48,12 @@ class Node:
     is_intermediate: bool
     use_cache: bool
     inputs: Mapping[str, NodeInput]
+    dynamic: Mapping[str, InputTemplate] = field(default_factory=dict[str, InputTemplate])
+
+    def template_of(self, name: str, template: NodeTemplate | None) -> InputTemplate | None:
+        """The template of one of its inputs, or None where neither it nor its type has such an input."""
+        found = self.dynamic.get(name)
+        return found if found is not None or template is None else template.inputs.get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,10 @@ class LoadedWorkflow:
         document: The workflow as the editor would save it after loading: what is attached to a request,
             before the values used are written into it. None where it cannot be attached.
         warnings: What loading changed or could not use, one sentence each, with the node's label.
+        unusable: Literals that the editor would lose or turn into something else, and that the server
+            would not take either: as the file has them. The node holds what the editor makes of them.
+        id: The workflow's id in the library of the server it was saved on, if any.
+        description: What its author says about it.
     """
 
     name: str
@@ -91,3 +108,6 @@ class LoadedWorkflow:
     form: tuple[FormField, ...]
     document: Mapping[str, Any] | None
     warnings: tuple[str, ...] = ()
+    unusable: Mapping[Key, Any] = field(default_factory=dict[Key, Any])
+    id: str | None = None
+    description: str = ""
