@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from invokeai_py_client.errors import SchemaFormatError
+from invokeai_py_client.errors import SchemaFormatError, UsageError
 from invokeai_py_client.schema.packed import pack, unpack
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class SchemaCache:
 
     def _path(self, fingerprint: str) -> Path:
         if not _SAFE_NAME.fullmatch(fingerprint) or fingerprint.startswith("."):
-            raise ValueError(f"a fingerprint is a plain file name, not {fingerprint!r}")
+            raise UsageError(f"a fingerprint is a plain file name, not {fingerprint!r}")
         return self.directory / (fingerprint + _SUFFIX)
 
     def _remove_oldest(self, keep: Path) -> None:

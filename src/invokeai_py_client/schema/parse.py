@@ -124,16 +124,19 @@ class _Reader:
     def _inputs(self, node_type: str, properties: JsonObject) -> Iterator[tuple[str, InputTemplate]]:
         for name, definition in properties.items():
             schema = as_object(definition)
-            if schema is None or "field_kind" not in schema or _is_reserved(node_type, name, schema):
+            if schema is None or "field_kind" not in schema or _is_reserved(node_type, name):
                 continue
-            field_type = _field_type(schema, batch=(node_type, name) in _BATCH_INPUTS)
-            if field_type is None or field_type.name == _INTERMEDIATE:
-                continue
-            template = self._input(name, schema, field_type)
+            try:
+                template = self._input(node_type, name, schema)
+            except RecursionError:
+                continue  # nested deeper than any value is
             if template is not None:
                 yield name, template
 
-    def _input(self, name: str, schema: JsonObject, field_type: FieldType) -> InputTemplate | None:
+    def _input(self, node_type: str, name: str, schema: JsonObject) -> InputTemplate | None:
+        field_type = _field_type(schema, batch=(node_type, name) in _BATCH_INPUTS)
+        if field_type is None or field_type.name == _INTERMEDIATE:
+            return None
         options = _options(schema) if field_type.name in ("EnumField", "SchedulerField") else None
         if field_type.name == "EnumField" and not options:
             return None  # the editor cannot show it either
@@ -181,15 +184,16 @@ def _outputs(node_type: str, properties: JsonObject) -> Iterator[tuple[str, Outp
             yield name, OutputTemplate(name, _title(name, schema), field_type)
 
 
-def _is_reserved(node_type: str, name: str, schema: JsonObject) -> bool:
-    if name in _NODE_ATTRIBUTES or (node_type, name) == ("iterate", "index"):
-        return True
-    # The server fills it. Since InvokeAI 6.13 it is an input people may connect, and has its ui_type.
-    return (node_type, name) == ("collect", "collection") and schema.get("ui_hidden") is True
+def _is_reserved(node_type: str, name: str) -> bool:
+    # The server itself fills the index of an iteration.
+    return name in _NODE_ATTRIBUTES or (node_type, name) == ("iterate", "index")
 
 
 def _field_type(schema: JsonObject, *, batch: bool) -> FieldType | None:
-    shape = parse_field_type(schema)
+    try:
+        shape = parse_field_type(schema)
+    except RecursionError:
+        shape = None  # nested deeper than any type is
     ui_type = as_text(schema.get("ui_type"))
     if ui_type and is_model_ui_type(ui_type, shape):
         field_type = shape or FieldType(MODEL_FIELD)

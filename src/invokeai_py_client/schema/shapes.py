@@ -95,9 +95,12 @@ class Shapes:
             return self._resolved[name]
         if name in self._open:
             return {}
+        definition = as_object(self._definitions.get(name)) or {}
+        if definition.get("class") in ("invocation", "output"):
+            return {"title": name}  # a node is no value, and a graph of them would drag in every other
         self._open.add(name)
         try:
-            shape = {"title": name, **self.reduce(self._definitions.get(name))}
+            shape = {"title": name, **self.reduce(definition)}
         finally:
             self._open.discard(name)
         self._resolved[name] = shape

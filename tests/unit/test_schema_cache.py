@@ -1,0 +1,135 @@
+"""Schemas on disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from invokeai_py_client.schema.cache import SchemaCache, fingerprint
+from invokeai_py_client.schema.schema import Schema
+from invokeai_py_client.schema.template import FieldType, InputTemplate, NodeTemplate
+
+MARK = fingerprint("http://localhost:9090", "6.14.2")
+
+
+def schema(title: str = "Add") -> Schema:
+    inputs = {"a": InputTemplate("a", "A", FieldType("IntegerField"), "any", False, 0)}
+    return Schema({"add": NodeTemplate("add", title, "1.0.0", inputs, {}, "integer_output")}, "6.14.2")
+
+
+def files(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_what_was_stored_is_loaded(tmp_path: Path) -> None:
+    cache = SchemaCache(tmp_path / "made" / "when needed")
+    assert cache.load(MARK) is None
+    cache.store(MARK, schema())
+    loaded = SchemaCache(cache.directory).load(MARK)
+    assert loaded is not None
+    assert (dict(loaded), loaded.version) == (dict(schema()), "6.14.2")
+    assert cache.load(fingerprint("http://localhost:9091", "6.14.2")) is None
+    assert len(files(cache.directory)) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 50, b"PNG", b"invokeai-schema 0 00000000\nold"])
+def test_an_unusable_file_is_ignored_and_replaced(tmp_path: Path, content: bytes) -> None:
+    cache = SchemaCache(tmp_path)
+    cache.store(MARK, schema())
+    (only,) = tmp_path.iterdir()
+    only.write_bytes(content)
+    assert cache.load(MARK) is None
+    cache.store(MARK, schema())
+    assert cache.load(MARK) is not None
+
+
+def test_a_damaged_file_is_ignored(tmp_path: Path) -> None:
+    cache = SchemaCache(tmp_path)
+    cache.store(MARK, schema())
+    (only,) = tmp_path.iterdir()
+    only.write_bytes(only.read_bytes()[:-3])
+    assert cache.load(MARK) is None
+
+
+def test_only_so_many_are_kept_and_the_oldest_go(tmp_path: Path) -> None:
+    cache = SchemaCache(tmp_path, max_entries=3)
+    (tmp_path / "somebody-elses.txt").write_text("stays")
+    marks = [fingerprint("http://localhost", f"6.{minor}.0") for minor in range(5)]
+    for age, mark in enumerate(marks):
+        cache.store(mark, schema())
+        os.utime(tmp_path / f"{mark}.ivkschema", (1000 + age, 1000 + age))
+    assert [cache.load(mark) is not None for mark in marks] == [False, False, True, True, True]
+    assert "somebody-elses.txt" in files(tmp_path)
+
+
+def test_storing_again_replaces_and_removes_nothing_else(tmp_path: Path) -> None:
+    cache = SchemaCache(tmp_path, max_entries=2)
+    other = fingerprint("http://localhost", "6.0.2")
+    cache.store(other, schema())
+    cache.store(MARK, schema())
+    cache.store(MARK, schema("Sum"))
+    loaded = cache.load(MARK)
+    assert loaded is not None and loaded["add"].title == "Sum"
+    assert cache.load(other) is not None
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = SchemaCache(tmp_path)
+    cache.store(MARK, schema())
+    before = files(tmp_path)
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with caplog.at_level(logging.WARNING, "invokeai_py_client.schema"):
+        cache.store(MARK, schema("Sum"))
+    assert "No space left" in caplog.text
+    assert files(tmp_path) == before
+    loaded = cache.load(MARK)
+    assert loaded is not None and loaded["add"].title == "Add"
+
+
+def test_a_directory_that_cannot_be_used_is_logged_and_not_fatal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    cache = SchemaCache(tmp_path / "file" / "schemas")
+    with caplog.at_level(logging.WARNING, "invokeai_py_client.schema"):
+        cache.store(MARK, schema())
+        assert cache.load(MARK) is None
+    assert "cannot keep the schema" in caplog.text
+    assert {record.name for record in caplog.records} == {"invokeai_py_client.schema"}
+
+
+def test_the_environment_names_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path / "chosen"))
+    assert SchemaCache().directory == tmp_path / "chosen"
+    monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", "")
+    assert SchemaCache().directory.name == "schemas"
+    assert "invokeai-py-client" in str(SchemaCache().directory)
+
+
+def test_a_fingerprint_tells_server_states_apart() -> None:
+    nodes = {"custom_nodes": [{"name": "a", "path": "x"}]}
+    marks = {
+        fingerprint("http://a", "6.14.2"),
+        fingerprint("http://b", "6.14.2"),
+        fingerprint("http://a", "6.14.1"),
+        fingerprint("http://a", "6.14.2", nodes),
+        fingerprint("http://a", "6.14.2", {"custom_nodes": []}),
+    }
+    assert len(marks) == 5
+    assert fingerprint("http://a/", "6.14.2") == fingerprint("http://a", "6.14.2")
+    assert fingerprint("http://a", "1", {"x": 1, "y": 2}) == fingerprint("http://a", "1", {"y": 2, "x": 1})
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a\x00b", "x" * 200])
+def test_a_name_never_leads_out_of_the_directory(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="plain file name"):
+        SchemaCache(tmp_path).load(name)
