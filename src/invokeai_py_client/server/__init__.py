@@ -1,0 +1,52 @@
+"""A local InvokeAI, managed by this package: install it, start it, give it tiny models, stop it.
+
+::
+
+    from invokeai_py_client.server import LocalServer
+
+    with LocalServer() as server:
+        print(server.url)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from invokeai_py_client.server.health import answers as answers
+    from invokeai_py_client.server.installer import Installation as Installation
+    from invokeai_py_client.server.installer import install as install
+    from invokeai_py_client.server.installer import installed as installed
+    from invokeai_py_client.server.local import LocalServer as LocalServer
+    from invokeai_py_client.server.python import find_python as find_python
+    from invokeai_py_client.server.tiny_models import TinyModel as TinyModel
+    from invokeai_py_client.server.tiny_models import TinyModels as TinyModels
+    from invokeai_py_client.server.tiny_models import install_tiny_models as install_tiny_models
+    from invokeai_py_client.server.tiny_models import make_tiny_models as make_tiny_models
+
+_HOME = {
+    "answers": "health",
+    "Installation": "installer",
+    "install": "installer",
+    "installed": "installer",
+    "LocalServer": "local",
+    "find_python": "python",
+    "TinyModel": "tiny_models",
+    "TinyModels": "tiny_models",
+    "install_tiny_models": "tiny_models",
+    "make_tiny_models": "tiny_models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

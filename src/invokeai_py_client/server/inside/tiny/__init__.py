@@ -1,0 +1,1 @@
+"""Tiny models with random weights, which InvokeAI takes for real ones."""

@@ -1,0 +1,289 @@
+"""A local InvokeAI as a Python object."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from invokeai_py_client.errors import StartError
+from invokeai_py_client.server import state
+from invokeai_py_client.server.health import answers
+from invokeai_py_client.server.installer import Installation, install
+from invokeai_py_client.server.lock import locked
+from invokeai_py_client.server.paths import default_root, inside_folder
+from invokeai_py_client.server.ports import free_port, is_taken
+from invokeai_py_client.server.processes import end_group, identity, spawn
+from invokeai_py_client.server.releases import DEFAULT_VERSION, release
+from invokeai_py_client.server.tails import tail
+
+EXIT_PORT = 65  # inside/serve.py
+_NOT_FOR_SERVERS = {"VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "INVOKEAI_ROOT"}
+
+
+class LocalServer:
+    """An InvokeAI of our own: installed when first needed, started at a free port, ended with its children.
+
+    ::
+
+        with LocalServer() as server:
+            client = InvokeAIClient.from_url(server.url)
+
+    A server started so ends with this process, even when the process is killed. ``detached=True`` lets it
+    run on; :meth:`find` picks it up again from another process.
+
+    Args:
+        version: The InvokeAI release.
+        root: The folder of its database, images and models; by default one in the user's data directory.
+        port: The port to listen at; by default a free one.
+        host: The address to listen at.
+        config: Settings of InvokeAI, as in its ``invokeai.yaml``, which they go before.
+        node_packs: Folders with custom nodes, copied into the root before the start.
+        temporary: Use a new root that is removed at the end.
+        detached: Do not end with this process.
+        say: Called with sentences about the progress of installing and starting.
+    """
+
+    def __init__(
+        self,
+        version: str = DEFAULT_VERSION,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        port: int | None = None,
+        host: str = "127.0.0.1",
+        config: Mapping[str, Any] | None = None,
+        node_packs: Iterable[str | os.PathLike[str]] = (),
+        temporary: bool = False,
+        detached: bool = False,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        if temporary and (root is not None or detached):
+            raise ValueError("a temporary server has a root of its own and ends with this process")
+        release(version)
+        self.version = version
+        self._root = None if root is None else Path(root).expanduser().absolute()
+        self._asked_port = port
+        self._host = host
+        self._config = dict(config or {})
+        self._node_packs = [Path(pack) for pack in node_packs]
+        self._temporary = temporary
+        self._detached = detached
+        self._say: Callable[[str], None] = say or (lambda _: None)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._running: state.Running | None = None
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def root(self) -> Path:
+        """Its root folder."""
+        if self._root is None:
+            if self._temporary:
+                self._root = Path(tempfile.mkdtemp(prefix="ivk-server-")).resolve()
+            else:
+                self._root = default_root(self.version)
+        return self._root
+
+    @property
+    def log_path(self) -> Path:
+        """Its log; what the start before this one wrote is in ``server.log.1`` beside it."""
+        return self.root / "logs" / "server.log"
+
+    @property
+    def port(self) -> int:
+        """The port it listens at."""
+        return self._started().port
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self._started().url
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._started().pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process runs."""
+        if self._child is not None:
+            self._child.poll()  # so that an ended child does not linger as a zombie
+        return self._running is not None and self._running.lives()
+
+    @property
+    def state(self) -> state.Running:
+        """All of it as data."""
+        return self._started()
+
+    def _started(self) -> state.Running:
+        if self._running is None:
+            raise StartError("The server was not started yet: call start(), or use it in a `with` statement.")
+        return self._running
+
+    def __repr__(self) -> str:
+        where = f"at {self._running.url}" if self.is_running and self._running else "not running"
+        return f"<LocalServer InvokeAI {self.version}, {where}>"
+
+    # ------------------------------------------------------------------ what it does
+
+    @classmethod
+    def find(cls, root: str | os.PathLike[str]) -> LocalServer | None:
+        """Return the server that runs on a root, started by whichever process; None where none does."""
+        folder = Path(root).expanduser().absolute()
+        found = state.at_root(folder)
+        if found is None:
+            return None
+        server = cls(found.version, root=folder, detached=True)
+        server._running = found
+        return server
+
+    def install(self) -> Installation:
+        """Install its InvokeAI release, where that is not done yet.
+
+        Raises:
+            InstallError: It failed.
+            PythonNotFoundError: There is no Python that InvokeAI runs on.
+        """
+        return install(self.version, say=self._say)
+
+    def start(self, timeout: float = 120.0) -> Self:
+        """Start it, and return when it truly answers.
+
+        Args:
+            timeout: Seconds to wait for the answer. The installation, where one is needed, comes before.
+
+        Raises:
+            StartError: The port is in use, the root has a server already, or the server ended or kept
+                silent; the error shows the last lines of its log.
+        """
+        if self.is_running:
+            return self
+        try:
+            self._start(self.install(), timeout)
+        except BaseException:
+            self.stop(grace=0)
+            raise
+        return self
+
+    def _start(self, installation: Installation, timeout: float) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with locked(self.root / ".ivk-start.lock"):
+            other = state.at_root(self.root)
+            if other is not None:
+                raise StartError(
+                    f"A server runs on {self.root} already: {other.url}, process {other.pid}. "
+                    "Stop it first, or choose another root."
+                )
+            port = self._asked_port or free_port(self._host)
+            if is_taken(port, self._host):
+                raise StartError(self._port_in_use(port))
+            self._copy_node_packs()
+            ready = self.root / ".ivk-ready.json"
+            ready.unlink(missing_ok=True)
+            started = time.monotonic()
+            child = self._spawn(installation, port, ready)
+            self._await_answer(child, port, ready, timeout)
+            self._say(f"InvokeAI {self.version} answers at {self.url} ({time.monotonic() - started:.0f} s).")
+
+    def _spawn(self, installation: Installation, port: int, ready: Path) -> subprocess.Popen[bytes]:
+        order = {
+            "root": str(self.root),
+            "settings": {**self._config, "host": self._host, "port": port},
+            "ready": str(ready),
+            "leashed": not self._detached,
+            "temporary": self._temporary,
+        }
+        if self.log_path.exists():
+            self.log_path.replace(self.log_path.with_suffix(".log.1"))
+        environ = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_SERVERS}
+        self._say(f"Starting InvokeAI {self.version} on {self.root}.")
+        child = spawn(
+            [installation.python, "-u", inside_folder(), "serve", json.dumps(order)],
+            log=self.log_path,
+            environ=environ,
+            leashed=not self._detached,
+        )
+        self._child = child
+        shown = "127.0.0.1" if self._host in ("0.0.0.0", "::") else self._host
+        self._running = state.Running(
+            version=self.version,
+            url=f"http://{shown}:{port}",
+            port=port,
+            root=str(self.root),
+            log=str(self.log_path),
+            pid=child.pid,
+            process=identity(child.pid) or "",
+            detached=self._detached,
+        )
+        state.remember(self._running)
+        return child
+
+    def _await_answer(self, child: subprocess.Popen[bytes], port: int, ready: Path, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while not ready.exists():  # written by the server's own process when it listens
+            code = child.poll()
+            if code == EXIT_PORT:
+                raise StartError(self._port_in_use(port))
+            if code is not None:
+                raise StartError(
+                    f"InvokeAI {self.version} ended while it started (exit status {code}). "
+                    f"The whole log is in {self.log_path}; its end:",
+                    tail(self.log_path),
+                )
+            if time.monotonic() > deadline:
+                raise StartError(
+                    f"InvokeAI {self.version} did not answer within {timeout:g} s. "
+                    f"The whole log is in {self.log_path}; its end:",
+                    tail(self.log_path),
+                )
+            time.sleep(0.05)
+        found = answers(self.url, timeout=30)
+        if found is None:
+            raise StartError(
+                f"InvokeAI {self.version} listens at {self.url} but does not answer. The end of its log:",
+                tail(self.log_path),
+            )
+
+    def _port_in_use(self, port: int) -> str:
+        version = answers(f"http://127.0.0.1:{port}", timeout=2)
+        by = f" by another InvokeAI ({version})" if version else " by another program"
+        return f"Port {port} is in use{by}. Name another port, or none: then a free one is taken."
+
+    def _copy_node_packs(self) -> None:
+        for pack in self._node_packs:
+            target = self.root / "nodes" / pack.name
+            shutil.copytree(pack, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def stop(self, grace: float = 10.0) -> None:
+        """Stop it and its children; nothing happens where it does not run.
+
+        Args:
+            grace: Seconds it gets to end by itself.
+        """
+        running, self._running = self._running, None
+        child, self._child = self._child, None
+        if running is not None and (child is not None or running.lives()):
+            end_group(running.pid, grace=grace, child=child)
+            state.forget(Path(running.root))
+        if self._temporary and self._root is not None:
+            shutil.rmtree(self._root, ignore_errors=True)
+            self._root = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()

@@ -1,0 +1,48 @@
+"""Where the local servers live on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+APP = "invokeai-py-client"
+
+
+def cache_base() -> Path:
+    """Return the folder for what can be made again: installed servers, tiny models.
+
+    ``INVOKEAI_CLIENT_CACHE`` names another one.
+    """
+    chosen = os.environ.get("INVOKEAI_CLIENT_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_cache_path(APP, appauthor=False)
+
+
+def server_folder(version: str) -> Path:
+    """Return the virtual environment of one InvokeAI version."""
+    return cache_base() / "servers" / version
+
+
+def default_root(version: str) -> Path:
+    """Return the root (database, images, models) that a server uses when none is named."""
+    import platformdirs
+
+    return platformdirs.user_data_path(APP, appauthor=False) / "roots" / version
+
+
+def running_folder() -> Path:
+    """Return the folder that holds one file for each running server."""
+    return cache_base() / "running"
+
+
+def python_in(environment: Path) -> Path:
+    """Return the interpreter of a virtual environment."""
+    return environment / "Scripts" / "python.exe" if os.name == "nt" else environment / "bin" / "python"
+
+
+def inside_folder() -> Path:
+    """Return the folder of code that runs in the server's Python, not in ours."""
+    return Path(__file__).resolve().parent / "inside"

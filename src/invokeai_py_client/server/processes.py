@@ -1,0 +1,143 @@
+"""Start a process in a group of its own, recognise it again, end it with all its children."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def spawn(
+    command: Sequence[str | Path], *, log: Path, environ: Mapping[str, str], leashed: bool
+) -> subprocess.Popen[bytes]:
+    """Start a process in its own group, its output going to a file.
+
+    Args:
+        command: What to run.
+        log: Where its output goes; an older file is overwritten.
+        environ: Its environment.
+        leashed: Give it a pipe as its standard input, which closes when this process dies, however it dies.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP
+        if not leashed:
+            flags |= subprocess.DETACHED_PROCESS
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.PIPE if leashed else subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=dict(environ),
+            start_new_session=os.name == "posix",
+            creationflags=flags,
+        )
+
+
+def identity(pid: int) -> str | None:
+    """Return a text that no other process with the same number has; None where none runs (or a zombie does).
+
+    A process number alone may have gone to another program since it was written down.
+    """
+    if sys.platform == "win32":
+        return _identity_windows(pid)
+    stat = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (
+            None if fields[0] in "ZX" else f"{pid}@{fields[19]}"
+        )  # field 22: start time in ticks since boot
+    answer = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    state, _, started = answer.stdout.strip().partition(" ")
+    return None if not started or state.startswith("Z") else f"{pid}@{started.strip()}"
+
+
+if sys.platform == "win32":
+    import ctypes
+    from ctypes import wintypes
+
+    def _identity_windows(pid: int) -> str | None:
+        kernel = ctypes.windll.kernel32
+        handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+        if not handle:
+            return None
+        try:
+            code = wintypes.DWORD()
+            times = [wintypes.FILETIME() for _ in range(4)]
+            if not kernel.GetExitCodeProcess(handle, ctypes.byref(code)) or code.value != 259:  # STILL_ACTIVE
+                return None
+            kernel.GetProcessTimes(handle, *(ctypes.byref(each) for each in times))
+            return f"{pid}@{times[0].dwHighDateTime}.{times[0].dwLowDateTime}"
+        finally:
+            kernel.CloseHandle(handle)
+
+
+def _group_lives(pid: int) -> bool:
+    """Tell whether any process of the group still runs; zombies waiting for their parent do not count."""
+    try:
+        os.killpg(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    if not Path("/proc/self/stat").exists():
+        return True
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            if int(fields[2]) == pid and fields[0] not in "ZX":
+                return True
+    return False
+
+
+def end_group(pid: int, *, grace: float, child: subprocess.Popen[bytes] | None = None) -> None:
+    """End a process that :func:`spawn` started, and its children: ask first, then insist.
+
+    Args:
+        pid: The process.
+        grace: Seconds between the two.
+        child: The process as started here, to collect its exit status.
+    """
+    if sys.platform == "win32":
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.CTRL_BREAK_EVENT)
+        deadline = time.monotonic() + grace
+        while identity(pid) is not None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        subprocess.run(["taskkill", "/PID", str(pid), "/T", "/F"], capture_output=True, check=False)
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGTERM)
+        deadline = time.monotonic() + grace
+        while _group_lives(pid) and time.monotonic() < deadline:
+            _collect(child)
+            time.sleep(0.02)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    if child is not None:
+        if child.stdin is not None:
+            child.stdin.close()
+        child.wait()
+        return
+    deadline = time.monotonic() + 10
+    while identity(pid) is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _collect(child: subprocess.Popen[bytes] | None) -> None:
+    if child is not None:
+        child.poll()

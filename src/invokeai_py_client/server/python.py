@@ -1,0 +1,165 @@
+"""Find a Python that InvokeAI runs on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from invokeai_py_client.errors import PythonNotFoundError
+
+_ASK = (
+    "import sys,sysconfig;"
+    "print(sys.version_info[0],sys.version_info[1],sys.version_info[2],sys.implementation.name,"
+    "sys._base_executable if hasattr(sys,'_base_executable') else sys.executable,sep='\\t')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Python:
+    """An interpreter that was found and answered.
+
+    Attributes:
+        path: The interpreter, outside any virtual environment.
+        version: Major, minor and patch number.
+    """
+
+    path: Path
+    version: tuple[int, int, int]
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """Major and minor number."""
+        return self.version[:2]
+
+    def __str__(self) -> str:
+        return f"Python {'.'.join(map(str, self.version))} ({self.path})"
+
+
+def ask(command: Sequence[str | Path]) -> Python | None:
+    """Run an interpreter and return what it is; None where it does not run.
+
+    A name on the PATH proves nothing: pyenv puts a ``python3.12`` there that only prints an error, and
+    Windows one that opens the shop.
+    """
+    try:
+        answer = subprocess.run(
+            [*map(str, command), "-I", "-c", _ASK],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return None
+    words = answer.stdout.strip().split("\t")
+    if answer.returncode != 0 or len(words) != 5 or words[3] != "cpython":
+        return None
+    major, minor, patch = (int(word) for word in words[:3])
+    return Python(Path(words[4]), (major, minor, patch))
+
+
+def candidates(wanted: Iterable[tuple[int, int]]) -> Iterator[Sequence[str | Path]]:
+    """Yield commands that may be a Python of one of the wanted versions, most likely first."""
+    yield [sys.executable]
+    names = [f"{major}.{minor}" for major, minor in wanted]
+    for name in names:
+        if found := shutil.which(f"python{name}"):
+            yield [found]
+    for name in names:
+        yield from ([path] for path in _pyenv(name))
+    if os.name == "nt" and (launcher := shutil.which("py")):
+        for name in names:
+            yield [launcher, f"-{name}"]
+    for name in names:
+        yield from ([path] for path in _known_places(name))
+    if uv := shutil.which("uv"):
+        for name in names:
+            if path := _from_uv(uv, name):
+                yield [path]
+    for name in ("python3", "python"):
+        if found := shutil.which(name):
+            yield [found]
+
+
+def _pyenv(name: str) -> list[Path]:
+    home = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    if os.name == "nt":
+        return sorted(home.glob(f"pyenv-win/versions/{name}.*/python.exe"), reverse=True)
+    return sorted(home.glob(f"versions/{name}.*/bin/python"), reverse=True)
+
+
+def _known_places(name: str) -> list[Path]:
+    places = [
+        Path(f"{folder}/python{name}") for folder in ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
+    ]
+    return [place for place in places if place.exists()]
+
+
+def _from_uv(uv: str, name: str) -> Path | None:
+    try:
+        answer = subprocess.run(
+            [uv, "--no-python-downloads", "python", "find", "--system", name],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    path = answer.stdout.strip()
+    return Path(path) if answer.returncode == 0 and path else None
+
+
+def find_python(
+    wanted: Sequence[tuple[int, int]] = ((3, 11), (3, 12)), *, prefer: tuple[int, int] | None = None
+) -> Python:
+    """Find an interpreter of one of the wanted versions.
+
+    Args:
+        wanted: The versions that will do.
+        prefer: Take this one where it exists; otherwise any.
+
+    Raises:
+        PythonNotFoundError: There is none; the message says how to get one.
+    """
+    order = sorted(wanted, key=lambda version: version != prefer)
+    second: Python | None = None
+    seen: list[str] = []
+    for command in candidates(order):
+        found = ask(command)
+        if found is None:
+            continue
+        seen.append(".".join(map(str, found.version)))
+        if found.minor not in wanted:
+            continue
+        if prefer is None or found.minor == prefer:
+            return found
+        second = second or found
+    if second is not None:
+        return second
+    raise PythonNotFoundError(_how_to_get_one(wanted, seen))
+
+
+def _how_to_get_one(wanted: Sequence[tuple[int, int]], seen: Sequence[str]) -> str:
+    names = " or ".join(f"{major}.{minor}" for major, minor in wanted)
+    best = ".".join(map(str, wanted[-1]))
+    found = f" (found: {', '.join(dict.fromkeys(seen))})" if seen else ""
+    cures = ["with uv: `uv python install " + best + "`"]
+    if sys.platform == "win32":
+        cures.append(f"`winget install Python.Python.{best}`")
+    elif sys.platform == "darwin":
+        cures.append(f"`brew install python@{best}`")
+    else:
+        cures.append(f"from your distribution: `apt install python{best} python{best}-venv` or its like")
+    cures.append("or from https://www.python.org/downloads/")
+    return (
+        f"InvokeAI needs Python {names}, and none was found here{found}. "
+        f"Get one {', '.join(cures)}; then try again."
+    )

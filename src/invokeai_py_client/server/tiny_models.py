@@ -1,0 +1,218 @@
+"""Tiny models with random weights: real InvokeAI, real queue, real images, in a second on a CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from invokeai_py_client.errors import InstallError
+from invokeai_py_client.server.health import request
+from invokeai_py_client.server.installer import Installation
+from invokeai_py_client.server.lock import locked
+from invokeai_py_client.server.paths import cache_base, inside_folder
+
+MANIFEST = "tiny-models.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TinyModel:
+    """One tiny model.
+
+    Attributes:
+        name: Its name on the server.
+        path: Its file or folder.
+        base: The base that InvokeAI finds it to be of.
+        type: The type that InvokeAI finds it to be of.
+    """
+
+    name: str
+    path: Path
+    base: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class TinyModels:
+    """A folder of tiny models.
+
+    Attributes:
+        folder: The folder.
+        models: The models.
+        skipped: Why the others could not be made for this InvokeAI.
+    """
+
+    folder: Path
+    models: tuple[TinyModel, ...]
+    skipped: dict[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """The models' names."""
+        return [model.name for model in self.models]
+
+
+def tiny_flux_pack() -> Path:
+    """Return the node pack that a server needs for the tiny FLUX models: ``LocalServer(node_packs=[...])``.
+
+    It changes the sizes that InvokeAI has in its code for FLUX, so full-size FLUX models do not load with it.
+    """
+    return inside_folder() / "tiny_flux"
+
+
+def _source_hash() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(inside_folder().rglob("*.py")):
+        if file.name != "serve.py":
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def make_tiny_models(
+    installation: Installation,
+    out: Path | None = None,
+    *,
+    only: Iterable[str] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> TinyModels:
+    """Make the tiny models with an installed server's Python; at once where they are made already.
+
+    Args:
+        installation: The server, as :func:`~invokeai_py_client.server.install` returns it.
+        out: The folder; by default one in the user's cache directory.
+        only: The names of the models wanted; by default all.
+        say: Called with sentences about the progress.
+
+    Raises:
+        InstallError: They could not be made.
+    """
+    names = None if only is None else sorted(set(only))
+    key = f"{installation.version}-{_source_hash()}"
+    if names is not None:
+        key += "-" + hashlib.sha256("/".join(names).encode()).hexdigest()[:8]
+    folder = out.absolute() if out is not None else cache_base() / "tiny-models" / key
+    with locked(folder.with_name(folder.name + ".lock")):
+        done = _read(folder, key)
+        if done is not None:
+            return done
+        if say is not None:
+            say(f"Making the tiny models in {folder}.")
+        started = time.monotonic()
+        _make(installation, folder, names, key)
+        made = _read(folder, key)
+    missing = sorted(set(names or ()) - {*(made.names if made else ()), *(made.skipped if made else ())})
+    if made is None or missing:
+        raise InstallError(f"There are no tiny models named {', '.join(missing) or 'so'}.")
+    if say is not None:
+        say(f"Made {len(made.models)} tiny models in {time.monotonic() - started:.0f} s.")
+    return made
+
+
+def _make(installation: Installation, folder: Path, names: Sequence[str] | None, key: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    order = {"out": str(folder), "only": names}
+    environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    made = subprocess.run(
+        [str(installation.python), str(inside_folder()), "models", json.dumps(order)],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environ,
+    )
+    if made.returncode != 0:
+        shutil.rmtree(folder, ignore_errors=True)
+        end = "\n".join(made.stderr.rstrip().splitlines()[-20:])
+        raise InstallError("The tiny models could not be made. The end of what was said:", end)
+    lines = [json.loads(line) for line in made.stdout.splitlines() if line.startswith("{")]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).write_text(json.dumps({"key": key, "models": lines}, indent=2), encoding="utf-8")
+
+
+def _read(folder: Path, key: str | None = None) -> TinyModels | None:
+    try:
+        data: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if key is not None and data["key"] != key:
+        return None
+    lines: list[dict[str, str]] = data["models"]
+    return TinyModels(
+        folder,
+        tuple(
+            TinyModel(line["name"], folder / line["file"], line["base"], line["type"])
+            for line in lines
+            if "skipped" not in line
+        ),
+        {line["name"]: line["skipped"] for line in lines if "skipped" in line},
+    )
+
+
+def install_tiny_models(url: str, models: TinyModels | Path, *, timeout: float = 120.0) -> list[str]:
+    """Install tiny models on a server through its model API, in place; those it has already are left alone.
+
+    Args:
+        url: The server's address; it must see the same files.
+        models: The models, or their folder.
+        timeout: Seconds to wait for all.
+
+    Returns:
+        The names of all the models, as the server knows them.
+
+    Raises:
+        InstallError: The server refused one, or took it for something else.
+    """
+    found = _read(models) if isinstance(models, Path) else models
+    if found is None:
+        raise InstallError(f"There are no tiny models in {models}.")
+    api = f"{url.rstrip('/')}/api/v2/models"
+    present = {record["name"] for record in _models(api)}
+    jobs: dict[int, TinyModel] = {}
+    for model in found.models:
+        if model.name in present:
+            continue
+        # inplace=false would move the files into the root.
+        query = urllib.parse.urlencode({"source": str(model.path), "inplace": "true"})
+        status, job = request("POST", f"{api}/install?{query}", {})
+        if status not in (200, 201):
+            raise InstallError(f"The server refused the tiny model {model.name}: {status} {job}")
+        jobs[job["id"]] = model
+    _wait(api, jobs, timeout)
+    kinds = {record["name"]: (record["base"], record["type"]) for record in _models(api)}
+    for model in found.models:
+        if kinds.get(model.name) != (model.base, model.type):
+            raise InstallError(
+                f"The server takes the tiny model {model.name} for {kinds.get(model.name)}, "
+                f"not {(model.base, model.type)}."
+            )
+    return found.names
+
+
+def _models(api: str) -> list[dict[str, Any]]:
+    status, data = request("GET", f"{api}/")
+    if status != 200 or not isinstance(data, dict):
+        raise InstallError(f"The server does not list its models: {status}")
+    return cast("list[dict[str, Any]]", data["models"])
+
+
+def _wait(api: str, jobs: dict[int, TinyModel], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    for number, model in jobs.items():
+        while True:
+            status, job = request("GET", f"{api}/install/{number}")
+            if status != 200 or job["status"] in ("error", "cancelled"):
+                reason = job["error_reason"] if status == 200 else status
+                raise InstallError(f"The tiny model {model.name} could not be installed: {reason}")
+            if job["status"] == "completed":
+                break
+            if time.monotonic() > deadline:
+                raise InstallError(f"The tiny model {model.name} was not installed within {timeout:g} s.")
+            time.sleep(0.05)

@@ -1,0 +1,73 @@
+"""What all tests share: one real InvokeAI with tiny models, started when the first test asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.server import LocalServer, TinyModels, install, install_tiny_models, make_tiny_models
+from invokeai_py_client.server.tiny_models import tiny_flux_pack
+
+REFERENCE = "6.14.2"
+
+
+@dataclass(frozen=True)
+class RealServer:
+    """The session's server.
+
+    It is a stock InvokeAI but for one thing: the node pack ``tiny_flux`` shrinks the sizes of FLUX that
+    InvokeAI has in its code, so that tiny FLUX models load. A test that runs FLUX should say so.
+    """
+
+    url: str
+    version: str
+    root: Path
+    models: list[str]
+    log: Path
+
+
+def pytest_configure() -> None:
+    for name in ("INVOKEAI_URL", "INVOKEAI_ROOT"):  # a developer's own server is none of the tests' business
+        os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Say something on the terminal at once: the first run installs a server, which takes a minute."""
+    manager: Any = pytestconfig.pluginmanager
+    capture, reporter = manager.getplugin("capturemanager"), manager.getplugin("terminalreporter")
+
+    def tell(sentence: str) -> None:
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(f"[server] {sentence}")
+
+    return tell
+
+
+@pytest.fixture(scope="session")
+def tiny_models(say: Callable[[str], None]) -> TinyModels:
+    """The tiny models on disk; ``.folder`` is their folder."""
+    return make_tiny_models(install(REFERENCE, say=say), say=say)
+
+
+@pytest.fixture(scope="session")
+def server(say: Callable[[str], None], tiny_models: TinyModels) -> Iterator[RealServer]:
+    """A real InvokeAI with all tiny models; its root is removed at the end, even when pytest is killed."""
+    local = LocalServer(
+        REFERENCE,
+        temporary=True,
+        config={
+            "attention_type": "torch-sdp"
+        },  # "auto" slices attention on a CPU: minutes for a large picture
+        node_packs=[tiny_flux_pack()],
+        say=say,
+    )
+    with local:
+        names = install_tiny_models(local.url, tiny_models)
+        yield RealServer(local.url, local.version, local.root, names, local.log_path)
