@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -105,6 +104,8 @@ class SchemaCache:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file at once: readers see the old one or the new one, never half of it."""
+    import tempfile  # not needed to load, and slow to import
+
     handle, name = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
