@@ -1,0 +1,48 @@
+# `make` lists what can be made. Every target sets up what it needs, on a machine that has only Python 3.11 or later.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+READY := .venv/.ready
+# Where this is set, nothing keeps its compiled form, and every command starts slowly.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit lint format setup clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## from nothing to images: a local InvokeAI with tiny models, a run, a sweep, a contact sheet
+	@$(BIN)/python demo/demo.py
+
+test: $(READY) ## all tests, those against a real InvokeAI too (the first time it is installed: a minute or two)
+	@$(BIN)/python -m pytest
+
+test-unit: $(READY) ## the tests that need no server
+	@$(BIN)/python -m pytest -q tests/unit
+
+lint: $(READY) ## style, formatting and types
+	@echo "==> ruff check" && $(BIN)/ruff check .
+	@echo "==> ruff format --check" && $(BIN)/ruff format --check .
+	@echo "==> pyright" && $(BIN)/pyright
+
+format: $(READY) ## bring the code into shape
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+setup: $(READY) ## make the development environment in .venv
+
+$(READY): pyproject.toml
+	@python=$$(sh tools/find_python.sh) || exit 1; \
+	if ! $(BIN)/python -c pass >/dev/null 2>&1; then \
+	    echo "==> Making .venv with $$python"; \
+	    rm -rf .venv; "$$python" -m venv .venv || exit 1; \
+	fi
+	@echo "==> Installing this package and its development tools into .venv"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv \
+	    && $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -e '.[dev]' \
+	    || { echo "==> Trying again with pip alone"; $(BIN)/python -m pip install --quiet -e '.[dev]'; }
+	@touch $(READY)
+
+clean: ## remove .venv, caches and outputs (the installed servers stay: ivk server says where)
+	rm -rf .venv dist build demo-output .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
