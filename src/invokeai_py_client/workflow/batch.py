@@ -146,7 +146,7 @@ def batch_items(
 
 def _item(item: Any) -> Any:
     # The server tells 2 from 2.0 in a list of items, and JavaScript cannot write the latter.
-    kind = type(item)
+    kind = item.__class__
     if kind is int or kind is float:
         plain = number(item)
         return item if plain is None else plain

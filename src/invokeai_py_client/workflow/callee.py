@@ -10,6 +10,7 @@ from invokeai_py_client.errors import WorkflowFormatError
 from invokeai_py_client.schema.defaults import STATEFUL
 from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate, Limits, NodeTemplate
 from invokeai_py_client.workflow.definition import WorkflowDefinition, copy_json
+from invokeai_py_client.workflow.form import is_empty, read_form, shown_fields
 from invokeai_py_client.workflow.structure import list_of, record_of, refuse, text
 from invokeai_py_client.workflow.values import read
 
@@ -26,6 +27,12 @@ _LIMITS = {
     "maxLength": "max_length",
     "minItems": "min_items",
     "maxItems": "max_items",
+}
+_JSON_TYPES = {
+    "IntegerField": "integer",
+    "FloatField": "number",
+    "StringField": "string",
+    "BooleanField": "boolean",
 }
 
 
@@ -63,6 +70,11 @@ def _read_template(name: str, value: Any, node_id: str) -> InputTemplate:
         ours: record[theirs] for theirs, ours in _LIMITS.items() if type(record.get(theirs)) in (int, float)
     }
     options = record.get("options")
+    shape: dict[str, Any] = {key: record[key] for key in _LIMITS if type(record.get(key)) in (int, float)}
+    if kind["name"] in _JSON_TYPES and cardinality == "SINGLE":
+        shape["type"] = _JSON_TYPES[kind["name"]]
+    if isinstance(options, list):
+        shape["enum"] = options
     return InputTemplate(
         name=name,
         title=text(record, "title", where) or name,
@@ -72,6 +84,7 @@ def _read_template(name: str, value: Any, node_id: str) -> InputTemplate:
         default=record.get("default", UNSET),
         limits=Limits(**limits),
         options=tuple(cast("list[Any]", options)) if isinstance(options, list) else None,
+        json_schema=shape,
     )
 
 
@@ -79,8 +92,6 @@ def _callee_fields(
     callee: WorkflowDefinition, schema: Mapping[str, NodeTemplate]
 ) -> list[tuple[str, InputTemplate, Mapping[str, Any]]]:
     """The fields that a callee's form shows: name as an input of the caller, template, and saved entry."""
-    from invokeai_py_client.workflow.form import is_empty, read_form, shown_fields
-
     data = callee.view()
     try:
         form, _ = read_form(data.get("form"))

@@ -246,7 +246,7 @@ def _guess(data: dict[str, Any], missing: list[str]) -> str:
 
 def _clean(value: Any, depth: int, source: str) -> Any:
     """A copy made of plain JSON types only; refuses what JSON cannot hold."""
-    kind: Any = type(value)
+    kind = value.__class__
     if kind is str or kind is bool or kind is int or value is None:
         return value
     if kind is float:

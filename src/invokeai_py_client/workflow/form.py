@@ -166,14 +166,15 @@ def _text_settings(record: Mapping[str, Any]) -> dict[str, Any] | None:
     options = record.get("options")
     if component != "dropdown" or not isinstance(options, list):
         return None
-    settings["options"] = []
+    choices: list[dict[str, str]] = []
+    settings["options"] = choices
     for option in cast("list[Any]", options):
         if not isinstance(option, dict):
             return None
         label, value = (cast("dict[str, Any]", option).get(key) for key in ("label", "value"))
         if not isinstance(label, str) or not isinstance(value, str):
             return None
-        settings["options"].append({"label": label, "value": value})
+        choices.append({"label": label, "value": value})
     return settings
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from invokeai_py_client.schema.template import UNSET, NodeTemplate
 from invokeai_py_client.workflow.batch import BATCH_NODES
 from invokeai_py_client.workflow.callee import CALL, PREFIX
 from invokeai_py_client.workflow.definition import copy_json
 from invokeai_py_client.workflow.generators import FAMILIES
-from invokeai_py_client.workflow.load import EXTRAS
+from invokeai_py_client.workflow.known import EXTRA_INPUTS
 from invokeai_py_client.workflow.loaded import Edge, Key, LoadedWorkflow, Node
 from invokeai_py_client.workflow.wiring import EdgeIndex, resolve_source
 
@@ -110,13 +110,13 @@ def _graph_node(
             continue
         field = template.inputs.get(name)
         if field is None:
-            if node.type not in EXTRAS:
+            if node.type not in EXTRA_INPUTS:
                 continue
         elif field.type.name == "BoardField":
             value = board_value(value, auto_board)
         if value is UNSET:
             continue
-        graph_node[name] = copy_json(cast(Any, value)) if type(value) in (dict, list) else value
+        graph_node[name] = copy_json(value) if type(value) in (dict, list) else value
     if dynamic is not None:
         graph_node["workflow_inputs"] = dynamic
     graph_node["use_cache"] = node.use_cache

@@ -9,7 +9,10 @@ from typing import Any
 
 MAX_SAFE_INTEGER = 2**53 - 1
 
-_SPACE = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+_SPACE = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
 _INT_PREFIX = re.compile(r"[+-]?[0-9]+")
 _FLOAT_PREFIX = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
@@ -23,7 +26,7 @@ def trim(text: str) -> str:
 
 def is_number(value: Any) -> bool:
     """Whether a JSON value is a finite number (a boolean is none)."""
-    kind = type(value)
+    kind = value.__class__
     if kind is int:
         return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER or number(value) is not None
     return kind is float and math.isfinite(value)
@@ -41,7 +44,7 @@ def number(value: int | float) -> int | float | None:
 
     Only integers beyond 2**53 change (a double cannot hold them); ``2.0`` is written ``2``.
     """
-    if type(value) is int:
+    if isinstance(value, int):
         if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
             return value
         try:
@@ -94,7 +97,7 @@ def round_half_up(value: float) -> int:
 
 
 def split(text: str, separator: str) -> list[str]:
-    """How generators split their text: the separator may be written with JSON escapes (``\\n``)."""
+    """How generators split their text: the separator may be written with JSON's escapes."""
     if separator == "":
         return [text]
     try:

@@ -10,15 +10,13 @@ from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplat
 from invokeai_py_client.workflow.callee import dynamic_inputs, read_dynamic_templates
 from invokeai_py_client.workflow.definition import WorkflowDefinition
 from invokeai_py_client.workflow.form import form_of, is_empty, read_form, remove_element, shown_fields
+from invokeai_py_client.workflow.known import EXTRA_INPUTS
 from invokeai_py_client.workflow.loaded import Edge, Key, LoadedWorkflow, Node, NodeInput
 from invokeai_py_client.workflow.migrate import to_current
 from invokeai_py_client.workflow.structure import list_of, read_edge, read_header, read_node, refuse
 from invokeai_py_client.workflow.update import needs_update, update_inputs
 from invokeai_py_client.workflow.values import read
 from invokeai_py_client.workflow.wiring import Terminal, Wiring
-
-EXTRAS = frozenset({"core_metadata"})
-"""Node types that take inputs beyond their template's (the server's class allows extra fields)."""
 
 
 @dataclass(slots=True)
@@ -118,7 +116,7 @@ def _read_nodes(loading: _Loading, data: Mapping[str, Any]) -> None:
 
 def _read_values(loading: _Loading, node: Mapping[str, Any]) -> None:
     content = node["data"]
-    keeps_extras = content["type"] in EXTRAS
+    keeps_extras = content["type"] in EXTRA_INPUTS
     for field_name, entry in content["inputs"].items():
         if "value" not in entry:
             continue
@@ -173,8 +171,9 @@ def _read_edges(loading: _Loading, data: Mapping[str, Any]) -> tuple[list[dict[s
             kept.append(candidate)
         elif candidate["type"] == "default":
             loading.warnings.append(
-                f"The connection from {candidate['sourceHandle']!r} of {loading.name(candidate['source'])} to"
-                f" {candidate['targetHandle']!r} of {loading.name(candidate['target'])} is left out: {reason}."
+                f"The connection from {candidate['sourceHandle']!r} of {loading.name(candidate['source'])}"
+                f" to {candidate['targetHandle']!r} of {loading.name(candidate['target'])} is left out:"
+                f" {reason}."
             )
     return kept, tuple(edges)
 
@@ -195,10 +194,10 @@ def _update_nodes(loading: _Loading, edges: tuple[Edge, ...]) -> None:
                         del loading.unusable[key]
             else:
                 loading.warnings.append(
-                    f"{loading.name(node_id)} is of version {content['version']}, the server's {template.version}"
-                    " differs too much to update it: inputs that the server does not know are left out."
+                    f"{loading.name(node_id)} is of version {content['version']}, which cannot be updated to"
+                    f" the server's {template.version}: inputs that the server does not know are left out."
                 )
-        elif content["type"] not in EXTRAS:
+        elif content["type"] not in EXTRA_INPUTS:
             unknown = [
                 key
                 for key in content["inputs"]
@@ -250,8 +249,8 @@ def _read_form(loading: _Loading, data: Mapping[str, Any], header: dict[str, Any
         ):
             remove_element(form, element_id)
             loading.warnings.append(
-                f"The form shows {identifier['fieldName']!r} of {loading.name(identifier['nodeId'])}, which no"
-                " longer exists; it is left out."
+                f"The form shows {identifier['fieldName']!r} of {loading.name(identifier['nodeId'])}, which"
+                " does not exist; it is left out."
             )
     return form
 

@@ -1,6 +1,6 @@
 """The 32-bit Mersenne Twister that the editor draws from when a generator has a seed.
 
-Python's own ``random.Random`` seeds it in another way and joins two outputs to 53 bits, so it cannot stand in.
+Python's own ``random.Random`` seeds it in another way and joins two outputs to 53 bits: it cannot stand in.
 """
 
 from __future__ import annotations

@@ -134,8 +134,12 @@ def read_node(value: Any, index: int) -> dict[str, Any]:
     if kind == "invocation":
         content = _read_invocation(data, where)
     elif kind == "notes" or kind == "connector":
-        content = {"id": name(data, "id", where), "type": kind, "label": text(data, "label", where)}
-        content["isOpen"] = flag(data, "isOpen", where)
+        content: dict[str, Any] = {
+            "id": name(data, "id", where),
+            "type": kind,
+            "label": text(data, "label", where),
+            "isOpen": flag(data, "isOpen", where),
+        }
         if data.get("type") != kind:
             refuse(where, f"is of type {kind!r}, but its data are not")
         if kind == "notes":

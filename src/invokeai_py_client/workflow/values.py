@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from invokeai_py_client.schema.template import UNSET, InputTemplate
-from invokeai_py_client.workflow.fits import KNOWN_BASES, KNOWN_MODEL_TYPES, KNOWN_SUBMODELS, fits
+from invokeai_py_client.workflow.fits import fits
 from invokeai_py_client.workflow.js import MAX_SAFE_INTEGER, is_integer, is_number, number, trim
+from invokeai_py_client.workflow.known import MODEL_BASES, MODEL_TYPES, SUBMODEL_TYPES
 
 _MISSING: Any = object()
 Check = Callable[[Any], bool]
@@ -132,11 +133,11 @@ def parse_model(value: Any, *, any_base: bool = False) -> dict[str, Any] | None:
             return None
         model[key] = part
     submodel = given.get("submodel_type", _MISSING)
-    if not any_base and (model["base"] not in KNOWN_BASES or model["type"] not in KNOWN_MODEL_TYPES):
+    if not any_base and (model["base"] not in MODEL_BASES or model["type"] not in MODEL_TYPES):
         return None
     if submodel is not _MISSING:
         if submodel is not None and (
-            type(submodel) is not str or (not any_base and submodel not in KNOWN_SUBMODELS)
+            type(submodel) is not str or (not any_base and submodel not in SUBMODEL_TYPES)
         ):
             return None
         model["submodel_type"] = submodel
@@ -201,7 +202,7 @@ def _exact(value: int | float) -> int | float:
 
 def parse(value: Any) -> Any:
     """A literal as the official editor reads it; ``UNSET`` where it reads nothing."""
-    kind = type(value)
+    kind = value.__class__
     if kind is str or kind is bool:
         return value
     if kind is int or kind is float:
@@ -239,7 +240,7 @@ def read(raw: Any, template: InputTemplate | None) -> tuple[Any, bool]:
         return value, True
     if template.type.name.endswith("GeneratorField") and value is not UNSET and template.input == "direct":
         # Settings without a "type" are what the editor makes them: its first kind of generator.
-        if type(raw) is dict and raw.get("type") == IMAGES_FROM_BOARD:
+        if isinstance(raw, dict) and cast("dict[str, Any]", raw).get("type") == IMAGES_FROM_BOARD:
             return _board_images(cast("dict[str, Any]", raw)), False
         return value, False
     if fits(template, raw):
