@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     import socketio
 
+    from invokeai_py_client._sync.board_repository import BoardRepository
+    from invokeai_py_client._sync.dnn_model_repository import DnnModelRepository
+    from invokeai_py_client._sync.image_repository import ImageRepository
+    from invokeai_py_client._sync.queue_repository import QueueRepository
     from invokeai_py_client._sync.run_run import Run
     from invokeai_py_client._sync.workflow_repository import WorkflowRepository
-    from invokeai_py_client.board.repository import AsyncBoardRepository
-    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
-    from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.models import IvkJob
-    from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.transport.settings import ConnectionSettings
 
@@ -183,24 +183,24 @@ class InvokeAIClient(Face[AsyncInvokeAIClient]):
         return wrap(self._impl.workflow_repo)
 
     @property
-    def image_repo(self) -> AsyncImageRepository:
+    def image_repo(self) -> ImageRepository:
         """Images."""
-        return self._impl.image_repo
+        return wrap(self._impl.image_repo)
 
     @property
-    def board_repo(self) -> AsyncBoardRepository:
+    def board_repo(self) -> BoardRepository:
         """Boards, and the images on them."""
-        return self._impl.board_repo
+        return wrap(self._impl.board_repo)
 
     @property
-    def dnn_model_repo(self) -> AsyncDnnModelRepository:
+    def dnn_model_repo(self) -> DnnModelRepository:
         """Models: listed, installed, converted, removed."""
-        return self._impl.dnn_model_repo
+        return wrap(self._impl.dnn_model_repo)
 
     @property
-    def queue_repo(self) -> AsyncQueueRepository:
+    def queue_repo(self) -> QueueRepository:
         """The queue of runs."""
-        return self._impl.queue_repo
+        return wrap(self._impl.queue_repo)
 
     async def connect_socketio(self) -> socketio.AsyncClient:
         """A connected python-socketio client of one's own, in the running event loop.

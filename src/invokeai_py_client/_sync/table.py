@@ -5,9 +5,16 @@
 # pyright: reportPrivateUsage=false
 
 FACES = {
+    "AsyncBoardHandle": "invokeai_py_client._sync.board_handle",
+    "AsyncBoardRepository": "invokeai_py_client._sync.board_repository",
+    "AsyncDnnModelRepository": "invokeai_py_client._sync.dnn_model_repository",
     "AsyncImage": "invokeai_py_client._sync.image_image",
+    "AsyncImageRepository": "invokeai_py_client._sync.image_repository",
     "AsyncInvokeAIClient": "invokeai_py_client._sync.client",
+    "AsyncModelInstJobHandle": "invokeai_py_client._sync.dnn_model_install",
+    "AsyncQueueRepository": "invokeai_py_client._sync.queue_repository",
     "AsyncRun": "invokeai_py_client._sync.run_run",
+    "AsyncSweep": "invokeai_py_client._sync.sweep_sweep",
     "AsyncWorkflowHandle": "invokeai_py_client._sync.workflow_handle",
     "AsyncWorkflowRepository": "invokeai_py_client._sync.workflow_repository",
 }

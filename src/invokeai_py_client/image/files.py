@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 
@@ -25,17 +25,36 @@ def safe_name(name: str) -> str:
     return last if last not in ("", ".", "..") else "image"
 
 
+class AtomicFile:
+    """A file that appears under its name only when it is whole."""
+
+    def __init__(self, target: Path) -> None:
+        """Open a temporary file beside the target; its folder is made where missing."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._target = target
+        self._temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}")
+        self._file = self._temporary.open("xb")
+
+    def write(self, data: bytes) -> None:
+        """Add to it."""
+        self._file.write(data)
+
+    def keep(self) -> None:
+        """Close it and give it its name."""
+        self._file.close()
+        self._temporary.replace(self._target)
+
+    def discard(self) -> None:
+        """Remove it, unless it was kept."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
 def write_atomically(target: Path, data: bytes) -> None:
     """Write a file so that it is never seen half-written."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    file = AtomicFile(target)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        file.write(data)
+        file.keep()
+    finally:
+        file.discard()

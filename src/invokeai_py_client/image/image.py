@@ -90,7 +90,7 @@ class AsyncImage(AsyncObject):
 
     async def workflow(self) -> dict[str, Any] | None:
         """The workflow that made it, with the values used, if it carries one."""
-        answer = await self._client._http.json("GET", self._path("workflow"))  # pyright: ignore[reportPrivateUsage]
+        answer: dict[str, Any] | None = await self._client._http.json("GET", self._path("workflow"))  # pyright: ignore[reportPrivateUsage]
         text = (answer or {}).get("workflow")
         return json.loads(text) if text else None
 

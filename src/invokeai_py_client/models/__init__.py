@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.models.image import IvkImage
     from invokeai_py_client.models.install import ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
-    from invokeai_py_client.models.queue import BatchStatus, EnqueueResult, QueueStatus
+    from invokeai_py_client.models.queue import BatchStatus, EnqueueResult, ProcessorStatus, QueueStatus
 
 __all__ = [
     "UNCATEGORIZED",
@@ -50,6 +50,7 @@ __all__ = [
     "ModelInstJobInfo",
     "ModelTypeEnum",
     "OpenEnum",
+    "ProcessorStatus",
     "QueueStatus",
     "SessionEvent",
 ]
@@ -68,6 +69,7 @@ _MODULES = {
     "IvkJob": "job",
     "BatchStatus": "queue",
     "EnqueueResult": "queue",
+    "ProcessorStatus": "queue",
     "QueueStatus": "queue",
 }
 _PLACE = dict.fromkeys(__all__, "enums") | _MODULES

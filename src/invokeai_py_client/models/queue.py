@@ -63,6 +63,18 @@ class QueueStatus(_Counts):
         return {**data, **as_mapping(queue), **as_mapping(processor)}
 
 
+class ProcessorStatus(IvkModel):
+    """How the processor of all queues stands.
+
+    Attributes:
+        is_started: Whether it takes items; not while it is paused.
+        is_processing: Whether it is at work.
+    """
+
+    is_started: bool = False
+    is_processing: bool = False
+
+
 class BatchStatus(_Counts):
     """How the items of one batch stand.
 

@@ -1,0 +1,94 @@
+"""The installation of one model, to wait for."""
+
+# Written by tools/generate_sync.py from src/invokeai_py_client/dnn_model/install.py:
+# change that, and run it again.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from invokeai_py_client._sync.face import Face
+from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
+
+if TYPE_CHECKING:
+    from invokeai_py_client.models import InstallStatus, ModelInstJobInfo
+
+
+class ModelInstJobHandle(Face[AsyncModelInstJobHandle]):
+    """A model's installation on the server.
+
+    Example:
+        job = client.dnn_model_repo.install_model("/models/portrait.safetensors", inplace=True)
+        info = job.wait_until(timeout=600)
+        print(info.model_key)
+    """
+
+    @property
+    def job_id(self) -> int | None:
+        """The job's id on the server; None where no job was needed."""
+        return self._impl.job_id
+
+    @property
+    def info(self) -> ModelInstJobInfo:
+        """The job as the server last told it."""
+        return self._impl.info
+
+    def refresh(self) -> ModelInstJobInfo:
+        """Ask the server for the job anew. Where it had ended, it is asked no more.
+
+        A job that failed because its model was there already counts as completed, with
+        ``info.extra["reason"] == "already_installed"``.
+
+        Raises:
+            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+        """
+        return self._call(self._impl.refresh())
+
+    def status(self) -> InstallStatus | str:
+        """How far it is now.
+
+        Raises:
+            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+        """
+        return self._call(self._impl.status())
+
+    def progress(self) -> float | None:
+        """How much is downloaded now, 0 to 1; None where nothing is known to download.
+
+        Raises:
+            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+        """
+        return self._call(self._impl.progress())
+
+    def raise_if_failed(self) -> None:
+        """Raise where the installation, as last told, ended without a model.
+
+        Raises:
+            ModelInstallJobFailed: It did.
+        """
+        self._impl.raise_if_failed()
+
+    def wait_until(self, timeout: float | None = None, poll_interval: float = 2.0) -> ModelInstJobInfo:
+        """Wait until the model is installed.
+
+        Args:
+            timeout: Seconds to wait at most; for ever by default. 0 looks once.
+            poll_interval: Seconds between two looks at the job; at the beginning they are shorter.
+
+        Returns:
+            The completed job; its ``model_key`` is the model's key.
+
+        Raises:
+            ModelInstallJobFailed: It ended without a model.
+            ModelInstallTimeout: It goes on after ``timeout`` seconds.
+        """
+        return self._call(self._impl.wait_until(timeout, poll_interval))
+
+    def cancel(self) -> ModelInstJobInfo:
+        """Stop the installation. One that has ended stays as it is.
+
+        Raises:
+            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+        """
+        return self._call(self._impl.cancel())

@@ -1,0 +1,1 @@
+"""Models: listed, installed, converted, removed."""

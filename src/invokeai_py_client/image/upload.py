@@ -1,0 +1,106 @@
+"""What is sent when an image is uploaded: from a file, bytes or a Pillow image to a multipart form."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import os
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.transport.http import Upload
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
+    ImageSource: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | PILImage
+    """A path, the bytes of an image file, or a Pillow image."""
+
+# How files of these kinds begin.
+_MAGIC = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"BM": "image/bmp",
+    b"II*\0": "image/tiff",
+    b"MM\0*": "image/tiff",
+}
+_PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
+
+
+def make_upload(
+    source: ImageSource,
+    *,
+    filename: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    resize_to: tuple[int, int] | None = None,
+) -> Upload:
+    """Read an image into the form that ``POST /api/v1/images/upload`` takes. Blocks on files.
+
+    Raises:
+        InputValueError: There is no such file, or it holds no data, or the source is none of the kinds.
+    """
+    data, name = _read(source)
+    name = filename or name
+    if not data:
+        raise InputValueError(f"The image {name!r} has no data; give an image file with content.")
+    fields: dict[str, str] = {}
+    if metadata is not None:
+        fields["metadata"] = _json(metadata)
+    if resize_to is not None:
+        # The server's documentation says a list, but 6.14.2 reads an object and refuses the list.
+        width, height = resize_to
+        fields["resize_to"] = json.dumps({"width": width, "height": height})
+    return Upload(data, Path(name).name or "image.png", content_type(data, name), fields)
+
+
+def content_type(data: bytes, filename: str) -> str:
+    """What kind of image this is. The server only wants it to start with ``image/``, and looks itself."""
+    for magic, kind in _MAGIC.items():
+        if data.startswith(magic):
+            return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    guess = mimetypes.guess_type(filename)[0] or ""
+    return guess if guess.startswith("image/") else "image/png"
+
+
+def _read(source: ImageSource) -> tuple[bytes, str]:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source), "image.png"
+    if isinstance(source, str | os.PathLike):
+        path = Path(source).expanduser()
+        try:
+            return path.read_bytes(), path.name
+        except FileNotFoundError:
+            raise InputValueError(f"There is no image file {str(path)!r}.") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputValueError(f"The image file {str(path)!r} cannot be read: {reason}.") from None
+    if hasattr(source, "save") and hasattr(source, "mode"):
+        return _png(source), "image.png"
+    raise InputValueError(
+        f"An image should be a path, the bytes of an image file, or a Pillow image, "
+        f"not {type(source).__name__}."  # pyright: ignore[reportUnknownArgumentType]
+    )
+
+
+def _png(image: PILImage) -> bytes:
+    if image.mode not in _PNG_MODES:  # CMYK, YCbCr, LAB, HSV, F...: a PNG cannot hold them
+        image = image.convert("RGB")
+    buffer = BytesIO()
+    try:
+        image.save(buffer, format="PNG")
+    except (OSError, ValueError) as error:
+        raise InputValueError(f"The Pillow image cannot be written as a PNG: {error}.") from None
+    return buffer.getvalue()
+
+
+def _json(metadata: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(metadata))
+    except (TypeError, ValueError) as error:
+        raise InputValueError(f"metadata should be a mapping of JSON data ({error}).") from None

@@ -1,0 +1,247 @@
+"""The queue on the server: its items, its state, and what can be done to both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.errors import APIRequestError, NotFoundError, NotInvokeAIError
+from invokeai_py_client.models import BatchStatus, IvkJob, ProcessorStatus, QueueStatus
+from invokeai_py_client.models.base import as_mapping
+from invokeai_py_client.routes import path_part, portions
+
+if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
+
+# Full items carry their graphs: a thousand of them can be hundreds of megabytes.
+_FULL_ITEMS = 50
+_SUMMARIES = 1000
+
+
+class AsyncQueueRepository(AsyncObject):
+    """The queue of a server. Every call takes the id of another queue than ``default``.
+
+    Example:
+        status = await client.queue_repo.status()
+        print(status.pending, "to do,", status.in_progress, "at work")
+    """
+
+    def __init__(self, client: AsyncInvokeAIClient) -> None:
+        self._client = client
+
+    # ------------------------------------------------------------------ how it stands
+
+    async def status(self, *, queue_id: str = "default") -> QueueStatus:
+        """How many items are in each state, and whether the processor takes items."""
+        return QueueStatus.from_api_response(await self._json("GET", queue_id, "status"))
+
+    async def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
+        """How many items of a batch are in each state: 0 in all for a batch that the queue does not know."""
+        path = f"b/{path_part(batch_id, 'a batch')}/status"
+        return BatchStatus.from_api_response(await self._json("GET", queue_id, path))
+
+    # ------------------------------------------------------------------ items
+
+    async def item(self, item_id: int, *, queue_id: str = "default") -> IvkJob:
+        """One item, with its outputs once it has ended.
+
+        Raises:
+            NotFoundError: The queue has no such item.
+        """
+        return IvkJob.from_api_response(await self._of_item("GET", queue_id, item_id))
+
+    async def items(
+        self,
+        item_ids: Iterable[int] | None = None,
+        *,
+        outputs: bool = False,
+        queue_id: str = "default",
+    ) -> list[IvkJob]:
+        """Items of the queue, in the order of their ids.
+
+        Args:
+            item_ids: Which; all by default. Those that the queue does not have are left out.
+            outputs: Whether to fetch their outputs too, which comes with their whole graphs: with many items
+                that is much to fetch.
+            queue_id: The queue.
+        """
+        ids = list(item_ids) if item_ids is not None else await self.item_ids(queue_id=queue_id)
+        wanted = sorted(set(ids))
+        route, size = ("items_by_ids", _FULL_ITEMS) if outputs else ("item_summaries_by_ids", _SUMMARIES)
+        jobs: list[IvkJob] = []
+        for portion in portions(wanted, size):
+            jobs += await self._some_items(queue_id, route, portion)
+        return jobs
+
+    async def item_ids(
+        self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default"
+    ) -> list[int]:
+        """The ids of all items, the oldest first."""
+        try:
+            answer = await self._json("GET", queue_id, "item_ids", params={"order_dir": order_dir})
+            return [int(item_id) for item_id in as_mapping(answer).get("item_ids") or ()]
+        except (NotFoundError, NotInvokeAIError):  # before InvokeAI 6.7
+            ids = [int(item["item_id"]) for item in await self._all_items(queue_id)]
+            return sorted(ids, reverse=order_dir == "DESC")
+
+    async def current(self, *, queue_id: str = "default") -> IvkJob | None:
+        """The item at work, if any."""
+        answer = await self._json("GET", queue_id, "current")
+        return None if answer is None else IvkJob.from_api_response(answer)
+
+    async def next_item(self, *, queue_id: str = "default") -> IvkJob | None:
+        """The item that comes next, if any."""
+        answer = await self._json("GET", queue_id, "next")
+        return None if answer is None else IvkJob.from_api_response(answer)
+
+    # ------------------------------------------------------------------ canceling, retrying, removing
+
+    async def cancel(self, item_id: int, *, queue_id: str = "default") -> IvkJob:
+        """Cancel an item. One that has ended stays as it is.
+
+        Returns:
+            The item as it is now.
+
+        Raises:
+            NotFoundError: The queue has no such item.
+        """
+        return IvkJob.from_api_response(await self._of_item("PUT", queue_id, item_id, "/cancel"))
+
+    async def cancel_batches(self, batch_ids: str | Iterable[str], *, queue_id: str = "default") -> int:
+        """Cancel all items of some batches that have not ended.
+
+        Returns:
+            How many they were.
+        """
+        ids = [batch_ids] if isinstance(batch_ids, str) else list(batch_ids)
+        return _count(
+            await self._json("PUT", queue_id, "cancel_by_batch_ids", json={"batch_ids": ids}), "canceled"
+        )
+
+    async def cancel_destination(self, destination: str, *, queue_id: str = "default") -> int:
+        """Cancel all items of a destination that have not ended.
+
+        Returns:
+            How many they were.
+        """
+        params = {"destination": destination}
+        return _count(await self._json("PUT", queue_id, "cancel_by_destination", params=params), "canceled")
+
+    async def cancel_all_except_current(self, *, queue_id: str = "default") -> int:
+        """Cancel all items that have not begun.
+
+        Returns:
+            How many they were.
+        """
+        return _count(await self._json("PUT", queue_id, "cancel_all_except_current"), "canceled")
+
+    async def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> list[int]:
+        """Put failed and canceled items into the queue again, as new items of the same batches.
+
+        Returns:
+            Those of the given ids that are retried. The new items' ``metadata["retried_from_item_id"]``
+            names them.
+        """
+        ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
+        # Never twice: each time would make new items.
+        answer = await self._json("PUT", queue_id, "retry_items_by_id", json=ids, repeatable=False)
+        return [int(item_id) for item_id in as_mapping(answer).get("retried_item_ids") or ()]
+
+    async def delete(self, item_id: int, *, queue_id: str = "default") -> bool:
+        """Remove an item, canceling it first where it is at work. InvokeAI 6.0+.
+
+        Returns:
+            Whether there was such an item.
+        """
+        try:
+            await self._of_item("DELETE", queue_id, item_id, repeatable=False)
+        except NotFoundError:
+            return False
+        return True
+
+    async def prune(self, *, queue_id: str = "default") -> int:
+        """Remove all items that have ended.
+
+        Returns:
+            How many they were.
+        """
+        return _count(await self._json("PUT", queue_id, "prune", repeatable=False), "deleted")
+
+    async def clear(self, *, queue_id: str = "default") -> int:
+        """Cancel what is at work and remove all items.
+
+        Returns:
+            How many they were.
+        """
+        return _count(await self._json("PUT", queue_id, "clear", repeatable=False), "deleted")
+
+    # ------------------------------------------------------------------ the processor
+
+    async def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
+        """Have the server begin no more items, of any queue. The one at work goes on."""
+        return ProcessorStatus.from_api_response(await self._json("PUT", queue_id, "processor/pause"))
+
+    async def resume(self, *, queue_id: str = "default") -> ProcessorStatus:
+        """Have the server begin items again, of all queues."""
+        return ProcessorStatus.from_api_response(await self._json("PUT", queue_id, "processor/resume"))
+
+    # ------------------------------------------------------------------ inside
+
+    async def _some_items(self, queue_id: str, route: str, ids: list[int]) -> list[IvkJob]:
+        """At most a portion of items. The routes for it came one after the other."""
+        try:
+            answer = await self._json("POST", queue_id, route, json={"item_ids": ids}, repeatable=True)
+        except APIRequestError as error:
+            if error.status_code not in (404, 405):
+                raise
+            if route == "item_summaries_by_ids":  # before InvokeAI 6.14
+                jobs: list[IvkJob] = []
+                for portion in portions(ids, _FULL_ITEMS):
+                    jobs += await self._some_items(queue_id, "items_by_ids", portion)
+                return jobs
+            # before InvokeAI 6.7
+            answer = [item for item in await self._all_items(queue_id) if item["item_id"] in ids]
+            answer.sort(key=lambda item: item["item_id"])
+        return [IvkJob.from_api_response(item) for item in answer]
+
+    async def _all_items(self, queue_id: str) -> list[dict[str, Any]]:
+        """All items, from servers before InvokeAI 6.7."""
+        try:
+            return await self._json("GET", queue_id, "list_all")
+        except (NotFoundError, NotInvokeAIError):  # before InvokeAI 6.0: page by page, without outputs
+            found: list[dict[str, Any]] = []
+            params: dict[str, Any] = {"limit": 1000}
+            while True:
+                page = await self._json("GET", queue_id, "list", params=params)
+                found += page["items"]
+                if not page["has_more"]:
+                    return found
+                last = page["items"][-1]
+                params.update(cursor=last["item_id"], priority=last["priority"])
+
+    async def _of_item(
+        self, method: str, queue_id: str, item_id: int, action: str = "", **options: Any
+    ) -> Any:
+        try:
+            return await self._json(method, queue_id, f"i/{int(item_id)}{action}", **options)
+        except APIRequestError as error:
+            # An item of another queue is a 500 that talks of a 404 (6.14.2).
+            if error.status_code == 404 or "404: " in str(error):
+                raise NotFoundError(
+                    404,
+                    error.payload,
+                    f"The queue {queue_id!r} has no item {item_id}.",
+                    method=error.method,
+                    path=error.path,
+                    request_id=error.request_id,
+                ) from None
+            raise
+
+    async def _json(self, method: str, queue_id: str, path: str, **options: Any) -> Any:
+        full_path = f"/api/v1/queue/{path_part(queue_id, 'a queue')}/{path}"
+        return await self._client._http.json(method, full_path, **options)  # pyright: ignore[reportPrivateUsage]
+
+
+def _count(answer: Any, what: str) -> int:
+    return int(as_mapping(answer).get(what) or 0)

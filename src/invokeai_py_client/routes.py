@@ -1,0 +1,32 @@
+"""What the repositories' requests have in common: parts of paths, portions of long lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+from urllib.parse import quote
+
+from invokeai_py_client.errors import UsageError
+
+T = TypeVar("T")
+
+
+def path_part(text: str, what: str) -> str:
+    """A name or id, made to stand in a path.
+
+    Args:
+        text: The name or id.
+        what: What it names, for the error: ``an image``.
+
+    Raises:
+        UsageError: It names nothing, or would lead to another path.
+    """
+    if not isinstance(text, str) or text in ("", ".", ".."):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(f"{text!r} does not name {what}.")
+    return quote(text, safe="")
+
+
+def portions(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    """The items in portions that one request takes."""
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])
