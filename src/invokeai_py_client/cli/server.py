@@ -34,15 +34,6 @@ def _print(data: dict[str, Any], sentence: str, as_json: bool) -> None:
         click.echo(sentence)
 
 
-def _check_version(version: str) -> None:
-    from invokeai_py_client.server.releases import release
-
-    try:
-        release(version)
-    except ValueError as wrong:
-        raise click.BadParameter(str(wrong), param_hint="--version") from wrong
-
-
 def _root_of(version: str, root: Path | None) -> Path:
     from invokeai_py_client.server.paths import default_root
 
@@ -69,7 +60,6 @@ def _choose(root: Path | None) -> Running | None:
 @_json
 def install(version: str, force: bool, as_json: bool) -> None:
     """Install InvokeAI under the user's cache directory."""
-    _check_version(version)
     from invokeai_py_client.server.installer import install as do_install
     from invokeai_py_client.server.installer import installed
 
@@ -101,7 +91,6 @@ def start(
     as_json: bool,
 ) -> None:
     """Start InvokeAI in the background and print its URL."""
-    _check_version(version)
     from invokeai_py_client.server import state
     from invokeai_py_client.server.local import LocalServer
 

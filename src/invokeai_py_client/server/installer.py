@@ -163,14 +163,17 @@ def install(version: str = DEFAULT_VERSION, *, say: Say | None = None, force: bo
     if done is not None and not force:
         return done
     folder = server_folder(version)
-    with locked(
-        folder.with_name(f"{version}.lock"),
-        lambda: tell(f"Another process is installing InvokeAI {version}; waiting for it."),
-    ):
-        done = installed(version)
-        if done is not None and not force:
-            return done
-        return _install(plan(version, os.environ), tell)
+    try:
+        with locked(
+            folder.with_name(f"{version}.lock"),
+            lambda: tell(f"Another process is installing InvokeAI {version}; waiting for it."),
+        ):
+            done = installed(version)
+            if done is not None and not force:
+                return done
+            return _install(plan(version, os.environ), tell)
+    except OSError as wrong:
+        raise InstallError(f"InvokeAI {version} could not be installed in {folder}: {wrong}") from wrong
 
 
 def _silent(sentence: str) -> None:

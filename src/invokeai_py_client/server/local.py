@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from invokeai_py_client.errors import StartError
+from invokeai_py_client.errors import StartError, UsageError
 from invokeai_py_client.server import state
 from invokeai_py_client.server.health import answers
 from invokeai_py_client.server.installer import Installation, install
@@ -65,7 +65,7 @@ class LocalServer:
         say: Callable[[str], None] | None = None,
     ) -> None:
         if temporary and (root is not None or detached):
-            raise ValueError("a temporary server has a root of its own and ends with this process")
+            raise UsageError("A temporary server has a root of its own and ends with this process.")
         release(version)
         self.version = version
         self._root = None if root is None else Path(root).expanduser().absolute()
@@ -168,8 +168,10 @@ class LocalServer:
             return self
         try:
             self._start(self.install(), timeout)
-        except BaseException:
+        except BaseException as error:
             self.stop(grace=0)
+            if isinstance(error, OSError):
+                raise StartError(f"InvokeAI {self.version} could not be started: {error}") from error
             raise
         return self
 
@@ -234,23 +236,24 @@ class LocalServer:
                 raise StartError(self._port_in_use(port))
             if code is not None:
                 raise StartError(
-                    f"InvokeAI {self.version} ended while it started (exit status {code}). "
-                    f"The whole log is in {self.log_path}; its end:",
+                    f"InvokeAI {self.version} ended while it started (exit status {code}). {self._where()}",
                     tail(self.log_path),
                 )
             if time.monotonic() > deadline:
                 raise StartError(
-                    f"InvokeAI {self.version} did not answer within {timeout:g} s. "
-                    f"The whole log is in {self.log_path}; its end:",
+                    f"InvokeAI {self.version} did not answer within {timeout:g} s. {self._where()}",
                     tail(self.log_path),
                 )
             time.sleep(0.05)
         found = answers(self.url, timeout=30)
         if found is None:
             raise StartError(
-                f"InvokeAI {self.version} listens at {self.url} but does not answer. The end of its log:",
+                f"InvokeAI {self.version} listens at {self.url} but does not answer. {self._where()}",
                 tail(self.log_path),
             )
+
+    def _where(self) -> str:
+        return "The end of its log:" if self._temporary else f"Its log is {self.log_path}; the end of it:"
 
     def _port_in_use(self, port: int) -> str:
         version = answers(f"http://127.0.0.1:{port}", timeout=2)

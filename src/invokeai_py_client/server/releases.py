@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from invokeai_py_client.errors import UsageError
+
 DEFAULT_VERSION = "6.14.2"
 """The release everything here is proved against."""
 
@@ -39,10 +41,10 @@ def release(version: str = DEFAULT_VERSION) -> Release:
     """Return what a release needs.
 
     Raises:
-        ValueError: The text is not a version number.
+        UsageError: The text is not a version number.
     """
     if not re.fullmatch(r"\d+\.\d+\.\d+([.-]?(a|b|rc|post|dev)\.?\d+)?", version):
-        raise ValueError(f"{version!r} is not an InvokeAI version; one looks like {DEFAULT_VERSION!r}")
+        raise UsageError(f"{version!r} is not an InvokeAI version; one looks like {DEFAULT_VERSION!r}")
     if _parts(version) >= (6, 14):
         return Release(version, torch="2.13.0")
     return Release(version, torch="2.7.1", overrides=_OLD_OVERRIDES)

@@ -121,7 +121,7 @@ def choose_torch(
         return TorchChoice("default", ("torch", "torchvision"), None, None, 0.6, 1.9, "torch for macOS")
     if gpu:
         return TorchChoice(
-            "gpu", pins, "auto" if cpu_index else None, None, 3.2, 7.2, f"torch {release.torch} with CUDA"
+            "gpu", pins, "auto" if cpu_index else None, None, 3.3, 6.7, f"torch {release.torch} with CUDA"
         )
     if wheels:
         wheel = wheels[0]
@@ -147,8 +147,8 @@ def choose_torch(
         pins,
         None,
         None,
-        3.2,
-        7.2,
+        3.3,
+        6.7,
         f"torch {release.torch} with CUDA",
         "there is no NVIDIA card here, but no CPU build of torch can be had: neither in a folder that pip's "
         f"or uv's find-links names, nor from {CPU_INDEX}, which cannot be reached",
