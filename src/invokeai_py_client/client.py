@@ -104,6 +104,7 @@ class AsyncInvokeAIClient(AsyncObject):
         )
         self._parts: dict[str, Any] = {}
         self._connections = Connections(self.settings)
+        self._uploads: dict[str, str] = {}  # names of images that this client uploaded, by their content
         self._sockets: list[tuple[asyncio.AbstractEventLoop, socketio.AsyncClient]] = []
 
     @classmethod
@@ -360,6 +361,7 @@ class AsyncInvokeAIClient(AsyncObject):
         self.settings.token = os.environ.get("INVOKEAI_TOKEN") or None
         self._parts = {}
         self._connections = Connections(self.settings)
+        self._uploads = {}
         self._sockets = []
 
     def __repr__(self) -> str:

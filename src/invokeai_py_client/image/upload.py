@@ -28,7 +28,8 @@ _MAGIC = {
     b"II*\0": "image/tiff",
     b"MM\0*": "image/tiff",
 }
-_PNG_MODES = frozenset({"1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"})
+_PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
+_NEAREST_PNG_MODE = {"I": "I;16", "PA": "RGBA", "La": "RGBA", "RGBa": "RGBA"}
 
 
 def make_upload(
@@ -89,8 +90,8 @@ def _read(source: ImageSource) -> tuple[bytes, str]:
 
 
 def _png(image: PILImage) -> bytes:
-    if image.mode not in _PNG_MODES:  # CMYK, YCbCr, LAB, HSV, F...: a PNG cannot hold them
-        image = image.convert("RGB")
+    if image.mode not in _PNG_MODES:  # CMYK, YCbCr, LAB, HSV, F...
+        image = image.convert(_NEAREST_PNG_MODE.get(image.mode, "RGB"))
     buffer = BytesIO()
     try:
         image.save(buffer, format="PNG")

@@ -54,7 +54,8 @@ async def retry_item(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -
     answer = await http.json(
         "PUT", f"/api/v1/queue/{queue_id}/retry_items_by_id", json=[item_id], repeatable=False
     )
-    if item_id in (answer or {}).get("retried_item_ids", ()):
+    retried: list[int] = answer["retried_item_ids"]
+    if item_id in retried:
         for item in await newest_items(client, queue_id):
             if item.get("retried_from_item_id") == item_id:
                 return item["item_id"]

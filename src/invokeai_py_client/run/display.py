@@ -38,10 +38,10 @@ class Display(Protocol):
 
 def is_interactive(stream: TextIO | None = None) -> bool:
     """Whether a person watches: a terminal, or a notebook."""
-    stream = stream or sys.stderr
+    where: TextIO = sys.stderr if stream is None else stream
     if "ipykernel" in sys.modules:
         return True
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return where.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def display_for(labels: Labels, node_count: int, stream: TextIO | None = None) -> Display:
@@ -52,12 +52,12 @@ def display_for(labels: Labels, node_count: int, stream: TextIO | None = None) -
         node_count: How many nodes will run, at least.
         stream: Where to write; standard error by default, so that results can be piped.
     """
-    stream = stream or sys.stderr
-    if not is_interactive(stream):
-        return LineDisplay(labels, stream)
+    where: TextIO = sys.stderr if stream is None else stream
+    if not is_interactive(where):
+        return LineDisplay(labels, where)
     from rich.console import Console
 
-    return BarDisplay(labels, node_count, Console(file=stream))
+    return BarDisplay(labels, node_count, Console(file=where))
 
 
 class LineDisplay:

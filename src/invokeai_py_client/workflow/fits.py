@@ -1,7 +1,7 @@
 """Whether a literal is one that the server's schema takes, and if not, why.
 
-The server validates with pydantic's lax rules (``"5"`` passes for an integer, ``5`` not for a string), so
-a literal is called wrong here only if the server would refuse it.
+The server validates with pydantic's lax rules, and lets numbers pass for text: ``"5"`` is as good as ``5``
+in either place. A literal is called wrong here only if the server would refuse it.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ def _kind_mismatch(schema: JsonSchema, value: Any, *, shallow: bool = False) -> 
     match kind:
         case "integer":
             number = as_number(value)
-            good = number is not None and number == math.floor(number)
+            good = number is not None and math.isfinite(number) and number == math.floor(number)
         case "number":
             good = as_number(value) is not None
         case "string":
-            good = isinstance(value, str)
+            good = isinstance(value, (str, int, float)) and not isinstance(value, bool)
         case "boolean":
             good = _is_boolean(value)
         case "null":
@@ -99,10 +99,9 @@ def as_number(value: Any) -> float | None:
     """The number that pydantic would read from a value; None where it would refuse."""
     if isinstance(value, str):
         try:
-            number = float(value)
+            return float(value)
         except ValueError:
             return None
-        return number if math.isfinite(number) and "_" not in value else None
     if isinstance(value, (int, float)):
         try:
             return float(value) if math.isfinite(value) else None
@@ -150,9 +149,9 @@ def _limit_mismatch(schema: JsonSchema, value: Any) -> str | None:
             # answers 500 (controlnet.control_weight).
             return "one number is needed: a list makes the server fail"
         return _count_mismatch(schema, count, "minItems", "maxItems", "items")
-    if isinstance(value, str) and schema.get("type") not in ("integer", "number"):
-        return _count_mismatch(schema, len(value), "minLength", "maxLength", "characters")
-    number = None if isinstance(value, bool) else as_number(value)
+    if schema.get("type") == "string":
+        return _count_mismatch(schema, len(str(value)), "minLength", "maxLength", "characters")
+    number = as_number(value)
     return None if number is None else _number_mismatch(schema, number)
 
 
@@ -165,6 +164,8 @@ def _count_mismatch(schema: JsonSchema, count: int, least: str, most: str, unit:
 
 
 def _number_mismatch(schema: JsonSchema, number: float) -> str | None:
+    if not math.isfinite(number) and any(word in schema for word in _NUMERIC):
+        return f"{describe(schema)} is needed"
     if "minimum" in schema and number < schema["minimum"]:
         return f"at least {schema['minimum']} is needed"
     if "maximum" in schema and number > schema["maximum"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.ivk_fields import IvkField
     from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.workflow.definition import WorkflowDefinition
     from invokeai_py_client.workflow.loaded import LoadedWorkflow
 
@@ -302,6 +303,59 @@ class AsyncWorkflowHandle(AsyncObject):
             raise
         await run.result(0 if run.done else timeout)
         return run
+
+    async def sweep(
+        self,
+        *,
+        mode: str = "product",
+        values: Values | None = None,
+        prepend: bool = False,
+        auto_board: str | None = None,
+        queue_id: str = "default",
+        **axes: Iterable[Any],
+    ) -> AsyncSweep:
+        """Start many runs that differ in some inputs, in one request.
+
+        Args:
+            mode: ``product`` makes every combination, the last axis varying fastest; ``zip`` pairs the axes.
+            values: Values for all of these runs; see :meth:`set`.
+            prepend: Whether they go to the front of the queue.
+            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
+            queue_id: The queue; the web UI shows ``default``.
+            **axes: For each input that varies, its values. Texts, numbers, truths and choices can vary.
+
+        Returns:
+            The sweep, to go through in finishing order.
+
+        Raises:
+            InputValueError: Values are of the wrong type or out of range; nothing was sent.
+            UsageError: An axis cannot vary within a batch, or is empty; nothing was sent.
+            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            EnqueueError: The server's queue is full.
+        """
+        from invokeai_py_client.sweep.plan import batch_data, points, read_axes
+        from invokeai_py_client.sweep.sweep import AsyncSweep
+
+        inputs = self._inputs_with(values, {})
+        read = read_axes(inputs, axes)
+        # A value of each axis stands in the graph, too: what is required must be there.
+        inputs = inputs.copy()
+        inputs.set({axis.name: axis.values[0] for axis in read})
+        body = await prepare_request(
+            self._client,
+            self._loaded,
+            self._schema,
+            inputs,
+            prepend=prepend,
+            auto_board=auto_board,
+            batch_id=str(uuid.uuid4()),
+            data=batch_data(read, mode),
+        )
+        runs = await self._send(body, queue_id, inputs)
+        rows = points(read, mode)
+        for index, run in enumerate(runs):
+            run.inputs = {**run.inputs, **rows[index % len(rows)]}
+        return AsyncSweep(self._client, runs, [axis.name for axis in read])
 
     # ------------------------------------------------------------------ inside
 

@@ -21,6 +21,7 @@ from invokeai_py_client.workflow.generators import FAMILIES
 from invokeai_py_client.workflow.graph import NOT_EXECUTABLE, resolved_edges
 from invokeai_py_client.workflow.known import EXTRA_INPUTS
 from invokeai_py_client.workflow.loaded import Key, LoadedWorkflow, Node
+from invokeai_py_client.workflow.server_rules import node_findings, wiring_findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ def find_problems(
     runnable = [node for node in loaded.nodes.values() if node.type not in NOT_EXECUTABLE]
     if not runnable:
         problems.append(Problem("", "", None, "it has no node that the server could run", "Add one."))
-    connected = {(edge.target, edge.target_field) for edge in resolved_edges(loaded)}
+    edges = resolved_edges(loaded)
+    connected = {(edge.target, edge.target_field) for edge in edges}
     fed = {
         (target.node_id, target.field)
         for _, targets in batch_groups(loaded, {}, _nothing(loaded))
@@ -89,6 +91,9 @@ def find_problems(
             problems.append(_unknown(node, schema))
         elif node.type not in NOT_EXECUTABLE:
             problems.extend(_node_problems(loaded, node, template, values, connected, fed))
+    for node_id, name, what in wiring_findings(loaded, schema, edges):
+        label = label_of(loaded.nodes[node_id], schema)
+        problems.append(Problem(node_id, label, name, what, "Correct the connection in the editor."))
     for finding in batch_findings(loaded, schema, values, generated):
         node = loaded.nodes[finding.node_id]
         problems.append(Problem(node.id, label_of(node, schema), finding.field, finding.what, finding.cure))
@@ -119,6 +124,8 @@ def _node_problems(
     fed: set[Key],
 ) -> Iterator[Problem]:
     label = node.label or template.title
+    sent: dict[str, Any] = {}
+    clean = True
     names = dict.fromkeys([*template.inputs, *node.dynamic, *node.inputs])
     for name in names:
         key = (node.id, name)
@@ -136,7 +143,19 @@ def _node_problems(
             else _value_finding(node, field, value, in_file=entry is not None)
         )
         if finding is not None:
+            clean = False
             yield Problem(node.id, label, name, finding[0], _cure(finding[1], title, name))
+        elif value is not UNSET:
+            sent[name] = value
+    if clean:  # the rules may rely on values of the right type
+        for name, what in node_findings(template, sent):
+            yield Problem(
+                node.id,
+                label,
+                name,
+                f"{_short(sent.get(name))} does not fit: {what}",
+                "Set a value that does.",
+            )
 
 
 def _cure(cure: str, title: str, name: str) -> str:
@@ -155,9 +174,6 @@ def _value_finding(node: Node, field: InputTemplate, value: Any, *, in_file: boo
         return None
     if node.type == CALL and field.name == "workflow_id" and value == "":
         return "no workflow is chosen", "Set the id of a workflow in the server's library."
-    if (node.type, field.name) == ("prompt_from_file", "file_path") and value == "":
-        # The one node whose class looks at the server's disk when it is validated.
-        return "no file is named", "Set the path of a text file on the server."
     if node.type in EXTRA_INPUTS and value is None:
         return None
     reason = mismatch(field.json_schema, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from asyncio import to_thread
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -45,6 +46,7 @@ class AsyncWorkflowRepository(AsyncObject):
             WorkflowNotFoundError: Neither a file nor a workflow of the library has that name.
             ServerUnreachableError: Nothing answers at the address, or it is not InvokeAI.
         """
+        from invokeai_py_client.workflow.callee import callee_ids
         from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
         from invokeai_py_client.workflow.load import load_workflow
 
@@ -54,7 +56,10 @@ class AsyncWorkflowRepository(AsyncObject):
             schema = await self._client.schema(
                 refresh=True
             )  # nodes may have been installed since it was kept
-        return AsyncWorkflowHandle(self._client, definition, load_workflow(definition, schema), schema)
+        callees = {one: await self.get_workflow(one) for one in callee_ids(definition)}
+        return AsyncWorkflowHandle(
+            self._client, definition, load_workflow(definition, schema, callees), schema
+        )
 
     async def get_definition(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
@@ -80,7 +85,11 @@ class AsyncWorkflowRepository(AsyncObject):
         if text.lstrip().startswith("{"):
             return WorkflowDefinition.from_json(text)
         path = Path(text)
-        if not isinstance(source, str) or path.suffix.lower() in _FILE_ENDINGS or path.is_file():
+        if (
+            not isinstance(source, str)
+            or path.suffix.lower() in _FILE_ENDINGS
+            or await to_thread(path.is_file)
+        ):
             return WorkflowDefinition.from_file(path)
         return await self.get_workflow(text)
 

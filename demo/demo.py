@@ -1,0 +1,102 @@
+"""``make demo``: a workflow of InvokeAI's own library becomes images, through this client.
+
+Without ``INVOKEAI_URL`` it starts an InvokeAI of its own with tiny random models (they draw noise, but every
+part is real); with it, it uses that server and an SDXL model found there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from invokeai_py_client import InvokeAIClient, InvokeAIClientError, LocalServer
+
+OUTPUT = Path("demo-output")
+WORKFLOW = "Text to Image - SDXL"
+
+
+def main() -> int:
+    """Run the demo; gives the exit code."""
+    began = time.monotonic()
+    OUTPUT.mkdir(exist_ok=True)
+    for old in OUTPUT.glob("*.png"):
+        old.unlink()
+    try:
+        with server_url() as url, InvokeAIClient.from_url(url) as client:
+            show(client)
+    except InvokeAIClientError as error:
+        say(f"The demo stopped: {error}")
+        return 1
+    say(f"Done in {time.monotonic() - began:.0f} s. Look into {OUTPUT}/: the pictures, and sheet.png.")
+    say(
+        "With your own server and models:\n"
+        "  export INVOKEAI_URL=http://localhost:9090\n"
+        f"  ivk inputs {WORKFLOW!r}\n"
+        f'  ivk run {WORKFLOW!r} -s positive_prompt="a lighthouse at dusk" -s model="your model" -o out/\n'
+        "  make demo"
+    )
+    return 0
+
+
+def show(client: InvokeAIClient) -> None:
+    """One run with changed inputs, then a sweep."""
+    say(f"Connected to InvokeAI {client.version()} at {client.url}.")
+    model = pick(client, "main")
+    vae = pick(client, "vae")
+    say(f"The workflow {WORKFLOW!r} from the server's library, with the model {model!r}:")
+    wf = client.workflow_repo.create_workflow(WORKFLOW)
+    wf.set({"Model": model, "vae_model": vae}, width=512, height=512)
+    say(repr(wf))
+
+    run = wf.run(positive_prompt="a lighthouse at dusk, watercolor", steps=12)
+    say(f"One run: {run.images[0].save(OUTPUT / 'lighthouse.png')}")
+
+    sweep = wf.sweep(
+        positive_prompt=["a lighthouse at dusk", "a tiger cub, chinese watercolor"], cfg_scale=[3.0, 6.0, 9.0]
+    )
+    say(f"A sweep of {len(sweep)} runs, sent in one request, as they finish:")
+    for run in sweep:
+        run.raise_if_failed()
+        name = f"sweep-{sweep.runs.index(run)}.png"
+        say(f"  {run.images[0].save(OUTPUT / name)}: { ({name: run.inputs[name] for name in sweep.axes}) }")
+    sheet = sweep.grid(rows="positive_prompt", columns="cfg_scale")
+    sheet.save(OUTPUT / "sheet.png")
+
+
+def pick(client: InvokeAIClient, kind: str) -> str:
+    """The name of an SDXL model of a kind that the server has."""
+    for model in client.dnn_model_repo.list_models():
+        if model.base == "sdxl" and model.type == kind:
+            return model.name
+    raise InvokeAIClientError(f"{client.url} has no SDXL {kind} model; install one in its model manager.")
+
+
+@contextmanager
+def server_url() -> Iterator[str]:
+    """The URL of the user's server, or of one started for the demo."""
+    given = os.environ.get("INVOKEAI_URL")
+    if given:
+        yield given
+        return
+    from invokeai_py_client.server.paths import cache_folder
+    from invokeai_py_client.server.tiny_models import install_tiny_models, make_tiny_models
+
+    root = cache_folder() / "demo-root"
+    with LocalServer(root=root, say=say) as server:
+        models = make_tiny_models(server, root / "tiny-models", only=["sdxl", "vae"], say=say)
+        install_tiny_models(server.url, models)
+        yield server.url
+
+
+def say(text: str) -> None:
+    """Print at once, also into a pipe."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

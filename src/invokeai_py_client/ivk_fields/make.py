@@ -1,0 +1,98 @@
+"""The one place that decides which class a field gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.complex import (
+    IvkAnyField,
+    IvkBoundingBoxField,
+    IvkCollectionField,
+    IvkColorField,
+    IvkGeneratorField,
+)
+from invokeai_py_client.ivk_fields.enums import IvkEnumField, IvkSchedulerField
+from invokeai_py_client.ivk_fields.models import IvkLoRAField, IvkModelIdentifierField
+from invokeai_py_client.ivk_fields.primitives import (
+    IvkBooleanField,
+    IvkFloatField,
+    IvkIntegerField,
+    IvkStringField,
+)
+from invokeai_py_client.ivk_fields.resources import (
+    IvkBoardField,
+    IvkImageField,
+    IvkLatentsField,
+    IvkSavedWorkflowField,
+    IvkStylePresetField,
+    IvkSystemPromptField,
+    IvkTensorField,
+    IvkVideoField,
+)
+from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate
+
+FIELD_CLASSES: Mapping[str, type[IvkField[Any]]] = {
+    "BoardField": IvkBoardField,
+    "BooleanField": IvkBooleanField,
+    "BoundingBoxField": IvkBoundingBoxField,
+    "ColorField": IvkColorField,
+    "EnumField": IvkEnumField,
+    "FloatField": IvkFloatField,
+    "FloatGeneratorField": IvkGeneratorField,
+    "ImageField": IvkImageField,
+    "ImageGeneratorField": IvkGeneratorField,
+    "IntegerField": IvkIntegerField,
+    "IntegerGeneratorField": IvkGeneratorField,
+    "LatentsField": IvkLatentsField,
+    "LoRAField": IvkLoRAField,
+    "ModelIdentifierField": IvkModelIdentifierField,
+    "SavedWorkflowField": IvkSavedWorkflowField,
+    "SchedulerField": IvkSchedulerField,
+    "StringField": IvkStringField,
+    "StringGeneratorField": IvkGeneratorField,
+    "StylePresetField": IvkStylePresetField,
+    "SystemPromptField": IvkSystemPromptField,
+    "TensorField": IvkTensorField,
+    "VideoField": IvkVideoField,
+}
+"""The class for each type of the schema; every other type is an :class:`IvkAnyField`."""
+
+
+def make_field(
+    template: InputTemplate,
+    value: Any = UNSET,
+    *,
+    label: str = "",
+    node_label: str = "",
+    settings: Mapping[str, Any] | None = None,
+) -> IvkField[Any]:
+    """The typed field of an input.
+
+    Args:
+        template: What the server's schema says of it.
+        value: What the workflow holds, in its form on the wire; taken as it is, even if it does not fit.
+        label: What the editor calls it.
+        node_label: What the workflow calls its node.
+        settings: The form's own settings of it.
+    """
+    kind = FIELD_CLASSES.get(template.type.name, IvkAnyField)
+    known: dict[str, Any] = {
+        "template": template,
+        "label": label,
+        "node_label": node_label,
+        "settings": settings,
+    }
+    field: IvkField[Any]
+    if template.type.cardinality == "SINGLE" or kind is IvkAnyField:
+        field = kind(**known)
+    else:
+        single = replace(template, type=FieldType(template.type.name))
+        one_too = template.type.cardinality == "SINGLE_OR_COLLECTION"
+        field = IvkCollectionField(
+            item=kind(template=single), one_too=one_too and kind is not IvkLoRAField, **known
+        )
+    field.hold(value)
+    return field

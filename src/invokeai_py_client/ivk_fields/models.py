@@ -1,0 +1,183 @@
+"""Models and what nodes pass on of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from invokeai_py_client.ivk_fields.base import IvkField, Unfit, short_list
+from invokeai_py_client.ivk_fields.pending import ModelByName
+from invokeai_py_client.schema.template import ModelFilter
+
+_IDENTIFIER = ("key", "hash", "name", "base", "type")
+
+
+class IvkModelIdentifierField(IvkField[Any]):
+    """A model: its name or key, its record, or its five identifying values as a dict."""
+
+    type_name_default = "ModelIdentifierField"
+
+    @property
+    def allowed(self) -> str:
+        """Which models fit."""
+        return f"the name or key of a model{filter_text(self._filter)}"
+
+    @property
+    def display_value(self) -> Any:
+        """The model's name."""
+        return model_name(self.value)
+
+    def accepts_model(self, record: Mapping[str, Any]) -> bool:
+        """Whether a model record is one that the field's filters let through, as in the editor's list."""
+        return fits_filter(record, self._filter)
+
+    @property
+    def _filter(self) -> ModelFilter:
+        return (self._template.models if self._template else None) or ModelFilter()
+
+    def _convert(self, value: Any) -> Any:
+        model = model_identifier(value)
+        if not isinstance(model, ModelByName):
+            record = cast("dict[str, Any]", model)
+            for part in ("base", "type"):
+                allowed = getattr(self._filter, part)
+                if allowed is not None and record[part] not in allowed:
+                    raise Unfit(
+                        f"{record['name']!r} is a model of {part} {record[part]!r}; it should be {short_list(allowed)}"
+                    )
+        return model
+
+    def _from_text(self, text: str) -> Any:
+        return text
+
+
+class IvkLoRAField(IvkField[Any]):
+    """A LoRA and its weight: ``{"lora": model, "weight": 0.75}``, a pair, or a model's name."""
+
+    type_name_default = "LoRAField"
+
+    @property
+    def allowed(self) -> str:
+        """What it may be."""
+        return "a LoRA's name, or (name, weight)"
+
+    @property
+    def display_value(self) -> Any:
+        """The LoRA's name and weight."""
+        value: Any = self.value
+        return f"{model_name(value['lora'])} ({value['weight']})" if isinstance(value, Mapping) else value
+
+    def accepts_model(self, record: Mapping[str, Any]) -> bool:
+        """Whether it is a LoRA."""
+        return str(record.get("type")) == "lora"
+
+    def _convert(self, value: Any) -> Any:
+        weight: Any = 0.75
+        if isinstance(value, Mapping) and "lora" in value:
+            record = cast("Mapping[str, Any]", value)
+            value, weight = record["lora"], record.get("weight", weight)
+        elif isinstance(value, tuple | list) and len(cast("list[Any]", value)) == 2:
+            value, weight = cast("list[Any]", value)
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise Unfit(f"the weight should be a number, not {weight!r}")
+        return {"lora": model_identifier(value), "weight": weight}
+
+    def _from_text(self, text: str) -> Any:
+        name, colon, weight = text.rpartition(":")
+        if not colon:
+            return text
+        try:
+            return name, float(weight)
+        except ValueError:
+            return text
+
+
+class _PartField(IvkField[Any]):
+    """A part of a model that a loader node passes on; it normally comes over a connection."""
+
+    @property
+    def allowed(self) -> str:
+        """What it may be."""
+        return "a dict as a loader node gives it"
+
+    def _convert(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return dict(cast("Mapping[str, Any]", value))
+        raise Unfit(f"it should be {self.allowed}")
+
+
+class IvkUNetField(_PartField):
+    """A UNet."""
+
+    type_name_default = "UNetField"
+
+
+class IvkCLIPField(_PartField):
+    """A CLIP text encoder."""
+
+    type_name_default = "CLIPField"
+
+
+class IvkTransformerField(_PartField):
+    """A transformer."""
+
+    type_name_default = "TransformerField"
+
+
+class IvkVAEField(_PartField):
+    """A VAE."""
+
+    type_name_default = "VAEField"
+
+
+def model_identifier(value: Any) -> Any:
+    """A model as a field keeps it: its identifier, or the name to look it up by.
+
+    Raises:
+        Unfit: It is neither.
+    """
+    if isinstance(value, ModelByName):
+        return value
+    if isinstance(value, str) and value.strip():
+        return ModelByName(value.strip())
+    if isinstance(value, Mapping):
+        given = cast("Mapping[str, Any]", value)
+        record = {name: given.get(name) for name in (*_IDENTIFIER, "submodel_type") if name in given}
+    else:
+        record = {name: getattr(value, name, None) for name in _IDENTIFIER}
+    record = {name: getattr(part, "value", part) for name, part in record.items()}  # enums to their words
+    missing = [name for name in _IDENTIFIER if not isinstance(record.get(name), str)]
+    if missing:
+        raise Unfit(
+            "it should be a model's name or key, or its identifier with key, hash, name, base and type "
+            f"(without {', '.join(missing)} it is none)"
+        )
+    return record
+
+
+def model_name(value: Any) -> Any:
+    """A model's name, as people read it."""
+    if isinstance(value, ModelByName):
+        return value.text
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value).get("name")
+    return value
+
+
+def fits_filter(record: Mapping[str, Any], models: ModelFilter) -> bool:
+    """Whether a model is one that a field's list in the editor would show."""
+    provider = record.get("provider_id")
+    variant = record.get("variant")
+    return (
+        (models.base is None or record.get("base") in models.base)
+        and (models.type is None or record.get("type") in models.type)
+        and (models.variant is None or variant is None or variant in models.variant)
+        and (models.format is None or record.get("format") in models.format)
+        and (models.provider_id is None or provider in models.provider_id)
+    )
+
+
+def filter_text(models: ModelFilter) -> str:
+    """Which models fit, as words after "model"."""
+    parts = ["|".join(part) for part in (models.base, models.type) if part]
+    return f" ({', '.join(parts)})" if parts else ""

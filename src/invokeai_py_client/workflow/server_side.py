@@ -1,0 +1,191 @@
+"""What the server must be asked before a request can be built: models, boards, images, prompts.
+
+A workflow made elsewhere names models by another server's keys; users name models and boards by their names and
+images by their files; some generators need the server to draw their values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, cast
+
+from invokeai_py_client.errors import ModelNotFoundError, NotFoundError, NotReadyError
+from invokeai_py_client.workflow.batch import ServerGenerator
+
+if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.ivk_fields.pending import LocalImage
+
+_IDENTIFIER = ("key", "hash", "name", "base", "type")
+_CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "other")}
+
+
+class ServerSide:
+    """The server's answers for one request; each question is asked at most once."""
+
+    def __init__(self, client: AsyncInvokeAIClient) -> None:
+        self._client = client
+        self._models: list[dict[str, Any]] | None = None
+        self._boards: list[dict[str, Any]] | None = None
+
+    async def models(self) -> list[dict[str, Any]]:
+        """All model records."""
+        if self._models is None:
+            answer = await self._http.json("GET", "/api/v2/models/")
+            self._models = cast("list[dict[str, Any]]", answer["models"])
+        return self._models
+
+    async def boards(self) -> list[dict[str, Any]]:
+        """All board records."""
+        if self._boards is None:
+            params = {"all": True, "include_archived": True}
+            self._boards = cast(
+                "list[dict[str, Any]]", await self._http.json("GET", "/api/v1/boards/", params=params)
+            )
+        return self._boards
+
+    async def has_image(self, name: str) -> bool:
+        """Whether an image of that name exists."""
+        return await self._exists(f"/api/v1/images/i/{_quoted(name)}")
+
+    async def has_video(self, name: str) -> bool:
+        """Whether a video of that name exists (6.14+)."""
+        return await self._exists(f"/api/v1/videos/i/{_quoted(name)}")
+
+    async def has_workflow(self, workflow_id: str) -> bool:
+        """Whether a workflow of that id is in the library."""
+        return await self._exists(f"/api/v1/workflows/i/{_quoted(workflow_id)}")
+
+    async def upload(self, image: LocalImage) -> str:
+        """The name that a local image has on the server; it is uploaded if this client has not done so."""
+        from invokeai_py_client.image.local import digest, read_local
+
+        data = await asyncio.to_thread(read_local, image)
+        mark = digest(data)
+        uploads: dict[str, str] = self._client._uploads  # pyright: ignore[reportPrivateUsage]
+        known = uploads.get(mark)
+        if known is None or not await self.has_image(known):
+            record = await self._client.image_repo.upload(data, filename=image.name)
+            known = uploads[mark] = record.image_name
+        return known
+
+    async def board_id(self, name_or_id: str, place: str) -> str:
+        """The id of a board.
+
+        Raises:
+            NotReadyError: There is none, or several have that name.
+        """
+        boards = await self.boards()
+        if any(board["board_id"] == name_or_id for board in boards):
+            return name_or_id
+        named = [board["board_id"] for board in boards if board["board_name"] == name_or_id]
+        if len(named) == 1:
+            return named[0]
+        if named:
+            raise _not_ready(
+                f"{place}: {len(named)} boards are called {name_or_id!r}; give an id: {', '.join(named)}."
+            )
+        close = get_close_matches(name_or_id, [board["board_name"] for board in boards], n=3, cutoff=0.4)
+        hint = f" Close names: {', '.join(map(repr, close))}." if close else ""
+        raise _not_ready(f"{place}: the server has no board {name_or_id!r}.{hint}")
+
+    async def generated(self, generators: Sequence[ServerGenerator]) -> dict[str, list[Any]]:
+        """The values of generators that need the server, by node id."""
+        answers = await asyncio.gather(*(self._generate(generator) for generator in generators))
+        return {generator.node_id: items for generator, items in zip(generators, answers, strict=True)}
+
+    async def _generate(self, generator: ServerGenerator) -> list[Any]:
+        if generator.kind == "dynamic_prompts":
+            body: dict[str, Any] = {
+                "prompt": generator.prompt,
+                "max_prompts": generator.max_prompts,
+                "combinatorial": generator.combinatorial,
+            }
+            if generator.seed is not None:
+                body["seed"] = generator.seed
+            answer = await self._http.json(
+                "POST", "/api/v1/utilities/dynamicprompts", json=body, repeatable=True
+            )
+            return list(answer["prompts"])
+        if generator.board_id is None:
+            return []
+        names = await self._http.json(
+            "GET",
+            f"/api/v1/boards/{_quoted(generator.board_id)}/image_names",
+            params={"categories": _CATEGORIES[generator.category], "is_intermediate": False},
+        )
+        return [{"image_name": name} for name in names]
+
+    async def _exists(self, path: str) -> bool:
+        try:
+            await self._http.json("GET", path)
+        except NotFoundError:
+            return False
+        return True
+
+    @property
+    def _http(self) -> Any:
+        return self._client._http  # pyright: ignore[reportPrivateUsage]
+
+
+def identifier_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a model record that a workflow holds."""
+    return {name: record[name] for name in _IDENTIFIER}
+
+
+def find_model(wanted: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The server's record of a model that a workflow names: by key, then hash, then name, base and type.
+
+    Keys are each installation's own; hashes are of the files, unless the server was told to invent them.
+    """
+    key, digest = wanted.get("key"), wanted.get("hash")
+    for model in models:
+        if key and model["key"] == key:
+            return model
+    for model in models:
+        if digest and model["hash"] == digest and not str(digest).startswith("random:"):
+            return model
+    names = [wanted.get(part) for part in ("name", "base", "type")]
+    for model in models:
+        if [model["name"], model["base"], model["type"]] == names:
+            return model
+    return None
+
+
+def model_by_name(text: str, fitting: Sequence[Mapping[str, Any]], place: str) -> Mapping[str, Any]:
+    """The model that a user's text names, by key or name, among those that fit the field.
+
+    Raises:
+        ModelNotFoundError: None fits, or several have that name.
+    """
+    exact = [m for m in fitting if m["key"] == text] or [m for m in fitting if m["name"] == text]
+    found = exact or [m for m in fitting if str(m["name"]).casefold() == text.casefold()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        keys = ", ".join(f"{m['key']} ({m['base']} {m['type']})" for m in found)
+        raise ModelNotFoundError(f"{place}: {len(found)} models are called {text!r}; give a key: {keys}.")
+    names = sorted({str(m["name"]) for m in fitting})
+    close = get_close_matches(text, names, n=5, cutoff=0.4) or names[:8]
+    hint = f" It has: {', '.join(map(repr, close))}." if close else " It has none that fits this field."
+    raise ModelNotFoundError(f"{place}: the server has no model {text!r} that fits.{hint}")
+
+
+def missing_model(wanted: Mapping[str, Any], fitting: Sequence[Mapping[str, Any]], place: str) -> str:
+    """A sentence about a model that the workflow names and the server lacks."""
+    names = sorted({str(m["name"]) for m in fitting})[:8]
+    hint = f"set it to one of {', '.join(map(repr, names))}" if names else "install one that fits"
+    kind = f"{wanted.get('base')} {wanted.get('type')}"
+    return f"{place}: the server lacks the model {wanted.get('name')!r} ({kind}); {hint}."
+
+
+def _not_ready(finding: str) -> NotReadyError:
+    return NotReadyError(finding, [finding])
+
+
+def _quoted(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe="")
