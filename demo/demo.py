@@ -82,12 +82,11 @@ def server_url() -> Iterator[str]:
     if given:
         yield given
         return
-    from invokeai_py_client.server.paths import cache_folder
-    from invokeai_py_client.server.tiny_models import install_tiny_models, make_tiny_models
+    from invokeai_py_client.server import install, install_tiny_models, make_tiny_models
+    from invokeai_py_client.server.paths import default_root
 
-    root = cache_folder() / "demo-root"
-    with LocalServer(root=root, say=say) as server:
-        models = make_tiny_models(server, root / "tiny-models", only=["sdxl", "vae"], say=say)
+    models = make_tiny_models(install(say=say), only=["tiny-sdxl", "tiny-vae-sdxl"], say=say)
+    with LocalServer(root=default_root("demo"), config={"attention_type": "torch-sdp"}, say=say) as server:
         install_tiny_models(server.url, models)
         yield server.url
 

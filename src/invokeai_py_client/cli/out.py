@@ -9,6 +9,7 @@ Exit codes: 0 done; 1 the server or the run failed; 2 the command was wrong; 130
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -61,11 +62,7 @@ def say(text: str) -> None:
 def _tell(code: str, message: str, as_json: bool) -> None:
     if as_json:
         emit({"event": "error", "code": code, "message": message})
-    width = (
-        min(click.get_terminal_size_or_default(), 100)
-        if hasattr(click, "get_terminal_size_or_default")
-        else 100
-    )
+    width = min(shutil.get_terminal_size().columns, 100)
     lines = message.splitlines() or [""]
     wrapped = "\n".join(textwrap.fill(line, width, subsequent_indent="  ") for line in lines)
     click.secho("Error: ", fg="red", bold=True, err=True, nl=False)

@@ -1,7 +1,7 @@
 """The server's live events. The only file that knows the Socket.IO library."""
 
 # The library has no type stubs.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportArgumentType=false
+# pyright: reportUnknownMemberType=false, reportArgumentType=false
 
 from __future__ import annotations
 
