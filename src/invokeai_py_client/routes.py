@@ -19,9 +19,10 @@ def path_part(text: str, what: str) -> str:
         what: What it names, for the error: ``an image``.
 
     Raises:
-        UsageError: It names nothing, or would lead to another path.
+        UsageError: It names nothing. A slash cannot be part of a name: servers take it for the end of it,
+            even where it is escaped.
     """
-    if not isinstance(text, str) or text in ("", ".", ".."):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(text, str) or text in ("", ".", "..") or "/" in text:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(f"{text!r} does not name {what}.")
     return quote(text, safe="")
 

@@ -77,13 +77,14 @@ class AsyncQueueRepository(AsyncObject):
     async def item_ids(
         self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default"
     ) -> list[int]:
-        """The ids of all items, the oldest first."""
+        """The ids of all items, the oldest first; with ``"DESC"`` the newest."""
         try:
-            answer = await self._json("GET", queue_id, "item_ids", params={"order_dir": order_dir})
-            return [int(item_id) for item_id in as_mapping(answer).get("item_ids") or ()]
+            answer = await self._json("GET", queue_id, "item_ids")
+            ids = [int(item_id) for item_id in as_mapping(answer).get("item_ids") or ()]
         except (NotFoundError, NotInvokeAIError):  # before InvokeAI 6.7
             ids = [int(item["item_id"]) for item in await self._all_items(queue_id)]
-            return sorted(ids, reverse=order_dir == "DESC")
+        # The server sorts by time of creation (6.14.2), which the items of a batch share.
+        return sorted(ids, reverse=order_dir == "DESC")
 
     async def current(self, *, queue_id: str = "default") -> IvkJob | None:
         """The item at work, if any."""

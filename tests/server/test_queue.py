@@ -1,0 +1,159 @@
+"""The queue of a real server: what is in it, and what can be done to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
+from invokeai_py_client.errors import NotFoundError, UsageError
+from invokeai_py_client.models import IvkJob, JobStatus
+
+PATIENCE = 60  # seconds; a trivial item takes one
+
+
+@pytest.fixture
+async def client(server: Any) -> AsyncIterator[AsyncInvokeAIClient]:
+    async with AsyncInvokeAIClient.from_url(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def paused(client: AsyncInvokeAIClient) -> AsyncIterator[AsyncInvokeAIClient]:
+    """The client, while the server begins no items; the queue is empty before and after."""
+    await client.queue_repo.pause()
+    await client.queue_repo.clear()
+    yield client
+    await client.queue_repo.clear()
+    await client.queue_repo.resume()
+
+
+async def enqueue(client: AsyncInvokeAIClient, runs: int = 1, b: Any = 1, **batch: Any) -> list[int]:
+    """Enqueue additions, straight from the wire, and give the items' ids."""
+    graph = {
+        "id": str(uuid.uuid4()),
+        "nodes": {"sum": {"id": "sum", "type": "add", "a": 1, "b": b, "use_cache": False}},
+        "edges": [],
+    }
+    answer = await client._http.json(
+        "POST",
+        "/api/v1/queue/default/enqueue_batch",
+        json={"prepend": False, "batch": {"graph": graph, "runs": runs, **batch}},
+    )
+    return sorted(answer["item_ids"])
+
+
+async def ended(client: AsyncInvokeAIClient, item_id: int) -> IvkJob:
+    run = await client.run(item_id)
+    await run.wait(timeout=PATIENCE)
+    return await client.queue_repo.item(item_id)
+
+
+async def test_status_counts_and_processor(paused: AsyncInvokeAIClient) -> None:
+    queue = paused.queue_repo
+    before = await queue.status()
+    assert (before.total, before.pending, before.is_started) == (0, 0, False)
+    ids = await enqueue(paused, runs=3)
+    assert (await queue.status()).pending == 3
+    assert await queue.item_ids() == ids
+    assert await queue.item_ids(order_dir="DESC") == ids[::-1]
+    assert await queue.current() is None
+    following = await queue.next_item()
+    assert following is not None
+    assert following.item_id == ids[0]
+    assert (await queue.resume()).is_started is True
+    assert (await queue.pause()).is_started is False
+
+
+async def test_S06_S09_items_as_records(client: AsyncInvokeAIClient) -> None:
+    [item_id] = await enqueue(client, b=41, data=[[{"node_path": "sum", "field_name": "a", "items": [1]}]])
+    job = await ended(client, item_id)
+    assert job.status is JobStatus.COMPLETED
+    assert job.is_successful()
+    assert [output["value"] for output in job.outputs.values()] == [42]
+    assert job.metadata["field_values"] == [{"node_path": "sum", "field_name": "a", "value": 1}]
+    assert job.session_id
+    assert job.created_at
+    assert job.started_at
+    assert job.completed_at
+    same = await client.get_job(job.id)
+    assert same == job
+    [light] = await client.queue_repo.items([item_id])
+    assert (light.id, light.status, light.outputs) == (job.id, JobStatus.COMPLETED, {})
+    [full] = await client.queue_repo.items([item_id], outputs=True)
+    assert [output["value"] for output in full.outputs.values()] == [42]
+
+
+async def test_items_that_do_not_exist(client: AsyncInvokeAIClient) -> None:
+    [item_id] = await enqueue(client)
+    missing = item_id + 1000
+    for call in (client.queue_repo.item, client.queue_repo.cancel):
+        with pytest.raises(NotFoundError, match=f"no item {missing}"):
+            await call(missing)
+        with pytest.raises(NotFoundError, match=f"'other' has no item {item_id}"):
+            await call(item_id, queue_id="other")
+    assert await client.queue_repo.delete(missing) is False
+    assert [job.item_id for job in await client.queue_repo.items([item_id, missing])] == [item_id]
+    assert (await client.queue_repo.batch_status("no-such-batch")).total == 0
+    await ended(client, item_id)
+
+
+async def test_canceling(paused: AsyncInvokeAIClient) -> None:
+    queue = paused.queue_repo
+    batch = str(uuid.uuid4())
+    [first, second, third] = await enqueue(paused, runs=3, batch_id=batch)
+    job = await queue.cancel(first)
+    assert job.status is JobStatus.CANCELLED
+    assert (await queue.cancel(first)).status is JobStatus.CANCELLED  # again, which does no harm
+    status = await queue.batch_status(batch)
+    assert (status.canceled, status.cancelled, status.pending, status.unfinished) == (1, 1, 2, 2)
+    assert await queue.cancel_batches(batch) == 2
+    assert {job.status for job in await queue.items([second, third])} == {JobStatus.CANCELLED}
+    assert await queue.cancel_batches([batch, "no-such-batch"]) == 0
+    await enqueue(paused, runs=2, destination="here")
+    await enqueue(paused, runs=1, destination="there")
+    assert await queue.cancel_destination("here") == 2
+    assert await queue.cancel_all_except_current() == 1
+
+
+async def test_retrying(paused: AsyncInvokeAIClient) -> None:
+    queue = paused.queue_repo
+    [first, second] = await enqueue(paused, runs=2)
+    assert await queue.retry(first) == []  # it is to come yet
+    await queue.cancel(first)
+    assert await queue.retry([first, second, second + 1000]) == [first]
+    [new] = set(await queue.item_ids()) - {first, second}
+    job = await queue.item(new)
+    assert job.status is JobStatus.PENDING
+    assert job.metadata["retried_from_item_id"] == first
+
+
+async def test_removing(paused: AsyncInvokeAIClient) -> None:
+    queue = paused.queue_repo
+    [first, second, third, fourth] = await enqueue(paused, runs=4)
+    assert await queue.delete(first) is True
+    assert await queue.delete(first) is False
+    assert await queue.item_ids() == [second, third, fourth]
+    await queue.cancel(second)
+    assert await queue.prune() == 1
+    assert await queue.item_ids() == [third, fourth]
+    assert await queue.clear() == 2
+    assert await queue.item_ids() == []
+    assert await queue.items() == []
+
+
+async def test_queues_are_apart(paused: AsyncInvokeAIClient) -> None:
+    await enqueue(paused)
+    assert (await paused.queue_repo.status(queue_id="another one?ü")).total == 0
+    with pytest.raises(UsageError, match="does not name a queue"):
+        await paused.queue_repo.status(queue_id="")
+
+
+def test_the_synchronous_client_does_the_same(server: Any) -> None:
+    with InvokeAIClient.from_url(server.url) as client:
+        assert client.queue_repo.status().queue_id == "default"
+        ids = client.queue_repo.item_ids()
+        assert [job.item_id for job in client.queue_repo.items(ids[:2])] == ids[:2]
