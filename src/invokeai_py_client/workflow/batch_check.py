@@ -20,6 +20,7 @@ from invokeai_py_client.workflow.callee import PREFIX
 from invokeai_py_client.workflow.fits import mismatch
 from invokeai_py_client.workflow.generators import FAMILIES, asks_server, settings_of
 from invokeai_py_client.workflow.loaded import Key, LoadedWorkflow, Node
+from invokeai_py_client.workflow.server_rules import RULES, node_findings
 from invokeai_py_client.workflow.wiring import EdgeIndex
 
 _SHOWN = 3
@@ -59,7 +60,7 @@ def batch_findings(
         if name != UNGROUPED:
             yield from _length_findings(name, judged)
         for target in judged:
-            yield from _target_findings(loaded, schema, target)
+            yield from _target_findings(loaded, schema, values, target)
     for batch in batches:
         if batch.id not in fed:
             output = BATCH_NODES[batch.type][1]
@@ -118,7 +119,10 @@ def _length_findings(name: str, targets: Sequence[BatchTarget]) -> Iterator[Find
 
 
 def _target_findings(
-    loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate], target: BatchTarget
+    loaded: LoadedWorkflow,
+    schema: Mapping[str, NodeTemplate],
+    values: Mapping[Key, Any],
+    target: BatchTarget,
 ) -> Iterator[Finding]:
     batch = loaded.nodes[target.batch_id]
     field = BATCH_NODES[batch.type][0]
@@ -138,6 +142,12 @@ def _target_findings(
             )
         return
     wrong = _wrong_items(template, target.items)
+    if not wrong and node is not None and node_template is not None and node.type in RULES:
+        sent = {name: value_of(node, name, values) for name in node.inputs}
+        for index, item in enumerate(target.items):
+            sent[target.field] = item
+            found = {name: value for name, value in sent.items() if value is not UNSET}
+            wrong.extend((index, item, what) for _, what in node_findings(node_template, found))
     if wrong:
         index, value, reason = wrong[0]
         label = (node.label if node is not None else "") or target.node_id

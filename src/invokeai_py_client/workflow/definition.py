@@ -244,14 +244,27 @@ def _guess(data: dict[str, Any], missing: list[str]) -> str:
     return ": its nodes are not a list"
 
 
+def _checked_text(text: str, source: str) -> str:
+    """Refuses half of a surrogate pair: the server answers 500 to it, as it cannot be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise WorkflowFormatError(
+            f"{_where(source)} holds text that is not Unicode: {text[error.start]!r} without its other half"
+        ) from error
+    return text
+
+
 def _clean(value: Any, depth: int, source: str) -> Any:
     """A copy made of plain JSON types only; refuses what JSON cannot hold."""
     kind = value.__class__
-    if kind is str or kind is bool or kind is int or value is None:
+    if kind is str:
+        return value if value.isascii() else _checked_text(value, source)
+    if kind is bool or kind is int or value is None:
         return value
     if kind is float:
-        if math.isnan(value):
-            raise WorkflowFormatError(f"{_where(source)} holds NaN, which JSON cannot")
+        if not math.isfinite(value):
+            raise WorkflowFormatError(f"{_where(source)} holds {value}, which JSON cannot")
         return value
     if depth > MAX_DEPTH:
         raise WorkflowFormatError(f"{_where(source)} is nested deeper than {MAX_DEPTH} levels")
@@ -260,7 +273,7 @@ def _clean(value: Any, depth: int, source: str) -> Any:
         for key, item in cast("Mapping[Any, Any]", value).items():
             if not isinstance(key, str):
                 raise WorkflowFormatError(f"{_where(source)} has a key that is not text: {key!r}")
-            cleaned[str(key)] = _clean(item, depth + 1, source)
+            cleaned[_checked_text(str(key), source)] = _clean(item, depth + 1, source)
         return cleaned
     if isinstance(value, (list, tuple)):
         return [_clean(item, depth + 1, source) for item in cast("list[Any]", value)]

@@ -29,28 +29,34 @@ def fits(template: InputTemplate, value: Any) -> bool:
     return mismatch(template.json_schema, value) is None
 
 
-def mismatch(schema: JsonSchema, value: Any) -> str | None:
-    """What a value would have to be that it is not; None where the schema takes it."""
+def mismatch(schema: JsonSchema, value: Any, *, inside: bool = False) -> str | None:
+    """What a value would have to be that it is not; None where the schema takes it.
+
+    Args:
+        schema: A reduced JSON schema, as templates hold them.
+        value: The value.
+        inside: Whether it is a part of an object: numbers pass for text in nodes' own fields only.
+    """
     for branch in schema.get("allOf", ()):
-        reason = mismatch(branch, value)
+        reason = mismatch(branch, value, inside=inside)
         if reason is not None:
             return reason
     branches: Sequence[JsonSchema] = schema.get("anyOf") or schema.get("oneOf") or ()
     if branches:
-        reason = _none_of(branches, value)
+        reason = _none_of(branches, value, inside)
         if reason is not None:
             return reason
     if "const" in schema and not _same(schema["const"], value):
         return f"{schema['const']!r} is needed"
     if "enum" in schema and not any(_same(option, value) for option in schema["enum"]):
         return f"{describe(schema)} is needed"
-    return _kind_mismatch(schema, value) or _limit_mismatch(schema, value)
+    return _kind_mismatch(schema, value, inside=inside) or _limit_mismatch(schema, value)
 
 
-def _none_of(branches: Sequence[JsonSchema], value: Any) -> str | None:
+def _none_of(branches: Sequence[JsonSchema], value: Any, inside: bool) -> str | None:
     reasons: list[tuple[JsonSchema, str]] = []
     for branch in branches:
-        reason = mismatch(branch, value)
+        reason = mismatch(branch, value, inside=inside)
         if reason is None:
             return None
         reasons.append((branch, reason))
@@ -68,16 +74,22 @@ def _same(option: Any, value: Any) -> bool:
     return option == value
 
 
-def _kind_mismatch(schema: JsonSchema, value: Any, *, shallow: bool = False) -> str | None:
+def _kind_mismatch(
+    schema: JsonSchema, value: Any, *, shallow: bool = False, inside: bool = False
+) -> str | None:
     kind = schema.get("type")
     match kind:
         case "integer":
             number = as_number(value)
             good = number is not None and math.isfinite(number) and number == math.floor(number)
+            # pydantic converts a number with a fraction or an exponent by way of 64 bits.
+            good = good and (isinstance(value, int) or abs(number or 0) < 2**63)
         case "number":
             good = as_number(value) is not None
         case "string":
-            good = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+            if isinstance(value, str) and not _is_unicode(value):
+                return "text without half a surrogate pair is needed"
+            good = isinstance(value, str) or (type(value) in (int, float) and not inside)
         case "boolean":
             good = _is_boolean(value)
         case "null":
@@ -85,7 +97,7 @@ def _kind_mismatch(schema: JsonSchema, value: Any, *, shallow: bool = False) -> 
         case "array":
             if not isinstance(value, list):
                 return f"{describe(schema)} is needed"
-            return None if shallow else _items_mismatch(schema, cast("list[Any]", value))
+            return None if shallow else _items_mismatch(schema, cast("list[Any]", value), inside)
         case "object":
             if not isinstance(value, dict):
                 return f"{describe(schema)} is needed"
@@ -110,17 +122,27 @@ def as_number(value: Any) -> float | None:
     return None
 
 
+def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _is_boolean(value: Any) -> bool:
     if isinstance(value, str):
         return value.lower() in _TRUTHS
     return isinstance(value, bool) or (isinstance(value, (int, float)) and value in (0, 1))
 
 
-def _items_mismatch(schema: JsonSchema, items: list[Any]) -> str | None:
+def _items_mismatch(schema: JsonSchema, items: list[Any], inside: bool) -> str | None:
     item_schema = schema.get("items")
     if isinstance(item_schema, Mapping):
         for index, item in enumerate(items):
-            reason = mismatch(cast(JsonSchema, item_schema), item)
+            reason = mismatch(cast(JsonSchema, item_schema), item, inside=inside)
             if reason is not None:
                 return f"item {index + 1}: {reason}"
     return None
@@ -133,7 +155,7 @@ def _record_mismatch(schema: JsonSchema, record: dict[str, Any]) -> str | None:
     properties = cast("Mapping[str, JsonSchema]", schema.get("properties", {}))
     for key, value in record.items():
         if key in properties:
-            reason = mismatch(properties[key], value)
+            reason = mismatch(properties[key], value, inside=True)
             if reason is not None:
                 return f"{key!r}: {reason}"
         elif schema.get("additionalProperties") is False:

@@ -129,7 +129,7 @@ def _node_problems(
     names = dict.fromkeys([*template.inputs, *node.dynamic, *node.inputs])
     for name in names:
         key = (node.id, name)
-        if key in connected or key in fed or (node.type == CALL and name == "workflow_inputs"):
+        if key in connected or (node.type == CALL and name == "workflow_inputs"):
             continue
         field = node.template_of(name, template)
         if field is None:
@@ -137,6 +137,8 @@ def _node_problems(
         entry = node.inputs.get(name)
         title = (entry.label if entry is not None else "") or field.title
         value = value_of(node, name, values)
+        if value is UNSET and key in fed and key not in loaded.unusable:
+            continue  # a literal under a batch is sent all the same, and has to be right
         finding = (
             _lost(field, loaded.unusable[key])
             if key in loaded.unusable and key not in values

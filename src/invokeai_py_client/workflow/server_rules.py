@@ -132,9 +132,16 @@ def _regions(sent: Sent, full: Sent) -> Finding | None:
 
 def _points(sent: Sent, full: Sent) -> Finding | None:
     points, boxes = sent.get("point_lists"), sent.get("bounding_boxes")
-    if isinstance(points, list) and isinstance(boxes, list):
-        if len(cast("list[Any]", points)) != len(cast("list[Any]", boxes)):
-            return "point_lists", "as many are needed as there are bounding_boxes"
+    if not isinstance(points, list) or not isinstance(boxes, list):
+        return None
+    if len(cast("list[Any]", points)) == len(cast("list[Any]", boxes)):
+        return None
+    return "point_lists", "as many are needed as there are bounding_boxes"
+
+
+def _custom_label(sent: Sent, full: Sent) -> Finding | None:
+    if full.get("label") == "* CUSTOM LABEL *" and not str(full.get("custom_label") or "").strip():
+        return "custom_label", "a label is needed, as label says that it is a custom one"
     return None
 
 
@@ -172,8 +179,8 @@ def node_findings(template: NodeTemplate, sent: Sent) -> Iterator[Finding]:
         template: The node's type.
         sent: The literals that would be sent.
     """
-    rules = RULES.get(template.type)
-    if rules is None:
+    rules = RULES.get(template.type, (_custom_label,) if "custom_label" in template.inputs else ())
+    if not rules:
         return
     full: dict[str, Any] = {name: field.json_schema.get("default") for name, field in template.inputs.items()}
     full.update(sent)
@@ -201,6 +208,8 @@ def wiring_findings(
         item = _item_type(node.id, loaded, schema, into)
         if node.type == "collect" and not (into.get((node.id, "item")) or into.get((node.id, "collection"))):
             yield node.id, "item", "nothing is connected to it that it could collect"
+        if node.type == "iterate" and not into.get((node.id, "collection")):
+            yield node.id, "collection", "no list is connected to it that it could go through"
         output = "item" if node.type == "iterate" else "collection"
         if item is None:
             continue
