@@ -55,7 +55,7 @@ class QueueRepository(Face[AsyncQueueRepository]):
         return self._call(self._impl.items(item_ids, outputs=outputs, queue_id=queue_id))
 
     def item_ids(self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default") -> list[int]:
-        """The ids of all items, the oldest first."""
+        """The ids of all items, the oldest first; with ``"DESC"`` the newest."""
         return self._call(self._impl.item_ids(order_dir=order_dir, queue_id=queue_id))
 
     def current(self, *, queue_id: str = "default") -> IvkJob | None:

@@ -23,7 +23,7 @@ def looks_like_repository(source: str) -> bool:
 def model_of_source(models: Iterable[IvkDnnModel], source: str) -> IvkDnnModel | None:
     """The model that was installed from a source, or that stands at it."""
     wanted = _plain(source)
-    for model in models:
+    for model in models if wanted is not None else ():
         origin = getattr(model, "source", None)
         if wanted in (_plain(origin if isinstance(origin, str) else ""), _plain(model.path or "")):
             return model

@@ -1,0 +1,373 @@
+"""Repositories against a server that answers as older ones do, or not as a server should."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from invokeai_py_client import AsyncInvokeAIClient
+from invokeai_py_client.errors import (
+    ConnectionLostError,
+    ModelInstallJobFailed,
+    ModelInstallStartError,
+    NotInvokeAIError,
+    ServerError,
+)
+from invokeai_py_client.models import InstallStatus, JobStatus
+
+
+class FakeServer:
+    """Answers what it is told to, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], Any] = {}
+        self.asked: list[tuple[str, str, dict[str, str], Any]] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.text()
+        sent = json.loads(body) if body and request.content_type == "application/json" else None
+        self.asked.append((request.method, request.path, dict(request.query), sent))
+        answer = self.answers.get((request.method, request.path), 404)
+        if callable(answer):
+            answer = answer(request)
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        if isinstance(answer, int):
+            return web.json_response({"detail": f"status {answer}"}, status=answer)
+        return web.json_response(answer)
+
+    def paths(self) -> list[str]:
+        return [f"{method} {path}" for method, path, _, _ in self.asked]
+
+
+@asynccontextmanager
+async def served(handle: Any) -> AsyncGenerator[AsyncInvokeAIClient]:
+    """A client of a server with one handler; it repeats a request once."""
+    application = web.Application()
+    application.router.add_route("*", "/{rest:.*}", handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    listener = socket.create_server(("127.0.0.1", 0))
+    await web.SockSite(runner, listener).start()
+    async with AsyncInvokeAIClient("127.0.0.1", listener.getsockname()[1], max_retries=1) as client:
+        yield client
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[tuple[FakeServer, AsyncInvokeAIClient]]:
+    server = FakeServer()
+    async with served(server.handle) as client:
+        yield server, client
+
+
+Fake = tuple[FakeServer, AsyncInvokeAIClient]
+
+
+# ---------------------------------------------------------------------- InvokeAI 5.15
+
+
+async def test_5_15_names_of_changed_images(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("POST", "/api/v1/images/star")] = {"updated_image_names": ["a"]}
+    server.answers[("POST", "/api/v1/images/delete")] = {"deleted_images": ["b"]}
+    server.answers[("POST", "/api/v1/board_images/batch")] = {"board_id": "x", "added_image_names": ["a"]}
+    server.answers[("POST", "/api/v1/board_images/batch/delete")] = {"removed_image_names": ["a"]}
+    assert await client.image_repo.star(["a", "b"]) == ["a"]
+    assert await client.image_repo.delete(["a", "b"]) == ["b"]
+    board = await client.board_repo.get_uncategorized_handle()
+    assert await board.move_image_to("a", "x") is True
+    assert await board.move_image_to("a", "none") is True
+
+
+async def test_5_15_several_records(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("POST", "/api/v1/images/images_by_names")] = 405
+    server.answers[("GET", "/api/v1/images/i/a")] = {"image_name": "a"}
+    assert [image.image_name for image in await client.image_repo.get_images(["a", "b"])] == ["a"]
+
+
+async def test_5_15_private_boards(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("POST", "/api/v1/boards/")] = {"board_id": "x", "board_name": "n", "is_private": True}
+    await client.board_repo.create_board("n", is_private=True)
+    assert server.asked[0][2] == {"board_name": "n", "is_private": "true"}
+
+
+async def test_private_where_the_server_makes_boards_public(fake: Fake) -> None:
+    server, client = fake
+    record = {"board_id": "x", "board_name": "n"}
+    server.answers[("POST", "/api/v1/boards/")] = {**record, "board_visibility": "public"}
+    server.answers[("PATCH", "/api/v1/boards/x")] = {**record, "board_visibility": "private"}
+    board = await client.board_repo.create_board("n", is_private=True)
+    assert board.board.board_visibility == "private"
+    assert server.asked[1][3] == {"board_visibility": "private"}
+
+
+def item(item_id: int, **more: Any) -> dict[str, Any]:
+    return {
+        "item_id": item_id,
+        "status": "canceled",
+        "priority": 0,
+        "batch_id": "b",
+        "session_id": "s",
+        **more,
+    }
+
+
+async def test_5_15_queue_items_page_by_page(fake: Fake) -> None:
+    server, client = fake
+
+    def page(request: web.Request) -> Any:
+        if "cursor" not in request.query:
+            return {"limit": 1000, "has_more": True, "items": [item(3, priority=5), item(1)]}
+        assert request.query["cursor"] == "1"
+        assert request.query["priority"] == "0"
+        return {"limit": 1000, "has_more": False, "items": [item(2)]}
+
+    server.answers[("GET", "/api/v1/queue/default/list")] = page
+    assert await client.queue_repo.item_ids() == [1, 2, 3]
+    assert [job.item_id for job in await client.queue_repo.items([3, 1, 9])] == [1, 3]
+
+
+async def test_6_2_queue_items_by_list_all(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("GET", "/api/v1/queue/default/list_all")] = [item(2), item(1)]
+    jobs = await client.queue_repo.items()
+    assert [(job.item_id, job.status) for job in jobs] == [(1, JobStatus.CANCELLED), (2, JobStatus.CANCELLED)]
+
+
+async def test_6_7_queue_items_without_summaries(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("GET", "/api/v1/queue/default/item_ids")] = {"item_ids": [2, 1], "total_count": 2}
+    server.answers[("POST", "/api/v1/queue/default/item_summaries_by_ids")] = 405
+    server.answers[("POST", "/api/v1/queue/default/items_by_ids")] = [item(1), item(2)]
+    assert [job.item_id for job in await client.queue_repo.items()] == [1, 2]
+
+
+# ---------------------------------------------------------------------- the model manager
+
+
+MODEL = {"key": "k", "name": "n", "base": "sd-1", "type": "main", "source": "org/name", "path": "k"}
+
+
+async def test_S31_a_server_that_says_409_of_what_it_has(fake: Fake) -> None:
+    server, client = fake
+    listings = iter([[], [MODEL]])  # it came there between our look and our request
+    server.answers[("GET", "/api/v2/models/")] = lambda _: {"models": next(listings)}  # pyright: ignore[reportUnknownLambdaType]
+    server.answers[("POST", "/api/v2/models/install")] = 409
+    job = await client.dnn_model_repo.install_huggingface("org/name")
+    info = await job.wait_until(timeout=0)
+    assert info.status is InstallStatus.COMPLETED
+    assert (info.extra["reason"], info.model_key) == ("already_installed", "k")
+
+
+async def test_S31_what_is_sent_to_install(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("GET", "/api/v2/models/")] = {"models": []}
+    server.answers[("POST", "/api/v2/models/install")] = {
+        "id": 0,
+        "status": "waiting",
+        "source": {"type": "hf", "repo_id": "org/name", "access_token": "secret"},
+    }
+    job = await client.dnn_model_repo.install_huggingface("org/name", access_token="secret")
+    _, _, query, body = server.asked[-1]
+    assert query == {"source": "org/name", "access_token": "secret"}
+    assert body == {}  # required even when it says nothing
+    assert "secret" not in repr(job) + repr(job.info)
+
+
+@pytest.mark.parametrize("status", [400, 409, 415, 422, 424, 500])
+async def test_S31_a_failed_start(fake: Fake, status: int) -> None:
+    server, client = fake
+    server.answers[("GET", "/api/v2/models/")] = {"models": []}
+    server.answers[("POST", "/api/v2/models/install")] = status
+    with pytest.raises(ModelInstallStartError) as caught:
+        await client.dnn_model_repo.install_model("org/name")
+    assert caught.value.status_code == status
+    assert caught.value.payload == {"detail": f"status {status}"}
+
+
+async def test_S33_a_restarted_server_has_other_jobs(fake: Fake) -> None:
+    server, client = fake
+    job = {"id": 0, "status": "running", "source": {"type": "local", "path": "/m/a"}}
+    server.answers[("GET", "/api/v2/models/")] = {"models": []}
+    server.answers[("POST", "/api/v2/models/install")] = job
+    handle = await client.dnn_model_repo.install_model("/m/a")
+    server.answers[("GET", "/api/v2/models/install/0")] = {
+        **job,
+        "status": "completed",
+        "source": {"type": "local", "path": "/m/other"},
+    }
+    server.answers[("GET", "/api/v2/models/")] = {"models": [{**MODEL, "source": "/m/a"}]}
+    info = await handle.wait_until(timeout=10)
+    assert (info.model_key, info.source) == ("k", "/m/a")
+
+
+async def test_S33_canceling(fake: Fake) -> None:
+    server, client = fake
+    job = {
+        "id": 4,
+        "status": "downloading",
+        "bytes": 1,
+        "total_bytes": 4,
+        "source": {"type": "url", "url": "http://x"},
+    }
+    server.answers[("GET", "/api/v2/models/install/4")] = job
+    handle = await client.dnn_model_repo.get_install_job(4)
+    assert handle is not None
+    assert await handle.progress() == 0.25
+
+    def cancel(_: web.Request) -> None:
+        server.answers[("GET", "/api/v2/models/install/4")] = {**job, "status": "cancelled"}
+
+    server.answers[("DELETE", "/api/v2/models/install/4")] = cancel
+    assert (await handle.cancel()).status is InstallStatus.CANCELLED
+    with pytest.raises(ModelInstallJobFailed, match="was canceled"):
+        handle.raise_if_failed()
+
+
+async def test_S34_hugging_face_login(fake: Fake) -> None:
+    """Not against a real server: it would change the tokens of whoever runs the tests."""
+    server, client = fake
+    for method, word in (("GET", "invalid"), ("POST", "valid"), ("DELETE", "invalid")):
+        server.answers[(method, "/api/v2/models/hf_login")] = word
+    assert await client.dnn_model_repo.hf_status() == "invalid"
+    assert await client.dnn_model_repo.hf_login("hf_x") == "valid"
+    assert await client.dnn_model_repo.hf_logout() == "invalid"
+    assert server.asked[1][3] == {"token": "hf_x"}
+
+
+async def test_S34_removing_all_models(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("GET", "/api/v2/models/")] = {"models": [{**MODEL, "key": key} for key in "abc"]}
+    server.answers[("DELETE", "/api/v2/models/i/a")] = lambda _: web.Response(status=204)  # pyright: ignore[reportUnknownLambdaType]
+    server.answers[("DELETE", "/api/v2/models/i/b")] = 409
+    summary = await client.dnn_model_repo.delete_all_models()
+    assert (summary["total"], summary["deleted"]) == (3, ["a", "c"])
+    assert [failure["key"] for failure in summary["failed"]] == ["b"]
+    assert "409" in summary["failed"][0]["error"]
+
+
+async def test_S34_statistics_may_be_missing(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("GET", "/api/v2/models/stats")] = lambda _: web.json_response(None)  # pyright: ignore[reportUnknownLambdaType]
+    assert await client.dnn_model_repo.get_stats() is None
+    server.answers[("GET", "/api/v2/models/stats")] = {
+        "hits": 3,
+        "cache_size": 5,
+        "loaded_model_sizes": {"a": 1},
+    }
+    stats = await client.dnn_model_repo.get_stats()
+    assert stats is not None
+    assert (stats.hits, stats.cache_size, stats.loaded_model_sizes) == (3, 5, {"a": 1})
+
+
+# ---------------------------------------------------------------------- answers no server should give
+
+
+@pytest.mark.parametrize("answer", [{}, [], "x", {"items": 3, "total": 3}, {"items": []}])
+async def test_a_page_that_is_none(fake: Fake, answer: Any) -> None:
+    server, client = fake
+    server.answers[("GET", "/api/v1/images/")] = answer
+    with pytest.raises(NotInvokeAIError, match="did not answer with a page"):
+        await client.image_repo.list_images()
+
+
+async def test_a_change_that_says_nothing(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("POST", "/api/v1/images/star")] = {}
+    with pytest.raises(NotInvokeAIError, match="which images were starred"):
+        await client.image_repo.star("a")
+
+
+async def test_pages_that_overlap_and_shrink(fake: Fake) -> None:
+    server, client = fake
+
+    def page(request: web.Request) -> Any:
+        first = request.query["offset"] == "0"
+        names = ["a", "b"] if first else ["b", "c"] if request.query["offset"] == "2" else []
+        return {"offset": 0, "limit": 1000, "total": 99, "items": [{"image_name": name} for name in names]}
+
+    server.answers[("GET", "/api/v1/images/")] = page
+    assert [image.image_name for image in await client.image_repo.list_images()] == ["a", "b", "c"]
+
+
+async def test_more_names_than_one_request_takes(fake: Fake) -> None:
+    server, client = fake
+    names = [str(number) for number in range(2500)]
+    server.answers[("POST", "/api/v1/images/star")] = {"starred_images": ["7"]}
+    assert await client.image_repo.star([*names, *names]) == ["7"]
+    assert [len(body["image_names"]) for _, _, _, body in server.asked] == [1000, 1000, 500]
+
+
+async def test_what_makes_something_is_never_sent_twice(fake: Fake) -> None:
+    server, client = fake
+    for method, path in (
+        ("POST", "/api/v1/boards/"),
+        ("PUT", "/api/v1/queue/default/retry_items_by_id"),
+        ("PUT", "/api/v2/models/convert/k"),
+        ("POST", "/api/v1/images/upload"),
+    ):
+        server.answers[(method, path)] = 503
+    for call in (
+        lambda: client.board_repo.create_board("x"),
+        lambda: client.queue_repo.retry(1),
+        lambda: client.dnn_model_repo.convert_model("k"),
+        lambda: client.image_repo.upload(b"x"),
+    ):
+        with pytest.raises(ServerError):
+            await call()
+    assert len(server.asked) == 4
+
+
+# ---------------------------------------------------------------------- downloads that break
+
+
+async def broken(request: web.Request, piece: bytes, promised: int) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": str(promised), "Content-Type": "image/png"})
+    await response.prepare(request)
+    await response.write(piece)
+    assert request.transport is not None
+    request.transport.abort()
+    return response
+
+
+async def test_S27_a_download_that_breaks_starts_anew(tmp_path: Path) -> None:
+    times = 0
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        nonlocal times
+        times += 1
+        if times == 1:
+            return await broken(request, b"half", 9)
+        return web.Response(body=b"the whole", content_type="image/png")
+
+    async with served(handle) as client:
+        path = await client.image_repo.download_to("a.png", tmp_path)
+    assert contents(tmp_path) == {"a.png": b"the whole"}
+    assert path.name == "a.png"
+    assert times == 2
+
+
+async def test_S27_a_download_that_always_breaks_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"old")
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await broken(request, b"half", 9)
+
+    async with served(handle) as client:
+        with pytest.raises(ConnectionLostError):
+            await client.image_repo.download_to("a.png", tmp_path)
+    assert contents(tmp_path) == {"a.png": b"old"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,184 @@
+"""The pure parts of the repositories: what is sent, and how answers are read."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as Pillow
+
+from invokeai_py_client.dnn_model.installed import (
+    already_installed,
+    duplicate_of,
+    looks_like_repository,
+    model_of_source,
+)
+from invokeai_py_client.errors import InputValueError, UsageError
+from invokeai_py_client.image.files import AtomicFile, target_path, write_atomically
+from invokeai_py_client.image.upload import content_type, make_upload
+from invokeai_py_client.models import InstallStatus, IvkDnnModel, ModelInstJobInfo
+from invokeai_py_client.routes import path_part, portions
+
+
+def encoded(kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Pillow.new("RGB", (4, 4)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "tiff", "webp"])
+def test_content_types_are_known_by_content(kind: str) -> None:
+    assert content_type(encoded(kind), "misnamed.txt") == f"image/{kind}"
+
+
+def test_content_types_by_name_and_by_default() -> None:
+    assert content_type(b"????", "photo.avif").startswith("image/")
+    assert content_type(b"????", "notes.txt") == "image/png"
+
+
+def test_an_upload_from_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "a b.jpg"
+    path.write_bytes(encoded("jpeg"))
+    upload = make_upload(path)
+    assert (upload.filename, upload.content_type, upload.fields) == ("a b.jpg", "image/jpeg", {})
+    assert upload.data == path.read_bytes()
+
+
+def test_an_upload_with_everything() -> None:
+    upload = make_upload(
+        Pillow.new("CMYK", (4, 4)), filename="x/y.png", metadata={"seed": 1}, resize_to=(8, 16)
+    )
+    assert upload.filename == "y.png"
+    assert json.loads(upload.fields["metadata"]) == {"seed": 1}
+    assert json.loads(upload.fields["resize_to"]) == {"width": 8, "height": 16}
+    assert Pillow.open(io.BytesIO(upload.data)).mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("/no/such/file.png", "There is no image file '/no/such/file.png'"),
+        ("bad\0name.png", "cannot be read"),
+        (b"", "has no data"),
+        (None, "not NoneType"),
+        ({"image_name": "a"}, "not dict"),
+    ],
+)
+def test_what_is_no_image(source: Any, message: str) -> None:
+    with pytest.raises(InputValueError, match=message):
+        make_upload(source)
+
+
+def test_metadata_must_be_json() -> None:
+    with pytest.raises(InputValueError, match="metadata should be a mapping of JSON data"):
+        make_upload(b"x", metadata={"a": object()})
+
+
+# ---------------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "..\\..\\passwd", "/etc/passwd"])
+def test_a_servers_name_cannot_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    assert target_path(tmp_path, name) == tmp_path / "passwd"
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.png"
+    file = AtomicFile(target)
+    file.write(b"half")
+    assert not target.exists()
+    file.discard()
+    assert [*target.parent.iterdir()] == []
+    write_atomically(target, b"whole")
+    assert target.read_bytes() == b"whole"
+    assert [path.name for path in target.parent.iterdir()] == ["a.png"]
+
+
+# ---------------------------------------------------------------------- paths and portions
+
+
+def test_path_parts() -> None:
+    assert path_part("a b?c#d%", "a board") == "a%20b%3Fc%23d%25"
+    for wrong in ("", ".", "..", "a/b", None, 5):
+        with pytest.raises(UsageError, match="does not name a board"):
+            path_part(wrong, "a board")  # pyright: ignore[reportArgumentType]
+
+
+def test_portions() -> None:
+    assert [*portions([1, 2, 3, 4, 5], 2)] == [[1, 2], [3, 4], [5]]
+    assert [*portions([], 2)] == []
+
+
+# ---------------------------------------------------------------------- installed already?
+
+
+def model(**more: Any) -> IvkDnnModel:
+    return IvkDnnModel.from_api_response({"key": "k", "name": "n", "base": "sd-1", "type": "main", **more})
+
+
+@pytest.mark.parametrize(
+    ("record", "source", "same"),
+    [
+        ({"source": "/m/a.safetensors"}, "/m/a.safetensors", True),
+        ({"source": "/m/a"}, "/m/a/", True),
+        ({"source": "/m/a"}, '"/m//a"', True),
+        ({"path": "/m/a.safetensors"}, "/m/a.safetensors", True),
+        ({"source": "org/name"}, "org/name", True),
+        ({"source": "org/name:fp16::vae"}, "org/name:fp16:vae", True),
+        ({"source": "https://x.org/a"}, "https://x.org/a", True),
+        ({"source": "https://x.org/a"}, "https://x.org/b", False),
+        ({"source": "org/name"}, "org/name:fp16", False),
+        ({"source": "/m/a.safetensors"}, "/n/a.safetensors", False),
+        ({"source": None, "path": None}, "", False),
+        ({"source": "", "path": ""}, "/m", False),
+    ],
+)
+def test_the_model_of_a_source(record: dict[str, Any], source: str, same: bool) -> None:
+    found = model_of_source([model(source="elsewhere"), model(**record)], source)
+    assert (found is not None) is same
+
+
+def job(**more: Any) -> ModelInstJobInfo:
+    return ModelInstJobInfo.from_api_response(
+        {
+            "id": 3,
+            "status": "error",
+            "error_reason": "DuplicateModelException",
+            "source": {"type": "local", "path": "/link/a"},
+            "local_path": "/link/a",
+            **more,
+        }
+    )
+
+
+def test_a_job_that_failed_because_its_model_is_there() -> None:
+    models = [model(key="other", path="/x"), model(path="/real/a", source="/real/a")]
+    told = job(error="A model with path '/real/a' is already installed")
+    found = duplicate_of(models, told)
+    assert found is not None
+    assert found is models[1]
+    info = already_installed("/link/a", found, told)
+    assert (info.id, info.status, info.model_key) == (3, InstallStatus.COMPLETED, "k")
+    assert (info.error, info.error_reason, info.extra) == (None, None, {"reason": "already_installed"})
+    assert told.status is InstallStatus.ERROR
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"error": "A model with name='a', type='main', base='sd-1' is already installed"},
+        {"error": "A model with path '/gone' is already installed"},
+        {"error": "x", "error_reason": "ValueError"},
+        {"error": None, "status": "running", "source": {"type": "local", "path": "/real/a"}},
+    ],
+)
+def test_jobs_that_failed_for_other_reasons(more: dict[str, Any]) -> None:
+    assert duplicate_of([model(path="/real/a", source="/real/a")], job(**more)) is None
+
+
+def test_repositories() -> None:
+    assert all(map(looks_like_repository, ["a/b", "a/b:fp16", "a/b::vae", "a/b:fp16:x/y"]))
+    assert not any(map(looks_like_repository, ["a", "/a/b", "a/b/c", "https://a/b", "", "a b/c"]))
