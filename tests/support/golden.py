@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ class Golden:
         )
 
 
+@cache
 def golden(name: str) -> Golden:
     case = json.loads(gzip.decompress((FOLDER / f"{name}.json.gz").read_bytes()))
     return Golden(name, case["workflow"], case["meta"], case.get("enqueue"), case.get("item"))

@@ -1,0 +1,146 @@
+"""Workflow files: read whatever holds a workflow, say plainly what does not."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.errors import WorkflowFormatError
+from invokeai_py_client.workflow.definition import WorkflowDefinition
+
+DOCUMENT: dict[str, Any] = {
+    "name": "Küche",
+    "description": "d",
+    "version": "1.2",
+    "id": "abc",
+    "meta": {"version": "4.0.0"},
+    "nodes": [{"id": "n", "type": "invocation", "data": {"type": "add", "inputs": {"a": {"value": [1]}}}}],
+    "edges": [],
+    "form": {"rootElementId": "root", "elements": {}},
+}
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in [(b"IHDR", bytes(13)), *chunks, (b"IEND", b"")]:
+        content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return content
+
+
+TEXT = json.dumps(DOCUMENT, ensure_ascii=False).encode()
+CHUNKS = {
+    "latin-1": (b"tEXt", b"invokeai_workflow\0" + TEXT.decode().encode("latin-1")),
+    "utf-8 in tEXt": (b"tEXt", b"invokeai_workflow\0" + TEXT),
+    "zTXt": (b"zTXt", b"invokeai_workflow\0\0" + zlib.compress(json.dumps(DOCUMENT).encode())),
+    "iTXt": (b"iTXt", b"invokeai_workflow\0\0\0\0\0" + TEXT),
+    "compressed iTXt": (b"iTXt", b"invokeai_workflow\0\1\0en\0name\0" + zlib.compress(TEXT)),
+}
+
+
+def test_reads_a_json_file(tmp_path: Path) -> None:
+    file = tmp_path / "w.json"
+    file.write_bytes(b"\xef\xbb\xbf" + TEXT)
+    definition = WorkflowDefinition.from_file(file)
+    assert definition.name == "Küche"
+    assert (definition.description, definition.version, definition.id) == ("d", "1.2", "abc")
+    assert definition.format_version == "4.0.0"
+    assert definition.node_types == {"add"}
+    assert definition.to_dict() == DOCUMENT
+    assert WorkflowDefinition.from_json(TEXT.decode()) == definition == WorkflowDefinition.from_dict(DOCUMENT)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS.values(), ids=CHUNKS)
+def test_reads_the_workflow_inside_an_image(chunk: tuple[bytes, bytes], tmp_path: Path) -> None:
+    file = tmp_path / "image.png"
+    file.write_bytes(png((b"tEXt", b"invokeai_metadata\0{}"), chunk))
+    assert WorkflowDefinition.from_file(file).to_dict() == DOCUMENT
+
+
+def test_nothing_that_is_handed_out_changes_it() -> None:
+    source = json.loads(TEXT)
+    definition = WorkflowDefinition.from_dict(source)
+    source["nodes"].clear()
+    definition.to_dict()["nodes"][0]["data"]["inputs"]["a"]["value"].append(2)
+    definition.nodes.clear()
+    definition.edges.append({})
+    form = definition.form
+    assert form is not None
+    form.clear()
+    assert definition.to_dict() == DOCUMENT
+
+
+def test_survives_pickling() -> None:
+    definition = WorkflowDefinition.from_dict(DOCUMENT)
+    assert pickle.loads(pickle.dumps(definition)) == definition
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "line 1, column 1"),
+        ('{"name": "x",\n "nodes": ]}', "line 2, column 11"),
+        ("[1]", "a list"),
+        ("3", "int"),
+        ("{}", "'meta', 'nodes', 'edges' are missing"),
+        ('{"meta": {}, "nodes": []}', "'edges' is missing"),
+        ('{"meta": {}, "nodes": 1, "edges": []}', "nodes are not a list"),
+        ('{"meta": {}, "nodes": [], "edges": 1}', "edges are not a list"),
+        ('{"meta": {}, "nodes": [NaN], "edges": []}', "NaN"),
+        ('{"meta": {}, "nodes": [1e999], "edges": []}', "inf"),
+        ('{"meta": {}, "nodes": ["\\ud800"], "edges": []}', "Unicode"),
+        ('{"meta": {}, "nodes": [' + "9" * 5000 + '], "edges": []}', "not JSON"),
+        ('{"meta": {}, "nodes": ' + "[" * 100_000 + "]" * 100_000 + ', "edges": []}', "nested deeper"),
+        ('{"meta": {}, "nodes": ' + "[" * 300 + "]" * 300 + ', "edges": []}', "nested deeper"),
+        ('{"last_node_id": 3, "nodes": [], "links": []}', "ComfyUI"),
+        ('{"3": {"class_type": "KSampler", "inputs": {}}}', "ComfyUI"),
+        ('{"id": "g", "nodes": {}, "edges": []}', "looks like a graph"),
+        ('{"workflow_id": "w", "workflow": {}}', '"workflow"'),
+        ('{"prepend": false, "batch": {}}', "request to the queue"),
+    ],
+)
+def test_says_what_is_wrong(text: str, said: str) -> None:
+    with pytest.raises(WorkflowFormatError) as caught:
+        WorkflowDefinition.from_json(text)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "data", [{1: 2}, {"nodes": [{1}]}, {"nodes": [object()]}, {"x": float("nan")}, None, "x"]
+)
+def test_refuses_what_json_cannot_hold(data: Any) -> None:
+    with pytest.raises(WorkflowFormatError):
+        WorkflowDefinition.from_dict(data)
+
+
+def test_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "empty.png").write_bytes(png())
+    (tmp_path / "bad.png").write_bytes(png((b"zTXt", b"invokeai_workflow\0\0nonsense")))
+    (tmp_path / "cut.png").write_bytes(png(CHUNKS["iTXt"])[:60])
+    for name, said in {
+        "gone.json": "no workflow file",
+        "": "a directory",
+        "bytes": "neither JSON text nor a PNG",
+        "empty.png": "carries no workflow",
+        "bad.png": "cannot be read",
+        "cut.png": "carries no workflow",
+    }.items():
+        with pytest.raises(WorkflowFormatError, match=said) as caught:
+            WorkflowDefinition.from_file(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+    with pytest.raises(WorkflowFormatError):
+        WorkflowDefinition.from_file("nul\0byte")
+    with pytest.raises(WorkflowFormatError, match="not a PNG"):
+        WorkflowDefinition.from_png(b"GIF89a")
+
+
+def test_does_not_unpack_without_end() -> None:
+    bomb = zlib.compress(bytes(70 * 1024 * 1024), 1)
+    with pytest.raises(WorkflowFormatError, match="bytes of text"):
+        WorkflowDefinition.from_png(png((b"zTXt", b"invokeai_workflow\0\0" + bomb)))
