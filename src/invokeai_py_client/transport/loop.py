@@ -12,12 +12,14 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import ConnectionLostError, UsageError
 
 T = TypeVar("T")
 
@@ -28,6 +30,12 @@ _caller: ContextVar[_Caller | None] = ContextVar("invokeai_py_client_caller", de
 
 # A blocked thread cannot be interrupted on Windows, so there it looks up now and then.
 _PATIENCE = 0.1 if sys.platform == "win32" else None
+# How long an interrupted call may clean up before its caller goes on.
+_CLEANUP = 5.0
+
+# Loops of a parent process, in a forked one. They are kept: were they collected, their tasks would complain,
+# and their sockets would be taken out of the selector that the parent still waits on.
+_PARENTS: list[asyncio.AbstractEventLoop] = []
 
 
 async def call_back(function: Callable[..., object], *args: object) -> None:
@@ -48,10 +56,17 @@ async def call_back(function: Callable[..., object], *args: object) -> None:
             return
         if error is None:
             done.set_result(None)
-        else:
-            done.set_exception(error)
+            return
+        if isinstance(error, StopIteration):  # it cannot be raised into a coroutine
+            stop, error = error, RuntimeError("The callback raised StopIteration.")
+            error.__cause__ = stop
+        done.set_exception(error)
 
-    caller(function, args, lambda error: loop.call_soon_threadsafe(settle, error) and None)
+    def answer(error: BaseException | None) -> None:
+        with suppress(RuntimeError):  # the callback closed the client, and so this loop
+            loop.call_soon_threadsafe(settle, error)
+
+    caller(function, args, answer)
     await done
 
 
@@ -98,7 +113,7 @@ class LoopThread:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._pid = 0
+        self._pid = os.getpid()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop, and wait for it.
@@ -107,36 +122,46 @@ class LoopThread:
 
         Raises:
             UsageError: Called from the loop's own thread, where waiting would never end.
+            ConnectionLostError: The loop was closed meanwhile.
         """
-        try:
-            loop = self._running_loop()
-        except UsageError:
-            coroutine.close()
-            raise
         inbox: _Inbox = queue.SimpleQueue()
-
-        async def main() -> T:
-            _caller.set(_from_thread(inbox))
-            return await coroutine
-
-        future = asyncio.run_coroutine_threadsafe(main(), loop)
-        future.add_done_callback(lambda _: inbox.put(None))
+        future = self._start(coroutine, _from_thread(inbox), lambda: inbox.put(None))
         try:
             self._serve(inbox)
         except BaseException:
-            self._cancel(future, inbox)
+            if future.cancel():
+                self._serve(inbox, at_most=_CLEANUP)
             raise
-        return future.result()
+        try:
+            return future.result()
+        except CancelledError:
+            raise _closed() from None
 
     async def await_from_elsewhere(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop, awaited from another loop."""
+        """Run a coroutine on the loop, awaited from another loop.
+
+        When the awaiting task is cancelled, so is the coroutine, and its cleanup is waited for.
+
+        Raises:
+            UsageError: Called from the loop's own thread, where waiting would never end.
+            ConnectionLostError: The loop was closed meanwhile.
+        """
         here = asyncio.get_running_loop()
+        over = asyncio.Event()
 
-        async def main() -> T:
-            _caller.set(_from_loop(here))
-            return await coroutine
+        def ended() -> None:
+            with suppress(RuntimeError):  # nobody waits any more: that loop is closed
+                here.call_soon_threadsafe(over.set)
 
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(main(), self._running_loop()))
+        future = self._start(coroutine, _from_loop(here), ended)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                raise _closed() from None
+            await over.wait()
+            raise
 
     async def follow(self, items: AsyncIterator[T]) -> AsyncIterator[T]:
         """Go through an asynchronous iterator that lives on the loop, from another loop."""
@@ -153,7 +178,7 @@ class LoopThread:
                 yield item
         finally:
             close = getattr(items, "aclose", None)
-            if close is not None:
+            if close is not None and self.is_running:  # closing the loop has closed the iterator
                 await self.await_from_elsewhere(close())
 
     def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
@@ -171,7 +196,7 @@ class LoopThread:
                 yield item
         finally:
             close = getattr(items, "aclose", None)
-            if close is not None:
+            if close is not None and self.is_running:  # closing the loop has closed the iterator
                 self.call(close())
 
     @property
@@ -186,63 +211,81 @@ class LoopThread:
 
     def close(self) -> None:
         """Stop the loop and its thread. A later call starts anew."""
+        self._leave_parent()
         with self._lock:
-            loop, thread, pid = self._loop, self._thread, self._pid
+            loop, thread = self._loop, self._thread
             self._loop = self._thread = None
-        if loop is None or thread is None or pid != os.getpid() or thread is threading.current_thread():
-            return
-        if thread.is_alive():
+            if loop is None or thread is None or not thread.is_alive():
+                return
             loop.call_soon_threadsafe(loop.stop)
+        if thread is not threading.current_thread():
             thread.join()
 
     # ------------------------------------------------------------------ inside
 
+    def _start(
+        self, coroutine: Coroutine[Any, Any, T], caller: _Caller, ended: Callable[[], None]
+    ) -> Future[T]:
+        """Hand a coroutine to the loop; ``ended`` is called there when nothing of it is left."""
+
+        async def main() -> T:
+            _caller.set(caller)
+            try:
+                return await coroutine
+            finally:
+                ended()
+
+        self._leave_parent()
+        with self._lock:  # so that the loop is not closed before it has the coroutine
+            try:
+                loop = self._running_loop()
+            except UsageError:
+                coroutine.close()
+                raise
+            return asyncio.run_coroutine_threadsafe(main(), loop)
+
     @staticmethod
-    def _serve(inbox: _Inbox) -> None:
+    def _serve(inbox: _Inbox, at_most: float | None = None) -> None:
         """Run the jobs that the coroutine sends to this thread, until it has ended."""
+        until = None if at_most is None else time.monotonic() + at_most
         while True:
             try:
-                job = inbox.get(timeout=_PATIENCE)
+                job = inbox.get(timeout=_PATIENCE if until is None else max(0.0, until - time.monotonic()))
             except queue.Empty:
+                if until is not None:
+                    return
                 continue
             if job is None:
                 return
             job()
 
-    def _cancel(self, future: Future[Any], inbox: _Inbox) -> None:
-        if not future.cancel():
+    def _leave_parent(self) -> None:
+        """After a fork there is neither the thread nor, perhaps, an open lock: begin anew."""
+        if self._pid == os.getpid():
             return
-        # The done callback has put its None already (a cancelled future is done at once), while the task
-        # still cleans up: wait for the loop to have gone round with nothing of it left.
-        loop = self._loop
-        if loop is not None:
-            settled = threading.Event()
-
-            async def settle() -> None:
-                others = [
-                    t for t in asyncio.all_tasks() if t.cancelling() and t is not asyncio.current_task()
-                ]
-                await asyncio.wait(others, timeout=5) if others else None
-                settled.set()
-
-            asyncio.run_coroutine_threadsafe(settle(), loop)
-            settled.wait(6)
+        if self._loop is not None:
+            _PARENTS.append(self._loop)
+        self._lock = threading.Lock()
+        self._loop = self._thread = None
+        self._pid = os.getpid()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._thread is threading.current_thread():
-                raise UsageError(
-                    "A synchronous call from the client's own event thread would wait for itself. "
-                    "Call it from another thread, or use AsyncInvokeAIClient."
-                )
-            if self._loop is None or not self.is_running:  # after a fork, too: the loop is the parent's
-                self._pid = os.getpid()
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=_run, args=(self._loop,), name="invokeai-py-client", daemon=True
-                )
-                self._thread.start()
-            return self._loop
+        if self._thread is threading.current_thread():
+            raise UsageError(
+                "A synchronous call from the client's own event thread would wait for itself. "
+                "Call it from another thread, or use AsyncInvokeAIClient."
+            )
+        if self._loop is None or not self.is_running:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(
+                target=_run, args=(self._loop,), name="invokeai-py-client", daemon=True
+            )
+            self._thread.start()
+        return self._loop
+
+
+def _closed() -> ConnectionLostError:
+    return ConnectionLostError(None, None, "The client was closed while this call went on.")
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
@@ -250,9 +293,12 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
+        # What came just before the end takes its first step, so that there is something to cancel.
+        loop.run_until_complete(asyncio.sleep(0))
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
