@@ -7,6 +7,7 @@ that the format does not know are dropped, because the editor drops them too.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NoReturn, cast
 
 from invokeai_py_client.errors import WorkflowFormatError
@@ -23,9 +24,12 @@ def refuse(where: str, what: str) -> NoReturn:
 
 def is_version(value: Any) -> bool:
     """Whether a value is a version as the editor accepts them: three numbers with dots between."""
-    if type(value) is not str:
-        return False
-    parts = value.split(".")
+    return type(value) is str and _is_version(value)
+
+
+@lru_cache(maxsize=256)
+def _is_version(text: str) -> bool:
+    parts = text.split(".")
     return len(parts) >= 3 and all(to_integer(part) is not None for part in parts[:3])
 
 
@@ -44,7 +48,10 @@ def text(record: Mapping[str, Any], key: str, where: str) -> str:
 
 def name(record: Mapping[str, Any], key: str, where: str) -> str:
     """A key that must hold text other than white space, which is trimmed."""
-    value = trim(text(record, key, where))
+    value = record.get(key)
+    if type(value) is not str:
+        value = text(record, key, where)
+    value = trim(value)
     if not value:
         refuse(where, f"has an empty {key!r}")
     return value
@@ -166,7 +173,7 @@ def _read_invocation(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     content["notes"] = text(data, "notes", where)
     content["type"] = name(data, "type", where)
     content["inputs"] = {
-        key: _read_input(item, f"input {key!r} of {where}")
+        key: _read_input(item, key, where)
         for key, item in record_of(data.get("inputs"), f"what {where} has for inputs").items()
     }
     dynamic = record_of(data.get("dynamicInputTemplates", {}), f"'dynamicInputTemplates' of {where}")
@@ -176,14 +183,18 @@ def _read_invocation(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     return content
 
 
-def _read_input(value: Any, where: str) -> dict[str, Any]:
+def _read_input(value: Any, key: str, where: str) -> dict[str, Any]:
     if type(value) is not dict:
-        refuse(where, "is not an object")
+        refuse(f"input {key!r} of {where}", "is not an object")
     record = cast("dict[str, Any]", value)
     label = record.get("label")
     description = record.get("description")
+    own_name = record.get("name")
+    own_name = trim(own_name) if type(own_name) is str else ""
+    if not own_name:
+        own_name = name(record, "name", f"input {key!r} of {where}")
     found: dict[str, Any] = {
-        "name": name(record, "name", where),
+        "name": own_name,
         "label": label if type(label) is str else "",
         "description": description if type(description) is str else "",
     }
