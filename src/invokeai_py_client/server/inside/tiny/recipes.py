@@ -115,9 +115,14 @@ def controlnet_sd1(folder: Path) -> None:
     source = _sd1_unet()
     seed("sd1 controlnet")
     net = ControlNetModel.from_unet(source, conditioning_embedding_out_channels=(8, 8, 8, 8))
-    silent = [*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out]
-    for layer in silent:  # untrained they are zero: a ControlNet without effect
-        torch.nn.init.normal_(layer.weight, std=0.2)
+    for layer in [*net.controlnet_down_blocks, net.controlnet_mid_block]:
+        torch.nn.init.normal_(layer.weight, std=0.2)  # untrained they are zero: a ControlNet without effect
+    eye = net.controlnet_cond_embedding
+    for layer in [eye.conv_in, *eye.blocks, eye.conv_out]:
+        torch.nn.init.kaiming_normal_(layer.weight)
+        layer.bias.zero_()  # beside the usual ones the picture would hardly be seen
+    pictures = torch.rand(2, 3, 128, 128)
+    scale_output(eye.conv_out, lambda: eye(pictures), 2.0)
     net.half().save_pretrained(folder)
 
 
