@@ -176,7 +176,11 @@ def test_a_port_taken_while_it_boots_is_an_error_too(
     installation: None, tmp_path: Path, listener: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Left to itself InvokeAI takes the next free port, and whoever has this one would answer in its place.
-    monkeypatch.setattr(local, "is_taken", lambda port, host: False)
+    def seems_free(port: int, host: str) -> bool:
+        del port, host
+        return False
+
+    monkeypatch.setattr(local, "is_taken", seems_free)
     server = LocalServer(root=tmp_path / "root", port=listener)
     with pytest.raises(StartError, match=f"Port {listener} is in use"):
         server.start()

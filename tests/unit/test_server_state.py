@@ -1,0 +1,235 @@
+"""Processes, the files about them, logs, ports: the small parts of the local server."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from invokeai_py_client.errors import StartError, UsageError
+from invokeai_py_client.server import LocalServer, state
+from invokeai_py_client.server.health import answers, request
+from invokeai_py_client.server.ports import free_port, is_taken
+from invokeai_py_client.server.processes import end_group, identity, spawn
+from invokeai_py_client.server.tails import tail
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def a_server(root: Path, pid: int, process: str) -> state.Running:
+    return state.Running("6.14.2", "http://127.0.0.1:1", 1, str(root), str(root / "log"), pid, process, True)
+
+
+def here(root: Path) -> state.Running:
+    process = identity(os.getpid())
+    assert process is not None
+    return a_server(root, os.getpid(), process)
+
+
+# ------------------------------------------------------------------------------ state
+
+
+def test_a_server_is_found_by_its_root_while_it_lives(tmp_path: Path) -> None:
+    server = here(tmp_path)
+    state.remember(server)
+    assert state.at_root(tmp_path) == server
+    assert state.running() == [server]
+    assert state.at_root(tmp_path / "other") is None
+    state.forget(tmp_path)
+    state.forget(tmp_path)
+    assert state.at_root(tmp_path) is None and state.running() == []
+
+
+def test_a_dead_server_or_another_process_of_its_number_is_not_taken_for_it(
+    tmp_path: Path, cache: Path
+) -> None:
+    state.remember(a_server(tmp_path, os.getpid(), "another life"))
+    assert state.at_root(tmp_path) is None
+    assert state.running() == []
+    assert list((cache / "running").glob("*")) == []  # cleared away
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": "6.14.2"}', '{"other": 1}'])
+def test_a_broken_file_is_no_server(cache: Path, text: str) -> None:
+    (cache / "running").mkdir(parents=True)
+    (cache / "running" / "0123.json").write_text(text)
+    assert state.running() == []
+
+
+def test_a_server_of_another_process_is_picked_up(tmp_path: Path) -> None:
+    assert LocalServer.find(tmp_path) is None
+    state.remember(here(tmp_path))
+    found = LocalServer.find(tmp_path)
+    assert found is not None and found.is_running
+    assert (found.url, found.port, found.pid, found.root) == ("http://127.0.0.1:1", 1, os.getpid(), tmp_path)
+    assert "InvokeAI 6.14.2, at http://127.0.0.1:1" in repr(found)
+
+
+def test_a_server_that_was_not_started_says_so(tmp_path: Path) -> None:
+    server = LocalServer(root=tmp_path)
+    assert not server.is_running and "not running" in repr(server)
+    server.stop()
+    with pytest.raises(StartError, match=r"call start\(\)"):
+        _ = server.port
+
+
+def test_wrong_arguments_are_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not an InvokeAI version"):
+        LocalServer("six")
+    with pytest.raises(UsageError, match="root of its own"):
+        LocalServer(root=tmp_path, temporary=True)
+
+
+# ------------------------------------------------------------------------------ processes
+
+
+def run(code: str, log: Path, *, leashed: bool = False) -> subprocess.Popen[bytes]:
+    return spawn([sys.executable, "-u", "-c", code], log=log, environ=os.environ, leashed=leashed)
+
+
+@posix
+def test_a_stubborn_process_and_its_child_are_ended(tmp_path: Path) -> None:
+    code = (
+        "import signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', "
+        "'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(99)'])\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(99)\n"
+    )
+    process = run(code, tmp_path / "log")
+    pause = threading.Event()
+    while len((tmp_path / "log").read_text().split()) < 2:  # both say something when they are ready
+        assert process.poll() is None
+        pause.wait(0.02)
+    child = max(int(word) for word in (tmp_path / "log").read_text().split())
+    assert identity(child) is not None
+    end_group(process.pid, grace=0.2, child=process)
+    assert process.returncode == -9
+    while identity(child) is not None:
+        pause.wait(0.02)
+
+
+@posix
+def test_a_leash_is_a_pipe_that_ends_with_us(tmp_path: Path) -> None:
+    process = run("import sys; print(sys.stdin.read() == '', flush=True)", tmp_path / "log", leashed=True)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(20) == 0
+    assert (tmp_path / "log").read_text() == "True\n"
+
+
+@posix
+def test_a_process_that_ended_has_no_identity(tmp_path: Path) -> None:
+    process = run("pass", tmp_path / "log")
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, not collected: a zombie
+    assert identity(process.pid) is None
+    end_group(process.pid, grace=1, child=process)
+    assert process.returncode == 0
+
+
+# ------------------------------------------------------------------------------ logs
+
+
+def test_a_tail_is_the_last_lines_without_colours(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert tail(log) == ""
+    log.write_text("".join(f"\x1b[38;20mline {i}\x1b[0m\n" for i in range(100)) + "\n")
+    assert tail(log, 2) == "line 98\nline 99"
+    assert tail(log, 0) == ""
+    assert len(tail(log, 1000).splitlines()) == 100
+    assert tail(log, 5, at_most=20).endswith("line 99")
+    log.write_bytes(b"caf\xe9\n")
+    assert tail(log, 1) == "caf\ufffd"
+
+
+# ------------------------------------------------------------------------------ ports, answers
+
+
+def test_ports_are_free_or_taken() -> None:
+    port = free_port()
+    assert not is_taken(port)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        assert is_taken(port)
+        assert is_taken(port, "0.0.0.0")
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    """Answers with what its path says."""
+
+    def do_GET(self) -> None:
+        kind = self.path.split("/")[1]
+        body = {
+            "html": b"<html>not the API</html>",
+            "list": b"[]",
+            "number": b'{"version": 6}',
+            "invoke": b'{"version": "6.14.2"}',
+            "error": b'{"version": "6.14.2"}',
+        }[kind]
+        self.send_response(500 if kind == "error" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        del format, args
+
+
+@pytest.fixture
+def pages() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+        thread.join()
+
+
+def test_only_an_invokeai_answers(pages: str) -> None:
+    assert answers(f"{pages}/invoke") == answers(f"{pages}/invoke/") == "6.14.2"
+    for other in ("html", "list", "number", "error"):
+        assert answers(f"{pages}/{other}") is None, other
+    assert answers(f"http://127.0.0.1:{free_port()}") is None
+    assert answers("no address") is None
+    assert request("GET", f"{pages}/error") == (500, {"version": "6.14.2"})
+
+
+def test_what_hangs_or_talks_nonsense_does_not_answer() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        assert answers(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2) is None
+    with socket.socket() as rude:
+        rude.bind(("127.0.0.1", 0))
+        rude.listen()
+
+        def talk() -> None:
+            connection, _ = rude.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"220 mail.example.org ready\r\n")
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        assert answers(f"http://127.0.0.1:{rude.getsockname()[1]}") is None
+        thread.join()
+
+
+def test_the_state_is_json(tmp_path: Path) -> None:
+    assert json.loads(json.dumps(here(tmp_path).to_dict()))["root"] == str(tmp_path)
