@@ -40,6 +40,9 @@ class _Loading:
         label = node["data"]["label"] or (template.title if template is not None else node["data"]["type"])
         return f"node {label!r} ({node_id})"
 
+    def warn(self, sentence: str) -> None:
+        self.warnings.append(sentence[0].upper() + sentence[1:])
+
     def input_template(self, node: Mapping[str, Any], field_name: str) -> InputTemplate | None:
         dynamic = self.dynamic.get(node["id"])
         if dynamic and field_name in dynamic:
@@ -97,7 +100,7 @@ def _read_nodes(loading: _Loading, data: Mapping[str, Any]) -> None:
     for index, raw in enumerate(list_of(data, "nodes", "it")):
         node = read_node(raw, index)
         if node["id"] in loading.nodes:
-            loading.warnings.append(f"Two nodes have the id {node['id']!r}; the first of them is left out.")
+            loading.warn(f"Two nodes have the id {node['id']!r}; the first of them is left out.")
         loading.nodes[node["id"]] = node
         if node["type"] != "invocation":
             continue
@@ -106,7 +109,7 @@ def _read_nodes(loading: _Loading, data: Mapping[str, Any]) -> None:
         if content["dynamicInputTemplates"]:
             loading.dynamic[node["id"]] = read_dynamic_templates(content["dynamicInputTemplates"], node["id"])
         if content["type"] not in loading.schema:
-            loading.warnings.append(
+            loading.warn(
                 f"The server has no node type {content['type']!r}: {loading.name(node['id'])} cannot run."
             )
         _read_values(loading, node)
@@ -170,7 +173,7 @@ def _read_edges(loading: _Loading, data: Mapping[str, Any]) -> tuple[list[dict[s
         if reason is None:
             kept.append(candidate)
         elif candidate["type"] == "default":
-            loading.warnings.append(
+            loading.warn(
                 f"The connection from {candidate['sourceHandle']!r} of {loading.name(candidate['source'])}"
                 f" to {candidate['targetHandle']!r} of {loading.name(candidate['target'])} is left out:"
                 f" {reason}."
@@ -193,7 +196,7 @@ def _update_nodes(loading: _Loading, edges: tuple[Edge, ...]) -> None:
                     if key[1] not in content["inputs"]:
                         del loading.unusable[key]
             else:
-                loading.warnings.append(
+                loading.warn(
                     f"{loading.name(node_id)} is of version {content['version']}, which cannot be updated to"
                     f" the server's {template.version}: inputs that the server does not know are left out."
                 )
@@ -204,7 +207,7 @@ def _update_nodes(loading: _Loading, edges: tuple[Edge, ...]) -> None:
                 if loading.input_template(node, key) is None and not key.startswith("saved_workflow_input::")
             ]
             if unknown:
-                loading.warnings.append(
+                loading.warn(
                     f"{loading.name(node_id)} has inputs that the server does not know, which are left out:"
                     f" {', '.join(unknown)}."
                 )
@@ -248,7 +251,7 @@ def _read_form(loading: _Loading, data: Mapping[str, Any], header: dict[str, Any
             or identifier["fieldName"] not in node["data"]["inputs"]
         ):
             remove_element(form, element_id)
-            loading.warnings.append(
+            loading.warn(
                 f"The form shows {identifier['fieldName']!r} of {loading.name(identifier['nodeId'])}, which"
                 " does not exist; it is left out."
             )
