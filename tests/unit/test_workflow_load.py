@@ -79,6 +79,7 @@ NODES: Nodes = {
         (["add.value -> div.a", "div.value -> add.a"], 1),
         (["add.value -> div.a", "div.value -> int.value", "int.value -> add.a", "int2.value -> add.b"], 3),
         (["int.value -> collect.item", "int2.value -> collect.item"], 2),
+        (["int.value -> collect.item", "int.value -> collect.item"], 1),
         (["int.value -> collect.item", "text.value -> collect.item"], 1),
         (["ints.collection -> collect.collection", "text.value -> collect.item"], 1),
         (["int.value -> if.true_input", "int2.value -> if.false_input"], 2),
