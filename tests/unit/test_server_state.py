@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,7 +121,9 @@ def test_a_stubborn_process_and_its_child_are_ended(tmp_path: Path) -> None:
     assert identity(child) is not None
     end_group(process.pid, grace=0.2, child=process)
     assert process.returncode == -9
+    deadline = time.monotonic() + 20
     while identity(child) is not None:
+        assert time.monotonic() < deadline, "the child goes on"
         pause.wait(0.02)
 
 
