@@ -136,13 +136,13 @@ class BarDisplay:
         if isinstance(event, StatusChanged):
             progress.update(self._nodes, description=_word(event.status))
         elif isinstance(event, NodeStarted):
-            progress.reset(
-                self._node, description=f"  {self._labels(event.node_id)}", total=None, visible=True
-            )
+            # A new bar: one that had a total cannot be given none again.
+            progress.remove_task(self._node)
+            self._node = progress.add_task(f"  {self._labels(event.node_id)}", total=None)
         elif isinstance(event, NodeProgress):
             text = f"  {self._labels(event.node_id)}: {event.message}"
             if event.fraction is None:
-                progress.update(self._node, description=text, total=None)
+                progress.update(self._node, description=text)
             else:
                 progress.update(self._node, description=text, total=1.0, completed=event.fraction)
         elif isinstance(event, NodeCompleted):

@@ -30,6 +30,7 @@ class EventFeed:
         self._socket: EventSocket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._trackers: WeakValueDictionary[str, BatchTracker] = WeakValueDictionary()
+        self._begun: int | None = None
 
     @property
     def connected(self) -> bool:
@@ -69,10 +70,13 @@ class EventFeed:
         own = self._trackers.get(str(event.raw.get("batch_id")))
         if own is not None:
             own.event(event)
-        if isinstance(event, StatusChanged) and event.status is JobStatus.RUNNING:
-            for tracker in tuple(self._trackers.values()):
-                if tracker is not own:
-                    tracker.others_moved()
+        if not isinstance(event, StatusChanged) or event.status is not JobStatus.RUNNING:
+            return
+        if event.item_id == self._begun:  # 6.13 sends each event twice
+            return
+        self._begun = event.item_id
+        for tracker in tuple(self._trackers.values()):
+            tracker.others_moved()
 
     def _on_connection(self, connected: bool) -> None:
         if connected:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import (
     NodeCompleted,
+    NodeEvent,
     NodeFailed,
     NodeProgress,
     NodeStarted,
@@ -31,7 +32,8 @@ class RunStatus:
         node_type: That node's invocation type.
         message: What the node does, in the server's words.
         fraction: How much of that node is done, 0 to 1; None where the server does not know.
-        nodes_done: How many nodes have ended.
+        prepared_id: That node's id in this execution.
+        ended: Ids in this execution of the nodes that have ended.
         preview: The latest preview picture.
         error_type: The server's exception type, of a failed run.
         error_message: The server's message, of a failed run.
@@ -45,12 +47,18 @@ class RunStatus:
     node_type: str | None = None
     message: str = ""
     fraction: float | None = None
-    nodes_done: int = 0
+    prepared_id: str | None = None
+    ended: frozenset[str] = field(default=frozenset(), repr=False)
     preview: Preview | None = None
     error_type: str | None = None
     error_message: str | None = None
     error_traceback: str | None = None
     sequence: int | None = None
+
+    @property
+    def nodes_done(self) -> int:
+        """How many nodes have ended."""
+        return len(self.ended)
 
     @property
     def done(self) -> bool:
@@ -81,45 +89,58 @@ def fold(status: RunStatus, event: RunEvent) -> RunStatus:
     """
     if isinstance(event, StatusChanged):
         return _fold_status(status, event)
+    if not isinstance(event, NodeEvent) or event.prepared_id in status.ended:
+        return status
+    if isinstance(event, NodeFailed):
+        return _fold_failure(status, event)
     if status.done:
         return status
     if isinstance(event, NodeStarted):
+        if event.prepared_id == status.prepared_id:
+            return status
         return replace(
             status,
             state=JobStatus.RUNNING,
             position=None,
             node_id=event.node_id,
             node_type=event.node_type,
+            prepared_id=event.prepared_id,
             message="",
             fraction=None,
         )
     if isinstance(event, NodeProgress):
         return _fold_progress(status, event)
     if isinstance(event, NodeCompleted):
-        return replace(status, nodes_done=status.nodes_done + 1)
-    if isinstance(event, NodeFailed):
-        # On 6.14 it comes after the failed status, on others before: the status decides, this explains.
-        return replace(
-            status,
-            node_id=event.node_id,
-            node_type=event.node_type,
-            error_type=event.error_type,
-            error_message=event.error_message,
-            error_traceback=event.error_traceback,
-        )
+        return replace(status, ended=status.ended | {event.prepared_id})
     return status
+
+
+def _fold_failure(status: RunStatus, event: NodeFailed) -> RunStatus:
+    # On 6.14 it comes after the failed status, on others before: the status decides, this explains.
+    if status.done and status.state is not JobStatus.FAILED:
+        return status
+    return replace(
+        status,
+        node_id=event.node_id,
+        node_type=event.node_type,
+        prepared_id=event.prepared_id,
+        ended=status.ended | {event.prepared_id},
+        error_type=event.error_type,
+        error_message=event.error_message,
+        error_traceback=event.error_traceback,
+    )
 
 
 def _fold_status(status: RunStatus, event: StatusChanged) -> RunStatus:
     if event.sequence is not None and status.sequence is not None:
         if event.sequence <= status.sequence:
             return status
-    elif status.done or event.status is status.state:
+    elif status.done or (event.sequence is None and _says_nothing_new(event.status, status)):
         return status
     return replace(
         status,
         state=event.status,
-        sequence=event.sequence,
+        sequence=status.sequence if event.sequence is None else event.sequence,
         position=status.position if event.status is JobStatus.PENDING else None,
         error_type=event.error_type or status.error_type,
         error_message=event.error_message or status.error_message,
@@ -127,9 +148,21 @@ def _fold_status(status: RunStatus, event: StatusChanged) -> RunStatus:
     )
 
 
+def _says_nothing_new(state: JobStatus, status: RunStatus) -> bool:
+    return state is status.state or _is_overtaken(state, status)
+
+
+def _is_overtaken(state: JobStatus, status: RunStatus) -> bool:
+    """Whether a status that the server did not number (before 6.14) was overtaken by a later one.
+
+    On those servers an item that runs is never pending again.
+    """
+    return state is JobStatus.PENDING and status.state is JobStatus.RUNNING
+
+
 def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
-    told = (event.node_id, event.message, event.fraction)
-    if told == (status.node_id, status.message, status.fraction) and (
+    told = (event.prepared_id, event.message, event.fraction)
+    if told == (status.prepared_id, status.message, status.fraction) and (
         event.preview is None or event.preview == status.preview
     ):
         return status
@@ -139,6 +172,7 @@ def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
         position=None,
         node_id=event.node_id,
         node_type=event.node_type,
+        prepared_id=event.prepared_id,
         message=event.message,
         fraction=event.fraction,
         preview=event.preview or status.preview,
@@ -157,7 +191,7 @@ def status_of_item(item: Mapping[str, Any], before: RunStatus) -> RunStatus:
         state = JobStatus(str(item.get("status")))
     except ValueError:
         return before
-    if sequence is None and before.done and state not in TERMINAL:
+    if sequence is None and (_is_overtaken(state, before) or (before.done and state not in TERMINAL)):
         return before
     return replace(
         before,

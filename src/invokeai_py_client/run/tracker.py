@@ -31,7 +31,7 @@ class BatchTracker:
         self._events: dict[int, deque[RunEvent]] = {}
         self._count: dict[int, int] = {}
         self._keep_events = keep_events
-        self._changed = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
 
     def status(self, item_id: int) -> RunStatus:
         """The latest known status of an item."""
@@ -85,24 +85,30 @@ class BatchTracker:
 
     async def change(self, timeout: float) -> bool:
         """Wait until something changes; False if nothing did in ``timeout`` seconds."""
-        waiting = self._changed
+        # A future of this wait's own loop: a run outlives loops (a second asyncio.run, a client closed and
+        # used again), and an asyncio.Event belongs to the first one that waited for it.
+        changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(changed)
         try:
             async with asyncio.timeout(timeout):
-                await waiting.wait()
+                await changed
         except TimeoutError:
             return False
+        finally:
+            self._waiting.discard(changed)
         return True
 
     def wake(self) -> None:
         """Make everyone who waits now look again; who waits afterwards waits for the next change."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        for changed in self._waiting:
+            if not changed.done():
+                changed.set_result(None)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_changed": None}
+        return self.__dict__ | {"_waiting": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _changed=asyncio.Event(), stale=True)
+        self.__dict__.update(state, _waiting=set(), stale=True)
 
 
 def _told_by_item(item_id: int, status: RunStatus, item: Mapping[str, Any]) -> StatusChanged:

@@ -1,0 +1,248 @@
+"""The tracker of a batch: whom it tells what, who waits and who is woken, and the feed that hands it events."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.events import NodeStarted, RunEvent, StatusChanged, parse_event
+from invokeai_py_client.run.feed import EventFeed
+from invokeai_py_client.run.tracker import BatchTracker
+from invokeai_py_client.transport.address import ServerAddress
+from invokeai_py_client.transport.settings import ConnectionSettings
+
+
+def payload(item_id: int = 1, batch_id: str = "b-1", **more: Any) -> dict[str, Any]:
+    return {"timestamp": 1, "queue_id": "default", "item_id": item_id, "batch_id": batch_id} | more
+
+
+def status(word: str, sequence: int | None = None, item_id: int = 1) -> RunEvent:
+    event = parse_event(
+        "queue_item_status_changed", payload(item_id, status=word, status_sequence=sequence, user_id="system")
+    )
+    assert event is not None
+    return event
+
+
+def node(name: str, source: str = "a", item_id: int = 1, **more: Any) -> RunEvent:
+    invocation = {"id": f"p-{source}", "type": "noise"}
+    event = parse_event(name, payload(item_id, invocation=invocation, invocation_source_id=source, **more))
+    assert event is not None
+    return event
+
+
+# --------------------------------------------------------------------------- what it knows
+
+
+def test_an_item_nothing_is_known_of_is_pending() -> None:
+    assert BatchTracker("b-1").status(5).state is JobStatus.PENDING
+
+
+def test_events_are_kept_once_and_apart_for_each_item() -> None:
+    tracker = BatchTracker("b-1")
+    first, other = status("in_progress", 1), status("in_progress", 1, item_id=2)
+    for event in (first, other, first, node("invocation_started"), node("invocation_started")):
+        tracker.event(event)
+    events, seen = tracker.events_from(1, 0)
+    assert [type(event) for event in events] == [StatusChanged, NodeStarted]
+    assert seen == 2
+    assert tracker.events_from(1, seen) == ([], 2)
+    assert tracker.events_from(2, 0) == ([other], 1)
+    assert tracker.events_from(3, 0) == ([], 0)
+
+
+def test_events_go_on_where_they_were_left() -> None:
+    tracker = BatchTracker("b-1")
+    tracker.event(status("in_progress", 1))
+    _, seen = tracker.events_from(1, 0)
+    tracker.event(status("completed", 2))
+    events, seen = tracker.events_from(1, seen)
+    assert [event["sequence"] for event in events] == [2]
+    assert seen == 2
+
+
+def test_only_the_latest_events_are_kept() -> None:
+    tracker = BatchTracker("b-1")
+    for number in range(6000):
+        tracker.event(node("invocation_progress", message="", percentage=number / 6000, image=None))
+    events, seen = tracker.events_from(1, 0)
+    assert (len(events), seen) == (5000, 6000)
+    assert events[-1]["fraction"] == 5999 / 6000
+    late, _ = tracker.events_from(1, 5998)
+    assert [event["fraction"] for event in late] == [5998 / 6000, 5999 / 6000]
+
+
+def test_a_tracker_can_do_without_events() -> None:
+    tracker = BatchTracker("b-1", keep_events=False)
+    tracker.event(status("completed", 2))
+    assert tracker.status(1).ok
+    assert tracker.events_from(1, 0) == ([], 0)
+
+
+def test_a_status_read_from_the_item_is_an_event_too() -> None:
+    tracker = BatchTracker("b-1")
+    tracker.item(1, {"item_id": 1, "status": "completed", "status_sequence": 2, "session": {"results": {}}})
+    events, _ = tracker.events_from(1, 0)
+    assert len(events) == 1
+    assert events[0]["status"] is JobStatus.COMPLETED
+    assert "session" not in events[0].raw  # it can be megabytes
+    tracker.event(status("completed", 2))  # the event itself, late
+    assert tracker.events_from(1, 1) == ([], 1)
+
+
+def test_an_item_that_is_gone_was_canceled() -> None:
+    tracker = BatchTracker("b-1")
+    tracker.item(1, None)
+    assert tracker.status(1).state is JobStatus.CANCELLED
+    tracker.event(status("completed", 2, item_id=2))
+    tracker.item(2, None)  # pruned after its end
+    assert tracker.status(2).ok
+
+
+def test_positions_go_down_while_others_begin() -> None:
+    tracker = BatchTracker("b-1")
+    tracker.place(1, 2)
+    tracker.place(2, 3)
+    tracker.others_moved()
+    assert (tracker.status(1).position, tracker.status(2).position) == (1, 2)
+    tracker.event(status("in_progress", 1))
+    tracker.place(1, 5)  # an answer that was overtaken
+    assert tracker.status(1).position is None
+    for _ in range(3):
+        tracker.others_moved()
+    assert tracker.status(2).position == 0
+
+
+# --------------------------------------------------------------------------- waiting
+
+
+async def begun(task: asyncio.Task[Any]) -> None:
+    """Let a task run until it waits."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not task.done()
+
+
+async def test_everyone_who_waits_is_woken_by_a_change() -> None:
+    tracker = BatchTracker("b-1")
+    tasks = [asyncio.create_task(tracker.change(30)) for _ in range(3)]
+    for task in tasks:
+        await begun(task)
+    tracker.event(status("in_progress", 1))
+    assert await asyncio.gather(*tasks) == [True, True, True]
+
+
+async def test_what_says_nothing_new_wakes_nobody() -> None:
+    tracker = BatchTracker("b-1")
+    tracker.event(status("in_progress", 1))
+    task = asyncio.create_task(tracker.change(30))
+    await begun(task)
+    tracker.event(status("in_progress", 1))
+    await begun(task)
+    tracker.wake()
+    assert await task
+
+
+async def test_a_wait_without_a_change_ends() -> None:
+    tracker = BatchTracker("b-1")
+    assert not await tracker.change(0)
+    tracker.wake()  # nobody waits: the next wait is for the next change
+    assert not await tracker.change(0.001)
+
+
+async def test_a_wait_that_is_cancelled_leaves_nothing() -> None:
+    tracker = BatchTracker("b-1")
+    task = asyncio.create_task(tracker.change(30))
+    await begun(task)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    tracker.wake()
+
+
+def test_a_tracker_outlives_event_loops() -> None:
+    tracker = BatchTracker("b-1")
+
+    async def wait() -> bool:
+        tracker.event(status("in_progress", 1))
+        return await tracker.change(0.001)
+
+    assert asyncio.run(wait()) is False
+    assert asyncio.run(wait()) is False  # an asyncio.Event would still belong to the first loop
+
+
+async def test_a_pickled_tracker_knows_what_it_knew_and_reads_anew() -> None:
+    tracker = BatchTracker("b-1")
+    tracker.event(status("in_progress", 1))
+    task = asyncio.create_task(tracker.change(30))
+    await begun(task)
+    copy = pickle.loads(pickle.dumps(tracker))
+    tracker.wake()
+    await task
+    assert copy.batch_id == "b-1"
+    assert copy.status(1) == tracker.status(1)
+    assert copy.events_from(1, 0) == tracker.events_from(1, 0)
+    assert copy.stale
+    assert not await copy.change(0)
+
+
+# --------------------------------------------------------------------------- the feed
+
+
+@pytest.fixture
+def feed() -> EventFeed:
+    return EventFeed(ConnectionSettings(ServerAddress("http://127.0.0.1:9")))
+
+
+def following(feed: EventFeed, *batch_ids: str) -> list[BatchTracker]:
+    trackers = [BatchTracker(batch_id) for batch_id in batch_ids]
+    for tracker in trackers:
+        feed._trackers[tracker.batch_id] = tracker
+    return trackers
+
+
+def test_events_go_to_the_tracker_of_their_batch(feed: EventFeed) -> None:
+    one, two = following(feed, "b-1", "b-2")
+    feed._on_event("queue_item_status_changed", payload(1, "b-1", status="in_progress"))
+    feed._on_event("queue_item_status_changed", payload(2, "b-3", status="completed"))
+    feed._on_event("something_new", {"batch_id": "b-2"})
+    feed._on_event("queue_item_status_changed", None)
+    assert one.status(1).state is JobStatus.RUNNING
+    assert two.events_from(2, 0) == ([], 0)
+
+
+@pytest.mark.parametrize("name", ["queue_cleared", "queue_items_canceled", "queue_items_retried"])
+def test_events_about_many_items_make_everyone_read(feed: EventFeed, name: str) -> None:
+    trackers = following(feed, "b-1", "b-2")
+    feed._on_event(name, {"timestamp": 1, "queue_id": "default"})
+    assert [tracker.stale for tracker in trackers] == [True, True]
+
+
+def test_a_connection_made_anew_makes_everyone_read(feed: EventFeed) -> None:
+    (tracker,) = following(feed, "b-1")
+    feed._on_connection(False)
+    assert not tracker.stale
+    feed._on_connection(True)
+    assert tracker.stale
+
+
+def test_whoever_is_pending_moves_up_when_an_item_begins(feed: EventFeed) -> None:
+    one, two = following(feed, "b-1", "b-2")
+    one.place(1, 0)
+    one.place(2, 1)
+    two.place(3, 2)
+    beginning = payload(1, "b-1", status="in_progress")
+    feed._on_event("queue_item_status_changed", beginning)
+    feed._on_event("queue_item_status_changed", beginning)  # 6.13 says it twice
+    assert (one.status(1).position, one.status(2).position, two.status(3).position) == (None, 0, 1)
+    feed._on_event("queue_item_status_changed", payload(2, "b-1", status="in_progress"))
+    assert two.status(3).position == 0
+
+
+def test_a_tracker_that_nobody_holds_is_let_go(feed: EventFeed) -> None:
+    following(feed, "b-1")
+    assert not list(feed._trackers)
