@@ -41,9 +41,9 @@ class ServerAddress:
             parts = urlsplit(text)
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise UsageError(f"{url!r} is not a server's URL ({error}); {_EXAMPLE}.") from None
+            raise UsageError(f"{_shown(url)!r} is not a server's URL ({error}); {_EXAMPLE}.") from None
         if parts.scheme not in ("http", "https") or not host or any(c.isspace() for c in host):
-            raise UsageError(f"{url!r} is not a server's URL; it should be {_EXAMPLE}.")
+            raise UsageError(f"{_shown(url)!r} is not a server's URL; it should be {_EXAMPLE}.")
         host = f"[{host}]" if ":" in host else host
         origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
         userinfo = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
@@ -63,13 +63,18 @@ class ServerAddress:
         return f"ServerAddress({self.url!r})"
 
 
+def _shown(url: str) -> str:
+    """A URL without user and password, for error messages."""
+    scheme, mark, rest = url.rpartition("://")
+    return scheme + mark + rest.rpartition("@")[2]
+
+
 def clean_prefix(path: str) -> str:
     """A proxy's path prefix: no slash at its end, and without the API's own ``/api/v1``.
 
     Older clients were given the API's root as ``base_path``; the prefix is what stands before it.
     """
-    path = path.rstrip("/")
+    path = f"/{path.strip('/')}"
     for root in ("/api/v1", "/api/v2", "/api"):
-        if path.endswith(root):
-            path = path[: -len(root)].rstrip("/")
-    return path if not path or path.startswith("/") else f"/{path}"
+        path = path.removesuffix(root).rstrip("/")
+    return path

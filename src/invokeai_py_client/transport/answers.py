@@ -49,6 +49,33 @@ def decode_json(body: bytes, content_type: str, *, url: str, method: str, path: 
         ) from None
 
 
+def check_is_ours(
+    status: int, content_type: str, location: str, *, url: str, method: str, path: str, request_id: str
+) -> None:
+    """Make sure that an answer below 400 is one that InvokeAI gives.
+
+    Raises:
+        NotInvokeAIError: A redirect (InvokeAI sends none, a proxy's sign-in page or https does), or a web page.
+    """
+    where: dict[str, str] = {"method": method, "path": path, "request_id": request_id}
+    if status >= 300:
+        raise NotInvokeAIError(
+            status,
+            None,
+            f"{url} redirects {method} {path} to {location or 'nowhere'} instead of answering. "
+            "Give the address that it leads to, or sign in at the proxy before the server.",
+            **where,
+        )
+    if content_type == "text/html":
+        raise NotInvokeAIError(
+            None,
+            None,
+            f"{url} answers, but {path} gave a web page. "
+            "Is this the address of an InvokeAI server (and of one that has this route)?",
+            **where,
+        )
+
+
 def _payload(body: bytes, content_type: str) -> Any:
     text = body.decode("utf-8", "replace")
     if "json" in content_type:

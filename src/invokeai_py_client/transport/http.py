@@ -16,7 +16,7 @@ from invokeai_py_client.errors import (
     RequestTimeoutError,
     ServerUnreachableError,
 )
-from invokeai_py_client.transport.answers import decode_json, error_of
+from invokeai_py_client.transport.answers import check_is_ours, decode_json, error_of
 from invokeai_py_client.transport.retry import parse_retry_after, retry_delay
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
 
 _CONNECTIONS = 16
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_READS = frozenset({"GET", "HEAD"})
 _CHUNK = 1 << 18
 
 
@@ -54,7 +55,8 @@ class HttpTransport:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        # Sessions of loops that are gone: they cannot be closed any more, only kept from complaining.
+        # Sessions of loops that run elsewhere, for example in the process that this one was forked from: closing
+        # them here would take their sockets from that loop's selector, so they are only kept.
         self._orphans: list[aiohttp.ClientSession] = []
         self.sent = 0
         """How many requests were sent, repetitions included."""
@@ -133,26 +135,32 @@ class HttpTransport:
         patience = timeout or self._settings.timeout
         request_id = uuid.uuid4().hex
         where = {"method": "GET", "path": path, "request_id": request_id}
+        limits = aiohttp.ClientTimeout(sock_connect=self._connect_timeout(patience), sock_read=patience)
         with self._our_errors(where, patience):
-            async with self._open(
-                "GET", path, request_id, headers, timeout=aiohttp.ClientTimeout(sock_read=patience)
-            ) as answer:
+            answer = await (await self._open("GET", path, request_id, headers, timeout=limits))
+
+        async def chunks() -> AsyncIterator[bytes]:
+            with self._our_errors(where, patience):
+                async for chunk in answer.content.iter_chunked(_CHUNK):
+                    yield chunk
+
+        # What the caller's own block raises (a full disk, say) is not ours to translate.
+        async with answer:
+            with self._our_errors(where, patience):
                 if answer.status >= 400:
                     raise error_of(answer.status, await answer.read(), answer.content_type, **where)
-
-                async def chunks() -> AsyncIterator[bytes]:
-                    with self._our_errors(where, patience):
-                        async for chunk in answer.content.iter_chunked(_CHUNK):
-                            yield chunk
-
-                yield chunks()
+                self._check(answer, where)
+            yield chunks()
 
     async def close(self) -> None:
         """Close the connections. The transport can be used again; it opens new ones."""
-        session, self._session, self._loop = self._session, None, None
-        if session is not None:
+        session, loop, self._session, self._loop = self._session, self._loop, None, None
+        if session is None or loop is None:
+            return
+        if loop is asyncio.get_running_loop() or loop.is_closed():
             await session.close()
-        self._orphans.clear()
+        else:
+            self._orphans.append(session)
 
     # ------------------------------------------------------------------ inside
 
@@ -170,8 +178,11 @@ class HttpTransport:
         import aiohttp
 
         patience = timeout or self._settings.timeout
-        limits = aiohttp.ClientTimeout(total=patience, connect=min(patience, self._settings.connect_timeout))
+        limits = aiohttp.ClientTimeout(total=patience, sock_connect=self._connect_timeout(patience))
         may_repeat = method in _REPEATABLE if repeatable is None else repeatable
+        # A server may have closed a kept connection (InvokeAI does after an unhandled error), which shows only
+        # when it is used again. So a read that breaks is sent once more at once, whatever the retries.
+        maybe_stale = method in _READS
         attempt = 0
         while True:
             attempt += 1
@@ -180,7 +191,7 @@ class HttpTransport:
             retry_after = None
             try:
                 with self._our_errors(where, patience):
-                    async with self._open(
+                    async with await self._open(
                         method,
                         path,
                         request_id,
@@ -194,11 +205,16 @@ class HttpTransport:
                             "%s %s -> %d (%d bytes) %s", method, path, answer.status, len(body), request_id
                         )
                         if answer.status < 400:
+                            self._check(answer, where)
                             self._settings.adopt_token(answer.headers.get("X-Refreshed-Token"))
                             return body, answer.content_type, request_id
                         retry_after = parse_retry_after(answer.headers.get("Retry-After"))
                         raise error_of(answer.status, body, answer.content_type, **where)
             except APIRequestError as error:
+                if maybe_stale and isinstance(error, ConnectionLostError):
+                    maybe_stale = False
+                    attempt -= 1
+                    continue
                 delay = retry_delay(
                     error,
                     attempt=attempt,
@@ -211,7 +227,7 @@ class HttpTransport:
                 logger.info("%s %s failed (%s), again in %.2f s", method, path, error.code, delay)
                 await asyncio.sleep(delay)
 
-    def _open(
+    async def _open(
         self,
         method: str,
         path: str,
@@ -225,22 +241,32 @@ class HttpTransport:
             # 6.14.2 compresses (with starlette 1.x) even an answer without a body, a 204, and fails at it: it
             # has deleted the model by then, and says 500.
             sent_headers["Accept-Encoding"] = "identity"
-        return self._current_session().request(
+        session = await self._current_session()
+        return session.request(
             method, self._settings.address.url + path, headers=sent_headers, allow_redirects=False, **options
         )
 
-    def _current_session(self) -> aiohttp.ClientSession:
+    def _check(self, answer: aiohttp.ClientResponse, where: Mapping[str, str]) -> None:
+        location = answer.headers.get("Location", "")
+        check_is_ours(answer.status, answer.content_type, location, url=self._settings.address.url, **where)
+
+    def _connect_timeout(self, patience: float) -> float:
+        # For the connection alone: to wait for a free one of the pool (aiohttp's "connect") is no failure.
+        return min(patience, self._settings.connect_timeout)
+
+    async def _current_session(self) -> aiohttp.ClientSession:
         import aiohttp
 
         loop = asyncio.get_running_loop()
         if self._session is not None and self._loop is not loop:
-            self._orphans.append(self._session)
-            self._session = None
+            await self.close()
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._settings.verify_ssl)
             self._session = aiohttp.ClientSession(
                 connector=connector, trust_env=True, cookie_jar=aiohttp.DummyCookieJar()
             )
+            # It would repeat PUT and DELETE too when a connection breaks; repeating is decided here.
+            self._session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
             self._loop = loop
         return self._session
 
@@ -270,6 +296,14 @@ class _OurErrors:
             return
         import aiohttp
 
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            raise ServerUnreachableError(
+                None,
+                None,
+                f"Nothing answers at {self._url} (no connection in time). Is InvokeAI running there? "
+                "Give its address as a URL, or in INVOKEAI_URL.",
+                **self._where,
+            ) from None
         if isinstance(error, TimeoutError):
             raise RequestTimeoutError(
                 None,

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import random
 
-from invokeai_py_client.errors import APIRequestError, RequestTimeoutError, ServerUnreachableError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    NotInvokeAIError,
+    RequestTimeoutError,
+    ServerUnreachableError,
+)
 
 _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 8.0
@@ -32,7 +37,7 @@ def retry_delay(
         repeatable: Whether sending it twice is the same as sending it once.
         retry_after: The server's ``Retry-After``, in seconds.
     """
-    if attempt > max_retries:
+    if attempt > max_retries or isinstance(error, NotInvokeAIError):
         return None
     refused_for_now = error.status_code == 429
     if not repeatable and not refused_for_now:
@@ -51,6 +56,7 @@ def retry_delay(
 def parse_retry_after(text: str | None) -> float | None:
     """The seconds of a ``Retry-After`` header; None where there is none or it is a date."""
     try:
-        return float(text) if text else None
+        seconds = float(text or "")
     except ValueError:
         return None
+    return seconds if seconds >= 0 else None  # not for "nan" either

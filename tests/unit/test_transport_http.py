@@ -1,0 +1,551 @@
+"""Requests against a server that does what servers and networks do when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import sys
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from invokeai_py_client.errors import (
+    APIRequestError,
+    ConnectionLostError,
+    NotFoundError,
+    NotInvokeAIError,
+    RequestTimeoutError,
+    ServerError,
+    ServerUnreachableError,
+)
+from invokeai_py_client.transport import http as http_module
+from invokeai_py_client.transport import retry
+from invokeai_py_client.transport.address import ServerAddress
+from invokeai_py_client.transport.http import HttpTransport, Upload
+from invokeai_py_client.transport.settings import ConnectionSettings
+
+
+def reply(
+    status: str = "200 OK", body: bytes = b"{}", kind: str = "application/json", *headers: str
+) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+OK = reply(body=b'{"version": "6.14.2"}')
+Handler = Callable[["Exchange"], Awaitable[None]]
+
+
+class Exchange:
+    """One request, and what to do to its connection."""
+
+    def __init__(self, head: str, body: bytes, connection: int, writer: asyncio.StreamWriter) -> None:
+        self.head = head
+        self.body = body
+        self.connection = connection
+        self._writer = writer
+
+    @property
+    def line(self) -> str:
+        return self.head.partition("\r\n")[0].removesuffix(" HTTP/1.1")
+
+    def header(self, name: str) -> str | None:
+        for line in self.head.split("\r\n")[1:]:
+            key, _, value = line.partition(": ")
+            if key.lower() == name.lower():
+                return value
+        return None
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def drop(self) -> None:
+        self._writer.close()
+
+    def reset(self) -> None:
+        self._writer.transport.abort()
+
+
+class Faulty:
+    """A server on raw sockets. Each request takes the next of ``script``; the last one stays."""
+
+    def __init__(self) -> None:
+        self.script: list[bytes | Handler] = [OK]
+        self.seen: list[Exchange] = []
+        self.connections = 0
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    @property
+    def lines(self) -> list[str]:
+        return [exchange.line for exchange in self.seen]
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        number = self.connections
+        try:
+            while not writer.is_closing():
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().removesuffix("\r\n\r\n")
+                exchange = Exchange(head, b"", number, writer)
+                exchange.body = await reader.readexactly(int(exchange.header("Content-Length") or 0))
+                self.seen.append(exchange)
+                action = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+                if isinstance(action, bytes):
+                    await exchange.send(action)
+                else:
+                    await action(exchange)
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client went away, or the test is over
+        finally:
+            self._tasks.discard(task)
+            writer.transport.abort()
+
+
+async def hang(_: Exchange) -> None:
+    await asyncio.Event().wait()
+
+
+async def drop(exchange: Exchange) -> None:
+    exchange.drop()
+
+
+async def reset(exchange: Exchange) -> None:
+    exchange.reset()
+
+
+async def truncated(exchange: Exchange) -> None:
+    await exchange.send(OK[:-8])
+    exchange.drop()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Faulty]:
+    server = Faulty()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds waited before asking again; not waited here."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    asked: list[float] = []
+
+    def counted(error: APIRequestError, **options: float | None) -> float | None:
+        delay = retry.retry_delay(error, **options)  # type: ignore[arg-type]
+        if delay is None:
+            return None
+        asked.append(delay)
+        return 0.0
+
+    monkeypatch.setattr(http_module, "retry_delay", counted)
+    return asked
+
+
+@pytest.fixture
+async def http(server: Faulty) -> AsyncIterator[HttpTransport]:
+    http = HttpTransport(settings(server.port))
+    yield http
+    await http.close()
+
+
+def settings(port: int, **options: object) -> ConnectionSettings:
+    return ConnectionSettings(ServerAddress(f"http://127.0.0.1:{port}"), **options)  # type: ignore[arg-type]
+
+
+PATH = "/api/v1/app/version"
+
+
+# --------------------------------------------------------------------------- what goes well
+
+
+async def test_what_is_sent(server: Faulty) -> None:
+    http = HttpTransport(settings(server.port, token="secret", headers={"X-Proxy": "1"}))
+    params = {"a": 1, "b": True, "c": None, "d": ["x", "y z"], "e": "ü/&"}
+    assert await http.json("POST", PATH, params=params, json={"k": [1, None]}) == {"version": "6.14.2"}
+    (exchange,) = server.seen
+    assert exchange.line == f"POST {PATH}?a=1&b=true&d=x&d=y+z&e=%C3%BC/%26"
+    assert exchange.body == b'{"k": [1, null]}'
+    assert exchange.header("Authorization") == "Bearer secret"
+    assert exchange.header("X-Proxy") == "1"
+    assert len(exchange.header("X-Request-ID") or "") == 32
+    assert http.sent == 1
+    await http.close()
+
+
+async def test_an_escaped_name_stays_escaped(server: Faulty, http: HttpTransport) -> None:
+    await http.bytes("/api/v1/images/i/a%2Fb%20c%25.png/full")
+    assert server.lines == ["GET /api/v1/images/i/a%2Fb%20c%25.png/full"]
+
+
+async def test_an_upload_is_a_form_and_can_be_repeated(server: Faulty, http: HttpTransport) -> None:
+    server.script = [reply("503 Busy"), OK]
+    upload = Upload(b"\x89PNG", "ü.png", "image/png", {"metadata": "{}"})
+    await http.json("POST", "/api/v1/images/upload", upload=upload, repeatable=True)
+    first, second = server.seen
+    for exchange in (first, second):
+        assert b"\x89PNG" in exchange.body
+        assert b'name="metadata"' in exchange.body
+        assert (exchange.header("Content-Type") or "").startswith("multipart/form-data")
+
+
+async def test_connections_are_kept_alive(server: Faulty, http: HttpTransport) -> None:
+    for _ in range(3):
+        await http.json("GET", PATH)
+    assert server.connections == 1
+
+
+async def test_a_renewed_token_is_used_from_then_on(server: Faulty) -> None:
+    http = HttpTransport(settings(server.port, token="old"))
+    server.script = [reply("200 OK", b"{}", "application/json", "X-Refreshed-Token: new")]
+    await http.json("GET", PATH)
+    await http.json("GET", PATH)
+    assert [exchange.header("Authorization") for exchange in server.seen] == ["Bearer old", "Bearer new"]
+    await http.close()
+
+
+# --------------------------------------------------------------------------- answers that are none
+
+
+async def test_a_web_page_is_not_an_answer(server: Faulty, http: HttpTransport) -> None:
+    server.script = [reply(body=b"<!doctype html>", kind="text/html; charset=utf-8")]
+    with pytest.raises(NotInvokeAIError, match="web page"):
+        await http.json("GET", PATH)
+    with pytest.raises(NotInvokeAIError, match="web page"):
+        await http.bytes("/api/v1/images/i/x.png/full")
+    with pytest.raises(NotInvokeAIError, match="web page"):
+        async with http.stream("/api/v1/images/i/x.png/full"):
+            raise AssertionError("there is nothing to read")
+    assert len(server.seen) == 3  # none was repeated
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>sign in</html>"])
+async def test_redirects_are_not_followed(server: Faulty, http: HttpTransport, body: bytes) -> None:
+    server.script = [reply("302 Found", body, "text/html", "Location: https://sso.example.org/login")]
+    for asking in (http.json("GET", PATH), http.json("POST", PATH, json={}), http.bytes(PATH)):
+        with pytest.raises(
+            NotInvokeAIError, match=r"redirects .* to https://sso\.example\.org/login"
+        ) as caught:
+            await asking
+        assert caught.value.status_code == 302
+    with pytest.raises(NotInvokeAIError, match="redirects"):
+        async with http.stream(PATH):
+            raise AssertionError("there is nothing to read")
+    assert len(server.seen) == 4
+
+
+async def test_broken_json_is_not_an_answer(server: Faulty, http: HttpTransport) -> None:
+    server.script = [reply(body=b'{"version": "6.1')]
+    with pytest.raises(NotInvokeAIError, match="not JSON"):
+        await http.json("GET", PATH)
+
+
+async def test_something_that_does_not_speak_http(server: Faulty, http: HttpTransport) -> None:
+    async def banner(exchange: Exchange) -> None:
+        await exchange.send(b"SSH-2.0-OpenSSH_9.7\r\n")
+        exchange.drop()
+
+    server.script = [banner]
+    with pytest.raises(ConnectionLostError, match="broke during GET"):
+        await http.json("GET", PATH)
+
+
+async def test_an_empty_answer_is_none(server: Faulty, http: HttpTransport) -> None:
+    server.script = [b"HTTP/1.1 204 No Content\r\n\r\n"]
+    assert await http.json("DELETE", "/api/v2/models/i/x") is None
+
+
+# --------------------------------------------------------------------------- connections that break
+
+
+@pytest.mark.parametrize("fault", [truncated, drop, reset])
+async def test_a_read_survives_a_broken_connection(
+    server: Faulty, http: HttpTransport, fault: Handler
+) -> None:
+    server.script = [fault, fault, OK]
+    assert await http.json("GET", PATH) == {"version": "6.14.2"}
+    assert len(server.seen) == http.sent == 3
+
+
+@pytest.mark.parametrize("fault", [truncated, drop, reset])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
+async def test_a_write_is_not_repeated_blindly(
+    server: Faulty, http: HttpTransport, fault: Handler, method: str
+) -> None:
+    server.script = [fault]
+    with pytest.raises(ConnectionLostError, match=f"broke during {method} {PATH}") as caught:
+        await http.json(method, PATH, json={}, repeatable=None if method in ("POST", "PATCH") else False)
+    assert len(server.seen) == 1
+    assert caught.value.request_id == server.seen[0].header("X-Request-ID")
+    assert isinstance(caught.value, ConnectionError)
+
+
+async def test_a_read_gives_up_in_the_end(server: Faulty, http: HttpTransport, waits: list[float]) -> None:
+    server.script = [drop]
+    with pytest.raises(ConnectionLostError):
+        await http.json("GET", PATH)
+    assert len(server.seen) == 5  # at once, in case the connection was stale, and three times later
+    assert len(waits) == 3
+    ids = {exchange.header("X-Request-ID") for exchange in server.seen}
+    assert len(ids) == 5
+
+
+async def test_a_single_try_survives_a_connection_that_went_stale(server: Faulty) -> None:
+    http = HttpTransport(settings(server.port, max_retries=0))
+    server.script = [OK, drop, OK]
+    for _ in range(2):
+        assert await http.json("GET", PATH, repeatable=False) == {"version": "6.14.2"}
+    assert [exchange.connection for exchange in server.seen] == [1, 1, 2]
+    await http.close()
+
+
+async def test_a_stale_connection_after_a_500_does_no_harm(server: Faulty, http: HttpTransport) -> None:
+    """InvokeAI closes the connection after an unhandled error, without having said so."""
+    answered = asyncio.Event()
+    closing = asyncio.Event()
+
+    async def dies(exchange: Exchange) -> None:
+        await exchange.send(
+            reply("500 Internal Server Error", b"Internal Server Error", "text/plain; charset=utf-8")
+        )
+        answered.set()
+        await closing.wait()
+        exchange.drop()
+
+    server.script = [dies, OK]
+    with pytest.raises(ServerError, match="Internal Server Error") as caught:
+        await http.json("GET", PATH)
+    assert (caught.value.status_code, caught.value.payload) == (500, "Internal Server Error")
+    assert len(server.seen) == 1  # a 500 is final
+    await answered.wait()
+    closing.set()
+    # Sent in the same breath: the connection is still in the pool, and breaks under the request.
+    assert await http.json("GET", PATH) == {"version": "6.14.2"}
+    assert server.connections == 2
+
+
+async def test_nothing_listens(waits: list[float]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    http = HttpTransport(settings(port, max_retries=2))
+    with pytest.raises(ServerUnreachableError, match=f"Nothing answers at http://127.0.0.1:{port}") as caught:
+        await http.json("GET", PATH)
+    assert not isinstance(caught.value, ConnectionLostError)
+    assert "INVOKEAI_URL" in str(caught.value)
+    assert len(waits) == 2
+    await http.close()
+
+
+async def test_a_host_that_does_not_exist() -> None:
+    http = HttpTransport(ConnectionSettings(ServerAddress("http://no-such-host.invalid"), max_retries=0))
+    with pytest.raises(ServerUnreachableError, match="Nothing answers at http://no-such-host"):
+        await http.json("GET", PATH)
+    await http.close()
+
+
+# --------------------------------------------------------------------------- servers that take their time
+
+
+async def test_a_server_that_hangs(server: Faulty) -> None:
+    server.script = [hang]
+    http = HttpTransport(settings(server.port, timeout=0.05, max_retries=1))
+    with pytest.raises(RequestTimeoutError, match=r"did not answer GET .* within 0\.05 s") as caught:
+        await http.json("GET", PATH)
+    assert isinstance(caught.value, TimeoutError)
+    assert len(server.seen) == 2
+    with pytest.raises(RequestTimeoutError, match=r"within 0\.01 s"):
+        await http.json("POST", PATH, json={}, timeout=0.01)
+    assert len(server.seen) == 3
+    await http.close()
+
+
+async def test_a_connection_that_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    from aiohttp import ClientTimeout, ConnectionTimeoutError, TCPConnector
+
+    limits: list[ClientTimeout] = []
+
+    async def connect(_: object, __: object, timeout: ClientTimeout, **___: object) -> None:
+        limits.append(timeout)
+        raise ConnectionTimeoutError("Connection timeout to host")
+
+    monkeypatch.setattr(TCPConnector, "connect", connect)
+    http = HttpTransport(settings(9, timeout=60, connect_timeout=7, max_retries=0))
+    with pytest.raises(ServerUnreachableError, match="no connection in time"):
+        await http.json("GET", PATH)
+    # Only making a connection is limited, not the wait for a free one of the pool.
+    assert (limits[0].total, limits[0].sock_connect, limits[0].connect) == (60, 7, None)
+    await http.close()
+
+
+async def test_a_server_that_is_busy_says_when(
+    server: Faulty, http: HttpTransport, waits: list[float]
+) -> None:
+    server.script = [reply("503 Service Unavailable", b"", "text/plain", "Retry-After: 7"), OK]
+    assert await http.json("GET", PATH) == {"version": "6.14.2"}
+    assert waits == [7.0]
+
+
+async def test_too_many_requests_is_repeated_even_for_a_write(
+    server: Faulty, http: HttpTransport, waits: list[float]
+) -> None:
+    server.script = [
+        reply("429 Too Many Requests", b'{"detail": "later"}', "application/json", "Retry-After: 5"),
+        OK,
+    ]
+    assert await http.json("POST", PATH, json={}) == {"version": "6.14.2"}
+    assert waits == [5.0]
+    assert len(server.seen) == 2
+
+
+async def test_a_gateway_in_trouble(server: Faulty, http: HttpTransport) -> None:
+    server.script = [reply("502 Bad Gateway", b"<html>nginx</html>", "text/html")]
+    with pytest.raises(ServerError) as caught:
+        await http.json("POST", PATH, json={})
+    assert str(caught.value) == f"POST {PATH}: the server answered 502."
+    assert len(server.seen) == 1
+
+
+# --------------------------------------------------------------------------- streams
+
+
+def chunked(*chunks: bytes, whole: bool = True) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return head + body + (b"0\r\n\r\n" if whole else b"")
+
+
+async def test_a_stream_gives_the_file_in_pieces(server: Faulty, http: HttpTransport) -> None:
+    server.script = [chunked(b"abc", b"def")]
+    async with http.stream("/f", headers={"Range": "bytes=0-"}) as chunks:
+        assert b"".join([chunk async for chunk in chunks]) == b"abcdef"
+    assert server.seen[0].header("Range") == "bytes=0-"
+
+
+async def test_a_stream_that_breaks(server: Faulty, http: HttpTransport) -> None:
+    async def breaks(exchange: Exchange) -> None:
+        await exchange.send(chunked(b"abc", whole=False))
+        exchange.drop()
+
+    server.script = [breaks]
+    got: list[bytes] = []
+    with pytest.raises(ConnectionLostError, match="broke during GET /f"):
+        async with http.stream("/f") as chunks:
+            async for chunk in chunks:
+                got.append(chunk)
+    assert b"".join(got) == b"abc"
+
+
+async def test_a_stream_that_stalls(server: Faulty, http: HttpTransport) -> None:
+    async def stalls(exchange: Exchange) -> None:
+        await exchange.send(chunked(b"abc", whole=False))
+        await hang(exchange)
+
+    server.script = [stalls]
+    with pytest.raises(RequestTimeoutError, match=r"within 0\.05 s"):
+        async with http.stream("/f", timeout=0.05) as chunks:
+            async for _ in chunks:
+                continue
+
+
+async def test_a_stream_that_is_refused(server: Faulty, http: HttpTransport) -> None:
+    server.script = [reply("404 Not Found", b'{"detail": "no such image"}')]
+    with pytest.raises(NotFoundError, match="no such image"):
+        async with http.stream("/f"):
+            raise AssertionError("there is nothing to read")
+
+
+@pytest.mark.parametrize("kind", [OSError, ValueError, TimeoutError])
+async def test_what_the_callers_block_raises_is_left_alone(
+    server: Faulty, http: HttpTransport, kind: type[Exception]
+) -> None:
+    server.script = [chunked(b"abc")]
+    with pytest.raises(kind, match="No space left on device") as caught:
+        async with http.stream("/f") as chunks:
+            async for _ in chunks:
+                raise kind("No space left on device")
+    assert type(caught.value) is kind
+
+
+async def test_leaving_a_stream_early_frees_its_connection(server: Faulty, http: HttpTransport) -> None:
+    async def endless(exchange: Exchange) -> None:
+        await exchange.send(chunked(b"abc", whole=False))
+        await hang(exchange)
+
+    server.script = [endless, OK]
+    async with http.stream("/f") as chunks:
+        assert await anext(chunks) == b"abc"
+    assert await http.json("GET", PATH) == {"version": "6.14.2"}
+
+
+# --------------------------------------------------------------------------- loops
+
+
+async def test_closing_can_be_repeated_and_undone(server: Faulty, http: HttpTransport) -> None:
+    await http.close()
+    await http.json("GET", PATH)
+    await http.close()
+    await http.close()
+    await http.json("GET", PATH)
+    assert server.connections == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the other loop's transports complain differently there")
+async def test_a_second_event_loop_gets_connections_of_its_own(server: Faulty) -> None:
+    http = HttpTransport(settings(server.port))
+    complaints: list[str] = []
+
+    def two_loops() -> None:
+        for _ in range(2):
+            loop = asyncio.new_event_loop()
+            loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+            loop.run_until_complete(http.json("GET", PATH))
+            loop.close()
+        asyncio.run(http.close())
+
+    with warnings.catch_warnings():
+        # A loop that is closed before its connections leaves their sockets to Python: that is its owner's doing.
+        warnings.filterwarnings("ignore", "unclosed transport", ResourceWarning)
+        warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
+        await asyncio.to_thread(two_loops)
+        assert http._session is None
+        gc.collect()
+    assert server.connections == 2
+    assert complaints == []
+
+
+async def test_two_loops_at_once_do_not_close_each_others_connections(server: Faulty) -> None:
+    """As after a fork: the other loop cannot be told to close, so its session is only kept."""
+    http = HttpTransport(settings(server.port))
+    await http.json("GET", PATH)
+    mine = http._session
+    assert mine is not None
+
+    async def elsewhere() -> None:
+        await http.json("GET", PATH)
+        await http.close()
+
+    await asyncio.to_thread(asyncio.run, elsewhere())
+    assert not mine.closed
+    assert mine in http._orphans
+    await mine.close()
