@@ -32,7 +32,7 @@ class AtomicFile:
         """Open a temporary file beside the target; its folder is made where missing."""
         target.parent.mkdir(parents=True, exist_ok=True)
         self._target = target
-        self._temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}")
+        self._temporary = target.with_name(f".{secrets.token_hex(8)}.part")
         self._file = self._temporary.open("xb")
 
     def write(self, data: bytes) -> None:
