@@ -1,0 +1,189 @@
+"""The package's front door: its names, what an import costs, and that nothing heavy comes with it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import invokeai_py_client
+from invokeai_py_client import errors
+
+SOURCE = Path(invokeai_py_client.__file__)
+# What talks to servers, draws, or checks data; and what those bring with them.
+HEAVY = {
+    "aiohttp",
+    "click",
+    "engineio",
+    "multidict",
+    "numpy",
+    "PIL",
+    "platformdirs",
+    "pydantic",
+    "pydantic_core",
+    "rich",
+    "socketio",
+    "yarl",
+}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that a fresh Python imports for some code, over those that it imports anyway."""
+
+    def modules(program: str) -> set[str]:
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-c", program],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return set(re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s*(\S+)$", done.stderr, re.MULTILINE))
+
+    found = modules(code)
+    assert "invokeai_py_client" in found
+    return found - modules("pass")
+
+
+def tops(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
+
+
+def own(modules: set[str]) -> set[str]:
+    return {
+        name.removeprefix("invokeai_py_client.") for name in modules if name.startswith("invokeai_py_client.")
+    }
+
+
+# --------------------------------------------------------------------------- names
+
+
+def type_checked_names() -> dict[str, str]:
+    """The names under TYPE_CHECKING, and the modules that they come from."""
+    tree = ast.parse(SOURCE.read_text())
+    (block,) = [
+        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    return {
+        alias.asname or alias.name: node.module or ""
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def test_checkers_programs_and_people_see_the_same_names() -> None:
+    where = {name: f"invokeai_py_client.{module}" for name, module in invokeai_py_client._WHERE.items()}
+    assert type_checked_names() == where
+    assert sorted(invokeai_py_client.__all__) == sorted([*where, "__version__"])
+    assert sorted(dir(invokeai_py_client)) == sorted(invokeai_py_client.__all__)
+
+
+@pytest.mark.parametrize("name", invokeai_py_client.__all__)
+def test_every_name_can_be_imported(name: str) -> None:
+    value = getattr(invokeai_py_client, name)
+    assert value is getattr(invokeai_py_client, name)
+    if name != "__version__":
+        assert value.__name__ == name
+        assert value.__module__ == f"invokeai_py_client.{invokeai_py_client._WHERE[name]}"
+
+
+def test_what_there_is_not() -> None:
+    with pytest.raises(AttributeError, match=r"module 'invokeai_py_client' has no attribute 'Nothing'"):
+        _ = invokeai_py_client.Nothing  # type: ignore[attr-defined]
+    with pytest.raises(ImportError, match="Nothing"):
+        exec("from invokeai_py_client import Nothing")
+
+
+def test_a_star_import_gives_all_names() -> None:
+    names: dict[str, object] = {}
+    exec("from invokeai_py_client import *", names)
+    assert set(invokeai_py_client.__all__) <= set(names)
+
+
+def test_the_version_is_one() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+([a-z]+\d+)?", invokeai_py_client.__version__)
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (SOURCE.parent / "py.typed").is_file()
+
+
+# --------------------------------------------------------------------------- what an import brings
+
+
+def test_the_bare_import_brings_nothing() -> None:
+    loaded = loaded_by("import invokeai_py_client")
+    assert not tops(loaded) & HEAVY
+    assert not tops(loaded) & {
+        "asyncio",
+        "email",
+        "http",
+        "importlib.metadata",
+        "inspect",
+        "logging",
+        "ssl",
+        "json",
+    }
+    assert own(loaded) == set()
+
+
+def test_a_client_brings_neither_connections_nor_models() -> None:
+    loaded = loaded_by("from invokeai_py_client import InvokeAIClient; InvokeAIClient.from_url()")
+    assert not tops(loaded) & HEAVY
+    assert not own(loaded) & {
+        "transport.http",
+        "transport.socket",
+        "transport.loop",
+        "models",
+        "run.run",
+        "schema.schema",
+    }
+
+
+def test_the_errors_bring_nothing() -> None:
+    assert own(loaded_by("from invokeai_py_client.errors import InvokeAIClientError")) == {"errors"}
+
+
+def test_images_are_not_needed_before_one_is_opened() -> None:
+    loaded = loaded_by("import invokeai_py_client.image.image, invokeai_py_client.run.run")
+    assert not tops(loaded) & {"PIL", "numpy", "rich", "aiohttp", "socketio"}
+
+
+# --------------------------------------------------------------------------- the layers
+
+
+def test_errors_import_nothing_of_the_package() -> None:
+    tree = ast.parse(Path(errors.__file__).read_text())
+    imported = [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert not [module for module in imported if module.startswith("invokeai_py_client")]
+
+
+@pytest.mark.parametrize("library", ["aiohttp", "socketio"])
+def test_a_network_library_is_known_to_one_file(library: str) -> None:
+    """Apart from annotations of the clients that the contract hands out."""
+    home = {"aiohttp": "transport/http.py", "socketio": "transport/socket.py"}[library]
+    at_run_time: set[str] = set()
+    for path in SOURCE.parent.rglob("*.py"):
+        relative = path.relative_to(SOURCE.parent).as_posix()
+        if relative.startswith("server/inside/"):  # runs in the server's own environment
+            continue
+        tree = ast.parse(path.read_text())
+        for_checkers = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if id(node) in for_checkers:
+                continue
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.partition(".")[0] == library for name in names):
+                at_run_time.add(relative)
+    assert at_run_time == {home}
