@@ -183,6 +183,8 @@ def is_async_generator(function: Function) -> bool:
 
 def method(function: Function, owner: str, faces: set[str]) -> Iterator[str]:
     kinds, marks = decorators(function)
+    if "staticmethod" in kinds:
+        raise SystemExit(f"{owner}.{function.name}: a static method would lose its first argument")
     signature, passed = parameters(function, faces)
     returns, used = annotation(function.returns, faces)
     doc = ast.get_docstring(function)

@@ -82,6 +82,8 @@ def unwrap(value: Any) -> Any:
     if isinstance(value, list | tuple):
         items = [unwrap(item) for item in cast("list[Any]", value)]
         return items if isinstance(value, list) else tuple(items)
+    if isinstance(value, dict):
+        return {key: unwrap(item) for key, item in cast("dict[Any, Any]", value).items()}
     return value
 
 
