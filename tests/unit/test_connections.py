@@ -1,0 +1,206 @@
+"""What a client holds open, what it lets go, and what of it travels in a pickle."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
+
+import pytest
+
+from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
+from invokeai_py_client._sync.face import wrap
+from invokeai_py_client.connections import Connections
+from invokeai_py_client.image.image import AsyncImage
+from invokeai_py_client.run.events import parse_event
+from invokeai_py_client.run.run import AsyncRun
+from invokeai_py_client.run.tracker import BatchTracker
+from invokeai_py_client.transport.address import ServerAddress
+from invokeai_py_client.transport.loop import LoopThread
+from invokeai_py_client.transport.settings import ConnectionSettings
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("INVOKEAI_TOKEN", raising=False)
+
+
+def quick(**options: object) -> InvokeAIClient:
+    return InvokeAIClient.from_url(NOWHERE, max_retries=0, **options)  # type: ignore[arg-type]
+
+
+# --------------------------------------------------------------------------- open ends
+
+
+def test_nothing_is_opened_before_it_is_needed() -> None:
+    connections = Connections(ConnectionSettings(ServerAddress(NOWHERE)))
+    assert connections.loop_thread is None
+    assert connections.http is connections.http
+    assert connections.feed is connections.feed
+    assert not connections.feed.connected
+    connections.end()
+    asyncio.run(connections.close())
+
+
+def test_a_client_can_be_closed_again_and_used_again() -> None:
+    before = set(threading.enumerate())
+    client = quick()
+    client.close()
+    for _ in range(2):
+        assert client.health_check() is False
+        client.close()
+        client.close()
+        assert set(threading.enumerate()) == before
+
+
+def test_a_with_block_leaves_no_thread() -> None:
+    before = set(threading.enumerate())
+    with quick() as client:
+        assert client.health_check() is False
+    assert set(threading.enumerate()) == before
+
+
+def test_a_client_that_is_forgotten_is_closed() -> None:
+    before = set(threading.enumerate())
+    client = quick()
+    client.health_check()
+    gone = weakref.ref(client)
+    del client
+    gc.collect()
+    assert gone() is None
+    assert set(threading.enumerate()) == before
+
+
+def test_ending_from_the_loops_own_thread_does_not_wait_for_itself() -> None:
+    connections = Connections(ConnectionSettings(ServerAddress(NOWHERE)))
+    connections.loop_thread = LoopThread()
+
+    async def end() -> None:
+        connections.end()
+
+    connections.loop_thread.call(end())
+    connections.end()
+    assert not connections.loop_thread.is_running
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_client_works_on_both_sides_of_a_fork() -> None:
+    program = textwrap.dedent("""
+        import gc, os, sys
+        from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+        from threading import Thread
+        from invokeai_py_client import InvokeAIClient
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            def do_GET(self):
+                body = b'{"version": "6.14.2"}'
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            def log_message(self, *args):
+                return None
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        client = InvokeAIClient.from_url(f"http://127.0.0.1:{server.server_port}")
+        assert client.version() == "6.14.2"
+        child = os.fork()
+        if child == 0:
+            assert client.version() == "6.14.2"
+            client.close()
+            gc.collect()
+            os._exit(7)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 7, status
+        assert client.version() == "6.14.2"  # over the connection that it had before
+        assert client._impl._http.sent == 2
+        client.close()
+    """)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+# --------------------------------------------------------------------------- pickles
+
+
+def test_a_client_travels_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = InvokeAIClient.from_url(
+        "http://me:secret1@gpu:9090/invoke", api_key="secret2", headers={"X": "secret3"}, timeout=5
+    )
+    data = pickle.dumps(client)
+    assert b"secret" not in data
+    copy = pickle.loads(data)
+    assert type(copy) is InvokeAIClient
+    assert (copy.url, copy.settings.timeout, copy.settings.token) == ("http://gpu:9090/invoke", 5, None)
+    monkeypatch.setenv("INVOKEAI_TOKEN", "over there")
+    assert pickle.loads(data).settings.token == "over there"
+
+
+def test_a_client_that_was_used_can_be_pickled_and_the_copy_used() -> None:
+    with quick() as client:
+        assert client.health_check() is False
+        with pickle.loads(pickle.dumps(client)) as copy:
+            assert copy.health_check() is False
+
+
+def a_run() -> AsyncRun:
+    tracker = BatchTracker("b-1")
+    event = parse_event(
+        "queue_item_status_changed", {"item_id": 41, "batch_id": "b-1", "status": "completed"}
+    )
+    assert event is not None
+    tracker.event(event)
+    return AsyncRun(
+        AsyncInvokeAIClient.from_url(NOWHERE), 41, tracker, inputs={"steps": 30}, labels={"d": "Denoise"}
+    )
+
+
+def test_a_run_travels_with_what_is_known_of_it() -> None:
+    run = a_run()
+    copy = pickle.loads(pickle.dumps(run))
+    assert copy == run
+    assert (copy.item_id, copy.batch_id, copy.inputs) == (41, "b-1", {"steps": 30})
+    assert copy.status == run.status
+    assert copy.status.ok
+    assert copy.node_label("d") == "Denoise"
+
+
+def test_a_synchronous_run_stays_one() -> None:
+    run = wrap(a_run())
+    copy = pickle.loads(pickle.dumps(run))
+    assert type(copy) is type(run)
+    assert copy == run
+    assert copy.item_id == 41
+
+
+def test_an_image_travels_as_its_name() -> None:
+    image = AsyncImage(AsyncInvokeAIClient.from_url(NOWHERE), "x.png")
+    for one in (image, wrap(image)):
+        copy = pickle.loads(pickle.dumps(one))
+        assert copy == one
+        assert copy.name == "x.png"
+        assert copy.url == f"{NOWHERE}/api/v1/images/i/x.png/full"
+
+
+def test_many_runs_share_one_client_in_a_pickle() -> None:
+    client = AsyncInvokeAIClient.from_url(NOWHERE)
+    runs = [AsyncRun(client, number, BatchTracker("b")) for number in range(3)]
+    copies = pickle.loads(pickle.dumps(runs))
+    assert len({id(run._client) for run in copies}) == 1
