@@ -10,8 +10,10 @@ from invokeai_py_client.errors import AmbiguousInputError, InputError, InputValu
 from invokeai_py_client.ivk_fields import IvkField, make_field
 from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplate
 from invokeai_py_client.workflow.addressing import Place, distinct_names, find_place, plain
+from invokeai_py_client.workflow.batch import value_of
 from invokeai_py_client.workflow.graph import resolved_edges
 from invokeai_py_client.workflow.loaded import Key, LoadedWorkflow, Node
+from invokeai_py_client.workflow.server_rules import RULES, node_findings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,6 +173,24 @@ class InputSet:
         """What the schema says of a field."""
         node = self._loaded.nodes.get(key[0])
         return None if node is None else node.template_of(key[1], self._schema.get(node.type))
+
+    def refusals(self, node_id: str, instead: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What a node's class on the server would refuse, with other values for some of its fields.
+
+        Args:
+            node_id: The node.
+            instead: Those values by field name, as they go on the wire.
+
+        Returns:
+            Field names, and what is wrong with them.
+        """
+        node = self._loaded.nodes[node_id]
+        kind = self._schema.get(node.type)
+        if kind is None or node.type not in RULES:
+            return []
+        own = self.values()
+        sent = {name: value_of(node, name, own) for name in node.inputs} | dict(instead)
+        return list(node_findings(kind, {name: value for name, value in sent.items() if value is not UNSET}))
 
     # ------------------------------------------------------------------ inside
 
