@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.collection import IvkCollectionField
 from invokeai_py_client.ivk_fields.complex import (
     IvkAnyField,
     IvkBoundingBoxField,
-    IvkCollectionField,
     IvkColorField,
     IvkGeneratorField,
 )

@@ -7,30 +7,29 @@ the node and field it belongs to; and a workflow's inputs cost nothing to import
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
-from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.errors import InputError, InputValueError
+from invokeai_py_client.ivk_fields.pending import find_pending, replace_pending
+from invokeai_py_client.ivk_fields.plain import Unfit, shown
 from invokeai_py_client.schema.template import NO_LIMITS, UNSET, FieldType, InputTemplate, Limits
+from invokeai_py_client.workflow.fits import mismatch
 
 T = TypeVar("T")
-
-_SHOWN = 80
-
-
-class Unfit(Exception):
-    """A value does not fit; the text says what would."""
+_CHANGEABLE: tuple[type, ...] = (dict, list)
 
 
 class IvkField(Generic[T]):
     """A typed input of a workflow.
 
     Assigning :attr:`value` checks it at once. A value that the workflow came with is kept as it came, and goes
-    out as it came, until another one is assigned.
+    out as it came, until another one is assigned, or it is changed in place (``field.value.append(...)``).
 
     Attributes:
         label: What the editor calls the field.
         node_label: What the workflow calls its node.
+        refusal: Why it takes no value at all (a connection feeds it, for example), or "".
     """
 
     type_name_default: ClassVar[str] = "AnyField"
@@ -43,13 +42,16 @@ class IvkField(Generic[T]):
         label: str = "",
         node_label: str = "",
         settings: Mapping[str, Any] | None = None,
+        refusal: str = "",
     ) -> None:
         self._template = template
         self._settings = dict(settings or {})
         self.label = label or (template.title if template else "")
         self.node_label = node_label
+        self.refusal = refusal
         self._value: Any = UNSET
-        self._set_by_user = False
+        self._came_with: Any = UNSET
+        self._assigned = False
         if value is not None:
             self.value = value
 
@@ -59,57 +61,94 @@ class IvkField(Generic[T]):
     def value(self) -> T | None:
         """The value; None where there is none.
 
+        Assigning None takes the value away; where the server tells null from nothing, it is sent null.
+
         Raises:
             InputValueError: On assignment, of a value that does not fit.
+            InputError: On assignment, where the input takes no value because a connection feeds it.
         """
         return None if self._value is UNSET else cast("T", self._value)
 
     @value.setter
     def value(self, value: Any) -> None:
-        self._value = self._checked(value)
-        self._set_by_user = True
+        self.keep(self.check(value))
+
+    def check(self, value: Any) -> Any:
+        """A value as the field would keep it; the field itself stays as it is.
+
+        Raises:
+            InputValueError: It does not fit.
+            InputError: The input takes no value at all.
+        """
+        if self.refusal:
+            raise InputError(self._sentence(self.refusal))
+        if value is UNSET:
+            return UNSET
+        if value is None:
+            if self.required:
+                raise self._error(value, f"it should be {self.allowed}" if self.allowed else "it is required")
+            return None if self._template and self._template.nullable else UNSET
+        return self._checked(value)
+
+    def keep(self, checked: Any) -> None:
+        """Take a value that :meth:`check` gave."""
+        self._value = checked
+        self._assigned = True
 
     def hold(self, value: Any) -> None:
         """Take the value that a workflow came with, as it is; ``UNSET`` for none."""
-        self._value = value
-        self._set_by_user = False
+        self._came_with = value
+        self._value = _own(value)
+        self._assigned = False
 
     @property
     def is_set_by_user(self) -> bool:
-        """Whether a value was assigned, as opposed to having come with the workflow."""
-        return self._set_by_user
+        """Whether the value was assigned or changed in place, as opposed to being the workflow's own."""
+        return self._assigned or (
+            isinstance(self._value, _CHANGEABLE) and bool(self._value != self._came_with)
+        )
 
     def problems(self) -> list[str]:
         """What is wrong with the value, if anything; a missing one is, where the field is required."""
-        if self._value is UNSET or (self._value is None and self.required):
-            return [self._sentence("it has no value", self.allowed)] if self.required else []
+        if self.refusal:
+            return []
+        if self._value is UNSET or self._value is None:
+            if not self.required:
+                return []
+            return [self._sentence("it has no value", self.allowed and f"it should be {self.allowed}")]
         try:
-            self._checked(self._value)
+            if self.is_set_by_user or not self._schema_judges(self._value):
+                self._checked(self._value)
+            else:  # it goes out as it is: what counts is what the server says to it
+                self._fit_schema(self._value, self._value)
         except InputValueError as error:
             return [str(error)]
         return []
 
     def validate_field(self) -> bool:
-        """Whether the value fits."""
+        """Whether the value fits; :meth:`problems` says what does not."""
         return not self.problems()
 
     def to_api_format(self) -> Any:
         """The value as it goes on the wire; ``UNSET`` where there is none.
 
         Raises:
-            InputValueError: It is a name that has not been looked up on the server yet.
+            InputValueError: It is a name that has not been looked up on the server yet, or it was changed in
+                place to something that does not fit.
         """
-        if not self._set_by_user or self._value is None:
-            return self._value
-        from invokeai_py_client.ivk_fields.pending import find_pending
-
-        if find_pending(self._value):
+        value = self._value
+        if value is UNSET or value is None or not self.is_set_by_user:
+            return value
+        if isinstance(value, dict | list):
+            value = self._checked(value)
+        if find_pending(value):
             raise InputValueError(
                 self._sentence(
-                    f"{self._value!r} is not looked up on the server yet", "start the workflow with it"
+                    f"{shown(self.display_value)} is not looked up on the server yet",
+                    "that happens when the workflow is started, or its request is made",
                 )
             )
-        return self._to_wire(self._value)
+        return self._to_wire(value)
 
     @classmethod
     def from_api_format(cls, data: Any) -> Self:
@@ -119,7 +158,7 @@ class IvkField(Generic[T]):
         return field
 
     def parse_text(self, text: str) -> Any:
-        """The value that a text on a command line stands for.
+        """The value that a text on a command line stands for; assigning it checks it further.
 
         Raises:
             InputValueError: It stands for none.
@@ -132,7 +171,7 @@ class IvkField(Generic[T]):
     def copy(self) -> Self:
         """The same field with a value of its own."""
         other = copy.copy(self)
-        other._value = copy.copy(self._value)
+        other._value = _own(self._value)
         return other
 
     # ------------------------------------------------------------------ what it may be
@@ -169,13 +208,18 @@ class IvkField(Generic[T]):
 
     @property
     def limits(self) -> Limits:
-        """What the server's schema allows, the form's own limits aside."""
+        """What a value may be: the server's limits, narrowed by the form's own where it has some."""
         return _merged(self._template.limits, self._template.nested_limits) if self._template else NO_LIMITS
 
     @property
     def choices(self) -> tuple[Any, ...] | None:
         """The values it can take, where they are counted."""
         return self._template.options if self._template else None
+
+    @property
+    def choice_labels(self) -> dict[Any, str]:
+        """What the editor shows for a choice, where that differs from the choice itself."""
+        return dict(self._template.option_labels) if self._template else {}
 
     @property
     def allowed(self) -> str:
@@ -187,6 +231,12 @@ class IvkField(Generic[T]):
         """The value as people read it."""
         return self.value
 
+    @property
+    def reusable_value(self) -> Any:
+        """The value as plain data, such that assigning it again gives the same value."""
+        names = {one: one.given for one in find_pending(self._value)}
+        return _own(replace_pending(self.value, names))
+
     def accepts_model(self, record: Mapping[str, Any]) -> bool:
         """Whether a model fits; only fields that hold models take any."""
         del record
@@ -195,7 +245,7 @@ class IvkField(Generic[T]):
     # ------------------------------------------------------------------ for the kinds of field
 
     def _convert(self, value: Any) -> Any:
-        """A value as the field keeps it.
+        """A value as the field keeps it. Converting what it gives changes nothing.
 
         Raises:
             Unfit: It does not fit.
@@ -209,26 +259,38 @@ class IvkField(Generic[T]):
     def _from_text(self, text: str) -> Any:
         return text
 
+    def _knows_schema(self, value: Any) -> bool:
+        """Whether the schema speaks of a converted value; the editor's own words never reach the server."""
+        del value
+        return True
+
     # ------------------------------------------------------------------ inside
 
     def _checked(self, value: Any) -> Any:
-        if value is UNSET or (value is None and not self.required):
-            return value
         try:
-            return self._convert(value)
+            kept = self._convert(value)
+            if not find_pending(kept) and self._schema_judges(kept):
+                self._fit_schema(value, self._to_wire(kept))
         except Unfit as error:
             raise self._error(value, str(error)) from None
+        except RecursionError:
+            raise self._error(type(value), "it is nested too deeply") from None
+        return kept
+
+    def _schema_judges(self, value: Any) -> bool:
+        return bool(self._template and self._template.json_schema) and self._knows_schema(value)
+
+    def _fit_schema(self, value: Any, wire: Any) -> None:
+        reason = mismatch(self._template.json_schema, wire) if self._template else None
+        if reason is not None:
+            raise self._error(value, reason)
 
     def _error(self, value: Any, reason: str) -> InputValueError:
-        shown = repr(value)
-        shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
-        return InputValueError(self._sentence(f"{shown} does not fit", reason))
+        return InputValueError(self._sentence(f"{shown(value)} does not fit", reason))
 
-    def _sentence(self, what: str, cure: str) -> str:
-        place = (
-            ", ".join(dict.fromkeys(part for part in (self.node_label, self.label) if part))
-            or type(self).__name__
-        )
+    def _sentence(self, what: str, cure: str = "") -> str:
+        parts = dict.fromkeys(part for part in (self.node_label, self.label) if part)
+        place = ", ".join(parts) or type(self).__name__
         return f"{place}: {what}" + (f"; {cure}." if cure else ".")
 
     def __repr__(self) -> str:
@@ -241,17 +303,16 @@ class IvkField(Generic[T]):
     __hash__ = None  # type: ignore[assignment]  # its value changes
 
 
+def _own(value: Any) -> Any:
+    """A value that can be changed in place without changing the workflow it came from."""
+    return copy.deepcopy(value) if isinstance(value, _CHANGEABLE) else value
+
+
 def _merged(top: Limits, nested: Limits) -> Limits:
-    if nested is NO_LIMITS:
+    if nested is NO_LIMITS or nested == NO_LIMITS:
         return top
     merged = {name: getattr(top, name) for name in Limits.__slots__}
     for name, value in merged.items():
         if value is None:
             merged[name] = getattr(nested, name)
     return Limits(**merged)
-
-
-def short_list(options: Sequence[Any], most: int = 10) -> str:
-    """Choices in a sentence, cut where there are many."""
-    shown = ", ".join(map(repr, options[:most]))
-    return shown if len(options) <= most else f"{shown}... ({len(options)} in all)"

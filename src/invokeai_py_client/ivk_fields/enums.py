@@ -6,43 +6,55 @@ from difflib import get_close_matches
 from enum import Enum
 from typing import Any
 
-from invokeai_py_client.ivk_fields.base import IvkField, Unfit, short_list
+from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.plain import Unfit, is_truth, short_list, text_of
 from invokeai_py_client.ivk_fields.schedulers import SchedulerName, scheduler_on_wire
 
 
 class IvkEnumField(IvkField[Any]):
-    """One of a few values; the labels that the editor shows for them are taken too."""
+    """One of a few values; what the editor shows for them is taken too, in any case."""
 
     type_name_default = "EnumField"
 
     @property
     def allowed(self) -> str:
         """The choices."""
-        return short_list(self.choices) if self.choices else "one of the node's choices"
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """What the editor shows for a choice, where that differs."""
-        return dict(self._template.option_labels) if self._template else {}
+        choices = self.choices
+        return f"one of {short_list(choices, self.choice_labels)}" if choices else "one of the node's choices"
 
     def _convert(self, value: Any) -> Any:
         if isinstance(value, Enum):
             value = value.value
+        if is_truth(value):
+            value = bool(value)
+        if not isinstance(value, str | int | float | bool):
+            raise Unfit(f"it should be {self.allowed}")
         choices = self.choices
-        if choices is None or value in choices:
-            return value
-        if isinstance(value, str):
-            by_label = {label.casefold(): choice for choice, label in self.labels.items()}
-            by_text = {str(choice).casefold(): choice for choice in choices}
-            found = by_text.get(value.strip().casefold(), by_label.get(value.strip().casefold()))
-            if found is not None:
-                return found
-            close = get_close_matches(value, [str(choice) for choice in choices], n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise Unfit(f"{hint}it should be one of {self.allowed}")
-        raise Unfit(f"it should be one of {self.allowed}")
+        if choices is None:
+            return text_of(value) if isinstance(value, str) else value
+        for choice in choices:
+            if choice == value and isinstance(choice, bool) == isinstance(value, bool):
+                return choice
+        found = self._named(value, choices) if isinstance(value, str) else []
+        if len(found) == 1:
+            return found[0]
+        raise Unfit(f"{self._hint(str(value), choices)}it should be {self.allowed}")
+
+    def _named(self, value: str, choices: tuple[Any, ...]) -> list[Any]:
+        """The choices that a text could mean: by their own spelling, else by their labels."""
+        word = value.strip().casefold()
+        labels = self.choice_labels
+        return [choice for choice in choices if str(choice).casefold() == word] or [
+            choice for choice in choices if labels.get(choice, "").casefold() == word
+        ]
+
+    def _hint(self, value: str, choices: tuple[Any, ...]) -> str:
+        known = {text.casefold(): text for text in (*map(str, choices), *self.choice_labels.values())}
+        close = get_close_matches(value.casefold(), known, n=1)
+        return f"did you mean {known[close[0]]!r}? " if close else ""
 
     def _from_text(self, text: str) -> Any:
+        # A choice need not be a text: on the command line it can only be written as one.
         by_text = {str(choice): choice for choice in self.choices or ()}
         return by_text.get(text, text)
 
@@ -55,10 +67,8 @@ class IvkSchedulerField(IvkEnumField):
     @property
     def choices(self) -> tuple[Any, ...] | None:
         """The schedulers of the server."""
-        return super().choices or tuple(dict.fromkeys(name.wire for name in SchedulerName))
+        return super().choices or tuple(name.value for name in SchedulerName)
 
     def _convert(self, value: Any) -> Any:
-        if isinstance(value, SchedulerName):
-            return value.wire
         known = scheduler_on_wire(value, self.choices or ()) if isinstance(value, str) else None
         return super()._convert(value if known is None else known)

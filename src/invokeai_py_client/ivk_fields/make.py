@@ -7,15 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.collection import IvkCollectionField
 from invokeai_py_client.ivk_fields.complex import (
     IvkAnyField,
     IvkBoundingBoxField,
-    IvkCollectionField,
     IvkColorField,
     IvkGeneratorField,
 )
 from invokeai_py_client.ivk_fields.enums import IvkEnumField, IvkSchedulerField
-from invokeai_py_client.ivk_fields.models import IvkLoRAField, IvkModelIdentifierField
+from invokeai_py_client.ivk_fields.models import (
+    IvkCLIPField,
+    IvkLoRAField,
+    IvkModelIdentifierField,
+    IvkTransformerField,
+    IvkUNetField,
+    IvkVAEField,
+)
 from invokeai_py_client.ivk_fields.primitives import (
     IvkBooleanField,
     IvkFloatField,
@@ -38,6 +45,7 @@ FIELD_CLASSES: Mapping[str, type[IvkField[Any]]] = {
     "BoardField": IvkBoardField,
     "BooleanField": IvkBooleanField,
     "BoundingBoxField": IvkBoundingBoxField,
+    "CLIPField": IvkCLIPField,
     "ColorField": IvkColorField,
     "EnumField": IvkEnumField,
     "FloatField": IvkFloatField,
@@ -56,6 +64,9 @@ FIELD_CLASSES: Mapping[str, type[IvkField[Any]]] = {
     "StylePresetField": IvkStylePresetField,
     "SystemPromptField": IvkSystemPromptField,
     "TensorField": IvkTensorField,
+    "TransformerField": IvkTransformerField,
+    "UNetField": IvkUNetField,
+    "VAEField": IvkVAEField,
     "VideoField": IvkVideoField,
 }
 """The class for each type of the schema; every other type is an :class:`IvkAnyField`."""
@@ -68,6 +79,7 @@ def make_field(
     label: str = "",
     node_label: str = "",
     settings: Mapping[str, Any] | None = None,
+    refusal: str = "",
 ) -> IvkField[Any]:
     """The typed field of an input.
 
@@ -77,6 +89,7 @@ def make_field(
         label: What the editor calls it.
         node_label: What the workflow calls its node.
         settings: The form's own settings of it.
+        refusal: Why it takes no value, if it takes none.
     """
     kind = FIELD_CLASSES.get(template.type.name, IvkAnyField)
     known: dict[str, Any] = {
@@ -84,6 +97,7 @@ def make_field(
         "label": label,
         "node_label": node_label,
         "settings": settings,
+        "refusal": refusal,
     }
     field: IvkField[Any]
     if template.type.cardinality == "SINGLE" or kind is IvkAnyField:

@@ -5,14 +5,50 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from invokeai_py_client.ivk_fields.base import IvkField, Unfit, short_list
+from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.pending import ModelByName
+from invokeai_py_client.ivk_fields.plain import (
+    Unfit,
+    as_number,
+    looks_like_json,
+    plain_json,
+    read_json,
+    short_list,
+    text_of,
+)
 from invokeai_py_client.schema.template import ModelFilter
 
 _IDENTIFIER = ("key", "hash", "name", "base", "type")
+_DEFAULT_WEIGHT = 0.75  # what the editor gives a LoRA that is picked from its list
 
 
-class IvkModelIdentifierField(IvkField[Any]):
+class _ModelChoice(IvkField[Any]):
+    """What fields that name a model share: which models fit."""
+
+    _any: ModelFilter = ModelFilter()
+
+    def accepts_model(self, record: Mapping[str, Any]) -> bool:
+        """Whether a model record is one that the field's filters let through, as in the editor's list."""
+        return fits_filter(record, self._filter)
+
+    @property
+    def _filter(self) -> ModelFilter:
+        return (self._template.models if self._template else None) or self._any
+
+    def _model(self, value: Any) -> dict[str, Any] | ModelByName:
+        model = model_identifier(value)
+        if not isinstance(model, ModelByName):
+            for part in ("base", "type"):
+                allowed = getattr(self._filter, part)
+                if allowed is not None and model[part] not in allowed:
+                    raise Unfit(
+                        f"{model['name']!r} is a model of {part} {model[part]!r}; "
+                        f"it should be {short_list(allowed)}"
+                    )
+        return model
+
+
+class IvkModelIdentifierField(_ModelChoice):
     """A model: its name or key, its record, or its five identifying values as a dict."""
 
     type_name_default = "ModelIdentifierField"
@@ -27,62 +63,48 @@ class IvkModelIdentifierField(IvkField[Any]):
         """The model's name."""
         return model_name(self.value)
 
-    def accepts_model(self, record: Mapping[str, Any]) -> bool:
-        """Whether a model record is one that the field's filters let through, as in the editor's list."""
-        return fits_filter(record, self._filter)
-
-    @property
-    def _filter(self) -> ModelFilter:
-        return (self._template.models if self._template else None) or ModelFilter()
-
     def _convert(self, value: Any) -> Any:
-        model = model_identifier(value)
-        if not isinstance(model, ModelByName):
-            record = cast("dict[str, Any]", model)
-            for part in ("base", "type"):
-                allowed = getattr(self._filter, part)
-                if allowed is not None and record[part] not in allowed:
-                    raise Unfit(
-                        f"{record['name']!r} is a model of {part} {record[part]!r}; it should be {short_list(allowed)}"
-                    )
-        return model
+        return self._model(value)
 
     def _from_text(self, text: str) -> Any:
-        return text
+        return read_json(text) if text.lstrip().startswith("{") else text
 
 
-class IvkLoRAField(IvkField[Any]):
+class IvkLoRAField(_ModelChoice):
     """A LoRA and its weight: ``{"lora": model, "weight": 0.75}``, a pair, or a model's name."""
 
     type_name_default = "LoRAField"
+    _any = ModelFilter(type=("lora",))
 
     @property
     def allowed(self) -> str:
         """What it may be."""
-        return "a LoRA's name, or (name, weight)"
+        return f"a LoRA's name, or (name, weight){filter_text(self._filter)}"
 
     @property
     def display_value(self) -> Any:
         """The LoRA's name and weight."""
         value: Any = self.value
-        return f"{model_name(value['lora'])} ({value['weight']})" if isinstance(value, Mapping) else value
-
-    def accepts_model(self, record: Mapping[str, Any]) -> bool:
-        """Whether it is a LoRA."""
-        return str(record.get("type")) == "lora"
+        if not isinstance(value, Mapping):
+            return value
+        lora = cast("Mapping[str, Any]", value)
+        return (model_name(lora.get("lora")), lora.get("weight"))
 
     def _convert(self, value: Any) -> Any:
-        weight: Any = 0.75
+        given: Any = _DEFAULT_WEIGHT
         if isinstance(value, Mapping) and "lora" in value:
             record = cast("Mapping[str, Any]", value)
-            value, weight = record["lora"], record.get("weight", weight)
+            value, given = record["lora"], record.get("weight", given)
         elif isinstance(value, tuple | list) and len(cast("list[Any]", value)) == 2:
-            value, weight = cast("list[Any]", value)
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise Unfit(f"the weight should be a number, not {weight!r}")
-        return {"lora": model_identifier(value), "weight": weight}
+            value, given = cast("list[Any]", value)
+        weight = as_number(given)
+        if weight is None:
+            raise Unfit(f"the weight should be a number, not {given!r}")
+        return {"lora": self._model(value), "weight": weight}
 
     def _from_text(self, text: str) -> Any:
+        if looks_like_json(text):
+            return read_json(text)
         name, colon, weight = text.rpartition(":")
         if not colon:
             return text
@@ -90,6 +112,14 @@ class IvkLoRAField(IvkField[Any]):
             return name, float(weight)
         except ValueError:
             return text
+
+
+def is_lora_pair(value: Any) -> bool:
+    """Whether a value is one LoRA with its weight, rather than a list of two LoRAs."""
+    if not isinstance(value, tuple | list):
+        return False
+    parts = cast("list[Any]", value)
+    return len(parts) == 2 and as_number(parts[1]) is not None
 
 
 class _PartField(IvkField[Any]):
@@ -102,8 +132,11 @@ class _PartField(IvkField[Any]):
 
     def _convert(self, value: Any) -> Any:
         if isinstance(value, Mapping):
-            return dict(cast("Mapping[str, Any]", value))
+            return plain_json(value)
         raise Unfit(f"it should be {self.allowed}")
+
+    def _from_text(self, text: str) -> Any:
+        return read_json(text)
 
 
 class IvkUNetField(_PartField):
@@ -130,7 +163,7 @@ class IvkVAEField(_PartField):
     type_name_default = "VAEField"
 
 
-def model_identifier(value: Any) -> Any:
+def model_identifier(value: Any) -> dict[str, Any] | ModelByName:
     """A model as a field keeps it: its identifier, or the name to look it up by.
 
     Raises:
@@ -139,7 +172,7 @@ def model_identifier(value: Any) -> Any:
     if isinstance(value, ModelByName):
         return value
     if isinstance(value, str) and value.strip():
-        return ModelByName(value.strip())
+        return ModelByName(text_of(value).strip())
     if isinstance(value, Mapping):
         given = cast("Mapping[str, Any]", value)
         record = {name: given.get(name) for name in (*_IDENTIFIER, "submodel_type") if name in given}
@@ -147,12 +180,15 @@ def model_identifier(value: Any) -> Any:
         record = {name: getattr(value, name, None) for name in _IDENTIFIER}
     record = {name: getattr(part, "value", part) for name, part in record.items()}  # enums to their words
     missing = [name for name in _IDENTIFIER if not isinstance(record.get(name), str)]
-    if missing:
-        raise Unfit(
-            "it should be a model's name or key, or its identifier with key, hash, name, base and type "
-            f"(without {', '.join(missing)} it is none)"
-        )
-    return record
+    if not missing:
+        return record
+    key = record.get("key")
+    if isinstance(key, str) and key.strip():
+        return ModelByName(key)  # a key says it all; the server knows the rest
+    raise Unfit(
+        "it should be a model's name or key, or its identifier with key, hash, name, base and type "
+        f"(without {', '.join(missing)} it is none)"
+    )
 
 
 def model_name(value: Any) -> Any:

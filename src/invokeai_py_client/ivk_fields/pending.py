@@ -1,7 +1,7 @@
 """Values that only the server can complete: a model or board by its name, an image still on this machine.
 
-A field holds them as they are; when a run starts they are looked up or uploaded, and what the server calls them
-takes their place.
+A field holds them as they are, and refuses to put them on the wire. When a run starts they are looked up or
+uploaded, and what the server calls them takes their place.
 """
 
 from __future__ import annotations
@@ -17,12 +17,22 @@ class ModelByName:
 
     text: str
 
+    @property
+    def given(self) -> Any:
+        """What the user gave."""
+        return self.text
+
 
 @dataclass(frozen=True, slots=True)
 class BoardByName:
     """A board, by id or name."""
 
     text: str
+
+    @property
+    def given(self) -> Any:
+        """What the user gave."""
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +49,37 @@ class LocalImage:
     data: bytes = field(default=b"", repr=False)
     name: str = ""
 
+    @property
+    def given(self) -> Any:
+        """What the user gave, or what a field takes as the same."""
+        return self.path or self
+
 
 Pending = ModelByName | BoardByName | LocalImage
+_PENDING = (ModelByName, BoardByName, LocalImage)
 
 
 def find_pending(value: Any) -> list[Pending]:
-    """The values in ``value`` that are to be completed, however deep, each once."""
+    """The values in ``value`` that are to be completed, however deep, each once and in order."""
     found: dict[Pending, None] = {}
     stack: list[Any] = [value]
     while stack:
         one = stack.pop()
-        if isinstance(one, ModelByName | BoardByName | LocalImage):
+        if isinstance(one, _PENDING):
             found[one] = None
         elif isinstance(one, Mapping):
-            stack.extend(cast("Mapping[str, Any]", one).values())
+            stack.extend(reversed(list(cast("Mapping[str, Any]", one).values())))
         elif isinstance(one, list | tuple):
-            stack.extend(cast("list[Any]", one))
+            stack.extend(reversed(cast("list[Any]", one)))
     return list(found)
 
 
 def replace_pending(value: Any, answers: Mapping[Pending, Any]) -> Any:
     """The same value with each pending part replaced."""
-    if isinstance(value, ModelByName | BoardByName | LocalImage):
+    if isinstance(value, _PENDING):
         return answers[value]
     if isinstance(value, Mapping):
         return {key: replace_pending(one, answers) for key, one in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [replace_pending(one, answers) for one in cast("list[Any]", value)]
     return value

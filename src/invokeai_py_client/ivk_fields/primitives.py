@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
-from typing import Any, ClassVar, SupportsIndex, TypeVar, cast
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any, ClassVar, TypeVar, cast
 
-from invokeai_py_client.ivk_fields.base import IvkField, Unfit, short_list
+from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.plain import Unfit, as_integer, as_number, is_truth, short_list, text_of
 from invokeai_py_client.schema.template import Limits
 
 N = TypeVar("N", int, float)
@@ -21,39 +23,29 @@ class _NumberField(IvkField[N]):
     _word: ClassVar[str] = "a number"
 
     @property
-    def allowed(self) -> str:
-        """The limits in a few words."""
-        return " ".join(part for part in (self._word, range_text(self._effective)) if part)
-
-    @property
-    def _effective(self) -> Limits:
-        """The schema's limits, narrowed by those that the form sets."""
-        limits = self.limits
+    def limits(self) -> Limits:
+        """The server's limits, narrowed by those that the form sets."""
+        limits = super().limits
         low, high = self._settings.get("min"), self._settings.get("max")
         if low is None and high is None:
             return limits
-        minimum = (
-            low if limits.minimum is None or (low is not None and low > limits.minimum) else limits.minimum
-        )
-        maximum = (
-            high if limits.maximum is None or (high is not None and high < limits.maximum) else limits.maximum
-        )
-        return Limits(
-            minimum,
-            maximum,
-            limits.exclusive_minimum,
-            limits.exclusive_maximum,
-            limits.multiple_of,
+        return replace(
+            limits, minimum=_tighter(max, limits.minimum, low), maximum=_tighter(min, limits.maximum, high)
         )
 
+    @property
+    def allowed(self) -> str:
+        """The limits in a few words."""
+        return " ".join(part for part in (self._word, range_text(self.limits)) if part)
+
     def _within(self, number: N) -> N:
-        limits = self._effective
+        limits = self.limits
         fits = (
             (limits.minimum is None or number >= limits.minimum)
             and (limits.maximum is None or number <= limits.maximum)
             and (limits.exclusive_minimum is None or number > limits.exclusive_minimum)
             and (limits.exclusive_maximum is None or number < limits.exclusive_maximum)
-            and (limits.multiple_of is None or _is_multiple(number, limits.multiple_of))
+            and (not limits.multiple_of or _is_multiple(number, limits.multiple_of))
         )
         if not fits:
             raise Unfit(f"it should be {self.allowed}")
@@ -61,55 +53,44 @@ class _NumberField(IvkField[N]):
 
 
 class IvkIntegerField(_NumberField[int]):
-    """A whole number."""
+    """A whole number; ``5.0`` is one, ``True`` and ``"5"`` are not."""
 
     type_name_default = "IntegerField"
     _word = "a whole number"
 
     def _convert(self, value: Any) -> int:
-        if isinstance(value, bool):
-            raise Unfit(f"it should be {self.allowed}, not a truth")
-        try:
-            if isinstance(value, float):
-                value = operator.index(int(value)) if value.is_integer() else value
-            return self._within(operator.index(cast("SupportsIndex", value)))
-        except TypeError:
-            raise Unfit(f"it should be {self.allowed}") from None
+        number = as_integer(value)
+        if number is None:
+            raise Unfit(f"it should be {self.allowed}")
+        return self._within(number)
 
     def _from_text(self, text: str) -> int:
-        try:
-            return int(text)
-        except ValueError:
-            raise Unfit(f"it should be {self.allowed}") from None
+        number = as_integer(_number_of(text))
+        if number is None:
+            raise Unfit(f"it should be {self.allowed}")
+        return number
 
 
 class IvkFloatField(_NumberField[float]):
-    """A number."""
+    """A finite number; a whole one goes out as a whole one, as the editor would send it."""
 
     type_name_default = "FloatField"
 
     def _convert(self, value: Any) -> float:
-        if isinstance(value, bool | str | bytes):
-            raise Unfit(f"it should be {self.allowed}")
-        if isinstance(value, int):
-            return self._within(value)  # goes out as 7, as the editor would send it
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise Unfit(f"it should be {self.allowed}") from None
-        if not math.isfinite(number):
-            raise Unfit("it should be a finite number")
+        number = as_number(value)
+        if number is None:
+            raise Unfit(f"it should be {self.allowed}, finite")
         return self._within(number)
 
     def _from_text(self, text: str) -> float:
-        try:
-            return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
-        except ValueError:
-            raise Unfit(f"it should be {self.allowed}") from None
+        number = as_number(_number_of(text))
+        if number is None:
+            raise Unfit(f"it should be {self.allowed}")
+        return number
 
 
 class IvkBooleanField(IvkField[bool]):
-    """True or false."""
+    """True or false; numbers are neither."""
 
     type_name_default = "BooleanField"
 
@@ -119,7 +100,7 @@ class IvkBooleanField(IvkField[bool]):
         return "true or false"
 
     def _convert(self, value: Any) -> bool:
-        if isinstance(value, bool) or type(value).__name__ == "bool_":  # numpy's
+        if is_truth(value):
             return bool(value)
         raise Unfit("it should be True or False")
 
@@ -127,11 +108,11 @@ class IvkBooleanField(IvkField[bool]):
         word = text.strip().casefold()
         if word in _TRUE | _FALSE:
             return word in _TRUE
-        raise Unfit("it should be true or false")
+        raise Unfit("it should be true or false (or yes, no, on, off)")
 
 
 class IvkStringField(IvkField[str]):
-    """A text; some forms offer a choice of texts."""
+    """A text; some forms offer a choice of texts, each by its value or by what the form shows for it."""
 
     type_name_default = "StringField"
 
@@ -142,32 +123,40 @@ class IvkStringField(IvkField[str]):
         return tuple(option["value"] for option in options) if options else None
 
     @property
+    def choice_labels(self) -> dict[Any, str]:
+        """What the form shows for a choice."""
+        options: Any = self._settings.get("options") or ()
+        return {option["value"]: option["label"] for option in options if option["label"]}
+
+    @property
     def allowed(self) -> str:
         """The choices, or the lengths allowed."""
         if self.choices:
-            return short_list(self.choices)
+            return f"one of {short_list(self.choices, self.choice_labels)}"
         low, high = self.limits.min_length, self.limits.max_length
-        if low is None and high is None:
-            return "a text"
-        return (
-            f"a text of {low or 0} to {high} characters"
-            if high is not None
-            else f"a text of {low} or more characters"
-        )
+        if high is not None:
+            return f"a text of {low or 0} to {high} characters"
+        return f"a text of {low} or more characters" if low else "a text"
 
     def _convert(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise Unfit("it should be a text")
-        text = str(value)
+            raise Unfit(f"it should be {self.allowed}")
+        text = text_of(value)
         if self.choices and text not in self.choices:
-            labels = {option.get("label"): option["value"] for option in self._settings["options"]}
-            if text not in labels:
-                raise Unfit(f"the form allows {self.allowed}")
-            text = labels[text]
+            return self._choice(text)
         low, high = self.limits.min_length, self.limits.max_length
         if (low is not None and len(text) < low) or (high is not None and len(text) > high):
-            raise Unfit(f"it should be {self.allowed}")
+            raise Unfit(f"it has {len(text)} characters; it should be {self.allowed}")
         return text
+
+    def _choice(self, text: str) -> str:
+        by_label = {label: value for value, label in self.choice_labels.items()}
+        found = by_label.get(text)
+        if found is not None:
+            return cast("str", found)
+        close = get_close_matches(text, [*(self.choices or ()), *by_label], n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise Unfit(f"{hint}the form offers {self.allowed.removeprefix('one of ')}")
 
 
 def range_text(limits: Limits) -> str:
@@ -183,7 +172,7 @@ def range_text(limits: Limits) -> str:
         parts.append(f"above {_n(limits.exclusive_minimum)}")
     if limits.exclusive_maximum is not None:
         parts.append(f"below {_n(limits.exclusive_maximum)}")
-    if limits.multiple_of is not None:
+    if limits.multiple_of:
         parts.append(f"a multiple of {_n(limits.multiple_of)}")
     return ", ".join(parts)
 
@@ -192,6 +181,21 @@ def _n(number: float) -> str:
     return str(int(number)) if float(number).is_integer() else str(number)
 
 
+def _tighter(choose: Any, one: float | None, other: float | None) -> float | None:
+    given = [limit for limit in (one, other) if limit is not None]
+    return choose(given) if given else None
+
+
+def _number_of(text: str) -> int | float | None:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return None
+
+
 def _is_multiple(number: float, of: float) -> bool:
-    share = number / of
-    return abs(share - round(share)) < 1e-9
+    if isinstance(number, int) and float(of).is_integer():
+        return number % int(of) == 0
+    return abs(math.remainder(number, of)) <= 1e-9 * max(1.0, abs(number))

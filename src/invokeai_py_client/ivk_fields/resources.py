@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from invokeai_py_client.ivk_fields.base import IvkField, Unfit
+from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage
+from invokeai_py_client.ivk_fields.plain import Unfit, plain_json, read_json, text_of
+
+_BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
+_WORDS = ("auto", "none")
 
 
 class _NamedField(IvkField[Any]):
@@ -29,17 +33,21 @@ class _NamedField(IvkField[Any]):
         return cast("Mapping[str, Any]", value).get(self._key, value) if isinstance(value, Mapping) else value
 
     def _convert(self, value: Any) -> Any:
+        name = self._name_in(value)
+        if name is None:
+            raise Unfit(f"it should be {self._word}")
+        return {self._key: name}
+
+    def _name_in(self, value: Any) -> str | None:
+        """The name that a text, a dict or an object of this client holds."""
         if isinstance(value, Mapping):
-            name = cast("Mapping[str, Any]", value).get(self._key)
-            if isinstance(name, str) and name:
-                return {self._key: name}
-        elif isinstance(value, str) and value.strip():
-            return {self._key: value.strip()}
+            name: Any = cast("Mapping[str, Any]", value).get(self._key)
         else:
-            name = getattr(value, self._key, None)
-            if isinstance(name, str):
-                return {self._key: name}
-        raise Unfit(f"it should be {self._word}")
+            name = value if isinstance(value, str) else getattr(value, self._key, None)
+        return text_of(name).strip() or None if isinstance(name, str) else None
+
+    def _from_text(self, text: str) -> Any:
+        return read_json(text) if text.lstrip().startswith("{") else text
 
 
 class IvkImageField(_NamedField):
@@ -51,27 +59,31 @@ class IvkImageField(_NamedField):
 
     @property
     def display_value(self) -> Any:
-        """The image's name, on the server or here."""
+        """The image's name on the server, or its file here."""
         value = self.value
-        return value.name if isinstance(value, LocalImage) else super().display_value
+        return value.path or value if isinstance(value, LocalImage) else super().display_value
 
     def _convert(self, value: Any) -> Any:
         if isinstance(value, LocalImage):
             return value
-        if isinstance(value, bytes | bytearray):
-            return LocalImage(data=bytes(value), name="image.png")
+        if isinstance(value, _BYTES):
+            data = bytes(value)
+            if not data:
+                raise Unfit("it should be an image's bytes, and there are none")
+            return LocalImage(data=data, name="image.png")
         if isinstance(value, os.PathLike):
             return _local(cast("os.PathLike[str]", value))
         if isinstance(value, str):
+            text = text_of(value).strip()
             # A file that is here wins; without one the text is a name on the server, unless it is plainly a path.
-            if Path(value).is_file() or "/" in value or "\\" in value:
-                return _local(value)
-            return super()._convert(value)
+            if _is_file(text) or "/" in text or "\\" in text:
+                return _local(text)
+            return super()._convert(text)
         if callable(getattr(value, "save", None)) and hasattr(value, "mode"):
             return _from_pillow(value)
         name = getattr(value, "name", None)
         if isinstance(name, str) and not isinstance(value, Mapping) and hasattr(value, "thumbnail"):
-            return {"image_name": name}  # an image of this client
+            return super()._convert(name)  # an image of this client
         return super()._convert(value)
 
 
@@ -84,7 +96,7 @@ class IvkVideoField(_NamedField):
 
 
 class IvkBoardField(_NamedField):
-    """A board: its id or name, ``"auto"`` or ``"none"``."""
+    """A board: its id or name, ``"auto"`` (where the editor would put it) or ``"none"`` (uncategorized)."""
 
     type_name_default = "BoardField"
     _key = "board_id"
@@ -99,21 +111,36 @@ class IvkBoardField(_NamedField):
     def _convert(self, value: Any) -> Any:
         if isinstance(value, BoardByName):
             return value
-        if isinstance(value, str) and value.strip():
-            text = value.strip()
-            return text if text in ("auto", "none") else BoardByName(text)
+        name = self._name_in(value)
+        if name in _WORDS:
+            return name
+        if name is not None and isinstance(value, str):
+            return BoardByName(name)
         return super()._convert(value)
 
+    def _knows_schema(self, value: Any) -> bool:
+        return value not in _WORDS
 
-class IvkLatentsField(_NamedField):
-    """Latents on the server, by their name."""
+
+class _TensorsField(_NamedField):
+    """A named file of the server's, with what else belongs to it."""
+
+    def _convert(self, value: Any) -> Any:
+        named = super()._convert(value)
+        if not isinstance(value, Mapping):
+            return named
+        return {**plain_json(value), **named}
+
+
+class IvkLatentsField(_TensorsField):
+    """Latents on the server, by their name; a dict may carry their seed, too."""
 
     type_name_default = "LatentsField"
     _key = "latents_name"
     _word = "a latents name"
 
 
-class IvkTensorField(_NamedField):
+class IvkTensorField(_TensorsField):
     """A tensor on the server, by its name."""
 
     type_name_default = "TensorField"
@@ -137,26 +164,28 @@ class IvkSystemPromptField(_NamedField):
     _word = "a system prompt's id"
 
 
-class IvkSavedWorkflowField(IvkField[str]):
-    """A workflow in the server's library, by its id (InvokeAI 6.14+)."""
+class IvkSavedWorkflowField(_NamedField):
+    """A workflow in the server's library, by its id (InvokeAI 6.14+); it goes out as the bare id."""
 
     type_name_default = "SavedWorkflowField"
+    _key = "workflow_id"
+    _word = "the id of a workflow in the server's library"
 
-    @property
-    def allowed(self) -> str:
-        """What names it."""
-        return "the id of a workflow in the server's library"
+    def _convert(self, value: Any) -> Any:
+        return super()._convert(value)[self._key]
 
-    def _convert(self, value: Any) -> str:
-        if isinstance(value, str) and value:
-            return value
-        raise Unfit(f"it should be {self.allowed}")
+
+def _is_file(path: str | os.PathLike[str]) -> bool:
+    try:
+        return Path(path).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL in it, or the home of nobody
+        return False
 
 
 def _local(path: str | os.PathLike[str]) -> LocalImage:
-    file = Path(path)
-    if not file.is_file():
+    if not _is_file(path):
         raise Unfit(f"there is no file {os.fspath(path)!r} here")
+    file = Path(path).expanduser()
     return LocalImage(path=str(file.resolve()), name=file.name)
 
 
@@ -164,5 +193,8 @@ def _from_pillow(image: Any) -> LocalImage:
     from io import BytesIO
 
     buffer = BytesIO()
-    image.save(buffer, format="PNG")
+    try:
+        image.save(buffer, format="PNG")
+    except (OSError, ValueError, TypeError) as error:  # PNG knows neither CMYK nor floating-point pixels
+        raise Unfit(f"it cannot be saved as PNG ({error}); convert it to RGB first") from None
     return LocalImage(data=buffer.getvalue(), name="image.png")

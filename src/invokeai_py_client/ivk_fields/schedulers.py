@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Self
 
 
 class SchedulerName(StrEnum):
-    """Schedulers of InvokeAI 6.14, and older names for some of them (see :attr:`wire`)."""
+    """The schedulers of InvokeAI 6.14, and older names for some of them.
+
+    Names that servers lack are aliases of the member they have: ``SchedulerName.DPM_2`` and
+    ``SchedulerName("dpm_2")`` are ``SchedulerName.KDPM_2``. So are other programs' spellings:
+    ``SchedulerName("DPM++ 2M Karras")`` is ``SchedulerName.DPMPP_2M_K``.
+    """
 
     EULER = "euler"
     EULER_K = "euler_k"
@@ -41,52 +47,48 @@ class SchedulerName(StrEnum):
     UNIPC_K = "unipc_k"
     LCM = "lcm"
     TCD = "tcd"
-    DPM_2 = "dpm_2"
-    DPM_2_A = "dpm_2_a"
 
-    @property
-    def wire(self) -> str:
-        """The name that servers take."""
-        return _ALIASES.get(self.value, self.value)
+    DPM_2 = KDPM_2
+    DPM_2_A = KDPM_2_A
+    EULER_ANCESTRAL = EULER_A
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
-        word = _word(value)
-        word = _ALIASES.get(word, word)
-        return next((member for member in cls if member.value == word), None)
+        known = scheduler_on_wire(value, [member.value for member in cls])
+        return None if known is None else cls(known)
 
 
 _ALIASES = {
-    "dpm_2": "kdpm_2",
-    "dpm_2_a": "kdpm_2_a",
-    "dpm_2_ancestral": "kdpm_2_a",
-    "kdpm_2_ancestral": "kdpm_2_a",
-    "euler_ancestral": "euler_a",
-    "euler_karras": "euler_k",
-    "heun_karras": "heun_k",
-    "lms_karras": "lms_k",
-    "dpm2": "kdpm_2",
-    "dpm2_a": "kdpm_2_a",
-    "dpmpp_2s_a": "dpmpp_2s",
+    "dpm2": "kdpm2",
+    "dpm2k": "kdpm2k",
+    "dpm2a": "kdpm2a",
+    "dpm2ak": "kdpm2ak",
+    "dpmpp2sa": "dpmpp2s",
+    "dpmpp2sak": "dpmpp2sk",
     "plms": "pndm",
 }
-"""Names that others use: older clients, diffusers, other user interfaces."""
+"""Names of older clients and other programs, without what spellings differ in."""
 
 
 def scheduler_on_wire(name: str, choices: Collection[str]) -> str | None:
     """The server's name for a scheduler; None where it has none."""
-    if name in choices:
-        return name
-    word = _word(name)
-    found = _ALIASES.get(word, word)
-    return found if found in choices else None
+    text = str(name)
+    if text in choices:
+        return text
+    known = {_bare(choice): choice for choice in choices}
+    word = _bare(text)
+    # k-diffusion, and some services after it, put a "k_" before every name.
+    for candidate in (word, _ALIASES.get(word, word), word.removeprefix("k")):
+        if candidate in known:
+            return known[candidate]
+    return None
 
 
-def _word(name: str) -> str:
-    """``DPM++ 2M Karras`` as ``dpmpp_2m_k``."""
-    word = name.strip().casefold().replace("++", "pp").replace("-", "_").replace(" ", "_")
-    if word.endswith("_karras"):
-        word = word.removesuffix("karras") + "k"
-    return word.removesuffix("_scheduler")
+def _bare(name: str) -> str:
+    """``DPM++ 2M Karras`` and ``dpmpp_2m_k`` as ``dpmpp2mk``."""
+    word = re.sub(r"[^a-z0-9]", "", name.casefold().replace("++", "pp"))
+    for long, short in (("ancestral", "a"), ("discrete", ""), ("scheduler", ""), ("karras", "k")):
+        word = word.replace(long, short)
+    return word

@@ -7,12 +7,16 @@ one of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from invokeai_py_client.errors import AmbiguousInputError, UnknownInputError
 from invokeai_py_client.workflow.loaded import Key
+
+_MOST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,91 +48,166 @@ class Place:
         return f"{next((name for name in self.node_names[1:] if name), self.node_names[0])}.{self.field_name}"
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
-    """A name as an identifier: ``Positive Prompt`` and ``positive-prompt`` become ``positive_prompt``."""
-    return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
+    """A name as an identifier: ``Positive Prompt`` and ``positive-prompt`` become ``positive_prompt``.
 
-
-_Test = Callable[[Place], bool]
-
-
-def find_place(name: str, places: Sequence[Place]) -> Place:
-    """The input that a name means.
-
-    What the form shows comes first, by label, by label as an identifier, by field name, and by the label of
-    a node of which it shows one field. Then ``node.field`` anywhere in the workflow, then a field name or
-    label that only one settable field of the whole workflow has.
-
-    Raises:
-        UnknownInputError: Nothing is called so.
-        AmbiguousInputError: Several are.
+    Letters of every script stay, with their marks, in the form that Python gives identifiers (NFKC). A name
+    without any letter or digit becomes "".
     """
-    form = [place for place in places if place.in_form]
-    wanted = plain(name)
-    settable = [place for place in places if place.settable]
-    tests: list[tuple[Sequence[Place], _Test]] = [
-        (form, lambda place: place.label == name),
-        (form, lambda place: plain(place.label) == wanted),
-        (form, lambda place: plain(place.field_name) == wanted),
-        (_alone_in_form(form), lambda place: wanted in map(plain, place.node_names)),
-        (places, lambda place: _matches_dotted(name, place)),
-        (settable, lambda place: wanted in (plain(place.field_name), plain(place.label))),
-    ]
-    for group, test in tests:
-        found = [place for place in group if test(place)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise _ambiguous(name, found, places)
-    raise _unknown(name, places)
+    if name.isascii():
+        return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    kept = (
+        # \w is not asked: it leaves out the vowel signs of Indian scripts, which are part of the word.
+        char if char.isalnum() or unicodedata.category(char).startswith("M") else "_"
+        for char in folded
+    )
+    return re.sub(r"_+", "_", "".join(kept)).strip("_")
 
 
-def distinct_names(chosen: Iterable[Place], places: Sequence[Place]) -> list[str]:
-    """For each of some inputs a name that means it alone."""
-    names: list[str] = []
-    for place in chosen:
+def word(name: str) -> str:
+    """What two names must share to be the same: :func:`plain`, or the name itself where that leaves nothing."""
+    return plain(name) or name.strip()
+
+
+class PlaceIndex:
+    """The inputs of a workflow by all their names. What a question does not need is not built.
+
+    Args:
+        form: The inputs that the form shows, in its order.
+        everything: Gives all inputs of the workflow, those of the form among them.
+    """
+
+    def __init__(self, form: Sequence[Place], everything: Callable[[], Sequence[Place]]) -> None:
+        self._form = form
+        self._everything = everything
+        self._tables: dict[str, dict[str, list[Place]]] = {}
+
+    def find(self, name: str) -> Place:
+        """The input that a name means.
+
+        ``node id.field`` comes first: it always means one input. Then what the form shows, by label, by label
+        as an identifier, by field name, and by the name of a node of which it shows one field. Then
+        ``node.field`` anywhere in the workflow, then a field name or label that only one settable field of
+        the whole workflow has.
+
+        Raises:
+            UnknownInputError: Nothing is called so.
+            AmbiguousInputError: Several are.
+        """
+        for found in self._tiers(name):
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise self._ambiguous(name, found)
+        raise self._unknown(name)
+
+    def distinct_name(self, place: Place) -> str:
+        """A name that means one input alone: ``node.field`` by the node's label if that will do, else by its id."""
         dotted = [
-            f"{node}.{place.field_name}" for node in (*place.node_names[1:], place.node_names[0]) if node
+            f"{node}.{field}"
+            for field in (place.field_name, place.label)
+            for node in (*place.node_names[1:], place.node_names[0])
+            if node
         ]
-        names.append(next((one for one in dotted if _only(one, place, places)), dotted[-1]))
-    return names
+        return next((one for one in dotted if self.means(one, place)), f"{place.key[0]}.{place.field_name}")
 
+    def means(self, name: str, place: Place) -> bool:
+        """Whether a name means this input and no other."""
+        found = next(filter(None, self._tiers(name)), ())
+        return len(found) == 1 and found[0].key == place.key
 
-def _only(name: str, place: Place, places: Sequence[Place]) -> bool:
-    return [other for other in places if _matches_dotted(name, other)] == [place]
+    def place(self, key: Key) -> Place | None:
+        """The place of an input."""
+        found = self._table("key", self._everything, lambda place: (_joined(*place.key),))
+        return next((one for one in found.get(_joined(*key), ()) if one.key == key), None)
 
+    # ------------------------------------------------------------------ inside
 
-def _alone_in_form(form: Sequence[Place]) -> list[Place]:
-    nodes = [place.key[0] for place in form]
-    return [place for place in form if nodes.count(place.key[0]) == 1]
+    def _tiers(self, name: str) -> Iterator[Sequence[Place]]:
+        """The inputs that a name could mean, best reading first."""
+        wanted = word(name)
+        form, everything = self._whole_form, self._everything
+        if "." in name:
+            yield self._table("key", everything, lambda p: (_joined(*p.key),)).get(name, ())
+        yield self._table("label", form, lambda p: (p.label,)).get(name, ())
+        yield self._table("label word", form, lambda p: (word(p.label),)).get(wanted, ())
+        yield self._table("field", form, lambda p: (word(p.field_name),)).get(wanted, ())
+        yield self._table("node", self._alone_in_form, lambda p: map(word, p.node_names)).get(wanted, ())
+        if "." in name:
+            yield self._dotted(name, "dotted field", lambda p: p.field_name)
+            yield self._dotted(name, "dotted label", lambda p: p.label)
+        free = self._table("free", self._settable, lambda p: (word(p.field_name), word(p.label)))
+        yield free.get(wanted, ())
 
+    def _dotted(self, name: str, table: str, last: Callable[[Place], str]) -> Sequence[Place]:
+        """What ``node.field`` means; dots can be part of either name."""
+        known = self._table(
+            table,
+            self._everything,
+            lambda p: (_joined(word(node), word(last(p))) for node in p.node_names if node),
+        )
+        pieces = name.split(".")
+        splits = (
+            _joined(word(".".join(pieces[:cut])), word(".".join(pieces[cut:])))
+            for cut in range(1, len(pieces))
+        )
+        found = {place.key: place for split in splits for place in known.get(split, ())}
+        return list(found.values())
 
-def _matches_dotted(name: str, place: Place) -> bool:
-    node, dot, field = name.rpartition(".")
-    if not dot or plain(field) not in (plain(place.field_name), plain(place.label)):
-        return False
-    return node == place.key[0] or plain(node) in {plain(one) for one in place.node_names if one}
+    def _table(
+        self,
+        name: str,
+        places: Callable[[], Sequence[Place]],
+        names: Callable[[Place], Iterable[str]],
+    ) -> dict[str, list[Place]]:
+        table = self._tables.get(name)
+        if table is None:
+            table = self._tables[name] = {}
+            for place in places():
+                for one in dict.fromkeys(names(place)):
+                    if one:
+                        table.setdefault(one, []).append(place)
+        return table
 
+    def _whole_form(self) -> Sequence[Place]:
+        return self._form
 
-def _ambiguous(name: str, found: Sequence[Place], places: Sequence[Place]) -> AmbiguousInputError:
-    candidates = distinct_names(found, places)
-    shown = ", ".join(map(repr, candidates[:12]))
-    return AmbiguousInputError(
-        f"{name!r} could be any of {len(found)} inputs; say which: {shown}.", name, candidates
-    )
+    def _alone_in_form(self) -> list[Place]:
+        counts: dict[str, int] = {}
+        for place in self._form:
+            counts[place.key[0]] = counts.get(place.key[0], 0) + 1
+        return [place for place in self._form if counts[place.key[0]] == 1]
 
+    def _settable(self) -> list[Place]:
+        return [place for place in self._everything() if place.settable]
 
-def _unknown(name: str, places: Sequence[Place]) -> UnknownInputError:
-    known: dict[str, str] = {}
-    for place in places:
-        if place.in_form or place.settable:
+    def _ambiguous(self, name: str, found: Sequence[Place]) -> AmbiguousInputError:
+        candidates = [self.distinct_name(place) for place in found]
+        more = f" and {len(candidates) - _MOST} more" if len(candidates) > _MOST else ""
+        return AmbiguousInputError(
+            f"{name!r} could be any of {len(found)} inputs; say which: "
+            f"{', '.join(map(repr, candidates[:_MOST]))}{more}.",
+            name,
+            candidates,
+        )
+
+    def _unknown(self, name: str) -> UnknownInputError:
+        known: dict[str, tuple[str, Place]] = {}
+        for place in (*self._form, *self._settable()):
             for one in (place.label, place.field_name, place.address):
-                known.setdefault(plain(one), one if place.in_form or "." in one else place.address)
-    close = [known[key] for key in get_close_matches(plain(name), list(known), n=5, cutoff=0.55)]
-    candidates = list(dict.fromkeys(close)) or [place.label for place in places if place.in_form][:10]
-    hint = (
-        f" {'Close names' if close else 'Its form has'}: {', '.join(map(repr, candidates))}."
-        if candidates
-        else ""
-    )
-    return UnknownInputError(f"The workflow has no input {name!r}.{hint}", name, candidates)
+                known.setdefault(word(one), (one if place.in_form else place.address, place))
+        close = get_close_matches(word(name), list(known), n=8, cutoff=0.55)
+        found = [known[one] for one in close]
+        kind = "Close names"
+        if not found:
+            found, kind = [(place.label, place) for place in self._form[:10]], "Its form has"
+        usable = (one if self.means(one, place) else self.distinct_name(place) for one, place in found)
+        candidates = list(dict.fromkeys(usable))[:10]
+        hint = f" {kind}: {', '.join(map(repr, candidates))}." if candidates else ""
+        return UnknownInputError(f"The workflow has no input {name!r}.{hint}", name, candidates)
+
+
+def _joined(node: str, field: str) -> str:
+    return f"{node}.{field}"

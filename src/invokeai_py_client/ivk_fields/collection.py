@@ -1,0 +1,104 @@
+"""Lists of values."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.complex import IvkAnyField
+from invokeai_py_client.ivk_fields.models import IvkLoRAField, is_lora_pair
+from invokeai_py_client.ivk_fields.plain import Unfit, as_sequence, looks_like_json, read_json, shown
+
+
+class IvkCollectionField(IvkField[Any]):
+    """A list of values of one type; where the node takes one value or a list, one value is taken too."""
+
+    type_name_default = "CollectionField"
+
+    def __init__(
+        self,
+        value: Any = None,
+        *,
+        item: IvkField[Any] | None = None,
+        one_too: bool = False,
+        **known: Any,
+    ) -> None:
+        self._item: IvkField[Any] = item or IvkAnyField()
+        self._one_too = one_too
+        super().__init__(value, **known)
+
+    def copy(self) -> Any:
+        """The same field with a value of its own."""
+        other = super().copy()
+        other._item = self._item.copy()
+        return other
+
+    @property
+    def allowed(self) -> str:
+        """What its items may be, and how many."""
+        low, high = self.limits.min_items, self.limits.max_items
+        count = ""
+        if high is not None:
+            count = f"{low or 0} to {high} of: "
+        elif low:
+            count = f"{low} or more of: "
+        item = self._item.allowed or "values"
+        return f"{item}, or a list of {count}such" if self._one_too else f"a list of {count}{item}"
+
+    @property
+    def display_value(self) -> Any:
+        """The items as people read them."""
+        value = self.value
+        return [self._shown(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+
+    def accepts_model(self, record: Any) -> bool:
+        """Whether a model fits its items."""
+        return self._item.accepts_model(record)
+
+    def _shown(self, item: Any) -> Any:
+        field = self._item.copy()
+        field.hold(item)
+        return field.display_value
+
+    def _convert(self, value: Any) -> Any:
+        items = None if self._is_one(value) else as_sequence(value)
+        if items is None:
+            if self._one_too:
+                return self._one(value)
+            if not isinstance(self._item, IvkLoRAField):
+                raise Unfit(f"it should be {self.allowed}")
+            items = [value]  # a workflow with one LoRA is common; on the wire it is a list of one
+        low, high = self.limits.min_items, self.limits.max_items
+        if (low is not None and len(items) < low) or (high is not None and len(items) > high):
+            raise Unfit(f"it has {len(items)} items; it should be {self.allowed}")
+        return [self._numbered(item, index) for index, item in enumerate(items)]
+
+    def _is_one(self, value: Any) -> bool:
+        return isinstance(self._item, IvkLoRAField) and is_lora_pair(value)
+
+    def _one(self, value: Any) -> Any:
+        if value is None:
+            raise Unfit(f"it should be {self._item.allowed or 'a value'}")
+        return self._item._convert(value)  # pyright: ignore[reportPrivateUsage]
+
+    def _numbered(self, value: Any, index: int) -> Any:
+        try:
+            return self._one(value)
+        except Unfit as error:
+            raise Unfit(f"item {index} ({shown(value, 40)}): {error}") from None
+
+    def _to_wire(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._item._to_wire(item) for item in cast("list[Any]", value)]  # pyright: ignore[reportPrivateUsage]
+        return self._item._to_wire(value)  # pyright: ignore[reportPrivateUsage]
+
+    def _knows_schema(self, value: Any) -> bool:
+        items: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+        return all(self._item._knows_schema(item) for item in items)  # pyright: ignore[reportPrivateUsage]
+
+    def _from_text(self, text: str) -> Any:
+        if looks_like_json(text):
+            return read_json(text)
+        pieces = [piece.strip() for piece in text.split(",")] if text.strip() else []
+        items = [self._item._from_text(piece) for piece in pieces]  # pyright: ignore[reportPrivateUsage]
+        return items[0] if self._one_too and len(items) == 1 else items
