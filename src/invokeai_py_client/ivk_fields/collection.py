@@ -64,7 +64,7 @@ class IvkCollectionField(IvkField[Any]):
         items = None if self._is_one(value) else as_sequence(value)
         if items is None:
             if self._one_too:
-                return self._one(value)
+                return self._alone(value)
             if not isinstance(self._item, IvkLoRAField):
                 raise Unfit(f"it should be {self.allowed}")
             items = [value]  # a workflow with one LoRA is common; on the wire it is a list of one
@@ -80,6 +80,12 @@ class IvkCollectionField(IvkField[Any]):
         if value is None:
             raise Unfit(f"it should be {self._item.allowed or 'a value'}")
         return self._item._convert(value)  # pyright: ignore[reportPrivateUsage]
+
+    def _alone(self, value: Any) -> Any:
+        try:
+            return self._one(value)
+        except Unfit as error:
+            raise Unfit(f"{error}, or a list of such") from None
 
     def _numbered(self, value: Any, index: int) -> Any:
         try:

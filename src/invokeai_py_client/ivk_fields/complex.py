@@ -162,7 +162,7 @@ class IvkGeneratorField(IvkField[Any]):
     def _listing(self, value: Any) -> dict[str, Any]:
         """Settings of the generator that reads its values from a text."""
         items = as_sequence(value)
-        if items is None or not self._family.startswith(("float", "integer", "string")):
+        if not items or not self._family.startswith(("float", "integer", "string")):
             raise Unfit(f"it should be {self.allowed}")
         texts = [text_of(item) if isinstance(item, str) else str(plain_json(item)) for item in items]
         kind = f"{self._family}parse_string"

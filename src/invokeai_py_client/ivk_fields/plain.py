@@ -19,8 +19,9 @@ _LARGEST_BITS = 1023
 
 def is_truth(value: Any) -> bool:
     """Whether a value is a truth: Python's, or numpy's, which passes for a number otherwise."""
-    kind: type[Any] = type(value)
-    return kind is bool or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"))
+    if isinstance(value, bool):
+        return True
+    return type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_")
 
 
 def as_integer(value: Any) -> int | None:

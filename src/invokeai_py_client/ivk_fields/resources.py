@@ -12,6 +12,7 @@ from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage
 from invokeai_py_client.ivk_fields.plain import Unfit, plain_json, read_json, text_of
 
 _BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
+_NOT_PNG = frozenset({"CMYK", "YCbCr", "LAB", "HSV", "F"})
 _WORDS = ("auto", "none")
 
 
@@ -194,7 +195,9 @@ def _from_pillow(image: Any) -> LocalImage:
 
     buffer = BytesIO()
     try:
+        if image.mode in _NOT_PNG:
+            image = image.convert("RGB")
         image.save(buffer, format="PNG")
-    except (OSError, ValueError, TypeError) as error:  # PNG knows neither CMYK nor floating-point pixels
+    except (OSError, ValueError, TypeError) as error:
         raise Unfit(f"it cannot be saved as PNG ({error}); convert it to RGB first") from None
     return LocalImage(data=buffer.getvalue(), name="image.png")

@@ -1,26 +1,30 @@
 """From inputs to the request: the one place where a workflow, its values and a server come together.
 
-In order: what only the server can answer is asked (names of models and boards, images to upload, drawn
-prompts); everything is checked; the body is built.
+In order: what only the server can answer is asked (names of models and boards, drawn prompts); everything is
+checked; images are uploaded, now that nothing stands against the run; the body is built.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from invokeai_py_client.errors import ModelNotFoundError, NotReadyError, UsageError
 from invokeai_py_client.ivk_fields.pending import (
     BoardByName,
     LocalImage,
     ModelByName,
+    Pending,
     find_pending,
     replace_pending,
 )
+from invokeai_py_client.schema.template import UNSET
 from invokeai_py_client.workflow.batch import server_generators, value_of
+from invokeai_py_client.workflow.model_sync import with_model
 from invokeai_py_client.workflow.readiness import (
+    Problem,
     find_problems,
     label_of,
     raise_for_problems,
@@ -34,15 +38,18 @@ from invokeai_py_client.workflow.server_side import (
     identifier_of,
     missing_model,
     model_by_name,
+    they_fit,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
 
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
     from invokeai_py_client.workflow.loaded import Key, LoadedWorkflow
+
+T = TypeVar("T")
 
 
 async def prepare_request(
@@ -65,7 +72,9 @@ async def prepare_request(
         loaded: The workflow.
         schema: The server's node types.
         inputs: The workflow's inputs with the values to use.
-        validate: Whether to check everything, and whether what the workflow names is there.
+        validate: Whether to check everything, and whether what the workflow names is there. Without it the
+            server is asked for nothing but what the values that were set leave to be looked up, and for the
+            values of generators that only it can draw.
         runs: How often the server repeats the batch.
         prepend: Whether it goes to the front of the queue.
         auto_board: Id or name of the board for board fields that say "auto".
@@ -74,21 +83,35 @@ async def prepare_request(
 
     Raises:
         UnknownNodeError: The server lacks node types.
-        NotReadyError: Something else is wrong; the error lists all findings.
-        ModelNotFoundError: The server lacks a model.
+        NotReadyError: Something is wrong; the error lists all findings. Nothing was uploaded.
+        ModelNotFoundError: The server lacks models, and nothing else is wrong.
     """
     if runs < 1:
         raise UsageError(f"runs must be 1 or more, not {runs}.")
     server = ServerSide(client)
     if validate and unknown_node_types(loaded, schema):
         raise_for_problems(find_problems(loaded, schema, {}), loaded, schema)
-    values = await _resolved(server, inputs)
+    found = _Findings()
+    values, uploads = await _resolved(server, inputs, found, trust=not validate)
     if validate:
-        values |= await _checked_references(server, loaded, schema, values, inputs)
+        values |= await _checked_references(server, loaded, schema, values, inputs, found, set(uploads))
+    board: str | None = None
+    if auto_board not in (None, "none"):
+        try:
+            board = await server.board_id(auto_board, "auto_board", trust=not validate)
+        except NotReadyError as error:
+            found.others.extend(error.findings)
     generated = await server.generated(server_generators(loaded, values))
     if validate:
-        raise_for_problems(find_problems(loaded, schema, values, generated), loaded, schema)
-    board = None if auto_board in (None, "none") else await server.board_id(auto_board, "auto_board")
+        for problem in find_problems(loaded, schema, values, generated):
+            if (problem.node_id, problem.field) not in found.blamed:
+                found.others.append(str(await _with_models(server, inputs, problem, values)))
+    found.raise_if_any(loaded.name)
+    if uploads:
+        names = await _in_order(server.upload(image) for image in uploads.values())
+        values = {
+            key: _filled(value, dict(zip(uploads, names, strict=True))) for key, value in values.items()
+        }
     body = build_request(
         loaded,
         schema,
@@ -103,87 +126,159 @@ async def prepare_request(
     return body
 
 
-def not_ready(name: str, findings: Sequence[str]) -> NotReadyError:
-    """One error for everything that keeps a workflow from running."""
-    listed = "\n".join(f"- {finding}" for finding in findings)
-    return NotReadyError(f"{name!r} cannot run as it is:\n{listed}", findings)
+@dataclass
+class _Findings:
+    """What keeps the workflow from running, in one list in the end.
+
+    Attributes:
+        models: Sentences about models that the server lacks.
+        others: Sentences about everything else.
+        blamed: Fields that are spoken of, so that nothing else is said of them.
+    """
+
+    models: list[str] = field(default_factory=list[str])
+    others: list[str] = field(default_factory=list[str])
+    blamed: set[Key] = field(default_factory=set["Key"])
+
+    def raise_if_any(self, name: str) -> None:
+        """One error for all of it.
+
+        Raises:
+            ModelNotFoundError: Models are missing, and nothing else.
+            NotReadyError: Something else is wrong, too.
+        """
+        if self.models and not self.others:
+            raise ModelNotFoundError("\n".join(self.models))
+        if self.others:
+            findings = [*self.models, *self.others]
+            listed = "\n".join(f"- {finding}" for finding in findings)
+            raise NotReadyError(f"The workflow {name!r} cannot run yet:\n{listed}", findings)
 
 
-async def _resolved(server: ServerSide, inputs: InputSet) -> dict[Key, Any]:
-    """The values that were set, in their form on the wire, with names and files looked up and uploaded."""
+async def _resolved(
+    server: ServerSide, inputs: InputSet, found: _Findings, *, trust: bool
+) -> tuple[dict[Key, Any], dict[str, LocalImage]]:
+    """The values that were set, in their form on the wire, and the images to upload before they are sent.
+
+    Such an image stands in the values under a name made up for it.
+    """
     values: dict[Key, Any] = {}
+    uploads: dict[str, LocalImage] = {}
     for key, item in inputs.touched().items():
         pending = find_pending(item.field.value)
         if not pending:
             values[key] = item.field.to_api_format()
             continue
-        answers = await asyncio.gather(*(_answer(server, item, one) for one in pending))
-        field = item.field.copy()
-        field.value = replace_pending(field.value, dict(zip(pending, answers, strict=True)))
-        values[key] = field.to_api_format()
-    return values
+        answers: dict[Pending, Any] = {}
+        for one in pending:
+            if isinstance(one, LocalImage):
+                name = next(
+                    (name for name, image in uploads.items() if image == one), f"upload-{len(uploads)}"
+                )
+                uploads[name] = one
+                answers[one] = {"image_name": name}
+                continue
+            try:
+                answers[one] = await _answer(server, item, one, trust=trust)
+            except ModelNotFoundError as error:
+                found.models.append(str(error))
+            except NotReadyError as error:
+                found.others.extend(error.findings)
+        if len(answers) < len(pending):
+            found.blamed.add(key)
+            continue
+        answered = item.field.copy()
+        answered.value = replace_pending(item.field.value, answers)
+        values[key] = answered.to_api_format()
+    return values, uploads
 
 
-async def _answer(server: ServerSide, item: WorkflowInput, pending: Any) -> Any:
+async def _answer(
+    server: ServerSide, item: WorkflowInput, pending: ModelByName | BoardByName, *, trust: bool
+) -> Any:
     place = f"{item.node_name}.{item.field_name}"
-    if isinstance(pending, ModelByName):
-        fitting = [model for model in await server.models() if item.field.accepts_model(model)]
-        return identifier_of(model_by_name(pending.text, fitting, place))
     if isinstance(pending, BoardByName):
-        return {"board_id": await server.board_id(pending.text, place)}
-    if isinstance(pending, LocalImage):
-        return {"image_name": await server.upload(pending)}
-    raise UsageError(f"{place}: {pending!r} cannot be resolved.")
+        return {"board_id": await server.board_id(pending.text, place, trust=trust)}
+    models = await server.models()
+    fitting = [model for model in models if item.field.accepts_model(model)]
+    return identifier_of(model_by_name(pending.text, fitting, place, models))
 
 
 async def _checked_references(
-    server: ServerSide, loaded: LoadedWorkflow, schema: Schema, values: Mapping[Key, Any], inputs: InputSet
+    server: ServerSide,
+    loaded: LoadedWorkflow,
+    schema: Schema,
+    values: Mapping[Key, Any],
+    inputs: InputSet,
+    found: _Findings,
+    uploads: set[str],
 ) -> dict[Key, Any]:
     """Models under the keys of this server, for those that the workflow brought from another one.
 
-    Raises:
-        ModelNotFoundError: The server lacks a model, and nothing else is missing.
-        NotReadyError: It lacks images, videos or boards.
+    What the server lacks goes to ``found``.
     """
+    wanted = [
+        reference
+        for reference in references(loaded, values, schema)
+        if (reference.node_id, reference.field) not in found.blamed and _name(reference) not in uploads
+    ]
+    there = await _in_order(_exists(server, reference) for reference in wanted)
     translated: dict[Key, Any] = {}
-    no_models: list[str] = []
-    others: list[str] = []
-    for reference in references(loaded, values, schema):
+    for reference, exists in zip(wanted, there, strict=True):
         key = (reference.node_id, reference.field)
         place = f"{label_of(loaded.nodes[reference.node_id], schema)}.{reference.field}"
-        if reference.kind == "model":
-            models = await server.models()
-            found = find_model(reference.value, models)
-            if found is None:
-                field = inputs.at(key).field
-                fitting = [model for model in models if field.accepts_model(model)]
-                no_models.append(missing_model(reference.value, fitting, place))
-            elif found["key"] != reference.value.get("key"):
-                whole = (
-                    translated[key] if key in translated else value_of(loaded.nodes[key[0]], key[1], values)
-                )
-                translated[key] = _with_model(whole, reference, identifier_of(found))
-        elif not await _exists(server, reference):
-            others.append(f"{place}: the server has no {reference.kind} {_name(reference)!r}.")
-    if no_models and not others:
-        raise ModelNotFoundError("\n".join(no_models))
-    if no_models or others:
-        raise not_ready(loaded.name, [*no_models, *others])
+        if reference.kind != "model":
+            if not exists:
+                found.others.append(f"{place}: the server has no {reference.kind} {_name(reference)!r}.")
+            continue
+        models = await server.models()
+        record = find_model(reference.value, models)
+        if record is None:
+            fitting = [model for model in models if inputs.at(key).field.accepts_model(model)]
+            found.models.append(missing_model(reference.value, fitting, place))
+        elif record["key"] != reference.value.get("key"):
+            whole = translated[key] if key in translated else value_of(loaded.nodes[key[0]], key[1], values)
+            translated[key] = with_model(whole, reference.index, identifier_of(record))
     return translated
 
 
-def _with_model(whole: Any, reference: Reference, identifier: Mapping[str, Any]) -> Any:
-    """A field's value with one of its models under another identifier."""
-    if reference.index is not None:
-        items: list[Any] = list(whole)
-        items[reference.index] = _with_model(
-            items[reference.index], replace(reference, index=None), identifier
-        )
-        return items
-    if "lora" in whole:
-        return {**whole, "lora": _with_model(whole["lora"], reference, identifier)}
-    extra = {"submodel_type": whole["submodel_type"]} if "submodel_type" in whole else {}
-    return {**identifier, **extra}
+async def _with_models(
+    server: ServerSide, inputs: InputSet, problem: Problem, values: Mapping[Key, Any]
+) -> Problem:
+    """A problem with a model field that has no value, with the names of models that would do."""
+    key = (problem.node_id, problem.field or "")
+    template = inputs.template(key)
+    if template is None or template.type.name != "ModelIdentifierField":
+        return problem
+    item = inputs.at(key)
+    if item.connected or values.get(key, item.field.value) not in (None, UNSET):
+        return problem
+    fitting = [model for model in await server.models() if item.field.accepts_model(model)]
+    hint = they_fit(fitting) or " The server has none that fits; install one."
+    return replace(problem, cure=problem.cure + hint)
+
+
+def _filled(value: Any, names: Mapping[str, str]) -> Any:
+    """A value in its form on the wire with the names of images that have been uploaded."""
+    if isinstance(value, dict):
+        record = cast("dict[str, Any]", value)
+        name = record.get("image_name")
+        return {**record, "image_name": names[name]} if isinstance(name, str) and name in names else record
+    if isinstance(value, list):
+        return [_filled(item, names) for item in cast("list[Any]", value)]
+    return value
+
+
+async def _in_order(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of calls made at once; when one fails, none goes on behind the caller's back."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 async def _exists(server: ServerSide, reference: Reference) -> bool:
@@ -194,7 +289,7 @@ async def _exists(server: ServerSide, reference: Reference) -> bool:
         return await server.has_video(name)
     if reference.kind == "workflow":
         return await server.has_workflow(name)
-    return any(board["board_id"] == name for board in await server.boards())
+    return reference.kind == "model" or await server.has_board(name)
 
 
 def _name(reference: Reference) -> str:

@@ -7,6 +7,7 @@ images by their files; some generators need the server to draw their values.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.ivk_fields.pending import LocalImage
 
 _IDENTIFIER = ("key", "hash", "name", "base", "type")
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "other")}
 
 
@@ -29,26 +31,31 @@ class ServerSide:
         self._client = client
         self._models: list[dict[str, Any]] | None = None
         self._boards: list[dict[str, Any]] | None = None
+        self._there: dict[str, bool] = {}
+        self._uploading: dict[str, asyncio.Lock] = {}
+        self._asking = asyncio.Lock()  # those who ask the same thing at once share one answer
 
     async def models(self) -> list[dict[str, Any]]:
         """All model records."""
-        if self._models is None:
-            answer = await self._http.json("GET", "/api/v2/models/")
-            self._models = cast("list[dict[str, Any]]", answer["models"])
-        return self._models
+        async with self._asking:
+            if self._models is None:
+                answer = await self._http.json("GET", "/api/v2/models/")
+                self._models = cast("list[dict[str, Any]]", answer["models"])
+            return self._models
 
     async def boards(self) -> list[dict[str, Any]]:
         """All board records."""
-        if self._boards is None:
-            params = {"all": True, "include_archived": True}
-            self._boards = cast(
-                "list[dict[str, Any]]", await self._http.json("GET", "/api/v1/boards/", params=params)
-            )
-        return self._boards
+        async with self._asking:
+            if self._boards is None:
+                params = {"all": True, "include_archived": True}
+                self._boards = cast(
+                    "list[dict[str, Any]]", await self._http.json("GET", "/api/v1/boards/", params=params)
+                )
+            return self._boards
 
     async def has_image(self, name: str) -> bool:
         """Whether an image of that name exists."""
-        return await self._exists(f"/api/v1/images/i/{_quoted(name)}")
+        return await self._exists(_image(name))
 
     async def has_video(self, name: str) -> bool:
         """Whether a video of that name exists (6.14+)."""
@@ -58,6 +65,10 @@ class ServerSide:
         """Whether a workflow of that id is in the library."""
         return await self._exists(f"/api/v1/workflows/i/{_quoted(workflow_id)}")
 
+    async def has_board(self, board_id: str) -> bool:
+        """Whether there is a board of that id."""
+        return any(board["board_id"] == board_id for board in await self.boards())
+
     async def upload(self, image: LocalImage) -> str:
         """The name that a local image has on the server; it is uploaded if this client has not done so."""
         from invokeai_py_client.image.local import digest, read_local
@@ -65,18 +76,27 @@ class ServerSide:
         data = await asyncio.to_thread(read_local, image)
         mark = digest(data)
         uploads: dict[str, str] = self._client._uploads  # pyright: ignore[reportPrivateUsage]
-        known = uploads.get(mark)
-        if known is None or not await self.has_image(known):
-            record = await self._client.image_repo.upload(data, filename=image.name)
-            known = uploads[mark] = record.image_name
-        return known
+        async with self._uploading.setdefault(mark, asyncio.Lock()):
+            known = uploads.get(mark)
+            if known is None or not await self.has_image(known):
+                record = await self._client.image_repo.upload(data, filename=image.name)
+                known = uploads[mark] = record.image_name
+                self._there.pop(_image(known), None)
+            return known
 
-    async def board_id(self, name_or_id: str, place: str) -> str:
+    async def board_id(self, name_or_id: str, place: str, *, trust: bool = False) -> str:
         """The id of a board.
+
+        Args:
+            name_or_id: What the user calls it.
+            place: Where it stands, for messages.
+            trust: Whether to take what looks like an id for one, without asking the server.
 
         Raises:
             NotReadyError: There is none, or several have that name.
         """
+        if trust and _ID.fullmatch(name_or_id):
+            return name_or_id
         boards = await self.boards()
         if any(board["board_id"] == name_or_id for board in boards):
             return name_or_id
@@ -111,23 +131,32 @@ class ServerSide:
             return list(answer["prompts"])
         if generator.board_id is None:
             return []
-        names = await self._http.json(
-            "GET",
-            f"/api/v1/boards/{_quoted(generator.board_id)}/image_names",
-            params={"categories": _CATEGORIES[generator.category], "is_intermediate": False},
-        )
+        try:
+            names = await self._http.json(
+                "GET",
+                f"/api/v1/boards/{_quoted(generator.board_id)}/image_names",
+                params={"categories": _CATEGORIES[generator.category], "is_intermediate": False},
+            )
+        except NotFoundError:
+            return []  # the board is gone; whether that matters is not decided here
         return [{"image_name": name} for name in names]
 
     async def _exists(self, path: str) -> bool:
-        try:
-            await self._http.json("GET", path)
-        except NotFoundError:
-            return False
-        return True
+        if path not in self._there:
+            try:
+                await self._http.json("GET", path)
+            except NotFoundError:
+                self._there[path] = False
+            else:
+                self._there[path] = True
+        return self._there[path]
 
     @property
     def _http(self) -> Any:
         return self._client._http  # pyright: ignore[reportPrivateUsage]
+
+
+_NAMED = 8
 
 
 def identifier_of(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,8 +183,19 @@ def find_model(wanted: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -
     return None
 
 
-def model_by_name(text: str, fitting: Sequence[Mapping[str, Any]], place: str) -> Mapping[str, Any]:
+def model_by_name(
+    text: str,
+    fitting: Sequence[Mapping[str, Any]],
+    place: str,
+    others: Sequence[Mapping[str, Any]] = (),
+) -> Mapping[str, Any]:
     """The model that a user's text names, by key or name, among those that fit the field.
+
+    Args:
+        text: A key or a name.
+        fitting: The records of the models that fit.
+        place: The field, for messages.
+        others: All models of the server.
 
     Raises:
         ModelNotFoundError: None fits, or several have that name.
@@ -167,6 +207,11 @@ def model_by_name(text: str, fitting: Sequence[Mapping[str, Any]], place: str) -
     if found:
         keys = ", ".join(f"{m['key']} ({m['base']} {m['type']})" for m in found)
         raise ModelNotFoundError(f"{place}: {len(found)} models are called {text!r}; give a key: {keys}.")
+    for model in others:
+        if text in (model["key"], model["name"]):
+            raise ModelNotFoundError(
+                f"{place}: {text!r} is a {model['base']} {model['type']}, which does not fit.{they_fit(fitting)}"
+            )
     names = sorted({str(m["name"]) for m in fitting})
     close = get_close_matches(text, names, n=5, cutoff=0.4) or names[:8]
     hint = f" It has: {', '.join(map(repr, close))}." if close else " It has none that fits this field."
@@ -175,14 +220,26 @@ def model_by_name(text: str, fitting: Sequence[Mapping[str, Any]], place: str) -
 
 def missing_model(wanted: Mapping[str, Any], fitting: Sequence[Mapping[str, Any]], place: str) -> str:
     """A sentence about a model that the workflow names and the server lacks."""
-    names = sorted({str(m["name"]) for m in fitting})[:8]
-    hint = f"set it to one of {', '.join(map(repr, names))}" if names else "install one that fits"
+    hint = they_fit(fitting) or " Install one that fits."
     kind = f"{wanted.get('base')} {wanted.get('type')}"
-    return f"{place}: the server lacks the model {wanted.get('name')!r} ({kind}); {hint}."
+    return f"{place}: the server lacks the model {wanted.get('name')!r} ({kind}).{hint}"
+
+
+def they_fit(fitting: Sequence[Mapping[str, Any]]) -> str:
+    """A sentence that names models which a field takes; "" for none."""
+    names = sorted({str(model["name"]) for model in fitting})
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f" These fit: {', '.join(map(repr, names[:_NAMED]))}{more}."
 
 
 def _not_ready(finding: str) -> NotReadyError:
     return NotReadyError(finding, [finding])
+
+
+def _image(name: str) -> str:
+    return f"/api/v1/images/i/{_quoted(name)}"
 
 
 def _quoted(text: str) -> str:
