@@ -1,0 +1,162 @@
+"""Fields that name models."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fields import field_of, template
+
+from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.ivk_fields import IvkLoRAField, IvkModelIdentifierField
+from invokeai_py_client.ivk_fields.pending import ModelByName, find_pending, replace_pending
+from invokeai_py_client.models import BaseModelEnum, IvkDnnModel
+from invokeai_py_client.schema.template import ModelFilter
+
+IDENTIFIER = {"key": "k", "hash": "blake3:h", "name": "Dream", "base": "sdxl", "type": "main"}
+LORA = {"key": "l", "hash": "blake3:l", "name": "Ink", "base": "sd-1", "type": "lora"}
+RECORD = {**IDENTIFIER, "path": "/models/dream", "format": "diffusers", "variant": "normal", "file_size": 5}
+
+
+@pytest.mark.parametrize(
+    "value", [IDENTIFIER, RECORD, IvkDnnModel.from_api_response(RECORD), SimpleNamespace(**IDENTIFIER)]
+)
+def test_a_model_by_its_record(value: Any) -> None:
+    field = IvkModelIdentifierField(value)
+    assert field.to_api_format() == IDENTIFIER
+    assert type(field.to_api_format()["base"]) is str
+    assert field.display_value == "Dream"
+    assert field.reusable_value == IDENTIFIER
+
+
+def test_the_part_of_a_model_stays() -> None:
+    field = IvkModelIdentifierField({**IDENTIFIER, "submodel_type": "vae"})
+    assert field.to_api_format() == {**IDENTIFIER, "submodel_type": "vae"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Dream", "Dream"),
+        (" Dream ", "Dream"),
+        ({"key": "k"}, "k"),
+        (ModelByName("x"), "x"),
+        (IvkDnnModel(key="k", name="n", base=BaseModelEnum.SDXL, type="main"), "k"),
+    ],
+)
+def test_a_model_by_name_or_key_is_looked_up_later(value: Any, text: str) -> None:
+    field = IvkModelIdentifierField(value)
+    assert field.value == ModelByName(text)
+    assert field.display_value == field.reusable_value == text
+    with pytest.raises(InputValueError, match="not looked up"):
+        field.to_api_format()
+    assert field.validate_field()
+
+
+@pytest.mark.parametrize(
+    "value", ["", "  ", 5, {}, {"name": "Dream"}, {"key": ""}, [], None.__class__, object()]
+)
+def test_what_is_no_model(value: Any) -> None:
+    with pytest.raises(InputValueError, match="a model's name or key"):
+        IvkModelIdentifierField(value)
+
+
+FILTER = ModelFilter(
+    base=("sdxl",), type=("main",), variant=("normal",), format=("diffusers",), provider_id=None
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({}, True),
+        ({"base": "sd-1"}, False),
+        ({"type": "vae"}, False),
+        ({"variant": "inpaint"}, False),
+        ({"variant": None}, True),  # the editor only asks those that have a variant
+        ({"format": "checkpoint"}, False),
+        ({"provider_id": "p"}, True),
+    ],
+)
+def test_which_models_fit(changes: dict[str, Any], fits: bool) -> None:
+    field = IvkModelIdentifierField(template=template("ModelIdentifierField", models=FILTER))
+    assert field.accepts_model({**RECORD, **changes}) is fits
+
+
+def test_which_external_models_fit() -> None:
+    only = ModelFilter(provider_id=("gemini",))
+    field = IvkModelIdentifierField(template=template("ModelIdentifierField", models=only))
+    assert field.accepts_model({**RECORD, "provider_id": "gemini"})
+    assert not field.accepts_model(RECORD)
+    anything = IvkModelIdentifierField(template=template("ModelIdentifierField"))
+    assert anything.accepts_model({"base": "new", "type": "new"})
+
+
+def test_a_model_that_cannot_fit_is_refused_at_once() -> None:
+    field = field_of("sdxl_model_loader.model", node_label="Loader")
+    assert "sdxl" in field.allowed and "main" in field.allowed
+    with pytest.raises(InputValueError, match="'Ink' is a model of base 'sd-1'; it should be 'sdxl'"):
+        field.value = LORA
+    field.value = IDENTIFIER
+    assert field.validate_field()
+
+
+@pytest.mark.parametrize(
+    ("value", "weight"),
+    [
+        (LORA, 0.75),
+        ((LORA, 0.5), 0.5),
+        ([LORA, 1], 1),
+        ({"lora": LORA, "weight": -0.3}, -0.3),
+        ({"lora": LORA}, 0.75),
+    ],
+)
+def test_a_lora_and_its_weight(value: Any, weight: float) -> None:
+    field = IvkLoRAField(value)
+    assert field.to_api_format() == {"lora": LORA, "weight": weight}
+    assert field.display_value == ("Ink", weight)
+    assert IvkLoRAField(field.reusable_value).value == field.value
+
+
+@pytest.mark.parametrize("value", [(LORA, "heavy"), (LORA, None), ("", 0.5), 5, (LORA, True), (LORA, 0.5, 1)])
+def test_what_is_no_lora(value: Any) -> None:
+    with pytest.raises(InputValueError, match=r"weight should be|a model's name"):
+        IvkLoRAField(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("Ink", [("Ink", 0.75)]),
+        (("Ink", 0.5), [("Ink", 0.5)]),
+        (["Ink", "Oil"], [("Ink", 0.75), ("Oil", 0.75)]),
+        ([("Ink", 0.5), {"lora": "Oil", "weight": 1}], [("Ink", 0.5), ("Oil", 1)]),
+        ([], []),
+    ],
+)
+def test_lists_of_loras(value: Any, names: list[tuple[str, float]]) -> None:
+    field = field_of("lora_collection_loader.loras")
+    field.value = value
+    assert [(ModelByName(name), weight) for name, weight in names] == [
+        (one["lora"], one["weight"]) for one in field.value or ()
+    ]
+    again = field_of("lora_collection_loader.loras")
+    again.value = field.reusable_value
+    assert again.value == field.value
+
+
+def test_names_inside_lists_are_completed_in_place() -> None:
+    field = field_of("lora_collection_loader.loras")
+    field.value = ["Ink", LORA, ("Ink", 0.2)]
+    assert find_pending(field.value) == [ModelByName("Ink")]
+    field.value = replace_pending(field.value, {ModelByName("Ink"): {**LORA, "key": "new"}})
+    wire = field.to_api_format()
+    assert [one["lora"]["key"] for one in wire] == ["new", "l", "new"]
+    assert [one["weight"] for one in wire] == [0.75, 0.75, 0.2]
+
+
+def test_a_lora_that_is_none_is_refused_in_a_list_with_its_place() -> None:
+    field = field_of("lora_collection_loader.loras")
+    with pytest.raises(InputValueError, match=r"item 1 .*'Dream' is a model of type 'main'"):
+        field.value = [LORA, {**IDENTIFIER, "base": "sd-1"}]
