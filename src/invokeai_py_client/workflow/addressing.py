@@ -17,6 +17,7 @@ from invokeai_py_client.errors import AmbiguousInputError, UnknownInputError
 from invokeai_py_client.workflow.loaded import Key
 
 _MOST = 12
+_CLOSE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class PlaceIndex:
     def __init__(self, form: Sequence[Place], everything: Callable[[], Sequence[Place]]) -> None:
         self._form = form
         self._everything = everything
+        self._whole: Sequence[Place] | None = None
         self._tables: dict[str, dict[str, list[Place]]] = {}
 
     def find(self, name: str) -> Place:
@@ -120,18 +122,24 @@ class PlaceIndex:
 
     def place(self, key: Key) -> Place | None:
         """The place of an input."""
-        found = self._table("key", self._everything, lambda place: (_joined(*place.key),))
+        found = self._table("key", self._all, lambda place: (_joined(*place.key),))
         return next((one for one in found.get(_joined(*key), ()) if one.key == key), None)
+
+    @property
+    def others(self) -> list[Place]:
+        """The settable inputs that the form does not show."""
+        return [place for place in self._all() if place.settable and not place.in_form]
 
     # ------------------------------------------------------------------ inside
 
     def _tiers(self, name: str) -> Iterator[Sequence[Place]]:
         """The inputs that a name could mean, best reading first."""
         wanted = word(name)
-        form, everything = self._whole_form, self._everything
+        form, everything = self._whole_form, self._all
         if "." in name:
             yield self._table("key", everything, lambda p: (_joined(*p.key),)).get(name, ())
         yield self._table("label", form, lambda p: (p.label,)).get(name, ())
+        yield self._table("label case", form, lambda p: (p.label.casefold(),)).get(name.casefold(), ())
         yield self._table("label word", form, lambda p: (word(p.label),)).get(wanted, ())
         yield self._table("field", form, lambda p: (word(p.field_name),)).get(wanted, ())
         yield self._table("node", self._alone_in_form, lambda p: map(word, p.node_names)).get(wanted, ())
@@ -145,7 +153,7 @@ class PlaceIndex:
         """What ``node.field`` means; dots can be part of either name."""
         known = self._table(
             table,
-            self._everything,
+            self._all,
             lambda p: (_joined(word(node), word(last(p))) for node in p.node_names if node),
         )
         pieces = name.split(".")
@@ -162,14 +170,21 @@ class PlaceIndex:
         places: Callable[[], Sequence[Place]],
         names: Callable[[Place], Iterable[str]],
     ) -> dict[str, list[Place]]:
-        table = self._tables.get(name)
-        if table is None:
-            table = self._tables[name] = {}
-            for place in places():
-                for one in dict.fromkeys(names(place)):
-                    if one:
-                        table.setdefault(one, []).append(place)
+        known = self._tables.get(name)
+        if known is not None:
+            return known
+        table: dict[str, list[Place]] = {}
+        for place in places():
+            for one in dict.fromkeys(names(place)):
+                if one:
+                    table.setdefault(one, []).append(place)
+        self._tables[name] = table  # not before it is whole: another thread may look
         return table
+
+    def _all(self) -> Sequence[Place]:
+        if self._whole is None:
+            self._whole = self._everything()
+        return self._whole
 
     def _whole_form(self) -> Sequence[Place]:
         return self._form
@@ -181,7 +196,7 @@ class PlaceIndex:
         return [place for place in self._form if counts[place.key[0]] == 1]
 
     def _settable(self) -> list[Place]:
-        return [place for place in self._everything() if place.settable]
+        return [place for place in self._all() if place.settable]
 
     def _ambiguous(self, name: str, found: Sequence[Place]) -> AmbiguousInputError:
         candidates = [self.distinct_name(place) for place in found]
@@ -196,15 +211,19 @@ class PlaceIndex:
     def _unknown(self, name: str) -> UnknownInputError:
         known: dict[str, tuple[str, Place]] = {}
         for place in (*self._form, *self._settable()):
-            for one in (place.label, place.field_name, place.address):
+            nodes = place.node_names if "." in name else ()
+            dotted = [f"{node}.{place.field_name}" for node in nodes if node]
+            for one in (place.label, place.field_name, place.address, *dotted):
                 known.setdefault(word(one), (one if place.in_form else place.address, place))
-        close = get_close_matches(word(name), list(known), n=8, cutoff=0.55)
+        wanted = word(name)
+        close = get_close_matches(wanted, list(known), n=8, cutoff=0.55)
+        close += [one for one in known if len(wanted) > 2 and wanted in one and one not in close]
         found = [known[one] for one in close]
         kind = "Close names"
         if not found:
-            found, kind = [(place.label, place) for place in self._form[:10]], "Its form has"
+            found, kind = [(place.label, place) for place in self._form[:_CLOSE]], "Its form has"
         usable = (one if self.means(one, place) else self.distinct_name(place) for one, place in found)
-        candidates = list(dict.fromkeys(usable))[:10]
+        candidates = list(dict.fromkeys(usable))[:_CLOSE]
         hint = f" {kind}: {', '.join(map(repr, candidates))}." if candidates else ""
         return UnknownInputError(f"The workflow has no input {name!r}.{hint}", name, candidates)
 

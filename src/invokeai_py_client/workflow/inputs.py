@@ -152,7 +152,7 @@ class InputSet:
 
     def everything(self) -> list[WorkflowInput]:
         """The form's inputs, then every other field that takes a value, node by node."""
-        others = [p.key for p in self._all_places() if p.settable and not p.in_form]
+        others = [place.key for place in self._index.others]
         return [self._input(key) for key in (*self._order, *others)]
 
     def set(self, values: Mapping[Any, Any]) -> None:

@@ -32,6 +32,17 @@ def input_row(item: WorkflowInput) -> dict[str, Any]:
     }
 
 
+def type_word(kind: str) -> str:
+    """A type as people say it: ``ModelIdentifierField`` as "Model", ``ImageField[]`` as "Image list"."""
+    name = kind.rstrip("|[]")
+    word = (
+        name.removesuffix("IdentifierField") if name == "ModelIdentifierField" else name.removesuffix("Field")
+    )
+    if kind.endswith("|[]"):
+        return f"{word} or list"
+    return f"{word} list" if kind.endswith("[]") else word
+
+
 def plain_value(item: WorkflowInput) -> Any:
     """An input's value as JSON data; None where it has none."""
     try:
@@ -42,12 +53,21 @@ def plain_value(item: WorkflowInput) -> Any:
 
 def inputs_table(name: str, items: Iterable[WorkflowInput]) -> Table:
     """A table for a terminal."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(name), title_justify="left", title_style="bold", header_style="bold")
+    table = Table(
+        title=Text(name),
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column in _COLUMNS:
-        table.add_column(column, justify="right" if column == "#" else "left", overflow="fold")
+        short = column in ("#", "type")  # these stay whole; the others share what is left
+        table.add_column(column, justify="right" if column == "#" else "left", overflow="fold", no_wrap=short)
     for cells in _rows(items):
         table.add_row(*(Text(cell) for cell in cells))
     return table
@@ -79,7 +99,7 @@ def _rows(items: Iterable[WorkflowInput]) -> list[Sequence[str]]:
         (
             "" if item.input_index is None else str(item.input_index),
             item.label + (" *" if item.required else ""),
-            item.type,
+            type_word(item.type),
             "(connected)" if item.connected else _short(plain_value(item)),
             item.field.allowed,
         )
