@@ -222,13 +222,15 @@ async def _checked_references(
         for reference in references(loaded, values, schema)
         if (reference.node_id, reference.field) not in found.blamed and _name(reference) not in uploads
     ]
-    there = await _in_order(_exists(server, reference) for reference in wanted)
+    names = list(dict.fromkeys((one.kind, _name(one)) for one in wanted if one.kind != "model"))
+    answers = await _in_order(_exists(server, kind, name) for kind, name in names)
+    there = dict(zip(names, answers, strict=True))
     translated: dict[Key, Any] = {}
-    for reference, exists in zip(wanted, there, strict=True):
+    for reference in wanted:
         key = (reference.node_id, reference.field)
         place = f"{label_of(loaded.nodes[reference.node_id], schema)}.{reference.field}"
         if reference.kind != "model":
-            if not exists:
+            if not there[reference.kind, _name(reference)]:
                 found.others.append(f"{place}: the server has no {reference.kind} {_name(reference)!r}.")
             continue
         models = await server.models()
@@ -281,15 +283,14 @@ async def _in_order(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         raise
 
 
-async def _exists(server: ServerSide, reference: Reference) -> bool:
-    name = _name(reference)
-    if reference.kind == "image":
+async def _exists(server: ServerSide, kind: str, name: str) -> bool:
+    if kind == "image":
         return await server.has_image(name)
-    if reference.kind == "video":
+    if kind == "video":
         return await server.has_video(name)
-    if reference.kind == "workflow":
+    if kind == "workflow":
         return await server.has_workflow(name)
-    return reference.kind == "model" or await server.has_board(name)
+    return await server.has_board(name)
 
 
 def _name(reference: Reference) -> str:

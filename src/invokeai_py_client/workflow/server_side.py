@@ -210,7 +210,7 @@ def model_by_name(
     for model in others:
         if text in (model["key"], model["name"]):
             raise ModelNotFoundError(
-                f"{place}: {text!r} is a {model['base']} {model['type']}, which does not fit.{they_fit(fitting)}"
+                f"{place}: {text!r} is {model['base']} {model['type']}, which does not fit.{they_fit(fitting)}"
             )
     names = sorted({str(m["name"]) for m in fitting})
     close = get_close_matches(text, names, n=5, cutoff=0.4) or names[:8]

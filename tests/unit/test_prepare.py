@@ -1,0 +1,416 @@
+"""From inputs to a request: what the server is asked, what it lacks, what is uploaded when."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_server import FakeServer, identifier, model
+from workflows import workflow
+
+from invokeai_py_client.errors import (
+    APIRequestError,
+    ModelNotFoundError,
+    NotReadyError,
+    ServerError,
+    UnknownNodeError,
+    UsageError,
+)
+from invokeai_py_client.schema.reference import reference_schema
+from invokeai_py_client.workflow.definition import WorkflowDefinition
+from invokeai_py_client.workflow.inputs import InputSet
+from invokeai_py_client.workflow.load import load_workflow
+from invokeai_py_client.workflow.prepare import prepare_request
+
+DREAM, OTHER, XL = model("m1", "Dream"), model("m2", "Other"), model("x1", "Big", "sdxl")
+VAE, INK, OIL = (
+    model("v1", "Vae", kind="vae"),
+    model("l1", "Ink", kind="lora"),
+    model("l2", "Oil", kind="lora"),
+)
+MODELS = [DREAM, OTHER, XL, VAE, INK, OIL]
+BOARD = "3f2b8a52-3f5a-4b0e-9f4e-0c8f0a7f0001"
+
+
+def nodes(**changes: Any) -> dict[str, tuple[str, dict[str, Any]]]:
+    return {
+        "loader": ("main_model_loader", {"model": changes.get("model", identifier(DREAM))}),
+        "loras": ("lora_collection_loader", {"loras": changes.get("loras", [])}),
+        "vae": ("vae_loader", {"vae_model": changes.get("vae", identifier(VAE))}),
+        "save": (
+            "save_image",
+            {"image": changes.get("image", {"image_name": "a.png"}), "board": changes.get("board", "auto")},
+        ),
+    }
+
+
+async def prepared(
+    server: FakeServer,
+    values: dict[Any, Any] | None = None,
+    given: dict[str, Any] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    schema = reference_schema()
+    edges = ["loader.unet -> loras.unet", "loader.clip -> loras.clip"]
+    document = workflow("Test", given or nodes(), edges if given is None or "loras" in given else [], [])
+    loaded = load_workflow(WorkflowDefinition.from_dict(document), schema)
+    inputs = InputSet(loaded, schema)
+    inputs.set(values or {})
+    return await prepare_request(server.client, loaded, schema, inputs, **options)
+
+
+def of(body: dict[str, Any], node: str, field: str) -> Any:
+    return body["batch"]["graph"]["nodes"][node].get(field)
+
+
+def server(**known: Any) -> FakeServer:
+    here: dict[str, Any] = {
+        "models": MODELS,
+        "images": {"a.png"},
+        "boards": {BOARD: "Portraits", "b2": "Two"},
+    }
+    return FakeServer(**here | known)
+
+
+# ------------------------------------------------------------------ models
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"key": "m1", "hash": "?", "name": "?"},  # the key alone
+        {"key": "far", "hash": "blake3:m1", "name": "Renamed"},  # the hash alone
+        {"key": "far", "hash": "random:1", "name": "Dream"},  # name, base and type
+        {"key": "far", "hash": "blake3:m1", "name": "Other"},  # a hash before a name
+    ],
+)
+async def test_a_foreign_model_gets_this_servers_key(foreign: dict[str, str]) -> None:
+    body = await prepared(server(), given=nodes(model=identifier(DREAM, **foreign)))
+    assert of(body, "loader", "model")["key"] == "m1"
+    if foreign["key"] != "m1":
+        assert of(body, "loader", "model") == identifier(DREAM)
+        (attached,) = [node for node in body["batch"]["workflow"]["nodes"] if node["id"] == "loader"]
+        assert attached["data"]["inputs"]["model"]["value"]["key"] == "m1"
+
+
+async def test_a_random_hash_proves_nothing() -> None:
+    known = server(models=[model("m9", "Else", hash="random:1"), VAE])
+    with pytest.raises(ModelNotFoundError):
+        await prepared(known, given=nodes(model=identifier(DREAM, key="far", hash="random:1")))
+
+
+async def test_a_foreign_model_keeps_the_part_it_names() -> None:
+    foreign = {**identifier(DREAM, key="far"), "submodel_type": "unet"}
+    body = await prepared(server(), given=nodes(model=foreign))
+    assert of(body, "loader", "model") == {**identifier(DREAM), "submodel_type": "unet"}
+
+
+async def test_foreign_models_in_lists_are_translated_one_by_one() -> None:
+    loras = [
+        {"lora": identifier(INK, key="far"), "weight": 0.3},
+        {"lora": identifier(OIL), "weight": 0.4},
+        {"lora": identifier(OIL, key="farther"), "weight": 0.5},
+    ]
+    body = await prepared(server(), given=nodes(loras=loras))
+    assert [(one["lora"]["key"], one["weight"]) for one in of(body, "loras", "loras")] == [
+        ("l1", 0.3),
+        ("l2", 0.4),
+        ("l2", 0.5),
+    ]
+
+
+async def test_what_is_known_goes_out_as_it_came() -> None:
+    own = identifier(DREAM, name="What the author calls it")
+    body = await prepared(server(), given=nodes(model=own))
+    assert of(body, "loader", "model") == own
+
+
+async def test_a_missing_model_is_named_with_those_that_fit() -> None:
+    lost = identifier(model("gone", "Lost"))
+    gone = {"lora": identifier(model("g", "Gone", kind="lora")), "weight": 1}
+    with pytest.raises(ModelNotFoundError) as caught:
+        await prepared(server(), given=nodes(model=lost, loras=[gone]))
+    lines = str(caught.value).split("\n")
+    assert (
+        lines[0]
+        == "loader.model: the server lacks the model 'Lost' (sd-1 main). These fit: 'Dream', 'Other'."
+    )
+    assert lines[1].startswith(
+        "loras.loras: the server lacks the model 'Gone' (sd-1 lora). These fit: 'Ink', 'Oil'."
+    )
+
+
+@pytest.mark.parametrize(("text", "key"), [("Dream", "m1"), ("dream", "m1"), ("m2", "m2")])
+async def test_a_model_by_name_or_key(text: str, key: str) -> None:
+    body = await prepared(server(), {"loader.model": text})
+    assert of(body, "loader", "model")["key"] == key
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Drem", r"loader\.model: the server has no model 'Drem' that fits\. It has: 'Dream'\.$"),
+        ("Vae", r"'Vae' is sd-1 vae, which does not fit\. These fit: 'Dream', 'Other', 'Twice'\.$"),
+        ("Big", r"'Big' is sdxl main, which does not fit"),
+        ("Twice", r"2 models are called 'Twice'; give a key: t1 \(sd-1 main\), t2 \(sd-1 main\)\.$"),
+    ],
+)
+async def test_a_model_by_a_name_that_will_not_do(text: str, says: str) -> None:
+    twins = [model("t1", "Twice"), model("t2", "Twice")]
+    with pytest.raises(ModelNotFoundError, match=says):
+        await prepared(server(models=[*MODELS, *twins]), {"loader.model": text})
+
+
+async def test_loras_by_name_with_weights() -> None:
+    body = await prepared(server(), {"loras.loras": [("Ink", 0.3), "Oil"]})
+    assert of(body, "loras", "loras") == [
+        {"lora": identifier(INK), "weight": 0.3},
+        {"lora": identifier(OIL), "weight": 0.75},
+    ]
+
+
+async def test_a_model_that_is_not_set_says_which_would_do() -> None:
+    given = nodes()
+    given["loader"] = ("main_model_loader", {})
+    with pytest.raises(NotReadyError, match=r"loader \(loader\), model: it has .*'Dream', 'Other'\."):
+        await prepared(server(), given=given)
+    with pytest.raises(NotReadyError, match="The server has none that fits"):
+        await prepared(server(models=[VAE]), given=given)
+
+
+# ------------------------------------------------------------------ what else must be there
+
+
+async def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "new.png"
+    file.write_bytes(b"x")
+    known = server()
+    given = nodes(
+        model=identifier(model("gone", "Lost")), board={"board_id": "lost"}, image={"image_name": "lost.png"}
+    )
+    given["scale"] = ("img_scale", {"image": {"image_name": "a.png"}, "scale_factor": -1})
+    given["lone"] = ("img_blur", {})
+    with pytest.raises(NotReadyError) as caught:
+        await prepared(
+            known, {"vae.vae_model": "Nothing", "lone.image": file, "save.board": "Porträts"}, given
+        )
+    text = str(caught.value)
+    assert text.startswith("The workflow 'Test' cannot run yet:\n- ")
+    for part in (
+        "'Lost'",
+        "vae.vae_model: the server has no model 'Nothing'",
+        "save.board: the server has no board 'Porträts'. Close names: 'Portraits'",
+        "save.image: the server has no image 'lost.png'",
+        "scale (scale), scale_factor",
+    ):
+        assert sum(part in finding for finding in caught.value.findings) == 1, part
+    assert len(caught.value.findings) == 5
+    assert known.uploaded == []
+
+
+async def test_node_types_that_the_server_lacks_come_first() -> None:
+    known, schema = server(), reference_schema()
+    document = workflow("Test", nodes(model=identifier(model("gone", "Lost"))), [], [])
+    document["nodes"][0]["data"]["type"] = "loader_of_tomorrow"
+    loaded = load_workflow(WorkflowDefinition.from_dict(document), schema)
+    with pytest.raises(UnknownNodeError, match="loader_of_tomorrow"):
+        await prepare_request(known.client, loaded, schema, InputSet(loaded, schema))
+    assert known.asked == []
+
+
+async def test_runs_must_be_one_or_more() -> None:
+    with pytest.raises(UsageError, match="runs must be 1 or more"):
+        await prepared(server(), runs=0)
+
+
+async def test_each_question_is_asked_once() -> None:
+    known = server()
+    loras = [{"lora": identifier(INK, key="a"), "weight": 1}, {"lora": identifier(OIL, key="b"), "weight": 1}]
+    given = nodes(loras=loras, board={"board_id": BOARD})
+    given["again"] = ("save_image", {"image": {"image_name": "a.png"}, "board": {"board_id": BOARD}})
+    await prepared(known, given=given)
+    assert sorted(known.asked) == ["/api/v1/boards/", "/api/v1/images/i/a.png", "/api/v2/models/"]
+
+
+# ------------------------------------------------------------------ boards
+
+
+@pytest.mark.parametrize(
+    ("board", "wire"),
+    [("Portraits", {"board_id": BOARD}), ("b2", {"board_id": "b2"}), ("none", None), ("auto", None)],
+)
+async def test_boards_by_name_or_id(board: str, wire: Any) -> None:
+    body = await prepared(server(), {"save.board": board})
+    assert of(body, "save", "board") == wire
+
+
+@pytest.mark.parametrize(
+    ("auto", "wire"),
+    [("Portraits", {"board_id": BOARD}), (BOARD, {"board_id": BOARD}), (None, None), ("none", None)],
+)
+async def test_where_auto_goes(auto: str | None, wire: Any) -> None:
+    assert of(await prepared(server(), auto_board=auto), "save", "board") == wire
+
+
+async def test_boards_of_the_same_name_need_an_id() -> None:
+    known = server(boards={"b1": "Twice", "b2": "Twice"})
+    with pytest.raises(NotReadyError, match="2 boards are called 'Twice'; give an id: b1, b2"):
+        await prepared(known, auto_board="Twice")
+
+
+# ------------------------------------------------------------------ images
+
+
+async def test_an_image_is_uploaded_once_per_content(tmp_path: Path) -> None:
+    one, same, other = (tmp_path / name for name in ("one.png", "same.png", "other.png"))
+    one.write_bytes(b"1")
+    same.write_bytes(b"1")
+    other.write_bytes(b"2")
+    given = {"all": ("image_collection", {}), "blur": ("img_blur", {})}
+    known = server()
+    values = {"all.images": [one, "a.png", same, other, b"2"], "blur.image": same}
+    body = await prepared(known, values, given)
+    assert sorted(known.uploaded) == [b"1", b"2"]
+    names = [image["image_name"] for image in of(body, "all", "images")]
+    assert names[1] == "a.png"
+    assert names[0] == names[2] == of(body, "blur", "image")["image_name"]
+    assert names[3] == names[4]
+    assert set(names) <= known.images
+    await prepared(known, values, given)
+    assert len(known.uploaded) == 2
+
+
+async def test_an_uploaded_image_that_is_gone_is_uploaded_again() -> None:
+    known, given = server(), {"blur": ("img_blur", {})}
+    body = await prepared(known, {"blur.image": b"1"}, given)
+    known.images.discard(of(body, "blur", "image")["image_name"])
+    body = await prepared(known, {"blur.image": b"1"}, given)
+    assert len(known.uploaded) == 2
+    assert of(body, "blur", "image")["image_name"] in known.images
+
+
+async def test_nothing_is_uploaded_before_all_is_well() -> None:
+    known = server()
+    given = nodes(model=identifier(model("gone", "Lost")))
+    with pytest.raises(ModelNotFoundError):
+        await prepared(known, {"save.image": b"1"}, given)
+    assert known.uploaded == []
+
+
+async def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(b"1")
+    schema = reference_schema()
+    document = workflow("Test", {"blur": ("img_blur", {})}, [], [])
+    loaded = load_workflow(WorkflowDefinition.from_dict(document), schema)
+    inputs = InputSet(loaded, schema)
+    inputs.set({"blur.image": file})
+    file.unlink()
+    with pytest.raises(UsageError, match="cannot be read"):
+        await prepare_request(server().client, loaded, schema, inputs)
+
+
+async def test_when_an_upload_fails_no_other_goes_on() -> None:
+    class Full(FakeServer):
+        async def upload(self, data: bytes, *, filename: str) -> Any:
+            if data == b"bad":
+                raise ServerError(500, None, "disk full")
+            await asyncio.sleep(3600)
+            raise AssertionError("it was to be cancelled")
+
+    known = Full(images={"a.png"})
+    before = len(asyncio.all_tasks())
+    with pytest.raises(APIRequestError, match="disk full"):
+        await prepared(known, {"all.images": [b"slow", b"bad"]}, {"all": ("image_collection", {})})
+    assert len(asyncio.all_tasks()) == before
+
+
+# ------------------------------------------------------------------ without validation
+
+
+async def test_without_validation_the_server_is_not_asked() -> None:
+    known = server()
+    given = nodes(
+        model=identifier(model("gone", "Lost")), image={"image_name": "lost.png"}, board={"board_id": "lost"}
+    )
+    body = await prepared(
+        known, {"loras.loras": []}, given, validate=False, auto_board=BOARD.replace("0001", "0009")
+    )
+    assert known.asked == []
+    assert of(body, "loader", "model")["key"] == "gone"
+    assert of(body, "save", "image") == {"image_name": "lost.png"}
+
+
+async def test_without_validation_a_boards_id_is_believed() -> None:
+    known = server()
+    body = await prepared(known, {"save.board": BOARD.replace("0001", "0009")}, validate=False)
+    assert of(body, "save", "board") == {"board_id": BOARD.replace("0001", "0009")}
+    assert known.asked == []
+
+
+async def test_without_validation_only_names_are_looked_up() -> None:
+    known = server()
+    body = await prepared(
+        known, {"save.board": "Two", "loader.model": "Other", "save.image": b"1"}, validate=False
+    )
+    assert (of(body, "save", "board"), of(body, "loader", "model")["key"]) == ({"board_id": "b2"}, "m2")
+    assert sorted(known.asked) == ["/api/v1/boards/", "/api/v2/models/"]
+    assert known.uploaded == [b"1"]
+
+
+async def test_without_validation_a_name_that_nobody_knows_is_still_an_error() -> None:
+    with pytest.raises(ModelNotFoundError):
+        await prepared(server(), {"loader.model": "Nothing"}, validate=False)
+
+
+# ------------------------------------------------------------------ generators
+
+
+def generated(
+    kind: str, settings: dict[str, Any], batch: str, field: str, out: str
+) -> tuple[dict[str, Any], list[str]]:
+    family = kind.split("_")[0]
+    given = {
+        "gen": (kind, {"generator": settings}),
+        "batch": (f"{family}_batch", {"batch_group_id": "None"}),
+        "use": (batch, {}),
+    }
+    return given, [f"gen.{family}s -> batch.{family}s", f"batch.{out} -> use.{field}"]
+
+
+async def body_of(
+    known: FakeServer, given: dict[str, Any], edges: list[str], **options: Any
+) -> dict[str, Any]:
+    schema = reference_schema()
+    loaded = load_workflow(WorkflowDefinition.from_dict(workflow("Test", given, edges, [])), schema)
+    return await prepare_request(known.client, loaded, schema, InputSet(loaded, schema), **options)
+
+
+BOARD_IMAGES = {"type": "image_generator_images_from_board", "board_id": "b2", "category": "images"}
+PROMPTS = {"type": "string_generator_dynamic_prompts_random", "input": "{a|b}", "count": 2, "seed": 5}
+
+
+async def test_the_images_of_a_board_are_asked_for() -> None:
+    given, edges = generated("image_generator", BOARD_IMAGES, "img_blur", "image", "image")
+    body = await body_of(server(board_images={"b2": ["x.png", "y.png"]}), given, edges)
+    ((datum,),) = body["batch"]["data"]
+    assert datum["items"] == [{"image_name": "x.png"}, {"image_name": "y.png"}]
+
+
+async def test_a_board_that_is_gone_generates_nothing() -> None:
+    given, edges = generated("image_generator", BOARD_IMAGES, "img_blur", "image", "image")
+    known = server(boards={})
+    with pytest.raises(NotReadyError, match=r"gen\.generator: the server has no board 'b2'"):
+        await body_of(known, given, edges)
+    await body_of(known, given, edges, validate=False)
+
+
+async def test_prompts_are_drawn_by_the_server() -> None:
+    given, edges = generated("string_generator", PROMPTS, "string", "value", "value")
+    known = server(prompts=["a", "b"])
+    body = await body_of(known, given, edges)
+    ((datum,),) = body["batch"]["data"]
+    assert datum["items"] == ["a", "b"]
+    assert known.bodies == [{"prompt": "{a|b}", "max_prompts": 2, "combinatorial": False, "seed": 5}]
