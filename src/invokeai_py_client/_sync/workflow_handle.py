@@ -115,6 +115,23 @@ class WorkflowHandle(Face[AsyncWorkflowHandle]):
         """Which inputs of a kept index map are unchanged, moved, missing or new."""
         return self._impl.verify_input_index_map(kept)
 
+    def sync_dnn_model(
+        self, by_name: bool = True, by_base: bool = True
+    ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Put this server's models in the place of those that the workflow brought from another one.
+
+        A run does so by itself where the server has the very same model under another key. This also takes
+        models that are not the same, so look at what it changed.
+
+        Args:
+            by_name: Whether a model of the same name and type will do.
+            by_base: Whether, failing that, the first model of the same base and type will do.
+
+        Returns:
+            For each model that was changed its identifier before and after.
+        """
+        return self._call(self._impl.sync_dnn_model(by_name, by_base))
+
     def enqueue_request(
         self,
         values: Values | None = None,

@@ -132,6 +132,32 @@ class AsyncWorkflowHandle(AsyncObject):
         """Which inputs of a kept index map are unchanged, moved, missing or new."""
         return verify_input_index_map(self.inputs, kept)
 
+    async def sync_dnn_model(
+        self, by_name: bool = True, by_base: bool = True
+    ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Put this server's models in the place of those that the workflow brought from another one.
+
+        A run does so by itself where the server has the very same model under another key. This also takes
+        models that are not the same, so look at what it changed.
+
+        Args:
+            by_name: Whether a model of the same name and type will do.
+            by_base: Whether, failing that, the first model of the same base and type will do.
+
+        Returns:
+            For each model that was changed its identifier before and after.
+        """
+        from invokeai_py_client.workflow.model_sync import model_changes
+        from invokeai_py_client.workflow.server_side import ServerSide
+
+        models = await ServerSide(self._client).models()
+        changes = model_changes(
+            self._loaded, self._schema, self.inputs, models, by_name=by_name, by_base=by_base
+        )
+        for change in changes:
+            self.inputs.at(change.key).field.keep(change.value)
+        return [(change.before, change.after) for change in changes]
+
     # ------------------------------------------------------------------ requests
 
     async def enqueue_request(

@@ -1,0 +1,214 @@
+"""Inputs as maps and tables, and the models in them put in place."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from fake_server import FakeServer, identifier, model
+from rich.console import Console
+from workflows import workflow
+
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.schema.reference import reference_schema
+from invokeai_py_client.workflow.definition import WorkflowDefinition
+from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
+from invokeai_py_client.workflow.index_map import export_input_index_map, verify_input_index_map
+from invokeai_py_client.workflow.inputs import InputSet
+from invokeai_py_client.workflow.load import load_workflow
+from invokeai_py_client.workflow.table import input_row, inputs_html, inputs_table, inputs_text, type_word
+
+INK, OIL = model("l1", "Ink", kind="lora"), model("l2", "Oil", kind="lora")
+MODELS = [model("m0", "First"), model("m1", "Dream"), model("x1", "Dream", "sdxl"), INK, OIL]
+FAR = {"key": "far", "hash": "blake3:far"}
+NODES: dict[str, tuple[str, dict[str, Any]]] = {
+    "loader": ("main_model_loader", {"model": identifier(MODELS[1], **FAR)}),
+    "loras": ("lora_collection_loader", {"loras": []}),
+    "denoise": ("denoise_latents", {"steps": 30, "scheduler": "euler"}),
+    "noise": ("noise", {"seed": 1}),
+    "width": ("integer", {"value": 8}),
+}
+FORM = [
+    ("denoise", "steps"),
+    ("loader", "model"),
+    ("noise", "width"),
+    ("loras", "loras"),
+    ("denoise", "scheduler"),
+]
+EDGES = ["loader.unet -> denoise.unet", "width.value -> noise.width"]
+
+
+def handle(form: Any = FORM, server: FakeServer | None = None, **nodes: Any) -> AsyncWorkflowHandle:
+    schema = reference_schema()
+    definition = WorkflowDefinition.from_dict(
+        workflow(
+            "A <b>workflow</b>", NODES | nodes, EDGES, form, labels={("denoise", "steps"): "[bold]Steps"}
+        )
+    )
+    known = (server or FakeServer(models=MODELS)).client
+    return AsyncWorkflowHandle(known, definition, load_workflow(definition, schema), schema)
+
+
+@pytest.fixture
+def inputs() -> InputSet:
+    return handle().inputs
+
+
+# ------------------------------------------------------------------ index maps
+
+
+def test_S18_a_map_of_the_same_workflow_is_unchanged(inputs: InputSet) -> None:
+    kept = json.loads(json.dumps(export_input_index_map(inputs)))
+    assert [row["input_index"] for row in kept] == [0, 1, 2, 3, 4]
+    report = verify_input_index_map(inputs, kept)
+    assert [row["field_name"] for row in report["unchanged"]] == [name for _, name in FORM]
+    assert report["moved"] == report["missing"] == report["new"] == []
+
+
+def test_S18_a_map_of_a_changed_workflow(inputs: InputSet) -> None:
+    kept = export_input_index_map(inputs)
+    changed = handle(
+        [("denoise", "steps"), ("noise", "seed"), ("noise", "width"), ("loader", "model")]
+    ).inputs
+    report = verify_input_index_map(changed, kept)
+    assert [row["field_name"] for row in report["unchanged"]] == ["steps", "width"]
+    assert [(row["field_name"], row["old_index"], row["input_index"]) for row in report["moved"]] == [
+        ("model", 1, 3)
+    ]
+    assert [row["field_name"] for row in report["missing"]] == ["loras", "scheduler"]
+    assert [row["field_name"] for row in report["new"]] == ["seed"]
+
+
+@pytest.mark.parametrize("kept", [None, 5, [5], [{}], {"a": 1}, [{"node_id": "a", "field_name": "b"}]])
+def test_S18_what_is_no_map(inputs: InputSet, kept: Any) -> None:
+    with pytest.raises(UsageError, match="no input index map"):
+        verify_input_index_map(inputs, kept)
+
+
+# ------------------------------------------------------------------ tables
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("IntegerField", "Integer"),
+        ("ModelIdentifierField", "Model"),
+        ("ImageField[]", "Image list"),
+        ("LoRAField|[]", "LoRA or list"),
+        ("SomethingNew", "SomethingNew"),
+    ],
+)
+def test_types_in_words(kind: str, word: str) -> None:
+    assert type_word(kind) == word
+
+
+def rendered(inputs: InputSet, width: int) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None).print(inputs_table("A <b>workflow</b>", inputs))
+    return out.getvalue()
+
+
+def test_the_terminals_table_keeps_its_types_whole(inputs: InputSet) -> None:
+    text = rendered(inputs, 80)
+    lines = text.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    for words in ("Model", "LoRA or list", "Scheduler", "(connected)", "[bold]Steps", "A <b>workflow</b>"):
+        assert words in text
+    assert "Field" not in text
+
+
+def test_rows_for_programs_have_the_types_full_names(inputs: InputSet) -> None:
+    rows = [input_row(item) for item in inputs]
+    assert rows == json.loads(json.dumps(rows))
+    assert rows[0] == {
+        "index": 0,
+        "label": "[bold]Steps",
+        "field": "steps",
+        "node": "denoise",
+        "node_id": "denoise",
+        "type": "IntegerField",
+        "required": inputs[0].required,
+        "connected": False,
+        "value": 30,
+        "allowed": inputs[0].field.allowed,
+    }
+    assert rows[1]["value"] == "Dream"
+
+
+def test_texts_and_pages(inputs: InputSet) -> None:
+    inputs.set({0: 40})
+    text = inputs_text("W", inputs)
+    assert text.splitlines()[0] == "W"
+    assert "40" in text
+    page = inputs_html("A <b>workflow</b>", inputs)
+    assert "A &lt;b&gt;workflow&lt;/b&gt;" in page
+    assert page.count("<tr>") == 1 + len(inputs)
+
+
+# ------------------------------------------------------------------ models
+
+
+async def test_S19_a_model_of_the_same_name() -> None:
+    lost = identifier(model("g", "Dream", hash="?"), base="sd-2")
+    wf = handle(loader=("main_model_loader", {"model": lost}))
+    ((before, after),) = await wf.sync_dnn_model()
+    assert before == lost
+    assert after == identifier(MODELS[1])
+    assert wf.inputs.find("loader.model").field.to_api_format() == after
+    assert await wf.sync_dnn_model() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "by_name", "by_base", "key"),
+    [
+        ("Dream", True, True, "m1"),
+        ("Dream", False, True, "m1"),  # the very same model by name, base and type is always found
+        ("Lost", True, True, "m0"),
+        ("Lost", True, False, None),
+        ("Lost", False, True, "m0"),
+        ("Lost", False, False, None),
+    ],
+)
+async def test_S19_by_name_then_by_base(name: str, by_name: bool, by_base: bool, key: str | None) -> None:
+    lost = identifier(model("g", name))
+    wf = handle(loader=("main_model_loader", {"model": lost}))
+    pairs = await wf.sync_dnn_model(by_name=by_name, by_base=by_base)
+    assert [after["key"] for _, after in pairs] == ([] if key is None else [key])
+    assert ("loader", "model") in wf.inputs.values() or key is None
+
+
+async def test_S19_only_models_that_fit_the_field() -> None:
+    lost = identifier(model("g", "Dream", "sdxl"), hash="?")
+    server = FakeServer(models=[model("v", "Dream", kind="vae"), model("x1", "Other", "sdxl")])
+    wf = handle(server=server, loader=("main_model_loader", {"model": lost}))
+    assert await wf.sync_dnn_model() == []  # the field takes neither a VAE nor SDXL
+
+
+async def test_S19_loras_in_a_list_keep_their_weights() -> None:
+    loras = [
+        {"lora": identifier(INK, **FAR), "weight": 0.25},
+        {"lora": identifier(OIL), "weight": 0.5},
+        {"lora": identifier(model("g", "Gone", kind="lora")), "weight": 0.75},
+    ]
+    wf = handle(loader=("main_model_loader", {}), loras=("lora_collection_loader", {"loras": loras}))
+    pairs = await wf.sync_dnn_model()
+    assert [(before["name"], after["key"]) for before, after in pairs] == [("Ink", "l1"), ("Gone", "l1")]
+    held = wf.inputs.find("loras.loras").field.to_api_format()
+    assert [(one["lora"]["key"], one["weight"]) for one in held] == [("l1", 0.25), ("l2", 0.5), ("l1", 0.75)]
+
+
+async def test_S19_the_part_of_a_model_stays() -> None:
+    part = {**identifier(MODELS[1], **FAR), "submodel_type": "unet"}
+    wf = handle(loader=("main_model_loader", {"model": part}))
+    ((before, after),) = await wf.sync_dnn_model()
+    assert (before["submodel_type"], after["submodel_type"]) == ("unet", "unet")
+
+
+async def test_S19_values_that_were_set_count_and_names_are_left_alone() -> None:
+    wf = handle()
+    wf.set({"loader.model": "Dream"})
+    assert await wf.sync_dnn_model() == []
+    wf.set({"loader.model": identifier(model("g", "Gone"))})
+    assert [after["key"] for _, after in await wf.sync_dnn_model()] == ["m0"]
