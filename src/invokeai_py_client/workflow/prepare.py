@@ -257,7 +257,9 @@ async def _with_models(
         return problem
     fitting = [model for model in await server.models() if item.field.accepts_model(model)]
     hint = they_fit(fitting) or " The server has none that fits; install one."
-    return replace(problem, cure=problem.cure + hint)
+    return replace(
+        problem, what="it has no model and is not connected", cure=f"Set it to a model's name or key.{hint}"
+    )
 
 
 def _filled(value: Any, names: Mapping[str, str]) -> Any:
