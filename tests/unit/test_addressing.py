@@ -92,6 +92,7 @@ ORDER: list[tuple[str, list[Place], int]] = [
     ("c++", [place("1", "x", "C"), place("2", "y", "C++")], 1),
     ("???", [place("1", "x", "???"), place("2", "y", "!!!")], 0),
     ("!!!", [place("1", "x", "???"), place("2", "y", "!!!")], 1),
+    ("!!!", [place("1", "x", "???", in_form=False), place("2", "y", "!!!", in_form=False)], 1),
 ]
 
 

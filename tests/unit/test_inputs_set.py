@@ -215,6 +215,25 @@ def test_behind_connectors_and_batch_nodes_there_is_a_connection_too() -> None:
     assert inputs.values()["gen", "generator"]["input"] == "3,4"
 
 
+def test_behind_a_connector_stands_the_node_that_feeds_it() -> None:
+    doc = document()
+    doc["nodes"].append(
+        {
+            "id": "wire",
+            "type": "connector",
+            "position": {"x": 0, "y": 0},
+            "data": {"id": "wire", "type": "connector", "label": "", "isOpen": True},
+        }
+    )
+    doc["edges"].append(_edge("width", "value", "wire", "in"))
+    doc["edges"].append(_edge("wire", "out", "noise", "height"))
+    inputs = inputs_of(doc)
+    with pytest.raises(InputError, match=r"'width' feeds it over a connection \(its output 'value'\)"):
+        inputs.set({"noise.height": 64})
+    doc["edges"].pop(-2)  # a connector that nothing feeds feeds nothing
+    inputs_of(doc).set({"noise.height": 64})
+
+
 def _edge(source: str, out: str, target: str, into: str) -> dict[str, Any]:
     return {
         "id": f"{source}{out}{target}{into}",
@@ -311,6 +330,13 @@ def test_a_snapshot_names_the_forms_values_and_what_was_set(inputs: InputSet) ->
         "color": {"r": 1, "g": 2, "b": 3, "a": 4},
         "seed": 5,
     }
+
+
+def test_names_that_mean_something_else_are_not_used() -> None:
+    labels = {("positive", "prompt"): "timeout", ("negative", "prompt"): "1"}
+    inputs = inputs_of(workflow("Test", NODES, EDGES, FORM, labels=labels))
+    assert list(inputs.snapshot())[:2] == ["positive.prompt", "negative.prompt"]
+    assert inputs.find("1") is inputs[1]  # as a name; the command line reads a number as an index
 
 
 def test_a_snapshot_leaves_out_what_cannot_be_set() -> None:

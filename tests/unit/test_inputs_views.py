@@ -160,6 +160,12 @@ async def test_S19_a_model_of_the_same_name() -> None:
     assert await wf.sync_dnn_model() == []
 
 
+async def test_S19_a_name_counts_more_than_a_base() -> None:
+    server = FakeServer(models=[model("m0", "First"), model("s2", "Dream", "sd-2")])
+    ((_, after),) = await handle(server=server).sync_dnn_model()
+    assert after["key"] == "s2"
+
+
 @pytest.mark.parametrize(
     ("name", "by_name", "by_base", "key"),
     [

@@ -180,6 +180,15 @@ async def test_a_model_that_is_not_set_says_which_would_do() -> None:
         await prepared(server(models=[VAE]), given=given)
 
 
+async def test_a_field_is_blamed_once() -> None:
+    given = nodes()
+    given["loader"] = ("main_model_loader", {})
+    with pytest.raises(ModelNotFoundError) as caught:
+        await prepared(server(), {"loader.model": "Nothing"}, given)
+    assert str(caught.value).count("loader.model") == 1
+    assert "\n" not in str(caught.value)
+
+
 # ------------------------------------------------------------------ what else must be there
 
 
