@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def pick(client: InvokeAIClient, kind: str) -> str:
 
 
 @contextmanager
-def server_url() -> Iterator[str]:
+def server_url() -> Generator[str]:
     """The URL of the user's server, or of one started for the demo."""
     given = os.environ.get("INVOKEAI_URL")
     if given:

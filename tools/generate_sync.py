@@ -29,7 +29,8 @@ TARGET = PACKAGE / "_sync"
 BY_HAND = {"__init__.py", "face.py"}
 HEADER = (
     '"""{doc}"""\n\n# Written by tools/generate_sync.py from {source}:\n# change that, and run it again.\n'
-    "# pyright: reportPrivateUsage=false\n\n"
+    # The face of a subclass stands before the subclass.
+    "# pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false\n\n"
 )
 RENAMED_DUNDERS = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__"}
 DROPPED = {
@@ -320,6 +321,8 @@ def class_text(node: ast.ClassDef, faces: set[str]) -> str:
     doc = ast.get_docstring(node) or ""
     text += textwrap.indent(textwrap.dedent(_doc_block(sync_words(doc))), "    ") if doc else ""
     text += "\n"
+    if parents:
+        text += f"    _impl: {node.name}\n\n"
     for item in node.body:
         if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
             continue

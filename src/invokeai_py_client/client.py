@@ -342,14 +342,15 @@ class AsyncInvokeAIClient(AsyncObject):
     @property
     def _loop_thread(self) -> LoopThread:
         """The background loop of the synchronous face."""
-        thread = self._connections.loop_thread
-        if thread is None:
+        if self._connections.loop_thread is None:
             from invokeai_py_client.transport.loop import LoopThread
 
-            thread = self._connections.loop_thread = LoopThread()
-            # A script that never closes its client ends quietly all the same.
-            weakref.finalize(self, self._connections.end)
-        return thread
+            with self._connections.lock:  # several threads may make the first call at once
+                if self._connections.loop_thread is None:
+                    self._connections.loop_thread = LoopThread()
+                    # A script that never closes its client ends quietly all the same.
+                    weakref.finalize(self, self._connections.end)
+        return self._connections.loop_thread
 
     def __getstate__(self) -> dict[str, Any]:
         # Connections are made anew where it is unpickled. Secrets stay behind, because they would travel in

@@ -23,6 +23,7 @@ class Connections:
         self._http: HttpTransport | None = None
         self._feed: EventFeed | None = None
         self.loop_thread: LoopThread | None = None
+        self.lock = threading.Lock()
 
     @property
     def http(self) -> HttpTransport:

@@ -105,16 +105,26 @@ def test_an_item_that_is_gone_was_canceled() -> None:
 
 def test_positions_go_down_while_others_begin() -> None:
     tracker = BatchTracker("b-1")
-    tracker.place(1, 2)
-    tracker.place(2, 3)
+    tracker.sent([1, 2])
+    tracker.place(4)  # these two, and two before them
+    assert (tracker.status(1).position, tracker.status(2).position) == (2, 3)
     tracker.others_moved()
     assert (tracker.status(1).position, tracker.status(2).position) == (1, 2)
     tracker.event(status("in_progress", 1))
-    tracker.place(1, 5)  # an answer that was overtaken
+    tracker.place(1)  # an answer that was overtaken
     assert tracker.status(1).position is None
+    assert tracker.status(2).position == 0
+    tracker.place(3)
     for _ in range(3):
         tracker.others_moved()
     assert tracker.status(2).position == 0
+
+
+def test_a_batch_sent_to_the_front_has_nothing_before_it() -> None:
+    tracker = BatchTracker("b-1", in_front=True)
+    tracker.sent([8, 9])
+    tracker.place(50)
+    assert [tracker.status(item).position for item in (8, 9)] == [0, 1]
 
 
 # --------------------------------------------------------------------------- waiting
@@ -232,9 +242,10 @@ def test_a_connection_made_anew_makes_everyone_read(feed: EventFeed) -> None:
 
 def test_whoever_is_pending_moves_up_when_an_item_begins(feed: EventFeed) -> None:
     one, two = following(feed, "b-1", "b-2")
-    one.place(1, 0)
-    one.place(2, 1)
-    two.place(3, 2)
+    one.sent([1, 2])
+    one.place(2)
+    two.sent([3])
+    two.place(3)
     beginning = payload(1, "b-1", status="in_progress")
     feed._on_event("queue_item_status_changed", beginning)
     feed._on_event("queue_item_status_changed", beginning)  # 6.13 says it twice

@@ -2,7 +2,7 @@
 
 # Written by tools/generate_sync.py from src/invokeai_py_client/sweep/sweep.py:
 # change that, and run it again.
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
 
 from __future__ import annotations
 

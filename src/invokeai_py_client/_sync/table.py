@@ -2,11 +2,12 @@
 
 # Written by tools/generate_sync.py from the Async classes:
 # change that, and run it again.
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
 
 FACES = {
     "AsyncBoardHandle": "invokeai_py_client._sync.board_handle",
     "AsyncBoardRepository": "invokeai_py_client._sync.board_repository",
+    "AsyncBoundWorkflow": "invokeai_py_client._sync.workflow_bound",
     "AsyncDnnModelRepository": "invokeai_py_client._sync.dnn_model_repository",
     "AsyncImage": "invokeai_py_client._sync.image_image",
     "AsyncImageRepository": "invokeai_py_client._sync.image_repository",
@@ -14,6 +15,7 @@ FACES = {
     "AsyncModelInstJobHandle": "invokeai_py_client._sync.dnn_model_install",
     "AsyncQueueRepository": "invokeai_py_client._sync.queue_repository",
     "AsyncRun": "invokeai_py_client._sync.run_run",
+    "AsyncRunnableWorkflow": "invokeai_py_client._sync.workflow_runnable",
     "AsyncSweep": "invokeai_py_client._sync.sweep_sweep",
     "AsyncWorkflowHandle": "invokeai_py_client._sync.workflow_handle",
     "AsyncWorkflowRepository": "invokeai_py_client._sync.workflow_repository",

@@ -22,9 +22,8 @@ async def newest_items(
     http = client._http  # pyright: ignore[reportPrivateUsage]
     queue = f"/api/v1/queue/{queue_id}"
     try:
-        ids = (await http.json("GET", f"{queue}/item_ids", params={"order_dir": "DESC"}))["item_ids"][
-            :at_most
-        ]
+        # Sorted by id here: the server sorts by the second of making, which a whole batch shares.
+        ids = sorted((await http.json("GET", f"{queue}/item_ids"))["item_ids"], reverse=True)[:at_most]
         items = await http.json("POST", f"{queue}/items_by_ids", json={"item_ids": ids}, repeatable=True)
     except (NotFoundError, NotInvokeAIError):
         items = await http.json("GET", f"{queue}/list_all")

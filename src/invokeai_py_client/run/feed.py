@@ -37,6 +37,14 @@ class EventFeed:
         """Whether events flow."""
         return self._socket is not None and self._socket.connected
 
+    def follows(self, tracker: BatchTracker) -> bool:
+        """Whether a tracker is told of events, by a socket of the running loop."""
+        return (
+            self._trackers.get(tracker.batch_id) is tracker
+            and self._socket is not None
+            and self._loop is asyncio.get_running_loop()
+        )
+
     async def follow(self, tracker: BatchTracker, queue_id: str) -> None:
         """Have a tracker told of its batch's events from now on.
 

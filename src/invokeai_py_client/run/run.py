@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 # With events flowing, a read now and then catches what no event tells (an item pruned by someone else).
 _SILENCE = 20.0
-# Without them the status is read by HTTP.
+# A run that has not begun by then stands in a queue, and its place in it is worth a request.
+_MOMENT = 0.3
+# Without events the status is read by HTTP.
 _POLL = 1.0
 # How long a server may be away (restarting, say) before a wait without a timeout gives up.
 _LONGEST_OUTAGE = 300.0
@@ -140,6 +142,9 @@ class AsyncRun(AsyncObject):
                 continue
             if self.status.done:
                 await self._finish()
+                # 6.14 names the failed node only after it has said that the run failed.
+                for event in self._tracker.events_from(self.item_id, seen)[0]:
+                    yield event
                 return
             contact = await self._look(_LONGEST_OUTAGE, contact)
 
@@ -284,18 +289,32 @@ class AsyncRun(AsyncObject):
     async def _look(self, longest_outage: float, contact: float) -> float:
         """Wait for a change, or read the item when there is reason to; gives the time of last contact."""
         feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
+        # A run that came out of a pickle, or whose client was closed meanwhile, is not followed any more.
+        if not feed.follows(self._tracker):
+            await feed.follow(self._tracker, self.queue_id)
+            self._tracker.stale = True
         if not self._tracker.stale:
-            changed = await self._tracker.change(_SILENCE if feed.connected else _POLL)
+            patience = _SILENCE if feed.connected else _POLL
+            changed = await self._tracker.change(_MOMENT if self._tracker.unplaced else patience)
             if changed and not self._tracker.stale:
                 return time.monotonic()
         try:
-            await self.refresh()
+            if self._tracker.unplaced:
+                await self._place()
+            else:
+                await self.refresh()
         except ServerUnreachableError:
             if time.monotonic() - contact > longest_outage:
                 raise
             await asyncio.sleep(_POLL)
             return contact
         return time.monotonic()
+
+    async def _place(self) -> None:
+        """Read how long the queue is, once for the whole batch."""
+        self._tracker.unplaced = False
+        answer = await self._client._http.json("GET", f"/api/v1/queue/{self.queue_id}/status")  # pyright: ignore[reportPrivateUsage]
+        self._tracker.place(answer["queue"]["pending"])
 
     async def _finish(self) -> None:
         """Read the results. The server stores them before it says that a run has ended."""

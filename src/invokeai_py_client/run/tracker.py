@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,10 +23,14 @@ class BatchTracker:
     I/O happens here: the feed hands it events, the run hands it items that it has read.
     """
 
-    def __init__(self, batch_id: str, *, keep_events: bool = True) -> None:
+    def __init__(self, batch_id: str, *, keep_events: bool = True, in_front: bool = False) -> None:
         self.batch_id = batch_id
+        self.unplaced = False
+        """The items were sent just now, and nobody has asked for their place in the queue."""
         self.stale = False
         """Events may have been lost: the items are to be read before anything is believed."""
+        self._in_front = in_front
+        self._items: tuple[int, ...] = ()
         self._statuses: dict[int, RunStatus] = {}
         self._events: dict[int, deque[RunEvent]] = {}
         self._count: dict[int, int] = {}
@@ -37,11 +41,21 @@ class BatchTracker:
         """The latest known status of an item."""
         return self._statuses.get(item_id) or RunStatus()
 
-    def place(self, item_id: int, position: int) -> None:
-        """Say how many items stand before one that is still pending."""
-        status = self.status(item_id)
-        if status.state is JobStatus.PENDING:
-            self._statuses[item_id] = replace(status, position=position)
+    def sent(self, item_ids: Sequence[int]) -> None:
+        """Say which items the server made of the batch, in its order."""
+        self._items = tuple(item_ids)
+        self.unplaced = True
+
+    def place(self, pending: int) -> None:
+        """Say how many items are pending in the queue, shortly after the batch was sent.
+
+        What others sent since then counts as standing before the batch; it moves up as they begin.
+        """
+        waiting = [item for item in self._items if self.status(item).state is JobStatus.PENDING]
+        before = 0 if self._in_front else max(0, pending - len(waiting))
+        for position, item_id in enumerate(waiting, before):
+            self._statuses[item_id] = replace(self.status(item_id), position=position)
+        self.wake()
 
     def event(self, event: RunEvent) -> None:
         """Take in an event of one of the items."""

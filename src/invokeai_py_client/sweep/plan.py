@@ -12,6 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import InputValueError, UsageError
+from invokeai_py_client.ivk_fields.pending import find_pending
 
 if TYPE_CHECKING:
     from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
@@ -31,7 +32,7 @@ class Axis:
         name: The input's name.
         item: The input.
         values: The values as the user gave them.
-        wire: The same as the server takes them.
+        wire: The same as the server takes them, images to upload as they are.
         inputs: The inputs that it is one of.
     """
 
@@ -77,7 +78,9 @@ def read_axes(inputs: InputSet, axes: Mapping[Any, Iterable[Any]]) -> list[Axis]
                 continue
             try:
                 trial.set({name: value})
-                wire.append(trial.find(name).field.to_api_format())
+                field = trial.find(name).field
+                # An image of this machine goes up when the sweep starts.
+                wire.append(field.value if find_pending(field.value) else field.to_api_format())
             except InputValueError as error:
                 problems.append(f"axis {name!r}, value {position}: {error}")
         found.append(Axis(inputs.name_of(item), item, values, tuple(wire), inputs))

@@ -50,10 +50,10 @@ def draw_sheet(
     )
     draw = ImageDraw.Draw(sheet)
     for index, value in enumerate(column_values if columns else ()):
-        text = _wrapped(f"{columns} = {value}", width - _GAP, font)
+        text = _wrapped(f"{columns} = {value}", width - _GAP, font, _LINES)
         draw.multiline_text((left + index * width, _GAP), text, fill=_INK, font=font)
     for index, value in enumerate(row_values if rows else ()):
-        text = _wrapped(f"{rows} = {value}", left - 2 * _GAP, font)
+        text = _wrapped(f"{rows} = {value}", left - 2 * _GAP, font, max(1, cell // (_FONT_SIZE + 4)))
         draw.multiline_text((_GAP, top + index * (cell + _GAP)), text, fill=_INK, font=font)
     for (row, column), group in cells.items():
         for index, picture in enumerate(group):
@@ -77,8 +77,8 @@ def _shrunk(picture: PILImage, cell: int) -> PILImage:
     return shrunk
 
 
-def _wrapped(text: str, width: int, font: Any) -> str:
-    """The text in at most three lines that fit; what does not fit ends in an ellipsis."""
+def _wrapped(text: str, width: int, font: Any, most: int) -> str:
+    """The text in at most so many lines that fit; what does not fit ends in an ellipsis."""
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -89,8 +89,8 @@ def _wrapped(text: str, width: int, font: Any) -> str:
         else:
             line = candidate
     lines.append(line)
-    if len(lines) > _LINES:
-        lines = [*lines[: _LINES - 1], lines[_LINES - 1] + " …"]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], lines[most - 1] + " …"]
     return "\n".join(_cut(one, width, font) for one in lines)
 
 

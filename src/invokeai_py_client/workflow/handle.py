@@ -1,46 +1,31 @@
-"""A workflow on one server, with inputs to set and runs to start."""
+"""The handle of a workflow: all that can be done with it, the submission words included.
+
+Those (submit, wait, map outputs) are a thin layer over the latest run.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.errors import UsageError
-from invokeai_py_client.run.enqueue import Enqueued, enqueue
-from invokeai_py_client.run.run import AsyncRun
-from invokeai_py_client.run.tracker import BatchTracker
-from invokeai_py_client.workflow.index_map import export_input_index_map, verify_input_index_map
-from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
-from invokeai_py_client.workflow.prepare import prepare_request
+from invokeai_py_client._base import face
+from invokeai_py_client.errors import RunError
+from invokeai_py_client.run.events import NodeCompleted, NodeFailed, NodeProgress, NodeStarted, RunEvent
+from invokeai_py_client.run.results import results_of_item
+from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, list_outputs, map_outputs
+from invokeai_py_client.workflow.runnable import AsyncRunnableWorkflow
+from invokeai_py_client.workflow.submission import WorkflowSubmission
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
-    from invokeai_py_client.ivk_fields import IvkField
-    from invokeai_py_client.run.events import RunEvent
-    from invokeai_py_client.schema.schema import Schema
-    from invokeai_py_client.sweep.sweep import AsyncSweep
-    from invokeai_py_client.workflow.definition import WorkflowDefinition
-    from invokeai_py_client.workflow.loaded import LoadedWorkflow
+    from invokeai_py_client.run.run import AsyncRun
 
-logger = logging.getLogger("invokeai_py_client.run")
-
-Values = Mapping[Any, Any]
-"""Values by input: index, label, field name or ``node.field``."""
+_Callback = Callable[[RunEvent], object]
 
 
-class AsyncWorkflowHandle(AsyncObject):
+class AsyncWorkflowHandle(AsyncRunnableWorkflow):
     """A workflow made ready for one server.
-
-    Values set on the handle hold for every later run; values given to :meth:`run` or :meth:`start` hold for
-    that run alone. What nobody sets goes out exactly as the workflow has it.
-
-    Attributes:
-        definition: The workflow as it was given; never changed.
-        inputs: Its inputs.
 
     Example:
         wf = await client.workflow_repo.create_workflow("portrait.json")
@@ -48,401 +33,133 @@ class AsyncWorkflowHandle(AsyncObject):
         await run.images[0].save("lighthouse.png")
     """
 
-    def __init__(
+    _latest: tuple[AsyncRun, ...] = ()
+    _watching: Mapping[type[RunEvent], _Callback] = MappingProxyType({})
+
+    @face(sync_name="submit_sync", async_name="submit")
+    async def submit(
         self,
-        client: AsyncInvokeAIClient,
-        definition: WorkflowDefinition,
-        loaded: LoadedWorkflow,
-        schema: Schema,
-    ) -> None:
-        self._client = client
-        self._loaded = loaded
-        self._schema = schema
-        self.definition = definition
-        self.inputs: InputSet = InputSet(loaded, schema)
-
-    @property
-    def name(self) -> str:
-        """The workflow's name."""
-        return self._loaded.name
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What loading changed or could not use, one sentence each."""
-        return self._loaded.warnings
-
-    @property
-    def node_count(self) -> int:
-        """How many nodes run, iterations not counted."""
-        return len(self._loaded.nodes)
-
-    def node_label(self, node_id: str) -> str:
-        """What the editor shows for a node: its label, or its type's title, or its id."""
-        return self._labels.get(node_id, node_id)
-
-    # ------------------------------------------------------------------ inputs
-
-    def list_inputs(self) -> list[WorkflowInput]:
-        """The inputs that the workflow's form shows, in its order. The index is the stable name of each."""
-        return list(self.inputs)
-
-    def get_input(self, address: int | str) -> WorkflowInput:
-        """An input by index, label, field name or ``node.field``.
-
-        Raises:
-            UnknownInputError: There is none; the error names close ones.
-            AmbiguousInputError: There are several; the error names them.
-        """
-        return self.inputs.find(address)
-
-    def get_input_value(self, address: int | str) -> IvkField[Any]:
-        """The typed field of an input: read and assign its ``value``.
-
-        Raises:
-            UnknownInputError: There is no such input.
-            AmbiguousInputError: There are several.
-        """
-        return self.inputs.find(address).field
-
-    def set(self, values: Values | None = None, /, **named: Any) -> None:
-        """Set inputs for all later runs. All values are checked before any is set.
-
-        Args:
-            values: Values by index, label, field name or ``node.field``.
-            **named: The same by name, where the name is a Python identifier (``positive_prompt`` finds the
-                label "Positive Prompt").
-
-        Raises:
-            UnknownInputError: An input is not there.
-            InputValueError: Values are of the wrong type or out of range; the error lists them all.
-        """
-        self.inputs.set({**(values or {}), **named})
-
-    def preview(self) -> list[dict[str, Any]]:
-        """The inputs as plain rows: index, label, field, type, value, limits."""
-        from invokeai_py_client.workflow.table import input_row
-
-        return [input_row(item) for item in self.inputs]
-
-    def export_input_index_map(self) -> list[dict[str, Any]]:
-        """What stands at each index, to be kept and verified when the workflow changes."""
-        return export_input_index_map(self.inputs)
-
-    def verify_input_index_map(self, kept: Any) -> dict[str, list[Any]]:
-        """Which inputs of a kept index map are unchanged, moved, missing or new."""
-        return verify_input_index_map(self.inputs, kept)
-
-    async def sync_dnn_model(
-        self, by_name: bool = True, by_base: bool = True
-    ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Put this server's models in the place of those that the workflow brought from another one.
-
-        A run does so by itself where the server has the very same model under another key. This also takes
-        models that are not the same, so look at what it changed.
-
-        Args:
-            by_name: Whether a model of the same name and type will do.
-            by_base: Whether, failing that, the first model of the same base and type will do.
-
-        Returns:
-            For each model that was changed its identifier before and after.
-        """
-        from invokeai_py_client.workflow.model_sync import model_changes
-        from invokeai_py_client.workflow.server_side import ServerSide
-
-        models = await ServerSide(self._client).models()
-        changes = model_changes(
-            self._loaded, self._schema, self.inputs, models, by_name=by_name, by_base=by_base
-        )
-        for change in changes:
-            self.inputs.at(change.key).field.keep(change.value)
-        return [(change.before, change.after) for change in changes]
-
-    # ------------------------------------------------------------------ requests
-
-    async def enqueue_request(
-        self,
-        values: Values | None = None,
-        /,
         *,
-        validate: bool = True,
-        runs: int = 1,
-        prepend: bool = False,
-        auto_board: str | None = None,
-        **named: Any,
-    ) -> dict[str, Any]:
-        """The exact body that would be posted to ``enqueue_batch``.
+        board_id: str | None = None,
+        subscribe_events: bool = True,
+        on_invocation_started: _Callback | None = None,
+        on_invocation_progress: _Callback | None = None,
+        on_invocation_complete: _Callback | None = None,
+        on_invocation_error: _Callback | None = None,
+    ) -> WorkflowSubmission:
+        """Submit the workflow as it is set, and return at once.
 
         Args:
-            values: Values for this request alone; see :meth:`set`.
-            validate: Whether to check everything first. Without it, whatever the web UI would build is built,
-                and the server is asked for nothing but its schema.
-            runs: How often the server repeats the batch.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            **named: Values by name.
-
-        Raises:
-            NotReadyError: The workflow cannot run as it is; the error lists all findings.
-            InputValueError: Values are of the wrong type or out of range.
-            ModelNotFoundError: The server lacks a model.
-        """
-        inputs = self._inputs_with(values, named)
-        return await prepare_request(
-            self._client,
-            self._loaded,
-            self._schema,
-            inputs,
-            validate=validate,
-            runs=runs,
-            prepend=prepend,
-            auto_board=auto_board,
-        )
-
-    async def start(
-        self,
-        values: Values | None = None,
-        /,
-        *,
-        prepend: bool = False,
-        auto_board: str | None = None,
-        queue_id: str = "default",
-        **named: Any,
-    ) -> AsyncRun:
-        """Start a run, and return at once.
-
-        Args:
-            values: Values for this run alone; see :meth:`set`.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **named: Values by name.
-
-        Returns:
-            The run, to follow, wait for or cancel.
+            board_id: The board for board fields that say "auto".
+            subscribe_events: Events are always followed; kept for older callers.
+            on_invocation_started: Called for each node that begins, while it is waited for.
+            on_invocation_progress: Called for each step of a node, while it is waited for.
+            on_invocation_complete: Called for each node that has ended, while it is waited for.
+            on_invocation_error: Called for a node that failed, while it is waited for.
 
         Raises:
             NotReadyError: The workflow cannot run as it is; nothing was sent.
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            ModelNotFoundError: The server lacks a model; nothing was sent.
-            UsageError: The workflow's batch nodes make several runs of it; see :meth:`start_batch`.
-            EnqueueError: The server's queue is full.
         """
-        runs = await self.start_batch(
-            values, prepend=prepend, auto_board=auto_board, queue_id=queue_id, only_one=True, **named
-        )
-        return runs[0]
-
-    async def start_batch(
-        self,
-        values: Values | None = None,
-        /,
-        *,
-        runs: int = 1,
-        prepend: bool = False,
-        auto_board: str | None = None,
-        queue_id: str = "default",
-        only_one: bool = False,
-        **named: Any,
-    ) -> list[AsyncRun]:
-        """Start all runs that the workflow's batch nodes ask for, ``runs`` times, in one request.
-
-        Args:
-            values: Values for these runs alone; see :meth:`set`.
-            runs: How often the server repeats the whole batch.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto".
-            queue_id: The queue.
-            only_one: Whether to refuse a request that would make more than one run.
-            **named: Values by name.
-
-        Returns:
-            The runs, in the batch's order: the last axis varies fastest.
-
-        Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            EnqueueError: The server's queue is full.
-        """
-        inputs = self._inputs_with(values, named)
-        body = await prepare_request(
-            self._client,
-            self._loaded,
-            self._schema,
-            inputs,
-            runs=runs,
-            prepend=prepend,
-            auto_board=auto_board,
-            batch_id=str(uuid.uuid4()),
-        )
-        asked = _run_count(body)
-        if only_one and asked != 1:
-            raise UsageError(
-                f"The batch nodes of {self.name!r} make {asked} runs of it; start them with start_batch()."
-            )
-        return await self._send(body, queue_id, inputs)
-
-    async def run(
-        self,
-        values: Values | None = None,
-        /,
-        *,
-        timeout: float | None = None,
-        progress: bool | Callable[[RunEvent], object] | None = None,
-        prepend: bool = False,
-        auto_board: str | None = None,
-        queue_id: str = "default",
-        **named: Any,
-    ) -> AsyncRun:
-        """Run the workflow, and return when it is done.
-
-        When the call is interrupted (Ctrl-C, or its task is cancelled), the run is canceled on the server:
-        nobody else holds it. To leave it running, use :meth:`start`.
-
-        Args:
-            values: Values for this run alone; see :meth:`set`.
-            timeout: Seconds to wait at most; the run goes on afterwards.
-            progress: True shows live progress, False none; by default it is shown where a person watches (a
-                terminal or a notebook). A function is called with each event instead.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **named: Values by name.
-
-        Returns:
-            The finished run with its images and outputs.
-
-        Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            RunFailedError: A node failed; the error names it.
-            RunCanceledError: Someone canceled it.
-            RunTimeoutError: Time ran out.
-        """
-        run = await self.start(values, prepend=prepend, auto_board=auto_board, queue_id=queue_id, **named)
-        try:
-            if callable(progress):
-                await run.wait(timeout, on_event=progress)
-            else:
-                await self._watch(run, timeout, progress)
-        except asyncio.CancelledError:
-            await asyncio.shield(run.cancel())
-            raise
-        await run.result(0 if run.done else timeout)
-        return run
-
-    async def sweep(
-        self,
-        *,
-        mode: str = "product",
-        values: Values | None = None,
-        prepend: bool = False,
-        auto_board: str | None = None,
-        queue_id: str = "default",
-        **axes: Iterable[Any],
-    ) -> AsyncSweep:
-        """Start many runs that differ in some inputs, in one request.
-
-        Args:
-            mode: ``product`` makes every combination, the last axis varying fastest; ``zip`` pairs the axes.
-            values: Values for all of these runs; see :meth:`set`.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **axes: For each input that varies, its values. Texts, numbers, truths and choices can vary.
-
-        Returns:
-            The sweep, to go through in finishing order.
-
-        Raises:
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            UsageError: An axis cannot vary within a batch, or is empty; nothing was sent.
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            EnqueueError: The server's queue is full.
-        """
-        from invokeai_py_client.sweep.plan import batch_data, points, read_axes
-        from invokeai_py_client.sweep.sweep import AsyncSweep
-
-        inputs = self._inputs_with(values, {})
-        read = read_axes(inputs, axes)
-        # A value of each axis stands in the graph, too: what is required must be there.
-        inputs = inputs.copy()
-        inputs.set({axis.name: axis.values[0] for axis in read})
-        body = await prepare_request(
-            self._client,
-            self._loaded,
-            self._schema,
-            inputs,
-            prepend=prepend,
-            auto_board=auto_board,
-            batch_id=str(uuid.uuid4()),
-            data=batch_data(read, mode),
-        )
-        runs = await self._send(body, queue_id, inputs)
-        rows = points(read, mode)
-        for index, run in enumerate(runs):
-            run.inputs = {**run.inputs, **rows[index % len(rows)]}
-        return AsyncSweep(self._client, runs, [axis.name for axis in read])
-
-    # ------------------------------------------------------------------ inside
-
-    @property
-    def _labels(self) -> dict[str, str]:
-        titles = {kind: self._schema[kind].title for kind in self._schema}
-        return {
-            node.id: node.label or titles.get(node.type, node.type) for node in self._loaded.nodes.values()
+        del subscribe_events
+        runs = await self.start_batch(auto_board=board_id)
+        given = {
+            NodeStarted: on_invocation_started,
+            NodeProgress: on_invocation_progress,
+            NodeCompleted: on_invocation_complete,
+            NodeFailed: on_invocation_error,
         }
-
-    def _inputs_with(self, values: Values | None, named: Mapping[str, Any]) -> InputSet:
-        if not values and not named:
-            return self.inputs
-        inputs = self.inputs.copy()
-        inputs.set({**(values or {}), **named})
-        return inputs
-
-    async def _send(self, body: Mapping[str, Any], queue_id: str, inputs: InputSet) -> list[AsyncRun]:
-        batch_id: str = body["batch"]["batch_id"]
-        tracker = BatchTracker(batch_id)
-        await self._client._feed.follow(tracker, queue_id)  # pyright: ignore[reportPrivateUsage]
-        try:
-            enqueued: Enqueued = await enqueue(self._client, queue_id, body)
-        except asyncio.CancelledError:
-            # Whether the server took it is not known; nobody will hold these runs, so they must not go on.
-            await asyncio.shield(self._withdraw(queue_id, batch_id))
-            raise
-        labels, used = self._labels, inputs.snapshot()
-        return [
-            AsyncRun(self._client, item_id, tracker, queue_id=queue_id, inputs=used, labels=labels)
-            for item_id in enqueued.item_ids
-        ]
-
-    async def _withdraw(self, queue_id: str, batch_id: str) -> None:
-        await self._client._http.json(  # pyright: ignore[reportPrivateUsage]
-            "PUT", f"/api/v1/queue/{queue_id}/cancel_by_batch_ids", json={"batch_ids": [batch_id]}
+        self._latest = tuple(runs)
+        self._watching = {kind: function for kind, function in given.items() if function is not None}
+        item = await self._client._http.json(  # pyright: ignore[reportPrivateUsage]
+            "GET", f"/api/v1/queue/{runs[0].queue_id}/i/{runs[0].item_id}"
+        )
+        return WorkflowSubmission(
+            runs[0].batch_id, tuple(run.item_id for run in runs), item.get("session_id")
         )
 
-    async def _watch(self, run: AsyncRun, timeout: float | None, progress: bool | None) -> None:
-        from invokeai_py_client.run.display import display_for, is_interactive
+    @face(sync_name="wait_for_completion_sync", async_name="wait_for_completion")
+    async def wait_for_completion(
+        self,
+        timeout: float | None = None,
+        poll_interval: float = 2.0,
+        progress_callback: Callable[[dict[str, Any]], object] | None = None,
+    ) -> dict[str, Any]:
+        """Wait until the latest submission has ended.
 
-        if progress is False or (progress is None and not is_interactive()):
-            await run.wait(timeout)
-            return
-        with display_for(self.node_label, self.node_count) as display:
-            await run.wait(timeout, on_event=display.show)
+        Args:
+            timeout: Seconds to wait at most; forever by default.
+            poll_interval: Events are followed, so nothing is polled; kept for older callers.
+            progress_callback: Called with the queue item's status whenever it changes.
 
-    def _repr_html_(self) -> str:
-        from invokeai_py_client.workflow.table import inputs_html
+        Returns:
+            The first queue item as the server gives it, with its results.
 
-        return inputs_html(self.name, self.inputs)
+        Raises:
+            RunTimeoutError: Time ran out; the run goes on.
+            RunError: Nothing was submitted.
+        """
+        del poll_interval
+        runs = self._submitted()
+        watching = self._watching
 
-    def __repr__(self) -> str:
-        from invokeai_py_client.workflow.table import inputs_text
+        async def on_event(event: RunEvent) -> None:
+            function = watching.get(type(event))
+            if function is not None:
+                await call_back(function, event)
+            if progress_callback is not None and event.get("status") is not None:
+                await call_back(progress_callback, dict(event.raw))
 
-        return inputs_text(self.name, self.inputs)
+        for index, run in enumerate(runs):
+            await run.wait(timeout, on_event=on_event if index == 0 else None)
+        return dict(runs[0].item)
 
+    @face(sync_name="submit_and_monitor", async_name="submit_sync_monitor_async")
+    async def submit_and_monitor(self, *, board_id: str | None = None) -> AsyncIterator[RunEvent]:
+        """Submit the workflow, and give its events until it has ended.
 
-def _run_count(body: Mapping[str, Any]) -> int:
-    """How many queue items a request makes: the product of its lists' lengths, times ``runs``."""
-    count: int = body["batch"]["runs"]
-    for zipped in body["batch"].get("data") or ():
-        count *= len(zipped[0]["items"]) if zipped else 0
-    return count
+        Raises:
+            NotReadyError: The workflow cannot run as it is; nothing was sent.
+        """
+        await self.submit(board_id=board_id)
+        async for event in self._submitted()[0].events():
+            yield event
+
+    @face(sync_name="cancel", async_name="cancel_async")
+    async def cancel(self) -> bool:
+        """Cancel the latest submission.
+
+        Returns:
+            Whether it is canceled now; False if it had ended before.
+
+        Raises:
+            RunError: Nothing was submitted.
+        """
+        statuses = [await run.cancel() for run in self._submitted()]
+        return all(status.state.value == "cancelled" for status in statuses)
+
+    def validate_inputs(self) -> dict[int, list[str]]:
+        """What is wrong with the form's inputs, by index; empty where nothing is."""
+        found = {item.input_index: item.field.problems() for item in self.inputs if not item.connected}
+        return {index: problems for index, problems in found.items() if problems and index is not None}
+
+    def list_outputs(self) -> list[WorkflowOutput]:
+        """The nodes whose images reach the gallery, in the workflow's order."""
+        return list_outputs(self._loaded, self.inputs)
+
+    def map_outputs_to_images(self, item: Mapping[str, Any] | None = None) -> list[OutputMapping]:
+        """The images of each output node.
+
+        Args:
+            item: A queue item as :meth:`wait_for_completion` gives it; by default the latest one.
+
+        Raises:
+            RunError: Nothing was submitted.
+            RunNotFinishedError: The latest run was not waited for.
+        """
+        found = self._submitted()[0].item if item is None else item
+        return map_outputs(self.list_outputs(), results_of_item(found))
+
+    def _submitted(self) -> tuple[AsyncRun, ...]:
+        if not self._latest:
+            raise RunError("Nothing was submitted yet: call submit_sync(), submit() or start() first.")
+        return self._latest

@@ -22,6 +22,7 @@ from invokeai_py_client.ivk_fields.pending import (
 )
 from invokeai_py_client.schema.template import UNSET
 from invokeai_py_client.workflow.batch import server_generators, value_of
+from invokeai_py_client.workflow.batch_images import local_images, named_images, uploaded
 from invokeai_py_client.workflow.model_sync import with_model
 from invokeai_py_client.workflow.readiness import (
     Problem,
@@ -79,7 +80,7 @@ async def prepare_request(
         prepend: Whether it goes to the front of the queue.
         auto_board: Id or name of the board for board fields that say "auto".
         batch_id: The batch's id.
-        data: Further batch data: the axes of a sweep.
+        data: Further batch data: the axes of a sweep. Images of this machine in it are uploaded.
 
     Raises:
         UnknownNodeError: The server lacks node types.
@@ -95,6 +96,10 @@ async def prepare_request(
     values, uploads = await _resolved(server, inputs, found, trust=not validate)
     if validate:
         values |= await _checked_references(server, loaded, schema, values, inputs, found, set(uploads))
+        names = named_images(data)
+        there = await _in_order(server.has_image(name) for name in names)
+        missing = [name for name, known in zip(names, there, strict=True) if not known]
+        found.others.extend(f"An axis: the server has no image {name!r}." for name in missing)
     board: str | None = None
     if auto_board not in (None, "none"):
         try:
@@ -112,6 +117,8 @@ async def prepare_request(
         values = {
             key: _filled(value, dict(zip(uploads, names, strict=True))) for key, value in values.items()
         }
+    rising = local_images(data)
+    names = await _in_order(server.upload(image) for image in rising)
     body = build_request(
         loaded,
         schema,
@@ -122,7 +129,7 @@ async def prepare_request(
         generated=generated,
         batch_id=batch_id,
     )
-    body["batch"]["data"].extend(data)
+    body["batch"]["data"].extend(uploaded(data, dict(zip(rising, names, strict=True))))
     return body
 
 

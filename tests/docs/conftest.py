@@ -1,0 +1,69 @@
+"""A working directory as the texts assume it: ``portrait.json``, and a server at $INVOKEAI_URL."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import workflows
+
+from invokeai_py_client import InvokeAIClient
+from invokeai_py_client.server.paths import cache_base
+
+if TYPE_CHECKING:
+    from tests.conftest import RealServer
+
+
+def portrait(model: dict[str, Any]) -> dict[str, Any]:
+    """The workflow that the texts call ``portrait.json``: text to image, with a model of the server."""
+    plain = workflows.sd1()
+    nodes: dict[str, tuple[str, dict[str, Any]]] = {
+        node["id"]: (
+            node["data"]["type"],
+            {name: held["value"] for name, held in node["data"]["inputs"].items() if "value" in held},
+        )
+        for node in plain["nodes"]
+    }
+    nodes["model"] = ("main_model_loader", {"model": model})
+    return workflows.workflow(
+        "Portrait",
+        nodes,
+        [edge["id"] for edge in plain["edges"]],
+        [
+            ("model", "model"),
+            ("positive", "prompt"),
+            ("negative", "prompt"),
+            ("denoise", "steps"),
+            ("denoise", "cfg_scale"),
+            ("denoise", "scheduler"),
+            ("noise", "seed"),
+        ],
+        labels={("positive", "prompt"): "Positive Prompt", ("negative", "prompt"): "Negative Prompt"},
+        final=["decode"],
+    )
+
+
+@pytest.fixture
+def reader(server: RealServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory of somebody who reads the texts."""
+    # A server that a text starts must not meet one of the developer's: installations are shared, the rest is new.
+    for name in ("servers", "tiny-models"):
+        (tmp_path / "cache").mkdir(exist_ok=True)
+        (tmp_path / "cache" / name).symlink_to(cache_base() / name)
+    monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("INVOKEAI_URL", server.url)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    for name, value in {"COLUMNS": "80", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with InvokeAIClient() as client:
+        [model] = [one for one in client.dnn_model_repo.list_models() if one.name == "tiny-sd1"]
+    parts = {part: str(getattr(model, part)) for part in ("key", "hash", "name", "base", "type")}
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    (folder / "portrait.json").write_text(json.dumps(portrait(parts)))
+    monkeypatch.chdir(folder)
+    return folder

@@ -1,0 +1,135 @@
+"""README and docs tell the truth: their blocks run against the real server, their tables match the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pages
+import pytest
+
+from invokeai_py_client import InvokeAIClient, errors
+from invokeai_py_client.cli import out
+
+if TYPE_CHECKING:
+    from tests.conftest import RealServer
+
+ADDRESS = "http://localhost:9090"
+"""The reader's server in all texts; the tests put the real one in its place."""
+
+BLOCKS = pages.all_blocks()
+RUN = [block for block in BLOCKS if block.reason is None]
+PYTHON = {
+    page: [block for block in RUN if block.page == page and block.language == "python"]
+    for page in dict.fromkeys(block.page for block in RUN if block.language == "python")
+}
+CONSOLE = [block for block in RUN if block.language == "console"]
+COMPATIBILITY = pages.REPOSITORY / "docs" / "compatibility.md"
+ERRORS = pages.REPOSITORY / "docs" / "errors.md"
+
+
+@pytest.mark.parametrize("page", PYTHON)
+def test_python_blocks_run(page: str, reader: Path, server: RealServer) -> None:
+    """A page's blocks run one after the other, as in one session of its reader."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    try:
+        for block in PYTHON[page]:
+            # Empty lines before it make a traceback name the line of the page.
+            text = "\n" * (block.line - 1) + block.text.replace(ADDRESS, server.url)
+            exec(compile(text, block.page, "exec", dont_inherit=True), namespace)
+    finally:
+        for value in list(namespace.values()):
+            if isinstance(value, InvokeAIClient):
+                value.close()
+    if page == "README.md":
+        assert {"lighthouse.png", "grid.png", "foxes.png", "async"} <= {
+            path.name for path in reader.iterdir()
+        }
+
+
+@pytest.mark.parametrize("block", CONSOLE, ids=str)
+def test_console_blocks_run(block: pages.Block, reader: Path, server: RealServer) -> None:
+    """Each command of a block succeeds, and prints what the page shows of it."""
+    commands = pages.commands_of(block)
+    mark = "end of command, exit code"
+    script = "".join(
+        f"{command.text.replace(ADDRESS, server.url)}\ncode=$?\necho\necho {mark} $code\n"
+        for command in commands
+    )
+    done = subprocess.run(
+        ["sh", "-c", script],
+        cwd=reader,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    outputs = re.split(rf"\n{mark} (\d+)\n", done.stdout)
+    assert len(outputs) == 2 * len(commands) + 1, done.stdout
+    for command, output, code in zip(commands, outputs[::2], outputs[1::2], strict=False):
+        assert code == "0", f"{block}: {command.text}\n{output}"
+        missing = pages.unmatched(command.shown, output)
+        assert missing is None, f"{block}: {command.text} does not print {missing!r} but\n{output}"
+
+
+def test_hardly_anything_is_left_out() -> None:
+    code = [block for block in BLOCKS if block.language in ("python", "console")]
+    left_out = [block for block in code if block.reason is not None]
+    assert len(left_out) <= 3, left_out
+    assert len(code) - len(left_out) >= 10
+
+
+def test_fences_say_what_they_hold() -> None:
+    # A fence of another name (py, bash, sh) would not be run, and nobody would notice.
+    assert {block.language for block in BLOCKS} <= {"python", "console", "text", "json", ""}
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in pages.links_of(page):
+        if not link.startswith(("https://", "#")):
+            assert (page.parent / link.partition("#")[0]).exists(), link
+
+
+def test_every_error_is_listed_with_its_code() -> None:
+    found: dict[str, str] = {}
+    classes = [errors.InvokeAIClientError]
+    for one in classes:
+        found[one.__name__] = one.code
+        classes.extend(one.__subclasses__())
+    listed = {cells[0].strip("`"): cells[1].strip("`") for cells in pages.table_rows(ERRORS, r"`\w+`")}
+    assert listed == found
+    assert len(set(found.values())) == len(found)
+
+
+def test_every_exit_code_is_listed() -> None:
+    rows = {int(cells[0]) for cells in pages.table_rows(ERRORS, r"\d+")}
+    assert rows == {out.OK, out.FAILED, out.WRONG_USE, out.INTERRUPTED}
+
+
+def test_every_row_of_the_contract_has_a_state_and_its_proof() -> None:
+    rows = pages.table_rows(COMPATIBILITY, r"S\d\d")
+    assert [cells[0] for cells in rows] == [f"S{number:02}" for number in range(1, 37)]
+    for number, _, where, state, proof in rows:
+        assert state in ("done", "partly", "not yet"), number
+        assert (proof == "-") <= (state != "done"), f"{number} is done, but nothing proves it"
+        for path in re.findall(r"`([\w/]+(?:\.py|/))`", where):
+            assert (pages.REPOSITORY / "src" / "invokeai_py_client" / path).exists(), f"{number}: {path}"
+        if proof != "-":
+            tests = re.findall(r"`(\w+/\w+\.py)`((?: `\w+`,?)*)", proof)
+            assert tests, f"{number} names no test"
+            for file, names in tests:
+                assert_has_tests(pages.REPOSITORY / "tests" / file, re.findall(r"`(\w+)`", names))
+
+
+def assert_has_tests(file: Path, names: list[str]) -> None:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    there = {node.name for node in ast.parse(file.read_text()).body if isinstance(node, kinds)}
+    assert names, f"{file.name}: say which tests"
+    for name in names:
+        assert any(one.startswith(name) for one in there), f"{file.name} has no test {name}"

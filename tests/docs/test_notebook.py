@@ -1,0 +1,61 @@
+"""The README in a notebook: both clients work inside the event loop that a Jupyter kernel runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pages
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import RealServer
+
+HEADINGS = ("Quickstart", "Inputs", "Sweeps", "Async", "Errors")
+
+
+def cells_of_the_readme(url: str) -> list[str]:
+    """The README's blocks as somebody pastes them, with the change to the last line that the README names."""
+    blocks = [
+        block
+        for block in pages.blocks_of(pages.REPOSITORY / "README.md")
+        if block.language == "python" and block.reason is None and block.heading in HEADINGS
+    ]
+    assert {block.heading for block in blocks} == set(HEADINGS)
+    cells = [block.text.replace("http://localhost:9090", url) for block in blocks]
+    assert sum("asyncio.run(main())" in cell for cell in cells) == 1
+    return [cell.replace("asyncio.run(main())", "await main()") for cell in cells]
+
+
+# What the notebook machinery itself does is not ours to judge.
+@pytest.mark.filterwarnings("default")
+def test_readme_in_a_notebook(reader: Path, server: RealServer) -> None:
+    from nbclient import NotebookClient
+
+    cells = [
+        "import asyncio\nprint('a loop runs:', asyncio.get_running_loop().is_running())",
+        *cells_of_the_readme(server.url),
+        "wf",
+        "print('both still work:', client.version(), (await asyncio.to_thread(client.health_check)))\nclient.close()",
+    ]
+    notebook: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(reader)}}
+    ).execute()
+
+    outputs = [output for cell in notebook.cells for output in cell.outputs]
+    said = {
+        name: "".join(one.text for one in outputs if one.output_type == "stream" and one.name == name)
+        for name in ("stdout", "stderr")
+    }
+    assert not [one for one in outputs if one.output_type == "error"]
+    assert "Traceback" not in said["stdout"] + said["stderr"]
+    assert "Warning" not in said["stderr"]
+    assert said["stdout"].startswith("a loop runs: True\n")
+    assert "invocation_complete" in said["stdout"]  # of the asynchronous client
+    assert said["stdout"].endswith(f"both still work: {server.version} True\n")
+    [table] = [one.data["text/html"] for one in notebook.cells[-2].outputs if "data" in one]
+    assert "Positive Prompt" in table
+    assert (reader / "lighthouse.png").exists()
+    assert len(list((reader / "async").iterdir())) == 4

@@ -1,0 +1,244 @@
+"""``ivk`` as a user meets it: in a process of its own, against the real server."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import workflows
+from PIL import Image as Pillow
+
+from invokeai_py_client import InvokeAIClient
+from invokeai_py_client.models.enums import JobStatus
+
+Ivk = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def environment(server: Any) -> dict[str, str]:
+    return {**os.environ, "INVOKEAI_URL": server.url, "COLUMNS": "100", "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def ivk(environment: dict[str, str], tmp_path: Path) -> Ivk:
+    """Runs ``ivk`` in a folder with ``sd1.json``."""
+    (tmp_path / "sd1.json").write_text(json.dumps(workflows.sd1()))
+    (tmp_path / "add.json").write_text(json.dumps(workflows.add()))
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "invokeai_py_client.cli.main", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def queue_size(client: InvokeAIClient) -> Callable[[], int]:
+    def size() -> int:
+        return client.queue_repo.status().total
+
+    return size
+
+
+def test_inputs_table(ivk: Ivk) -> None:
+    done = ivk("inputs", "sd1.json")
+    assert done.returncode == 0
+    assert "Positive Prompt" in done.stdout
+    assert "a whole number above 0" in " ".join(done.stdout.split())
+
+
+def test_inputs_for_programs(ivk: Ivk) -> None:
+    lines = [json.loads(line) for line in ivk("inputs", "sd1.json", "--json").stdout.splitlines()]
+    assert [line["label"] for line in lines[:-1]] == [
+        "Model",
+        "Positive Prompt",
+        "Negative Prompt",
+        "Steps",
+        "Seed",
+    ]
+    assert lines[3]["type"] == "IntegerField"
+    assert lines[-1] == {"event": "result", "ok": True, "workflow": "SD-1 text to image", "inputs": 5}
+
+
+def test_run_writes_images_and_plain_lines_when_piped(ivk: Ivk, tmp_path: Path) -> None:
+    done = ivk("run", "sd1.json", "-s", "model=tiny-sd1", "-s", "steps=6", "-s", "seed=31", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    [path] = done.stdout.splitlines()
+    with Pillow.open(tmp_path / path) as picture:
+        assert picture.size == (64, 64)
+    assert "denoise  50% Denoising" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_run_for_programs(ivk: Ivk) -> None:
+    done = ivk("run", "sd1.json", "-s", "model=tiny-sd1", "-s", "seed=32", "-o", "out", "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.stderr == ""
+    assert lines[0]["event"] == "queue_item_status_changed"
+    assert lines[-1]["event"] == "result"
+    assert lines[-1]["ok"] is True
+    assert len(lines[-1]["images"]) == 1
+
+
+def test_text_from_a_file(ivk: Ivk, tmp_path: Path, client: InvokeAIClient) -> None:
+    (tmp_path / "prompt.txt").write_text("a lighthouse\nat dusk\n")
+    done = ivk("run", "sd1.json", "-s", "model=tiny-sd1", "-s", "positive_prompt=@prompt.txt", "--dry-run")
+    body = json.loads(done.stdout)
+    assert body["batch"]["graph"]["nodes"]["positive"]["prompt"] == "a lighthouse\nat dusk"
+
+
+def test_dry_run_sends_nothing(ivk: Ivk, queue_size: Callable[[], int]) -> None:
+    before = queue_size()
+    done = ivk("run", "add.json", "-s", "a=40", "--dry-run")
+    assert json.loads(done.stdout)["batch"]["graph"]["nodes"]["sum"]["a"] == 40
+    assert queue_size() == before
+
+
+def test_library_workflow_by_name(ivk: Ivk) -> None:
+    done = ivk("inputs", "Text to Image - SDXL")
+    assert done.returncode == 0
+    assert "Negative Prompt" in done.stdout
+
+
+def test_ctrl_c_cancels_on_the_server(
+    environment: dict[str, str], tmp_path: Path, client: InvokeAIClient
+) -> None:
+    (tmp_path / "long.json").write_text(json.dumps(workflows.sd1(steps=1000, size=256)))
+    command = [
+        sys.executable,
+        "-m",
+        "invokeai_py_client.cli.main",
+        "run",
+        "long.json",
+        "-s",
+        "model=tiny-sd1",
+        "--json",
+    ]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        event = next(event for event in map(json.loads, process.stdout) if event.get("fraction"))
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert json.loads(rest.splitlines()[-1])["code"] == "interrupted"
+    assert client.run(event["item_id"]).wait(20).state is JobStatus.CANCELLED
+
+
+class _Everything200(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html>hello</html>")
+
+    def log_message(self, format: str, *args: object) -> None:
+        del format, args
+
+
+@pytest.fixture
+def other_server() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Everything200) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr) < 1200
+    said = " ".join(done.stderr.split())
+    for word in words:
+        assert word in said
+
+
+def unknown_node() -> dict[str, Any]:
+    document = workflows.add()
+    document["nodes"][0]["data"]["type"] = "my_missing_node"
+    return document
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "code", "words"),
+    [
+        ("{", [], 2, ["not JSON"]),
+        ("[1, 2]", [], 2, ["not a workflow"]),
+        ('{"a": 1}', [], 2, ["not"]),
+        (json.dumps(unknown_node()), [], 2, ["my_missing_node"]),
+        (json.dumps(workflows.add()), ["-s", "c=1"], 2, ["'c'", "'A'"]),
+        (json.dumps(workflows.add()), ["-s", "a=many"], 2, ["'many'", "whole number"]),
+        (json.dumps(workflows.add()), ["-s", "a"], 2, ["NAME=VALUE"]),
+        (json.dumps(workflows.sd1()), ["-s", "model=tiny-sd1", "-s", "steps=0"], 2, ["Steps", "above 0"]),
+        (json.dumps(workflows.sd1()), ["-s", "model=no-such-model"], 2, ["no-such-model", "tiny-sd1"]),
+        (json.dumps(workflows.sd1()), ["-s", "model=tiny-sdxl"], 2, ["tiny-sdxl", "tiny-sd1"]),
+        (json.dumps(workflows.sd1()), [], 2, ["model"]),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_sent(
+    ivk: Ivk,
+    tmp_path: Path,
+    queue_size: Callable[[], int],
+    content: str,
+    arguments: list[str],
+    code: int,
+    words: list[str],
+) -> None:
+    before = queue_size()
+    (tmp_path / "bad.json").write_text(content)
+    assert_refused(ivk("run", "bad.json", *arguments), code, *words)
+    assert queue_size() == before
+
+
+def test_no_such_file(ivk: Ivk) -> None:
+    assert_refused(ivk("run", "nowhere.json"), 2, "nowhere.json")
+
+
+def test_nobody_at_the_url(ivk: Ivk) -> None:
+    assert_refused(
+        ivk("run", "add.json", "--url", "http://127.0.0.1:1"), 1, "http://127.0.0.1:1", "INVOKEAI_URL"
+    )
+
+
+def test_another_server_at_the_url(ivk: Ivk, other_server: str) -> None:
+    assert_refused(ivk("run", "add.json", "--url", other_server), 1, other_server, "InvokeAI")
+
+
+def test_wrong_prefix_of_a_real_server(ivk: Ivk, server: Any) -> None:
+    # InvokeAI answers unknown paths with 200 and its web page.
+    assert_refused(ivk("run", "add.json", "--url", f"{server.url}/nowhere"), 1, "/nowhere", "InvokeAI")
+
+
+def test_not_a_url(ivk: Ivk) -> None:
+    assert_refused(ivk("run", "add.json", "--url", "ftp://example.org"), 2, "ftp://example.org")
+
+
+def test_errors_for_programs(ivk: Ivk) -> None:
+    done = ivk("run", "add.json", "-s", "c=1", "--json")
+    assert json.loads(done.stdout.splitlines()[-1])["code"] == "unknown_input"
+
+
+def test_a_failing_run(ivk: Ivk, tmp_path: Path) -> None:
+    document = workflows.workflow("Fails", {"divide": ("div", {"a": 1, "b": 0})}, [], [("divide", "b")])
+    (tmp_path / "fails.json").write_text(json.dumps(document))
+    assert_refused(ivk("run", "fails.json"), 1, "divide", "ZeroDivisionError")

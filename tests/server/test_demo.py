@@ -1,0 +1,35 @@
+"""``make demo`` against a server of one's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as Pillow
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_demo_leaves_pictures_that_carry_their_workflow(server: Any, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "demo" / "demo.py")],
+        cwd=tmp_path,
+        env={**os.environ, "INVOKEAI_URL": server.url},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ivk run" in done.stdout
+    pictures = sorted((tmp_path / "demo-output").glob("*.png"))
+    assert len(pictures) >= 8
+    for path in pictures:
+        with Pillow.open(path) as picture:
+            picture.load()
+            if path.name != "sheet.png":
+                assert picture.size == (512, 512)
+                assert "invokeai_workflow" in picture.info

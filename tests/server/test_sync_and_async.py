@@ -1,0 +1,145 @@
+"""Both clients give the same for the same calls, wherever they are used."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import workflows
+
+from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient, Run
+from invokeai_py_client.errors import RunFailedError
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.events import RunEvent
+
+
+async def test_same_picture_from_both(async_client: AsyncInvokeAIClient, server: Any) -> None:
+    def synchronous() -> tuple[bytes, Any]:
+        with InvokeAIClient.from_url(server.url) as client:
+            wf = client.workflow_repo.create_workflow(workflows.sd1())
+            run = wf.run(model="tiny-sd1", seed=77)
+            return run.images[0].pil().tobytes(), run.inputs
+
+    wf = await async_client.workflow_repo.create_workflow(workflows.sd1())
+    run = await wf.run(model="tiny-sd1", seed=77)
+    ours = (await run.images[0].pil()).tobytes()
+    assert (ours, run.inputs) == await asyncio.to_thread(synchronous)
+
+
+async def test_sync_client_inside_a_running_loop(server: Any) -> None:
+    with InvokeAIClient.from_url(server.url) as client:
+        run = client.workflow_repo.create_workflow(workflows.add()).run(a=2, b=3)
+        assert run.outputs.of("sum")[0].data["value"] == 5
+
+
+async def test_many_at_once(async_client: AsyncInvokeAIClient) -> None:
+    wf = await async_client.workflow_repo.create_workflow(workflows.add())
+    runs = await asyncio.gather(*(wf.run(a=value, b=1000) for value in range(6)))
+    assert [run.outputs.of("sum")[0].data["value"] for run in runs] == [1000 + value for value in range(6)]
+
+
+async def test_events_asynchronously(async_client: AsyncInvokeAIClient) -> None:
+    wf = await async_client.workflow_repo.create_workflow(workflows.add())
+    run = await wf.start(a=11, b=22)
+    kinds = [event.event_type async for event in run.events()]
+    assert kinds[-1] == "queue_item_status_changed"
+    assert run.status.state is JobStatus.COMPLETED
+
+
+def test_one_client_in_many_threads(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.add())
+
+    def add_500(value: int) -> Run:
+        return wf.run(a=value, b=500)
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(add_500, range(8)))
+    assert [run.outputs.of("sum")[0].data["value"] for run in runs] == [500 + value for value in range(8)]
+
+
+def test_callbacks_run_in_the_callers_thread_and_may_use_the_client(client: InvokeAIClient) -> None:
+    threads: set[int] = set()
+    versions: set[str] = set()
+
+    def on_event(event: RunEvent) -> None:
+        threads.add(threading.get_ident())
+        versions.add(client.version())
+
+    client.workflow_repo.create_workflow(workflows.add()).run(a=3, b=4, progress=on_event)
+    assert threads == {threading.get_ident()}
+    assert len(versions) == 1
+
+
+def test_what_a_callback_raises_comes_out(client: InvokeAIClient) -> None:
+    def on_event(event: RunEvent) -> None:
+        raise LookupError("enough")
+
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    with pytest.raises(LookupError, match="enough"):
+        wf.run(a=5, b=6, progress=on_event)
+    assert wf.run(a=5, b=7).status.ok  # and the client still works
+
+
+async def test_cancelling_the_task_cancels_the_run(async_client: AsyncInvokeAIClient) -> None:
+    wf = await async_client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
+    started = asyncio.Event()
+    seen: list[RunEvent] = []
+
+    def on_event(event: RunEvent) -> None:
+        seen.append(event)
+        if event.get("fraction"):
+            started.set()
+
+    task = asyncio.create_task(wf.run(model="tiny-sd1", seed=2001, progress=on_event))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    run = await async_client.run(seen[0].item_id)
+    assert (await run.wait(20)).state is JobStatus.CANCELLED
+
+
+async def test_a_run_started_is_left_alone_by_a_cancelled_wait(async_client: AsyncInvokeAIClient) -> None:
+    wf = await async_client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
+    run = await wf.start(model="tiny-sd1", seed=2002)
+    task = asyncio.create_task(run.wait())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not (await run.refresh()).done
+    await run.cancel()
+
+
+def test_runs_inputs_and_errors_travel(client: InvokeAIClient) -> None:
+    run = client.workflow_repo.create_workflow(workflows.add()).run(a=8, b=9)
+    copy: Run = pickle.loads(pickle.dumps(run))
+    assert copy == run
+    assert copy.outputs.of("sum")[0].data["value"] == 17
+    assert copy.refresh().ok  # over a connection of its own
+    error = RunFailedError("failed", item_id=run.item_id, node_id="sum")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.item_id, again.node_id) == ("failed", run.item_id, "sum")
+
+
+def test_a_handle_travels(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    wf.set(a=21)
+    copy = pickle.loads(pickle.dumps(wf))
+    assert copy.run(b=21).outputs.of("sum")[0].data["value"] == 42
+
+
+def test_client_closes_and_opens_again(server: Any) -> None:
+    before = threading.active_count()
+    client = InvokeAIClient.from_url(server.url)
+    assert client.health_check()
+    client.close()
+    client.close()
+    assert threading.active_count() == before
+    assert client.version()
+    client.close()
+    assert threading.active_count() == before
