@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from invokeai_py_client import InvokeAIClient, Run
 from invokeai_py_client.errors import RunCanceledError, RunFailedError, RunNotFinishedError, RunTimeoutError
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.run.events import NodeProgress, RunEvent
+from invokeai_py_client.run.events import NodeFailed, NodeProgress, RunEvent
 
 
 def pixels(run: Run) -> Pillow.Image:
@@ -137,6 +137,14 @@ def test_a_failing_node_is_named(client: InvokeAIClient) -> None:
     assert run.wait(10).state is JobStatus.FAILED
 
 
+def test_events_name_the_failed_node(client: InvokeAIClient) -> None:
+    run = client.workflow_repo.create_workflow(
+        workflows.workflow("Fails", {"divide": ("div", {"a": 2, "b": 0})}, [], [("divide", "b")])
+    ).start()
+    failures = [event for event in run.events() if isinstance(event, NodeFailed)]
+    assert [event.node_id for event in failures] == ["divide"]
+
+
 def test_cancel(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
     run = long_run()
     assert run.cancel().state is JobStatus.CANCELLED
@@ -180,10 +188,15 @@ def test_retry_makes_a_new_run(client: InvokeAIClient, long_run: Callable[[], Ru
 
 def test_position_in_the_queue(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
     first = long_run()
-    second = client.workflow_repo.create_workflow(workflows.add()).start()
-    assert second.status.state is JobStatus.PENDING
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    second, third = wf.start(), wf.start()
+    for run, position in ((second, 0), (third, 1)):
+        with pytest.raises(RunTimeoutError, match=rf"pending \({position} before it\)"):
+            run.wait(1)
+        assert run.status.state is JobStatus.PENDING
     first.cancel()
     assert second.result(20).of("sum")[0].data["value"] == 3
+    assert third.wait(20).position is None
 
 
 def test_saving(client: InvokeAIClient, tmp_path: Any) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import workflows
+from PIL import Image as Pillow
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
-from invokeai_py_client.errors import InputValueError, UsageError
+from invokeai_py_client.errors import InputValueError, NotReadyError, UsageError
 
 
 def test_product(client: InvokeAIClient) -> None:
@@ -53,6 +55,36 @@ def test_grid_of_real_images(client: InvokeAIClient) -> None:
     assert sheet.width > 2 * 64
     assert sheet.height > 2 * 64
     assert sheet.getextrema() != ((255, 255),) * 3
+
+
+def test_pictures_of_this_machine(client: InvokeAIClient, picture: bytes, tmp_path: Path) -> None:
+    other = Pillow.new("RGB", (32, 16), (200, 30, 30))
+    (tmp_path / "one.png").write_bytes(picture)
+    other.save(tmp_path / "two.png")
+    wf = client.workflow_repo.create_workflow(
+        workflows.workflow(
+            "Invert",
+            {"invert": ("img_lerp", {"min": 255, "max": 0})},
+            [],
+            [("invert", "image")],
+            final=["invert"],
+        )
+    )
+    sweep = wf.sweep(image=[tmp_path / "one.png", tmp_path / "two.png", tmp_path / "one.png"])
+    sizes = [run.images[0].pil().size for run in sweep.wait()]
+    assert sizes == [(64, 64), (32, 16), (64, 64)]
+    again = wf.sweep(image=[tmp_path / "two.png"])  # the client knows it, by its content
+    assert again.wait()[0].images[0].pil().getpixel((0, 0)) == (55, 225, 225)
+
+
+def test_a_picture_that_the_server_lacks_is_refused(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(
+        workflows.workflow("Invert", {"invert": ("img_lerp", {})}, [], [("invert", "image")])
+    )
+    before = client.queue_repo.status().total
+    with pytest.raises(NotReadyError, match=r"has no image 'missing\.png'"):
+        wf.sweep(image=[{"image_name": "missing.png"}])
+    assert client.queue_repo.status().total == before
 
 
 def test_cancel(client: InvokeAIClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +15,7 @@ import workflows
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient, Run
 from invokeai_py_client.errors import RunFailedError
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.run.events import RunEvent
+from invokeai_py_client.run.events import NodeProgress, RunEvent
 
 
 async def test_same_picture_from_both(async_client: AsyncInvokeAIClient, server: Any) -> None:
@@ -124,6 +125,14 @@ def test_runs_inputs_and_errors_travel(client: InvokeAIClient) -> None:
     error = RunFailedError("failed", item_id=run.item_id, node_id="sum")
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.item_id, again.node_id) == ("failed", run.item_id, "sum")
+
+
+def test_a_run_is_followed_after_its_travel(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
+    copy: Run = pickle.loads(pickle.dumps(long_run()))
+    later = [next(event for event in copy.events() if isinstance(event, NodeProgress) and event.fraction)]
+    assert later[0].node_id == "denoise"  # only events tell that
+    copy.cancel()
+    assert copy.wait(20).state is JobStatus.CANCELLED
 
 
 def test_a_handle_travels(client: InvokeAIClient) -> None:

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -77,6 +78,19 @@ def test_a_client_that_is_forgotten_is_closed() -> None:
     gc.collect()
     assert gone() is None
     assert set(threading.enumerate()) == before
+
+
+def test_threads_that_come_first_share_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(LoopThread):
+        def __init__(self) -> None:
+            threading.Event().wait(0.02)  # room for the others to come in
+            super().__init__()
+
+    monkeypatch.setattr("invokeai_py_client.transport.loop.LoopThread", Slow)
+    with quick() as client, ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(getattr, client, "_loop_thread") for _ in range(6)]
+        loops = {one.result() for one in asked}
+    assert len(loops) == 1
 
 
 def test_ending_from_the_loops_own_thread_does_not_wait_for_itself() -> None:

@@ -1,4 +1,4 @@
-"""Finding queue items: those of a batch, and the new one after a retry."""
+"""Finding queue items: those of a batch, those before it, and the new one after a retry."""
 
 from __future__ import annotations
 
@@ -38,6 +38,22 @@ async def items_of_batch(client: AsyncInvokeAIClient, queue_id: str, batch_id: s
         for item in items
         if item["batch_id"] == batch_id and item.get("parent_item_id") is None
     )
+
+
+async def pending_up_to(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> int:
+    """How many items are pending, those that were sent after an item left out.
+
+    The server tells how many are pending in all. Whatever came after a pending item is pending, too, unless it
+    was put in front of it.
+    """
+    http = client._http  # pyright: ignore[reportPrivateUsage]
+    queue = f"/api/v1/queue/{queue_id}"
+    pending: int = (await http.json("GET", f"{queue}/status"))["queue"]["pending"]
+    try:
+        known = (await http.json("GET", f"{queue}/item_ids"))["item_ids"]
+    except (NotFoundError, NotInvokeAIError):  # before 6.7
+        return pending
+    return pending - sum(one > item_id for one in known)
 
 
 async def retry_item(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> int:

@@ -312,9 +312,10 @@ class AsyncRun(AsyncObject):
 
     async def _place(self) -> None:
         """Read how long the queue is, once for the whole batch."""
+        from invokeai_py_client.run.again import pending_up_to
+
         self._tracker.unplaced = False
-        answer = await self._client._http.json("GET", f"/api/v1/queue/{self.queue_id}/status")  # pyright: ignore[reportPrivateUsage]
-        self._tracker.place(answer["queue"]["pending"])
+        self._tracker.place(await pending_up_to(self._client, self.queue_id, self._tracker.last_item))
 
     async def _finish(self) -> None:
         """Read the results. The server stores them before it says that a run has ended."""

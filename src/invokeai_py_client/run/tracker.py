@@ -46,11 +46,13 @@ class BatchTracker:
         self._items = tuple(item_ids)
         self.unplaced = True
 
-    def place(self, pending: int) -> None:
-        """Say how many items are pending in the queue, shortly after the batch was sent.
+    @property
+    def last_item(self) -> int:
+        """The last item that the server made of the batch."""
+        return max(self._items)
 
-        What others sent since then counts as standing before the batch; it moves up as they begin.
-        """
+    def place(self, pending: int) -> None:
+        """Say how many items are pending in the queue, up to the last one of this batch."""
         waiting = [item for item in self._items if self.status(item).state is JobStatus.PENDING]
         before = 0 if self._in_front else max(0, pending - len(waiting))
         for position, item_id in enumerate(waiting, before):
