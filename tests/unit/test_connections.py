@@ -81,8 +81,11 @@ def test_a_client_that_is_forgotten_is_closed() -> None:
 
 
 def test_threads_that_come_first_share_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[LoopThread] = []
+
     class Slow(LoopThread):
         def __init__(self) -> None:
+            made.append(self)
             threading.Event().wait(0.02)  # room for the others to come in
             super().__init__()
 
@@ -90,7 +93,8 @@ def test_threads_that_come_first_share_one_loop(monkeypatch: pytest.MonkeyPatch)
     with quick() as client, ThreadPoolExecutor(6) as pool:
         asked = [pool.submit(getattr, client, "_loop_thread") for _ in range(6)]
         loops = {one.result() for one in asked}
-    assert len(loops) == 1
+    assert loops == set(made)
+    assert len(made) == 1
 
 
 def test_ending_from_the_loops_own_thread_does_not_wait_for_itself() -> None:
