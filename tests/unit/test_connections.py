@@ -90,9 +90,11 @@ def test_threads_that_come_first_share_one_loop(monkeypatch: pytest.MonkeyPatch)
             super().__init__()
 
     monkeypatch.setattr("invokeai_py_client.transport.loop.LoopThread", Slow)
-    with quick() as client, ThreadPoolExecutor(6) as pool:
+    client = quick()
+    with ThreadPoolExecutor(6) as pool:
         asked = [pool.submit(getattr, client, "_loop_thread") for _ in range(6)]
         loops = {one.result() for one in asked}
+    client.close()
     assert loops == set(made)
     assert len(made) == 1
 
