@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.errors import NotFoundError, WorkflowFormatError, WorkflowNotFoundError
+from invokeai_py_client.errors import (
+    NotFoundError,
+    NotInvokeAIError,
+    WorkflowFormatError,
+    WorkflowNotFoundError,
+)
 from invokeai_py_client.workflow.definition import WorkflowDefinition
 
 if TYPE_CHECKING:
@@ -120,7 +125,7 @@ class AsyncWorkflowRepository(AsyncObject):
         """
         try:
             record = await self._http.json("GET", f"{_ROUTE}/i/{_quoted(name_or_id)}")
-        except NotFoundError:
+        except (NotFoundError, NotInvokeAIError):  # 6.12 and later answer a path with %2F with a web page
             workflow_id = _find(name_or_id, await self.list_workflows())
             record = await self._http.json("GET", f"{_ROUTE}/i/{workflow_id}")
         return WorkflowDefinition.from_dict(record["workflow"])

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
-from invokeai_py_client.errors import ModelNotFoundError, NotFoundError, NotReadyError
+from invokeai_py_client.errors import ModelNotFoundError, NotFoundError, NotInvokeAIError, NotReadyError
 from invokeai_py_client.workflow.batch import ServerGenerator
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class ServerSide:
         if path not in self._there:
             try:
                 await self._http.json("GET", path)
-            except NotFoundError:
+            except (NotFoundError, NotInvokeAIError):  # a web page for a name with a slash in it, from 6.12
                 self._there[path] = False
             else:
                 self._there[path] = True

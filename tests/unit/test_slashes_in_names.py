@@ -1,0 +1,39 @@
+"""Names with a slash in them: InvokeAI 6.12 and later answer their paths with a web page, not with 404."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import workflows
+from fake_server import FakeServer
+
+from invokeai_py_client.errors import NotInvokeAIError, WorkflowNotFoundError
+from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
+from invokeai_py_client.workflow.server_side import ServerSide
+
+
+class Server(FakeServer):
+    """As 6.14.2 answers."""
+
+    def _answer(self, path: str) -> Any:
+        if "%2F" in path:
+            raise NotInvokeAIError("a web page")
+        if path == "/api/v1/workflows/":
+            return {"items": [{"workflow_id": "id-1", "name": "With w/ Slash"}]}
+        if path == "/api/v1/workflows/i/id-1":
+            return {"workflow": workflows.add()}
+        return super()._answer(path)
+
+
+async def test_a_workflow_is_found_by_such_a_name() -> None:
+    repository = AsyncWorkflowRepository(Server().client)
+    assert (await repository.get_workflow("With w/ Slash")).name == "Sum"
+    with pytest.raises(WorkflowNotFoundError, match="With w/ Slash"):
+        await repository.get_workflow("With/Slash")
+
+
+async def test_there_is_no_image_of_such_a_name() -> None:
+    server = ServerSide(Server(images={"a.png"}).client)
+    assert not await server.has_image("b/a.png")
+    assert await server.has_image("a.png")
