@@ -18,7 +18,7 @@ class Server(FakeServer):
 
     def _answer(self, path: str) -> Any:
         if "%2F" in path:
-            raise NotInvokeAIError("a web page")
+            raise NotInvokeAIError(None, None, "a web page")
         if path == "/api/v1/workflows/":
             return {"items": [{"workflow_id": "id-1", "name": "With w/ Slash"}]}
         if path == "/api/v1/workflows/i/id-1":
