@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image as Pillow
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient, Run
 from invokeai_py_client.run.events import NodeProgress
+from invokeai_py_client.transport.http import Upload
 
 if TYPE_CHECKING:
     from tests.conftest import RealServer
@@ -59,3 +61,40 @@ def long_run(client: InvokeAIClient) -> Iterator[Callable[[], Run]]:
     yield start
     for run in started:
         run.cancel()
+
+
+@pytest.fixture
+def held_queue(client: InvokeAIClient) -> Iterator[None]:
+    """A queue that is empty and begins nothing; what was put into it is gone afterwards."""
+    client.queue_repo.pause()
+    client.queue_repo.clear()
+    yield
+    client.queue_repo.clear()
+    client.queue_repo.resume()
+
+
+@pytest.fixture
+def uploaded(client: InvokeAIClient, picture: bytes) -> Iterator[str]:
+    """The name of a picture on the server."""
+    name = client.image_repo.upload(picture, filename="picture.png").image_name
+    yield name
+    client.image_repo.delete(name)
+
+
+@pytest.fixture
+def video(client: InvokeAIClient) -> Iterator[str]:
+    """The name of a video on the server: six frames of 64 x 64, eight of them a second."""
+    videos = "/api/v1/videos"
+    data = (Path(__file__).parents[1] / "data" / "tiny.mp4").read_bytes()
+    upload = Upload(data, "tiny.mp4", "video/mp4", {})
+    http = client._impl._http
+    record = client._call(
+        http.json(
+            "POST",
+            f"{videos}/upload",
+            params={"video_category": "user", "is_intermediate": False},
+            upload=upload,
+        )
+    )
+    yield record["video_name"]
+    client._call(http.json("DELETE", f"{videos}/i/{record['video_name']}"))

@@ -1,0 +1,235 @@
+"""The 26 workflows that the server brings along: loaded, their inputs, their requests, what the server says to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from default_workflows import (
+    FACTS,
+    GONE,
+    INVOKABLE,
+    OTHER_MAJOR,
+    RECORDED,
+    editor_input,
+    expected_graph_nodes,
+    form_settings,
+    limits_of,
+    models_that_fit,
+    type_of,
+)
+from digests import request_digests
+from golden import differences, normalised
+from stand_ins import stand_in_models
+
+from invokeai_py_client import InvokeAIClient
+from invokeai_py_client.errors import NotReadyError, UnknownNodeError
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.schema.template import Limits
+from invokeai_py_client.server.health import request
+
+if TYPE_CHECKING:
+    from tests.conftest import RealServer
+
+ALL = sorted(FACTS)
+
+
+@pytest.fixture(scope="module")
+def library(server: RealServer) -> dict[str, str]:
+    """The ids of the workflows that came with the server, by name."""
+    with InvokeAIClient.from_url(server.url) as client:
+        records = client.workflow_repo.list_workflows(categories=["default"])
+        return {record["name"]: record["workflow_id"] for record in records}
+
+
+@pytest.fixture(scope="module")
+def stand_ins(server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Records of models that there are no tiny ones of; nothing can be run with them."""
+    with stand_in_models(server.url, tmp_path_factory.mktemp("stand-ins")) as names:
+        yield names
+
+
+@pytest.fixture(scope="module")
+def node_schemas(server: RealServer) -> dict[str, Any]:
+    """What the server's OpenAPI document says of the fields of each node type."""
+    status, document = request("GET", f"{server.url}/openapi.json")
+    assert status == 200
+    return {
+        schema["properties"]["type"]["const"]: schema["properties"]
+        for schema in document["components"]["schemas"].values()
+        if schema.get("class") == "invocation"
+    }
+
+
+def document_of(client: InvokeAIClient, name: str) -> dict[str, Any]:
+    """The workflow as the server keeps it, from the wire."""
+    path = f"/api/v1/workflows/i/{FACTS[name]['id']}"
+    return client._call(client._impl._http.json("GET", path))["workflow"]
+
+
+def test_they_are_those_that_facts_are_known_of(library: dict[str, str]) -> None:
+    assert library == {name: facts["id"] for name, facts in FACTS.items()}
+    assert (len(FACTS), len(INVOKABLE), len(RECORDED)) == (26, 21, 21)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_inputs_stand_in_the_editors_order(client: InvokeAIClient, name: str) -> None:
+    wf = client.workflow_repo.create_workflow(FACTS[name]["id"])
+    assert wf.name == name
+    assert [[item.label, item.node_id, item.field_name] for item in wf.list_inputs()] == FACTS[name]["inputs"]
+    assert [item.input_index for item in wf.list_inputs()] == list(range(len(FACTS[name]["inputs"])))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_inputs_have_the_editors_types_limits_and_choices(
+    client: InvokeAIClient, node_schemas: dict[str, Any], name: str
+) -> None:
+    document = document_of(client, name)
+    types = {node["id"]: node["data"].get("type") for node in document["nodes"]}
+    fed = {(edge["target"], edge.get("targetHandle")) for edge in document["edges"]}
+    settings = form_settings(document)
+    for item in client.workflow_repo.create_workflow(document).list_inputs():
+        template = editor_input(types[item.node_id], item.field_name)
+        assert template is not None, "the editor shows no field of a node that the server lacks"
+        field = item.field
+        assert item.type == type_of(template), item
+        assert item.required == template["required"], item
+        assert item.connected == (item.key in fed), item
+        # The editor looks at the top of a schema alone; the server's limits stand inside anyOf as well.
+        deeper = [
+            limits_of(part, {})
+            for part in node_schemas[types[item.node_id]][item.field_name].get("anyOf", ())
+        ]
+        limits = {key: value for one in deeper for key, value in one.items()}
+        limits |= limits_of(template, settings.get(item.key, {}))
+        assert field.limits == Limits(**limits), item
+        assert list(field.choices or ()) == template.get("options", list(field.choices or ())), item
+        if template["type"]["name"] == "EnumField":
+            assert field.choices, item
+            assert field.choice_labels == template.get("ui_choice_labels", {}), item
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_requests_are_those_that_the_editor_posted(client: InvokeAIClient, name: str) -> None:
+    facts = FACTS[name]
+    document = document_of(client, name)
+    nodes = {node["id"]: node for node in document["nodes"]}
+    for node_id, field, value in facts["filled"]:
+        nodes[node_id]["data"]["inputs"][field]["value"] = value
+    body = client.workflow_repo.create_workflow(document).enqueue_request(validate=False)
+    assert request_digests(body) == facts["posted"]
+
+
+@pytest.mark.parametrize("name", sorted(FACTS.keys() - GONE.keys()))
+def test_what_nobody_touched_goes_out_as_it_came(client: InvokeAIClient, name: str) -> None:
+    wf = client.workflow_repo.create_workflow(name)
+    body = wf.enqueue_request(validate=False)
+    document = document_of(client, name)
+    assert list(differences(expected_graph_nodes(document), body["batch"]["graph"]["nodes"])) == []
+    wired = [edge for edge in document["edges"] if edge["type"] == "default"]
+    assert [
+        (
+            edge["source"]["node_id"],
+            edge["source"]["field"],
+            edge["destination"]["node_id"],
+            edge["destination"]["field"],
+        )
+        for edge in body["batch"]["graph"]["edges"]
+    ] == [(edge["source"], edge["sourceHandle"], edge["target"], edge["targetHandle"]) for edge in wired]
+    attached = client.workflow_repo.create_workflow(body["batch"]["workflow"])
+    again = attached.enqueue_request(validate=False)
+    assert list(differences(normalised(body), normalised(again))) == []
+    assert not wf.warnings or name in OTHER_MAJOR
+
+
+# --------------------------------------------------------------------------- what the server says to them
+
+# Which model stands in where several fit; elsewhere the first one that fits will do.
+CHOSEN = {
+    "Any Model": "tiny-controlnet-canny-sd1",
+    "VAE Model - SD1.5, SD2, SDXL, SD3, FLUX": "tiny-vae-sdxl",
+}
+
+
+def all_filled(client: InvokeAIClient, name: str, image: str, video: str) -> dict[str, Any]:
+    """A value for each model, image and video that the form asks for, chosen as the editor's lists offer them."""
+    document = document_of(client, name)
+    types = {node["id"]: node["data"]["type"] for node in document["nodes"]}
+    records = [record.to_dict() for record in client.dnn_model_repo.list_models()]
+    values: dict[str, Any] = {}
+    for item in client.workflow_repo.create_workflow(document).list_inputs():
+        template = editor_input(types[item.node_id], item.field_name)
+        address = f"{item.node_id}.{item.field_name}"
+        if template is None or item.connected:
+            continue
+        if template["type"]["name"] == "ModelIdentifierField":
+            fitting = [record["name"] for record in models_that_fit(template, records)]
+            assert fitting, f"no stand-in for {item}"
+            chosen = CHOSEN.get(item.node_name, fitting[0])
+            assert chosen in fitting
+            values[address] = chosen
+        elif template["type"]["name"] == "ImageField":
+            values[address] = image
+        elif template["type"]["name"] == "VideoField":
+            values[address] = video
+        elif (types[item.node_id], item.field_name) == ("prompt_from_file", "file_path"):
+            values[address] = str(Path(__file__))
+    return values
+
+
+@pytest.mark.parametrize("name", INVOKABLE)
+def test_what_the_editor_can_invoke_is_accepted(
+    client: InvokeAIClient, held_queue: None, stand_ins: list[str], uploaded: str, video: str, name: str
+) -> None:
+    facts = FACTS[name]
+    assert facts.get("ready") or not facts.get("filled"), "once filled, the editor let it be invoked"
+    wf = client.workflow_repo.create_workflow(name)
+    run = wf.start(all_filled(client, name, uploaded, video))
+    assert run.refresh().state is JobStatus.PENDING
+    assert client.queue_repo.item_ids() == [run.item_id]
+    assert run.cancel().state is JobStatus.CANCELLED
+    assert wf.warnings == ()
+
+
+@pytest.mark.parametrize("name", INVOKABLE)
+def test_without_models_the_error_names_each_field(client: InvokeAIClient, name: str) -> None:
+    document = document_of(client, name)
+    wf = client.workflow_repo.create_workflow(document)
+    needed = [
+        item
+        for item in wf.list_inputs()
+        if item.type in ("ModelIdentifierField", "ImageField", "VideoField") and item.required
+        if item.value is None and not item.connected
+    ]
+    with pytest.raises(NotReadyError) as caught:
+        wf.enqueue_request()
+    for item in needed:
+        assert any(
+            item.node_name in finding and item.field_name in finding for finding in caught.value.findings
+        ), item
+
+
+@pytest.mark.parametrize("name", sorted(GONE))
+def test_node_types_that_the_server_lacks_are_named(
+    client: InvokeAIClient, held_queue: None, stand_ins: list[str], uploaded: str, video: str, name: str
+) -> None:
+    wf = client.workflow_repo.create_workflow(name)
+    document = document_of(client, name)
+    with pytest.raises(UnknownNodeError) as caught:
+        wf.start(all_filled(client, name, uploaded, video))
+    for kind in GONE[name]:
+        [node] = [node["id"] for node in document["nodes"] if node["data"].get("type") == kind]
+        assert kind in caught.value.node_types
+        assert f"{kind} ({node})" in str(caught.value)
+        assert any(kind in warning and node in warning for warning in wf.warnings)
+    assert client.queue_repo.item_ids() == []
+
+
+@pytest.mark.parametrize("name", OTHER_MAJOR)
+def test_a_node_of_another_major_version_is_warned_of(client: InvokeAIClient, name: str) -> None:
+    [warning] = client.workflow_repo.create_workflow(name).warnings
+    assert "'FLUX Denoise'" in warning
+    assert "3.0.0" in warning
+    assert "4.6.0" in warning
