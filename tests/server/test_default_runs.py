@@ -1,0 +1,121 @@
+"""Those of the server's own workflows whose models can be tiny, run to their images, and the images read back.
+
+The server runs with a node pack that shrinks its hard-coded FLUX sizes to those of the tiny model.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from default_workflows import FACTS, OTHER_MAJOR
+from golden import differences, normalised
+from PIL import Image as Pillow
+
+from invokeai_py_client import Image, InvokeAIClient, WorkflowHandle
+
+# What is made small, by node type; a field that a connection feeds stays as it is.
+SMALL: dict[str, dict[str, Any]] = {
+    "noise": {"width": 64, "height": 64},
+    "denoise_latents": {"steps": 2},
+    "tiled_multi_diffusion_denoise_latents": {
+        "steps": 4,
+        "tile_width": 64,  # 6.14.2 divides by zero where a tile is larger than the picture
+        "tile_height": 64,
+        "tile_overlap": 32,
+    },
+    "sd3_denoise": {"width": 64, "height": 64, "steps": 2},
+    "cogview4_denoise": {"width": 64, "height": 64, "steps": 2},
+    "flux_denoise": {"width": 64, "height": 64, "num_steps": 2},
+    "prompt_from_file": {"max_prompts": 2},
+}
+FLUX = {
+    "T5 Encoder": "tiny-t5",
+    "CLIP Embed": "tiny-clip-l",
+    "VAE": "tiny-flux-ae",
+    0: "tiny-flux-dev",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is set, and what comes out."""
+
+    values: dict[Any, Any]
+    size: tuple[int, int] = (64, 64)
+    images: int = 1
+    needs: tuple[str, ...] = field(default=())
+
+
+CASES: dict[str, Case] = {
+    "Text to Image - SD1.5": Case({"Model": "tiny-sd1"}),
+    "Text to Image - SDXL": Case({"Model": "tiny-sdxl", 3: "tiny-vae-sdxl"}),
+    "Text to Image - SD1.5, LoRA": Case({"Model": "tiny-sd1", "LoRA": "tiny-lora-sd1"}),
+    "Text to Image - SD3.5": Case({"Model": "tiny-sd3", "Prompt": "a lighthouse"}),
+    "Text to Image - CogView4": Case({"Model": "tiny-cogview4"}),
+    "Text to Image - SD1.5, Prompt from File": Case({"Model": "tiny-sd1"}, images=2, needs=("prompts",)),
+    "Upscaler - SD1.5, MultiDiffusion": Case(
+        {"Model": "tiny-sd1", "Image-to-Image Model": "tiny-esrgan-x2", 9: "tiny-controlnet-canny-sd1"},
+        size=(128, 128),
+        needs=("Image to Upscale",),
+    ),
+    "Text to Image - FLUX": Case(FLUX),
+    "Image to Image - FLUX": Case(FLUX, needs=("Image",)),
+}
+
+
+@pytest.fixture
+def ready(
+    client: InvokeAIClient, uploaded: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> tuple[WorkflowHandle, Case]:
+    """A workflow of the server's library, all set for a small run."""
+    case = CASES[request.param]
+    wf = client.workflow_repo.create_workflow(FACTS[request.param]["id"])
+    values = dict(case.values)
+    for node in wf.definition.to_dict()["nodes"]:
+        for name, value in SMALL.get(node["data"].get("type"), {}).items():
+            address = f"{node['id']}.{name}"
+            if not wf.get_input(address).connected:
+                values[address] = value
+    for needed in case.needs:
+        if needed == "prompts":
+            file = tmp_path / "prompts.txt"
+            file.write_text("a lighthouse\na harbour\na third one that is not asked for\n")
+            values["Prompts File Path"] = str(file)
+        else:
+            values[needed] = uploaded
+    wf.set(values)
+    return wf, case
+
+
+def decoded(image: Image) -> Pillow.Image:
+    """The picture; it must show something."""
+    picture = Pillow.open(io.BytesIO(image.bytes()))
+    picture.load()
+    grey = picture.convert("L").tobytes()
+    assert max(grey) - min(grey) > 20, "the picture is flat"
+    return picture
+
+
+@pytest.mark.parametrize("ready", CASES, indirect=True)
+def test_it_runs_to_its_images_and_they_give_it_back(
+    client: InvokeAIClient, ready: tuple[WorkflowHandle, Case], tmp_path: Path
+) -> None:
+    wf, case = ready
+    request = wf.enqueue_request()
+    assert bool(wf.warnings) == (wf.name in OTHER_MAJOR)
+    run = wf.run(timeout=120)
+    assert [decoded(image).size for image in run.images] == [case.size] * case.images
+
+    image = run.images[-1]
+    file = image.save(tmp_path / "image.png")
+    for source in (image, file):
+        carried = client.workflow_repo.create_workflow(source)
+        assert list(differences(normalised(request), normalised(carried.enqueue_request()))) == []
+    posted = image.workflow()
+    assert posted is not None
+    assert list(differences(request["batch"]["workflow"], posted)) == []
+    client.image_repo.delete(run.outputs.image_names(intermediate=True))
