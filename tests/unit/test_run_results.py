@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from invokeai_py_client.run.results import NodeOutput, Results, failing_node, media_names, results_of_item
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.run.results import (
+    CalledResults,
+    NodeOutput,
+    Results,
+    failing_node,
+    media_names,
+    results_of_item,
+)
 
 
 def image(name: str) -> dict[str, Any]:
@@ -74,7 +82,6 @@ def test_outputs_stand_in_the_order_of_the_workflow_and_of_iterations() -> None:
     ]
     assert len(results) == 5
     assert [output.node_type for output in results.of("draw")] == ["l2i", "l2i"]
-    assert results.of("nothing") == ()
 
 
 def test_before_6_14_the_order_of_execution_decides() -> None:
@@ -121,6 +128,7 @@ def test_a_result_whose_node_is_nowhere_told_is_kept() -> None:
     bare = {"session": {"results": {"p-x": image("x.png")}}}
     (output,) = results_of_item(bare)
     assert (output.node_id, output.node_type, output.image_names) == ("p-x", "", ("x.png",))
+    assert results_of_item(bare).of("p-x") == (output,)
 
 
 def test_the_failing_node_is_named_as_in_the_workflow() -> None:
@@ -134,3 +142,134 @@ def test_results_can_be_pickled() -> None:
     results = results_of_item(an_item())
     assert pickle.loads(pickle.dumps(results)) == results
     assert Results() == Results(())
+
+
+# --------------------------------------------------------------------------- by name
+
+
+def named(**workflow: Any) -> dict[str, Any]:
+    """The item with its workflow: two nodes have the same label, two fields of the form as well."""
+
+    def node(node_id: str, label: str, **fields: str) -> dict[str, Any]:
+        inputs = {name: {"name": name, "label": text} for name, text in fields.items()}
+        return {"id": node_id, "data": {"id": node_id, "label": label, "inputs": inputs}}
+
+    def shown(element: str, node_id: str, field: str) -> dict[str, Any]:
+        data = {"fieldIdentifier": {"nodeId": node_id, "fieldName": field}}
+        return {"id": element, "type": "node-field", "parentId": "root", "data": data}
+
+    fields = [shown("a", "save", "board"), shown("b", "draw", "tile_size"), shown("c", "items", "collection")]
+    root = {"id": "root", "type": "container", "data": {"layout": "column", "children": ["c", "a", "b"]}}
+    elements = {"root": root, **{one["id"]: one for one in fields}}
+    document = {
+        "nodes": [
+            node("items", "", collection="Prompts"),
+            node("each", "Every One"),
+            node("draw", "Picture", tile_size=""),
+            node("save", "Picture", board="Where to"),
+        ],
+        "form": {"rootElementId": "root", "elements": elements},
+    }
+    return {**an_item(), "workflow": document | workflow}
+
+
+@pytest.mark.parametrize(
+    ("address", "node_id"),
+    [
+        ("draw", "draw"),  # id
+        ("Every One", "each"),  # label
+        ("every_one", "each"),
+        (0, "items"),  # index in the form
+        (1, "save"),
+        ("Prompts", "items"),  # label of a field
+        ("where_to", "save"),
+        ("tile_size", "draw"),  # name of a field
+        ("save.board", "save"),
+        ("l2i.tile_size", "draw"),
+        (("save", "board"), "save"),
+        ("save_image", "save"),  # type
+    ],
+)
+def test_outputs_by_what_their_node_is_called(address: Any, node_id: str) -> None:
+    results = results_of_item(named())
+    expected = tuple(output for output in results if output.node_id == node_id)
+    assert results.of(address) == expected
+    assert len(expected) == {"items": 1, "each": 0, "draw": 2, "save": 2}[node_id]
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("Picture", "several nodes; give an id: draw, save"),
+        ("Pictures", "'Picture'"),
+        (3, "shows 3"),
+        (-1, "no field -1"),
+        (True, "no field True"),
+        ("", "is called ''"),
+        (("gone", "board"), "called 'gone'"),
+    ],
+)
+def test_a_name_that_means_no_node_or_several_is_refused(address: Any, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        results_of_item(named()).of(address)
+
+
+@pytest.mark.parametrize("workflow", [None, "text", {}, {"nodes": [1, {}]}, {"nodes": [], "form": {"a": 1}}])
+def test_what_other_clients_attached_does_not_hinder(workflow: Any) -> None:
+    results = results_of_item({**an_item(), "workflow": workflow})
+    assert len(results.of("save")) == 2
+
+
+def test_labels_that_are_known_better_count() -> None:
+    results = results_of_item(named(), {"draw": "Latents to Image"})
+    assert results.of("Latents to Image")[0].node_label == "Latents to Image"
+    assert results.of("Picture")[0].node_id == "save"
+
+
+def test_the_names_are_kept_once_for_many_runs() -> None:
+    assert results_of_item(named()).names is results_of_item(named()).names
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        ({"type": "integer_output", "value": 0}, 0),
+        ({"type": "boolean_output", "value": False}, False),
+        ({"type": "collect_output", "collection": []}, []),
+        ({"type": "iterate_output", "item": "b", "index": 1, "total": 2}, "b"),
+        ({"type": "color_output", "color": {"r": 1}, "output_meta": None}, {"r": 1}),
+        ({"type": "image_output", "image": {"image_name": "a"}, "width": 1, "height": 1}, None),
+        ({}, None),
+    ],
+)
+def test_the_value_that_matters(data: dict[str, Any], value: Any) -> None:
+    output = NodeOutput("n", "t", "p", data=data)
+    assert output.value == value
+    assert "type" not in output.values
+
+
+def test_the_board_is_told() -> None:
+    item = an_item()
+    item["session"]["execution_graph"]["nodes"]["ps1"]["board"] = {"board_id": "b-1"}
+    item["session"]["execution_graph"]["nodes"]["ps2"]["board"] = "auto"
+    assert [output.board_id for output in results_of_item(item).of("save")] == ["b-1", None]
+
+
+def test_images_of_called_workflows_stand_where_the_call_stands() -> None:
+    def called(prepared_id: str, *names: str, shown: bool = True) -> CalledResults:
+        outputs = (NodeOutput("n", "l2i", "p", data=image(name), is_intermediate=not shown) for name in names)
+        return CalledResults("draw", prepared_id, "w-1", 2, Results(tuple(outputs)))
+
+    own = results_of_item(an_item())
+    results = Results(
+        own.outputs,
+        (
+            called("pd1", "c1.png"),
+            called("gone", "c4.png"),
+            called("pd2", "c2.png"),
+            called("pd1", "c3.png", shown=False),
+        ),
+    )
+    assert results.image_names() == ("c1.png", "c2.png", "save-1.png", "save-2.png", "c4.png")
+    assert results.image_names(intermediate=True)[:3] == ("c1.png", "c3.png", "draw-1.png")
+    assert len(results) == len(own)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
+
+from invokeai_py_client.run.names import NodeNames, names_of_item
+
+_ABOUT = frozenset({"type", "output_meta"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,8 @@ class NodeOutput:
         iteration: Which turn of the surrounding iterations it was, outermost first; empty outside of any.
         data: The result as the server gives it, with its ``type``.
         is_intermediate: Whether the node's images stay out of the gallery.
+        node_label: What the workflow calls the node, where it gives it a name.
+        board_id: The board that its images were to go to; None for none.
     """
 
     node_id: str
@@ -26,6 +33,26 @@ class NodeOutput:
     iteration: tuple[int, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
     is_intermediate: bool = False
+    node_label: str = ""
+    board_id: str | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The node's outputs by name: ``{"value": 3}``, ``{"image": {...}, "width": 64, "height": 64}``..."""
+        return {name: value for name, value in self.data.items() if name not in _ABOUT}
+
+    @property
+    def value(self) -> Any:
+        """The output itself, where the node has one that matters: a number, a text, a list...
+
+        That is ``value``, ``collection`` or an iteration's ``item``, or else the only output there is; None for a
+        node with several (see :attr:`values`).
+        """
+        values = self.values
+        for name in ("value", "collection", "item"):
+            if name in values:
+                return values[name]
+        return next(iter(values.values())) if len(values) == 1 else None
 
     @property
     def image_names(self) -> tuple[str, ...]:
@@ -39,23 +66,88 @@ class NodeOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class CalledResults:
+    """What a called workflow gave, once.
+
+    Attributes:
+        node_id: The node that called it.
+        prepared_id: That node's id in this execution.
+        workflow_id: The workflow, in the server's library.
+        item_id: Its queue item.
+        results: Its outputs.
+    """
+
+    node_id: str
+    prepared_id: str
+    workflow_id: str
+    item_id: int
+    results: Results
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
-    """The outputs of a run, in the order in which the workflow's nodes stand and iterations turn."""
+    """The outputs of a run, in the order in which the workflow's nodes stand and iterations turn.
+
+    Attributes:
+        outputs: The outputs of the workflow's own nodes.
+        called: Those of the workflows that it called (InvokeAI 6.14), in the order of the calls.
+        names: What the nodes are called.
+    """
 
     outputs: tuple[NodeOutput, ...] = ()
+    called: tuple[CalledResults, ...] = ()
+    names: NodeNames = field(default_factory=NodeNames, repr=False)
 
-    def of(self, node_id: str) -> tuple[NodeOutput, ...]:
-        """The outputs of one node, one for each iteration."""
+    def of(self, node: int | str | tuple[str, str]) -> tuple[NodeOutput, ...]:
+        """The outputs of one node, one for each iteration; none if it did not run.
+
+        Args:
+            node: The node's id, label or type; or one of its fields as the form has it: index, label, field
+                name, ``node.field``, or (node id, field name).
+
+        Raises:
+            UsageError: No node is meant, or several are.
+        """
+        found = tuple(output for output in self.outputs if output.node_id == node)
+        if found:
+            return found
+        node_id = self.names.find(node)
         return tuple(output for output in self.outputs if output.node_id == node_id)
+
+    def values(self, node: int | str | tuple[str, str]) -> list[Any]:
+        """The :attr:`~NodeOutput.value` of each iteration of one node; see :meth:`of`.
+
+        Raises:
+            UsageError: No node is meant, or several are.
+        """
+        return [output.value for output in self.of(node)]
 
     def image_names(self, *, intermediate: bool = False) -> tuple[str, ...]:
         """Names of the images made, each once: those for the gallery, or all of them.
 
+        Images of a called workflow stand where the node stands that called it.
+
         Args:
             intermediate: Also those that the server keeps out of the gallery.
         """
-        shown = (output for output in self.outputs if intermediate or not output.is_intermediate)
-        return tuple(dict.fromkeys(name for output in shown for name in output.image_names))
+        return tuple(dict.fromkeys(name for one in self._shown(intermediate) for name in one.image_names))
+
+    def video_names(self, *, intermediate: bool = False) -> tuple[str, ...]:
+        """Names of the videos made (6.14+), as :meth:`image_names` gives those of images."""
+        return tuple(dict.fromkeys(name for one in self._shown(intermediate) for name in one.video_names))
+
+    def _shown(self, intermediate: bool) -> Iterator[NodeOutput]:
+        calls: dict[str, list[Results]] = {}
+        for call in self.called:
+            calls.setdefault(call.prepared_id, []).append(call.results)
+        for output in self.outputs:
+            for results in calls.pop(output.prepared_id, ()):
+                yield from results._shown(intermediate)
+            if intermediate or not output.is_intermediate:
+                yield output
+        for left in calls.values():  # of calls that gave nothing, because the run ended before
+            for results in left:
+                yield from results._shown(intermediate)
 
     def __iter__(self) -> Iterator[NodeOutput]:
         return iter(self.outputs)
@@ -82,12 +174,18 @@ def media_names(data: Any, key: str) -> Iterator[str]:
             stack.extend(reversed(cast("list[Any]", value)))
 
 
-def results_of_item(item: Mapping[str, Any]) -> Results:
+def results_of_item(
+    item: Mapping[str, Any],
+    labels: Mapping[str, str] | None = None,
+    called: tuple[CalledResults, ...] = (),
+) -> Results:
     """The outputs of a queue item.
 
     Args:
         item: The item as ``GET /api/v1/queue/{queue_id}/i/{item_id}`` gives it. While it runs, the server
             keeps no results in it.
+        labels: What its nodes are called; by default, what the workflow in it says.
+        called: The results of workflows that it called.
     """
     session = cast("dict[str, Any]", item.get("session") or {})
     results = cast("dict[str, Any]", session.get("results") or {})
@@ -96,6 +194,8 @@ def results_of_item(item: Mapping[str, Any]) -> Results:
     prepared = _nodes(session, "execution_graph")
     original = _nodes(session, "graph")
     order = {node_id: index for index, node_id in enumerate(original)}
+    names = names_of_item(original or _by_source(prepared, sources), item.get("workflow"), labels)
+    known = {node_id: label for node_id, label, _ in names.nodes}
 
     outputs: list[NodeOutput] = []
     for prepared_id, data in results.items():
@@ -109,11 +209,21 @@ def results_of_item(item: Mapping[str, Any]) -> Results:
                 iteration=tuple(paths.get(prepared_id) or ()),
                 data=data,
                 is_intermediate=bool(node.get("is_intermediate")),
+                node_label=known.get(node_id, ""),
+                board_id=_board(node),
             )
         )
     # Results stand in the order of execution, which breaks ties where iterations are not told (before 6.14).
     outputs.sort(key=lambda output: (order.get(output.node_id, len(order)), output.iteration))
-    return Results(tuple(outputs))
+    return Results(tuple(outputs), called, names)
+
+
+def seconds_of_item(item: Mapping[str, Any]) -> float | None:
+    """How long the server worked on a queue item; None where it does not tell both ends."""
+    begun, ended = item.get("started_at"), item.get("completed_at")
+    if not (begun and ended):
+        return None
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
 
 
 def failing_node(item: Mapping[str, Any]) -> str | None:
@@ -122,6 +232,18 @@ def failing_node(item: Mapping[str, Any]) -> str | None:
     sources = cast("dict[str, str]", session.get("prepared_source_mapping") or {})
     errors: Iterable[str] = cast("dict[str, str]", session.get("errors") or {})
     return next((sources.get(prepared_id, prepared_id) for prepared_id in errors), None)
+
+
+def _by_source(
+    prepared: Mapping[str, dict[str, Any]], sources: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    return {sources.get(prepared_id, prepared_id): node for prepared_id, node in prepared.items()}
+
+
+def _board(node: Mapping[str, Any]) -> str | None:
+    board = node.get("board")
+    found = cast("dict[str, Any]", board).get("board_id") if isinstance(board, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def _nodes(session: Mapping[str, Any], graph: str) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,137 @@
+"""What the nodes of a run are called, so that people find their outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, cast
+
+from invokeai_py_client.errors import UsageError, WorkflowFormatError
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNames:
+    """The names of a workflow's nodes.
+
+    Attributes:
+        nodes: Id, label and type of each node; the label is its type's title where that is known and nobody
+            gave it another, else "".
+        form: Node id, field name and label of each field that the form shows, in its order.
+    """
+
+    nodes: tuple[tuple[str, str, str], ...] = ()
+    form: tuple[tuple[str, str, str], ...] = ()
+
+    def label(self, node_id: str) -> str:
+        """A node's label; "" where it has none."""
+        return next((label for known, label, _ in self.nodes if known == node_id), "")
+
+    def find(self, address: int | str | tuple[str, str]) -> str:
+        """The id of the node that is meant.
+
+        Args:
+            address: The node's id, label or type; or one of its fields as the form has it: index, label, field
+                name, ``node.field``, or (node id, field name).
+
+        Raises:
+            UsageError: No node is meant, or several are.
+        """
+        if isinstance(address, tuple):
+            address = address[0]
+        if isinstance(address, int):
+            if isinstance(address, bool) or not 0 <= address < len(self._fields):
+                raise UsageError(f"The form has no field {address}; it shows {len(self._fields)} of them.")
+            return self._fields[address][0]
+        if any(node_id == address for node_id, _, _ in self.nodes):
+            return address
+        for meant in self._meanings(address) if address else ():
+            found = list(dict.fromkeys(meant))
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise UsageError(f"{address!r} means several nodes; give an id: {', '.join(found)}.")
+        known = dict.fromkeys(
+            name for name in (*self._labels(), *(one[0] for one in self.nodes), *self._form_labels()) if name
+        )
+        close = get_close_matches(address, known, n=5, cutoff=0.5) or list(known)[:8]
+        hint = f" It has {', '.join(map(repr, close))}." if close else ""
+        raise UsageError(f"The run has no node that is called {address!r}.{hint}")
+
+    @property
+    def _fields(self) -> tuple[tuple[str, str, str], ...]:
+        """The fields of the form, each once, as inputs are counted."""
+        return tuple({(node_id, name): (node_id, name, label) for node_id, name, label in self.form}.values())
+
+    def _meanings(self, address: str) -> Iterator[Iterable[str]]:
+        """Nodes that could be meant, the likeliest reading first."""
+        from invokeai_py_client.workflow.addressing import plain
+
+        word = plain(address)
+        yield (node_id for node_id, label, _ in self.nodes if label == address)
+        yield (node_id for node_id, _, label in self.form if label == address)
+        yield (node_id for node_id, label, _ in self.nodes if word and plain(label) == word)
+        yield (node_id for node_id, _, label in self.form if word and plain(label) == word)
+        yield (node_id for node_id, name, _ in self.form if name == address)
+        node, dot, field = address.rpartition(".")
+        if dot and field:
+            yield (node_id for node_id, label, kind in self.nodes if node in (node_id, label, kind))
+        yield (node_id for node_id, _, kind in self.nodes if kind == address)
+
+    def _labels(self) -> Iterator[str]:
+        return (label for _, label, _ in self.nodes)
+
+    def _form_labels(self) -> Iterator[str]:
+        return (label or name for _, name, label in self.form)
+
+
+def names_of_item(
+    graph: Mapping[str, Mapping[str, Any]], document: Any, labels: Mapping[str, str] | None = None
+) -> NodeNames:
+    """The names of a queue item's nodes.
+
+    Args:
+        graph: The nodes of its graph.
+        document: The workflow that was attached to it; anything, since the server does not look at its nodes.
+        labels: What the client that started the run calls the nodes; without them, the document's labels.
+    """
+    workflow = _object(document)
+    held = {
+        str(node.get("id")): _object(node.get("data"))
+        for node in map(_object, cast("list[Any]", workflow.get("nodes") or []))
+    }
+    nodes = tuple(
+        (node_id, (labels or {}).get(node_id) or _text(held, node_id, "label"), str(node.get("type") or ""))
+        for node_id, node in graph.items()
+    )
+    form = tuple(
+        (node_id, name, _text(_object(held.get(node_id, {}).get("inputs")), name, "label"))
+        for node_id, name in _shown(workflow.get("form"))
+    )
+    return _shared(NodeNames(nodes, form))
+
+
+@lru_cache(maxsize=64)
+def _shared(names: NodeNames) -> NodeNames:
+    """The first of all names that are equal: the thousand runs of a sweep need them once."""
+    return names
+
+
+def _shown(form: Any) -> list[tuple[str, str]]:
+    from invokeai_py_client.workflow.form import read_form, shown_fields
+
+    try:
+        readable, _ = read_form(form)
+    except WorkflowFormatError:
+        return []  # another client attached it; its nodes can be found by their own names
+    return [(field.node_id, field.field_name) for field in shown_fields(readable)]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _text(records: Mapping[str, Any], key: str, part: str) -> str:
+    value = _object(records.get(key)).get(part)
+    return value if isinstance(value, str) else ""
