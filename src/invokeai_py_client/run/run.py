@@ -18,6 +18,7 @@ from invokeai_py_client.errors import (
     ServerUnreachableError,
 )
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.called import called_results
 from invokeai_py_client.run.events import RunEvent
 from invokeai_py_client.run.results import Results, failing_node, results_of_item
 from invokeai_py_client.run.status import RunStatus
@@ -323,7 +324,8 @@ class AsyncRun(AsyncObject):
             return
         item = await self._read()
         self._item = item or {"item_id": self.item_id, "batch_id": self.batch_id, "status": "canceled"}
-        self._results = results_of_item(self._item)
+        called = await called_results(self._client, self.queue_id, self._item)
+        self._results = results_of_item(self._item, self._labels, called)
 
     def _finished(self) -> tuple[Mapping[str, Any], Results]:
         if self._item is None or self._results is None:

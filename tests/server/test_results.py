@@ -1,0 +1,345 @@
+"""What runs give: outputs of every kind of node, found by id, label and form field, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from workflows import workflow
+
+from invokeai_py_client import InvokeAIClient, Run
+from invokeai_py_client.errors import RunFailedError, UsageError
+from invokeai_py_client.models.enums import JobStatus
+
+Save = Callable[[dict[str, Any]], str]
+
+
+@pytest.fixture
+def save(client: InvokeAIClient) -> Iterator[Save]:
+    """Puts workflows into the server's library, and gives their ids; they are taken out again."""
+    http, saved = client._impl._http, list[str]()
+
+    def keep(document: dict[str, Any]) -> str:
+        record = client._call(http.json("POST", "/api/v1/workflows/", json={"workflow": document}))
+        saved.append(record["workflow_id"])
+        return saved[-1]
+
+    yield keep
+    for workflow_id in reversed(saved):
+        client._call(http.json("DELETE", f"/api/v1/workflows/i/{workflow_id}"))
+
+
+@pytest.fixture
+def board(client: InvokeAIClient) -> Iterator[str]:
+    """The id of a board."""
+    made = client.board_repo.create_board("results")
+    yield made.board_id
+    client.board_repo.delete_board(made.board_id, delete_images=True)
+
+
+def run(client: InvokeAIClient, document: dict[str, Any], **values: Any) -> Run:
+    return client.workflow_repo.create_workflow(document).run(timeout=60, progress=False, **values)
+
+
+def named(document: dict[str, Any], **labels: str) -> dict[str, Any]:
+    """The workflow with other labels for its nodes."""
+    for node in document["nodes"]:
+        node["data"]["label"] = labels.get(node["id"], node["data"]["label"])
+    return document
+
+
+def blank(color: int, **more: Any) -> tuple[str, dict[str, Any]]:
+    """A node that makes a picture without a model; each colour is another picture."""
+    return "blank_image", {"width": 64, "height": 64, "color": {"r": color, "g": 0, "b": 0, "a": 255}, **more}
+
+
+VALUES = {
+    "sum": ("add", {"a": 40, "b": 2}),
+    "share": ("float_math", {"operation": "DIV", "a": 1, "b": 4}),
+    "text": ("string", {"value": "a lighthouse"}),
+    "none": ("string", {"value": ""}),
+    "truth": ("boolean", {"value": False}),
+    "words": ("string_collection", {"collection": ["b", "a", ""]}),
+    "whole": ("range", {"start": 0, "stop": 6, "step": 2}),
+    "real": ("float_range", {"start": 0, "stop": 1, "steps": 3}),
+    "red": ("color", {"color": {"r": 255, "g": 0, "b": 0, "a": 255}}),
+}
+
+
+def test_values_of_every_kind(client: InvokeAIClient) -> None:
+    outputs = run(client, workflow("Values", VALUES, [])).outputs
+    assert {output.node_id: output.value for output in outputs} == {
+        "sum": 42,
+        "share": 0.25,
+        "text": "a lighthouse",
+        "none": "",
+        "truth": False,
+        "words": ["b", "a", ""],
+        "whole": [0, 2, 4],
+        "real": [0, 0.5, 1],
+        "red": {"r": 255, "g": 0, "b": 0, "a": 255},
+    }
+    assert [output.node_id for output in outputs] == list(VALUES)
+    assert type(outputs.values("truth")[0]) is bool
+
+
+def test_a_node_is_found_by_its_label_its_type_and_its_fields(client: InvokeAIClient) -> None:
+    document = workflow(
+        "Names",
+        {"n1": ("add", {"a": 1, "b": 2}), "n2": ("add", {"a": 3, "b": 4}), "n3": ("string", {"value": "x"})},
+        [],
+        [("n2", "b"), ("n1", "a"), ("n3", "value")],
+        labels={("n1", "a"): "First Number"},
+    )
+    done = run(client, named(document, n1="Small Sum", n2="", n3=""))
+    found = {
+        address: done.outputs.values(address)
+        for address in ("n2", "Small Sum", "small_sum", 0, 1, 2, "First Number", "b", ("n2", "a"), "string")
+    }
+    assert found == {
+        "n2": [7],
+        "Small Sum": [3],
+        "small_sum": [3],
+        0: [7],
+        1: [3],
+        2: ["x"],
+        "First Number": [3],
+        "b": [7],
+        ("n2", "a"): [7],
+        "string": ["x"],
+    }
+    assert done.outputs.values("Add Integers") == [7]  # the editor shows its type's title
+    with pytest.raises(UsageError, match="n1, n2"):
+        done.outputs.of("add")
+    picked_up = client.run(done.item_id)
+    picked_up.result(20)
+    assert picked_up.outputs.values("Small Sum") == [3]
+    assert picked_up.outputs.values(1) == [3]
+
+
+def test_iterations_stand_in_order_and_are_collected_in_order(client: InvokeAIClient) -> None:
+    document = workflow(
+        "Iterations",
+        {
+            "tens": ("range", {"start": 10, "stop": 40, "step": 10}),
+            "ones": ("range", {"start": 1, "stop": 3, "step": 1}),
+            "each ten": ("iterate", {}),
+            "each one": ("iterate", {}),
+            "both": ("add", {"b": 0}),
+            "all": ("collect", {}),
+            "single": ("add", {"a": 100, "b": 1}),
+        },
+        [
+            "tens.collection -> each ten.collection",
+            "ones.collection -> each one.collection",
+            "each ten.item -> both.a",
+            "each one.item -> both.b",
+            "both.value -> all.item",
+        ],
+    )
+    outputs = run(client, document).outputs
+    assert outputs.values("each ten") == [10, 20, 30]
+    assert [output.values for output in outputs.of("each one")] == [
+        {"item": 1, "index": 0, "total": 2},
+        {"item": 2, "index": 1, "total": 2},
+    ]
+    both = outputs.of("both")
+    assert [output.iteration for output in both] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+    assert [output.value for output in both] == [11, 12, 21, 22, 31, 32]
+    # A collector takes what the innermost iteration gave, so it runs once for each turn of the outer one.
+    assert outputs.values("all") == [[11, 12], [21, 22], [31, 32]]
+    assert outputs.values("single") == [101]
+    assert outputs.of("single")[0].iteration == ()
+
+
+def test_images_boards_and_what_stays_out_of_the_gallery(client: InvokeAIClient, board: str) -> None:
+    document = workflow(
+        "Images",
+        {
+            "hidden": blank(1),
+            "copy": ("save_image", {"board": {"board_id": board}}),
+            "own": blank(2, board="none"),
+            "any": blank(3, board="auto"),
+        },
+        ["hidden.image -> copy.image"],
+        [("copy", "board")],
+        labels={("copy", "board"): "Where To"},
+        final=["copy", "own", "any"],
+    )
+    done = client.workflow_repo.create_workflow(document).run(timeout=60, auto_board=board)
+    outputs = done.outputs
+    [copy], [own], [hidden], [other] = (outputs.of(name) for name in ("Where To", "own", "hidden", "any"))
+    assert (copy.node_id, copy.board_id, own.board_id, other.board_id) == ("copy", board, None, board)
+    assert outputs.image_names() == (*copy.image_names, *own.image_names, *other.image_names)
+    assert set(outputs.image_names(intermediate=True)) - set(outputs.image_names()) == set(hidden.image_names)
+    assert [image.name for image in done.images] == list(outputs.image_names())
+    kept = {record.image_name for record in client.image_repo.list_images(board_id=board)}
+    assert kept == {*copy.image_names, *other.image_names}
+    assert own.values["width"] == 64
+    client.image_repo.delete([*own.image_names, *hidden.image_names])
+
+
+def test_collections_of_images(client: InvokeAIClient) -> None:
+    document = workflow(
+        "Collections",
+        {
+            "numbers": ("range", {"start": 0, "stop": 3, "step": 1}),
+            "each": ("iterate", {}),
+            "size": ("add", {"b": 64}),
+            "draw": ("blank_image", {"height": 64}),
+            "all": ("collect", {}),
+        },
+        [
+            "numbers.collection -> each.collection",
+            "each.item -> size.a",
+            "size.value -> draw.width",
+            "draw.image -> all.item",
+        ],
+        final=["draw"],
+    )
+    done = run(client, document)
+    outputs = done.outputs
+    assert [output.values["width"] for output in outputs.of("draw")] == [64, 65, 66]
+    names = [name for output in outputs.of("draw") for name in output.image_names]
+    assert outputs.of("all")[0].image_names == tuple(names)
+    assert [image.pil().size for image in done.images] == [(64, 64), (65, 64), (66, 64)]
+    client.image_repo.delete(names)
+
+
+def test_cached_nodes_give_their_outputs_again(client: InvokeAIClient) -> None:
+    document = workflow("Cached", {"draw": blank(77)}, [], final=["draw"])
+    document["nodes"][0]["data"]["useCache"] = True
+    first, second = run(client, document), run(client, document)
+    assert first.item["session_id"] != second.item["session_id"]
+    assert second.outputs.image_names() == first.outputs.image_names()
+    assert second.images[0].bytes() == first.images[0].bytes()
+    client.image_repo.delete(first.outputs.image_names())
+
+
+def test_videos(client: InvokeAIClient, video: str, board: str) -> None:
+    document = workflow(
+        "Videos",
+        {
+            "cut": (
+                "extract_video_range",
+                {"start_frame": 1, "end_frame": 3, "fps": 8, "board": {"board_id": board}},
+            ),
+            "frame": ("video_frame_extract", {"frame_index": 0}),
+        },
+        ["cut.video -> frame.video"],
+        [("cut", "video")],
+        final=["cut", "frame"],
+    )
+    document["nodes"][0]["data"]["inputs"]["video"]["value"] = {"video_name": video}
+    outputs = run(client, document).outputs
+    [cut], [frame] = outputs.of("cut"), outputs.of("frame")
+    [name] = cut.video_names
+    assert name != video
+    assert outputs.video_names() == (name,)
+    assert (cut.values["num_frames"], cut.values["width"], cut.board_id) == (3, 64, board)
+    assert outputs.image_names() == frame.image_names
+    record = client._call(client._impl._http.json("GET", f"/api/v1/videos/i/{name}"))
+    assert record["board_id"] == board
+    client._call(client._impl._http.json("DELETE", f"/api/v1/videos/i/{name}"))
+    client.image_repo.delete(frame.image_names)
+
+
+# --------------------------------------------------------------------------- workflows that call workflows
+
+
+def returning(name: str, nodes: dict[str, Any], edges: list[str], **values: str) -> dict[str, Any]:
+    """A workflow that returns values: ``name="node.output"``."""
+    for key, source in values.items():
+        nodes[f"return {key}"] = ("workflow_return_value", {"key": key})
+        edges += [f"{source} -> return {key}.value", f"return {key}.value -> list.item"]
+    nodes |= {"list": ("collect", {}), "return": ("workflow_return", {})}
+    return workflow(
+        name, nodes, [*edges, "list.collection -> return.values"], [("sum", "a")], final=["draw", "sum"]
+    )
+
+
+def test_called_workflows_give_their_outputs_too(client: InvokeAIClient, save: Save) -> None:
+    inner = save(
+        returning("Inner", {"sum": ("add", {"a": 1, "b": 2}), "draw": blank(5)}, [], total="sum.value")
+    )
+    middle = save(
+        returning(
+            "Middle",
+            {"sum": ("add", {"a": 10, "b": 20}), "call": ("call_saved_workflow", {"workflow_id": inner})},
+            [],
+            total="sum.value",
+        )
+    )
+    document = workflow(
+        "Outer",
+        {
+            "draw": blank(6),
+            "call": ("call_saved_workflow", {"workflow_id": middle}),
+            "sum": ("add", {"a": 100, "b": 200}),
+        },
+        [],
+        final=["draw"],
+    )
+    done = run(client, document)
+    outputs = done.outputs
+    assert outputs.values("call") == [{"total": 30}]
+    assert outputs.values("sum") == [300]
+    [call] = outputs.called
+    assert (call.node_id, call.workflow_id, call.results.values("sum")) == ("call", middle, [30])
+    [deeper] = call.results.called
+    assert (deeper.workflow_id, deeper.results.values("sum")) == (inner, [3])
+    drawn = deeper.results.of("draw")[0].image_names
+    assert outputs.image_names() == (*outputs.of("draw")[0].image_names, *drawn)
+    assert [image.name for image in done.images] == list(outputs.image_names())
+    assert done.images[1].pil().size == (64, 64)
+    client.image_repo.delete(outputs.image_names())
+
+
+def test_a_workflow_called_with_other_values(client: InvokeAIClient, save: Save) -> None:
+    inner = save(returning("Inner", {"sum": ("add", {"a": 1, "b": 2})}, [], total="sum.value"))
+    document = workflow("Outer", {"call": ("call_saved_workflow", {"workflow_id": inner})}, [])
+    done = run(client, document, **{"saved_workflow_input::sum::a": 40})
+    assert done.outputs.values("call") == [{"total": 42}]
+    assert done.outputs.called[0].results.values("sum") == [42]
+
+
+def test_a_run_that_failed_tells_what_it_had_by_then(client: InvokeAIClient) -> None:
+    document = workflow(
+        "Fails",
+        {
+            "zero": ("sub", {"a": 1, "b": 1}),
+            "divide": ("div", {"a": 1}),
+            "never": ("add", {"b": 1}),
+        },
+        ["zero.value -> divide.b", "divide.value -> never.a"],
+    )
+    done = client.workflow_repo.create_workflow(document).start()
+    assert done.wait(60).state is JobStatus.FAILED
+    assert done.outputs.values("zero") == [0]
+    assert done.outputs.of("divide") == done.outputs.of("never") == ()
+
+
+def test_a_failed_called_workflow_still_tells_its_images(client: InvokeAIClient, save: Save) -> None:
+    inner = save(
+        workflow(
+            "Inner",
+            {
+                "draw": blank(9),
+                "divide": ("div", {"a": 1, "b": 0}),
+                "return": ("workflow_return", {}),
+            },
+            [],
+            final=["draw"],
+        )
+    )
+    document = workflow("Outer", {"call": ("call_saved_workflow", {"workflow_id": inner})}, [])
+    done = client.workflow_repo.create_workflow(document).start()
+    assert done.wait(60).state is JobStatus.FAILED
+    with pytest.raises(RunFailedError) as caught:
+        done.result()
+    assert caught.value.node_id == "call"
+    [call] = done.outputs.called
+    assert len(call.results.of("draw")) == 1
+    assert done.outputs.image_names() == call.results.image_names() != ()
+    client.image_repo.delete(done.outputs.image_names())
