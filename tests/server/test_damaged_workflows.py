@@ -1,0 +1,103 @@
+"""Five thousand damaged files: our errors, or requests that the real server takes.
+
+The same in small stands in ``tests/unit/test_workflow_mutations.py``; this many take longer than all unit tests
+together.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+from golden import CASES, golden
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mutations import mutate
+
+from invokeai_py_client import InvokeAIClient
+from invokeai_py_client.errors import InvokeAIClientError
+from invokeai_py_client.schema.reference import reference_schema
+from invokeai_py_client.workflow.batch import server_generators
+from invokeai_py_client.workflow.definition import WorkflowDefinition
+from invokeai_py_client.workflow.load import load_workflow
+from invokeai_py_client.workflow.readiness import find_problems
+from invokeai_py_client.workflow.references import references
+from invokeai_py_client.workflow.request import build_request
+
+SCHEMA = reference_schema()
+NODE_TYPES = sorted(SCHEMA)
+FILES = 5000
+POSTED = 400
+LONGEST_QUEUE = 10_000  # the server's max_queue_size; a damaged generator can ask for more
+
+Document = dict[str, Any]
+
+
+def request_of(document: Document) -> Document | None:
+    """The request for a document; None where something is found to stand against it.
+
+    Raises:
+        InvokeAIClientError: The document is none that can be loaded.
+    """
+    loaded = load_workflow(WorkflowDefinition.from_dict(document), SCHEMA)
+    generated = {asked.node_id: ["a"] for asked in server_generators(loaded, {})}
+    request = build_request(loaded, SCHEMA, {}, generated=generated)
+    references(loaded, {}, SCHEMA)
+    json.dumps(request, allow_nan=False, ensure_ascii=False).encode()
+    problems = find_problems(loaded, SCHEMA, {}, generated)
+    assert all(str(problem) for problem in problems)
+    return None if problems else request
+
+
+def test_damaged_files_give_our_errors_or_requests_that_the_server_takes(
+    client: InvokeAIClient, held_queue: None
+) -> None:
+    seen: list[str] = []
+    good: list[tuple[Document, Document]] = []
+
+    @settings(
+        max_examples=FILES,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(name=st.sampled_from(CASES), seed=st.integers(0, 2**32))
+    def damaged(name: str, seed: int) -> None:
+        seen.append(name)
+        document = mutate(dict(golden(name).workflow), random.Random(seed), NODE_TYPES)
+        try:
+            request = request_of(document)
+        except InvokeAIClientError as error:
+            assert str(error)
+            return
+        if request is not None:
+            good.append((document, request))
+
+    damaged()
+    assert len(seen) >= FILES
+    assert len(good) >= POSTED / 2, "too few of the files are good enough to be posted"
+    sample = good if len(good) <= POSTED else random.Random(0).sample(good, POSTED)
+    for document, request in sample:
+        post(client, request)
+        ask(client, document)
+
+
+def post(client: InvokeAIClient, request: Document) -> None:
+    """What we call valid is taken, and nothing in it spoils the queue: its items can be read."""
+    http, queue = client._impl._http, "/api/v1/queue/default"
+    answer = client._call(http.json("POST", f"{queue}/enqueue_batch", json=request))
+    assert answer["enqueued"] == min(answer["requested"], LONGEST_QUEUE) > 0
+    first = {"item_ids": answer["item_ids"][:20]}
+    items = client._call(http.json("POST", f"{queue}/items_by_ids", json=first))
+    assert len(items) == len(first["item_ids"])
+    client.queue_repo.clear()
+
+
+def ask(client: InvokeAIClient, document: Document) -> None:
+    """The way that users go, which asks the server for images and models as well."""
+    try:
+        assert "graph" in client.workflow_repo.create_workflow(document).enqueue_request()["batch"]
+    except InvokeAIClientError as error:
+        assert str(error)
