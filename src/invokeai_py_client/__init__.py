@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync.client import InvokeAIClient
     from invokeai_py_client._sync.image_image import Image
     from invokeai_py_client._sync.run_run import Run
+    from invokeai_py_client._sync.sweep_sweep import Sweep
     from invokeai_py_client._sync.workflow_handle import WorkflowHandle
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.errors import InvokeAIClientError
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.server.local import LocalServer
+    from invokeai_py_client.sweep.sources import DynamicPrompts
+    from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.workflow.definition import WorkflowDefinition
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
@@ -35,12 +38,15 @@ __all__ = [
     "AsyncImage",
     "AsyncInvokeAIClient",
     "AsyncRun",
+    "AsyncSweep",
     "AsyncWorkflowHandle",
+    "DynamicPrompts",
     "Image",
     "InvokeAIClient",
     "InvokeAIClientError",
     "LocalServer",
     "Run",
+    "Sweep",
     "WorkflowDefinition",
     "WorkflowHandle",
     "__version__",
@@ -50,12 +56,15 @@ _WHERE = {
     "AsyncImage": "image.image",
     "AsyncInvokeAIClient": "client",
     "AsyncRun": "run.run",
+    "AsyncSweep": "sweep.sweep",
     "AsyncWorkflowHandle": "workflow.handle",
+    "DynamicPrompts": "sweep.sources",
     "Image": "_sync.image_image",
     "InvokeAIClient": "_sync.client",
     "InvokeAIClientError": "errors",
     "LocalServer": "server.local",
     "Run": "_sync.run_run",
+    "Sweep": "_sync.sweep_sweep",
     "WorkflowDefinition": "workflow.definition",
     "WorkflowHandle": "_sync.workflow_handle",
 }

@@ -9,8 +9,14 @@ import pytest
 import workflows
 from PIL import Image as Pillow
 
-from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
-from invokeai_py_client.errors import InputValueError, NotReadyError, UsageError
+from invokeai_py_client import AsyncInvokeAIClient, DynamicPrompts, InvokeAIClient
+from invokeai_py_client.errors import (
+    InputValueError,
+    ModelNotFoundError,
+    NotReadyError,
+    RunFailedError,
+    UsageError,
+)
 
 
 def test_product(client: InvokeAIClient) -> None:
@@ -40,8 +46,6 @@ def test_a_wrong_value_is_refused_before_anything_is_sent(client: InvokeAIClient
     before = client.queue_repo.status().total
     with pytest.raises(InputValueError, match="axis 'a', value 2"):
         wf.sweep(a=[1, 2, "three", 4])
-    with pytest.raises(UsageError, match="needs a list"):
-        wf.sweep(a=5)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="equally many"):
         wf.sweep(mode="zip", a=[1, 2], b=[1])
     assert client.queue_repo.status().total == before
@@ -85,6 +89,86 @@ def test_a_picture_that_the_server_lacks_is_refused(client: InvokeAIClient) -> N
     with pytest.raises(NotReadyError, match=r"has no image 'missing\.png'"):
         wf.sweep(image=[{"image_name": "missing.png"}])
     assert client.queue_repo.status().total == before
+
+
+def test_models_take_a_request_each_and_come_first(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.lora())
+    wf.set(lora="tiny-lora-sd1")
+    plan = wf.sweep_plan(seed=[1, 2], model=["tiny-sd1", "tiny-sd1"])
+    assert (plan.count, len(plan.parts), plan.axes[0]) == (4, 2, "model")
+    sweep = wf.sweep(seed=[1, 2], model=["tiny-sd1"])
+    assert [run.inputs["model"] for run in sweep.wait()] == ["tiny-sd1", "tiny-sd1"]
+    assert all(run.status.ok for run in sweep.runs)
+
+
+def test_a_missing_model_anywhere_sends_nothing(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.sd1())
+    before = client.queue_repo.status().total
+    with pytest.raises(ModelNotFoundError, match="nope"):
+        wf.sweep(model=["tiny-sd1", "nope"], seed=[1, 2])
+    assert client.queue_repo.status().total == before
+
+
+def test_rows(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.add(7, 8))
+    sweep = wf.sweep_rows([{"a": 1, "b": 1}, {"a": 2}, {"b": 100}])
+    assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == [2, 10, 107]
+
+
+def test_repeats_have_seeds_of_their_own(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.sd1())
+    sweep = wf.sweep(steps=[2, 3], repeat=2, values={"model": "tiny-sd1"})
+    runs = sweep.wait()
+    assert [run.inputs["seed"] for run in runs[:2]] == [run.inputs["seed"] for run in runs[2:]]
+    assert len({run.images[0].bytes() for run in runs}) == 4
+    again = wf.run(model="tiny-sd1", steps=2, seed=runs[0].inputs["seed"])
+    assert again.images[0].pil().tobytes() == runs[0].images[0].pil().tobytes()
+
+
+def test_prompts_with_alternatives(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.sd1())
+    plan = wf.sweep_plan(positive_prompt=DynamicPrompts("a {red|blue} house"))
+    assert [point["positive_prompt"] for point in plan.points()] == ["a red house", "a blue house"]
+
+
+def test_hardly_any_requests(client: InvokeAIClient) -> None:
+    """One request sends all; events tell how each run ended, and what it gave."""
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    wf.run(a=1000, b=1)  # connects
+    http = client._impl._http
+    before = http.sent
+    sweep = wf.sweep(a=range(2000, 2012))
+    assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == list(range(2002, 2014))
+    assert all(run.seconds is not None and run.seconds >= 0 for run in sweep.runs)
+    assert http.sent - before <= 3
+
+
+def test_failed_runs_can_be_repeated(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(
+        workflows.workflow("Divides", {"d": ("div", {"a": 12, "b": 1})}, [], [("d", "b")])
+    )
+    sweep = wf.sweep(b=[1, 0, 3])
+    seen = [run.inputs["b"] for run in sweep]
+    assert seen == [1, 0, 3]
+    [failed] = sweep.failed
+    assert failed.inputs["b"] == 0
+    with pytest.raises(RunFailedError, match="ZeroDivisionError"):
+        failed.raise_if_failed()
+    assert sweep.retry_failed() == 1
+    sweep.wait()
+    [again] = sweep.failed
+    assert again.item_id > failed.item_id
+    assert len(sweep) == len(sweep.runs) == 3
+
+
+def test_in_the_background_little_is_queued(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    sweep = wf.sweep(a=range(3000, 3006), background=True)
+    most = 0
+    for _ in sweep:
+        most = max(most, client.queue_repo.status().pending)
+    assert most <= 2
+    assert [run.outputs.of("sum")[0].data["value"] for run in sweep.runs] == list(range(3002, 3008))
 
 
 def test_cancel(client: InvokeAIClient) -> None:

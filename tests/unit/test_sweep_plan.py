@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,16 @@ import workflows
 
 from invokeai_py_client.errors import (
     AmbiguousInputError,
+    InputError,
     InputValueError,
     UnknownInputError,
     UsageError,
 )
 from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.sweep.plan import batch_data, points, read_axes
+from invokeai_py_client.sweep.axes import read_axes
+from invokeai_py_client.sweep.plan import SweepPlan, plan_rows, plan_sweep
+from invokeai_py_client.sweep.requests import Request
+from invokeai_py_client.sweep.sources import values_for
 from invokeai_py_client.workflow.definition import WorkflowDefinition
 from invokeai_py_client.workflow.inputs import InputSet
 from invokeai_py_client.workflow.load import load_workflow
@@ -35,8 +40,9 @@ def server_order(data: list[list[dict[str, Any]]]) -> list[tuple[Any, ...]]:
 
 
 def plan(inputs: InputSet, axes: Mapping[Any, Iterable[Any]], mode: str = "product") -> tuple[Any, Any]:
-    read = read_axes(inputs, axes)
-    return batch_data(read, mode), points(read, mode)
+    found = plan_sweep(inputs, axes, mode=mode)
+    [part] = found.parts
+    return part.data(), list(found.points())
 
 
 def test_a_product_is_one_entry_for_each_axis(inputs: InputSet) -> None:
@@ -86,15 +92,13 @@ def test_all_bad_values_are_told_with_axis_and_position(inputs: InputSet) -> Non
 @pytest.mark.parametrize(
     ("axes", "kind", "match"),
     [
-        ({"steps": 4}, UsageError, r"'steps' needs a list of values, not 4"),
-        ({"prompt": "one text"}, UsageError, "needs a list of values, not 'one text'"),
-        ({"steps": {"from": 1}}, UsageError, "needs a list of values"),
+        ({"steps": {"from": 1}}, InputValueError, "axis 'steps', value 0"),
         ({"steps": []}, UsageError, "'steps' has no values"),
         ({"stepz": [1]}, UnknownInputError, "stepz"),
         ({"prompt": ["a"]}, AmbiguousInputError, "prompt"),
-        ({"model.model": ["sd-1"]}, UsageError, "one batch cannot vary"),
+        ({"model.model": [5]}, InputValueError, "axis 'model.model', value 0"),
         ({"denoise.steps": [1], "steps": [2]}, UsageError, "'steps' is the same input as the axis"),
-        ({"denoise.noise": [1]}, UsageError, "of type LatentsField, which one batch cannot vary"),
+        ({"denoise.noise": [1]}, InputError, "feeds it over a connection"),
     ],
 )
 def test_axes_that_cannot_be(
@@ -156,9 +160,136 @@ def test_reading_axes_sets_nothing(inputs: InputSet) -> None:
 @pytest.mark.parametrize("mode", ["zipped", "", None])
 def test_an_unknown_mode(inputs: InputSet, mode: Any) -> None:
     with pytest.raises(UsageError, match="'product' or 'zip'"):
-        batch_data(read_axes(inputs, {"steps": [1]}), mode)
+        plan_sweep(inputs, {"steps": [1]}, mode=mode)
 
 
 def test_a_zip_of_different_lengths_names_them(inputs: InputSet) -> None:
     with pytest.raises(UsageError, match=r"equally many values.*'steps': 2.*'seed': 3"):
-        batch_data(read_axes(inputs, {"steps": [1, 2], "seed": [1, 2, 3]}), "zip")
+        plan_sweep(inputs, {"steps": [1, 2], "seed": [1, 2, 3]}, mode="zip")
+
+
+# --------------------------------------------------------------------------- where values come from
+
+
+def test_one_value_is_an_axis_of_one(inputs: InputSet) -> None:
+    item = inputs.find("steps")
+    assert values_for("steps", item, 4) == (4,)
+    assert values_for("positive.prompt", inputs.find("positive.prompt"), "one text") == ("one text",)
+
+
+def test_a_folder_and_a_pattern_of_pictures(tmp_path: Path) -> None:
+    schema = reference_schema()
+    document = workflows.workflow("w", {"i": ("image", {})}, [], [("i", "image")])
+    item = InputSet(load_workflow(WorkflowDefinition.from_dict(document), schema), schema).find("image")
+    for name in ("b.png", "a.jpg", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    both = (tmp_path / "a.jpg", tmp_path / "b.png")
+    assert values_for("image", item, tmp_path) == values_for("image", item, str(tmp_path)) == both
+    assert values_for("image", item, tmp_path / "*.png") == (tmp_path / "b.png",)
+    assert values_for("image", item, "on-the-server.png") == ("on-the-server.png",)
+    with pytest.raises(UsageError, match=r"No file matches .*\*\.gif"):
+        values_for("image", item, tmp_path / "*.gif")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="has no images"):
+        values_for("image", item, tmp_path / "empty")
+
+
+# --------------------------------------------------------------------------- requests
+
+
+def requests_of(found: SweepPlan) -> list[Request]:
+    """The requests of a plan, with nothing but their data in them."""
+    return [
+        Request(
+            part.first,
+            part.count,
+            part.fixed,
+            tuple({axis.name: axis.values for axis in group} for group in part.groups),
+            {"prepend": False, "batch": {"graph": {}, "data": part.data(), "runs": 1}},
+        )
+        for part in found.parts
+    ]
+
+
+def test_what_a_batch_cannot_carry_takes_a_request_for_each_value(inputs: InputSet) -> None:
+    found = plan_sweep(inputs, {"steps": [1, 2], "model.model": ["one", "two"]})
+    assert found.axes == ("model", "steps")  # the costly axis outermost
+    assert [(part.fixed, part.first, part.count) for part in found.parts] == [
+        ({"model": "one"}, 0, 2),
+        ({"model": "two"}, 2, 2),
+    ]
+    assert [point["steps"] for point in found.points()] == [1, 2, 1, 2]
+
+
+def test_zipped_rows_of_one_model_go_together(inputs: InputSet) -> None:
+    rows = [{"model.model": name, "steps": steps} for name, steps in (("a", 1), ("b", 2), ("a", 3))]
+    found = plan_rows(inputs, rows)
+    assert [(part.fixed["model"], part.count) for part in found.parts] == [("a", 2), ("b", 1)]
+    assert [point["steps"] for point in found.points()] == [1, 3, 2]
+
+
+def test_a_row_that_says_nothing_keeps_the_workflows_value(inputs: InputSet) -> None:
+    own = inputs.find("steps").value
+    found = plan_rows(inputs, [{"steps": 7, "seed": 1}, {"seed": 2}])
+    assert [point["steps"] for point in found.points()] == [7, own]
+    with pytest.raises(InputValueError, match=r"row 1: it says nothing of 'model\.model'"):
+        plan_rows(inputs, [{"model.model": "a"}, {"steps": 3}])
+    with pytest.raises(UsageError, match="no rows"):
+        plan_rows(inputs, [])
+
+
+def test_a_request_can_be_sent_in_pieces(inputs: InputSet) -> None:
+    """What a full queue did not take goes out later, each run with the values that it would have had."""
+    found = plan_sweep(inputs, {"steps": [1, 2], "cfg_scale": [3.0, 4.0, 5.0]})
+    [request] = requests_of(found)
+    whole = server_order(request.body["batch"]["data"])
+    assert request.body_for(range(6), "b")["batch"]["data"] == found.parts[0].data()
+    for rows in ([3, 4, 5], [0], [5, 1]):
+        batch = request.body_for(rows, "b")["batch"]
+        assert server_order(batch["data"]) == [whole[row] for row in rows]
+        assert batch["batch_id"] == "b"
+    assert [tuple(request.values(row).values()) for row in range(6)] == whole
+
+
+# --------------------------------------------------------------------------- seeds
+
+
+def test_repeating_takes_other_seeds(inputs: InputSet) -> None:
+    found = plan_sweep(inputs, {"steps": [1, 2]}, repeat=3, seed=100)
+    assert [(point["steps"], point["seed"]) for point in found.points()] == [
+        (steps, seed) for steps in (1, 2) for seed in (100, 101, 102)
+    ]
+    drawn = [point["seed"] for point in plan_sweep(inputs, {"steps": [1, 2]}, repeat=3).points()]
+    assert drawn[:3] == drawn[3:]  # the same for each combination, so that they can be compared
+    assert len(set(drawn)) == 3
+
+
+def test_random_seeds_are_each_runs_own_and_known(inputs: InputSet) -> None:
+    found = plan_sweep(inputs, {"steps": [1, 2], "cfg_scale": [3.0, 4.0]}, repeat=2, seed="random")
+    seeds = [point["seed"] for point in found.points()]
+    assert len(set(seeds)) == 8
+    [part] = found.parts
+    assert [row[-1] for row in server_order(part.data())] == seeds
+
+
+@pytest.mark.parametrize(
+    ("axes", "options", "match"),
+    [
+        ({"seed": [1]}, {"repeat": 2}, "The seed is an axis already"),
+        ({"steps": [1]}, {"repeat": 0}, "repeat must be 1 or more"),
+        ({"steps": [1]}, {"seed": "dice"}, "whole number or 'random'"),
+        ({"steps": range(1, 2000), "cfg_scale": range(1, 2000)}, {}, "at most 1000000"),
+    ],
+)
+def test_sweeps_that_cannot_be(
+    inputs: InputSet, axes: dict[str, Any], options: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(UsageError, match=match):
+        plan_sweep(inputs, axes, **options)
+
+
+def test_a_workflow_whose_seeds_come_from_nodes_cannot_be_repeated() -> None:
+    schema = reference_schema()
+    inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(workflows.add()), schema), schema)
+    with pytest.raises(UsageError, match="No input of the workflow is a seed"):
+        plan_sweep(inputs, {"a": [1, 2]}, repeat=2)

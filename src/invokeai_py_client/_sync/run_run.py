@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from invokeai_py_client._sync.image_image import Image
     from invokeai_py_client.run.events import RunEvent
-    from invokeai_py_client.run.results import Results
+    from invokeai_py_client.run.results import (
+        Results,
+    )
     from invokeai_py_client.run.status import RunStatus
 
 
@@ -93,6 +95,11 @@ class Run(Face[AsyncRun]):
             RunNotFinishedError: The run has not ended, or was not waited for.
         """
         return wrap(self._impl.images)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the server worked on it; None while it has not ended, or never began."""
+        return self._impl.seconds
 
     def node_label(self, node_id: str) -> str:
         """What the workflow calls a node: its label, or its type, or its id."""

@@ -17,6 +17,7 @@ FACES = {
     "AsyncRun": "invokeai_py_client._sync.run_run",
     "AsyncRunnableWorkflow": "invokeai_py_client._sync.workflow_runnable",
     "AsyncSweep": "invokeai_py_client._sync.sweep_sweep",
+    "AsyncSweepableWorkflow": "invokeai_py_client._sync.workflow_sweepable",
     "AsyncWorkflowHandle": "invokeai_py_client._sync.workflow_handle",
     "AsyncWorkflowRepository": "invokeai_py_client._sync.workflow_repository",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._sync.workflow_runnable import RunnableWorkflow
+from invokeai_py_client._sync.workflow_sweepable import SweepableWorkflow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow.submission import WorkflowSubmission
 
 
-class WorkflowHandle(RunnableWorkflow):
+class WorkflowHandle(SweepableWorkflow):
     """A workflow made ready for one server.
 
     Example:

@@ -12,10 +12,9 @@ from invokeai_py_client._sync.face import wrap
 from invokeai_py_client._sync.workflow_bound import BoundWorkflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from invokeai_py_client._sync.run_run import Run
-    from invokeai_py_client._sync.sweep_sweep import Sweep
     from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.workflow.bound import Values
     from invokeai_py_client.workflow.runnable import AsyncRunnableWorkflow
@@ -189,48 +188,6 @@ class RunnableWorkflow(BoundWorkflow):
                     auto_board=auto_board,
                     queue_id=queue_id,
                     **named,
-                )
-            )
-        )
-
-    def sweep(
-        self,
-        *,
-        mode: str = "product",
-        values: Values | None = None,
-        prepend: bool = False,
-        auto_board: str | None = None,
-        queue_id: str = "default",
-        **axes: Iterable[Any],
-    ) -> Sweep:
-        """Start many runs that differ in some inputs, in one request.
-
-        Args:
-            mode: ``product`` makes every combination, the last axis varying fastest; ``zip`` pairs the axes.
-            values: Values for all of these runs; see :meth:`set`.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **axes: For each input that varies, its values. Texts, numbers, truths and choices can vary.
-
-        Returns:
-            The sweep, to go through in finishing order.
-
-        Raises:
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            UsageError: An axis cannot vary within a batch, or is empty; nothing was sent.
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            EnqueueError: The server's queue is full.
-        """
-        return wrap(
-            self._call(
-                self._impl.sweep(
-                    mode=mode,
-                    values=values,
-                    prepend=prepend,
-                    auto_board=auto_board,
-                    queue_id=queue_id,
-                    **axes,
                 )
             )
         )

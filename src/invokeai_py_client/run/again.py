@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, RunError
+from invokeai_py_client.run.bulk import read_items, read_states
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
 
-_NEWEST = 1000
+_CHUNK = 1000
+# A retried item is among the newest; reading sessions is not cheap.
+_NEWEST = 100
 
 
-async def newest_items(
-    client: AsyncInvokeAIClient, queue_id: str, at_most: int = _NEWEST
-) -> list[dict[str, Any]]:
-    """The newest items of a queue, newest first.
+async def newest_ids(client: AsyncInvokeAIClient, queue_id: str) -> list[int]:
+    """Ids of all items of a queue, newest first.
 
-    ``item_ids`` and ``items_by_ids`` are there from InvokeAI 6.7; ``list_all`` from 6.0.
+    ``item_ids`` is there from InvokeAI 6.7; ``list_all`` from 6.0.
     """
     http = client._http  # pyright: ignore[reportPrivateUsage]
     queue = f"/api/v1/queue/{queue_id}"
     try:
-        # Sorted by id here: the server sorts by the second of making, which a whole batch shares.
-        ids = sorted((await http.json("GET", f"{queue}/item_ids"))["item_ids"], reverse=True)[:at_most]
-        items = await http.json("POST", f"{queue}/items_by_ids", json={"item_ids": ids}, repeatable=True)
+        ids: list[int] = (await http.json("GET", f"{queue}/item_ids"))["item_ids"]
     except (NotFoundError, NotInvokeAIError):
-        items = await http.json("GET", f"{queue}/list_all")
-    return sorted(items, key=lambda item: -item["item_id"])[:at_most]
+        ids = [item["item_id"] for item in await http.json("GET", f"{queue}/list_all")]
+    # By id: the server sorts by the second of making, which a whole batch shares.
+    return sorted(ids, reverse=True)
 
 
-async def items_of_batch(client: AsyncInvokeAIClient, queue_id: str, batch_id: str) -> list[int]:
-    """Ids of a batch's items, oldest first; without items that a workflow called by them added."""
-    items = await newest_items(client, queue_id)
-    return sorted(
-        item["item_id"]
-        for item in items
-        if item["batch_id"] == batch_id and item.get("parent_item_id") is None
-    )
+async def items_of_batch(client: AsyncInvokeAIClient, queue_id: str, batch_id: str, count: int) -> list[int]:
+    """Ids of a batch's items, oldest first; without items that a workflow called by them added.
+
+    Args:
+        client: The server.
+        queue_id: The queue.
+        batch_id: The batch.
+        count: How many there are, as the batch's status tells.
+    """
+    newest = await newest_ids(client, queue_id)
+    found: list[int] = []
+    for start in range(0, len(newest), _CHUNK):
+        items = await read_states(client, queue_id, newest[start : start + _CHUNK])
+        found += [
+            item["item_id"]
+            for item in items.values()
+            if item["batch_id"] == batch_id and item.get("parent_item_id") is None
+        ]
+        if len(found) >= count:
+            break
+    return sorted(found)
 
 
 async def pending_up_to(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> int:
@@ -71,7 +84,8 @@ async def retry_item(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -
     )
     retried: list[int] = answer["retried_item_ids"]
     if item_id in retried:
-        for item in await newest_items(client, queue_id):
+        newest = (await newest_ids(client, queue_id))[:_NEWEST]
+        for item in (await read_items(client, queue_id, newest)).values():
             if item.get("retried_from_item_id") == item_id:
                 return item["item_id"]
     raise RunError(

@@ -32,14 +32,26 @@ class Enqueued:
     requested: int
 
 
+async def batch_taken(client: AsyncInvokeAIClient, queue_id: str, batch_id: str) -> Enqueued | None:
+    """What the server took of a batch whose answer was lost; None where it has nothing of it."""
+    known = await client._http.json("GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status")  # pyright: ignore[reportPrivateUsage]
+    if not known["total"]:
+        return None
+    logger.info("the answer to batch %s was lost, but the server has it", batch_id)
+    ids = await items_of_batch(client, queue_id, batch_id, known["total"])
+    return Enqueued(tuple(ids), len(ids))
+
+
 async def enqueue(client: AsyncInvokeAIClient, queue_id: str, body: Mapping[str, Any]) -> Enqueued:
     """Send an enqueue request whose batch carries an id of ours.
 
     The request itself is never repeated blindly: when its answer is lost, the server is asked for that
     batch first, and it is sent again only if there is none.
 
+    Returns:
+        The new items; fewer than asked where the server's queue is full.
+
     Raises:
-        EnqueueError: The server took fewer runs than asked, most often because its queue is full.
         APIRequestError: The server refused the request, or could not be reached.
     """
     batch_id: str = body["batch"]["batch_id"]
@@ -53,19 +65,25 @@ async def enqueue(client: AsyncInvokeAIClient, queue_id: str, body: Mapping[str,
             lost = isinstance(error, ConnectionLostError | RequestTimeoutError)
             if not lost and error.status_code not in _GATEWAY_TROUBLE:
                 raise
-            known = await http.json("GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status")
-            if known["total"]:
-                logger.info("the answer to batch %s was lost, but the server has it", batch_id)
-                ids = await items_of_batch(client, queue_id, batch_id)
-                return Enqueued(tuple(ids), len(ids))
+            known = await batch_taken(client, queue_id, batch_id)
+            if known is not None:
+                return known
             attempt += 1
             if attempt > client.settings.max_retries:
                 raise
             await asyncio.sleep(0.25 * 2**attempt)
     item_ids = answer.get("item_ids")
     if item_ids is None:  # 5.15 does not tell them
-        item_ids = await items_of_batch(client, queue_id, batch_id)
-    enqueued = Enqueued(tuple(sorted(item_ids)), int(answer["requested"]))
+        item_ids = await items_of_batch(client, queue_id, batch_id, int(answer["enqueued"]))
+    return Enqueued(tuple(sorted(item_ids)), int(answer["requested"]))
+
+
+def raise_if_cut(enqueued: Enqueued, batch_id: str) -> None:
+    """Raise if the server took less than all.
+
+    Raises:
+        EnqueueError: The server took fewer runs than asked, most often because its queue is full.
+    """
     if len(enqueued.item_ids) < enqueued.requested:
         raise EnqueueError(
             f"The server took {len(enqueued.item_ids)} of {enqueued.requested} runs: its queue is full "
@@ -73,4 +91,3 @@ async def enqueue(client: AsyncInvokeAIClient, queue_id: str, body: Mapping[str,
             batch_id=batch_id,
             item_id=enqueued.item_ids[0] if enqueued.item_ids else None,
         )
-    return enqueued

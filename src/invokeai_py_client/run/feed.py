@@ -37,21 +37,26 @@ class EventFeed:
         """Whether events flow."""
         return self._socket is not None and self._socket.connected
 
-    def follows(self, tracker: BatchTracker) -> bool:
-        """Whether a tracker is told of events, by a socket of the running loop."""
+    def follows(self, tracker: BatchTracker, batch_id: str) -> bool:
+        """Whether a tracker is told of a batch's events, by a socket of the running loop."""
         return (
-            self._trackers.get(tracker.batch_id) is tracker
+            self._trackers.get(batch_id) is tracker
             and self._socket is not None
             and self._loop is asyncio.get_running_loop()
         )
 
-    async def follow(self, tracker: BatchTracker, queue_id: str) -> None:
+    async def follow(self, tracker: BatchTracker, queue_id: str, batch_id: str | None = None) -> None:
         """Have a tracker told of its batch's events from now on.
+
+        Args:
+            tracker: The tracker.
+            queue_id: The queue whose events it needs.
+            batch_id: Another batch that it follows, too.
 
         Without an event connection (a proxy that does not let WebSockets through) the run still ends: its
         status is then read by HTTP now and then. That is slower, so it is logged as a warning.
         """
-        self._trackers[tracker.batch_id] = tracker
+        self._trackers[batch_id or tracker.batch_id] = tracker
         loop = asyncio.get_running_loop()
         if self._socket is None or self._loop is not loop:
             # A socket of a loop that has gone can neither be used nor closed any more.
@@ -61,6 +66,10 @@ class EventFeed:
             await self._socket.subscribe(queue_id)
         except ServerUnreachableError as error:
             logger.warning("%s The status is read every second instead.", error)
+
+    def forget(self, batch_id: str) -> None:
+        """Have nobody told of a batch's events any more: all of it has ended."""
+        self._trackers.pop(batch_id, None)
 
     async def close(self) -> None:
         """Close the event connection."""
@@ -83,7 +92,7 @@ class EventFeed:
         if event.item_id == self._begun:  # 6.13 sends each event twice
             return
         self._begun = event.item_id
-        for tracker in tuple(self._trackers.values()):
+        for tracker in set(self._trackers.values()):
             tracker.others_moved()
 
     def _on_connection(self, connected: bool) -> None:
@@ -91,6 +100,5 @@ class EventFeed:
             self._wake_all()
 
     def _wake_all(self) -> None:
-        for tracker in tuple(self._trackers.values()):
-            tracker.stale = True
-            tracker.wake()
+        for tracker in set(self._trackers.values()):
+            tracker.gap()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
@@ -20,7 +20,13 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.called import called_results
 from invokeai_py_client.run.events import RunEvent
-from invokeai_py_client.run.results import Results, failing_node, results_of_item
+from invokeai_py_client.run.results import (
+    CalledResults,
+    Results,
+    failing_node,
+    results_of_item,
+    seconds_of_item,
+)
 from invokeai_py_client.run.status import RunStatus
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport.loop import call_back
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
 
 # With events flowing, a read now and then catches what no event tells (an item pruned by someone else).
 _SILENCE = 20.0
+# What makes a queue item large.
+_LARGE = frozenset({"session", "workflow"})
 # A run that has not begun by then stands in a queue, and its place in it is worth a request.
 _MOMENT = 0.3
 # Without events the status is read by HTTP.
@@ -62,19 +70,22 @@ class AsyncRun(AsyncObject):
         item_id: int,
         tracker: BatchTracker,
         *,
+        batch_id: str | None = None,
         queue_id: str = "default",
         inputs: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> None:
         self._client = client
         self._tracker = tracker
-        self._labels = dict(labels or {})
+        self._labels: Mapping[str, str] = labels or {}
         self._item: Mapping[str, Any] | None = None
         self._results: Results | None = None
+        self._failing: str | None = None
+        self._record: Mapping[str, Any] | None = None
         self.item_id = item_id
-        self.batch_id: str = tracker.batch_id
+        self.batch_id: str = batch_id or tracker.batch_id
         self.queue_id = queue_id
-        self.inputs: Mapping[str, Any] = dict(inputs or {})
+        self.inputs: Mapping[str, Any] = {} if inputs is None else inputs
 
     # ------------------------------------------------------------------ where it stands
 
@@ -115,9 +126,20 @@ class AsyncRun(AsyncObject):
         """
         from invokeai_py_client.image.image import AsyncImage
 
-        results = self._finished()[1]
-        names = results.image_names() or results.image_names(intermediate=True)
+        names: Sequence[str]
+        if self._results is None and self._record is not None:
+            names = self._record["images"]
+        else:
+            results = self._finished()[1]
+            names = results.image_names() or results.image_names(intermediate=True)
         return [AsyncImage(self._client, name) for name in names]
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the server worked on it; None while it has not ended, or never began."""
+        if self._item is None and self._record is not None:
+            return self._record["seconds"]
+        return seconds_of_item(self._item or {})
 
     def node_label(self, node_id: str) -> str:
         """What the workflow calls a node: its label, or its type, or its id."""
@@ -133,6 +155,7 @@ class AsyncRun(AsyncObject):
         Raises:
             ServerUnreachableError: The server stayed away for five minutes.
         """
+        self._tracker.keep_events(self.item_id)
         seen = 0
         contact = time.monotonic()
         while True:
@@ -211,7 +234,7 @@ class AsyncRun(AsyncObject):
             raise RunCanceledError(f"Queue item {self.item_id} was canceled.", **ids)
         if status.state is not JobStatus.FAILED:
             return
-        node_id = failing_node(self._item or {}) or status.node_id
+        node_id = self._failing or status.node_id
         label = self.node_label(node_id) if node_id else "an unknown node"
         message = " ".join((status.error_message or "").split())
         raise RunFailedError(
@@ -291,12 +314,13 @@ class AsyncRun(AsyncObject):
         """Wait for a change, or read the item when there is reason to; gives the time of last contact."""
         feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
         # A run that came out of a pickle, or whose client was closed meanwhile, is not followed any more.
-        if not feed.follows(self._tracker):
-            await feed.follow(self._tracker, self.queue_id)
+        if not feed.follows(self._tracker, self.batch_id):
+            await feed.follow(self._tracker, self.queue_id, self.batch_id)
             self._tracker.stale = True
         if not self._tracker.stale:
             patience = _SILENCE if feed.connected else _POLL
-            changed = await self._tracker.change(_MOMENT if self._tracker.unplaced else patience)
+            patience = _MOMENT if self._tracker.unplaced else patience
+            changed = await self._tracker.change(patience, self.item_id)
             if changed and not self._tracker.stale:
                 return time.monotonic()
         try:
@@ -323,9 +347,29 @@ class AsyncRun(AsyncObject):
         if self._results is not None:
             return
         item = await self._read()
-        self._item = item or {"item_id": self.item_id, "batch_id": self.batch_id, "status": "canceled"}
-        called = await called_results(self._client, self.queue_id, self._item)
-        self._results = results_of_item(self._item, self._labels, called)
+        self._take(item, await called_results(self._client, self.queue_id, item or {}))
+
+    def _take(
+        self,
+        item: Mapping[str, Any] | None,
+        called: tuple[CalledResults, ...] = (),
+        *,
+        whole: bool = True,
+    ) -> None:
+        """Take the ended queue item as it was read; without its session and workflow where thousands are kept."""
+        found = item or {"item_id": self.item_id, "batch_id": self.batch_id, "status": "canceled"}
+        self._results = results_of_item(found, self._labels, called)
+        self._item = found if whole else {key: value for key, value in found.items() if key not in _LARGE}
+        self._failing = failing_node(found)
+
+    def _recall(self, record: Mapping[str, Any]) -> None:
+        """Take what a manifest tells of the run after its end."""
+        self._record = record
+        kind, _, message = str(record.get("error") or "").partition(": ")
+        self._tracker.item(
+            self.item_id,
+            {"status": record["state"], "error_type": kind or None, "error_message": message or None},
+        )
 
     def _finished(self) -> tuple[Mapping[str, Any], Results]:
         if self._item is None or self._results is None:

@@ -6,45 +6,104 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.run.events import RunEvent, StatusChanged
+from invokeai_py_client.run.events import NodeCompleted, RunEvent, StatusChanged
 from invokeai_py_client.run.status import RunStatus, fold, status_of_item
 
 _KEPT_EVENTS = 5000
 
 
-class BatchTracker:
-    """What is known of the items of one batch.
+@dataclass(slots=True)
+class Story:
+    """What events told of an item.
 
-    It is there before the batch is sent, because events can come before the answer to the request does. No
-    I/O happens here: the feed hands it events, the run hands it items that it has read.
+    Attributes:
+        gaps: How often events had been lost before it began.
+        results: The nodes' results: by execution id, the node and what it gave.
+        end: The event that told of its end.
     """
 
-    def __init__(self, batch_id: str, *, keep_events: bool = True, in_front: bool = False) -> None:
+    gaps: int
+    results: dict[str, tuple[str, Mapping[str, Any]]] = field(
+        default_factory=dict[str, tuple[str, Mapping[str, Any]]]
+    )
+    end: StatusChanged | None = None
+
+
+class BatchTracker:
+    """What is known of the items of one batch, or of the batches that one sweep is sent in.
+
+    It is there before the batch is sent, because events can come before the answer to the request does. No
+    I/O happens here: the feed hands it events, the run hands it items that it has read. What an event costs does
+    not depend on how many items there are.
+
+    Args:
+        batch_id: The batch's id.
+        keep_events: Whether events are kept from the beginning; else from when somebody follows an item.
+        keep_results: Whether the nodes' results are kept until :meth:`story` is asked for.
+        in_front: Whether the batch goes to the front of the queue.
+    """
+
+    def __init__(
+        self,
+        batch_id: str,
+        *,
+        keep_events: bool = True,
+        keep_results: bool = False,
+        in_front: bool = False,
+    ) -> None:
         self.batch_id = batch_id
+        self.ended: list[int] = []
+        """The items that have ended, in the order in which that became known."""
         self.unplaced = False
         """The items were sent just now, and nobody has asked for their place in the queue."""
         self.stale = False
         """Events may have been lost: the items are to be read before anything is believed."""
         self._in_front = in_front
+        self._stories: dict[int, Story] | None = {} if keep_results else None
+        self._gaps = 0
         self._items: tuple[int, ...] = ()
         self._statuses: dict[int, RunStatus] = {}
+        self._places: dict[int, int] = {}
+        self._begun = 0
         self._events: dict[int, deque[RunEvent]] = {}
         self._count: dict[int, int] = {}
         self._keep_events = keep_events
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[int | None, set[asyncio.Future[None]]] = {}
 
     def status(self, item_id: int) -> RunStatus:
         """The latest known status of an item."""
-        return self._statuses.get(item_id) or RunStatus()
+        status = self._statuses.get(item_id) or RunStatus()
+        place = self._places.get(item_id)
+        if place is None or status.state is not JobStatus.PENDING:
+            return status
+        return replace(status, position=max(0, place - self._begun))
+
+    def gap(self) -> None:
+        """Events may have been lost: whoever waits is to read the state anew."""
+        self._gaps += 1
+        self.stale = True
+        self.wake()
+
+    def story(self, item_id: int) -> Story | None:
+        """All that events told of an item from its beginning to its end; None where some may have been lost.
+
+        It is told once, and then forgotten.
+        """
+        story = (self._stories or {}).pop(item_id, None)
+        return story if story is not None and story.gaps == self._gaps and story.end is not None else None
 
     def sent(self, item_ids: Sequence[int]) -> None:
-        """Say which items the server made of the batch, in its order."""
+        """Say which items the server made of a batch, in its order."""
         self._items = tuple(item_ids)
         self.unplaced = True
+
+    def keep_events(self, item_id: int) -> None:
+        """Keep an item's events from now on."""
+        self._events.setdefault(item_id, deque(maxlen=_KEPT_EVENTS))
 
     @property
     def last_item(self) -> int:
@@ -56,7 +115,7 @@ class BatchTracker:
         waiting = [item for item in self._items if self.status(item).state is JobStatus.PENDING]
         before = 0 if self._in_front else max(0, pending - len(waiting))
         for position, item_id in enumerate(waiting, before):
-            self._statuses[item_id] = replace(self.status(item_id), position=position)
+            self._places[item_id] = position + self._begun
         self.wake()
 
     def event(self, event: RunEvent) -> None:
@@ -68,9 +127,7 @@ class BatchTracker:
 
     def others_moved(self) -> None:
         """Another item of the queue began: whatever is still pending moved up by one."""
-        for item_id, status in self._statuses.items():
-            if status.state is JobStatus.PENDING and status.position:
-                self._statuses[item_id] = replace(status, position=status.position - 1)
+        self._begun += 1
 
     def item(self, item_id: int, item: Mapping[str, Any] | None) -> None:
         """Take in a queue item as the server holds it; None where it no longer exists."""
@@ -84,14 +141,34 @@ class BatchTracker:
             self._take(item_id, after, _told_by_item(item_id, after, item or {}))
         elif after != before:
             self._statuses[item_id] = after
-            self.wake()
+            self.wake(item_id)
 
     def _take(self, item_id: int, status: RunStatus, event: RunEvent) -> None:
+        if status.done and not self.status(item_id).done:
+            self.ended.append(item_id)
+            self._places.pop(item_id, None)
         self._statuses[item_id] = status
+        if self._stories is not None:
+            self._listen(item_id, status, event)
         if self._keep_events:
-            self._events.setdefault(item_id, deque(maxlen=_KEPT_EVENTS)).append(event)
+            self.keep_events(item_id)
+        kept = self._events.get(item_id)
+        if kept is not None:
+            kept.append(event)
             self._count[item_id] = self._count.get(item_id, 0) + 1
-        self.wake()
+        self.wake(item_id)
+
+    def _listen(self, item_id: int, status: RunStatus, event: RunEvent) -> None:
+        stories: dict[int, Story] = self._stories if self._stories is not None else {}
+        if isinstance(event, StatusChanged) and status.state is JobStatus.RUNNING:
+            stories.setdefault(item_id, Story(self._gaps))
+        story = stories.get(item_id)
+        if story is None:
+            return
+        if isinstance(event, NodeCompleted):
+            story.results[event.prepared_id] = (event.node_id, event.output)
+        elif isinstance(event, StatusChanged) and status.done:
+            story.end = event
 
     def events_from(self, item_id: int, start: int) -> tuple[list[RunEvent], int]:
         """The events after the first ``start`` ones, and how many there were in all."""
@@ -99,32 +176,50 @@ class BatchTracker:
         total = self._count.get(item_id, 0)
         return list(kept)[max(0, len(kept) - (total - start)) :] if total > start else [], total
 
-    async def change(self, timeout: float) -> bool:
-        """Wait until something changes; False if nothing did in ``timeout`` seconds."""
+    async def change(self, timeout: float, item_id: int | None = None) -> bool:
+        """Wait until something changes; False if nothing did in ``timeout`` seconds.
+
+        Args:
+            timeout: Seconds to wait at most.
+            item_id: The item to wait for; any of them by default.
+        """
         # A future of this wait's own loop: a run outlives loops (a second asyncio.run, a client closed and
         # used again), and an asyncio.Event belongs to the first one that waited for it.
         changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(changed)
+        waiting = self._waiting.setdefault(item_id, set())
+        waiting.add(changed)
         try:
             async with asyncio.timeout(timeout):
                 await changed
         except TimeoutError:
             return False
         finally:
-            self._waiting.discard(changed)
+            waiting.discard(changed)
+            if not waiting and self._waiting.get(item_id) is waiting:
+                del self._waiting[item_id]
         return True
 
-    def wake(self) -> None:
-        """Make everyone who waits now look again; who waits afterwards waits for the next change."""
-        for changed in self._waiting:
-            if not changed.done():
-                changed.set_result(None)
+    def wake(self, item_id: int | None = None) -> None:
+        """Make those who wait now look again; who waits afterwards waits for the next change.
+
+        Args:
+            item_id: What changed; by default everything may have.
+        """
+        groups = (
+            list(self._waiting.values())
+            if item_id is None
+            else [self._waiting.get(item_id, ()), self._waiting.get(None, ())]
+        )
+        for group in groups:
+            for changed in group:
+                if not changed.done():
+                    changed.set_result(None)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_waiting": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _waiting=set(), stale=True)
+        self.__dict__.update(state, _waiting={}, stale=True)
 
 
 def _told_by_item(item_id: int, status: RunStatus, item: Mapping[str, Any]) -> StatusChanged:

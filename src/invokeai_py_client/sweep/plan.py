@@ -1,142 +1,264 @@
-"""From axes to one batch: which values each run gets, and how the server's batch data says it.
+"""From axes to requests: which values each run gets, and the fewest batches that say so.
 
-Pure: axes in, data out. The server multiplies the outer list (the last entry varies fastest) and zips what is
-inside each entry; its items may be strings, numbers and images (InvokeAI 5.15 to 6.14; lists from 6.14).
+Pure: axes in, parts out; each part is one request. The server multiplies the outer list of a batch's data (the last
+entry varies fastest) and zips what is inside each entry. What it cannot carry there (models, boards, colours,
+lists) stands in the graph itself, so each combination of those is a part of its own; they come first, so that the
+server changes its model as seldom as can be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import InputValueError, UsageError
-from invokeai_py_client.ivk_fields.pending import find_pending
+from invokeai_py_client.schema.template import UNSET
+from invokeai_py_client.sweep.axes import Axis, check_together, is_batchable, read_axes
 
 if TYPE_CHECKING:
     from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
 
-_BATCHABLE = frozenset(
-    {"StringField", "IntegerField", "FloatField", "BooleanField", "EnumField", "SchedulerField", "ImageField"}
-)
-
-_SHOWN = 10
+_SEEDS = 2**32
+_LARGEST = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
-    """One input and the values it takes.
+class Part:
+    """The runs that one request can make.
 
     Attributes:
-        name: The input's name.
-        item: The input.
-        values: The values as the user gave them.
-        wire: The same as the server takes them, images to upload as they are.
-        inputs: The inputs that it is one of.
+        fixed: The values that stand in the graph, by input.
+        groups: All combinations of the groups, the last varying fastest; the axes inside one go side by side.
+        first: The index of its first run in the sweep.
     """
 
-    name: str
-    item: WorkflowInput
-    values: tuple[Any, ...]
-    wire: tuple[Any, ...]
-    inputs: InputSet = field(repr=False, compare=False)
+    fixed: Mapping[str, Any]
+    groups: tuple[tuple[Axis, ...], ...]
+    first: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many runs it has."""
+        return prod(len(group[0].values) for group in self.groups)
+
+    def point(self, index: int) -> dict[str, Any]:
+        """The values of one of its runs, by input, as the user gave them."""
+        values = dict(self.fixed)
+        for group, place in zip(self.groups, self.places(index), strict=True):
+            values.update((axis.name, axis.values[place]) for axis in group)
+        return values
+
+    def data(self) -> list[list[dict[str, Any]]]:
+        """Its batch data."""
+        return [[_datum(axis) for axis in group] for group in self.groups]
+
+    def places(self, index: int) -> list[int]:
+        """Where one of its runs stands in each group."""
+        return places([len(group[0].values) for group in self.groups], index)
 
 
-def read_axes(inputs: InputSet, axes: Mapping[Any, Iterable[Any]]) -> list[Axis]:
-    """Find each axis' input and check every one of its values.
+def places(lengths: Sequence[int], index: int) -> list[int]:
+    """Where the ``index``-th combination stands in each of several lists; the last varies fastest."""
+    found: list[int] = []
+    for length in reversed(lengths):
+        index, place = divmod(index, length)
+        found.append(place)
+    return found[::-1]
 
-    Nothing may go wrong later: the server does not check batch values against the node, and one of the wrong
-    type stops its whole queue (seen on 6.14.2).
+
+@dataclass(frozen=True, slots=True)
+class SweepPlan:
+    """All runs of a sweep.
+
+    Attributes:
+        axes: The names of the axes, outermost first.
+        parts: The requests, in order.
+    """
+
+    axes: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def count(self) -> int:
+        """How many runs there are."""
+        return sum(part.count for part in self.parts)
+
+    def points(self) -> Iterator[dict[str, Any]]:
+        """The values of each run."""
+        for part in self.parts:
+            for index in range(part.count):
+                yield part.point(index)
+
+
+def plan_sweep(
+    inputs: InputSet, axes: Mapping[Any, Any], *, mode: str = "product", repeat: int = 1, seed: Any = None
+) -> SweepPlan:
+    """Plan a sweep over axes.
+
+    Args:
+        inputs: The workflow's inputs.
+        axes: For each input its values.
+        mode: ``product`` or ``zip``.
+        repeat: How often each combination runs, each time with another seed.
+        seed: ``"random"``: a seed of its own for each run. A number: the first of the seeds.
 
     Raises:
-        UsageError: An axis without values, or of a type that the server's batches cannot carry.
-        InputValueError: Values are of the wrong type or out of range; the error names axis and position.
+        UsageError: An unknown mode, a zip of different lengths, or seeds without an input for them.
+        InputValueError: Values are of the wrong type or out of range, or a node refuses some together.
     """
-    found: list[Axis] = []
+    if mode not in ("product", "zip"):
+        raise UsageError(f"mode is 'product' or 'zip', not {mode!r}.")
+    read = read_axes(inputs, axes)
+    if mode == "zip":
+        lengths = {axis.name: len(axis.values) for axis in read}
+        if len(set(lengths.values())) > 1:
+            raise UsageError(f"Axes that are zipped need equally many values; these have {lengths}.")
+        return _finished(inputs, read, _zipped(read), repeat, seed)
+    apart = [axis for axis in read if not axis.in_batch]
+    groups = tuple((axis,) for axis in read if axis.in_batch)
+    parts = [
+        Part({axis.name: value for axis, value in zip(apart, values, strict=True)}, groups)
+        for values in product(*(axis.values for axis in apart))
+    ]
+    return _finished(inputs, [*apart, *(group[0] for group in groups)], parts, repeat, seed)
+
+
+def plan_rows(
+    inputs: InputSet, rows: Sequence[Mapping[Any, Any]], *, repeat: int = 1, seed: Any = None
+) -> SweepPlan:
+    """Plan a sweep of which each run is a row: its values by input.
+
+    An input that only some rows name keeps its own value in the others.
+
+    Raises:
+        UsageError: There are no rows.
+        InputValueError: Values are of the wrong type or out of range; the error names row and column.
+    """
+    if not rows:
+        raise UsageError("There are no rows.")
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    axes: dict[Any, list[Any]] = {}
     problems: list[str] = []
-    for name, given in axes.items():
-        if isinstance(given, str | bytes | Mapping) or not hasattr(given, "__iter__"):
-            raise UsageError(f"The axis {name!r} needs a list of values, not {given!r}.")
-        values = tuple(given)
-        if not values:
-            raise UsageError(f"The axis {name!r} has no values.")
-        item = inputs.find(name)
-        if item.field.type_name not in _BATCHABLE or item.field.is_list:
-            raise UsageError(
-                f"{item.label!r} is of type {item.type}, which one batch cannot vary; run the workflow once for "
-                "each of its values instead."
-            )
-        twin = next((axis for axis in found if axis.item.key == item.key), None)
-        if twin is not None:
-            raise UsageError(f"The axis {name!r} is the same input as the axis {twin.name!r}.")
-        trial = inputs.copy()
-        wire: list[Any] = []
-        for position, value in enumerate(values):
-            if value is None:
-                problems.append(f"axis {name!r}, value {position}: None cannot be sent in a batch.")
+    for column in columns:
+        item = inputs.find(column)
+        own: Any = UNSET
+        values: list[Any] = []
+        for number, row in enumerate(rows):
+            if column in row:
+                values.append(row[column])
                 continue
-            try:
-                trial.set({name: value})
-                field = trial.find(name).field
-                # An image of this machine goes up when the sweep starts.
-                wire.append(field.value if find_pending(field.value) else field.to_api_format())
-            except InputValueError as error:
-                problems.append(f"axis {name!r}, value {position}: {error}")
-        found.append(Axis(inputs.name_of(item), item, values, tuple(wire), inputs))
+            if own is UNSET:
+                own = item.field.reusable_value
+            if own is UNSET or own is None:
+                problems.append(
+                    f"row {number}: it says nothing of {column!r}, which has no value of its own."
+                )
+            values.append(own)
+        axes[column] = values
     if problems:
-        raise InputValueError("\n".join(problems))
+        raise InputValueError("\n".join(problems[:10]))
+    read = read_axes(inputs, axes)
+    return _finished(inputs, read, _zipped(read), repeat, seed)
+
+
+def seed_inputs(inputs: InputSet) -> list[WorkflowInput]:
+    """The inputs that seeds go to: those of the form, else those of the nodes."""
+
+    def is_seed(item: WorkflowInput) -> bool:
+        return item.field_name == "seed" and item.field.type_name == "IntegerField" and not item.connected
+
+    return [item for item in inputs if is_seed(item)] or [
+        item for item in inputs.everything() if is_seed(item)
+    ]
+
+
+def _zipped(axes: Sequence[Axis]) -> list[Part]:
+    """Parts whose rows go side by side: one for each combination of what cannot vary within a batch."""
+    apart = [axis for axis in axes if not axis.in_batch]
+    together = [axis for axis in axes if axis.in_batch]
+    rows: dict[str, list[int]] = {}
+    for row in range(len(axes[0].values) if axes else 0):
+        rows.setdefault(repr([axis.values[row] for axis in apart]), []).append(row)
+    parts: list[Part] = []
+    for mine in rows.values():
+        fixed = {axis.name: axis.values[mine[0]] for axis in apart}
+        if together:
+            parts.append(Part(fixed, (tuple(axis.only(mine) for axis in together),)))
+        else:
+            parts.extend(Part(fixed, ()) for _ in mine)
+    return parts or [Part({}, ())]
+
+
+def _finished(
+    inputs: InputSet, axes: Sequence[Axis], parts: Sequence[Part], repeat: int, seed: Any
+) -> SweepPlan:
+    """Seeds added, everything that goes together checked, the parts numbered."""
+    if repeat < 1:
+        raise UsageError(f"repeat must be 1 or more, not {repeat}.")
+    names = [axis.name for axis in axes]
+    count = sum(part.count for part in parts) * repeat
+    if count > _LARGEST:
+        raise UsageError(f"These axes make {count} runs; a sweep has at most {_LARGEST}.")
+    if repeat > 1 or seed is not None:
+        seeds = _seed_targets(inputs, axes)
+        parts = [_seeded(inputs, part, seeds, repeat, seed) for part in parts]
+        names += [inputs.name_of(item) for item in seeds]
+    numbered: list[Part] = []
+    first = 0
+    for part in parts:
+        fixed = inputs.copy()
+        fixed.set(part.fixed)
+        check_together(fixed, part.groups)
+        numbered.append(Part(part.fixed, part.groups, first))
+        first += part.count
+    return SweepPlan(tuple(names), tuple(numbered))
+
+
+def _seed_targets(inputs: InputSet, axes: Sequence[Axis]) -> list[WorkflowInput]:
+    found = seed_inputs(inputs)
+    taken = {axis.item.key for axis in axes}
+    if any(item.key in taken for item in found):
+        raise UsageError(
+            "The seed is an axis already; leave out repeat and seed, or take it out of the axes."
+        )
+    if not found:
+        raise UsageError(
+            "No input of the workflow is a seed that can be set (its seeds come from other nodes). Name the "
+            "input that makes the runs differ as an axis."
+        )
     return found
 
 
-def batch_data(axes: Sequence[Axis], mode: str) -> list[list[dict[str, Any]]]:
-    """The axes as the server's batch data: a product, or one zip.
-
-    Raises:
-        UsageError: An unknown mode, or a zip of axes of different lengths.
-        InputValueError: Values that a node refuses, by themselves or together.
-    """
-    data = [
-        {"node_path": axis.item.node_id, "field_name": axis.item.field_name, "items": list(axis.wire)}
-        for axis in axes
-    ]
-    if mode == "product":
-        _check_nodes(axes, mode)
-        return [[datum] for datum in data]
-    if mode != "zip":
-        raise UsageError(f"mode is 'product' or 'zip', not {mode!r}.")
-    lengths = {axis.name: len(axis.values) for axis in axes}
-    if len(set(lengths.values())) > 1:
-        raise UsageError(f"Axes that are zipped need equally many values; these have {lengths}.")
-    _check_nodes(axes, mode)
-    return [data] if data else []
+def _seeded(inputs: InputSet, part: Part, targets: Sequence[WorkflowInput], repeat: int, seed: Any) -> Part:
+    draw = random.SystemRandom()
+    if seed == "random":
+        # A seed of its own for each run is no product: the rows are spelled out.
+        rows = [row for row in range(part.count) for _ in range(repeat)]
+        seeds = [draw.randrange(_SEEDS) for _ in rows]
+        taken = [part.places(row) for row in rows]
+        spelled = [
+            axis.only([place[number] for place in taken])
+            for number, group in enumerate(part.groups)
+            for axis in group
+        ]
+        return Part(part.fixed, ((*spelled, *_seed_axes(inputs, targets, seeds)),))
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+        raise UsageError(f"seed is a whole number or 'random', not {seed!r}; several seeds are an axis.")
+    first = draw.randrange(_SEEDS - repeat) if seed is None else seed
+    return Part(
+        part.fixed, (*part.groups, tuple(_seed_axes(inputs, targets, list(range(first, first + repeat)))))
+    )
 
 
-def _check_nodes(axes: Sequence[Axis], mode: str) -> None:
-    """Make sure that no node refuses the values that the axes give it together.
-
-    Nodes check more than the schema tells (a range that begins after its end). Enqueueing does not ask them, and
-    a run that they refuse stops the server's queue.
-    """
-    problems: dict[str, None] = {}
-    for node_id in dict.fromkeys(axis.item.node_id for axis in axes):
-        mine = [axis for axis in axes if axis.item.node_id == node_id]
-        names = [axis.item.field_name for axis in mine]
-        wires = [axis.wire for axis in mine]
-        for row in product(*wires) if mode == "product" else zip(*wires, strict=True):
-            together = dict(zip(names, row, strict=True))
-            for name, what in mine[0].inputs.refusals(node_id, together):
-                shown = ", ".join(f"{one} = {value!r}" for one, value in together.items())
-                problems[f"{mine[0].item.node_name} with {shown}: {name}: {what}."] = None
-    if problems:
-        shown = list(problems)
-        more = [f"... and {len(shown) - _SHOWN} more."] if len(shown) > _SHOWN else []
-        raise InputValueError("\n".join([*shown[:_SHOWN], *more]))
+def _seed_axes(inputs: InputSet, targets: Sequence[WorkflowInput], seeds: Sequence[int]) -> list[Axis]:
+    read = read_axes(inputs, {f"{item.node_id}.{item.field_name}": seeds for item in targets})
+    assert all(is_batchable(axis.item) for axis in read)
+    return read
 
 
-def points(axes: Sequence[Axis], mode: str) -> list[dict[str, Any]]:
-    """The axis values of each run, in the order in which the server makes the items."""
-    names = [axis.name for axis in axes]
-    values = [axis.values for axis in axes]
-    rows = product(*values) if mode == "product" else zip(*values, strict=True)
-    return [dict(zip(names, row, strict=True)) for row in rows]
+def _datum(axis: Axis) -> dict[str, Any]:
+    return {"node_path": axis.item.node_id, "field_name": axis.item.field_name, "items": list(axis.wire)}

@@ -1,13 +1,20 @@
-"""A sweep: the runs of one batch, in the plural."""
+"""A sweep: many runs of one workflow, in the plural."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import os
+from collections import ChainMap
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import RunNotFinishedError, UsageError
+from invokeai_py_client.run.run import AsyncRun
+from invokeai_py_client.run.tracker import BatchTracker
+from invokeai_py_client.sweep.delivery import Delivered, Delivery
+from invokeai_py_client.sweep.follow import Follower
 from invokeai_py_client.transport.loop import call_back
 from invokeai_py_client.workflow.addressing import plain
 
@@ -15,15 +22,24 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
     from invokeai_py_client.client import AsyncInvokeAIClient
-    from invokeai_py_client.run.run import AsyncRun
+    from invokeai_py_client.sweep.manifest import Manifest, ManifestWriter
+    from invokeai_py_client.sweep.requests import Request
+
+# How many runs stand in the server's queue where a sweep keeps to the background.
+_FEW = 2
+# How many runs are sent at once while the server's queue is full.
+_REFILL = 100
+# How often a full queue is tried again when none of these runs is in it.
+_FULL = 5.0
 
 
 class AsyncSweep(AsyncObject):
-    """Many runs of one workflow, sent in one request.
+    """Many runs of one workflow.
 
     Attributes:
-        runs: The runs in the order of the axes: the last one varies fastest.
-        axes: The names of the axes, in their order.
+        name: The workflow's name.
+        axes: The names of the axes, outermost first.
+        queue_id: The queue.
 
     Example:
         sweep = await wf.sweep(cfg_scale=[4, 6, 8], seed=range(4))
@@ -31,65 +47,151 @@ class AsyncSweep(AsyncObject):
             print(run.inputs, run.images)
     """
 
-    def __init__(self, client: AsyncInvokeAIClient, runs: Sequence[AsyncRun], axes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        client: AsyncInvokeAIClient,
+        name: str,
+        axes: Sequence[str],
+        requests: Sequence[Request],
+        *,
+        batch_id: str,
+        inputs: Mapping[str, Any],
+        labels: Mapping[str, str],
+        queue_id: str = "default",
+        background: bool = False,
+        manifest: ManifestWriter | None = None,
+    ) -> None:
         self._client = client
-        self.runs: list[AsyncRun] = list(runs)
+        self._requests = tuple(requests)
+        self._inputs = dict(inputs)
+        self._labels = dict(labels)
+        self._background = background
+        self._manifest = manifest
+        self._runs: dict[int, AsyncRun] = {}
+        self._index: dict[int, int] = {}
+        self._open: set[int] = set(range(sum(request.count for request in requests)))
+        self._count = len(self._open)
+        self._order: list[int] = []
+        self._tracker = BatchTracker(batch_id, keep_events=False, keep_results=True)
+        nodes = requests[0].body["batch"]["graph"]["nodes"]
+        self._follower = Follower(client, queue_id, self._tracker, self._finished, nodes)
+        self._delivery = Delivery(client, queue_id, requests, self._tracker, manifest)
+        self._feeder: asyncio.Task[None] | None = None
+        self._kept: Manifest | None = None
+        self.name = name
         self.axes: tuple[str, ...] = tuple(axes)
+        self.queue_id = queue_id
+
+    # ------------------------------------------------------------------ its runs
 
     def __len__(self) -> int:
-        return len(self.runs)
+        return self._count
 
     def __getitem__(self, index: int) -> AsyncRun:
-        return self.runs[index]
+        place = index + self._count if index < 0 else index
+        if not 0 <= place < self._count:
+            raise IndexError(f"The sweep has {self._count} runs; there is no {index}.")
+        run = self._runs.get(place)
+        if run is None:
+            raise RunNotFinishedError(f"Run {place} of the sweep has not been sent yet.")
+        return run
 
     def __aiter__(self) -> AsyncIterator[AsyncRun]:
         return self.as_completed()
+
+    @property
+    def runs(self) -> list[AsyncRun]:
+        """The runs that have been sent, in the order of the axes: the last one varies fastest."""
+        return [self._runs[index] for index in sorted(self._runs)]
 
     @property
     def failed(self) -> list[AsyncRun]:
         """The runs that have ended without success."""
         return [run for run in self.runs if run.done and not run.status.ok]
 
-    async def as_completed(self) -> AsyncIterator[AsyncRun]:
-        """The runs, each as soon as it has ended, well or not."""
-        waiting = {asyncio.ensure_future(_ended(run)): run for run in self.runs}
-        try:
-            while waiting:
-                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in sorted(done, key=lambda task: waiting[task].item_id):
-                    run = waiting.pop(task)
-                    task.result()
-                    yield run
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+    @property
+    def done(self) -> int:
+        """How many runs have ended, well or not."""
+        return self._count - len(self._open)
 
-    async def wait(self, *, on_run: Callable[[AsyncRun], object] | None = None) -> list[AsyncRun]:
+    def values(self, index: int) -> dict[str, Any]:
+        """The axis values of a run, as they were given.
+
+        Raises:
+            IndexError: There is no such run.
+        """
+        for request in self._requests:
+            if 0 <= index - request.first < request.count:
+                return request.values(index - request.first)
+        raise IndexError(f"The sweep has {self._count} runs; there is no {index}.")
+
+    # ------------------------------------------------------------------ following it
+
+    async def as_completed(self) -> AsyncIterator[AsyncRun]:
+        """The runs, each as soon as it has ended, well or not.
+
+        Raises:
+            ServerUnreachableError: The server stayed away for five minutes.
+        """
+        await self._ready()
+        given = 0
+        while True:
+            while given < len(self._order):
+                given += 1
+                yield self._runs[self._order[given - 1]]
+            if not self._open:
+                return
+            await self._step()
+
+    async def wait(
+        self, *, on_run: Callable[[AsyncRun], object] | None = None, progress: bool | None = None
+    ) -> list[AsyncRun]:
         """Wait until all runs have ended, well or not.
 
         Args:
             on_run: Called with each run that has ended.
+            progress: Whether to show it; by default where a person watches (a terminal or a notebook).
 
         Returns:
             The runs in the order of the axes.
+
+        Raises:
+            ServerUnreachableError: The server stayed away for five minutes.
         """
-        async for run in self.as_completed():
-            if on_run is not None:
-                await call_back(on_run, run)
+        from invokeai_py_client.sweep.display import sweep_display
+
+        with sweep_display(self._count, progress) as display:
+            async for run in self.as_completed():
+                display.show(self.done, len(self.failed) if not run.status.ok else None)
+                if on_run is not None:
+                    await call_back(on_run, run)
         return self.runs
 
+    # ------------------------------------------------------------------ acting on it
+
     async def cancel(self) -> None:
-        """Cancel what has not ended yet."""
-        if self.runs:
-            await self._client._http.json(  # pyright: ignore[reportPrivateUsage]
-                "PUT",
-                f"/api/v1/queue/{self.runs[0].queue_id}/cancel_by_batch_ids",
-                json={"batch_ids": [self.runs[0].batch_id]},
-            )
-            for run in self.runs:
-                if not run.done:
-                    await run.refresh()
+        """Cancel what has not ended yet, and send nothing more."""
+        await self._ready()
+        self._stop_feeding()
+        self._open -= set(self._delivery.drop())
+        if self._delivery.batches:
+            await self._delivery.cancel(self._delivery.batches)
+            await self._follower.read_states()
+        self._tracker.wake()
+
+    async def retry_failed(self) -> int:
+        """Run once more what has failed or was canceled, with the same values.
+
+        Returns:
+            How many runs that are.
+        """
+        await self._ready()
+        again = [index for index, run in self._runs.items() if run.done and not run.status.ok]
+        self._order = [index for index in self._order if index not in set(again)]
+        self._open |= set(again)
+        self._delivery.add(again)
+        await self._send()
+        return len(again)
 
     async def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """The first image of each run on one labelled sheet. Needs the extra ``invokeai-py-client[image]``.
@@ -104,14 +206,151 @@ class AsyncSweep(AsyncObject):
         """
         from invokeai_py_client.sweep.sheet import draw_sheet
 
+        await self._ready()
         rows, columns = self._axis(rows), self._axis(columns)
         columns = columns or next((name for name in reversed(self.axes) if name != rows), None)
         rows = rows or next((name for name in self.axes if name != columns), None)
-        pictures: list[tuple[dict[str, Any], PILImage]] = []
+        pictures: list[tuple[Mapping[str, Any], PILImage]] = []
         for run in self.runs:
             if run.done and run.images:
-                pictures.append((dict(run.inputs), await run.images[0].pil()))
+                pictures.append((run.inputs, await run.images[0].pil()))
         return await asyncio.to_thread(draw_sheet, pictures, rows, columns, cell)
+
+    # ------------------------------------------------------------------ resuming it
+
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str], client: AsyncInvokeAIClient | None = None) -> AsyncSweep:
+        """A sweep whose process died, from its manifest.
+
+        What has ended is not run again; what the server still has is followed; what was canceled (by a server that
+        died, too) and what was never sent is sent when the sweep is waited for.
+
+        Args:
+            path: The manifest.
+            client: The server; by default the one that the manifest names.
+
+        Raises:
+            UsageError: The file is no manifest, or nothing of the sweep had been sent.
+        """
+        from invokeai_py_client.client import AsyncInvokeAIClient
+        from invokeai_py_client.sweep.manifest import ManifestWriter, read_manifest
+
+        kept = read_manifest(Path(path))
+        head = kept.header
+        sweep = cls(
+            client or AsyncInvokeAIClient.from_url(head["url"]),
+            head["name"],
+            head["axes"],
+            kept.requests,
+            batch_id=head["batch"],
+            inputs=head["inputs"],
+            labels=head["labels"],
+            queue_id=head["queue"],
+            background=head["background"],
+            manifest=ManifestWriter(Path(path), anew=False),
+        )
+        sweep._kept = kept
+        return sweep
+
+    # ------------------------------------------------------------------ inside
+
+    async def _begin(self) -> None:
+        """Send what goes out at once. Where a later request is refused, the earlier ones are taken back."""
+        self._delivery.add_all()
+        try:
+            await self._send()
+        except BaseException:
+            if self._runs:
+                await asyncio.shield(self._delivery.cancel(self._delivery.batches))
+            raise
+
+    async def _ready(self) -> None:
+        """Where the sweep comes from a manifest, find out what became of it."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            from invokeai_py_client.sweep.resumption import pick_up
+
+            try:
+                await pick_up(self, kept)
+            except BaseException:
+                self._kept = kept
+                raise
+
+    async def _send(self) -> None:
+        cut = False
+        while len(self._delivery) and not cut and not self._background:
+            cut = self._take(await self._delivery.send())
+        if len(self._delivery):
+            self._feed_on()
+
+    def _feed_on(self) -> None:
+        if self._feeder is None or self._feeder.done():
+            self._feeder = asyncio.ensure_future(self._keep_sending())
+
+    async def _keep_sending(self) -> None:
+        """Send the rest as there is room for it."""
+        while len(self._delivery):
+            if self._background:
+                room = _FEW - len(self._follower)
+                if room > 0:
+                    self._take(await self._delivery.send(room))
+                else:
+                    await self._tracker.change(_FULL)
+                continue
+            before = self.done
+            enough = min(_REFILL, max(1, len(self._follower)))
+            while self.done - before < enough and await self._tracker.change(_FULL):
+                pass
+            self._take(await self._delivery.send(max(_REFILL, self.done - before)))
+
+    def _take(self, delivered: Delivered) -> bool:
+        for index, item_id in delivered.items.items():
+            self._add_run(index, item_id, delivered.batch_id)
+        self._tracker.wake()
+        return delivered.cut
+
+    def _add_run(self, index: int, item_id: int, batch_id: str) -> AsyncRun:
+        run = self._runs[index] = AsyncRun(
+            self._client,
+            item_id,
+            self._tracker,
+            batch_id=batch_id,
+            queue_id=self.queue_id,
+            inputs=ChainMap(self.values(index), self._inputs),
+            labels=self._labels,
+        )
+        self._index[item_id] = index
+        self._follower.add(item_id, batch_id)
+        return run
+
+    def _finished(self, item_id: int, item: Mapping[str, Any] | None) -> None:
+        index = self._index[item_id]
+        run = self._runs[index]
+        self._tracker.item(item_id, item)
+        run._take(item, whole=False)  # pyright: ignore[reportPrivateUsage]
+        self._open.discard(index)
+        self._order.append(index)
+        if self._manifest is not None:
+            from invokeai_py_client.sweep.record import record_of
+
+            self._manifest.write("run", **record_of(index, run, self.values(index)))
+
+    async def _step(self) -> None:
+        feeder = self._feeder
+        if feeder is not None and feeder.done():
+            self._feeder = None
+            feeder.result()  # what went wrong there is told here
+        if len(self._delivery):
+            self._feed_on()
+        if len(self._follower):
+            await self._follower.step()
+        else:
+            await self._tracker.change(_FULL)
+
+    def _stop_feeding(self) -> None:
+        feeder, self._feeder = self._feeder, None
+        if feeder is not None:
+            feeder.cancel()
 
     def _axis(self, name: str | None) -> str | None:
         if name is None or name in self.axes:
@@ -121,10 +360,10 @@ class AsyncSweep(AsyncObject):
             raise UsageError(f"{name!r} is no axis of this sweep; those are {', '.join(self.axes)}.")
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The manifest stays with the process that writes it, and so does the task that sends.
+        return {**super().__getstate__(), "_manifest": None, "_feeder": None}
+
     def __repr__(self) -> str:
-        done = sum(run.done for run in self.runs)
-        return f"<AsyncSweep over {', '.join(self.axes)}: {done} of {len(self.runs)} done>"
-
-
-async def _ended(run: AsyncRun) -> None:
-    await run.wait()
+        over = f" over {', '.join(self.axes)}" if self.axes else ""
+        return f"<AsyncSweep of {self.name!r}{over}: {self.done} of {self._count} done>"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("invokeai_py_client.events")
 
+_ACKNOWLEDGED = 5.0
+
 Listener = Callable[[str, Any], None]
 
 
@@ -96,7 +98,16 @@ class EventSocket:
             if queue_id not in self._queues:
                 self._queues.add(queue_id)
                 if self._socket.connected:
-                    await self._socket.emit("subscribe_queue", {"queue_id": queue_id})
+                    await self._acknowledged(self._socket, queue_id)
+
+    async def _acknowledged(self, socket: socketio.AsyncClient, queue_id: str) -> None:
+        """Subscribe, and wait until the server has done so: what is enqueued then has all its events heard."""
+        from socketio.exceptions import SocketIOError
+
+        try:
+            await socket.call("subscribe_queue", {"queue_id": queue_id}, timeout=_ACKNOWLEDGED)
+        except SocketIOError as error:
+            logger.info("no acknowledgement of the subscription to queue %s: %s", queue_id, error)
 
     async def close(self) -> None:
         """Disconnect, and stop coming back."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from invokeai_py_client.errors import WorkflowFormatError
+from invokeai_py_client.workflow.plain_json import clean, parse_json, where
 from invokeai_py_client.workflow.png import PNG_SIGNATURE, embedded_workflow
 
 T = TypeVar("T")
 
-MAX_DEPTH = 200
-"""Deeper nesting than any workflow has; deeper still, and Python's own recursion limit is near."""
-
-_SCALARS = (str, bool, int, float, type(None))
+_ATOMS = frozenset({str, int, float, bool, type(None)})
 _REQUIRED = ("meta", "nodes", "edges")
 
 
@@ -30,7 +26,8 @@ class WorkflowDefinition:
     __slots__ = ("_data", "_source")
 
     def __init__(self, data: Mapping[str, Any], source: str = "") -> None:
-        self._data = _checked(data, source)
+        foreign: Any = data
+        self._data = _checked(clean(foreign, source) if isinstance(foreign, Mapping) else foreign, source)
         self._source = source
 
     @classmethod
@@ -63,7 +60,7 @@ class WorkflowDefinition:
         """
         if isinstance(text, bytes):
             return cls._from_json_bytes(text, "")
-        return cls(_parse_json(text, ""))
+        return cls._parsed(text, "")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WorkflowDefinition:
@@ -81,7 +78,14 @@ class WorkflowDefinition:
         Raises:
             WorkflowFormatError: It is not a PNG image, or carries no workflow.
         """
-        return cls(_parse_json(embedded_workflow(content, source), source), source)
+        return cls._parsed(embedded_workflow(content, source), source)
+
+    @classmethod
+    def _parsed(cls, text: str, source: str) -> WorkflowDefinition:
+        definition = cls.__new__(cls)
+        definition._data = _checked(parse_json(text, source), source)  # nobody else has it: no copy is needed
+        definition._source = source
+        return definition
 
     @classmethod
     def _from_json_bytes(cls, content: bytes, source: str) -> WorkflowDefinition:
@@ -89,9 +93,9 @@ class WorkflowDefinition:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise WorkflowFormatError(
-                f"{_where(source)} is neither JSON text nor a PNG image (byte {error.start} is not UTF-8)"
+                f"{where(source)} is neither JSON text nor a PNG image (byte {error.start} is not UTF-8)"
             ) from error
-        return cls(_parse_json(text, source), source)
+        return cls._parsed(text, source)
 
     @property
     def name(self) -> str:
@@ -181,44 +185,25 @@ class WorkflowDefinition:
 def copy_json(value: T) -> T:
     """A deep copy of JSON data; several times faster than ``copy.deepcopy``."""
     if type(value) is dict:
-        return {key: item if type(item) is str else copy_json(item) for key, item in value.items()}  # type: ignore[return-value]
+        known = cast("dict[str, Any]", value)
+        return {key: item if item.__class__ in _ATOMS else copy_json(item) for key, item in known.items()}  # type: ignore[return-value]
     if type(value) is list:
-        return [copy_json(item) for item in value]  # type: ignore[return-value]
+        return [item if item.__class__ in _ATOMS else copy_json(item) for item in cast("list[Any]", value)]  # type: ignore[return-value]
     return value
-
-
-def _where(source: str) -> str:
-    return f"the file {source!r}" if source else "the workflow"
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
-
-
-def _parse_json(text: str, source: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        at = f"line {error.lineno}, column {error.colno}"
-        raise WorkflowFormatError(f"{_where(source)} is not JSON: {error.msg} at {at}") from error
-    except RecursionError as error:
-        raise WorkflowFormatError(f"{_where(source)} is nested deeper than {MAX_DEPTH} levels") from error
-    except ValueError as error:
-        raise WorkflowFormatError(f"{_where(source)} is not JSON: {error}") from error
 
 
 def _checked(data: Any, source: str) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         kind = "a list" if isinstance(data, list) else type(data).__name__
         raise WorkflowFormatError(
-            f"{_where(source)} is not a workflow: it is {kind}, not an object with nodes"
+            f"{where(source)} is not a workflow: it is {kind}, not an object with nodes"
         )
-    known = _clean(cast("Mapping[Any, Any]", data), 0, source)
+    known = cast("dict[str, Any]", data)
     missing = [key for key in _REQUIRED if key not in known]
     if missing or not isinstance(known["nodes"], list):
-        raise WorkflowFormatError(f"{_where(source)} is not an InvokeAI workflow{_guess(known, missing)}")
+        raise WorkflowFormatError(f"{where(source)} is not an InvokeAI workflow{_guess(known, missing)}")
     if not isinstance(known["edges"], list):
-        raise WorkflowFormatError(f"{_where(source)} is not an InvokeAI workflow: its edges are not a list")
+        raise WorkflowFormatError(f"{where(source)} is not an InvokeAI workflow: its edges are not a list")
     return known
 
 
@@ -242,42 +227,3 @@ def _guess(data: dict[str, Any], missing: list[str]) -> str:
     if missing:
         return f": {', '.join(repr(key) for key in missing)} {'is' if len(missing) == 1 else 'are'} missing"
     return ": its nodes are not a list"
-
-
-def _checked_text(text: str, source: str) -> str:
-    """Refuses half of a surrogate pair: the server answers 500 to it, as it cannot be written as UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise WorkflowFormatError(
-            f"{_where(source)} holds text that is not Unicode: {text[error.start]!r} without its other half"
-        ) from error
-    return text
-
-
-def _clean(value: Any, depth: int, source: str) -> Any:
-    """A copy made of plain JSON types only; refuses what JSON cannot hold."""
-    kind = value.__class__
-    if kind is str:
-        return value if value.isascii() else _checked_text(value, source)
-    if kind is bool or kind is int or value is None:
-        return value
-    if kind is float:
-        if not math.isfinite(value):
-            raise WorkflowFormatError(f"{_where(source)} holds {value}, which JSON cannot")
-        return value
-    if depth > MAX_DEPTH:
-        raise WorkflowFormatError(f"{_where(source)} is nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, Mapping):
-        cleaned: dict[str, Any] = {}
-        for key, item in cast("Mapping[Any, Any]", value).items():
-            if not isinstance(key, str):
-                raise WorkflowFormatError(f"{_where(source)} has a key that is not text: {key!r}")
-            cleaned[_checked_text(str(key), source)] = _clean(item, depth + 1, source)
-        return cleaned
-    if isinstance(value, (list, tuple)):
-        return [_clean(item, depth + 1, source) for item in cast("list[Any]", value)]
-    if isinstance(value, _SCALARS):  # a subclass, such as a str Enum: only its value is JSON
-        plain: Any = getattr(value, "value", value)
-        return plain if type(plain) in _SCALARS else str(value)
-    raise WorkflowFormatError(f"{_where(source)} holds a {kind.__name__}, which JSON cannot")

@@ -15,8 +15,8 @@ from invokeai_py_client.run.events import NodeCompleted, NodeFailed, NodeProgres
 from invokeai_py_client.run.results import results_of_item
 from invokeai_py_client.transport.loop import call_back
 from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, list_outputs, map_outputs
-from invokeai_py_client.workflow.runnable import AsyncRunnableWorkflow
 from invokeai_py_client.workflow.submission import WorkflowSubmission
+from invokeai_py_client.workflow.sweepable import AsyncSweepableWorkflow
 
 if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _Callback = Callable[[RunEvent], object]
 
 
-class AsyncWorkflowHandle(AsyncRunnableWorkflow):
+class AsyncWorkflowHandle(AsyncSweepableWorkflow):
     """A workflow made ready for one server.
 
     Example:

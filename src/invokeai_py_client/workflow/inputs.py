@@ -225,6 +225,10 @@ class InputSet:
         node = self._loaded.nodes.get(key[0])
         return None if node is None else node.template_of(key[1], self._schema.get(node.type))
 
+    def has_rules(self, node_id: str) -> bool:
+        """Whether a node's class on the server checks more than its schema tells."""
+        return self._loaded.nodes[node_id].type in RULES
+
     def refusals(self, node_id: str, instead: Mapping[str, Any]) -> list[tuple[str, str]]:
         """What a node's class on the server would refuse, with other values for some of its fields.
 

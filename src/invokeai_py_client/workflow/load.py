@@ -28,9 +28,15 @@ class _Loading:
     dynamic: dict[str, dict[str, InputTemplate]] = field(default_factory=dict[str, dict[str, InputTemplate]])
     unusable: dict[Key, Any] = field(default_factory=dict[Key, Any])
     warnings: list[str] = field(default_factory=list[str])
+    kinds: dict[str, NodeTemplate | None] = field(default_factory=dict[str, "NodeTemplate | None"])
 
     def template(self, node: Mapping[str, Any]) -> NodeTemplate | None:
-        return self.schema.get(node["data"]["type"]) if node["type"] == "invocation" else None
+        if node["type"] != "invocation":
+            return None
+        kind = node["data"]["type"]
+        if kind not in self.kinds:  # asked several times for each node and each end of an edge
+            self.kinds[kind] = self.schema.get(kind)
+        return self.kinds[kind]
 
     def name(self, node_id: str) -> str:
         node = self.nodes.get(node_id)
@@ -120,11 +126,15 @@ def _read_nodes(loading: _Loading, data: Mapping[str, Any]) -> None:
 def _read_values(loading: _Loading, node: Mapping[str, Any]) -> None:
     content = node["data"]
     keeps_extras = content["type"] in EXTRA_INPUTS
+    template = loading.template(node)
+    known: Mapping[str, InputTemplate] = template.inputs if template is not None else {}
+    if node["id"] in loading.dynamic:
+        known = {**known, **loading.dynamic[node["id"]]}
     for field_name, entry in content["inputs"].items():
         if "value" not in entry:
             continue
         raw = entry["value"]
-        value, destroyed = read(raw, loading.input_template(node, field_name))
+        value, destroyed = read(raw, known.get(field_name))
         if keeps_extras and (destroyed or value is UNSET):
             value, destroyed = raw, False
         if destroyed:
@@ -204,7 +214,9 @@ def _update_nodes(loading: _Loading, edges: tuple[Edge, ...]) -> None:
             unknown = [
                 key
                 for key in content["inputs"]
-                if loading.input_template(node, key) is None and not key.startswith("saved_workflow_input::")
+                if key not in template.inputs
+                and loading.input_template(node, key) is None
+                and not key.startswith("saved_workflow_input::")
             ]
             if unknown:
                 loading.warn(

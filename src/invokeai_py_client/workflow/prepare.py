@@ -65,6 +65,7 @@ async def prepare_request(
     auto_board: str | None = None,
     batch_id: str | None = None,
     data: Sequence[Any] = (),
+    server: ServerSide | None = None,
 ) -> dict[str, Any]:
     """The body of an enqueue request.
 
@@ -80,6 +81,7 @@ async def prepare_request(
         prepend: Whether it goes to the front of the queue.
         auto_board: Id or name of the board for board fields that say "auto".
         batch_id: The batch's id.
+        server: What the server has answered already, where several requests are made at once.
         data: Further batch data: the axes of a sweep. Images of this machine in it are uploaded.
 
     Raises:
@@ -89,7 +91,7 @@ async def prepare_request(
     """
     if runs < 1:
         raise UsageError(f"runs must be 1 or more, not {runs}.")
-    server = ServerSide(client)
+    server = server or ServerSide(client)
     if validate and unknown_node_types(loaded, schema):
         raise_for_problems(find_problems(loaded, schema, {}), loaded, schema)
     found = _Findings()

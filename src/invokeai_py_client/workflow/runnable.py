@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.run.enqueue import Enqueued, enqueue
+from invokeai_py_client.run.enqueue import Enqueued, enqueue, raise_if_cut
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.workflow.bound import AsyncBoundWorkflow
@@ -16,7 +16,6 @@ from invokeai_py_client.workflow.prepare import prepare_request
 
 if TYPE_CHECKING:
     from invokeai_py_client.run.events import RunEvent
-    from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.workflow.bound import Values
     from invokeai_py_client.workflow.inputs import InputSet
 
@@ -198,67 +197,16 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
         await run.result(0 if run.done else timeout)
         return run
 
-    async def sweep(
-        self,
-        *,
-        mode: str = "product",
-        values: Values | None = None,
-        prepend: bool = False,
-        auto_board: str | None = None,
-        queue_id: str = "default",
-        **axes: Iterable[Any],
-    ) -> AsyncSweep:
-        """Start many runs that differ in some inputs, in one request.
-
-        Args:
-            mode: ``product`` makes every combination, the last axis varying fastest; ``zip`` pairs the axes.
-            values: Values for all of these runs; see :meth:`set`.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **axes: For each input that varies, its values. Texts, numbers, truths and choices can vary.
-
-        Returns:
-            The sweep, to go through in finishing order.
-
-        Raises:
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            UsageError: An axis cannot vary within a batch, or is empty; nothing was sent.
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            EnqueueError: The server's queue is full.
-        """
-        from invokeai_py_client.sweep.plan import batch_data, points, read_axes
-        from invokeai_py_client.sweep.sweep import AsyncSweep
-
-        inputs = self._inputs_with(values, {})
-        read = read_axes(inputs, axes)
-        # A value of each axis stands in the graph, too: what is required must be there.
-        inputs = inputs.copy()
-        inputs.set({axis.name: axis.values[0] for axis in read})
-        body = await prepare_request(
-            self._client,
-            self._loaded,
-            self._schema,
-            inputs,
-            prepend=prepend,
-            auto_board=auto_board,
-            batch_id=str(uuid.uuid4()),
-            data=batch_data(read, mode),
-        )
-        runs = await self._send(body, queue_id, inputs)
-        rows = points(read, mode)
-        for index, run in enumerate(runs):
-            run.inputs = {**run.inputs, **rows[index % len(rows)]}
-        return AsyncSweep(self._client, runs, [axis.name for axis in read])
-
     # ------------------------------------------------------------------ inside
 
     async def _send(self, body: Mapping[str, Any], queue_id: str, inputs: InputSet) -> list[AsyncRun]:
         batch_id: str = body["batch"]["batch_id"]
         tracker = BatchTracker(batch_id, in_front=body["prepend"])
         await self._client._feed.follow(tracker, queue_id)  # pyright: ignore[reportPrivateUsage]
+        tracker.stale = False  # a connection was made for it, before there was anything to miss
         try:
             enqueued: Enqueued = await enqueue(self._client, queue_id, body)
+            raise_if_cut(enqueued, batch_id)
         except asyncio.CancelledError:
             # Whether the server took it is not known; nobody will hold these runs, so they must not go on.
             await asyncio.shield(self._withdraw(queue_id, batch_id))

@@ -116,25 +116,25 @@ class Wiring:
         return reason
 
     def _dangling(self, source: str, target: str, edge: Edge | None) -> str | None:
-        for node_id, end in ((source, "source"), (target, "target")):
-            node = self._nodes.get(node_id)
+        start, end = self._nodes.get(source), self._nodes.get(target)
+        for node, node_id, which in ((start, source, "source"), (end, target, "target")):
             if node is None:
-                return f"its {end} node {node_id!r} does not exist"
-            if node.kind == "invocation" and node.template is None:
-                return f"its {end} node is of the unknown type {node.type!r}"
-        if edge is None:
+                return f"its {which} node {node_id!r} does not exist"
+            if node.template is None and node.kind == "invocation":
+                return f"its {which} node is of the unknown type {node.type!r}"
+        if edge is None or start is None or end is None:
             return None
-        start, end_ = self._nodes[source], self._nodes[target]
         if start.template is not None and edge.source_field not in start.template.outputs:
             return f"its source has no output {edge.source_field!r}"
-        if end_.kind == "invocation" and end_.input(edge.target_field) is None:
+        if end.kind == "invocation" and end.input(edge.target_field) is None:
             return f"its target has no input {edge.target_field!r}"
         return None
 
     def _judge(self, edge: Edge, edges: EdgeIndex) -> str | None:
         if edge.source == edge.target:
             return "it connects a node to itself"
-        if edge in edges.into(edge.target, edge.target_field):
+        others = edges.into(edge.target, edge.target_field)
+        if edge in others:
             return "it exists twice"
         source = self._effective(edge.source, edge.source_field, edges)
         if isinstance(source, str):
@@ -150,10 +150,13 @@ class Wiring:
         if source is None:
             # It comes out of a connector that nothing feeds: allowed, and without any effect.
             return self._judge_undriven(edge, template, edges)
-        reason = self._judge_collect(edge, source, edges) or self._judge_if_input(edge, source, edges)
+        if target.type == "collect":
+            reason = self._judge_collect(edge, source, edges)
+        else:
+            reason = self._judge_if_input(edge, source, edges) if target.type == "if" else None
         if reason is not None:
             return reason
-        if edges.into(edge.target, edge.target_field) and template.type.name != "CollectionItemField":
+        if others and template.type.name != "CollectionItemField":
             return "its target is already connected"
         for kind in self._possible_types(source, edges):
             if not can_connect(kind, template.type):
@@ -224,8 +227,6 @@ class Wiring:
         return inner, ends
 
     def _judge_collect(self, edge: Edge, source: _Source, edges: EdgeIndex) -> str | None:
-        if self._nodes[edge.target].type != "collect":
-            return None
         if edge.target_field == "item":
             item = self._collected(edge.target, edges)
             if item is not None and not _same(source.type, item):
@@ -264,7 +265,7 @@ class Wiring:
         return None
 
     def _judge_if_input(self, edge: Edge, source: _Source, edges: EdgeIndex) -> str | None:
-        if self._nodes[edge.target].type != "if" or edge.target_field not in _IF_INPUTS:
+        if edge.target_field not in _IF_INPUTS:
             return None
         sibling = _IF_INPUTS[1 - _IF_INPUTS.index(edge.target_field)]
         siblings = edges.into(edge.target, sibling)

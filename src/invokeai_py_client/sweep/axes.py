@@ -1,0 +1,143 @@
+"""Axes of a sweep: which input each is, and the values it takes, every one of them checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.errors import InputValueError, UsageError
+from invokeai_py_client.ivk_fields.pending import find_pending
+from invokeai_py_client.sweep.sources import values_for
+
+if TYPE_CHECKING:
+    from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
+
+# What the server's batch data can carry, from InvokeAI 5.15 to 6.14.
+_BATCHABLE = frozenset(
+    {"StringField", "IntegerField", "FloatField", "BooleanField", "EnumField", "SchedulerField", "ImageField"}
+)
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One input and the values it takes.
+
+    Attributes:
+        name: The input's name.
+        item: The input.
+        values: The values as the user gave them.
+        wire: The same as the server takes them, images to upload as they are; empty where a batch cannot carry
+            them.
+    """
+
+    name: str
+    item: WorkflowInput
+    values: tuple[Any, ...]
+    wire: tuple[Any, ...]
+
+    @property
+    def in_batch(self) -> bool:
+        """Whether one request can vary it."""
+        return is_batchable(self.item)
+
+    def only(self, positions: Sequence[int]) -> Axis:
+        """The same axis with some of its values."""
+        return replace(
+            self,
+            values=tuple(self.values[index] for index in positions),
+            wire=tuple(self.wire[index] for index in positions) if self.wire else (),
+        )
+
+
+def is_batchable(item: WorkflowInput) -> bool:
+    """Whether the server's batch data can carry an input's values."""
+    return item.field.type_name in _BATCHABLE and not item.field.is_list
+
+
+def read_axes(inputs: InputSet, axes: Mapping[Any, Any]) -> list[Axis]:
+    """Find each axis' input and check every one of its values.
+
+    Nothing may go wrong later: the server does not check batch values against the node, and one of the wrong
+    type stops its whole queue (seen on 6.14.2).
+
+    Args:
+        inputs: The workflow's inputs.
+        axes: For each input its values: a list, or what :func:`values_for` takes for one.
+
+    Raises:
+        UsageError: An axis without values, or two of the same input.
+        InputValueError: Values are of the wrong type or out of range; the error names axis and position.
+    """
+    found: list[Axis] = []
+    problems: list[str] = []
+    for name, given in axes.items():
+        item = inputs.find(name)
+        twin = next((axis for axis in found if axis.item.key == item.key), None)
+        if twin is not None:
+            raise UsageError(f"The axis {name!r} is the same input as the axis {twin.name!r}.")
+        values = values_for(name, item, given)
+        wire = _wire(inputs, name, item, values, problems)
+        found.append(Axis(inputs.name_of(item), item, values, wire))
+    _raise_for(problems)
+    return found
+
+
+def _wire(
+    inputs: InputSet, name: Any, item: WorkflowInput, values: Sequence[Any], problems: list[str]
+) -> tuple[Any, ...]:
+    trial = inputs.copy()
+    batchable = is_batchable(item)
+    wire: list[Any] = []
+    for position, value in enumerate(values):
+        if value is None:
+            problems.append(f"axis {name!r}, value {position}: None cannot be sent in a batch.")
+            continue
+        try:
+            trial.set({name: value})
+        except InputValueError as error:
+            problems.append(f"axis {name!r}, value {position}: {error}")
+            continue
+        if batchable:
+            # An image of this machine goes up when the sweep starts.
+            checked = trial.at(item.key).field
+            wire.append(checked.value if find_pending(checked.value) else checked.to_api_format())
+    return tuple(wire)
+
+
+def check_together(inputs: InputSet, groups: Sequence[Sequence[Axis]]) -> None:
+    """Make sure that no node refuses the values that axes give it together.
+
+    Nodes check more than the schema tells (a range that begins after its end). Enqueueing does not ask them, and
+    a run that they refuse stops the server's queue.
+
+    Args:
+        inputs: The workflow's inputs, with what else is set.
+        groups: Every combination of the groups is made; the axes inside one go side by side.
+
+    Raises:
+        InputValueError: A node refuses values.
+    """
+    problems: dict[str, None] = {}
+    for node_id in dict.fromkeys(axis.item.node_id for group in groups for axis in group if axis.wire):
+        mine = [[axis for axis in group if axis.item.node_id == node_id and axis.wire] for group in groups]
+        mine = [group for group in mine if group]
+        if not inputs.has_rules(node_id):
+            continue
+        names = [axis.item.field_name for group in mine for axis in group]
+        rows = [list(zip(*(axis.wire for axis in group), strict=True)) for group in mine]
+        for combination in product(*rows):
+            together = dict(zip(names, [value for part in combination for value in part], strict=True))
+            for name, what in inputs.refusals(node_id, together):
+                shown = ", ".join(f"{one} = {value!r}" for one, value in together.items())
+                problems[f"{mine[0][0].item.node_name} with {shown}: {name}: {what}."] = None
+    _raise_for(list(problems))
+
+
+def _raise_for(problems: Iterable[str]) -> None:
+    shown = list(problems)
+    if shown:
+        more = [f"... and {len(shown) - _SHOWN} more."] if len(shown) > _SHOWN else []
+        raise InputValueError("\n".join([*shown[:_SHOWN], *more]))

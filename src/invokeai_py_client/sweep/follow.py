@@ -1,0 +1,164 @@
+"""Follows the runs of a sweep to their ends, however many there are, and reads their results in bulk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.errors import ServerUnreachableError
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.bulk import read_items, read_states
+
+if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.run.tracker import BatchTracker
+
+# With events flowing, a read now and then catches what no event tells (an item pruned by someone else).
+_SILENCE = 20.0
+# Without events the statuses are read by HTTP.
+_POLL = 1.0
+# How long a server may be away (restarting, say) before a wait gives up.
+_LONGEST_OUTAGE = 300.0
+# After a silence, only the items whose turn it is are looked at.
+_NEXT = 50
+# How many results are read in one request.
+_CHUNK = 100
+
+Finished = Callable[[int, Mapping[str, Any] | None], None]
+
+
+class Follower:
+    """The queue items of a sweep, from when they are sent until their results have been read.
+
+    Args:
+        client: The server.
+        queue_id: The queue.
+        tracker: Told of the events of all their batches.
+        finished: Called with each item that has ended, as the server gives it; None where it is gone.
+        nodes: The nodes of the graph. Where events told the results of all of them, the item is not read.
+    """
+
+    def __init__(
+        self,
+        client: AsyncInvokeAIClient,
+        queue_id: str,
+        tracker: BatchTracker,
+        finished: Finished,
+        nodes: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self._client = client
+        self._queue_id = queue_id
+        self._tracker = tracker
+        self._finished = finished
+        self._nodes = nodes
+        self._open: dict[int, str] = {}
+        self._ended: list[int] = []
+        self._seen = 0
+        self._contact = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, item_id: int, batch_id: str) -> None:
+        """Follow an item, too."""
+        self._open[item_id] = batch_id
+        if self._tracker.status(item_id).done:  # it can end before the answer to its request is here
+            self._ended.append(item_id)
+
+    def drop(self, item_id: int) -> None:
+        """Follow an item no more."""
+        self._open.pop(item_id, None)
+
+    async def step(self) -> None:
+        """Read the results of what has ended; where nothing has, wait for a change.
+
+        Raises:
+            ServerUnreachableError: The server stayed away for five minutes.
+        """
+        try:
+            if await self._read_ended():
+                self._contact = time.monotonic()
+                return
+            await self._wait()
+        except ServerUnreachableError:
+            if time.monotonic() - self._contact > _LONGEST_OUTAGE:
+                raise
+            await asyncio.sleep(_POLL)
+        else:
+            self._contact = time.monotonic()
+
+    async def read_states(self, *, everything: bool = True) -> None:
+        """Read how the items stand: all that have not ended, or the next ones only."""
+        self._tracker.stale = False
+        waiting = [item for item in self._open if not self._tracker.status(item).done]
+        if not everything:
+            waiting = waiting[:_NEXT]
+        states = await read_states(self._client, self._queue_id, waiting)
+        for item in waiting:
+            self._tracker.item(item, states.get(item))
+
+    async def _wait(self) -> None:
+        feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
+        for batch_id in dict.fromkeys(self._open.values()):
+            # After a client was closed, or in another event loop, nothing is followed any more.
+            if not feed.follows(self._tracker, batch_id):
+                await feed.follow(self._tracker, self._queue_id, batch_id)
+                self._tracker.stale = True
+        if not self._tracker.stale:
+            changed = await self._tracker.change(_SILENCE if feed.connected else _POLL)
+            if changed and not self._tracker.stale:
+                return
+        await self.read_states(everything=self._tracker.stale)
+
+    async def _read_ended(self) -> bool:
+        """Read what has ended since, at most a hundred at once; whether there was anything."""
+        fresh, self._seen = self._tracker.ended[self._seen :], len(self._tracker.ended)
+        self._ended += [item for item in fresh if item in self._open]
+        taken = list(dict.fromkeys(self._ended[:_CHUNK]))
+        if not taken:
+            return False
+        del self._ended[: len(self._ended[:_CHUNK])]
+        items: dict[int, Mapping[str, Any] | None] = {item: self._told(item) for item in taken}
+        unheard = [item for item, told in items.items() if told is None]
+        try:
+            if unheard:
+                items |= await read_items(self._client, self._queue_id, unheard)
+        except BaseException:
+            self._ended = taken + self._ended
+            raise
+        for item_id in taken:
+            batch_id = self._open.pop(item_id, None)
+            if batch_id is not None:
+                self._finished(item_id, items.get(item_id))
+                self._forget(batch_id)
+        self._tracker.wake()
+        return True
+
+    def _told(self, item_id: int) -> dict[str, Any] | None:
+        """The item as far as events told it, if they told all results; None if it is to be read.
+
+        Each node has run once: no iterations, nothing skipped, no workflow called. Then the graph that was sent says
+        how many results there are.
+        """
+        story = self._tracker.story(item_id)
+        if story is None or story.end is None or story.end.status is not JobStatus.COMPLETED:
+            return None
+        if len(story.results) != len(self._nodes) or {
+            node_id for node_id, _ in story.results.values()
+        } != set(self._nodes):
+            return None
+        told: dict[str, Any] = {"item_id": item_id, "status": story.end.status.value}
+        told |= {name: story.end.raw.get(name) for name in ("batch_id", "started_at", "completed_at")}
+        told["session"] = {
+            "graph": {"nodes": self._nodes},
+            "results": {prepared: output for prepared, (_, output) in story.results.items()},
+            "prepared_source_mapping": {prepared: node for prepared, (node, _) in story.results.items()},
+        }
+        return told
+
+    def _forget(self, batch_id: str) -> None:
+        """A batch of which nothing is left is not followed any more; in small batches there can be thousands."""
+        if batch_id != self._tracker.batch_id and batch_id not in self._open.values():
+            self._client._feed.forget(batch_id)  # pyright: ignore[reportPrivateUsage]

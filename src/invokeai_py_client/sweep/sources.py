@@ -1,0 +1,100 @@
+"""Where an axis' values come from: a list, a notation, a file, a folder of images, a prompt with alternatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from invokeai_py_client.errors import UsageError
+
+if TYPE_CHECKING:
+    from invokeai_py_client.workflow.inputs import WorkflowInput
+
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+_GLOB = frozenset("*?[")
+_NUMBERS = {"IntegerField": True, "FloatField": False}
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicPrompts:
+    """A prompt with alternatives, spelled out by the server (``{red|blue} house``).
+
+    Attributes:
+        prompt: The prompt, in the language of the web UI's dynamic prompts.
+        most: How many prompts at most.
+        combinatorial: Every combination, in order; without it they are drawn.
+        seed: What they are drawn with.
+    """
+
+    prompt: str
+    most: int = 100
+    combinatorial: bool = True
+    seed: int | None = None
+
+
+def values_for(name: Any, item: WorkflowInput, given: Any) -> tuple[Any, ...]:
+    """The values that an axis takes.
+
+    Args:
+        name: What the user calls the axis, for messages.
+        item: The input.
+        given: An iterable of values; one value; for numbers a text such as ``"1-10 (+2)"``; for texts and choices
+            ``"a || b"``; a :class:`~pathlib.Path` of a text file, a line each; for images a folder or a pattern.
+
+    Raises:
+        UsageError: There are no values, or the notation or file cannot be read.
+    """
+    values = _values(item, given)
+    if not values:
+        raise UsageError(f"The axis {name!r} has no values.")
+    return values
+
+
+def _values(item: WorkflowInput, given: Any) -> tuple[Any, ...]:
+    kind = item.field.type_name
+    if kind == "ImageField" and not item.field.is_list and isinstance(given, str | Path):
+        return _pictures(given)
+    if item.field.is_list and isinstance(given, list | tuple) and not _is_nested(cast("list[Any]", given)):
+        return (cast("Any", given),)
+    if isinstance(given, Path):
+        from invokeai_py_client.sweep.notation import lines_of
+
+        lines = lines_of(given)
+        return tuple(item.field.parse_text(line) for line in lines)
+    if isinstance(given, str):
+        from invokeai_py_client.sweep.notation import numbers, texts
+
+        if kind in _NUMBERS and not item.field.is_list:
+            return tuple(numbers(given, whole=_NUMBERS[kind]))
+        return tuple(texts(given))
+    many = _many(given)
+    return (cast("Any", given),) if many is None else many
+
+
+def _many(given: Any) -> tuple[Any, ...] | None:
+    """The values of an iterable; None for what is one value, however much it holds."""
+    if not hasattr(given, "__iter__") or hasattr(given, "tobytes"):
+        return None
+    return None if isinstance(given, bytes | Mapping) else tuple(given)
+
+
+def _is_nested(given: list[Any] | tuple[Any, ...]) -> bool:
+    return any(isinstance(one, list | tuple) for one in given)
+
+
+def _pictures(given: str | Path) -> tuple[Any, ...]:
+    path = Path(given)
+    if path.is_dir():
+        found = sorted(one for one in path.iterdir() if one.suffix.lower() in _PICTURES)
+        if not found:
+            raise UsageError(f"The folder {path} has no images ({', '.join(sorted(_PICTURES))}).")
+        return tuple(found)
+    if _GLOB & set(str(given)) and not path.exists():
+        base = Path(path.anchor) if path.is_absolute() else Path()
+        found = sorted(base.glob(str(path.relative_to(base))))
+        if not found:
+            raise UsageError(f"No file matches {str(given)!r}.")
+        return tuple(found)
+    return (given,)

@@ -1,0 +1,172 @@
+"""A sweep goes on after the death of its client, or of the server: every run once, and none lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import workflows
+
+from invokeai_py_client import InvokeAIClient, LocalServer, Sweep
+from invokeai_py_client.errors import UsageError
+
+if TYPE_CHECKING:
+    from tests.conftest import RealServer
+
+SWEEP = textwrap.dedent("""
+    import json, sys
+    from invokeai_py_client import InvokeAIClient
+    url, first, count, background = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "background"
+    with InvokeAIClient.from_url(url) as client:
+        wf = client.workflow_repo.create_workflow("add.json")
+        sweep = wf.sweep(a=range(first, first + count), manifest="sweep.jsonl", background=background)
+        for run in sweep:
+            print(run.inputs["a"], flush=True)
+""")
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def resumed(path: Path, client: InvokeAIClient) -> Sweep:
+    return Sweep.resume(path, client)
+
+
+def sums(path: Path, client: InvokeAIClient) -> list[int]:
+    """The sums that the sweep's runs gave, as the server has them, in the order of the runs."""
+    last = {line["run"]: line["item"] for line in lines(path) if line["kind"] == "run"}
+    found: list[int] = []
+    for index in sorted(last):
+        run = client.run(last[index])
+        found.append(run.result(20).of("sum")[0].data["value"])
+    return found
+
+
+def items_of(path: Path, client: InvokeAIClient) -> int:
+    """How many items the server has of all the sweep's batches."""
+    batches = {line["batch"] for line in lines(path) if line["kind"] == "sending"}
+    return sum(client.queue_repo.batch_status(batch).total for batch in batches)
+
+
+@pytest.mark.parametrize(("first", "mode", "dies_after"), [(10_000, "at once", 2), (20_000, "background", 3)])
+def test_the_client_is_killed(
+    server: RealServer, client: InvokeAIClient, tmp_path: Path, first: int, mode: str, dies_after: int
+) -> None:
+    (tmp_path / "add.json").write_text(json.dumps(workflows.add()))
+    command = [sys.executable, "-c", SWEEP, server.url, str(first), "8", mode]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(dies_after):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    manifest = tmp_path / "sweep.jsonl"
+    ended = sum(line["kind"] == "run" for line in lines(manifest))
+    assert dies_after <= ended < 8
+
+    sweep = resumed(manifest, client)
+    values = [run.inputs["a"] for run in sweep]
+    assert sorted(values) == list(range(first, first + 8))
+    assert len(sweep.wait()) == 8
+    assert sums(manifest, client) == [value + 2 for value in range(first, first + 8)]
+    assert items_of(manifest, client) == 8  # each exactly once
+    assert [run.item_id for run in resumed(manifest, client).wait()] == [run.item_id for run in sweep.runs]
+    assert items_of(manifest, client) == 8  # nothing was left to do
+
+
+def test_an_answer_that_was_never_written_down(client: InvokeAIClient, tmp_path: Path) -> None:
+    """The client died after the server had taken the batch, and before it had written that down."""
+    path = tmp_path / "sweep.jsonl"
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    wf.sweep(a=range(30_000, 30_003), manifest=path).wait()
+    kept = [line for line in path.read_text().splitlines() if json.loads(line)["kind"] not in ("sent", "run")]
+    path.write_text("\n".join(kept) + '\n{"kind": "ru')  # and in the middle of a line
+    sweep = resumed(path, client)
+    assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == [30_002, 30_003, 30_004]
+    assert items_of(path, client) == 3
+
+
+def test_what_was_canceled_runs_again(client: InvokeAIClient, tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    wf = client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
+    sweep = wf.sweep(values={"model": "tiny-sd1"}, steps=[500, 4], manifest=path)
+    sweep.runs[0].cancel()
+    sweep.wait()
+    assert [run.status.ok for run in sweep.runs] == [False, True]
+    again = resumed(path, client)
+    waiting = again.as_completed()
+    assert next(waiting).inputs["steps"] == 4
+    again.runs[0].cancel()
+    assert next(waiting).inputs["steps"] == 500
+
+
+def test_resumed_runs_know_what_they_gave(client: InvokeAIClient, tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    wf = client.workflow_repo.create_workflow(workflows.sd1())
+    first = wf.sweep(values={"model": "tiny-sd1"}, seed=[61, 62], manifest=path).wait()
+    again = resumed(path, client).wait()
+    assert [run.images[0].name for run in again] == [run.images[0].name for run in first]
+    assert [run.seconds for run in again] == [run.seconds for run in first]
+    assert [dict(run.inputs)["seed"] for run in again] == [61, 62]
+    assert again[0].result().image_names() == (first[0].images[0].name,)  # read from the server
+
+
+def test_manifests_that_cannot_be(client: InvokeAIClient, tmp_path: Path) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    before = client.queue_repo.status().total
+    (tmp_path / "there.jsonl").write_text("")
+    with pytest.raises(UsageError, match="is there already"):
+        wf.sweep(a=[1], manifest=tmp_path / "there.jsonl")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match=r"cannot be written|is there already"):
+        wf.sweep(a=[1], manifest=tmp_path / "folder")
+    assert client.queue_repo.status().total == before
+    with pytest.raises(UsageError, match="is no manifest"):
+        Sweep.resume(tmp_path / "there.jsonl")
+    with pytest.raises(UsageError, match="cannot be read"):
+        Sweep.resume(tmp_path / "nowhere.jsonl")
+
+
+# --------------------------------------------------------------------------- a small server of its own
+
+
+@pytest.fixture
+def small_server(tmp_path: Path) -> Iterator[LocalServer]:
+    """A server whose queue takes five items, and that can be killed."""
+    with LocalServer(
+        root=tmp_path / "root", config={"max_queue_size": 5, "attention_type": "torch-sdp"}
+    ) as server:
+        yield server
+
+
+def test_a_full_queue_and_a_killed_server(small_server: LocalServer, tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    with InvokeAIClient.from_url(small_server.url) as client:
+        wf = client.workflow_repo.create_workflow(workflows.add())
+        sweep = wf.sweep(a=range(12), manifest=path)
+        assert len(sweep.runs) < 12  # the rest goes when there is room
+        for ended, run in enumerate(sweep, 1):
+            assert run.status.ok
+            if ended == 8:
+                break
+        os.kill(small_server.pid, signal.SIGKILL)
+    with (
+        LocalServer(
+            root=tmp_path / "root", config={"max_queue_size": 5, "attention_type": "torch-sdp"}
+        ) as again,
+        InvokeAIClient.from_url(again.url) as client,
+    ):
+        sweep = resumed(path, client)
+        sweep.wait()
+        assert [run.status.ok for run in sweep.runs] == [True] * 12
+        assert sums(path, client) == [value + 2 for value in range(12)]
+        sent = items_of(path, client)
+        assert 12 <= sent <= 13  # the one that the server was at when it died ran again

@@ -1,0 +1,81 @@
+"""The record of a sweep: what is written is read again, whatever broke off."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.sweep.manifest import ManifestWriter, packed, read_manifest, unpacked
+from invokeai_py_client.sweep.requests import Request
+
+REQUEST = Request(
+    0, 3, {}, ({"a": (1, 2, 3)},), {"batch": {"data": [[{"node_path": "n", "items": [1, 2, 3]}]]}}
+)
+
+
+def begun(path: Path) -> ManifestWriter:
+    writer = ManifestWriter(path, anew=True)
+    writer.write("sweep", format=1, requests=1, name="w")
+    writer.write("request", **REQUEST.to_dict())
+    return writer
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "sweep.jsonl"
+    writer = begun(path)
+    writer.write("sending", batch="b", request=0, rows=packed([0, 1, 2]), time=1.5)
+    writer.write("sent", batch="b", items=packed([7, 8, 10]))
+    writer.write("run", run=1, item=8, state="failed")
+    writer.write("run", run=1, item=9, state="completed")
+    kept = read_manifest(path)
+    assert kept.header["name"] == "w"
+    assert kept.requests[0].body_for([2], "x")["batch"]["data"][0][0]["items"] == [3]
+    assert [(one.batch_id, one.rows, one.items) for one in kept.batches] == [("b", [0, 1, 2], [7, 8, 10])]
+    assert kept.runs == {1: {"kind": "run", "run": 1, "item": 9, "state": "completed"}}  # the last word
+
+
+@pytest.mark.parametrize("size", [1, 70_000])
+def test_half_a_line_is_passed_over_and_taken_away(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "sweep.jsonl"
+    begun(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"kind": "' + b"x" * size)
+    assert read_manifest(path).runs == {}
+    ManifestWriter(path, anew=False).write("run", run=0, item=1, state="completed")
+    assert path.read_bytes().startswith(whole)
+    assert [json.loads(line)["kind"] for line in path.read_text().splitlines()] == ["sweep", "request", "run"]
+
+
+def test_a_manifest_is_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    begun(path)
+    with pytest.raises(UsageError, match="is there already"):
+        ManifestWriter(path, anew=True)
+    assert read_manifest(path).requests
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("", "is no manifest"),
+        ("not json\n[1]\n", "is no manifest"),
+        ('{"kind": "run"}\n', "is no manifest"),
+        ('{"kind": "sweep", "format": 99, "requests": 1}\n', "is of format 99"),
+        ('{"kind": "sweep", "format": 1, "requests": 1}\n', "nothing of it was sent"),
+    ],
+)
+def test_what_is_no_manifest(tmp_path: Path, text: str, match: str) -> None:
+    path = tmp_path / "sweep.jsonl"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=match):
+        read_manifest(path)
+
+
+@given(some.lists(some.integers(0, 40), unique=True))
+def test_stretches(numbers: list[int]) -> None:
+    assert unpacked(packed(numbers)) == numbers
