@@ -144,3 +144,30 @@ def test_does_not_unpack_without_end() -> None:
     bomb = zlib.compress(bytes(70 * 1024 * 1024), 1)
     with pytest.raises(WorkflowFormatError, match="bytes of text"):
         WorkflowDefinition.from_png(png((b"zTXt", b"invokeai_workflow\0\0" + bomb)))
+
+
+@pytest.mark.parametrize("depth", [198, 199, 200, 201])
+def test_text_and_data_are_held_to_the_same_depth(depth: int) -> None:
+    """The document is level 0, its list of nodes level 1: 200 is the deepest."""
+    text = '{"meta": {}, "edges": [], "nodes": ' + "[" * depth + "]" * depth + "}"
+    for read in (WorkflowDefinition.from_json, lambda text: WorkflowDefinition.from_dict(json.loads(text))):
+        if depth <= 200:
+            read(text)
+        else:
+            with pytest.raises(WorkflowFormatError, match="nested deeper"):
+                read(text)
+
+
+@pytest.mark.parametrize("escape", ["\\ud800", "\\uD800", "\\uDfff"])
+@pytest.mark.parametrize("where", ['"nodes": ["%s"]', '"nodes": [], "%s": 1', '"nodes": [{"%s": []}]'])
+def test_half_a_character_is_found_wherever_it_is_written(escape: str, where: str) -> None:
+    text = '{"meta": {}, "edges": [], ' + where % escape + "}"
+    with pytest.raises(WorkflowFormatError, match="Unicode"):
+        WorkflowDefinition.from_json(text)
+    whole = text.replace(escape, "\\ud83d\\ude00")
+    assert WorkflowDefinition.from_json(whole).to_dict() == json.loads(whole)
+
+
+def test_what_was_read_is_the_same_from_text_and_from_data() -> None:
+    text = json.dumps(DOCUMENT)
+    assert WorkflowDefinition.from_json(text) == WorkflowDefinition.from_dict(json.loads(text))

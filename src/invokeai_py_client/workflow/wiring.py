@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from invokeai_py_client.schema.connect import can_connect
 from invokeai_py_client.schema.template import FieldType, InputTemplate, NodeTemplate
@@ -35,8 +36,7 @@ class Terminal:
         return found if found is not None or self.template is None else self.template.inputs.get(name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(NamedTuple):
     """An output that truly produces a value, after following connectors."""
 
     node_id: str
