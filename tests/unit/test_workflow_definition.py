@@ -150,12 +150,13 @@ def test_does_not_unpack_without_end() -> None:
 def test_text_and_data_are_held_to_the_same_depth(depth: int) -> None:
     """The document is level 0, its list of nodes level 1: 200 is the deepest."""
     text = '{"meta": {}, "edges": [], "nodes": ' + "[" * depth + "]" * depth + "}"
-    for read in (WorkflowDefinition.from_json, lambda text: WorkflowDefinition.from_dict(json.loads(text))):
-        if depth <= 200:
-            read(text)
-        else:
-            with pytest.raises(WorkflowFormatError, match="nested deeper"):
-                read(text)
+    if depth <= 200:
+        assert WorkflowDefinition.from_json(text) == WorkflowDefinition.from_dict(json.loads(text))
+        return
+    with pytest.raises(WorkflowFormatError, match="nested deeper"):
+        WorkflowDefinition.from_json(text)
+    with pytest.raises(WorkflowFormatError, match="nested deeper"):
+        WorkflowDefinition.from_dict(json.loads(text))
 
 
 @pytest.mark.parametrize("escape", ["\\ud800", "\\uD800", "\\uDfff"])
