@@ -169,3 +169,64 @@ class SweepableWorkflow(RunnableWorkflow):
         return self._call(
             self._impl.sweep_plan(axes, mode=mode, repeat=repeat, seed=seed, values=values, **named)
         )
+
+    def sweep_rows_plan(
+        self, rows: Any, *, repeat: int = 1, seed: Any = None, values: Values | None = None
+    ) -> SweepPlan:
+        """What :meth:`sweep_rows` would run, with every value checked. Nothing is sent.
+
+        Args:
+            rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
+            repeat: How often each row runs.
+            seed: See :meth:`sweep_rows`.
+            values: Values for all runs.
+
+        Raises:
+            InputValueError: Values are of the wrong type or out of range.
+            UsageError: There are no rows, or the file cannot be read.
+        """
+        return self._impl.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values)
+
+    def start_sweep(
+        self,
+        plan: SweepPlan,
+        *,
+        values: Values | None = None,
+        manifest: str | os.PathLike[str] | None = None,
+        background: bool = False,
+        prepend: bool = False,
+        auto_board: str | None = None,
+        queue_id: str = "default",
+    ) -> Sweep:
+        """Start the runs of a plan.
+
+        Args:
+            plan: What :meth:`sweep_plan` or :meth:`sweep_rows_plan` gave.
+            values: Values for all of these runs; the same as for the plan.
+            manifest: A new file for the sweep's record, to resume it from.
+            background: Keep only two runs at a time in the server's queue.
+            prepend: Whether they go to the front of the queue.
+            auto_board: The board (id or name) for board fields that say "auto".
+            queue_id: The queue.
+
+        Raises:
+            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            ModelNotFoundError: The server lacks a model; nothing was sent.
+        """
+        return wrap(
+            self._call(
+                self._impl.start_sweep(
+                    plan,
+                    values=values,
+                    manifest=manifest,
+                    background=background,
+                    prepend=prepend,
+                    auto_board=auto_board,
+                    queue_id=queue_id,
+                )
+            )
+        )
+
+    def usual_seconds(self, *, queue_id: str = "default") -> float | None:
+        """How long the queue's latest runs took, in the median; None where it has none that ended well."""
+        return self._call(self._impl.usual_seconds(queue_id=queue_id))

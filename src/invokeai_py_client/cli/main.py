@@ -14,6 +14,7 @@ from invokeai_py_client.cli.out import run_command
 _COMMANDS = {
     "inputs": ("invokeai_py_client.cli.inputs", "List the inputs of a workflow."),
     "run": ("invokeai_py_client.cli.run", "Run a workflow and fetch its images."),
+    "sweep": ("invokeai_py_client.cli.sweep", "Run a workflow many times, with all combinations of values."),
     "server": ("invokeai_py_client.cli.server", "Install, start and stop an InvokeAI of your own."),
 }
 

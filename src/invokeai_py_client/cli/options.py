@@ -59,13 +59,28 @@ def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[
     """
     values: dict[str | int, Any] = {}
     for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"-s {setting!r} should be NAME=VALUE, for example -s steps=30.")
-        address: str | int = int(name) if name.strip().isdigit() else name.strip()
+        name, text = split_setting(setting)
+        address = address_of(name)
         found = workflow.inputs.find(address)
         values[address] = found.field.parse_text(_content(text))
     return values
+
+
+def split_setting(setting: str) -> tuple[str, str]:
+    """The name and the text of a ``-s`` option.
+
+    Raises:
+        UsageError: It has no name or no ``=``.
+    """
+    name, equals, text = setting.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"-s {setting!r} should be NAME=VALUE, for example -s steps=30.")
+    return name.strip(), text
+
+
+def address_of(name: str) -> str | int:
+    """How a workflow finds an input that was named on the command line: digits are an index."""
+    return int(name) if name.isdigit() else name
 
 
 def _content(text: str) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _GLOB = frozenset("*?[")
+# What has no commas of its own in its values.
+_WORDS = frozenset({"EnumField", "SchedulerField", "BooleanField"})
 _NUMBERS = {"IntegerField": True, "FloatField": False}
 
 
@@ -50,6 +52,32 @@ def values_for(name: Any, item: WorkflowInput, given: Any) -> tuple[Any, ...]:
     if not values:
         raise UsageError(f"The axis {name!r} has no values.")
     return values
+
+
+def values_of_text(item: WorkflowInput, text: str) -> tuple[Any, ...]:
+    """The values that a text of the command line stands for.
+
+    Args:
+        item: The input.
+        text: ``@FILE`` for a line each; numbers with commas or as a range; ``a || b``; choices and names with commas; a
+            folder or pattern of images.
+
+    Raises:
+        UsageError: The notation or file cannot be read.
+        InputValueError: A part of it is no value of the input.
+    """
+    kind = item.field.type_name
+    if text.startswith("@"):
+        return values_for(item.label, item, Path(text[1:]))
+    if item.field.is_list:
+        return (item.field.parse_text(text),)
+    if kind in _NUMBERS or kind == "ImageField":
+        return values_for(item.label, item, text)
+    if kind in _WORDS and "||" not in text:
+        return tuple(item.field.parse_text(word.strip()) for word in text.split(","))
+    from invokeai_py_client.sweep.notation import texts
+
+    return tuple(item.field.parse_text(part) for part in texts(text))
 
 
 def _values(item: WorkflowInput, given: Any) -> tuple[Any, ...]:

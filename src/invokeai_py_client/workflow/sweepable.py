@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow.inputs import InputSet
 
 
+# How many of a queue's latest runs are looked at to tell how long one takes.
+_LATEST = 20
+
+
 class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
     """A workflow whose inputs can be varied over many runs."""
 
@@ -69,9 +73,15 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
             NotReadyError: The workflow cannot run as it is; nothing was sent.
         """
         plan = await self.sweep_plan(axes, mode=mode, repeat=repeat, seed=seed, values=values, **named)
-        inputs = self._inputs_with(values, {})
-        requests = await self._requests(plan, inputs, prepend, auto_board)
-        return await self._begun(plan, requests, inputs, manifest, background, queue_id)
+        return await self.start_sweep(
+            plan,
+            values=values,
+            manifest=manifest,
+            background=background,
+            prepend=prepend,
+            auto_board=auto_board,
+            queue_id=queue_id,
+        )
 
     async def sweep_rows(
         self,
@@ -107,12 +117,15 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
             UsageError: There are no rows, or the file cannot be read.
             NotReadyError: The workflow cannot run as it is; nothing was sent.
         """
-        from invokeai_py_client.sweep.plan import plan_rows
-
-        inputs = self._inputs_with(values, {})
-        plan = plan_rows(inputs, rows, repeat=repeat, seed=seed)
-        requests = await self._requests(plan, inputs, prepend, auto_board)
-        return await self._begun(plan, requests, inputs, manifest, background, queue_id)
+        return await self.start_sweep(
+            self.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values),
+            values=values,
+            manifest=manifest,
+            background=background,
+            prepend=prepend,
+            auto_board=auto_board,
+            queue_id=queue_id,
+        )
 
     async def sweep_plan(
         self,
@@ -150,6 +163,69 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
         for name, given in wanted.items():
             wanted[name] = await self._spelled_out(given)
         return plan_sweep(self._inputs_with(values, {}), wanted, mode=mode, repeat=repeat, seed=seed)
+
+    def sweep_rows_plan(
+        self, rows: Any, *, repeat: int = 1, seed: Any = None, values: Values | None = None
+    ) -> SweepPlan:
+        """What :meth:`sweep_rows` would run, with every value checked. Nothing is sent.
+
+        Args:
+            rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
+            repeat: How often each row runs.
+            seed: See :meth:`sweep_rows`.
+            values: Values for all runs.
+
+        Raises:
+            InputValueError: Values are of the wrong type or out of range.
+            UsageError: There are no rows, or the file cannot be read.
+        """
+        from invokeai_py_client.sweep.plan import plan_rows
+        from invokeai_py_client.sweep.rows import read_rows
+
+        inputs = self._inputs_with(values, {})
+        return plan_rows(inputs, read_rows(rows, inputs), repeat=repeat, seed=seed)
+
+    async def start_sweep(
+        self,
+        plan: SweepPlan,
+        *,
+        values: Values | None = None,
+        manifest: str | os.PathLike[str] | None = None,
+        background: bool = False,
+        prepend: bool = False,
+        auto_board: str | None = None,
+        queue_id: str = "default",
+    ) -> AsyncSweep:
+        """Start the runs of a plan.
+
+        Args:
+            plan: What :meth:`sweep_plan` or :meth:`sweep_rows_plan` gave.
+            values: Values for all of these runs; the same as for the plan.
+            manifest: A new file for the sweep's record, to resume it from.
+            background: Keep only two runs at a time in the server's queue.
+            prepend: Whether they go to the front of the queue.
+            auto_board: The board (id or name) for board fields that say "auto".
+            queue_id: The queue.
+
+        Raises:
+            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            ModelNotFoundError: The server lacks a model; nothing was sent.
+        """
+        inputs = self._inputs_with(values, {})
+        requests = await self._requests(plan, inputs, prepend, auto_board)
+        return await self._begun(plan, requests, inputs, manifest, background, queue_id)
+
+    async def usual_seconds(self, *, queue_id: str = "default") -> float | None:
+        """How long the queue's latest runs took, in the median; None where it has none that ended well."""
+        from invokeai_py_client.run.again import newest_ids
+        from invokeai_py_client.run.bulk import read_states
+        from invokeai_py_client.run.results import seconds_of_item
+
+        newest = (await newest_ids(self._client, queue_id))[:_LATEST]
+        items = (await read_states(self._client, queue_id, newest)).values()
+        times = [seconds_of_item(item) for item in items if item["status"] == "completed"]
+        known = sorted(seconds for seconds in times if seconds is not None)
+        return known[len(known) // 2] if known else None
 
     # ------------------------------------------------------------------ inside
 

@@ -1,0 +1,184 @@
+"""``ivk sweep``: many runs of a workflow from the shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from invokeai_py_client.cli.options import address_of, connect, json_option, split_setting, url_option
+from invokeai_py_client.cli.out import emit, say
+from invokeai_py_client.errors import UsageError
+
+if TYPE_CHECKING:
+    from invokeai_py_client import Run, Sweep, WorkflowHandle
+    from invokeai_py_client.sweep.plan import SweepPlan
+
+MANIFEST = "sweep.jsonl"
+
+
+@click.command()
+@click.argument("workflow", metavar="FILE")
+@click.option(
+    "-s",
+    "--set",
+    "settings",
+    metavar="NAME=VALUES",
+    multiple=True,
+    help="An input and the values it takes: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for a line each, "
+    "a folder or pattern of images. One value holds for all runs.",
+)
+@click.option(
+    "--rows", type=click.Path(path_type=Path), metavar="FILE", help="A CSV or JSONL file, one run a row."
+)
+@click.option("--zip", "zipped", is_flag=True, help="Pair the values instead of combining them.")
+@click.option(
+    "--repeat", type=click.IntRange(1), default=1, metavar="N", help="Run each N times, with other seeds."
+)
+@click.option("--random-seeds", is_flag=True, help="A seed of its own for each run, recorded with it.")
+@click.option(
+    "-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default=Path("sweep")
+)
+@click.option(
+    "--grid", is_flag=True, help="Put the first image of each run on a labelled sheet, DIR/grid.png."
+)
+@click.option("--resume", is_flag=True, help=f"Go on with the sweep in DIR/{MANIFEST}, if there is one.")
+@click.option(
+    "--background", is_flag=True, help="Keep the server's queue short, so that others come in between."
+)
+@click.option("--board", metavar="BOARD", help="The board for fields that say 'auto': its id or name.")
+@click.option("--dry-run", is_flag=True, help="Check everything, and say how many runs it would be.")
+@url_option
+@json_option
+def sweep(
+    workflow: str,
+    settings: tuple[str, ...],
+    rows: Path | None,
+    zipped: bool,
+    repeat: int,
+    random_seeds: bool,
+    output: Path,
+    grid: bool,
+    resume: bool,
+    background: bool,
+    board: str | None,
+    dry_run: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Run a workflow with all combinations of values, and save the images as they come.
+
+    What is done is kept in DIR/sweep.jsonl: after a crash the same command with --resume goes on where it stopped.
+
+    \b
+      ivk sweep portrait.json -s steps=10,20,30 -s seed=0..3 -s prompt=@prompts.txt -o out/ --grid
+    """
+    with connect(url) as client:
+        manifest = output / MANIFEST
+        if resume and manifest.exists() and not dry_run:
+            from invokeai_py_client import Sweep
+
+            _finish(Sweep.resume(manifest, client), output, grid, as_json)
+            return
+        handle = client.workflow_repo.create_workflow(workflow)
+        for warning in handle.warnings:
+            say(f"Note: {warning}")
+        values, axes = _read(handle, settings)
+        seed = "random" if random_seeds else None
+        if rows is not None:
+            if axes:
+                raise UsageError(
+                    "--rows and values that vary with -s do not go together; put them in the rows."
+                )
+            plan = handle.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values)
+        else:
+            mode = "zip" if zipped else "product"
+            plan = handle.sweep_plan(axes, mode=mode, repeat=repeat, seed=seed, values=values)
+        _announce(handle, plan, as_json)
+        if dry_run:
+            return
+        started = handle.start_sweep(
+            plan, values=values, manifest=manifest, background=background, auto_board=board
+        )
+        _finish(started, output, grid, as_json)
+
+
+def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """The ``-s`` options: what holds for all runs, and what varies."""
+    from invokeai_py_client.sweep.sources import values_of_text
+
+    fixed: dict[Any, Any] = {}
+    axes: dict[Any, Any] = {}
+    for setting in settings:
+        name, text = split_setting(setting)
+        address = address_of(name)
+        given = values_of_text(handle.inputs.find(address), text)
+        if len(given) == 1:
+            fixed[address] = given[0]
+        else:
+            axes[address] = given
+    return fixed, axes
+
+
+def _announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
+    seconds = handle.usual_seconds()
+    if as_json:
+        line = {"event": "plan", "runs": plan.count, "requests": len(plan.parts), "axes": list(plan.axes)}
+        emit({**line, "seconds": None if seconds is None else round(seconds * plan.count, 1)})
+        return
+    over = f" over {', '.join(plan.axes)}" if plan.axes else ""
+    about = ""
+    if seconds is not None:
+        about = (
+            f", about {_duration(seconds * plan.count)} (the server's latest runs took {seconds:.1f} s each)"
+        )
+    say(f"{plan.count} runs{over}, in {_counted(len(plan.parts), 'request')}{about}.")
+
+
+def _finish(sweep: Sweep, output: Path, grid: bool, as_json: bool) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+
+    def on_run(run: Run) -> None:
+        saved = [image.save(output / f"{run.item_id:06}-{image.name}") for image in run.images]
+        values = {name: run.inputs.get(name) for name in sweep.axes}
+        if as_json:
+            line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
+            emit({**line, "seconds": run.seconds, "images": [str(path) for path in saved]})
+            return
+        for path in saved:
+            click.echo(path)
+        if not run.status.ok:
+            shown = ", ".join(f"{name} = {value}" for name, value in values.items())
+            say(f"{shown}: {run.status}")
+
+    try:
+        sweep.wait(on_run=on_run, progress=None if as_json else True)
+    except KeyboardInterrupt:
+        sweep.cancel()
+        say(f"Canceled. The same command with --resume goes on; {sweep.done} of {len(sweep)} runs are done.")
+        raise
+    failed = len(sweep.failed)
+    if grid and failed < len(sweep):
+        sheet = sweep.grid()
+        sheet.save(output / "grid.png")
+        if not as_json:
+            click.echo(output / "grid.png")
+    if as_json:
+        emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": failed})
+    else:
+        say(f"{len(sweep) - failed} of {len(sweep)} runs went well; their record is {output / MANIFEST}.")
+    if failed:
+        sweep.failed[0].raise_if_failed()
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
