@@ -3,107 +3,159 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.sweep.textfile import read_text
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_ONE = re.compile(rf"\s*({_NUMBER})\s*")
+# No more digits than make sense: a number such as 1e999999999 takes all memory when it is spelled out.
+_NUMBER = r"[+-]?(?:\d{1,40}(?:\.(?!\.)\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?"
+_ONE = re.compile(_NUMBER)
 _RANGE = re.compile(
-    rf"\s*({_NUMBER})\s*(?:-|\.\.)\s*({_NUMBER})\s*(?:\(\s*([+-]\s*(?:\d+\.?\d*|\.\d+))\s*\)|\[\s*(\d+)\s*\])?\s*"
+    rf"(?P<start>{_NUMBER})\s*(?:-|\.\.(?!\.))\s*(?P<end>{_NUMBER})\s*"
+    rf"(?:\(\s*(?P<step>(?:[+-]\s*)?{_NUMBER.removeprefix('[+-]?')})\s*\)|\[\s*(?P<count>\d{{1,9}})\s*\])?"
 )
+_GOES_ON = ("..", "...", "…")
+_DASHES = str.maketrans({"−": "-", "–": "-"})  # what word processors and web pages make of a minus
 _MOST = 1_000_000
-_EXAMPLES = (
-    "'5', '1, 2, 5', '1-10', '1-10 (+2)', '10-1 (-3)', '0-1 [5]' (five values), '0..9', '1, 2, .., 10'"
+_LARGEST = 10**300
+_SHOWN = 100
+_NOTATIONS = (
+    "'5' one number",
+    "'1, 2, 5' a list",
+    "'1-10' or '1..10' a range with both ends",
+    "'1-10 (+2)' with a step",
+    "'10-1 (-3)' downwards",
+    "'0-1 [5]' five numbers at even distances",
+    "'1, 2, .., 10' going on as it began",
 )
 
 
 def numbers(text: str, *, whole: bool) -> list[int] | list[float]:
     """The numbers that a text stands for.
 
+    The notations can be mixed: ``"0, 1-5 (+2), 10"``. A step that does not lead to the end of a range stops before
+    it; numbers that are written out are always among the values.
+
     Args:
         text: ``5``; ``1, 2, 5``; ``1-10`` and ``0..9`` with both ends; ``1-10 (+2)`` with a step; ``0-1 [5]`` for so
-            many values; ``1, 2, .., 10`` going on as it began.
+            many values at even distances (whole numbers are rounded down); ``1, 2, .., 10`` going on as it began.
         whole: Whether they are whole numbers.
 
     Raises:
         UsageError: The text is none of these, or stands for more than a million values.
     """
-    found: list[Decimal] = []
-    pieces = [piece.strip() for piece in text.split(",")]
-    place = 0
-    while place < len(pieces):
-        piece = pieces[place]
-        if piece in ("..", "...") and place >= 2 and place + 1 < len(pieces):
-            end = _one(pieces[place + 1], text)
-            found += _steps(found[-1] + (found[-1] - found[-2]), end, found[-1] - found[-2], text)
-            place += 2
-            continue
-        found += _piece(piece, text)
-        place += 1
-    if len(found) > _MOST:
-        raise _wrong(text, f"it stands for more than {_MOST} values")
-    if not whole:
-        return [float(number) for number in found]
-    uneven = next((number for number in found if number != number.to_integral_value()), None)
-    if uneven is not None:
-        raise _wrong(text, f"it gives {uneven}, and whole numbers are needed")
-    return [int(number) for number in found]
+    found: list[Fraction] = []
+    pieces = [piece.strip() for piece in text.translate(_DASHES).split(",")]
+    for place, piece in enumerate(pieces):
+        if piece in _GOES_ON:
+            found += _between(text, pieces, place, found, whole)
+        else:
+            found += _piece(text, piece, whole)
+        if len(found) > _MOST:
+            raise _wrong(text, f"it stands for more than {_MOST:,} values")
+    return [int(number) for number in found] if whole else [float(number) for number in found]
 
 
 def texts(text: str) -> list[str]:
-    """The texts between double bars: ``a || b``."""
-    return [piece.strip() for piece in text.split("||")] if "||" in text else [text]
+    """The texts between double bars, ``a || b``, without the blanks around them; a bar at the end may stay.
+
+    A text without double bars is itself, and nothing between two of them is an empty text.
+    """
+    pieces = [piece.strip() for piece in text.split("||")]
+    if len(pieces) == 1:
+        return [text]
+    return pieces if pieces[-1] else pieces[:-1]
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a text file in UTF-8, without empty ones and those that begin with ``#``.
+    r"""The lines of a text file, such as prompts, without the blanks around them.
+
+    Empty lines are left out, and so are remarks: lines that begin with ``#``, as in the wildcard files of Dynamic
+    Prompts. For a line that is to begin with ``#``, write ``\#``.
 
     Raises:
         UsageError: The file cannot be read.
     """
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}.") from None
-    lines = [line.strip() for line in content.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    lines = (line.strip() for line in read_text(path).split("\n"))
+    return [line[1:] if line.startswith("\\#") else line for line in lines if line and line[0] != "#"]
 
 
-def _piece(piece: str, text: str) -> list[Decimal]:
+def _piece(text: str, piece: str, whole: bool) -> Sequence[Fraction]:
+    if not piece:
+        raise _wrong(text, "there is nothing between two commas" if "," in text else "it is empty")
     if _ONE.fullmatch(piece):
-        return [_one(piece, text)]
+        return [_number(text, piece, whole)]
     match = _RANGE.fullmatch(piece)
     if match is None:
-        raise _wrong(text, f"{piece!r} is no number and no range")
-    start, end = Decimal(match[1]), Decimal(match[2])
-    if match[4] is not None:
-        count = int(match[4])
-        if not 1 <= count <= _MOST:
-            raise _wrong(text, f"[{count}] is not a number of values between 1 and {_MOST}")
-        if count == 1:
-            return [start]
-        return [start + (end - start) * index / (count - 1) for index in range(count)]
-    step = Decimal(match[3].replace(" ", "")) if match[3] else Decimal(1 if end >= start else -1)
-    return _steps(start, end, step, text)
+        raise _wrong(text, f"{_cut(piece)} is no number and no range")
+    start, end = _number(text, match["start"], whole), _number(text, match["end"], whole)
+    if match["count"] is not None:
+        return _spread(text, start, end, int(match["count"]), whole)
+    if match["step"] is not None:
+        step = _number(text, match["step"].replace(" ", ""), whole)
+        if match["step"][0] not in "+-" and end < start:
+            step = -step
+    elif (end - start).denominator == 1:
+        step = Fraction(1 if end >= start else -1)
+    else:
+        raise _wrong(text, f"{piece!r} needs a step or a count, such as '{piece} (+0.1)' or '{piece} [5]'")
+    return _steps(text, start, end, step)
 
 
-def _steps(start: Decimal, end: Decimal, step: Decimal, text: str) -> list[Decimal]:
+def _between(
+    text: str, pieces: Sequence[str], place: int, found: Sequence[Fraction], whole: bool
+) -> Sequence[Fraction]:
+    """What two dots stand for: the numbers between the one before and the one after, neither of them included."""
+    after = pieces[place + 1] if place + 1 < len(pieces) else ""
+    if place < 2 or not all(_ONE.fullmatch(one) for one in (*pieces[place - 2 : place], after)):
+        raise _wrong(text, f"{pieces[place]!r} needs two numbers before it and one after it")
+    end, step = _number(text, after, whole), found[-1] - found[-2]
+    numbers = _steps(text, found[-1], end, step)
+    return [number for number in numbers[1:] if number != end]
+
+
+def _steps(text: str, start: Fraction, end: Fraction, step: Fraction) -> Sequence[Fraction]:
     if step == 0 or (end - start) * step < 0:
-        raise _wrong(text, f"steps of {step} do not lead from {start} to {end}")
-    count = int((end - start) / step) + 1
+        raise _wrong(text, f"steps of {_shown(step)} do not lead from {_shown(start)} to {_shown(end)}")
+    count = (end - start) // step + 1
     if count > _MOST:
-        raise _wrong(text, f"it stands for more than {_MOST} values")
+        raise _wrong(text, f"it stands for more than {_MOST:,} values")
     return [start + step * index for index in range(count)]
 
 
-def _one(piece: str, text: str) -> Decimal:
-    match = _ONE.fullmatch(piece)
-    if match is None:
-        raise _wrong(text, f"{piece!r} is no number")
-    return Decimal(match[1])
+def _spread(text: str, start: Fraction, end: Fraction, count: int, whole: bool) -> Sequence[Fraction]:
+    if count > _MOST:
+        raise _wrong(text, f"it stands for more than {_MOST:,} values")
+    if count == 1 and start == end:
+        return [start]
+    if count < 2:
+        raise _wrong(text, f"[{count}] is too few: both ends are among the values")
+    if not whole:
+        return [start + (end - start) * index / (count - 1) for index in range(count)]
+    if count > abs(end - start) + 1:
+        raise _wrong(text, f"there are fewer than {count} whole numbers from {start} to {end}")
+    return [start + Fraction((end - start) * index // (count - 1)) for index in range(count)]
+
+
+def _number(text: str, piece: str, whole: bool) -> Fraction:
+    number = Fraction(piece)
+    if abs(number) > _LARGEST:
+        raise _wrong(text, f"{piece} is too large")
+    if whole and number.denominator != 1:
+        raise _wrong(text, f"{piece} is not a whole number, and this input takes whole numbers")
+    return number
+
+
+def _shown(number: Fraction) -> str:
+    return str(number.numerator) if number.denominator == 1 else f"{float(number):.12g}"
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
 def _wrong(text: str, why: str) -> UsageError:
-    return UsageError(f"{text!r} cannot be read as numbers: {why}. Notations: {_EXAMPLES}.")
+    return UsageError(f"{_cut(text)} cannot be read as numbers: {why}. Known are {'; '.join(_NOTATIONS)}.")
