@@ -1,90 +1,219 @@
-"""Rows of tables."""
+"""Rows of values out of files and tables."""
 
 from __future__ import annotations
 
+import json
+import math
+import pickle
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
-import workflows
 
-from invokeai_py_client.errors import InputValueError, UnknownInputError, UsageError
-from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.sweep.rows import read_rows
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.inputs import InputSet
-from invokeai_py_client.workflow.load import load_workflow
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.sweep.rows import Row, rows_of
 
 
-@pytest.fixture(scope="module")
-def inputs() -> InputSet:
-    schema = reference_schema()
-    return InputSet(load_workflow(WorkflowDefinition.from_dict(workflows.sd1()), schema), schema)
-
-
-def written(folder: Path, name: str, text: str) -> Path:
+def written(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:
     path = folder / name
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(text.encode(encoding))
     return path
 
 
-def test_csv(inputs: InputSet, tmp_path: Path) -> None:
-    path = written(
-        tmp_path, "runs.csv", '\ufeffPositive Prompt,steps,1\n"a fox, red",12,\n"two\nlines",,other\n'
-    )
-    assert read_rows(path, inputs) == [
-        {"Positive Prompt": "a fox, red", "steps": 12},
-        {"Positive Prompt": "two\nlines", 1: "other"},
+# --------------------------------------------------------------------------- CSV
+
+
+def test_csv_values_stay_text(tmp_path: Path) -> None:
+    path = written(tmp_path, "runs.csv", 'prompt,Steps,cfg\n"a fox, red",030,\n\nein "Fuchs", 4 ,0.5\n')
+    rows = rows_of(path)
+    assert rows == [
+        {"prompt": "a fox, red", "Steps": "030"},
+        {"prompt": 'ein "Fuchs"', "Steps": "4 ", "cfg": "0.5"},
     ]
-    assert read_rows(str(written(tmp_path, "runs.tsv", "steps\tseed\n3\t4\n")), inputs) == [
-        {"steps": 3, "seed": 4}
+    assert [row.where for row in rows] == ["runs.csv, line 2", "runs.csv, line 4"]
+    assert all(row.is_text for row in rows)
+    assert rows_of(str(path)) == rows
+
+
+def test_csv_lines_are_those_of_an_editor(tmp_path: Path) -> None:
+    path = written(tmp_path, "runs.csv", '\ufeff\r\nprompt,seed\r\n"two\r\nlines",1\r\n\r\nlast,2\r\n')
+    rows = rows_of(path)
+    assert rows == [{"prompt": "two\nlines", "seed": "1"}, {"prompt": "last", "seed": "2"}]
+    assert [row.where for row in rows] == ["runs.csv, line 3", "runs.csv, line 6"]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_csv_of_spreadsheets(tmp_path: Path, mark: str) -> None:
+    text = "\n".join(mark.join(cells) for cells in (["prompt", "cfg"], ['"a; b, c\td"', '"0,5"'], ["x", ""]))
+    for name in ("runs.csv", "RUNS.TSV"):
+        assert rows_of(written(tmp_path, name, text)) == [
+            {"prompt": "a; b, c\td", "cfg": "0,5"},
+            {"prompt": "x"},
+        ]
+
+
+def test_csv_cells_that_say_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path, "runs.csv", 'a,b,c\n1\n,2\n , ,\n"","",3,\n')
+    assert rows_of(path) == [{"a": "1"}, {"b": "2"}, {"c": "3"}]
+    assert rows_of(written(tmp_path, "empty.csv", "")) == []
+    assert rows_of(written(tmp_path, "header.csv", "a,b\n")) == []
+
+
+def test_csv_in_another_encoding(tmp_path: Path) -> None:
+    assert rows_of(written(tmp_path, "runs.csv", "\ufeffprompt\nFüchse\n", "utf-16-le")) == [
+        {"prompt": "Füchse"}
     ]
-
-
-def test_json_files(inputs: InputSet, tmp_path: Path) -> None:
-    rows = [{"steps": 1}, {"seed": 2}]
-    assert (
-        read_rows(written(tmp_path, "r.jsonl", '{"steps": 1}\n\n{"seed": 2, "steps": null}\n'), inputs)
-        == rows
-    )
-    assert read_rows(written(tmp_path, "r.json", '[{"steps": 1}, {"seed": 2}]'), inputs) == rows
-
-
-def test_tables_by_their_methods(inputs: InputSet) -> None:
-    class Pandas:
-        def to_dict(self, orient: str) -> list[dict[str, Any]]:
-            assert orient == "records"
-            return [{"steps": 1, "seed": float("nan")}]
-
-    class Polars:
-        def to_dicts(self) -> list[dict[str, Any]]:
-            return [{"steps": 1, "seed": None}]
-
-    assert read_rows(Pandas(), inputs) == read_rows(Polars(), inputs) == [{"steps": 1}]
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "kind", "match"),
+    ("text", "match"),
     [
-        ("a.csv", "steps\nmany\n", InputValueError, r"a\.csv, line 2, column 'steps': .*'many'"),
-        ("a.csv", "steps\n1,2\n", InputValueError, "line 2: more cells than columns"),
-        ("a.csv", "stepz\n1\n", UnknownInputError, "stepz"),
-        ("a.csv", "steps\n", UsageError, "There are no rows"),
-        ("a.jsonl", '{"steps": 1}\nnope\n', UsageError, "line 2: this is no JSON"),
-        ("a.jsonl", "5\n", UsageError, "Row 0 is 5"),
-        ("a.json", "5", UsageError, "a list of dicts"),
-        ("a.xlsx", "", UsageError, "is none of them"),
+        (
+            "a,b\n1,2\n3,4,5\n",
+            r"runs\.csv, line 3, column 3: '5' stands under no name; the columns are a, b\.",
+        ),
+        (
+            "prompt\na fox, red\n",
+            r"line 2, column 2: 'red' stands .* A value with a comma in it needs quotes",
+        ),
+        ("a,,c\n1,2,3\n", r"line 2, column 2: '2' stands under no name; the columns are a, c\."),
+        ("a,b,a\n1,2,3\n", r"line 1: two columns are called 'a'"),
+        ('a,b\n1,2\n"open,4\n5,6\n', r"line 3: this is no CSV"),
+        ('a,b\n"x"y,4\n', r"line 2: this is no CSV"),
+        (f"a\n{'x' * 140_000}\n", r"line 2: this is no CSV: field larger"),
     ],
 )
-def test_rows_that_cannot_be(
-    inputs: InputSet, tmp_path: Path, name: str, text: str, kind: type[Exception], match: str
-) -> None:
-    with pytest.raises(kind, match=match):
-        read_rows(written(tmp_path, name, text), inputs)
+def test_what_is_no_csv(tmp_path: Path, text: str, match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        rows_of(written(tmp_path, "runs.csv", text))
 
 
-def test_a_file_that_is_not_there(inputs: InputSet, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_rows(tmp_path / "nowhere.csv", inputs)
-    with pytest.raises(UsageError, match="a list of dicts"):
-        read_rows({"steps": 1}, inputs)
+# --------------------------------------------------------------------------- JSON
+
+
+def test_jsonl(tmp_path: Path) -> None:
+    text = '{"prompt": "a\u2028b", "seed": 1}\r\n\n  {"cfg": NaN, "seed": null, "model": {"name": "x"}}\n{}\n'
+    rows = rows_of(written(tmp_path, "runs.jsonl", text))
+    assert rows == [{"prompt": "a\u2028b", "seed": 1}, {"model": {"name": "x"}}, {}]
+    assert [row.where for row in rows] == ["runs.jsonl, line 1", "runs.jsonl, line 3", "runs.jsonl, line 4"]
+    assert not any(row.is_text for row in rows)
+
+
+def test_a_json_list(tmp_path: Path) -> None:
+    rows = rows_of(written(tmp_path, "runs.json", '[{"seed": 1},\n {"flag": false, "zero": 0, "text": ""}]'))
+    assert rows == [{"seed": 1}, {"flag": False, "zero": 0, "text": ""}]
+    assert rows[1].where == "runs.json, row 2"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "match"),
+    [
+        ("r.jsonl", '{"a": 1}\n\n{"a": }\n', r"r\.jsonl, line 3, character 7: this is no JSON"),
+        ("r.jsonl", '{"a": 1}\n[1]\n', r"r\.jsonl, line 2: a row should be values by name, not list"),
+        ("r.jsonl", '{"a": 1, "a": 2}\n', r"r\.jsonl, line 1: 'a' is there twice"),
+        ("r.json", '[{"a": 1},\n{"a" 2}]', r"r\.json, line 2, character 6: this is no JSON"),
+        ("r.json", '{"a": 1}', r"r\.json: it should be a list of objects"),
+        ("r.json", '[{"a": 1}, 2]', r"r\.json, row 2: a row should be values by name, not int"),
+        ("r.json", "[" * 100_000, r"r\.json: it is nested too deeply"),
+        ("r.xlsx", "", r"r\.xlsx: its name ends in none of \.csv, \.tsv, \.jsonl"),
+        ("r.csv", None, r"r\.csv cannot be read"),
+    ],
+)
+def test_files_that_are_no_rows(tmp_path: Path, name: str, text: str | None, match: str) -> None:
+    path = tmp_path / name if text is None else written(tmp_path, name, text)
+    with pytest.raises(UsageError, match=match):
+        rows_of(path)
+
+
+# --------------------------------------------------------------------------- what Python holds
+
+
+class NAType:
+    """As pandas' own: it has no truth value, not even compared with itself."""
+
+    def __ne__(self, other: object) -> Any:
+        return self
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
+class PandasLike:
+    columns = ("prompt", "seed", "flag")
+
+    def to_dict(self, orient: str) -> list[dict[str, Any]]:
+        assert orient == "records"
+        return [
+            {"prompt": "a", "seed": math.nan, "flag": NAType()},
+            {"prompt": "b", "seed": 2.0, "flag": True},
+        ]
+
+
+class SeriesLike:
+    def to_dict(self) -> dict[int, Any]:
+        return {0: "a"}
+
+
+class PolarsLike:
+    def to_dict(self) -> dict[str, Any]:
+        raise AssertionError("this gives columns, not rows")
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        return [{"prompt": "a", "seed": None}, {"prompt": "b", "seed": 2}]
+
+
+def test_tables() -> None:
+    assert rows_of(PandasLike()) == [{"prompt": "a"}, {"prompt": "b", "seed": 2.0, "flag": True}]
+    assert rows_of(PolarsLike()) == [{"prompt": "a"}, {"prompt": "b", "seed": 2}]
+
+
+def test_dicts() -> None:
+    source = [
+        {"seed": 1, 0: "by index"},
+        {"seed": None, "cfg": math.nan},
+        {"list": [math.nan], "path": Path("x.png")},
+    ]
+    rows = rows_of(row for row in source)
+    assert rows == [{"seed": 1, 0: "by index"}, {}, {"list": [math.nan], "path": Path("x.png")}]
+    assert [row.where for row in rows] == ["row 1", "row 2", "row 3"]
+    kept = [{"a": Decimal("1.5"), "b": Fraction(1, 2), "c": math.inf, "d": True}]
+    assert rows_of(kept) == kept
+
+
+def test_values_that_cannot_be_compared() -> None:
+    class Array:
+        def __ne__(self, other: object) -> Any:
+            return [False, True]
+
+        __hash__ = None  # type: ignore[assignment]
+
+    array = Array()
+    assert rows_of([{"a": array}])[0]["a"] is array
+
+
+@pytest.mark.parametrize(
+    ("source", "match"),
+    [
+        ([{"a": 1}, 5], "row 2: a row should be values by name, not int"),
+        ([{None: 1}], "row 1: None is no name of an input"),
+        ({"a": [1, 2]}, "Rows cannot be read from dict; they are a list of dicts"),
+        (5, "Rows cannot be read from int"),
+        (SeriesLike(), "Rows cannot be read from SeriesLike"),
+    ],
+)
+def test_what_is_no_rows(source: Any, match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        rows_of(source)
+
+
+def test_rows_can_be_pickled_and_written() -> None:
+    row = pickle.loads(pickle.dumps(Row({"a": 1}, "row 1", is_text=True)))
+    assert (row, row.where, row.is_text) == ({"a": 1}, "row 1", True)
+    assert json.dumps(row) == '{"a": 1}'

@@ -38,24 +38,20 @@ class Row(dict[str | int, Any]):
 def rows_of(source: Any) -> list[Row]:
     """The rows of a table.
 
-    A cell that is empty, ``None``, ``null`` or not a number (NaN) means that the row does not give that value; a row
-    without any value is left out.
+    A cell that is empty, ``None``, ``null`` or not a number (NaN) means that the row does not give that value. Empty
+    lines of a file are no rows.
 
     Args:
-        source: The path of a CSV file with a header row (its values stay text; also with semicolons or tabs, as
-            spreadsheets write it), of a JSONL file with an object in each line, or of a JSON file with a list of objects;
-            dicts; a pandas or polars table.
+        source: Dicts; a pandas or polars table; or the path of a file. CSV needs a header row, has commas, semicolons
+            or tabs between its cells, and its values stay text. JSONL has an object in each line, JSON a list of them.
 
     Raises:
         UsageError: The file cannot be read, or is of another shape; the error names row and column, in a file its
             line.
     """
     if isinstance(source, str | os.PathLike):
-        path = Path(cast("str | os.PathLike[str]", source))
-        rows = _from_file(path)
-    else:
-        rows = _from_records(_records(source))
-    return [row for row in rows if row]
+        return list(_from_file(Path(cast("str | os.PathLike[str]", source))))
+    return list(_from_records(_records(source)))
 
 
 def _from_file(path: Path) -> Iterable[Row]:
@@ -74,7 +70,7 @@ def _from_file(path: Path) -> Iterable[Row]:
 
 
 def _from_csv(path: Path, text: str) -> Iterator[Row]:
-    first = text.partition("\n")[0]
+    first = text.lstrip("\n").partition("\n")[0]
     # Spreadsheets write semicolons where the comma is in numbers; prompts are full of both, the header is not.
     delimiter = next((mark for mark in "\t;" if mark in first and "," not in first), ",")
     reader = csv.reader(
@@ -164,7 +160,7 @@ def _records(source: Any) -> Iterable[Any]:
     if callable(polars):
         return cast("Iterable[Any]", polars())
     pandas = getattr(source, "to_dict", None)
-    if callable(pandas):
+    if callable(pandas) and hasattr(source, "columns"):
         return cast("Iterable[Any]", pandas("records"))
     if isinstance(source, Mapping) or not hasattr(source, "__iter__"):
         raise UsageError(
@@ -183,11 +179,11 @@ def _row(record: Any, where: str) -> Row:
     if not isinstance(record, Mapping):
         raise UsageError(f"{where}: a row should be values by name, not {type(record).__name__}.")
     values = cast("Mapping[Any, Any]", record)
-    wrong: Any = next((name for name in values if not isinstance(name, str | int)), None)
-    if wrong is not None:
-        raise UsageError(
-            f"{where}: {wrong!r} is no name of an input; a name is a text, or an index in the form."
-        )
+    for name in values:
+        if not isinstance(name, str | int):
+            raise UsageError(
+                f"{where}: {name!r} is no name of an input; that is a text, or an index in the form."
+            )
     return Row({name: value for name, value in values.items() if not _is_missing(value)}, where)
 
 
