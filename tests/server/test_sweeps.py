@@ -9,7 +9,7 @@ import pytest
 import workflows
 from PIL import Image as Pillow
 
-from invokeai_py_client import AsyncInvokeAIClient, DynamicPrompts, InvokeAIClient
+from invokeai_py_client import AsyncInvokeAIClient, DynamicPrompts, InvokeAIClient, Run
 from invokeai_py_client.errors import (
     InputValueError,
     ModelNotFoundError,
@@ -107,6 +107,17 @@ def test_a_missing_model_anywhere_sends_nothing(client: InvokeAIClient) -> None:
     with pytest.raises(ModelNotFoundError, match="nope"):
         wf.sweep(model=["tiny-sd1", "nope"], seed=[1, 2])
     assert client.queue_repo.status().total == before
+
+
+def test_callbacks_get_runs_of_the_same_kind(client: InvokeAIClient) -> None:
+    sweep = client.workflow_repo.create_workflow(workflows.add()).sweep(a=[41, 42])
+    seen: list[Run] = []
+    sweep.wait(on_run=seen.append)
+    assert all(isinstance(run, Run) for run in seen)
+    assert [run.outputs.of("sum")[0].data["value"] for run in seen] == [43, 44]
+    seen.clear()
+    sweep.wait(on_run=lambda run: seen.append(run))
+    assert seen == sweep.runs
 
 
 def test_rows(client: InvokeAIClient) -> None:

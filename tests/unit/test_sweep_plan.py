@@ -21,6 +21,7 @@ from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.sweep.axes import read_axes
 from invokeai_py_client.sweep.plan import SweepPlan, plan_rows, plan_sweep
 from invokeai_py_client.sweep.requests import Request
+from invokeai_py_client.sweep.rows import rows_of
 from invokeai_py_client.sweep.sources import values_for
 from invokeai_py_client.workflow.definition import WorkflowDefinition
 from invokeai_py_client.workflow.inputs import InputSet
@@ -223,19 +224,32 @@ def test_what_a_batch_cannot_carry_takes_a_request_for_each_value(inputs: InputS
 
 def test_zipped_rows_of_one_model_go_together(inputs: InputSet) -> None:
     rows = [{"model.model": name, "steps": steps} for name, steps in (("a", 1), ("b", 2), ("a", 3))]
-    found = plan_rows(inputs, rows)
+    found = plan_rows(inputs, rows_of(rows))
     assert [(part.fixed["model"], part.count) for part in found.parts] == [("a", 2), ("b", 1)]
     assert [point["steps"] for point in found.points()] == [1, 3, 2]
 
 
 def test_a_row_that_says_nothing_keeps_the_workflows_value(inputs: InputSet) -> None:
     own = inputs.find("steps").value
-    found = plan_rows(inputs, [{"steps": 7, "seed": 1}, {"seed": 2}])
+    found = plan_rows(inputs, rows_of([{"steps": 7, "seed": 1}, {"seed": 2}]))
     assert [point["steps"] for point in found.points()] == [7, own]
-    with pytest.raises(InputValueError, match=r"row 1: it says nothing of 'model\.model'"):
-        plan_rows(inputs, [{"model.model": "a"}, {"steps": 3}])
+    with pytest.raises(InputValueError, match=r"row 2: it says nothing of 'model\.model'"):
+        plan_rows(inputs, rows_of([{"model.model": "a"}, {"steps": 3}]))
     with pytest.raises(UsageError, match="no rows"):
         plan_rows(inputs, [])
+
+
+def test_wrong_cells_are_named_by_line_and_column(inputs: InputSet, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("steps,1\n12,a fox\nmany,a hen\n0,\n")
+    with pytest.raises(InputValueError) as caught:
+        plan_rows(inputs, rows_of(path))
+    first, second = str(caught.value).splitlines()
+    assert first.startswith("runs.csv, line 3, column 'steps': ")
+    assert second.startswith("runs.csv, line 4, column 'steps': ")
+    path.write_text("steps,1\n12,a fox\n")
+    [point] = plan_rows(inputs, rows_of(path)).points()
+    assert point == {"steps": 12, inputs.name_of(inputs[1]): "a fox"}
 
 
 def test_a_request_can_be_sent_in_pieces(inputs: InputSet) -> None:

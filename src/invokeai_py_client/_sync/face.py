@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import partial
 from importlib import import_module
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from invokeai_py_client._base import AsyncObject
@@ -76,15 +78,27 @@ def wrap(value: Any) -> Any:
 
 
 def unwrap(value: Any) -> Any:
-    """The asynchronous object behind a synchronous one; other values as they are."""
+    """The asynchronous object behind a synchronous one; other values as they are.
+
+    A callback that is to be given asynchronous objects gets their faces.
+    """
     if isinstance(value, Face):
         return cast("Face[Any]", value)._impl
+    if isinstance(value, FunctionType | MethodType | BuiltinFunctionType | partial):
+        return _with_faces(cast("Callable[..., object]", value))
     if isinstance(value, list | tuple):
         items = [unwrap(item) for item in cast("list[Any]", value)]
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, dict):
         return {key: unwrap(item) for key, item in cast("dict[Any, Any]", value).items()}
     return value
+
+
+def _with_faces(function: Callable[..., object]) -> Callable[..., object]:
+    def call(*args: object) -> object:
+        return function(*[wrap(arg) for arg in args])
+
+    return call
 
 
 def _face_class(kind: type[AsyncObject]) -> type[Face[Any]]:

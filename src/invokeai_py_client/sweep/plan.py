@@ -20,6 +20,7 @@ from invokeai_py_client.schema.template import UNSET
 from invokeai_py_client.sweep.axes import Axis, check_together, is_batchable, read_axes
 
 if TYPE_CHECKING:
+    from invokeai_py_client.sweep.rows import Row
     from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
 
 _SEEDS = 2**32
@@ -127,9 +128,7 @@ def plan_sweep(
     return _finished(inputs, [*apart, *(group[0] for group in groups)], parts, repeat, seed)
 
 
-def plan_rows(
-    inputs: InputSet, rows: Sequence[Mapping[Any, Any]], *, repeat: int = 1, seed: Any = None
-) -> SweepPlan:
+def plan_rows(inputs: InputSet, rows: Sequence[Row], *, repeat: int = 1, seed: Any = None) -> SweepPlan:
     """Plan a sweep of which each run is a row: its values by input.
 
     An input that only some rows name keeps its own value in the others.
@@ -140,29 +139,38 @@ def plan_rows(
     """
     if not rows:
         raise UsageError("There are no rows.")
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    axes: dict[Any, list[Any]] = {}
     problems: list[str] = []
-    for column in columns:
-        item = inputs.find(column)
-        own: Any = UNSET
-        values: list[Any] = []
-        for number, row in enumerate(rows):
-            if column in row:
-                values.append(row[column])
-                continue
-            if own is UNSET:
-                own = item.field.reusable_value
-            if own is UNSET or own is None:
-                problems.append(
-                    f"row {number}: it says nothing of {column!r}, which has no value of its own."
-                )
-            values.append(own)
-        axes[column] = values
+    columns: dict[Any, WorkflowInput] = {}
+    for row in rows:
+        for name in row:
+            if name not in columns:
+                columns[name] = inputs.find(int(name) if isinstance(name, str) and name.isdigit() else name)
+    axes: dict[Any, list[Any]] = {
+        f"{item.node_id}.{item.field_name}": [_cell(item, row, name, problems) for row in rows]
+        for name, item in columns.items()
+    }
     if problems:
-        raise InputValueError("\n".join(problems[:10]))
+        more = [f"... and {len(problems) - 10} more."] if len(problems) > 10 else []
+        raise InputValueError("\n".join([*problems[:10], *more]))
     read = read_axes(inputs, axes)
     return _finished(inputs, read, _zipped(read), repeat, seed)
+
+
+def _cell(item: WorkflowInput, row: Row, name: Any, problems: list[str]) -> Any:
+    """The value of a row for a column, checked here so that an error can name both."""
+    if name not in row:
+        own: Any = item.field.reusable_value
+        if own is UNSET or own is None:
+            problems.append(f"{row.where}: it says nothing of {name!r}, which has no value of its own.")
+        return own
+    given = row[name]
+    try:
+        value = item.field.parse_text(given) if row.is_text else given
+        item.field.check(value)
+    except InputValueError as error:
+        problems.append(f"{row.where}, column {name!r}: {error}")
+        return None
+    return value
 
 
 def seed_inputs(inputs: InputSet) -> list[WorkflowInput]:

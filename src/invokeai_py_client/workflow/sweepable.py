@@ -180,10 +180,9 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
             UsageError: There are no rows, or the file cannot be read.
         """
         from invokeai_py_client.sweep.plan import plan_rows
-        from invokeai_py_client.sweep.rows import read_rows
+        from invokeai_py_client.sweep.rows import rows_of
 
-        inputs = self._inputs_with(values, {})
-        return plan_rows(inputs, read_rows(rows, inputs), repeat=repeat, seed=seed)
+        return plan_rows(self._inputs_with(values, {}), rows_of(rows), repeat=repeat, seed=seed)
 
     async def start_sweep(
         self,
