@@ -1,0 +1,253 @@
+"""Names of files from templates: safe everywhere, inside their folder, never twice the same."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import ChainMap
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage, ModelByName
+from invokeai_py_client.sweep.labels import label_of
+from invokeai_py_client.sweep.names import file_name, unique
+
+VALUES = {"Positive Prompt": "a fox", "seed": 7, "CFG Scale": 4.5, "node.width": 64, "steps": 8.0}
+
+
+def named(template: str, **values: Any) -> str:
+    return file_name(template, values or VALUES, 3, "abc-1.png", item=12).as_posix()
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("out/{positive_prompt}-{seed}.png", "out/a fox-7.png"),
+        ("{Positive Prompt}.png", "a fox.png"),
+        ("{positive-prompt}.png", "a fox.png"),
+        ("{cfg_scale}_{steps}.png", "4.5_8.png"),
+        ("{node.width}.png", "64.png"),
+        ("{node_width}.png", "64.png"),
+        ("{index}-{item}-{image}.png", "3-12-abc-1.png"),
+        ("{index:04}.png", "0003.png"),
+        ("{seed:>4}|{cfg_scale:.2f}.png", "7_4.50.png"),
+        ("{seed}", "7.png"),
+        ("run.{seed}", "run.7.png"),
+        ("{seed}.PNG", "7.PNG"),
+        ("{seed}.jpg", "7.jpg"),
+        ("{seed}.v2", "7.v2.png"),
+        ("out/", "out/abc-1.png"),
+        ("", "abc-1.png"),
+        (".", "abc-1.png"),
+        ("..", "../abc-1.png"),
+        ("picture.png", "picture.png"),
+        ("out/{seed}/{index}.png", "out/7/3.png"),
+        ("out//{seed}//{index}.png", "out/7/3.png"),
+        ("../all/{seed}.png", "../all/7.png"),
+        ("/data/{seed}.png", "/data/7.png"),
+        ("/{seed}.png", "/7.png"),
+        ("a:b/{seed}:x.png", "a:b/7_x.png"),
+        ("{{{seed}}}.png", "{7}.png"),
+    ],
+)
+def test_templates(template: str, expected: str) -> None:
+    assert named(template) == expected
+
+
+def test_the_ending_is_that_of_the_image_where_the_template_has_none() -> None:
+    assert file_name("{seed}", VALUES, 0, "x.webp", ".webp") == Path("7.webp")
+    assert file_name("out/", VALUES, 0, "folder/x.webp", ".webp") == Path("out/x.webp")
+
+
+def test_values_of_a_run_are_looked_up_in_layers() -> None:
+    assert file_name("{seed}-{steps}", ChainMap({"seed": 1}, {"seed": 7, "steps": 8}), 0) == Path("1-8.png")
+
+
+@pytest.mark.parametrize(
+    ("template", "match"),
+    [
+        (
+            "{sed}.png",
+            r"\{sed\} in '\{sed\}\.png' is not known; there are \{positive_prompt\}, \{seed\}, \{cfg_scale\},",
+        ),
+        ("{}.png", r"\{\} in .* is not known; there are .*\{index\}, \{image\}, \{item\}"),
+        ("{seed.__class__}.png", "is not known"),
+        ("{seed[0]}.png", "is not known"),
+        ("{seed!r}.png", "!r is not known here"),
+        ("{seed", "cannot be read: expected '}'"),
+        ("seed}", "cannot be read: Single '}'"),
+        ("{positive_prompt:04d}", "does not fit the value 'a fox'"),
+        ("{seed:{steps}}", "does not fit the value 7"),
+        ("{index:0999999999}", "wider than 100"),
+        ("{seed}/../{index}.png", "leads out of its folder"),
+        ("{seed}/./{index}.png", "leads out of its folder"),
+    ],
+)
+def test_wrong_templates(template: str, match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        named(template)
+
+
+def test_a_name_that_several_inputs_share() -> None:
+    values = {"Prompt": "a", "prompt!": "b", "PROMPT": "c"}
+    assert file_name("{Prompt}", values, 0) == Path("a.png")
+    with pytest.raises(UsageError, match=r"could be any of \{Prompt\}, \{prompt!\}, \{PROMPT\}"):
+        file_name("{prompt}", values, 0)
+
+
+def test_the_words_of_a_template_win_over_inputs_of_that_name() -> None:
+    assert file_name("{image}-{Image}", {"Image": "input"}, 0, "abc.png") == Path("abc-input.png")
+
+
+# --------------------------------------------------------------------------- safe on any file system
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('a/b\\c:d*e?f"g<h>i|j', "a_b_c_d_e_f_g_h_i_j.png"),
+        ("../../etc/passwd", "_._.._etc_passwd.png"),
+        ("..", "_.png"),
+        ("", "_.png"),
+        (" . ", "_.png"),
+        ("two\nlines\tand  blanks ", "two lines and blanks.png"),
+        ("nul\0l", "nul_l.png"),
+        ("CON", "_CON.png"),
+        ("com1.x", "_com1.x.png"),
+        ("LPT¹", "_LPT¹.png"),
+        ("console", "console.png"),
+        ("ends with a dot.", "ends with a dot.png"),
+        ("Füchse 漢字 🦊", "Füchse 漢字 🦊.png"),
+        ("fu\u0308chse", "füchse.png"),
+        ("👩\u200d🚀", "👩\u200d🚀.png"),
+        ("abc\u202egnp", "abcgnp.png"),
+        ("half \udc80", "half _.png"),
+        ("line\u2028separator", "line separator.png"),
+    ],
+)
+def test_values_that_file_systems_do_not_take(value: str, expected: str) -> None:
+    assert named("{p}", p=value) == expected
+
+
+def is_safe(name: str) -> bool:
+    return (
+        0 < len(name.encode()) <= 220
+        and not set(name) & set('<>:"/\\|?*')
+        and not any(unicodedata.category(char) in ("Cc", "Cs") for char in name)
+        and name == name.strip(" ")
+        and not name.startswith(".")
+        and not name.endswith((".", " "))
+        and name.split(".")[0].strip().casefold() not in {"con", "nul", "prn", "aux", "com1", "lpt9"}
+    )
+
+
+@given(st.text(), st.text(max_size=300))
+@example("c", "on")
+@example("", ".")
+@example(".", ".")
+@example("x" * 300, "\u0301" * 300)
+def test_any_value_stays_in_its_folder_under_a_safe_name(first: str, second: str) -> None:
+    path = file_name("out/{a}{b}/{b}-{a}.png", {"a": first, "b": second}, 0)
+    top, folder, name = path.parts
+    assert top == "out"
+    assert is_safe(folder)
+    assert is_safe(name)
+    assert name.endswith(".png")
+
+
+def test_long_values_are_cut_and_stay_different() -> None:
+    long = "a very detailed portrait of a fox in the snow, " * 40
+    first, second = named("{p}-{s}", p=f"{long}1", s=1), named("{p}-{s}", p=f"{long}2", s=1)
+    assert first != second
+    assert first.startswith("a very detailed portrait of a fox")
+    assert first.endswith("-1.png")  # what follows is not lost
+    assert len(first) < 150
+    assert first == named("{p}-{s}", p=f"{long}1", s=1)
+    many = {f"v{number}": long + str(number) for number in range(9)}
+    template = "-".join(f"{{{name}}}" for name in many)
+    names = {named(template, **{**many, "v8": long + end}) for end in "xyz"}
+    assert len(names) == 3
+    assert all(is_safe(name) for name in names)
+
+
+def test_a_cut_goes_between_letters() -> None:
+    for size in range(100, 130):
+        stem = named("{p}", p="x" * size + "👩\u200d🚀e\u0301\u0301" * 40).rpartition("~")[0]
+        assert stem.endswith(("x", "👩\u200d🚀", "👩\u200d🚀é\u0301"))
+
+
+# --------------------------------------------------------------------------- never twice the same
+
+
+def test_no_two_runs_write_one_file() -> None:
+    paths = ["a.png", "b.png", "a.png", "A.png", "x/a.png", "a.png", "a-2.png", "ü.png", "u\u0308.png"]
+    found = [path.as_posix() for path in unique(map(Path, paths))]
+    assert found == [
+        "a.png",
+        "b.png",
+        "a-2.png",
+        "A-3.png",
+        "x/a.png",
+        "a-4.png",
+        "a-2-2.png",
+        "ü.png",
+        "u\u0308-2.png",
+    ]
+
+
+@given(st.lists(st.sampled_from(["a", "A", "a-2", "a-2-2", "a-3", "b"]), max_size=30))
+def test_unique_paths_are_unique(stems: list[str]) -> None:
+    found = list(unique(Path(f"{stem}.png") for stem in stems))
+    assert len({str(path).casefold() for path in found}) == len(stems)
+
+
+def test_ten_thousand_of_one_name_take_no_quadratic_time() -> None:
+    # Each step looks where the last one ended; a search from 2 on would be 50 million looks.
+    found = list(unique(Path("a.png") for _ in range(10_000)))
+    assert found[-1] == Path("a-10000.png")
+
+
+# --------------------------------------------------------------------------- values in words
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Named:
+    name = "a thing"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ""),
+        ("text", "text"),
+        (True, "true"),
+        (4.0, "4"),
+        (0.1, "0.1"),
+        (1e300, "1e+300"),
+        (float("inf"), "inf"),
+        (Colour.RED, "red"),
+        (Path("folder/cat.png"), "cat.png"),
+        (LocalImage(path="folder/cat.png"), "cat.png"),
+        (LocalImage(data=b"x", name="pasted"), "pasted"),
+        (ModelByName("sdxl"), "sdxl"),
+        (BoardByName("cats"), "cats"),
+        ({"key": "k", "hash": "h", "name": "sdxl", "base": "sdxl"}, "sdxl"),
+        ({"image_name": "x.png"}, "x.png"),
+        ({"board_id": "b1"}, "b1"),
+        ({"r": 1, "g": 2.0}, "r 1, g 2"),
+        ([1, 2.0, "x"], "1, 2, x"),
+        (range(3), "0, 1, 2"),
+        (Named(), "a thing"),
+        (1 + 2j, "(1+2j)"),
+    ],
+)
+def test_values_in_words(value: Any, expected: str) -> None:
+    assert label_of(value) == expected
