@@ -343,3 +343,25 @@ def test_a_failed_called_workflow_still_tells_its_images(client: InvokeAIClient,
     assert len(call.results.of("draw")) == 1
     assert done.outputs.image_names() == call.results.image_names() != ()
     client.image_repo.delete(done.outputs.image_names())
+
+
+def test_the_runs_of_a_sweep_give_them_as_well(client: InvokeAIClient, save: Save) -> None:
+    inner = save(
+        returning("Inner", {"sum": ("add", {"a": 1, "b": 2}), "draw": blank(11)}, [], total="sum.value")
+    )
+    document = workflow(
+        "Outer",
+        {"call": ("call_saved_workflow", {"workflow_id": inner}), "sum": ("add", {"a": 0, "b": 1})},
+        [],
+        [("sum", "a")],
+        labels={("sum", "a"): "First Number"},
+    )
+    plain = workflow("Plain", {"sum": ("add", {"a": 0, "b": 1})}, [], [("sum", "a")])
+    for source, calls in ((document, 1), (plain, 0)):
+        sweep = client.workflow_repo.create_workflow(named(source, sum="My Sum")).sweep(a=[10, 20])
+        done = list(sweep.wait())
+        assert [one.outputs.values("My Sum") for one in done] == [[11], [21]]
+        assert [one.outputs.values(0) for one in done] == [[11], [21]]
+        assert [len(one.outputs.called) for one in done] == [calls, calls]
+        assert [len(one.images) for one in done] == [calls, calls]
+        client.image_repo.delete({name for one in done for name in one.outputs.image_names()})

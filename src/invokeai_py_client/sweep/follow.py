@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from invokeai_py_client.errors import ServerUnreachableError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.bulk import read_items, read_states
+from invokeai_py_client.run.called import called_results
+from invokeai_py_client.run.results import CalledResults
+from invokeai_py_client.workflow.callee import CALL
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -26,7 +29,7 @@ _NEXT = 50
 # How many results are read in one request.
 _CHUNK = 100
 
-Finished = Callable[[int, Mapping[str, Any] | None], None]
+Finished = Callable[[int, Mapping[str, Any] | None, tuple[CalledResults, ...]], None]
 
 
 class Follower:
@@ -46,13 +49,15 @@ class Follower:
         queue_id: str,
         tracker: BatchTracker,
         finished: Finished,
-        nodes: Mapping[str, Mapping[str, Any]],
+        batch: Mapping[str, Any],
     ) -> None:
         self._client = client
         self._queue_id = queue_id
         self._tracker = tracker
         self._finished = finished
-        self._nodes = nodes
+        self._nodes: Mapping[str, Mapping[str, Any]] = batch["graph"]["nodes"]
+        self._workflow = batch["workflow"]
+        self._calls = any(node["type"] == CALL for node in self._nodes.values())
         self._open: dict[int, str] = {}
         self._ended: list[int] = []
         self._seen = 0
@@ -125,13 +130,17 @@ class Follower:
         try:
             if unheard:
                 items |= await read_items(self._client, self._queue_id, unheard)
+            called = {
+                item: await called_results(self._client, self._queue_id, items.get(item) or {})
+                for item in taken
+            }
         except BaseException:
             self._ended = taken + self._ended
             raise
         for item_id in taken:
             batch_id = self._open.pop(item_id, None)
             if batch_id is not None:
-                self._finished(item_id, items.get(item_id))
+                self._finished(item_id, items.get(item_id), called[item_id])
                 self._forget(batch_id)
         self._tracker.wake()
         return True
@@ -143,7 +152,7 @@ class Follower:
         how many results there are.
         """
         story = self._tracker.story(item_id)
-        if story is None or story.end is None or story.end.status is not JobStatus.COMPLETED:
+        if self._calls or story is None or story.end is None or story.end.status is not JobStatus.COMPLETED:
             return None
         if len(story.results) != len(self._nodes) or {
             node_id for node_id, _ in story.results.values()
@@ -151,6 +160,7 @@ class Follower:
             return None
         told: dict[str, Any] = {"item_id": item_id, "status": story.end.status.value}
         told |= {name: story.end.raw.get(name) for name in ("batch_id", "started_at", "completed_at")}
+        told["workflow"] = self._workflow  # the names of its nodes and fields
         told["session"] = {
             "graph": {"nodes": self._nodes},
             "results": {prepared: output for prepared, (_, output) in story.results.items()},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import RunNotFinishedError, UsageError
+from invokeai_py_client.run.results import CalledResults
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.sweep.delivery import Delivered, Delivery
@@ -73,8 +74,8 @@ class AsyncSweep(AsyncObject):
         self._count = len(self._open)
         self._order: list[int] = []
         self._tracker = BatchTracker(batch_id, keep_events=False, keep_results=True)
-        nodes = requests[0].body["batch"]["graph"]["nodes"]
-        self._follower = Follower(client, queue_id, self._tracker, self._finished, nodes)
+        batch = requests[0].body["batch"]
+        self._follower = Follower(client, queue_id, self._tracker, self._finished, batch)
         self._delivery = Delivery(client, queue_id, requests, self._tracker, manifest)
         self._feeder: asyncio.Task[None] | None = None
         self._kept: Manifest | None = None
@@ -323,11 +324,13 @@ class AsyncSweep(AsyncObject):
         self._follower.add(item_id, batch_id)
         return run
 
-    def _finished(self, item_id: int, item: Mapping[str, Any] | None) -> None:
+    def _finished(
+        self, item_id: int, item: Mapping[str, Any] | None, called: tuple[CalledResults, ...]
+    ) -> None:
         index = self._index[item_id]
         run = self._runs[index]
         self._tracker.item(item_id, item)
-        run._take(item, whole=False)  # pyright: ignore[reportPrivateUsage]
+        run._take(item, called, whole=False)  # pyright: ignore[reportPrivateUsage]
         self._open.discard(index)
         self._order.append(index)
         if self._manifest is not None:
