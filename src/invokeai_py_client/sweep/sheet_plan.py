@@ -1,0 +1,294 @@
+"""Where everything stands on contact sheets: pages, blocks, rows and columns. No picture is needed for that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import ceil, sqrt
+from typing import Any
+
+from invokeai_py_client.sweep.labels import label_of
+from invokeai_py_client.sweep.sheet_text import Lettering
+
+_GAP = 8
+_MARGIN = 16
+_BETWEEN = 32
+_LINES = 6
+_NARROWEST = 120
+_WIDEST = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A piece of text on a page.
+
+    Attributes:
+        x: Its left edge.
+        y: Its upper edge.
+        width: The room it has.
+        name: The axis, which stands above the lines, paler; or "".
+        lines: The text.
+        is_headline: Whether a line goes under it, as wide as the room.
+    """
+
+    x: int
+    y: int
+    width: int
+    name: str
+    lines: tuple[str, ...]
+    is_headline: bool = False
+
+
+@dataclass(slots=True)
+class Page:
+    """One sheet.
+
+    Attributes:
+        lettering: The font.
+        box: Width and height of the room for each picture.
+        width: In pixels.
+        height: In pixels.
+        labels: The texts.
+        places: The upper left corner of each picture's room, by the run's position in what was planned.
+    """
+
+    lettering: Lettering
+    box: tuple[int, int]
+    width: int = 2 * _MARGIN
+    height: int = 2 * _MARGIN
+    labels: list[Label] = field(default_factory=list[Label])
+    places: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+
+
+def plan_sheets(
+    values: Sequence[Mapping[str, Any]],
+    rows: str | None,
+    columns: str | None,
+    cell: int = 256,
+    *,
+    others: Sequence[str] = (),
+    side: int | None = 4096,
+    shape: tuple[float, float] = (1, 1),
+) -> list[Page]:
+    """Plan contact sheets.
+
+    Runs with the same values of ``rows`` and ``columns`` stand beside each other; without either, they stand in a
+    square.
+
+    Args:
+        values: What each run was made with.
+        rows: The axis that goes down, or None.
+        columns: The axis that goes across, or None.
+        cell: The longer side of each picture, in pixels.
+        others: Further axes; each combination of their values makes a block of its own, with a headline.
+        side: What neither width nor height of a page exceeds; None: all is on one page.
+        shape: Width and height of the pictures, or anything in the same proportion.
+
+    Returns:
+        The pages; one without anything where there are no runs.
+    """
+    if side is not None:
+        cell = max(1, min(cell, side // 2))
+    box = (max(1, round(cell * shape[0] / max(shape))), max(1, round(cell * shape[1] / max(shape))))
+    axes = [name for name in (rows, columns, *others) if name is not None]
+    texts = {f"{name}…" for name in axes} | {label_of(one.get(name)) for one in values for name in axes}
+    letters = Lettering(min(20, max(13, cell // 16)), texts)
+    pages = _Pages(letters, box, side)
+    pieces = [
+        _Piece(block, headline, down, across)
+        for headline, runs in _blocks(values, rows, columns, others, pages.most_in_a_cell)
+        for block in (_Block(values, runs, rows, columns, letters, box, pages.room),)
+        for down, across in block.pieces()
+    ]
+    return pages.filled(pieces) or [Page(letters, box)]
+
+
+def _blocks(
+    values: Sequence[Mapping[str, Any]],
+    rows: str | None,
+    columns: str | None,
+    others: Sequence[str],
+    most: int | None,
+) -> Iterator[tuple[str, list[int]]]:
+    """The runs that share the values of the other axes, no more in one cell than a page has room for."""
+    blocks: dict[Any, list[int]] = {}
+    filled: dict[Any, int] = {}
+    for index, one in enumerate(values):
+        which = tuple(_key(one.get(name)) for name in others)
+        place = (which, *(_key(one.get(name)) if name else None for name in (rows, columns)))
+        filled[place] = filled.get(place, -1) + 1
+        blocks.setdefault((which, filled[place] // most if most else 0), []).append(index)
+    for runs in blocks.values():
+        yield ", ".join(f"{name} = {label_of(values[runs[0]].get(name))}" for name in others), runs
+
+
+def _key(value: Any) -> Any:
+    """What tells values apart: 1 and True are two, and lists are told by what they hold."""
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return isinstance(value, bool), value
+
+
+class _Block:
+    """A grid of cells, with what stands above its columns and beside its rows."""
+
+    def __init__(
+        self,
+        values: Sequence[Mapping[str, Any]],
+        runs: Sequence[int],
+        rows: str | None,
+        columns: str | None,
+        letters: Lettering,
+        box: tuple[int, int],
+        room: tuple[int, int] | None,
+    ) -> None:
+        self._values, self._room = values, room
+        self.rows, self.columns = rows, columns
+        self.cells: dict[tuple[int, int], list[int]] = {}
+        down, across = self._distinct(rows, runs), self._distinct(columns, runs)
+        for index in runs:
+            place = (down[self._key(rows, index)][0], across[self._key(columns, index)][0])
+            self.cells.setdefault(place, []).append(index)
+        most = max(map(len, self.cells.values()))
+        beside = most if rows or columns else ceil(sqrt(most))
+        self.beside = min(beside, _beside(room, box)) if room else beside
+
+        names = [text for _, text in across.values()] if columns else []
+        widest = max(map(letters.width, (columns or "", *names)))
+        pictures = self.beside * (box[0] + _GAP) - _GAP
+        self.gap = _GAP if most == 1 else 2 * _GAP  # what stands in one cell is closer together
+        self.cell_width = max(pictures, min(widest, _NARROWEST)) + self.gap
+        self.column_labels = [tuple(letters.wrap(text, self.cell_width - self.gap, _LINES)) for text in names]
+        self.top = letters.line * (1 + max(map(len, self.column_labels))) + _GAP if columns else 0
+
+        names = [text for _, text in down.values()] if rows else []
+        widest = max(map(letters.width, (rows or "", *names)))
+        self.left = min(widest, max(_NARROWEST, min(box[0], _WIDEST))) + 2 * _GAP if rows else 0
+        lines_of_pictures = ceil(most / self.beside)
+        self.cell_height = lines_of_pictures * (box[1] + _GAP) - _GAP + self.gap
+        if rows:
+            self.cell_height = max(self.cell_height, 3 * letters.line)
+        most_lines = self.cell_height // letters.line - 1
+        self.row_labels = [tuple(letters.wrap(text, self.left - 2 * _GAP, most_lines)) for text in names]
+        self.size = (len(down), len(across))
+
+    def pieces(self) -> list[tuple[range, range]]:
+        """Rows and columns of pieces that each fit on a page."""
+        if self._room is None:
+            return [(range(self.size[0]), range(self.size[1]))]
+        width, height = self._room
+        down = _even(self.size[0], (height - self.top) // self.cell_height)
+        across = _even(self.size[1], (width - self.left) // self.cell_width)
+        return [(rows, columns) for rows in down for columns in across]
+
+    def _key(self, axis: str | None, index: int) -> Any:
+        return _key(self._values[index].get(axis)) if axis else None
+
+    def _distinct(self, axis: str | None, runs: Sequence[int]) -> dict[Any, tuple[int, str]]:
+        found: dict[Any, tuple[int, str]] = {}
+        for index in runs:
+            key = self._key(axis, index)
+            if key not in found:
+                found[key] = (len(found), label_of(self._values[index].get(axis)) if axis else "")
+        return found
+
+
+def _beside(room: tuple[int, int], box: tuple[int, int]) -> int:
+    """How many pictures can stand beside each other in one cell."""
+    return max(1, (room[0] - max(box[0], _WIDEST) - 4 * _GAP) // (box[0] + _GAP))
+
+
+def _even(count: int, most: int) -> list[range]:
+    """So many things in as few pieces as can be, all about equally large."""
+    pieces = ceil(count / max(1, most))
+    ends = [count * number // pieces for number in range(pieces + 1)]
+    return [range(start, end) for start, end in pairwise(ends)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """As much of a block as fits on a page."""
+
+    block: _Block
+    headline: str
+    down: range
+    across: range
+
+    @property
+    def width(self) -> int:
+        return self.block.left + len(self.across) * self.block.cell_width - self.block.gap
+
+    @property
+    def height(self) -> int:
+        """Without the headline."""
+        return self.block.top + len(self.down) * self.block.cell_height - self.block.gap
+
+
+class _Pages:
+    """Puts pieces on pages, like words on lines."""
+
+    def __init__(self, letters: Lettering, box: tuple[int, int], side: int | None) -> None:
+        self._letters, self._box, self._side = letters, box, side
+        self.room: tuple[int, int] | None = None
+        self.most_in_a_cell: int | None = None
+        if side is not None:
+            head = _LINES * letters.line + 2 * _GAP
+            self.room = (side - 2 * _MARGIN, side - 2 * _MARGIN - head)
+            labels = (_LINES + 1) * letters.line + 2 * _GAP
+            self.most_in_a_cell = max(1, (self.room[1] - labels) // (box[1] + _GAP)) * _beside(self.room, box)
+        self._x = self._y = self._shelf = 0
+        self._pages: list[Page] = []
+
+    def filled(self, pieces: Sequence[_Piece]) -> list[Page]:
+        """The pages with all these on them. One page is about as high as wide."""
+        right = None
+        if self._side is not None:
+            area = sum((piece.width + _BETWEEN) * (piece.height + 2 * _BETWEEN) for piece in pieces)
+            right = min(self._side - _MARGIN, _MARGIN + int(1.2 * sqrt(area)))
+        for piece in pieces:
+            self._add(piece, right)
+        return self._pages
+
+    def _add(self, piece: _Piece, right: int | None) -> None:
+        lines = self._letters.wrap(piece.headline, piece.width, _LINES)
+        head = len(lines) * self._letters.line + 2 * _GAP if lines else 0
+        page, x, y = self._place(piece.width, head + piece.height, right)
+        if lines:
+            page.labels.append(Label(x, y, piece.width, "", tuple(lines), is_headline=True))
+        block, line = piece.block, self._letters.line
+        left, top = x + block.left, y + head + block.top
+        for place, column in enumerate(piece.across) if block.columns else ():
+            label = block.column_labels[column]
+            at = left + place * block.cell_width, top - _GAP - (len(label) + 1) * line
+            page.labels.append(Label(*at, block.cell_width - block.gap, block.columns or "", label))
+        for place, row in enumerate(piece.down) if block.rows else ():
+            at = x, top + place * block.cell_height
+            page.labels.append(Label(*at, block.left - 2 * _GAP, block.rows or "", block.row_labels[row]))
+        for row in piece.down:
+            for column in piece.across:
+                at = (
+                    left + (column - piece.across.start) * block.cell_width,
+                    top + (row - piece.down.start) * block.cell_height,
+                )
+                self._put(page, block.cells.get((row, column), ()), block.beside, at)
+
+    def _put(self, page: Page, runs: Sequence[int], beside: int, at: tuple[int, int]) -> None:
+        """The runs of one cell."""
+        for number, run in enumerate(runs):
+            line, place = divmod(number, beside)
+            page.places[run] = (at[0] + place * (self._box[0] + _GAP), at[1] + line * (self._box[1] + _GAP))
+
+    def _place(self, width: int, height: int, right: int | None) -> tuple[Page, int, int]:
+        if self._pages and right is not None and self._x + width > right:
+            self._x, self._y, self._shelf = _MARGIN, self._y + self._shelf + _BETWEEN, 0
+        bottom = self._side - _MARGIN if self._side is not None else None
+        if not self._pages or (bottom is not None and self._y + height > bottom):
+            self._pages.append(Page(self._letters, self._box))
+            self._x, self._y, self._shelf = _MARGIN, _MARGIN, 0
+        page, x, y = self._pages[-1], self._x, self._y
+        page.width, page.height = max(page.width, x + width + _MARGIN), max(page.height, y + height + _MARGIN)
+        self._x, self._shelf = x + width + _BETWEEN, max(self._shelf, height)
+        return page, x, y
