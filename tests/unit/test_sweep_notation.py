@@ -96,11 +96,11 @@ def test_decimals_carry_no_noise(text: str, expected: list[float]) -> None:
         ("1-10 (+0)", True, "steps of 0 do not lead"),
         ("5, 5, .., 9", True, "steps of 0 do not lead"),
         ("1, 2, .., -9", True, "steps of 1 do not lead from 2 to -9"),
-        ("1-9999999", True, "more than 1,000,000"),
-        ("0-1 (+1e-9)", False, "more than 1,000,000"),
-        ("0-1 [1000001]", False, "more than 1,000,000"),
-        ("1-600000, 1-600000", True, "more than 1,000,000"),
-        ("0-1e200", True, "more than 1,000,000"),
+        ("1-9999999", True, "more than 100,000"),
+        ("0-1 (+1e-9)", False, "more than 100,000"),
+        ("0-1 [100001]", False, "more than 100,000"),
+        ("1-60000, 1-60000", True, "more than 100,000"),
+        ("0-1e200", True, "more than 100,000"),
         ("1e999", False, "too large"),
         ("1e999999999999", True, "is no number"),
         ("0-1 [0]", False, "too few"),
@@ -134,8 +134,8 @@ def test_a_long_text_is_not_repeated_in_full() -> None:
     assert str(caught.value).startswith(f"'{'x' * 100}…'")
 
 
-def test_a_million_values_are_still_taken() -> None:
-    assert len(numbers("1-1000000", whole=True)) == 1_000_000
+def test_a_hundred_thousand_values_are_still_taken() -> None:
+    assert len(numbers("1-100000", whole=True)) == 100_000
 
 
 @given(st.integers(-1000, 1000), st.integers(-1000, 1000))

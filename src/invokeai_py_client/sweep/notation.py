@@ -19,7 +19,7 @@ _RANGE = re.compile(
 )
 _GOES_ON = ("..", "...", "…")
 _DASHES = str.maketrans({"−": "-", "–": "-"})  # what word processors and web pages make of a minus
-_MOST = 1_000_000
+_MOST = 100_000
 _LARGEST = 10**300
 _SHOWN = 100
 _NOTATIONS = (
@@ -45,7 +45,7 @@ def numbers(text: str, *, whole: bool) -> list[int] | list[float]:
         whole: Whether they are whole numbers.
 
     Raises:
-        UsageError: The text is none of these, or stands for more than a million values.
+        UsageError: The text is none of these, or stands for more than a hundred thousand values.
     """
     found: list[Fraction] = []
     pieces = [piece.strip() for piece in text.translate(_DASHES).split(",")]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
 
 _SEEDS = 2**32
-_LARGEST = 1_000_000
+_LARGEST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
