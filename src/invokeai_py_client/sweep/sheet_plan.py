@@ -96,7 +96,7 @@ def plan_sheets(
     letters = Lettering(min(20, max(13, cell // 16)), texts)
     pages = _Pages(letters, box, side)
     pieces = [
-        _Piece(block, headline, down, across)
+        _Piece(block, headline, down, across, min(letters.width(headline), _WIDEST) if headline else 0)
         for headline, runs in _blocks(values, rows, columns, others, pages.most_in_a_cell)
         for block in (_Block(values, runs, rows, columns, letters, box, pages.room),)
         for down, across in block.pieces()
@@ -153,8 +153,10 @@ class _Block:
             place = (down[self._key(rows, index)][0], across[self._key(columns, index)][0])
             self.cells.setdefault(place, []).append(index)
         most = max(map(len, self.cells.values()))
-        beside = most if rows or columns else ceil(sqrt(most))
-        self.beside = min(beside, _beside(room, box)) if room else beside
+        self.beside = most if rows or columns else ceil(sqrt(most))
+        if room is not None:
+            most_beside, most_lines = _room_of_a_cell(room, box, letters)
+            self.beside = min(max(self.beside, ceil(most / most_lines)), most_beside)
 
         names = [text for _, text in across.values()] if columns else []
         widest = max(map(letters.width, (columns or "", *names)))
@@ -167,8 +169,7 @@ class _Block:
         names = [text for _, text in down.values()] if rows else []
         widest = max(map(letters.width, (rows or "", *names)))
         self.left = min(widest, max(_NARROWEST, min(box[0], _WIDEST))) + 2 * _GAP if rows else 0
-        lines_of_pictures = ceil(most / self.beside)
-        self.cell_height = lines_of_pictures * (box[1] + _GAP) - _GAP + self.gap
+        self.cell_height = ceil(most / self.beside) * (box[1] + _GAP) - _GAP + self.gap
         if rows:
             self.cell_height = max(self.cell_height, 3 * letters.line)
         most_lines = self.cell_height // letters.line - 1
@@ -196,9 +197,11 @@ class _Block:
         return found
 
 
-def _beside(room: tuple[int, int], box: tuple[int, int]) -> int:
-    """How many pictures can stand beside each other in one cell."""
-    return max(1, (room[0] - max(box[0], _WIDEST) - 4 * _GAP) // (box[0] + _GAP))
+def _room_of_a_cell(room: tuple[int, int], box: tuple[int, int], letters: Lettering) -> tuple[int, int]:
+    """How many pictures one cell can have beside each other, and how many such lines."""
+    across = room[0] - max(box[0], _WIDEST) - 4 * _GAP
+    down = room[1] - (_LINES + 1) * letters.line - 2 * _GAP
+    return max(1, across // (box[0] + _GAP)), max(1, down // (box[1] + _GAP))
 
 
 def _even(count: int, most: int) -> list[range]:
@@ -216,10 +219,11 @@ class _Piece:
     headline: str
     down: range
     across: range
+    least: int
 
     @property
     def width(self) -> int:
-        return self.block.left + len(self.across) * self.block.cell_width - self.block.gap
+        return max(self.least, self.block.left + len(self.across) * self.block.cell_width - self.block.gap)
 
     @property
     def height(self) -> int:
@@ -237,8 +241,8 @@ class _Pages:
         if side is not None:
             head = _LINES * letters.line + 2 * _GAP
             self.room = (side - 2 * _MARGIN, side - 2 * _MARGIN - head)
-            labels = (_LINES + 1) * letters.line + 2 * _GAP
-            self.most_in_a_cell = max(1, (self.room[1] - labels) // (box[1] + _GAP)) * _beside(self.room, box)
+            across, down = _room_of_a_cell(self.room, box, letters)
+            self.most_in_a_cell = across * down
         self._x = self._y = self._shelf = 0
         self._pages: list[Page] = []
 
