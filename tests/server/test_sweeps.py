@@ -61,6 +61,27 @@ def test_grid_of_real_images(client: InvokeAIClient) -> None:
     assert sheet.getextrema() != ((255, 255),) * 3
 
 
+def test_what_one_looks_at(client: InvokeAIClient, tmp_path: Path) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.sd1())
+    sweep = wf.sweep(values={"model": "tiny-sd1"}, positive_prompt=["a/b", "a:b"], seed=[1, 2], steps=[2])
+    sweep.wait()
+    paths = sweep.save(f"{tmp_path}/out/{{positive_prompt}}-{{seed}}.png")
+    assert len(set(paths)) == 4
+    assert sorted(path for path in (tmp_path / "out").iterdir()) == sorted(paths)
+    assert [path.read_bytes() for path in paths] == [run.images[0].bytes() for run in sweep.runs]
+    paths[0].write_bytes(b"kept")
+    assert sweep.save(f"{tmp_path}/out/{{positive_prompt}}-{{seed}}.png") == paths
+    assert paths[0].read_bytes() == b"kept"
+    with pytest.raises(UsageError, match="sede"):
+        sweep.save("{sede}.png")
+    pages = sweep.grids(rows="positive_prompt", columns="seed", cell=64)
+    assert len(pages) == 1
+    records = sweep.to_records()
+    assert [record["seed"] for record in records] == [1, 2, 1, 2]
+    assert {record["state"] for record in records} == {"completed"}
+    assert records[0]["images"] == [sweep[0].images[0].name]
+
+
 def test_pictures_of_this_machine(client: InvokeAIClient, picture: bytes, tmp_path: Path) -> None:
     other = Pillow.new("RGB", (32, 16), (200, 30, 30))
     (tmp_path / "one.png").write_bytes(picture)

@@ -12,6 +12,7 @@ FACES = {
     "AsyncImage": "invokeai_py_client._sync.image_image",
     "AsyncImageRepository": "invokeai_py_client._sync.image_repository",
     "AsyncInvokeAIClient": "invokeai_py_client._sync.client",
+    "AsyncManyRuns": "invokeai_py_client._sync.sweep_many_runs",
     "AsyncModelInstJobHandle": "invokeai_py_client._sync.dnn_model_install",
     "AsyncQueueRepository": "invokeai_py_client._sync.queue_repository",
     "AsyncRun": "invokeai_py_client._sync.run_run",

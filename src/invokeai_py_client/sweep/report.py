@@ -1,0 +1,204 @@
+"""A sweep as one page for a browser: every run with its picture and values, to filter, sort and look at."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path, PurePath
+from typing import Any
+from urllib.parse import quote
+
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.image.files import AtomicFile
+from invokeai_py_client.sweep.labels import label_of
+
+_PAGE = Path(__file__).parent / "page"
+# Whole numbers beyond this are rounded by JavaScript.
+_EXACT = 2**53
+# A browser ends a script at its end tag, and takes a few characters as the start of something else.
+_RISKY = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
+_KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportEntry:
+    """One run in a report.
+
+    Attributes:
+        index: Its number in the sweep.
+        inputs: Its values by input: those of the axes, and what else is worth showing.
+        state: How it ended.
+        seconds: How long it took.
+        error: Why it failed.
+        thumbnail: A small picture: the bytes of a WEBP, JPEG, PNG or GIF file. It becomes part of the page.
+        picture: The picture in full size: a path relative to the page, or the bytes of a file that become part of it.
+    """
+
+    index: int
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    state: str = "completed"
+    seconds: float | None = None
+    error: str | None = None
+    thumbnail: bytes | None = None
+    picture: str | PurePath | bytes | None = None
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    title: str,
+    axes: Sequence[str],
+    entries: Iterable[ReportEntry],
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    about: str = "",
+) -> Path:
+    """Write the report of a sweep: one HTML file, which loads nothing from any network.
+
+    The entries are written as they come, so memory does not grow with them. The file appears when it is whole.
+
+    Args:
+        path: The file.
+        title: What stands above it all.
+        axes: The inputs that vary, in the order in which they are shown.
+        entries: The runs.
+        inputs: The values that all runs share.
+        about: A line under the title.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: A picture of an entry is no picture, or its path is absolute.
+    """
+    target = Path(path)
+    file = AtomicFile(target)
+    try:
+        for piece in _page(title, axes, entries, inputs or {}, about):
+            file.write(piece.encode("utf-8", "replace"))
+        file.keep()
+    finally:
+        file.discard()
+    return target
+
+
+def make_thumbnail(data: bytes, longest: int = 256) -> bytes:
+    """A small picture for a report, as WEBP. Needs the extra ``invokeai-py-client[image]``.
+
+    Args:
+        data: The bytes of an image file.
+        longest: The longer side of the small picture, in pixels.
+    """
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as picture:
+        small = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGBA")
+        small.thumbnail((longest, longest))
+        written = io.BytesIO()
+        small.save(written, "WEBP", quality=70)
+    return written.getvalue()
+
+
+def _page(
+    title: str,
+    axes: Sequence[str],
+    entries: Iterable[ReportEntry],
+    inputs: Mapping[str, Any],
+    about: str,
+) -> Iterator[str]:
+    style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    # Only this page's own script and style count, whatever a prompt holds.
+    policy = (
+        f"default-src 'none'; img-src 'self' file: data:; script-src '{_digest(script)}'; style-src"
+        f" '{_digest(style)}'; base-uri 'none'; form-action 'none'"
+    )
+    shared = {name: _plain(value) for name, value in inputs.items()}
+    parts = {
+        "policy": policy,
+        "title": escape(title),
+        "about": escape(about),
+        "style": style,
+        "script": script,
+        "head": _json({"axes": list(axes), "inputs": shared}),
+    }
+    for piece in re.split(r"@(\w+)@", (_PAGE / "report.html").read_text(encoding="utf-8")):
+        if piece == "runs":
+            for place, entry in enumerate(entries):
+                yield from _run(place, entry, axes, inputs)
+        else:
+            yield parts.get(piece, piece)
+
+
+def _run(place: int, entry: ReportEntry, axes: Sequence[str], shared: Mapping[str, Any]) -> Iterator[str]:
+    others = {
+        name: _plain(value) for name, value in entry.inputs.items() if name not in axes and name not in shared
+    }
+    found: dict[str, Any] = {
+        "index": entry.index,
+        "state": entry.state,
+        "values": [_plain(entry.inputs.get(name)) for name in axes],
+    }
+    for name, value in (("others", others), ("seconds", _plain(entry.seconds)), ("error", entry.error)):
+        if value:
+            found[name] = value
+    pictures: list[str] = []
+    if entry.thumbnail is not None:
+        found["thumbnail"] = _kind(entry.thumbnail, entry.index)
+        pictures.append(_inline(f"t{place}", entry.thumbnail))
+    if isinstance(entry.picture, bytes):
+        found["inline"] = _kind(entry.picture, entry.index)
+        pictures.append(_inline(f"p{place}", entry.picture))
+    elif entry.picture is not None:
+        found["picture"] = _link(entry.picture, entry.index)
+    yield f'<script type="application/json" class="run">{_json(found)}</script>\n'
+    yield from pictures
+
+
+def _inline(name: str, data: bytes) -> str:
+    return f'<script type="text/plain" id="{name}">{base64.b64encode(data).decode()}</script>\n'
+
+
+def _kind(data: bytes, index: int) -> str:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    for start, kind in _KINDS.items():
+        if data.startswith(start):
+            return kind
+    raise UsageError(f"A picture of run {index} is neither WEBP nor PNG, JPEG or GIF.")
+
+
+def _link(picture: str | PurePath, index: int) -> str:
+    path = PurePath(picture)
+    if path.is_absolute():
+        raise UsageError(
+            f"The picture of run {index} is to be given relative to the report, not as {picture!s}."
+        )
+    # The dot in front keeps a browser from reading a protocol out of a name.
+    return "./" + quote(path.as_posix(), safe="/", errors="surrogateescape")
+
+
+def _plain(value: Any) -> Any:
+    """What JavaScript can compare: numbers that it does not round, truths, texts, nothing."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int) and abs(value) <= _EXACT:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return label_of(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_RISKY)
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
