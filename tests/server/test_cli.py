@@ -143,6 +143,75 @@ def test_ctrl_c_cancels_on_the_server(
     assert client.run(event["item_id"]).wait(20).state is JobStatus.CANCELLED
 
 
+def test_sweep(ivk: Ivk, tmp_path: Path) -> None:
+    words = [
+        "sweep",
+        "sd1.json",
+        "-s",
+        "model=tiny-sd1",
+        "-s",
+        "steps=2,3",
+        "-s",
+        "positive_prompt=a fox || a hen",
+    ]
+    planned = ivk(*words, "--dry-run")
+    assert planned.returncode == 0
+    assert "4 runs over steps, positive_prompt, in 1 request" in planned.stderr
+    done = ivk(*words, "-o", "out", "--grid", "--report")
+    assert done.returncode == 0, done.stderr
+    *images, grid, page = done.stdout.splitlines()
+    assert (grid, page) == ("out/grid.png", "out/index.html")
+    assert len(images) == 4
+    for name in (*images, grid):
+        with Pillow.open(tmp_path / name) as picture:
+            picture.load()
+    assert "4 of 4 runs went well" in done.stderr
+    again = ivk(*words, "-o", "out")
+    assert again.returncode == 2
+    assert "--resume" in again.stderr or "Resume" in again.stderr
+    resumed = [
+        json.loads(line) for line in ivk(*words, "-o", "out", "--resume", "--json").stdout.splitlines()
+    ]
+    assert resumed[-1] == {"event": "result", "ok": True, "runs": 4, "failed": 0}
+    assert [path for line in resumed[:-1] for path in line["images"]] == images
+
+
+def test_a_wrong_row_is_named_and_nothing_is_sent(
+    ivk: Ivk, tmp_path: Path, queue_size: Callable[[], int]
+) -> None:
+    (tmp_path / "runs.csv").write_text("a,b\n1,2\n3,many\n")
+    before = queue_size()
+    done = ivk("sweep", "add.json", "--rows", "runs.csv", "-o", "rows")
+    assert done.returncode == 2
+    assert "runs.csv, line 3, column 'b'" in " ".join(done.stderr.split())
+    assert queue_size() == before
+    assert not (tmp_path / "rows").exists()
+
+
+def test_ctrl_c_cancels_a_sweep_and_it_goes_on_later(
+    ivk: Ivk, environment: dict[str, str], tmp_path: Path, client: InvokeAIClient
+) -> None:
+    words = ["sweep", "add.json", "-s", "a=71..78", "-o", "kept", "--json"]
+    command = [sys.executable, "-m", "invokeai_py_client.cli.main", *words]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = (json.loads(line) for line in process.stdout)
+        first = next(line for line in lines if line["event"] == "run")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "--resume" in errors
+    assert first["inputs"] == {"a": 71}
+    assert client.queue_repo.status().pending == 0
+    lines = (json.loads(line) for line in ivk(*words, "--resume").stdout.splitlines())
+    *runs, result = lines
+    assert result == {"event": "result", "ok": True, "runs": 8, "failed": 0}
+    assert sorted(run["inputs"]["a"] for run in runs) == list(range(71, 79))
+
+
 class _Everything200(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)

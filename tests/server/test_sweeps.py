@@ -80,6 +80,14 @@ def test_what_one_looks_at(client: InvokeAIClient, tmp_path: Path) -> None:
     assert [record["seed"] for record in records] == [1, 2, 1, 2]
     assert {record["state"] for record in records} == {"completed"}
     assert records[0]["images"] == [sweep[0].images[0].name]
+    assert [sweep.index(run) for run in sweep.runs] == [0, 1, 2, 3]
+    page = sweep.report(tmp_path / "report {1}")
+    text = page.read_text()
+    assert "a/b" in text
+    for run in sweep.runs:
+        name = f"images/{sweep.index(run):04}-{run.images[0].name}"
+        assert name in text
+        assert (page.parent / name).read_bytes() == run.images[0].bytes()
 
 
 def test_pictures_of_this_machine(client: InvokeAIClient, picture: bytes, tmp_path: Path) -> None:

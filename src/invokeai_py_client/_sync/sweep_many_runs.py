@@ -65,6 +65,14 @@ class ManyRuns(Face[AsyncManyRuns]):
         """How many runs have ended, well or not."""
         return self._impl.done
 
+    def index(self, run: Run) -> int:
+        """Where a run stands in the sweep.
+
+        Raises:
+            ValueError: It is none of the sweep's.
+        """
+        return self._impl.index(unwrap(run))
+
     def values(self, index: int) -> dict[str, Any]:
         """The axis values of a run, as they were given.
 

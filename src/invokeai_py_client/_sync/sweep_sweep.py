@@ -80,6 +80,21 @@ class Sweep(ManyRuns):
         """
         return self._call(self._impl.save(template))
 
+    def report(self, folder: str | os.PathLike[str], *, title: str | None = None) -> Path:
+        """Write a page for a browser: every run with its picture and values, to filter, sort and look at.
+
+        The images go into ``folder/images``; the page itself holds thumbnails, and loads nothing from any network.
+        Needs no extra.
+
+        Args:
+            folder: Where it goes; made where missing.
+            title: What stands above it; the workflow's name by default.
+
+        Returns:
+            The page's path, ``folder/index.html``.
+        """
+        return self._call(self._impl.report(folder, title=title))
+
     def to_records(self) -> list[dict[str, Any]]:
         """A dict for each run that has ended: ``run item state seconds images error``, and its axis values."""
         return self._impl.to_records()

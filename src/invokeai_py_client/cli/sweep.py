@@ -43,6 +43,7 @@ MANIFEST = "sweep.jsonl"
 @click.option(
     "--grid", is_flag=True, help="Put the first image of each run on a labelled sheet, DIR/grid.png."
 )
+@click.option("--report", is_flag=True, help="Write a page for a browser, DIR/index.html.")
 @click.option("--resume", is_flag=True, help=f"Go on with the sweep in DIR/{MANIFEST}, if there is one.")
 @click.option(
     "--background", is_flag=True, help="Keep the server's queue short, so that others come in between."
@@ -60,6 +61,7 @@ def sweep(
     random_seeds: bool,
     output: Path,
     grid: bool,
+    report: bool,
     resume: bool,
     background: bool,
     board: str | None,
@@ -79,7 +81,7 @@ def sweep(
         if resume and manifest.exists() and not dry_run:
             from invokeai_py_client import Sweep
 
-            _finish(Sweep.resume(manifest, client), output, grid, as_json)
+            _finish(Sweep.resume(manifest, client), output, grid, report, as_json)
             return
         handle = client.workflow_repo.create_workflow(workflow)
         for warning in handle.warnings:
@@ -101,7 +103,7 @@ def sweep(
         started = handle.start_sweep(
             plan, values=values, manifest=manifest, background=background, auto_board=board
         )
-        _finish(started, output, grid, as_json)
+        _finish(started, output, grid, report, as_json)
 
 
 def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, Any], dict[Any, Any]]:
@@ -136,11 +138,13 @@ def _announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
     say(f"{plan.count} runs{over}, in {_counted(len(plan.parts), 'request')}{about}.")
 
 
-def _finish(sweep: Sweep, output: Path, grid: bool, as_json: bool) -> None:
+def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool) -> None:
     output.mkdir(parents=True, exist_ok=True)
 
     def on_run(run: Run) -> None:
-        saved = [image.save(output / f"{run.item_id:06}-{image.name}") for image in run.images]
+        saved = [
+            image.save(output / "images" / f"{sweep.index(run):04}-{image.name}") for image in run.images
+        ]
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
             line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
@@ -159,11 +163,20 @@ def _finish(sweep: Sweep, output: Path, grid: bool, as_json: bool) -> None:
         say(f"Canceled. The same command with --resume goes on; {sweep.done} of {len(sweep)} runs are done.")
         raise
     failed = len(sweep.failed)
-    if grid and failed < len(sweep):
-        sheet = sweep.grid()
-        sheet.save(output / "grid.png")
-        if not as_json:
-            click.echo(output / "grid.png")
+    made: list[Path] = []
+    if grid:
+        pages = sweep.grids()
+        names = (
+            ["grid.png"] if len(pages) == 1 else [f"grid-{number}.png" for number in range(1, len(pages) + 1)]
+        )
+        for page, name in zip(pages, names, strict=True):
+            page.save(output / name)
+            made.append(output / name)
+    if report:
+        made.append(sweep.report(output))
+    if not as_json:
+        for path in made:
+            click.echo(path)
     if as_json:
         emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": failed})
     else:

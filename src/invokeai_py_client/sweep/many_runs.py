@@ -105,6 +105,17 @@ class AsyncManyRuns(AsyncObject):
         """How many runs have ended, well or not."""
         return self._count - len(self._open)
 
+    def index(self, run: AsyncRun) -> int:
+        """Where a run stands in the sweep.
+
+        Raises:
+            ValueError: It is none of the sweep's.
+        """
+        place = self._index.get(run.item_id)
+        if place is None:
+            raise ValueError(f"{run!r} is no run of this sweep.")
+        return place
+
     def values(self, index: int) -> dict[str, Any]:
         """The axis values of a run, as they were given.
 

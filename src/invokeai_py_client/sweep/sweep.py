@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.run.run import AsyncRun
+    from invokeai_py_client.sweep.report import ReportEntry
     from invokeai_py_client.sweep.sheet import Cell
 
 # The server makes a thumbnail of at most so many pixels a side.
 _THUMBNAIL = 256
 _AT_ONCE = 8
+_CHUNK = 32
 
 
 class AsyncSweep(AsyncManyRuns):
@@ -111,6 +113,44 @@ class AsyncSweep(AsyncManyRuns):
         await asyncio.gather(*(fetch(name, path) for name, path in missing if path not in there))
         return paths
 
+    async def report(self, folder: str | os.PathLike[str], *, title: str | None = None) -> Path:
+        """Write a page for a browser: every run with its picture and values, to filter, sort and look at.
+
+        The images go into ``folder/images``; the page itself holds thumbnails, and loads nothing from any network.
+        Needs no extra.
+
+        Args:
+            folder: Where it goes; made where missing.
+            title: What stands above it; the workflow's name by default.
+
+        Returns:
+            The page's path, ``folder/index.html``.
+        """
+        from invokeai_py_client.sweep.report import write_report
+
+        base = Path(folder)
+        images = str(base / "images").replace("{", "{{").replace("}", "}}")
+        await self.save(f"{images}/{{index:04}}-{{image}}.png")
+        loop = asyncio.get_running_loop()
+        done = [(index, run) for index, run in sorted(self._runs.items()) if run.done]
+
+        def entries() -> Iterator[ReportEntry]:
+            # In a thread: the page is written while the next thumbnails come, and none is kept.
+            for start in range(0, len(done), _CHUNK):
+                chunk = self._entries(done[start : start + _CHUNK])
+                yield from asyncio.run_coroutine_threadsafe(chunk, loop).result()
+
+        about = f"{len(done)} of {len(self)} runs have ended."
+        return await asyncio.to_thread(
+            write_report,
+            base / "index.html",
+            title or self.name,
+            self.axes,
+            entries(),
+            inputs={name: value for name, value in self._inputs.items() if name not in self.axes},
+            about=about,
+        )
+
     def to_records(self) -> list[dict[str, Any]]:
         """A dict for each run that has ended: ``run item state seconds images error``, and its axis values."""
         from invokeai_py_client.sweep.record import record_of
@@ -182,6 +222,23 @@ class AsyncSweep(AsyncManyRuns):
         columns = columns or next((name for name in reversed(self.axes) if name != rows), None)
         rows = rows or next((name for name in self.axes if name != columns), None)
         return rows, columns
+
+    async def _entries(self, runs: Sequence[tuple[int, AsyncRun]]) -> list[ReportEntry]:
+        from invokeai_py_client.sweep.report import ReportEntry
+
+        async def entry(index: int, run: AsyncRun) -> ReportEntry:
+            image = run.images[0] if run.images else None
+            return ReportEntry(
+                index,
+                self.values(index),
+                run.status.state.value,
+                run.seconds,
+                run.status.error_message,
+                None if image is None else await image.thumbnail(),
+                None if image is None else f"images/{index:04}-{Path(image.name).stem}.png",
+            )
+
+        return list(await asyncio.gather(*(entry(index, run) for index, run in runs)))
 
     async def _pictures(self, cell: int) -> list[tuple[Mapping[str, Any], Cell]]:
         await self._ready()
