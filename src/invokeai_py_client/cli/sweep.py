@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,7 @@ def _announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
 
 def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool) -> None:
     output.mkdir(parents=True, exist_ok=True)
+    watched = sys.stdout.isatty()  # then a bar moves where the paths would stand
 
     def on_run(run: Run) -> None:
         saved = [
@@ -150,8 +152,9 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
             line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
             emit({**line, "seconds": run.seconds, "images": [str(path) for path in saved]})
             return
-        for path in saved:
-            click.echo(path)
+        if not watched:
+            for path in saved:
+                click.echo(path)
         if not run.status.ok:
             shown = ", ".join(f"{name} = {value}" for name, value in values.items())
             say(f"{shown}: {run.status}")
@@ -180,7 +183,10 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
     if as_json:
         emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": failed})
     else:
-        say(f"{len(sweep) - failed} of {len(sweep)} runs went well; their record is {output / MANIFEST}.")
+        images = f", their images in {output / 'images'}" if watched else ""
+        say(
+            f"{len(sweep) - failed} of {len(sweep)} runs went well{images}; their record is {output / MANIFEST}."
+        )
     if failed:
         sweep.failed[0].raise_if_failed()
 
