@@ -25,7 +25,7 @@ from invokeai_py_client.schema.template import NO_LIMITS, Limits
 SCHEMA_LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 SCHEMA_PLACES: Final = ("items", "additionalProperties")
 
-_LIMITS: Final = {
+LIMIT_NAMES: Final = {  # of JSON schema, and ours
     "minimum": "minimum",
     "maximum": "maximum",
     "exclusiveMinimum": "exclusive_minimum",
@@ -73,7 +73,7 @@ class Shapes:
         for word in _VERBATIM:
             if word in node:
                 reduced[word] = node[word]
-        for word in _LIMITS:
+        for word in LIMIT_NAMES:
             if is_number(node.get(word)):
                 reduced[word] = node[word]
         for word, standard in _PYDANTIC_WORDS.items():
@@ -139,7 +139,7 @@ def stated_limits(schema: JsonObject) -> Limits:
     """The limits at the top of a schema, in the words of JSON Schema: those that the editor reads."""
     found = {
         attribute: schema[word]
-        for word, attribute in _LIMITS.items()
+        for word, attribute in LIMIT_NAMES.items()
         if is_number(schema.get(word)) and (attribute not in _COUNTS or isinstance(schema[word], int))
     }
     return Limits(**found) if found else NO_LIMITS
@@ -183,7 +183,7 @@ def _leaves(schema: Any) -> Iterator[dict[str, Any]]:
     if not branches:
         yield dict(node)
         return
-    own = {word: node[word] for word in _LIMITS if word in node}
+    own = {word: node[word] for word in LIMIT_NAMES if word in node}
     for branch in branches:
         if not is_null(branch):
             yield from _leaves({**own, **branch})

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from invokeai_py_client.errors import WorkflowFormatError
 from invokeai_py_client.schema.defaults import STATEFUL
+from invokeai_py_client.schema.shapes import LIMIT_NAMES
 from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate, Limits, NodeTemplate
 from invokeai_py_client.workflow.definition import WorkflowDefinition, copy_json
 from invokeai_py_client.workflow.form import is_empty, read_form, shown_fields
@@ -17,17 +18,6 @@ from invokeai_py_client.workflow.values import read
 CALL = "call_saved_workflow"
 PREFIX = "saved_workflow_input::"
 
-_LIMITS = {
-    "minimum": "minimum",
-    "maximum": "maximum",
-    "exclusiveMinimum": "exclusive_minimum",
-    "exclusiveMaximum": "exclusive_maximum",
-    "multipleOf": "multiple_of",
-    "minLength": "min_length",
-    "maxLength": "max_length",
-    "minItems": "min_items",
-    "maxItems": "max_items",
-}
 _JSON_TYPES = {
     "IntegerField": "integer",
     "FloatField": "number",
@@ -67,10 +57,12 @@ def _read_template(name: str, value: Any, node_id: str) -> InputTemplate:
     if input_kind not in ("any", "direct", "connection"):
         refuse(where, "does not say whether it takes a connection")
     limits = {
-        ours: record[theirs] for theirs, ours in _LIMITS.items() if type(record.get(theirs)) in (int, float)
+        ours: record[theirs]
+        for theirs, ours in LIMIT_NAMES.items()
+        if type(record.get(theirs)) in (int, float)
     }
     options = record.get("options")
-    shape: dict[str, Any] = {key: record[key] for key in _LIMITS if type(record.get(key)) in (int, float)}
+    shape: dict[str, Any] = {key: record[key] for key in LIMIT_NAMES if type(record.get(key)) in (int, float)}
     if kind["name"] in _JSON_TYPES and cardinality == "SINGLE":
         shape["type"] = _JSON_TYPES[kind["name"]]
     if isinstance(options, list):
@@ -181,7 +173,7 @@ def _document(template: InputTemplate, saved: Mapping[str, Any], order: int) -> 
         document["default"] = copy_json(template.default)
     if template.options is not None:
         document["options"] = list(template.options)
-    for theirs, ours in _LIMITS.items():
+    for theirs, ours in LIMIT_NAMES.items():
         limit = getattr(template.limits, ours)
         if limit is not None:
             document[theirs] = limit
