@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import workflows
 from PIL import Image as Pillow
 
-from invokeai_py_client import AsyncInvokeAIClient, DynamicPrompts, InvokeAIClient, Run
+from invokeai_py_client import AsyncInvokeAIClient, DynamicPrompts, InvokeAIClient, Run, Sweep
 from invokeai_py_client.errors import (
     InputValueError,
     ModelNotFoundError,
@@ -81,6 +82,9 @@ def test_what_one_looks_at(client: InvokeAIClient, tmp_path: Path) -> None:
     assert {record["state"] for record in records} == {"completed"}
     assert records[0]["images"] == [sweep[0].images[0].name]
     assert [sweep.index(run) for run in sweep.runs] == [0, 1, 2, 3]
+    table = sweep._repr_html_()
+    assert "4 of 4 runs have ended" in table
+    assert "a/b" in table
     page = sweep.report(tmp_path / "report {1}")
     text = page.read_text()
     assert "a/b" in text
@@ -209,6 +213,14 @@ def test_in_the_background_little_is_queued(client: InvokeAIClient) -> None:
         most = max(most, client.queue_repo.status().pending)
     assert most <= 2
     assert [run.outputs.of("sum")[0].data["value"] for run in sweep.runs] == list(range(3002, 3008))
+
+
+def test_a_sweep_travels(client: InvokeAIClient) -> None:
+    sweep = client.workflow_repo.create_workflow(workflows.add()).sweep(a=range(510, 514))
+    copy: Sweep = pickle.loads(pickle.dumps(sweep))
+    assert [run.outputs.of("sum")[0].data["value"] for run in copy.wait()] == [512, 513, 514, 515]
+    sweep.wait()
+    assert pickle.loads(pickle.dumps(sweep)).runs == sweep.runs
 
 
 def test_cancel(client: InvokeAIClient) -> None:

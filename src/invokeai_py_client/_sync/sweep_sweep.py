@@ -122,3 +122,6 @@ class Sweep(ManyRuns):
             UsageError: The file is no manifest, or nothing of the sweep had been sent.
         """
         return cls._of(AsyncSweep.resume(path, unwrap(client)))
+
+    def _repr_html_(self) -> str:
+        return self._impl._repr_html_()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _THUMBNAIL = 256
 _AT_ONCE = 8
 _CHUNK = 32
+_IN_A_NOTEBOOK = 50
 
 
 class AsyncSweep(AsyncManyRuns):
@@ -222,6 +223,19 @@ class AsyncSweep(AsyncManyRuns):
         columns = columns or next((name for name in reversed(self.axes) if name != rows), None)
         rows = rows or next((name for name in self.axes if name != columns), None)
         return rows, columns
+
+    def _repr_html_(self) -> str:
+        from invokeai_py_client.sweep.labels import label_of
+        from invokeai_py_client.workflow.table import html_table
+
+        shown = sorted(self._runs.items())[:_IN_A_NOTEBOOK]
+        rows = [
+            [str(index), *(label_of(self.values(index).get(name)) for name in self.axes), str(run.status)]
+            for index, run in shown
+        ]
+        more = f", the first {len(shown)} of them" if len(shown) < len(self) else ""
+        caption = f"{self.name}: {self.done} of {len(self)} runs have ended{more}"
+        return html_table(caption, ["run", *self.axes, "status"], rows)
 
     async def _entries(self, runs: Sequence[tuple[int, AsyncRun]]) -> list[ReportEntry]:
         from invokeai_py_client.sweep.report import ReportEntry

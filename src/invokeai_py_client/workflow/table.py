@@ -86,12 +86,17 @@ def inputs_text(name: str, items: Iterable[WorkflowInput]) -> str:
 
 def inputs_html(name: str, items: Iterable[WorkflowInput]) -> str:
     """A table for a notebook."""
-    head = "".join(f"<th>{escape(column)}</th>" for column in _COLUMNS)
+    return html_table(name, _COLUMNS, _rows(items))
+
+
+def html_table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table for a notebook, out of plain texts."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(
         "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in _rows(items)
+        for row in rows
     )
-    return f"<table><caption>{escape(name)}</caption><tr>{head}</tr>{body}</table>"
+    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
 
 
 def _rows(items: Iterable[WorkflowInput]) -> list[Sequence[str]]:
