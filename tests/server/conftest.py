@@ -2,83 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
-import workflows
-from PIL import Image as Pillow
+from on_server import async_client, client, held_queue, long_run, picture, uploaded
 
-from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient, Run
-from invokeai_py_client.run.events import NodeProgress
+from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.transport.http import Upload
 
-if TYPE_CHECKING:
-    from tests.conftest import RealServer
-
-
-@pytest.fixture
-def client(server: RealServer) -> Iterator[InvokeAIClient]:
-    """A synchronous client of the real server."""
-    with InvokeAIClient.from_url(server.url) as client:
-        yield client
-
-
-@pytest_asyncio.fixture
-async def async_client(server: RealServer) -> AsyncIterator[AsyncInvokeAIClient]:
-    """An asynchronous client of the real server."""
-    async with AsyncInvokeAIClient.from_url(server.url) as client:
-        yield client
-
-
-@pytest.fixture
-def picture() -> bytes:
-    """A small PNG with something on it."""
-    image = Pillow.new("RGB", (64, 64))
-    image.putdata([(x * 4, y * 4, (x ^ y) * 4) for y in range(64) for x in range(64)])
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-@pytest.fixture
-def long_run(client: InvokeAIClient) -> Iterator[Callable[[], Run]]:
-    """Starts a run of a thousand steps, and gives it once it denoises; what is left of it is canceled."""
-    started: list[Run] = []
-
-    def start() -> Run:
-        wf = client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
-        run = wf.start(model="tiny-sd1", seed=1000 + len(started))
-        started.append(run)
-        for event in run.events():
-            if isinstance(event, NodeProgress) and event.node_id == "denoise" and event.fraction:
-                break
-        return run
-
-    yield start
-    for run in started:
-        run.cancel()
-
-
-@pytest.fixture
-def held_queue(client: InvokeAIClient) -> Iterator[None]:
-    """A queue that is empty and begins nothing; what was put into it is gone afterwards."""
-    client.queue_repo.pause()
-    client.queue_repo.clear()
-    yield
-    client.queue_repo.clear()
-    client.queue_repo.resume()
-
-
-@pytest.fixture
-def uploaded(client: InvokeAIClient, picture: bytes) -> Iterator[str]:
-    """The name of a picture on the server."""
-    name = client.image_repo.upload(picture, filename="picture.png").image_name
-    yield name
-    client.image_repo.delete(name)
+__all__ = ["async_client", "client", "held_queue", "long_run", "picture", "uploaded"]
 
 
 @pytest.fixture
