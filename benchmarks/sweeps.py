@@ -1,10 +1,11 @@
 """How much time the client adds to that of the server: runs, sweeps, downloads, beside bare requests.
 
-    .venv/bin/python benchmarks/sweeps.py [--runs N] [--rounds N] [--json]
+    .venv/bin/python benchmarks/sweeps.py [--runs N] [--rounds N] [--other PYTHON] [--json]
 
 Each thing is done twice in turn on the same server: by the client, and by a script that knows in advance what to
 ask, with one HTTP session and one Socket.IO connection (the floor). The server is $INVOKEAI_URL, or one with tiny
-models that is started for it.
+models that is started for it. With ``--other`` the Python of an environment that has invokeai-py-client 1.1.1
+instead of this package, its runs are measured in turn with the others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -101,7 +103,7 @@ async def timed(call: Callable[[], Awaitable[object]]) -> float:
     return time.perf_counter() - start
 
 
-async def measure(url: str, runs: int, rounds: int, pictures: int) -> dict[str, Any]:
+async def measure(url: str, runs: int, rounds: int, pictures: int, other: str | None) -> dict[str, Any]:
     """All figures."""
     found: dict[str, Any] = {"runs": runs, "rounds": rounds}
     async with AsyncInvokeAIClient.from_url(url) as client, floor_of(url) as floor:
@@ -111,7 +113,7 @@ async def measure(url: str, runs: int, rounds: int, pictures: int) -> dict[str, 
         http = client._http  # pyright: ignore[reportPrivateUsage]
 
         ours, bare = list[float](), list[float]()
-        cpu, requests = list[float](), list[int]()
+        cpu, requests, theirs = list[float](), list[int](), list[float]()
         for _ in range(rounds):
             bare.append(await timed(lambda: floor.run(fresh(runs))))
             values = fresh(runs)
@@ -123,10 +125,14 @@ async def measure(url: str, runs: int, rounds: int, pictures: int) -> dict[str, 
             ours.append(await timed(swept))
             cpu.append((time.process_time() - before) / runs)
             requests.append(http.sent - sent)
+            if other:
+                theirs.append(await asyncio.to_thread(by_other_client, other, url, fresh(runs)))
         found["sweep"] = compared(ours, bare) | {
             "requests": statistics.median(requests),
             "cpu_ms_per_run": round(statistics.median(cpu) * 1000, 2),
         }
+        if theirs:
+            found["sweep"] |= {"other_s": round(statistics.median(theirs), 4)}
 
         ours, bare = list[float](), list[float]()
         for _ in range(rounds * 5):
@@ -145,6 +151,19 @@ async def measure(url: str, runs: int, rounds: int, pictures: int) -> dict[str, 
         found["download"] = compared(ours, bare) | {"images": len(names)}
     found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return found
+
+
+def by_other_client(python: str, url: str, values: list[int]) -> float:
+    """The seconds that the other client takes for the same runs, its start not counted."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(add(), file)
+        file.flush()
+        script = Path(__file__).with_name("other_client.py")
+        command = [python, str(script), url, file.name, str(values[0]), str(len(values))]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=60 + 5 * len(values)
+        )
+    return json.loads(done.stdout.splitlines()[-1])["seconds"]
 
 
 async def all_images(client: AsyncInvokeAIClient, names: list[str], folder: str) -> None:
@@ -188,11 +207,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20, help="runs of a sweep")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pictures", type=int, default=100)
+    parser.add_argument("--other", metavar="PYTHON", help="of an environment with invokeai-py-client 1.1.1")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
 
     def measured(url: str) -> dict[str, Any]:
-        return asyncio.run(measure(url, options.runs, options.rounds, options.pictures))
+        return asyncio.run(measure(url, options.runs, options.rounds, options.pictures, options.other))
 
     given = os.environ.get("INVOKEAI_URL")
     if given:
