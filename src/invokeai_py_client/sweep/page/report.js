@@ -6,6 +6,7 @@
   const runs = Array.from(document.querySelectorAll("script.run"), (one, place) => ({ ...JSON.parse(one.textContent), place }));
   const BATCH = 60;
   const MOST_CHOICES = 300;
+  const LONG = 24;
   const grid = byId("grid");
   const viewer = byId("viewer");
   let shown = runs;
@@ -25,7 +26,7 @@
   const words = (value) => (value === null ? "–" : value === true ? "true" : value === false ? "false" : value === "" ? "(empty)" : String(value));
   const duration = (seconds) => (seconds >= 90 ? `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s` : `${Number(seconds.toPrecision(3))} s`);
   const inline = (kind, mime, place) => `data:${mime};base64,${byId(kind + place).textContent}`;
-  const thumbnail = (run) => (run.thumbnail ? inline("t", run.thumbnail, run.place) : run.picture ? picture(run) : null);
+  const thumbnail = (run) => (run.thumbnail ? inline("t", run.thumbnail, run.place) : picture(run));
   const picture = (run) => run.picture ?? (run.inline ? inline("p", run.inline, run.place) : null);
   const compare = new Intl.Collator(undefined, { numeric: true }).compare;
 
@@ -37,7 +38,8 @@
 
   function facts(list, pairs) {
     for (const [name, value, kind] of pairs) {
-      list.append(make("dt", { textContent: name }), make("dd", { textContent: words(value), className: kind ?? "" }));
+      const long = words(value).length > LONG ? " long" : "";
+      list.append(make("dt", { textContent: name, className: long }), make("dd", { textContent: words(value), className: (kind ?? "") + long }));
     }
     return list;
   }
@@ -77,9 +79,9 @@
       if (found.length > MOST_CHOICES) menu.append(make("p", { textContent: `and ${found.length - MOST_CHOICES} more: search for them` }));
     };
     filter.addEventListener("toggle", () => {
+      menu.replaceChildren();
       if (!filter.open) return;
       document.querySelectorAll("details.filter[open]").forEach((one) => { if (one !== filter) one.open = false; });
-      menu.replaceChildren();
       const every = make("button", { type: "button", textContent: "All" });
       every.addEventListener("click", () => { field.wanted.clear(); fill(""); update(); });
       const search = make("input", { type: "search", placeholder: "Search", hidden: field.choices.length < 9 });
@@ -223,8 +225,8 @@
   }
 
   viewer.addEventListener("close", back);
-  viewer.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
+  document.addEventListener("keydown", (event) => {
+    if (!viewer.open || event.altKey || event.ctrlKey || event.metaKey) return;
     const target = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: shown.length - 1 }[event.key];
     if (target === undefined) return;
     event.preventDefault();
