@@ -65,7 +65,7 @@ class Sweep(ManyRuns):
         return self._call(self._impl.grids(rows=rows, columns=columns, cell=cell, side=side))
 
     def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
-        """Write the images of all runs that have ended to files. Files that are there are left alone.
+        """Write the images of all runs that have ended to files. A file that is there already stays as it is.
 
         Args:
             template: Their names, with what each was made with: ``out/{prompt}-{seed}.png``. There are all inputs,

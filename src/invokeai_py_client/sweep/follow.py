@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,7 @@ class Follower:
         self._workflow = batch["workflow"]
         self._calls = any(node["type"] == CALL for node in self._nodes.values())
         self._open: dict[int, str] = {}
+        self._left: Counter[str] = Counter()
         self._ended: list[int] = []
         self._seen = 0
         self._contact = time.monotonic()
@@ -69,12 +71,21 @@ class Follower:
     def add(self, item_id: int, batch_id: str) -> None:
         """Follow an item, too."""
         self._open[item_id] = batch_id
+        self._left[batch_id] += 1
         if self._tracker.status(item_id).done:  # it can end before the answer to its request is here
             self._ended.append(item_id)
 
     def drop(self, item_id: int) -> None:
         """Follow an item no more."""
-        self._open.pop(item_id, None)
+        batch_id = self._open.pop(item_id, None)
+        if batch_id is None:
+            return
+        self._left[batch_id] -= 1
+        # A batch of which nothing is left needs no events any more; in small batches there can be thousands.
+        if not self._left[batch_id]:
+            del self._left[batch_id]
+            if batch_id != self._tracker.batch_id:
+                self._client._feed.forget(batch_id)  # pyright: ignore[reportPrivateUsage]
 
     async def step(self) -> None:
         """Read the results of what has ended; where nothing has, wait for a change.
@@ -106,7 +117,7 @@ class Follower:
 
     async def _wait(self) -> None:
         feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
-        for batch_id in dict.fromkeys(self._open.values()):
+        for batch_id in list(self._left):
             # After a client was closed, or in another event loop, nothing is followed any more.
             if not feed.follows(self._tracker, batch_id):
                 await feed.follow(self._tracker, self._queue_id, batch_id)
@@ -138,10 +149,9 @@ class Follower:
             self._ended = taken + self._ended
             raise
         for item_id in taken:
-            batch_id = self._open.pop(item_id, None)
-            if batch_id is not None:
+            if item_id in self._open:
+                self.drop(item_id)
                 self._finished(item_id, items.get(item_id), called[item_id])
-                self._forget(batch_id)
         self._tracker.wake()
         return True
 
@@ -167,8 +177,3 @@ class Follower:
             "prepared_source_mapping": {prepared: node for prepared, (node, _) in story.results.items()},
         }
         return told
-
-    def _forget(self, batch_id: str) -> None:
-        """A batch of which nothing is left is not followed any more; in small batches there can be thousands."""
-        if batch_id != self._tracker.batch_id and batch_id not in self._open.values():
-            self._client._feed.forget(batch_id)  # pyright: ignore[reportPrivateUsage]

@@ -80,7 +80,7 @@ class AsyncSweep(AsyncManyRuns):
         return await asyncio.to_thread(draw_sheets, pictures, down, across, cell, others=others, side=side)
 
     async def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
-        """Write the images of all runs that have ended to files. Files that are there are left alone.
+        """Write the images of all runs that have ended to files. A file that is there already stays as it is.
 
         Args:
             template: Their names, with what each was made with: ``out/{prompt}-{seed}.png``. There are all inputs,
@@ -96,8 +96,9 @@ class AsyncSweep(AsyncManyRuns):
         from invokeai_py_client.sweep.names import file_name, unique
 
         await self._ready()
+        names = _template(template)
         wanted = [
-            (image, file_name(template, run.inputs, index, image.name, item=run.item_id))
+            (image, file_name(names, run.inputs, index, image.name, item=run.item_id))
             for index, run in sorted(self._runs.items())
             if run.done
             for image in run.images
@@ -275,6 +276,11 @@ class AsyncSweep(AsyncManyRuns):
         if found is None:
             raise UsageError(f"{name!r} is no axis of this sweep; those are {', '.join(self.axes)}.")
         return found
+
+
+def _template(text: str) -> str:
+    """A template; a folder that is there is meant as one, as in ``Image.save()``."""
+    return f"{text}/" if "{" not in text and Path(text).is_dir() else text
 
 
 async def _picture(run: AsyncRun, cell: int) -> Cell:
