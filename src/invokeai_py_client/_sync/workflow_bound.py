@@ -12,9 +12,13 @@ from invokeai_py_client._sync.face import Face
 from invokeai_py_client.workflow.bound import AsyncBoundWorkflow, Values
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
     from invokeai_py_client.ivk_fields import IvkField
     from invokeai_py_client.workflow.definition import WorkflowDefinition
     from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.workflow.row import Row
 
 
 class BoundWorkflow(Face[AsyncBoundWorkflow]):
@@ -94,17 +98,31 @@ class BoundWorkflow(Face[AsyncBoundWorkflow]):
         """The inputs as plain rows: index, label, field, type, value, limits."""
         return self._impl.preview()
 
-    def export_input_index_map(self) -> list[dict[str, Any]]:
-        """What stands at each index, to be kept and verified when the workflow changes."""
-        return self._impl.export_input_index_map()
+    def export_input_index_map(self, path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
+        """What stands at each index, to be kept and verified when the workflow changes.
 
-    def verify_input_index_map(self, kept: Any) -> dict[str, list[Any]]:
-        """Which inputs of a kept index map are unchanged, moved, missing or new."""
+        Args:
+            path: A file to write it to, as JSON.
+
+        Returns:
+            A row for each input.
+        """
+        return self._impl.export_input_index_map(path)
+
+    def verify_input_index_map(
+        self, kept: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Which inputs of a kept index map are ``unchanged``, ``moved``, ``missing`` or ``new``.
+
+        Args:
+            kept: What :meth:`export_input_index_map` gave, or the file that it wrote.
+
+        Raises:
+            UsageError: It is no such map.
+        """
         return self._impl.verify_input_index_map(kept)
 
-    def sync_dnn_model(
-        self, by_name: bool = True, by_base: bool = True
-    ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> list[tuple[Row, Row]]:
         """Put this server's models in the place of those that the workflow brought from another one.
 
         A run does so by itself where the server has the very same model under another key. This also takes
@@ -115,7 +133,7 @@ class BoundWorkflow(Face[AsyncBoundWorkflow]):
             by_base: Whether, failing that, the first model of the same base and type will do.
 
         Returns:
-            For each model that was changed its identifier before and after.
+            For each model that was changed its identifier before and after, by key or by attribute.
         """
         return self._call(self._impl.sync_dnn_model(by_name, by_base))
 

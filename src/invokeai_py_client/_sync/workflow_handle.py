@@ -13,7 +13,9 @@ from invokeai_py_client._sync.workflow_sweepable import SweepableWorkflow
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
-    from invokeai_py_client.run.events import RunEvent
+    from invokeai_py_client.run.events import (
+        RunEvent,
+    )
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle, _Callback
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput
     from invokeai_py_client.workflow.submission import WorkflowSubmission
@@ -104,7 +106,7 @@ class WorkflowHandle(SweepableWorkflow):
         poll_interval: float = 2.0,
         progress_callback: Callable[[dict[str, Any]], object] | None = None,
     ) -> dict[str, Any]:
-        """Wait until the latest submission has ended.
+        """Wait until the latest submission has ended, all of its runs.
 
         Args:
             timeout: Seconds to wait at most; forever by default.
@@ -126,7 +128,7 @@ class WorkflowHandle(SweepableWorkflow):
         poll_interval: float = 2.0,
         progress_callback: Callable[[dict[str, Any]], object] | None = None,
     ) -> dict[str, Any]:
-        """Wait until the latest submission has ended.
+        """Wait until the latest submission has ended, all of its runs.
 
         Args:
             timeout: Seconds to wait at most; forever by default.
@@ -179,6 +181,11 @@ class WorkflowHandle(SweepableWorkflow):
             RunError: Nothing was submitted.
         """
         return await self._await(self._impl.cancel())
+
+    @property
+    def session_id(self) -> str | None:
+        """The session of the latest submission's first run; None where nothing was submitted."""
+        return self._impl.session_id
 
     def validate_inputs(self) -> dict[int, list[str]]:
         """What is wrong with the form's inputs, by index; empty where nothing is."""

@@ -1,13 +1,13 @@
 """What the server tells of a run while it goes on, as typed events.
 
 Each class stands for one of the server's Socket.IO events (InvokeAI 5.15 to 6.14); ``raw`` holds the payload
-as it came. Events read like dictionaries too: ``event["status"]``, ``event.get("node_id")``.
+as it came. Events read like dictionaries too: ``event["status"]``, ``event.get("node_id")``, ``dict(event)``.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
@@ -45,23 +45,33 @@ class RunEvent:
     """
 
     event_type: ClassVar[str] = ""
+    _further_keys: ClassVar[tuple[str, ...]] = ("event_type",)
 
     item_id: int
     timestamp: float
     raw: Mapping[str, Any] = field(repr=False)
 
+    def keys(self) -> KeysView[str]:
+        """What can be read by key: the event's attributes, and the keys of the raw payload."""
+        return dict.fromkeys((*self._further_keys, *self.__dataclass_fields__, *self.raw)).keys()
+
     def get(self, key: str, default: Any = None) -> Any:
         """An attribute of the event, or a key of the raw payload."""
-        if key in ("event_type", *self.__dataclass_fields__):
-            return getattr(self, key)
-        return self.raw.get(key, default)
+        try:
+            return self[key]
+        except KeyError:
+            return default
 
     def __getitem__(self, key: str) -> Any:
-        missing = object()
-        value = self.get(key, missing)
-        if value is missing:
-            raise KeyError(key)
-        return value
+        if key in self._further_keys or key in self.__dataclass_fields__:
+            return getattr(self, key)
+        return self.raw[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +125,16 @@ class NodeProgress(NodeEvent):
     """
 
     event_type = "invocation_progress"
+    _further_keys = ("event_type", "progress")
 
     message: str = ""
     fraction: float | None = None
     preview: Preview | None = None
+
+    @property
+    def progress(self) -> float:
+        """The fraction; 0 where the server does not know it. Version 1 called it so."""
+        return self.fraction or 0.0
 
 
 @dataclass(frozen=True, slots=True)

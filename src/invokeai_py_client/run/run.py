@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
@@ -34,6 +35,8 @@ from invokeai_py_client.transport.loop import call_back
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.image.image import AsyncImage
+
+_Tell = Callable[[RunEvent], Awaitable[None]]
 
 # With events flowing, a read now and then catches what no event tells (an item pruned by someone else).
 _SILENCE = 20.0
@@ -130,8 +133,7 @@ class AsyncRun(AsyncObject):
         if self._results is None and self._record is not None:
             names = self._record["images"]
         else:
-            results = self._finished()[1]
-            names = results.image_names() or results.image_names(intermediate=True)
+            names = self.outputs.image_names() or self.outputs.image_names(intermediate=True)
         return [AsyncImage(self._client, name) for name in names]
 
     @property
@@ -188,26 +190,7 @@ class AsyncRun(AsyncObject):
             RunTimeoutError: Time ran out. The run itself goes on.
             ServerUnreachableError: The server stayed away for five minutes.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        try:
-            async with asyncio.timeout(timeout):
-                if on_event is not None:
-                    async for event in self.events():
-                        await call_back(on_event, event)
-                contact = time.monotonic()
-                while not self.status.done:
-                    contact = await self._look(_LONGEST_OUTAGE, contact)
-                await self._finish()
-        except TimeoutError as error:
-            if isinstance(error, RunError) or deadline is None or time.monotonic() < deadline:
-                raise
-            raise RunTimeoutError(
-                f"Queue item {self.item_id} had not ended after {timeout:g} s ({self.status}). It goes on; "
-                f"client.run({self.item_id}) picks it up again.",
-                item_id=self.item_id,
-                batch_id=self.batch_id,
-            ) from None
-        return self.status
+        return await self._wait(timeout, None if on_event is None else partial(call_back, on_event))
 
     async def result(self, timeout: float | None = None) -> Results:
         """Wait until the run has ended, and give its outputs.
@@ -299,6 +282,29 @@ class AsyncRun(AsyncObject):
         return self.status
 
     # ------------------------------------------------------------------ inside
+
+    async def _wait(self, timeout: float | None, tell: _Tell | None) -> RunStatus:
+        """Wait until the run has ended; ``tell`` is given each event, in the client's own event loop."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            async with asyncio.timeout(timeout):
+                if tell is not None:
+                    async for event in self.events():
+                        await tell(event)
+                contact = time.monotonic()
+                while not self.status.done:
+                    contact = await self._look(_LONGEST_OUTAGE, contact)
+                await self._finish()
+        except TimeoutError as error:
+            if isinstance(error, RunError) or deadline is None or time.monotonic() < deadline:
+                raise
+            raise RunTimeoutError(
+                f"Queue item {self.item_id} had not ended after {timeout:g} s ({self.status}). It goes on; "
+                f"client.run({self.item_id}) picks it up again.",
+                item_id=self.item_id,
+                batch_id=self.batch_id,
+            ) from None
+        return self.status
 
     @property
     def _path(self) -> str:

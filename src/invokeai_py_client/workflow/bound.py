@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.workflow.index_map import export_input_index_map, verify_input_index_map
+from invokeai_py_client.workflow.index_map import (
+    export_input_index_map,
+    verify_input_index_map,
+    write_index_map,
+)
 from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
 
 if TYPE_CHECKING:
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.workflow.definition import WorkflowDefinition
     from invokeai_py_client.workflow.loaded import LoadedWorkflow
+    from invokeai_py_client.workflow.row import Row
 
 Values = Mapping[Any, Any]
 """Values by input: index, label, field name or ``node.field``."""
@@ -102,17 +108,34 @@ class AsyncBoundWorkflow(AsyncObject):
 
         return [input_row(item) for item in self.inputs]
 
-    def export_input_index_map(self) -> list[dict[str, Any]]:
-        """What stands at each index, to be kept and verified when the workflow changes."""
-        return export_input_index_map(self.inputs)
+    def export_input_index_map(self, path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
+        """What stands at each index, to be kept and verified when the workflow changes.
 
-    def verify_input_index_map(self, kept: Any) -> dict[str, list[Any]]:
-        """Which inputs of a kept index map are unchanged, moved, missing or new."""
+        Args:
+            path: A file to write it to, as JSON.
+
+        Returns:
+            A row for each input.
+        """
+        rows = export_input_index_map(self.inputs)
+        if path is not None:
+            write_index_map(path, rows)
+        return rows
+
+    def verify_input_index_map(
+        self, kept: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Which inputs of a kept index map are ``unchanged``, ``moved``, ``missing`` or ``new``.
+
+        Args:
+            kept: What :meth:`export_input_index_map` gave, or the file that it wrote.
+
+        Raises:
+            UsageError: It is no such map.
+        """
         return verify_input_index_map(self.inputs, kept)
 
-    async def sync_dnn_model(
-        self, by_name: bool = True, by_base: bool = True
-    ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    async def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> list[tuple[Row, Row]]:
         """Put this server's models in the place of those that the workflow brought from another one.
 
         A run does so by itself where the server has the very same model under another key. This also takes
@@ -123,7 +146,7 @@ class AsyncBoundWorkflow(AsyncObject):
             by_base: Whether, failing that, the first model of the same base and type will do.
 
         Returns:
-            For each model that was changed its identifier before and after.
+            For each model that was changed its identifier before and after, by key or by attribute.
         """
         from invokeai_py_client.workflow.model_sync import model_changes
         from invokeai_py_client.workflow.server_side import ServerSide

@@ -5,14 +5,21 @@ Those (submit, wait, map outputs) are a thin layer over the latest run.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import face
 from invokeai_py_client.errors import RunError
-from invokeai_py_client.run.events import NodeCompleted, NodeFailed, NodeProgress, NodeStarted, RunEvent
-from invokeai_py_client.run.results import results_of_item
+from invokeai_py_client.run.events import (
+    NodeCompleted,
+    NodeFailed,
+    NodeProgress,
+    NodeStarted,
+    RunEvent,
+    StatusChanged,
+)
 from invokeai_py_client.transport.loop import call_back
 from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, list_outputs, map_outputs
 from invokeai_py_client.workflow.submission import WorkflowSubmission
@@ -34,6 +41,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
     """
 
     _latest: tuple[AsyncRun, ...] = ()
+    _session_id: str | None = None
     _watching: Mapping[type[RunEvent], _Callback] = MappingProxyType({})
 
     @face(sync_name="submit_sync", async_name="submit")
@@ -73,8 +81,11 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         item = await self._client._http.json(  # pyright: ignore[reportPrivateUsage]
             "GET", f"/api/v1/queue/{runs[0].queue_id}/i/{runs[0].item_id}"
         )
+        self._session_id = item.get("session_id")
         return WorkflowSubmission(
-            runs[0].batch_id, tuple(run.item_id for run in runs), item.get("session_id")
+            batch_id=runs[0].batch_id,
+            item_ids=[run.item_id for run in runs],
+            session_id=self._session_id,
         )
 
     @face(sync_name="wait_for_completion_sync", async_name="wait_for_completion")
@@ -84,7 +95,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         poll_interval: float = 2.0,
         progress_callback: Callable[[dict[str, Any]], object] | None = None,
     ) -> dict[str, Any]:
-        """Wait until the latest submission has ended.
+        """Wait until the latest submission has ended, all of its runs.
 
         Args:
             timeout: Seconds to wait at most; forever by default.
@@ -102,15 +113,17 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         runs = self._submitted()
         watching = self._watching
 
-        async def on_event(event: RunEvent) -> None:
+        async def tell(event: RunEvent) -> None:
             function = watching.get(type(event))
             if function is not None:
                 await call_back(function, event)
-            if progress_callback is not None and event.get("status") is not None:
+            if progress_callback is not None and isinstance(event, StatusChanged):
                 await call_back(progress_callback, dict(event.raw))
 
-        for index, run in enumerate(runs):
-            await run.wait(timeout, on_event=on_event if index == 0 else None)
+        until = None if timeout is None else time.monotonic() + timeout
+        for run in runs:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            await run._wait(left, tell if watching or progress_callback else None)  # pyright: ignore[reportPrivateUsage]
         return dict(runs[0].item)
 
     @face(sync_name="submit_and_monitor", async_name="submit_sync_monitor_async")
@@ -121,8 +134,9 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
             NotReadyError: The workflow cannot run as it is; nothing was sent.
         """
         await self.submit(board_id=board_id)
-        async for event in self._submitted()[0].events():
-            yield event
+        for run in self._submitted():  # a queue runs the items of a batch one after the other
+            async for event in run.events():
+                yield event
 
     @face(sync_name="cancel", async_name="cancel_async")
     async def cancel(self) -> bool:
@@ -136,6 +150,11 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         """
         statuses = [await run.cancel() for run in self._submitted()]
         return all(status.state.value == "cancelled" for status in statuses)
+
+    @property
+    def session_id(self) -> str | None:
+        """The session of the latest submission's first run; None where nothing was submitted."""
+        return self._session_id
 
     def validate_inputs(self) -> dict[int, list[str]]:
         """What is wrong with the form's inputs, by index; empty where nothing is."""
@@ -157,7 +176,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
             RunNotFinishedError: The latest run was not waited for.
         """
         found = self._submitted()[0].item if item is None else item
-        return map_outputs(self.list_outputs(), results_of_item(found))
+        return map_outputs(self._loaded, self.inputs, found)
 
     def _submitted(self) -> tuple[AsyncRun, ...]:
         if not self._latest:

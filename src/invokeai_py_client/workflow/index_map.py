@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import UsageError
@@ -29,19 +32,20 @@ def export_input_index_map(inputs: Iterable[WorkflowInput]) -> list[dict[str, An
 
 
 def verify_input_index_map(
-    inputs: Iterable[WorkflowInput], kept: Sequence[Mapping[str, Any]]
+    inputs: Iterable[WorkflowInput], kept: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Compare a kept index map with the inputs as they are now.
+    """Compare a kept index map, or the file that holds it, with the inputs as they are now.
 
     Returns:
-        ``unchanged``, ``moved`` (with ``old_index`` and ``input_index``), ``missing`` and ``new`` rows.
+        ``unchanged``, ``moved`` (with ``name``, ``old_index`` and ``new_index``), ``missing`` and ``new`` rows.
 
     Raises:
         UsageError: ``kept`` is no such map.
     """
     now = {_identity(row): row for row in export_input_index_map(inputs)}
+    rows = _read(kept) if isinstance(kept, str | os.PathLike) else kept
     try:
-        before = {_identity(row): row for row in kept}
+        before = {_identity(row): row for row in rows}
         indices = {key: int(row["input_index"]) for key, row in before.items()}
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
@@ -55,9 +59,32 @@ def verify_input_index_map(
         elif now[key]["input_index"] == indices[key]:
             report["unchanged"].append(now[key])
         else:
-            report["moved"].append({**now[key], "old_index": indices[key]})
+            new = now[key]
+            move = {"name": new["label"], "old_index": indices[key], "new_index": new["input_index"]}
+            report["moved"].append({**new, **move})
     report["new"] = [row for key, row in now.items() if key not in before]
     return report
+
+
+def write_index_map(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write an index map to a file, as JSON.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    try:
+        Path(path).write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The index map cannot be written to {str(path)!r}: {error.strerror}.") from error
+
+
+def _read(path: str | os.PathLike[str]) -> Any:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The index map {str(path)!r} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"The index map {str(path)!r} is no JSON: {error}.") from error
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.workflow.batch import value_of
 from invokeai_py_client.workflow.references import Reference, references
+from invokeai_py_client.workflow.row import Row
 from invokeai_py_client.workflow.server_side import find_model, identifier_of
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ class ModelChange:
     Attributes:
         key: The input.
         value: The input's whole value with the server's model in it.
-        before: The model's identifier as it was.
+        before: The model's identifier as it was, by key or by attribute.
         after: As it is now.
     """
 
     key: Key
     value: Any
-    before: dict[str, Any]
-    after: dict[str, Any]
+    before: Row
+    after: Row
 
 
 def model_changes(
@@ -78,7 +79,7 @@ def model_changes(
         whole = wholes[key] if key in wholes else value_of(loaded.nodes[key[0]], key[1], settled)
         after = with_model(reference.value, None, identifier_of(record))
         wholes[key] = with_model(whole, reference.index, identifier_of(record))
-        found.append(ModelChange(key, wholes[key], dict(reference.value), after))
+        found.append(ModelChange(key, wholes[key], Row(reference.value), Row(after)))
     return found
 
 

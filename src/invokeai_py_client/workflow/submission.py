@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from invokeai_py_client.workflow.row import Row
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowSubmission:
-    """What was submitted; its attributes can be read as keys, too.
+class WorkflowSubmission(Row):
+    """What was submitted, by key or by attribute.
 
     Attributes:
         batch_id: The batch's id.
@@ -17,14 +15,5 @@ class WorkflowSubmission:
     """
 
     batch_id: str
-    item_ids: tuple[int, ...]
+    item_ids: list[int]
     session_id: str | None
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self.__slots__:
-            raise KeyError(key)
-        return getattr(self, key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """An attribute, or ``default`` where there is none of that name."""
-        return getattr(self, key) if key in self.__slots__ else default
