@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError
+from invokeai_py_client.transport.shapes import QUEUE_ITEM, ListOf
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -60,7 +61,11 @@ async def _by_ids(
     http = client._http  # pyright: ignore[reportPrivateUsage]
     try:
         return await http.json(
-            "POST", f"/api/v1/queue/{queue_id}/{route}", json={"item_ids": list(ids)}, repeatable=True
+            "POST",
+            f"/api/v1/queue/{queue_id}/{route}",
+            json={"item_ids": list(ids)},
+            repeatable=True,
+            gives=ListOf(QUEUE_ITEM),
         )
     except (NotFoundError, NotInvokeAIError):
         return None  # a server before that route
@@ -73,7 +78,7 @@ async def _one_by_one(client: AsyncInvokeAIClient, queue_id: str, ids: Sequence[
     async def read(item_id: int) -> dict[str, Any] | None:
         async with limit:
             try:
-                return await http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_id}")
+                return await http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_id}", gives=QUEUE_ITEM)
             except NotFoundError:
                 return None
 

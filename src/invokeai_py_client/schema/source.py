@@ -50,7 +50,7 @@ async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -
     schema = None if refresh else cache.load(mark)
     if schema is None:
         # The first time after its start the server takes 2-3 s to make this document.
-        document = await http.json("GET", "/openapi.json", timeout=_SCHEMA_PATIENCE)
+        document = await http.json("GET", "/openapi.json", timeout=_SCHEMA_PATIENCE, gives=dict)
         schema = parse_schema(document, version)
         cache.store(mark, schema)
     return schema

@@ -73,7 +73,14 @@ def clean_prefix(path: str) -> str:
     """A proxy's path prefix: no slash at its end, and without the API's own ``/api/v1``.
 
     Older clients were given the API's root as ``base_path``; the prefix is what stands before it.
+
+    Raises:
+        UsageError: It is more than a path.
     """
+    if "://" in path or "?" in path or "#" in path:
+        raise UsageError(
+            f"{path!r} is no path prefix; one looks like /tools/invoke. Whole URLs go into from_url()."
+        )
     path = f"/{path.strip('/')}"
     for root in ("/api/v1", "/api/v2", "/api"):
         path = path.removesuffix(root).rstrip("/")

@@ -76,6 +76,23 @@ def check_is_ours(
         )
 
 
+def check_is_file(content_type: str, *, url: str, method: str, path: str, request_id: str) -> None:
+    """Make sure that a file came, and not words about it.
+
+    Raises:
+        NotInvokeAIError: It is text or JSON.
+    """
+    if "json" in content_type or content_type.startswith("text/"):
+        raise NotInvokeAIError(
+            None,
+            None,
+            f"{url} gave {content_type} instead of a file for {path}. Is it an InvokeAI server?",
+            method=method,
+            path=path,
+            request_id=request_id,
+        )
+
+
 def _payload(body: bytes, content_type: str) -> Any:
     text = body.decode("utf-8", "replace")
     if "json" in content_type:

@@ -16,6 +16,7 @@ from invokeai_py_client.errors import (
     WorkflowFormatError,
     WorkflowNotFoundError,
 )
+from invokeai_py_client.transport.shapes import ListOf
 from invokeai_py_client.workflow.definition import WorkflowDefinition
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
 _ROUTE = "/api/v1/workflows"
+_RECORD = {"workflow": dict}
 _FILE_ENDINGS = frozenset({".json", ".png"})
 
 
@@ -114,6 +116,7 @@ class AsyncWorkflowRepository(AsyncObject):
             "GET",
             f"{_ROUTE}/",
             params={"order_by": "name", "direction": "ASC", "categories": categories, "query": query},
+            gives={"items": ListOf({"workflow_id": str, "name": str})},
         )
         return cast("list[dict[str, Any]]", answer["items"])
 
@@ -124,10 +127,10 @@ class AsyncWorkflowRepository(AsyncObject):
             WorkflowNotFoundError: There is none, or several have that name.
         """
         try:
-            record = await self._http.json("GET", f"{_ROUTE}/i/{_quoted(name_or_id)}")
+            record = await self._http.json("GET", f"{_ROUTE}/i/{_quoted(name_or_id)}", gives=_RECORD)
         except (NotFoundError, NotInvokeAIError):  # 6.12 and later answer a path with %2F with a web page
             workflow_id = _find(name_or_id, await self.list_workflows())
-            record = await self._http.json("GET", f"{_ROUTE}/i/{workflow_id}")
+            record = await self._http.json("GET", f"{_ROUTE}/i/{workflow_id}", gives=_RECORD)
         return WorkflowDefinition.from_dict(record["workflow"])
 
     @property

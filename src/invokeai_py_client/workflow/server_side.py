@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import ModelNotFoundError, NotFoundError, NotInvokeAIError, NotReadyError
+from invokeai_py_client.transport.shapes import ListOf
 from invokeai_py_client.workflow.batch import ServerGenerator
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _IDENTIFIER = ("key", "hash", "name", "base", "type")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MODELS = {"models": ListOf({"key": str, "hash": str, "name": str, "base": str, "type": str})}
+_BOARDS = ListOf({"board_id": str, "board_name": str})
 _CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "other")}
 
 
@@ -39,7 +42,7 @@ class ServerSide:
         """All model records."""
         async with self._asking:
             if self._models is None:
-                answer = await self._http.json("GET", "/api/v2/models/")
+                answer = await self._http.json("GET", "/api/v2/models/", gives=_MODELS)
                 self._models = cast("list[dict[str, Any]]", answer["models"])
             return self._models
 
@@ -48,9 +51,8 @@ class ServerSide:
         async with self._asking:
             if self._boards is None:
                 params = {"all": True, "include_archived": True}
-                self._boards = cast(
-                    "list[dict[str, Any]]", await self._http.json("GET", "/api/v1/boards/", params=params)
-                )
+                answer = await self._http.json("GET", "/api/v1/boards/", params=params, gives=_BOARDS)
+                self._boards = cast("list[dict[str, Any]]", answer)
             return self._boards
 
     async def has_image(self, name: str) -> bool:
@@ -126,9 +128,13 @@ class ServerSide:
             if generator.seed is not None:
                 body["seed"] = generator.seed
             answer = await self._http.json(
-                "POST", "/api/v1/utilities/dynamicprompts", json=body, repeatable=True
+                "POST",
+                "/api/v1/utilities/dynamicprompts",
+                json=body,
+                repeatable=True,
+                gives={"prompts": ListOf(str)},
             )
-            return list(answer["prompts"])
+            return answer["prompts"]
         if generator.board_id is None:
             return []
         try:
@@ -136,6 +142,7 @@ class ServerSide:
                 "GET",
                 f"/api/v1/boards/{_quoted(generator.board_id)}/image_names",
                 params={"categories": _CATEGORIES[generator.category], "is_intermediate": False},
+                gives=ListOf(str),
             )
         except NotFoundError:
             return []  # the board is gone; whether that matters is not decided here

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .cpu import avoid_broken_amx
 from .operators import declare_missing_operators
 
 EXIT_SETTINGS = 64
@@ -40,6 +41,7 @@ def main() -> None:
     sys.argv[1:] = ["--root", order["root"]]
     _apply_settings(order["settings"])
     declare_missing_operators()
+    avoid_broken_amx()
     _watch_port(int(order["settings"]["port"]), Path(order["ready"]))
 
     from invokeai.app.run_app import run_app

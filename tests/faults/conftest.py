@@ -1,0 +1,7 @@
+"""What the tests with misbehaving servers share."""
+
+from __future__ import annotations
+
+from on_server import picture
+
+__all__ = ["picture"]

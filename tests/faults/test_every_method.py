@@ -1,0 +1,246 @@
+"""Every public method of every repository against servers that answer anything but what they should.
+
+What comes out is one of our errors, or a value where the method takes the answer for one (no such model: None).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import workflows
+from aiohttp import web
+
+from invokeai_py_client import AsyncInvokeAIClient
+from invokeai_py_client.board.handle import AsyncBoardHandle
+from invokeai_py_client.errors import APIRequestError, InvokeAIClientError
+from invokeai_py_client.models import IvkBoard
+
+PATIENCE = 20  # seconds for one call; each takes milliseconds
+
+
+async def _cut(request: web.Request) -> web.StreamResponse:
+    """Half of an answer, then the end of the connection."""
+    response = web.StreamResponse(headers={"Content-Length": "1000", "Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(b'{"items": [')
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+async def _dropped(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+def _answer(status: int, body: str, kind: str = "application/json") -> Callable[[web.Request], Any]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text=body, content_type=kind)
+
+    return answer
+
+
+WRONG = '{"detail": [{"loc": ["query", "limit"], "msg": "too much", "type": "value_error"}]}'
+ANSWERS: dict[str, Callable[[web.Request], Any]] = {
+    **{f"{status}": _answer(status, '{"detail": "no"}') for status in (400, 401, 403, 404, 409, 415, 424)},
+    "422": _answer(422, WRONG),
+    "500 JSON": _answer(500, '{"detail": "sqlite3.OperationalError: database is locked"}'),
+    "500 text": _answer(500, "Internal Server Error", "text/plain"),
+    "503": _answer(503, "<html>Service Unavailable</html>", "text/html"),
+    "HTML": _answer(200, "<!doctype html><html><body>InvokeAI</body></html>", "text/html"),
+    "truncated JSON": _answer(200, '{"items": [{"image_name": "a'),
+    "cut off": _cut,
+    "dropped": _dropped,
+    "null": _answer(200, "null"),
+    "a number": _answer(200, "7"),
+    "an empty list": _answer(200, "[]"),
+    "an empty object": _answer(200, "{}"),
+    "a list of numbers": _answer(200, "[1, 2, 3]"),
+}
+ERRORS = [name for name in ANSWERS if name[0].isdigit()]
+
+# Methods that take an error for an answer: nobody is there, there is no such thing.
+TAKEN: dict[str, set[str]] = {
+    "client.health_check": set(ERRORS),
+    "board_repo.get_uncategorized_handle": set(ERRORS),  # asks nothing
+    "image_repo.get_images": {"404"},
+    "board_repo.delete_board": {"404"},
+    "board_repo.get_board_by_id": {"404"},
+    "board.remove_image": {"404"},
+    "board_repo.get_image_by_name": {"404"},
+    "board_repo.get_image_current_board_id": {"404"},
+    "dnn_model_repo.delete_model": {"404"},
+    "dnn_model_repo.get_install_job": {"404"},
+    "dnn_model_repo.get_model_by_key": {"404"},
+    "queue_repo.delete": {"404"},
+}
+
+
+class _Unknown(Exception):
+    """A parameter that this test has no value for."""
+
+
+def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
+    picture = folder / "picture.png"
+    values: dict[str, Any] = {
+        "access_token": "token",
+        "batch_ids": ["b1", "b2"],
+        "batch_id": "b1",
+        "board_id": "b",
+        "board_name": "Board",
+        "target_board_id": "c",
+        "changes": {"name": "other"},
+        "config": {"name": "x"},
+        "data": picture.read_bytes(),
+        "definition": workflows.add(),
+        "destination": "here",
+        "file_path": picture,
+        "filename": "picture.png",
+        "folder": folder / "out",
+        "id": 7,
+        "image": picture,
+        "image_data": picture.read_bytes(),
+        "image_name": "a.png",
+        "image_names": ["a.png", "b.png"],
+        "image_path": picture,
+        "images": ["a.png", "b.png"],
+        "item_id": 7,
+        "item_ids": [7, 8],
+        "job_id": "7",
+        "key": "k",
+        "keys": ["k", "l"],
+        "name": "Name",
+        "model_key": "k",
+        "endpoint": "/app/version",
+        "method": "GET",
+        "target_board_name": "Board",
+        "name_or_id": "w",
+        "names": ["a.png", "b.png"],
+        "path": folder / "file.png",
+        "paths": [picture],
+        "prompt": "a {red|green} house",
+        "query": "x",
+        "repo_id": "org/name",
+        "scan_path": "/models",
+        "source": "/models/x.safetensors",
+        "sources": [picture],
+        "target": folder / "file.png",
+        "token": "token",
+        "workflow": workflows.add(),
+        "workflow_id": "w",
+    }
+    if parameter.name not in values:
+        raise _Unknown(f"{owner}: give this test a value for {parameter.name!r}")
+    return values[parameter.name]
+
+
+def _methods(target: object) -> list[str]:
+    """Names of what is called to ask the server something."""
+    return [
+        name
+        for name, member in inspect.getmembers(type(target), inspect.isroutine)
+        if not name.startswith("_")
+        and (inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member))
+    ]
+
+
+def _targets(client: AsyncInvokeAIClient) -> dict[str, object]:
+    board = IvkBoard.from_api_response({"board_id": "b", "board_name": "Board"})
+    return {
+        "client": client,
+        "board_repo": client.board_repo,
+        "board": AsyncBoardHandle(client, board),
+        "dnn_model_repo": client.dnn_model_repo,
+        "image_repo": client.image_repo,
+        "image": client.image_repo.image("a.png"),
+        "queue_repo": client.queue_repo,
+        "workflow_repo": client.workflow_repo,
+    }
+
+
+NOT_ASKING = {("client", "close"), ("client", "disconnect_socketio"), ("dnn_model_repo", "wait_all")}
+CALLS = [
+    (target, name)
+    for target, one in _targets(AsyncInvokeAIClient.from_url("http://127.0.0.1:9")).items()
+    for name in _methods(one)
+    if (target, name) not in NOT_ASKING
+]
+
+
+def _call(target: object, where: str, name: str, folder: Path) -> Awaitable[Any]:
+    function = getattr(target, name)
+    positional: list[Any] = []
+    named: dict[str, Any] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.default is not parameter.empty:
+            continue
+        if parameter.kind is parameter.VAR_POSITIONAL or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        value = _value(f"{where}.{name}", parameter, folder)
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            named[parameter.name] = value
+        else:
+            positional.append(value)
+    made = function(*positional, **named)
+    if inspect.isasyncgen(made):
+        return _all_of(made)
+    return made
+
+
+async def _all_of(generator: AsyncIterator[Any]) -> list[Any]:
+    return [one async for one in generator]
+
+
+@asynccontextmanager
+async def answering() -> AsyncGenerator[tuple[AsyncInvokeAIClient, list[Any]]]:
+    """A client of a server whose answer to everything can be changed: the list's only element."""
+    current: list[Any] = [ANSWERS["404"]]
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await current[0](request)
+
+    application = web.Application()
+    application.router.add_route("*", "/{rest:.*}", handle)
+    runner = web.AppRunner(application, shutdown_timeout=1)
+    await runner.setup()
+    listener = socket.create_server(("127.0.0.1", 0))
+    await web.SockSite(runner, listener).start()
+    async with AsyncInvokeAIClient(
+        "127.0.0.1", listener.getsockname()[1], max_retries=0, timeout=5
+    ) as client:
+        try:
+            yield client, current
+        finally:
+            await runner.cleanup()
+
+
+@pytest.mark.parametrize(("where", "name"), CALLS, ids=[f"{where}.{name}" for where, name in CALLS])
+async def test_S35_only_our_errors(where: str, name: str, tmp_path: Path, picture: bytes) -> None:
+    (tmp_path / "picture.png").write_bytes(picture)
+    quiet: set[str] = set()
+    async with answering() as (client, current):
+        for kind, answer in ANSWERS.items():
+            current[0] = answer
+            target = _targets(client)[where]
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await _call(target, where, name, tmp_path)
+            except InvokeAIClientError as error:
+                assert str(error), kind
+                if isinstance(error, APIRequestError) and kind in ERRORS:
+                    assert error.status_code in (int(kind[:3]), None), kind
+            except TimeoutError:
+                pytest.fail(f"{kind}: no end after {PATIENCE} s")
+            except Exception as error:
+                raise AssertionError(f"{kind}: {type(error).__name__} came out") from error
+            else:
+                quiet.add(kind)
+    assert quiet & set(ERRORS) == TAKEN.get(f"{where}.{name}", set())
