@@ -23,6 +23,7 @@
     │   │   ├── ConnectionLostError     the request was sent; its answer never came
     │   │   └── NotInvokeAIError        something answers, but it is not InvokeAI
     │   └── RequestTimeoutError         one request took too long (also a TimeoutError)
+    ├── TransferError                   some of many files did not get through: .failed, .done
     ├── ModelInstallError               something about the installation of a model
     │   ├── ModelInstallStartError      it could not be started (also an APIRequestError)
     │   ├── ModelInstallJobFailed       it ended without a model: .info
@@ -33,6 +34,7 @@
     │   ├── RunTimeoutError             a wait ran out; the run goes on (also a TimeoutError)
     │   ├── RunNotFinishedError         results were asked for too early
     │   └── EnqueueError                the server took fewer runs than asked
+    ├── QuickTaskError                  a task of the quick client failed (also a ValueError)
     └── LocalServerError                a local InvokeAI could not be installed or started
         ├── InstallError, StartError
         └── PythonNotFoundError
@@ -201,6 +203,7 @@ class APIRequestError(InvokeAIClientError):
         method: The request's method.
         path: The request's path on the server.
         request_id: The id sent with the request as ``X-Request-ID``.
+        retry_after: The seconds after which the server wants to be asked again, where it said so.
     """
 
     code = "api"
@@ -221,6 +224,7 @@ class APIRequestError(InvokeAIClientError):
         self.method = method
         self.path = path
         self.request_id = request_id
+        self.retry_after: float | None = None
 
 
 class BadRequestError(APIRequestError):
@@ -277,6 +281,20 @@ class ConnectionLostError(ServerUnreachableError):
     code = "connection_lost"
 
 
+class EnqueueUnknownError(ConnectionLostError):
+    """The answer to an enqueue request was lost, and the server could not be asked about it either.
+
+    Whether it has the batch is not known. ``client.queue_repo.batch_status(error.batch_id)`` tells, once the server
+    answers again: a ``total`` of 0 means that nothing was enqueued.
+
+    Attributes:
+        batch_id: The batch that was to be enqueued.
+    """
+
+    code = "enqueue_unknown"
+    batch_id: str = ""
+
+
 class NotInvokeAIError(ServerUnreachableError):
     """Something answers at the address, but it does not speak InvokeAI's API."""
 
@@ -297,6 +315,31 @@ API_ERRORS: Mapping[int, type[APIRequestError]] = {
     409: ConflictError,
     422: UnprocessableError,
 }
+
+
+# --------------------------------------------------------------------------- many files
+
+
+class TransferError(InvokeAIClientError):
+    """Some of many files could not be fetched or brought; the others were.
+
+    Attributes:
+        failed: The error of each that failed, by its name.
+        done: What became of each of the others: the file's path, or the image's record.
+    """
+
+    code = "transfer"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        failed: Mapping[str, InvokeAIClientError] | None = None,
+        done: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.failed = dict(failed or {})
+        self.done = dict(done or {})
 
 
 # --------------------------------------------------------------------------- installing models
@@ -423,6 +466,12 @@ class EnqueueError(RunError):
     """The server took fewer runs than asked, most often because its queue is full."""
 
     code = "enqueue"
+
+
+class QuickTaskError(InvokeAIClientError, ValueError):
+    """A task of the quick client failed; ``__cause__`` is the error that tells why."""
+
+    code = "quick_task"
 
 
 # --------------------------------------------------------------------------- the local server

@@ -6,12 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from on_server import async_client, client, held_queue, long_run, picture, uploaded
+from on_server import async_client, client, either, held_queue, long_run, nothing_left, picture, uploaded
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.transport.http import Upload
 
-__all__ = ["async_client", "client", "held_queue", "long_run", "picture", "uploaded"]
+__all__ = [
+    "async_client",
+    "client",
+    "either",
+    "held_queue",
+    "long_run",
+    "nothing_left",
+    "picture",
+    "uploaded",
+]
 
 
 @pytest.fixture

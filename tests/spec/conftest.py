@@ -6,11 +6,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from on_server import async_client, client, held_queue, long_run, picture, uploaded
+from on_server import async_client, client, either, held_queue, long_run, nothing_left, picture, uploaded
 
 from invokeai_py_client import InvokeAIClient
 
-__all__ = ["async_client", "client", "held_queue", "long_run", "picture", "uploaded"]
+__all__ = [
+    "async_client",
+    "client",
+    "either",
+    "held_queue",
+    "long_run",
+    "nothing_left",
+    "picture",
+    "uploaded",
+]
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 import pytest_asyncio
 import workflows
+from both import Awaited
 from PIL import Image as Pillow
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient, Run
@@ -77,3 +78,32 @@ def uploaded(client: InvokeAIClient, picture: bytes) -> Iterator[str]:
     name = client.image_repo.upload(picture, filename="picture.png").image_name
     yield name
     client.image_repo.delete(name)
+
+
+@pytest.fixture
+def nothing_left(server: RealServer) -> Iterator[None]:
+    """Boards and images that a test makes are gone after it."""
+    with InvokeAIClient.from_url(server.url) as client:
+
+        def there() -> tuple[set[str], set[str]]:
+            images = client.image_repo.list_images(is_intermediate=None)
+            boards = client.board_repo.list_boards(include_archived=True)
+            return {image.image_name for image in images}, {board.board_id for board in boards}
+
+        images, boards = there()
+        yield
+        now_images, now_boards = there()
+        client.image_repo.delete(sorted(now_images - images))
+        for board_id in now_boards - boards:
+            client.board_repo.delete_board(board_id)
+
+
+@pytest_asyncio.fixture(params=["asynchronous", "synchronous"])
+async def either(server: RealServer, request: pytest.FixtureRequest) -> AsyncIterator[AsyncInvokeAIClient]:
+    """Both clients in turn, as an asynchronous one."""
+    if request.param == "asynchronous":
+        async with AsyncInvokeAIClient.from_url(server.url) as client:
+            yield client
+    else:
+        with InvokeAIClient.from_url(server.url) as client:
+            yield cast("AsyncInvokeAIClient", Awaited(client))

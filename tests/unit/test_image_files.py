@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
-from invokeai_py_client.image.files import AtomicFile, safe_name, target_path, write_atomically
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.image.files import (
+    AtomicFile,
+    has_end,
+    is_whole,
+    safe_name,
+    target_path,
+    write_atomically,
+)
 
 
 def test_a_path_is_a_file_unless_it_is_a_folder(tmp_path: Path) -> None:
@@ -66,7 +78,7 @@ def test_a_file_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "x.png"
     target.mkdir()  # it cannot be replaced by a file
-    with pytest.raises(OSError):
+    with pytest.raises(UsageError, match=r"x\.png' cannot be written: Is a directory"):
         write_atomically(target, b"new")
     assert list(tmp_path.iterdir()) == [target]
 
@@ -86,3 +98,59 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
     two.keep()
     assert target.read_bytes() == b"two"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def whole_png() -> bytes:
+    buffer = io.BytesIO()
+    Pillow.new("RGB", (5, 5), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def whole_webp() -> bytes:
+    buffer = io.BytesIO()
+    Pillow.effect_noise((33, 21), 50).save(buffer, "WEBP")
+    return buffer.getvalue()
+
+
+def whole_zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.png", whole_png())
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("make", [whole_png, whole_webp, whole_zip])
+def test_a_file_without_its_end_is_told_from_a_whole_one(tmp_path: Path, make: Callable[[], bytes]) -> None:
+    data, path = make(), tmp_path / "file"
+    path.write_bytes(data)
+    assert is_whole(path)
+    for size in (len(data) - 1, len(data) // 2, 30):
+        path.write_bytes(data[:size])
+        assert not is_whole(path), size
+    for size in (12, 1, 0):
+        path.write_bytes(data[:size])
+        assert not is_whole(path), size
+
+
+def test_what_is_no_picture_is_not_judged(tmp_path: Path) -> None:
+    assert has_end(b"the whole", b"the whole", 9) is None
+    (tmp_path / "text").write_text("x" * 100)
+    assert not is_whole(tmp_path / "text")
+    assert not is_whole(tmp_path / "missing")
+    assert not is_whole(tmp_path)
+
+
+def test_a_file_knows_its_ends_however_it_comes(tmp_path: Path) -> None:
+    data = whole_png()
+    for size in (1, 7, 22, 23, len(data)):
+        file = AtomicFile(tmp_path / "x.png")
+        for start in range(0, len(data), size):
+            file.write(data[start : start + size])
+        assert (file.head, file.tail, file.size) == (data[:22], data[-22:], len(data))
+        file.discard()
+
+
+def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError, match=r"x\.png' cannot be written"):
+        AtomicFile(tmp_path / "file" / "x.png")

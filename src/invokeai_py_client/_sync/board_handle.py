@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._sync.face import Face
 from invokeai_py_client.board.handle import AsyncBoardHandle
@@ -59,9 +59,9 @@ class BoardHandle(Face[AsyncBoardHandle]):
 
     def upload_image(
         self,
-        image_path: str | os.PathLike[str],
-        image_category: ImageCategory | str = ImageCategory.USER,
+        file_path: str | os.PathLike[str],
         is_intermediate: bool = False,
+        image_category: ImageCategory | str = ImageCategory.USER,
     ) -> IvkImage:
         """Bring an image file to this board.
 
@@ -69,30 +69,30 @@ class BoardHandle(Face[AsyncBoardHandle]):
             InputValueError: There is no such file.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        return self._call(self._impl.upload_image(image_path, image_category, is_intermediate))
+        return self._call(self._impl.upload_image(file_path, is_intermediate, image_category))
 
     def upload_image_data(
         self,
         image_data: ImageSource,
-        filename: str = "image.png",
-        image_category: ImageCategory | str = ImageCategory.USER,
+        filename: str | None = "image.png",
         is_intermediate: bool = False,
+        image_category: ImageCategory | str = ImageCategory.USER,
     ) -> IvkImage:
         """Bring an image to this board: the bytes of an image file, or a Pillow image.
 
         Args:
             image_data: The image.
             filename: What to call the file; the server does not keep it.
-            image_category: What it is for.
             is_intermediate: Whether the gallery is not to show it.
+            image_category: What it is for.
 
         Raises:
             InputValueError: What is given is no image.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        return self._call(self._impl.upload_image_data(image_data, filename, image_category, is_intermediate))
+        return self._call(self._impl.upload_image_data(image_data, filename, is_intermediate, image_category))
 
-    def download_image(self, image_name: str, full_resolution: bool = True) -> bytes:
+    def download_image(self, image_name: str | IvkImage, full_resolution: bool = True) -> bytes:
         """An image's file as the server keeps it, or its thumbnail (a WEBP of at most 256 pixels a side).
 
         Raises:
@@ -100,7 +100,9 @@ class BoardHandle(Face[AsyncBoardHandle]):
         """
         return self._call(self._impl.download_image(image_name, full_resolution))
 
-    def save_image(self, image_name: str, path: str | os.PathLike[str], full_resolution: bool = True) -> Path:
+    def save_image(
+        self, image_name: str | IvkImage, path: str | os.PathLike[str], full_resolution: bool = True
+    ) -> Path:
         """Write an image to a file, or into a folder. The file appears whole or not at all.
 
         Returns:
@@ -121,6 +123,7 @@ class BoardHandle(Face[AsyncBoardHandle]):
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
+        order_by: Literal["created_at"] = "created_at",
     ) -> list[IvkImage]:
         """The records of the board's images, newest first. One request for every 1,000.
 
@@ -132,6 +135,7 @@ class BoardHandle(Face[AsyncBoardHandle]):
             limit: How many at most; all by default.
             order_dir: ``"DESC"`` for the newest first, ``"ASC"`` for the oldest.
             starred_first: Whether starred ones come before all others.
+            order_by: Servers sort by nothing else; kept for older callers.
         """
         return self._call(
             self._impl.list_images(
@@ -142,6 +146,7 @@ class BoardHandle(Face[AsyncBoardHandle]):
                 limit=limit,
                 order_dir=order_dir,
                 starred_first=starred_first,
+                order_by=order_by,
             )
         )
 
@@ -162,7 +167,7 @@ class BoardHandle(Face[AsyncBoardHandle]):
         """How many images :meth:`list_images` would list: of all categories, by-products left out."""
         return self._call(self._impl.get_image_count())
 
-    def move_image_to(self, image_name: str, target_board_id: str) -> bool:
+    def move_image_to(self, image_name: str | IvkImage, target_board_id: str) -> bool:
         """Put an image on another board; ``"none"`` takes it off its board.
 
         Returns:
@@ -173,7 +178,7 @@ class BoardHandle(Face[AsyncBoardHandle]):
         """
         return self._call(self._impl.move_image_to(image_name, target_board_id))
 
-    def add_image(self, image_name: str) -> bool:
+    def add_image(self, image_name: str | IvkImage) -> bool:
         """Put an image on this board, wherever it was.
 
         Returns:
@@ -181,7 +186,7 @@ class BoardHandle(Face[AsyncBoardHandle]):
         """
         return self._call(self._impl.add_image(image_name))
 
-    def remove_image(self, image_name: str) -> bool:
+    def remove_image(self, image_name: str | IvkImage) -> bool:
         """Take an image off this board; it is on no board afterwards.
 
         Returns:
@@ -192,7 +197,7 @@ class BoardHandle(Face[AsyncBoardHandle]):
         """
         return self._call(self._impl.remove_image(image_name))
 
-    def delete_image(self, image_name: str) -> bool:
+    def delete_image(self, image_name: str | IvkImage) -> bool:
         """Delete an image from the server for good.
 
         Returns:
@@ -200,7 +205,7 @@ class BoardHandle(Face[AsyncBoardHandle]):
         """
         return self._call(self._impl.delete_image(image_name))
 
-    def star_image(self, image_name: str) -> bool:
+    def star_image(self, image_name: str | IvkImage) -> bool:
         """Star an image.
 
         Returns:
@@ -208,10 +213,14 @@ class BoardHandle(Face[AsyncBoardHandle]):
         """
         return self._call(self._impl.star_image(image_name))
 
-    def unstar_image(self, image_name: str) -> bool:
+    def unstar_image(self, image_name: str | IvkImage) -> bool:
         """Take the star from an image.
 
         Returns:
             Whether the server did; False where it has no such image.
         """
         return self._call(self._impl.unstar_image(image_name))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The board's record as plain JSON data."""
+        return self._impl.to_dict()

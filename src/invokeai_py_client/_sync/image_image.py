@@ -77,8 +77,22 @@ class Image(Face[AsyncImage]):
         return self._call(self._impl.metadata())
 
     def workflow(self) -> dict[str, Any] | None:
-        """The workflow that made it, with the values used, if it carries one."""
+        """The workflow that made it, with the values used, if it carries one.
+
+        Raises:
+            NotFoundError: The server has no such image.
+            WorkflowFormatError: It carries something else.
+        """
         return self._call(self._impl.workflow())
+
+    def graph(self) -> dict[str, Any] | None:
+        """The graph that made it, as it was executed, if it carries one.
+
+        Raises:
+            NotFoundError: The server has no such image.
+            WorkflowFormatError: It carries something else.
+        """
+        return self._call(self._impl.graph())
 
     def _repr_png_(self) -> bytes | None:
         return self._impl._repr_png_()

@@ -6,15 +6,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from invokeai_py_client._sync.face import Face
+from invokeai_py_client._sync.face import Face, unwrap, wrap
 from invokeai_py_client.queue.repository import AsyncQueueRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
-    from invokeai_py_client.models import BatchStatus, IvkJob, ProcessorStatus, QueueStatus
+    from invokeai_py_client._sync.client import InvokeAIClient
+    from invokeai_py_client._sync.queue_handle import QueueHandle
+    from invokeai_py_client.models import (
+        BatchStatus,
+        DestinationStatus,
+        IvkJob,
+        JobStatus,
+        ProcessorStatus,
+        QueueStatus,
+    )
 
 
 class QueueRepository(Face[AsyncQueueRepository]):
@@ -25,6 +34,19 @@ class QueueRepository(Face[AsyncQueueRepository]):
         print(status.pending, "to do,", status.in_progress, "at work")
     """
 
+    @classmethod
+    def from_client(cls, client: InvokeAIClient) -> Self:
+        """The queues of a client; ``client.queue_repo`` is the same."""
+        return cls._of(AsyncQueueRepository.from_client(unwrap(client)))
+
+    def get_queue(self, queue_id: str = "default") -> QueueHandle:
+        """One queue to work with; the server is not asked for it."""
+        return wrap(self._impl.get_queue(queue_id))
+
+    def list_queues(self) -> list[str]:
+        """The ids of the queues that people see: servers up to 6.14 tell of no other than ``default``."""
+        return self._impl.list_queues()
+
     def status(self, *, queue_id: str = "default") -> QueueStatus:
         """How many items are in each state, and whether the processor takes items."""
         return self._call(self._impl.status(queue_id=queue_id))
@@ -32,6 +54,27 @@ class QueueRepository(Face[AsyncQueueRepository]):
     def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
         """How many items of a batch are in each state: 0 in all for a batch that the queue does not know."""
         return self._call(self._impl.batch_status(batch_id, queue_id=queue_id))
+
+    def destination_status(self, destination: str, *, queue_id: str = "default") -> DestinationStatus:
+        """How many items of a destination are in each state: 0 in all for one that the queue does not know."""
+        return self._call(self._impl.destination_status(destination, queue_id=queue_id))
+
+    def wait_until_idle(self, timeout: float | None = None, *, queue_id: str = "default") -> QueueStatus:
+        """Wait until every item of the queue has ended, whoever sent it.
+
+        While the processor is paused, pending items stay: then this waits until somebody resumes it.
+
+        Args:
+            timeout: Seconds to wait at most.
+            queue_id: The queue.
+
+        Returns:
+            How the queue stands then.
+
+        Raises:
+            RunTimeoutError: It was not idle in time; the message says what is left, and nothing is canceled.
+        """
+        return self._call(self._impl.wait_until_idle(timeout, queue_id=queue_id))
 
     def item(self, item_id: int, *, queue_id: str = "default") -> IvkJob:
         """One item, with its outputs once it has ended.
@@ -42,17 +85,39 @@ class QueueRepository(Face[AsyncQueueRepository]):
         return self._call(self._impl.item(item_id, queue_id=queue_id))
 
     def items(
-        self, item_ids: Iterable[int] | None = None, *, outputs: bool = False, queue_id: str = "default"
+        self,
+        item_ids: Iterable[int] | None = None,
+        *,
+        status: JobStatus | str | Collection[JobStatus | str] | None = None,
+        batch_id: str | None = None,
+        destination: str | None = None,
+        outputs: bool = False,
+        queue_id: str = "default",
     ) -> list[IvkJob]:
         """Items of the queue, in the order of their ids.
 
         Args:
             item_ids: Which; all by default. Those that the queue does not have are left out.
+            status: Only those in this state, or in one of these.
+            batch_id: Only those of this batch.
+            destination: Only those of this destination.
             outputs: Whether to fetch their outputs too, which comes with their whole graphs: with many items
                 that is much to fetch.
             queue_id: The queue.
+
+        Raises:
+            UsageError: There is no such state.
         """
-        return self._call(self._impl.items(item_ids, outputs=outputs, queue_id=queue_id))
+        return self._call(
+            self._impl.items(
+                item_ids,
+                status=status,
+                batch_id=batch_id,
+                destination=destination,
+                outputs=outputs,
+                queue_id=queue_id,
+            )
+        )
 
     def item_ids(self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default") -> list[int]:
         """The ids of all items, the oldest first; with ``"DESC"`` the newest."""
@@ -76,6 +141,14 @@ class QueueRepository(Face[AsyncQueueRepository]):
             NotFoundError: The queue has no such item.
         """
         return self._call(self._impl.cancel(item_id, queue_id=queue_id))
+
+    def cancel_current(self, *, queue_id: str = "default") -> IvkJob | None:
+        """Cancel the item at work.
+
+        Returns:
+            The item as it is now; None where none was at work.
+        """
+        return self._call(self._impl.cancel_current(queue_id=queue_id))
 
     def cancel_batches(self, batch_ids: str | Iterable[str], *, queue_id: str = "default") -> int:
         """Cancel all items of some batches that have not ended.
@@ -117,6 +190,25 @@ class QueueRepository(Face[AsyncQueueRepository]):
             Whether there was such an item.
         """
         return self._call(self._impl.delete(item_id, queue_id=queue_id))
+
+    def delete_destination(self, destination: str, *, queue_id: str = "default") -> int:
+        """Remove all items of a destination, canceling what is at work. InvokeAI 6.0+.
+
+        Returns:
+            How many they were.
+
+        Raises:
+            UsageError: The destination has a slash: then the server cannot be told its name.
+        """
+        return self._call(self._impl.delete_destination(destination, queue_id=queue_id))
+
+    def delete_all_except_current(self, *, queue_id: str = "default") -> int:
+        """Remove all items that have not begun. InvokeAI 6.0+.
+
+        Returns:
+            How many they were.
+        """
+        return self._call(self._impl.delete_all_except_current(queue_id=queue_id))
 
     def prune(self, *, queue_id: str = "default") -> int:
         """Remove all items that have ended.

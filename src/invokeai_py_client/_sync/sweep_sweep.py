@@ -77,6 +77,7 @@ class Sweep(ManyRuns):
 
         Raises:
             UsageError: The template names something that there is not.
+            TransferError: Some images could not be fetched; the others are there.
         """
         return self._call(self._impl.save(template))
 

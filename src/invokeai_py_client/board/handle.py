@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import NotFoundError, UsageError
-from invokeai_py_client.image.answers import category_words, changed_names
+from invokeai_py_client.image.answers import category_words
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkBoard, IvkImage
 from invokeai_py_client.routes import path_part
+from invokeai_py_client.transport.shapes import ListOf
 
 if TYPE_CHECKING:
     import os
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.image.upload import ImageSource
-
-_BOARD_IMAGES = "/api/v1/board_images"
 
 
 class AsyncBoardHandle(AsyncObject):
@@ -70,9 +69,9 @@ class AsyncBoardHandle(AsyncObject):
 
     async def upload_image(
         self,
-        image_path: str | os.PathLike[str],
-        image_category: ImageCategory | str = ImageCategory.USER,
+        file_path: str | os.PathLike[str],
         is_intermediate: bool = False,
+        image_category: ImageCategory | str = ImageCategory.USER,
     ) -> IvkImage:
         """Bring an image file to this board.
 
@@ -80,22 +79,22 @@ class AsyncBoardHandle(AsyncObject):
             InputValueError: There is no such file.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        return await self._upload(image_path, None, image_category, is_intermediate)
+        return await self._upload(file_path, None, image_category, is_intermediate)
 
     async def upload_image_data(
         self,
         image_data: ImageSource,
-        filename: str = "image.png",
-        image_category: ImageCategory | str = ImageCategory.USER,
+        filename: str | None = "image.png",
         is_intermediate: bool = False,
+        image_category: ImageCategory | str = ImageCategory.USER,
     ) -> IvkImage:
         """Bring an image to this board: the bytes of an image file, or a Pillow image.
 
         Args:
             image_data: The image.
             filename: What to call the file; the server does not keep it.
-            image_category: What it is for.
             is_intermediate: Whether the gallery is not to show it.
+            image_category: What it is for.
 
         Raises:
             InputValueError: What is given is no image.
@@ -103,16 +102,16 @@ class AsyncBoardHandle(AsyncObject):
         """
         return await self._upload(image_data, filename, image_category, is_intermediate)
 
-    async def download_image(self, image_name: str, full_resolution: bool = True) -> bytes:
+    async def download_image(self, image_name: str | IvkImage, full_resolution: bool = True) -> bytes:
         """An image's file as the server keeps it, or its thumbnail (a WEBP of at most 256 pixels a side).
 
         Raises:
             NotFoundError: The server has no such image.
         """
-        return await self._client.image_repo.download(image_name, full_resolution=full_resolution)
+        return await self._client.image_repo.download(str(image_name), full_resolution=full_resolution)
 
     async def save_image(
-        self, image_name: str, path: str | os.PathLike[str], full_resolution: bool = True
+        self, image_name: str | IvkImage, path: str | os.PathLike[str], full_resolution: bool = True
     ) -> Path:
         """Write an image to a file, or into a folder. The file appears whole or not at all.
 
@@ -122,7 +121,9 @@ class AsyncBoardHandle(AsyncObject):
         Raises:
             NotFoundError: The server has no such image.
         """
-        return await self._client.image_repo.download_to(image_name, path, full_resolution=full_resolution)
+        return await self._client.image_repo.download_to(
+            str(image_name), path, full_resolution=full_resolution
+        )
 
     # ------------------------------------------------------------------ what is on it
 
@@ -136,6 +137,7 @@ class AsyncBoardHandle(AsyncObject):
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
+        order_by: Literal["created_at"] = "created_at",
     ) -> list[IvkImage]:
         """The records of the board's images, newest first. One request for every 1,000.
 
@@ -147,7 +149,9 @@ class AsyncBoardHandle(AsyncObject):
             limit: How many at most; all by default.
             order_dir: ``"DESC"`` for the newest first, ``"ASC"`` for the oldest.
             starred_first: Whether starred ones come before all others.
+            order_by: Servers sort by nothing else; kept for older callers.
         """
+        del order_by
         return await self._client.image_repo.list_images(
             board_id=self.board_id,
             categories=categories,
@@ -172,7 +176,7 @@ class AsyncBoardHandle(AsyncObject):
         """
         params = {"categories": category_words(categories), "is_intermediate": is_intermediate}
         path = f"/api/v1/boards/{path_part(self.board_id, 'a board')}/image_names"
-        return [str(name) for name in await self._json("GET", path, params=params)]
+        return await self._json("GET", path, params=params, gives=ListOf(str))
 
     async def get_image_count(self) -> int:
         """How many images :meth:`list_images` would list: of all categories, by-products left out."""
@@ -180,7 +184,7 @@ class AsyncBoardHandle(AsyncObject):
 
     # ------------------------------------------------------------------ changing
 
-    async def move_image_to(self, image_name: str, target_board_id: str) -> bool:
+    async def move_image_to(self, image_name: str | IvkImage, target_board_id: str) -> bool:
         """Put an image on another board; ``"none"`` takes it off its board.
 
         Returns:
@@ -190,18 +194,9 @@ class AsyncBoardHandle(AsyncObject):
             NotFoundError: The server has no such board.
         """
         path_part(image_name, "an image")
-        if target_board_id == UNCATEGORIZED:
-            return await self._take_off(image_name)
-        path_part(target_board_id, "a board")
-        answer = await self._json(
-            "POST",
-            f"{_BOARD_IMAGES}/batch",
-            json={"board_id": target_board_id, "image_names": [image_name]},
-            repeatable=True,
-        )
-        return image_name in changed_names(answer, "added")
+        return image_name in await self._client.image_repo.move(str(image_name), target_board_id)
 
-    async def add_image(self, image_name: str) -> bool:
+    async def add_image(self, image_name: str | IvkImage) -> bool:
         """Put an image on this board, wherever it was.
 
         Returns:
@@ -209,7 +204,7 @@ class AsyncBoardHandle(AsyncObject):
         """
         return await self.move_image_to(image_name, self.board_id)
 
-    async def remove_image(self, image_name: str) -> bool:
+    async def remove_image(self, image_name: str | IvkImage) -> bool:
         """Take an image off this board; it is on no board afterwards.
 
         Returns:
@@ -221,34 +216,34 @@ class AsyncBoardHandle(AsyncObject):
         if self.is_uncategorized:
             raise UsageError("An image that is on no board cannot be taken off one.")
         try:
-            image = await self._client.image_repo.get_image(image_name)
+            image = await self._client.image_repo.get_image(str(image_name))
         except NotFoundError:
             return False
-        return image.board_id == self.board_id and await self._take_off(image_name)
+        return image.board_id == self.board_id and await self.move_image_to(image_name, UNCATEGORIZED)
 
-    async def delete_image(self, image_name: str) -> bool:
+    async def delete_image(self, image_name: str | IvkImage) -> bool:
         """Delete an image from the server for good.
 
         Returns:
             Whether the server deleted it; False where it has no such image.
         """
-        return image_name in await self._client.image_repo.delete(image_name)
+        return image_name in await self._client.image_repo.delete(str(image_name))
 
-    async def star_image(self, image_name: str) -> bool:
+    async def star_image(self, image_name: str | IvkImage) -> bool:
         """Star an image.
 
         Returns:
             Whether the server did; False where it has no such image.
         """
-        return image_name in await self._client.image_repo.star(image_name)
+        return image_name in await self._client.image_repo.star(str(image_name))
 
-    async def unstar_image(self, image_name: str) -> bool:
+    async def unstar_image(self, image_name: str | IvkImage) -> bool:
         """Take the star from an image.
 
         Returns:
             Whether the server did; False where it has no such image.
         """
-        return image_name in await self._client.image_repo.unstar(image_name)
+        return image_name in await self._client.image_repo.unstar(str(image_name))
 
     # ------------------------------------------------------------------ inside
 
@@ -263,14 +258,12 @@ class AsyncBoardHandle(AsyncObject):
             filename=filename,
         )
 
-    async def _take_off(self, image_name: str) -> bool:
-        answer = await self._json(
-            "POST", f"{_BOARD_IMAGES}/batch/delete", json={"image_names": [image_name]}, repeatable=True
-        )
-        return image_name in changed_names(answer, "removed")
-
     async def _json(self, method: str, path: str, **options: Any) -> Any:
         return await self._client._http.json(method, path, **options)  # pyright: ignore[reportPrivateUsage]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The board's record as plain JSON data."""
+        return self._board.to_dict()
 
     def __repr__(self) -> str:
         return f"<AsyncBoardHandle {self.board_name!r} ({self.board_id})>"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from invokeai_py_client.errors import NotInvokeAIError, UsageError
 from invokeai_py_client.models import ImageCategory, IvkImage
 from invokeai_py_client.models.base import as_mapping
+
+ImageNames: TypeAlias = str | IvkImage | Iterable[str | IvkImage]
+"""Images of a server: one or several, by their names or records."""
 
 MOST_NAMES = 1000
 """How many names the server takes in one request, and how many records it gives."""
@@ -70,6 +73,21 @@ def category_word(category: ImageCategory | str) -> str:
     return known.value
 
 
-def name_list(image_names: str | Iterable[str]) -> list[str]:
-    """One name or several as a list, each once."""
-    return [image_names] if isinstance(image_names, str) else list(dict.fromkeys(image_names))
+def name_list(images: ImageNames) -> list[str]:
+    """The names of one image or several as a list, each once.
+
+    Raises:
+        UsageError: Something else than names and records.
+    """
+    several = [images] if isinstance(images, str | IvkImage) else images
+    return list(dict.fromkeys(_name(image) for image in several))
+
+
+def _name(image: str | IvkImage) -> str:
+    if isinstance(image, IvkImage):
+        return image.image_name
+    if not isinstance(image, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(
+            f"An image should be given by its name or its record, not as {type(image).__name__}."
+        )
+    return image

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.errors import APIRequestError, WorkflowFormatError
 
 if TYPE_CHECKING:
     import os
@@ -78,21 +79,51 @@ class AsyncImage(AsyncObject):
         """The image as a Pillow image. Needs the extra ``invokeai-py-client[image]``."""
         from io import BytesIO
 
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
 
-        image = Image.open(BytesIO(await self.bytes()))
-        image.load()
+        try:
+            image = Image.open(BytesIO(await self.bytes()))
+            image.load()
+        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            raise APIRequestError(
+                None, None, f"Pillow cannot read the image {self.name}: {error}."
+            ) from error
         return image
 
     async def metadata(self) -> dict[str, Any] | None:
         """The generation metadata that the workflow wrote into it, if any."""
-        return await self._client._http.json("GET", self._path("metadata"))  # pyright: ignore[reportPrivateUsage]
+        return await self._client._http.json("GET", self._path("metadata"), gives=dict | None)  # pyright: ignore[reportPrivateUsage]
 
     async def workflow(self) -> dict[str, Any] | None:
-        """The workflow that made it, with the values used, if it carries one."""
-        answer: dict[str, Any] | None = await self._client._http.json("GET", self._path("workflow"))  # pyright: ignore[reportPrivateUsage]
-        text = (answer or {}).get("workflow")
-        return json.loads(text) if text else None
+        """The workflow that made it, with the values used, if it carries one.
+
+        Raises:
+            NotFoundError: The server has no such image.
+            WorkflowFormatError: It carries something else.
+        """
+        return await self._embedded("workflow")
+
+    async def graph(self) -> dict[str, Any] | None:
+        """The graph that made it, as it was executed, if it carries one.
+
+        Raises:
+            NotFoundError: The server has no such image.
+            WorkflowFormatError: It carries something else.
+        """
+        return await self._embedded("graph")
+
+    async def _embedded(self, what: str) -> dict[str, Any] | None:
+        answer = await self._client._http.json("GET", self._path("workflow"), gives={what: str | None})  # pyright: ignore[reportPrivateUsage]
+        text: str | None = answer.get(what)
+        if not text:
+            return None
+        try:
+            found: Any = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise WorkflowFormatError(f"The {what} in the image {self.name} is no JSON: {error}.") from None
+        if not isinstance(found, dict):
+            raise WorkflowFormatError(f"The {what} in the image {self.name} is no JSON object.")
+        return cast("dict[str, Any]", found)
 
     def _path(self, what: str) -> str:
         from urllib.parse import quote

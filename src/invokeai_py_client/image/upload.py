@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import mimetypes
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.transport.http import Upload
 
 if TYPE_CHECKING:
@@ -56,6 +56,49 @@ def make_upload(
         width, height = resize_to
         fields["resize_to"] = json.dumps({"width": width, "height": height})
     return Upload(data, Path(name).name or "image.png", content_type(data, name), fields)
+
+
+def named_sources(
+    sources: str | os.PathLike[str] | Iterable[ImageSource],
+) -> list[tuple[str, ImageSource]]:
+    """Images to bring to a server, each with what to call it in messages: its path, or its number. Looks at the disk.
+
+    Raises:
+        UsageError: There are none.
+        InputValueError: Files are missing: all of them are named.
+    """
+    from invokeai_py_client.image.local import pictures_at
+
+    if isinstance(sources, str | os.PathLike):
+        place = Path(os.fspath(sources)).expanduser()
+        several: list[Any] = [*(pictures_at(place) or [place])]
+    elif isinstance(sources, bytes | bytearray | memoryview) or not hasattr(sources, "__iter__"):
+        several = [sources]  # one image, whatever the annotation says
+    else:
+        several = list(sources)
+    if not several:
+        raise UsageError("upload_images: there are no images to bring.")
+    missing = [path for source in several if (path := _path(source)) is not None and not Path(path).is_file()]
+    if missing:
+        raise InputValueError(
+            f"There is no image file {', '.join(map(repr, missing[:10]))}; nothing was sent."
+        )
+    named: dict[str, ImageSource] = {}
+    for index, source in enumerate(several):
+        name = _path(source) or f"image {index}"
+        count = 1
+        label = name
+        while label in named:
+            count += 1
+            label = f"{name} ({count})"
+        named[label] = source
+    return list(named.items())
+
+
+def _path(source: Any) -> str | None:
+    if not isinstance(source, str | os.PathLike):
+        return None
+    return str(Path(cast("str | os.PathLike[str]", source)).expanduser())
 
 
 def content_type(data: bytes, filename: str) -> str:

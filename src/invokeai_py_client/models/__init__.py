@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from invokeai_py_client.models.base import IvkModel
     from invokeai_py_client.models.board import UNCATEGORIZED, IvkBoard
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats
+    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -26,13 +26,20 @@ if TYPE_CHECKING:
     from invokeai_py_client.models.image import IvkImage
     from invokeai_py_client.models.install import ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
-    from invokeai_py_client.models.queue import BatchStatus, EnqueueResult, ProcessorStatus, QueueStatus
+    from invokeai_py_client.models.queue import (
+        BatchStatus,
+        DestinationStatus,
+        EnqueueResult,
+        ProcessorStatus,
+        QueueStatus,
+    )
 
 __all__ = [
     "UNCATEGORIZED",
     "BaseModelEnum",
     "BatchStatus",
     "BoardVisibility",
+    "DestinationStatus",
     "EnqueueResult",
     "FoundModel",
     "ImageCategory",
@@ -53,6 +60,7 @@ __all__ = [
     "ProcessorStatus",
     "QueueStatus",
     "SessionEvent",
+    "StarterModel",
 ]
 
 _MODULES = {
@@ -62,12 +70,14 @@ _MODULES = {
     "FoundModel": "dnn_model",
     "IvkDnnModel": "dnn_model",
     "ModelCacheStats": "dnn_model",
+    "StarterModel": "dnn_model",
     "InvocationEvent": "events",
     "SessionEvent": "events",
     "IvkImage": "image",
     "ModelInstJobInfo": "install",
     "IvkJob": "job",
     "BatchStatus": "queue",
+    "DestinationStatus": "queue",
     "EnqueueResult": "queue",
     "ProcessorStatus": "queue",
     "QueueStatus": "queue",

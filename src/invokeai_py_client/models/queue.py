@@ -56,6 +56,18 @@ class QueueStatus(_Counts):
     is_started: bool = False
     is_processing: bool = False
 
+    # The server tells it in two parts, which older callers expect; here both are one.
+
+    @property
+    def queue(self) -> QueueStatus:
+        """This record: where the server puts the counts."""
+        return self
+
+    @property
+    def processor(self) -> QueueStatus:
+        """This record: where the server puts the state of the processor."""
+        return self
+
     @classmethod
     def _shape(cls, data: dict[str, Any]) -> dict[str, Any]:
         # {"queue": {...}, "processor": {...}} becomes one level.
@@ -75,6 +87,24 @@ class ProcessorStatus(IvkModel):
     is_processing: bool = False
 
 
+class CancelAllExceptCurrentResult(IvkModel):
+    """How many items were canceled."""
+
+    canceled: int = 0
+
+
+class ClearResult(IvkModel):
+    """How many items were removed with what was at work."""
+
+    deleted: int = 0
+
+
+class PruneResult(IvkModel):
+    """How many items that had ended were removed."""
+
+    deleted: int = 0
+
+
 class BatchStatus(_Counts):
     """How the items of one batch stand.
 
@@ -84,6 +114,12 @@ class BatchStatus(_Counts):
     batch_id: str
     origin: str | None = None
     destination: str | None = None
+
+
+class DestinationStatus(_Counts):
+    """How the items of one destination stand."""
+
+    destination: str
 
 
 class EnqueueResult(IvkModel):

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.errors import APIRequestError, NotFoundError, NotInvokeAIError
-from invokeai_py_client.models import BatchStatus, IvkJob, ProcessorStatus, QueueStatus
+from invokeai_py_client.errors import APIRequestError, NotFoundError, NotInvokeAIError, UsageError
+from invokeai_py_client.models import (
+    BatchStatus,
+    DestinationStatus,
+    IvkJob,
+    JobStatus,
+    ProcessorStatus,
+    QueueStatus,
+)
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.routes import path_part, portions
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.queue.handle import AsyncQueueHandle
 
 # Full items carry their graphs: a thousand of them can be hundreds of megabytes.
 _FULL_ITEMS = 50
@@ -30,6 +40,23 @@ class AsyncQueueRepository(AsyncObject):
     def __init__(self, client: AsyncInvokeAIClient) -> None:
         self._client = client
 
+    @classmethod
+    def from_client(cls, client: AsyncInvokeAIClient) -> Self:
+        """The queues of a client; ``client.queue_repo`` is the same."""
+        return cls(client)
+
+    # ------------------------------------------------------------------ queues
+
+    def get_queue(self, queue_id: str = "default") -> AsyncQueueHandle:
+        """One queue to work with; the server is not asked for it."""
+        from invokeai_py_client.queue.handle import AsyncQueueHandle
+
+        return AsyncQueueHandle(self._client, queue_id)
+
+    def list_queues(self) -> list[str]:
+        """The ids of the queues that people see: servers up to 6.14 tell of no other than ``default``."""
+        return ["default"]
+
     # ------------------------------------------------------------------ how it stands
 
     async def status(self, *, queue_id: str = "default") -> QueueStatus:
@@ -40,6 +67,34 @@ class AsyncQueueRepository(AsyncObject):
         """How many items of a batch are in each state: 0 in all for a batch that the queue does not know."""
         path = f"b/{path_part(batch_id, 'a batch')}/status"
         return BatchStatus.from_api_response(await self._json("GET", queue_id, path))
+
+    async def destination_status(self, destination: str, *, queue_id: str = "default") -> DestinationStatus:
+        """How many items of a destination are in each state: 0 in all for one that the queue does not know."""
+        params = {"destination": destination}
+        return DestinationStatus.from_api_response(
+            await self._json("GET", queue_id, "counts_by_destination", params=params)
+        )
+
+    async def wait_until_idle(
+        self, timeout: float | None = None, *, queue_id: str = "default"
+    ) -> QueueStatus:
+        """Wait until every item of the queue has ended, whoever sent it.
+
+        While the processor is paused, pending items stay: then this waits until somebody resumes it.
+
+        Args:
+            timeout: Seconds to wait at most.
+            queue_id: The queue.
+
+        Returns:
+            How the queue stands then.
+
+        Raises:
+            RunTimeoutError: It was not idle in time; the message says what is left, and nothing is canceled.
+        """
+        from invokeai_py_client.queue.idle import wait_until_idle
+
+        return await wait_until_idle(self._client, queue_id, timeout=timeout)
 
     # ------------------------------------------------------------------ items
 
@@ -55,6 +110,9 @@ class AsyncQueueRepository(AsyncObject):
         self,
         item_ids: Iterable[int] | None = None,
         *,
+        status: JobStatus | str | Collection[JobStatus | str] | None = None,
+        batch_id: str | None = None,
+        destination: str | None = None,
         outputs: bool = False,
         queue_id: str = "default",
     ) -> list[IvkJob]:
@@ -62,12 +120,32 @@ class AsyncQueueRepository(AsyncObject):
 
         Args:
             item_ids: Which; all by default. Those that the queue does not have are left out.
+            status: Only those in this state, or in one of these.
+            batch_id: Only those of this batch.
+            destination: Only those of this destination.
             outputs: Whether to fetch their outputs too, which comes with their whole graphs: with many items
                 that is much to fetch.
             queue_id: The queue.
+
+        Raises:
+            UsageError: There is no such state.
         """
+        states = None if status is None else _states(status)
         ids = list(item_ids) if item_ids is not None else await self.item_ids(queue_id=queue_id)
         wanted = sorted(set(ids))
+        if states is not None or batch_id is not None or destination is not None:
+            # The server has no such filters: summaries are small, and tell whom it concerns.
+            found = [
+                job
+                for portion in portions(wanted, _SUMMARIES)
+                for job in await self._some_items(queue_id, "item_summaries_by_ids", portion)
+                if (states is None or job.status in states)
+                and batch_id in (None, job.batch_id)
+                and destination in (None, job.metadata.get("destination"))
+            ]
+            if not outputs:
+                return found
+            wanted = [int(job.id) for job in found]
         route, size = ("items_by_ids", _FULL_ITEMS) if outputs else ("item_summaries_by_ids", _SUMMARIES)
         jobs: list[IvkJob] = []
         for portion in portions(wanted, size):
@@ -108,6 +186,15 @@ class AsyncQueueRepository(AsyncObject):
             NotFoundError: The queue has no such item.
         """
         return IvkJob.from_api_response(await self._of_item("PUT", queue_id, item_id, "/cancel"))
+
+    async def cancel_current(self, *, queue_id: str = "default") -> IvkJob | None:
+        """Cancel the item at work.
+
+        Returns:
+            The item as it is now; None where none was at work.
+        """
+        current = await self.current(queue_id=queue_id)
+        return None if current is None else await self.cancel(int(current.id), queue_id=queue_id)
 
     async def cancel_batches(self, batch_ids: str | Iterable[str], *, queue_id: str = "default") -> int:
         """Cancel all items of some batches that have not ended.
@@ -160,6 +247,28 @@ class AsyncQueueRepository(AsyncObject):
         except NotFoundError:
             return False
         return True
+
+    async def delete_destination(self, destination: str, *, queue_id: str = "default") -> int:
+        """Remove all items of a destination, canceling what is at work. InvokeAI 6.0+.
+
+        Returns:
+            How many they were.
+
+        Raises:
+            UsageError: The destination has a slash: then the server cannot be told its name.
+        """
+        path = f"d/{path_part(destination, 'a destination that can be deleted')}"
+        return _count(await self._json("DELETE", queue_id, path, repeatable=False), "deleted")
+
+    async def delete_all_except_current(self, *, queue_id: str = "default") -> int:
+        """Remove all items that have not begun. InvokeAI 6.0+.
+
+        Returns:
+            How many they were.
+        """
+        return _count(
+            await self._json("PUT", queue_id, "delete_all_except_current", repeatable=False), "deleted"
+        )
 
     async def prune(self, *, queue_id: str = "default") -> int:
         """Remove all items that have ended.
@@ -242,6 +351,16 @@ class AsyncQueueRepository(AsyncObject):
     async def _json(self, method: str, queue_id: str, path: str, **options: Any) -> Any:
         full_path = f"/api/v1/queue/{path_part(queue_id, 'a queue')}/{path}"
         return await self._client._http.json(method, full_path, **options)  # pyright: ignore[reportPrivateUsage]
+
+
+def _states(status: JobStatus | str | Collection[JobStatus | str]) -> set[JobStatus | str]:
+    given = [status] if isinstance(status, str) else status
+    states = {JobStatus.parse(one) for one in given}
+    for state in states:
+        if not isinstance(state, JobStatus):
+            known = ", ".join(member.value for member in JobStatus)
+            raise UsageError(f"{state!r} is no state of an item; there are {known}.")
+    return states
 
 
 def _count(answer: Any, what: str) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
-from invokeai_py_client.errors import ServerUnreachableError
+from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import StatusChanged, parse_event
-from invokeai_py_client.transport.socket import EventSocket
+from invokeai_py_client.transport.socket import EventSocket, Listener, Room, queue_room
 
 if TYPE_CHECKING:
     from invokeai_py_client.run.tracker import BatchTracker
@@ -30,7 +32,10 @@ class EventFeed:
         self._socket: EventSocket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._trackers: WeakValueDictionary[str, BatchTracker] = WeakValueDictionary()
+        self._listeners: set[Listener] = set()
         self._begun: int | None = None
+        self._guards: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._guarding: set[asyncio.Task[None]] = set()
 
     @property
     def connected(self) -> bool:
@@ -57,15 +62,37 @@ class EventFeed:
         status is then read by HTTP now and then. That is slower, so it is logged as a warning.
         """
         self._trackers[batch_id or tracker.batch_id] = tracker
+        await self._join(queue_room(queue_id))
+
+    @asynccontextmanager
+    async def listening(self, room: Room, listener: Listener) -> AsyncGenerator[None]:
+        """Have a function called with every event that comes, by its name and what it carries.
+
+        It is called with ``connect`` whenever the connection has been made anew: what came in between is lost.
+        Without an event connection nothing comes.
+        """
+        self._listeners.add(listener)
+        try:
+            await self._join(room)
+            yield
+        finally:
+            self._listeners.discard(listener)
+
+    async def _join(self, room: Room) -> None:
         loop = asyncio.get_running_loop()
         if self._socket is None or self._loop is not loop:
             # A socket of a loop that has gone can neither be used nor closed any more.
             self._socket = EventSocket(self._settings, self._on_event, self._on_connection)
             self._loop = loop
         try:
-            await self._socket.subscribe(queue_id)
+            await self._socket.subscribe(room)
         except ServerUnreachableError as error:
             logger.warning("%s The status is read every second instead.", error)
+
+    def on_enqueued(self, batch_id: str, guard: Callable[[], Awaitable[None]]) -> None:
+        """Have a function called whenever something more of a followed batch was enqueued, or may have been."""
+        self._guards = {known: one for known, one in self._guards.items() if known in self._trackers}
+        self._guards[batch_id] = guard
 
     def forget(self, batch_id: str) -> None:
         """Have nobody told of a batch's events any more: all of it has ended."""
@@ -74,12 +101,18 @@ class EventFeed:
     async def close(self) -> None:
         """Close the event connection."""
         socket, self._socket = self._socket, None
+        self._guards.clear()
         if socket is not None and self._loop is asyncio.get_running_loop():
             await socket.close()
 
     def _on_event(self, name: str, payload: Any) -> None:
+        for listener in tuple(self._listeners):
+            listener(name, payload)
         if name in ("queue_cleared", "queue_items_canceled", "queue_items_retried"):
             self._wake_all()  # they name items, or none at all: every wait reads its own item again
+            return
+        if name == "batch_enqueued" and isinstance(payload, dict):
+            self._guard(str(cast("dict[str, Any]", payload).get("batch_id")))
             return
         event = parse_event(name, payload)
         if event is None:
@@ -98,6 +131,25 @@ class EventFeed:
     def _on_connection(self, connected: bool) -> None:
         if connected:
             self._wake_all()
+            for batch_id in tuple(self._guards):
+                self._guard(batch_id)
+            for listener in tuple(self._listeners):
+                listener("connect", None)
+
+    def _guard(self, batch_id: str) -> None:
+        guard = self._guards.get(batch_id)
+        if guard is None or batch_id not in self._trackers:
+            return
+
+        async def run() -> None:
+            try:
+                await guard()
+            except APIRequestError as error:
+                logger.warning("batch %s could not be looked after: %s", batch_id, error)
+
+        task = asyncio.ensure_future(run())
+        self._guarding.add(task)
+        task.add_done_callback(self._guarding.discard)
 
     def _wake_all(self) -> None:
         for tracker in set(self._trackers.values()):

@@ -12,8 +12,6 @@ from invokeai_py_client.errors import UsageError
 if TYPE_CHECKING:
     from invokeai_py_client.workflow.inputs import WorkflowInput
 
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-_GLOB = frozenset("*?[")
 # What has no commas of its own in its values.
 _WORDS = frozenset({"EnumField", "SchedulerField", "BooleanField"})
 _NUMBERS = {"IntegerField": True, "FloatField": False}
@@ -83,7 +81,10 @@ def values_of_text(item: WorkflowInput, text: str) -> tuple[Any, ...]:
 def _values(item: WorkflowInput, given: Any) -> tuple[Any, ...]:
     kind = item.field.type_name
     if kind == "ImageField" and not item.field.is_list and isinstance(given, str | Path):
-        return _pictures(given)
+        from invokeai_py_client.image.local import pictures_at
+
+        found = pictures_at(given)
+        return (given,) if found is None else tuple(found)
     if item.field.is_list and isinstance(given, list | tuple) and not _is_nested(cast("list[Any]", given)):
         return (cast("Any", given),)
     if isinstance(given, Path):
@@ -110,19 +111,3 @@ def _many(given: Any) -> tuple[Any, ...] | None:
 
 def _is_nested(given: list[Any] | tuple[Any, ...]) -> bool:
     return any(isinstance(one, list | tuple) for one in given)
-
-
-def _pictures(given: str | Path) -> tuple[Any, ...]:
-    path = Path(given)
-    if path.is_dir():
-        found = sorted(one for one in path.iterdir() if one.suffix.lower() in _PICTURES)
-        if not found:
-            raise UsageError(f"The folder {path} has no images ({', '.join(sorted(_PICTURES))}).")
-        return tuple(found)
-    if _GLOB & set(str(given)) and not path.exists():
-        base = Path(path.anchor) if path.is_absolute() else Path()
-        found = sorted(base.glob(str(path.relative_to(base))))
-        if not found:
-            raise UsageError(f"No file matches {str(given)!r}.")
-        return tuple(found)
-    return (given,)

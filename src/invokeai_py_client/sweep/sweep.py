@@ -92,7 +92,9 @@ class AsyncSweep(AsyncManyRuns):
 
         Raises:
             UsageError: The template names something that there is not.
+            TransferError: Some images could not be fetched; the others are there.
         """
+        from invokeai_py_client.image.download import download_files
         from invokeai_py_client.sweep.names import file_name, unique
 
         await self._ready()
@@ -104,15 +106,10 @@ class AsyncSweep(AsyncManyRuns):
             for image in run.images
         ]
         paths = list(unique(path for _, path in wanted))
-        limit = asyncio.Semaphore(_AT_ONCE)
-
-        async def fetch(name: str, path: Path) -> None:
-            async with limit:
-                await self._client.image_repo.download_to(name, path)
-
-        there = set(filter(Path.exists, paths))
-        missing = [(image.name, path) for (image, _), path in zip(wanted, paths, strict=True)]
-        await asyncio.gather(*(fetch(name, path) for name, path in missing if path not in there))
+        missing = [
+            (image.name, path) for (image, _), path in zip(wanted, paths, strict=True) if not path.exists()
+        ]
+        await download_files(self._client, missing)
         return paths
 
     async def report(self, folder: str | os.PathLike[str], *, title: str | None = None) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import ServerUnreachableError
@@ -22,6 +23,29 @@ logger = logging.getLogger("invokeai_py_client.events")
 _ACKNOWLEDGED = 5.0
 
 Listener = Callable[[str, Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the server sends some of its events to; one is told of them after asking for it.
+
+    Attributes:
+        request: The event that asks for it.
+        key: What the request calls the room's id.
+        name: The room's id.
+    """
+
+    request: str
+    key: str
+    name: str
+
+
+BULK_DOWNLOADS = Room("subscribe_bulk_download", "bulk_download_id", "default")
+
+
+def queue_room(queue_id: str) -> Room:
+    """Where a queue's events go to."""
+    return Room("subscribe_queue", "queue_id", queue_id)
 
 
 def new_socket(settings: ConnectionSettings, *, reconnection: bool = True) -> socketio.AsyncClient:
@@ -57,9 +81,13 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
             wait_timeout=int(settings.connect_timeout) or 1,
         )
     except socketio.exceptions.SocketIOError as error:
+        await socket.eio.disconnect(abort=True)  # else the library leaves its HTTP session open
         raise ServerUnreachableError(
             None, None, f"No event connection to {settings.address.url} ({error})."
         ) from None
+    except asyncio.CancelledError:
+        await socket.eio.disconnect(abort=True)
+        raise
 
 
 class EventSocket:
@@ -77,15 +105,15 @@ class EventSocket:
         self._on_connection = on_connection
         self._socket: socketio.AsyncClient | None = None
         self._connecting: asyncio.Lock = asyncio.Lock()
-        self._queues: set[str] = set()
+        self._rooms: set[Room] = set()
 
     @property
     def connected(self) -> bool:
         """Whether events flow."""
         return self._socket is not None and self._socket.connected
 
-    async def subscribe(self, queue_id: str) -> None:
-        """Be connected, and subscribed to a queue's events.
+    async def subscribe(self, room: Room) -> None:
+        """Be connected, and told of a room's events.
 
         Raises:
             ServerUnreachableError: No connection could be made.
@@ -95,32 +123,32 @@ class EventSocket:
                 socket = self._listening(new_socket(self._settings))
                 await connect(socket, self._settings)
                 self._socket = socket
-            if queue_id not in self._queues:
-                self._queues.add(queue_id)
+            if room not in self._rooms:
+                self._rooms.add(room)
                 if self._socket.connected:
-                    await self._acknowledged(self._socket, queue_id)
+                    await self._acknowledged(self._socket, room)
 
-    async def _acknowledged(self, socket: socketio.AsyncClient, queue_id: str) -> None:
+    async def _acknowledged(self, socket: socketio.AsyncClient, room: Room) -> None:
         """Subscribe, and wait until the server has done so: what is enqueued then has all its events heard."""
         from socketio.exceptions import SocketIOError
 
         try:
-            await socket.call("subscribe_queue", {"queue_id": queue_id}, timeout=_ACKNOWLEDGED)
+            await socket.call(room.request, {room.key: room.name}, timeout=_ACKNOWLEDGED)
         except SocketIOError as error:
-            logger.info("no acknowledgement of the subscription to queue %s: %s", queue_id, error)
+            logger.info("no acknowledgement of %s %s: %s", room.request, room.name, error)
 
     async def close(self) -> None:
         """Disconnect, and stop coming back."""
         socket, self._socket = self._socket, None
-        self._queues.clear()
+        self._rooms.clear()
         if socket is not None:
             await socket.shutdown()
 
     def _listening(self, socket: socketio.AsyncClient) -> socketio.AsyncClient:
         async def connected() -> None:
             logger.debug("event connection made")
-            for queue_id in tuple(self._queues):  # the server forgets them with the connection
-                await socket.emit("subscribe_queue", {"queue_id": queue_id})
+            for room in tuple(self._rooms):  # the server forgets them with the connection
+                await socket.emit(room.request, {room.key: room.name})
             self._on_connection(True)
 
         async def disconnected(reason: str = "") -> None:

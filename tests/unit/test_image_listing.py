@@ -1,0 +1,180 @@
+"""Going through a list of images that changes while one does: what is asked for, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.image import listing
+from invokeai_py_client.image.listing import Listing, moment_of
+from invokeai_py_client.models import IvkImage
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def image(number: int, starred: bool = False) -> IvkImage:
+    """An image made ``number`` minutes after noon."""
+    made = (NOON + timedelta(minutes=number)).strftime("%Y-%m-%d %H:%M:%S.000")
+    return IvkImage.from_api_response(
+        {"image_name": f"{number}.png", "starred": starred, "created_at": made, "image_category": "general"}
+    )
+
+
+class Server:
+    """A list of images as the server sorts and cuts it."""
+
+    def __init__(self, images: list[IvkImage]) -> None:
+        self.images = images
+        self.asked: list[dict[str, Any]] = []
+
+    def page(self, params: dict[str, Any]) -> tuple[list[IvkImage], int]:
+        self.asked.append(params)
+        ordered = sorted(
+            self.images, key=lambda one: str(one.created_at), reverse=params["order_dir"] == "DESC"
+        )
+        if params["starred_first"]:
+            ordered.sort(key=lambda one: not one.starred)
+        return ordered[params["offset"] : params["offset"] + params["limit"]], len(ordered)
+
+
+def listed(server: Server, between: Callable[[Server], object] = lambda _: None, **options: Any) -> list[int]:
+    """The numbers of the images that come out; ``between`` is called after each page."""
+    steps = Listing({}, **options)
+    found: list[int] = []
+    while steps.params is not None:
+        assert len(server.asked) < 200, "it does not end"
+        found += [int(one.image_name.removesuffix(".png")) for one in steps.take(*server.page(steps.params))]
+        between(server)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MOST_NAMES", 4)
+
+
+def many(count: int = 10, starred: tuple[int, ...] = ()) -> Server:
+    return Server([image(number, number in starred) for number in range(count)])
+
+
+def test_pages_of_a_list_at_rest() -> None:
+    server = many()
+    assert listed(server) == list(range(10))[::-1]
+    assert [asked["offset"] for asked in server.asked] == [0, 4, 8]
+    assert listed(many(), order_dir="ASC") == list(range(10))
+    assert listed(many(8)) == list(range(8))[::-1]
+    assert listed(many(0)) == []
+
+
+def test_no_more_is_asked_for_than_wanted() -> None:
+    server = many()
+    assert listed(server, offset=1, limit=2) == [8, 7]
+    assert [(asked["offset"], asked["limit"]) for asked in server.asked] == [(1, 2)]
+    assert listed(server, limit=0) == []
+    assert listed(server, limit=6) == [9, 8, 7, 6, 5, 4]
+    assert [asked["limit"] for asked in server.asked] == [2, 4, 2]
+
+
+def test_images_that_arrive_meanwhile() -> None:
+    numbers = iter(range(100, 106))
+
+    def arrive(server: Server) -> None:
+        number = next(numbers, None)
+        if number is not None:
+            server.images.append(image(number))
+
+    found = listed(many(), arrive)
+    assert found == list(range(10))[::-1], "each once, in order"
+    numbers = iter(range(100, 106))
+    assert listed(many(), arrive, order_dir="ASC")[:10] == list(range(10))
+
+
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_images_that_are_deleted_meanwhile_by_whoever_lists_them(order: str) -> None:
+    server = many(20)
+    steps = Listing({}, order_dir=order)  # pyright: ignore[reportArgumentType]
+    found: list[str] = []
+    while steps.params is not None:
+        for one in steps.take(*server.page(steps.params)):
+            found.append(one.image_name)
+            server.images.remove(one)
+    assert len(found) == len(set(found)) == 20
+    assert server.images == []
+
+
+@given(st.integers(0, 30), st.lists(st.lists(st.integers(0, 29), max_size=3), max_size=40))
+def test_what_stays_is_listed_once_whatever_goes(count: int, gone: list[list[int]]) -> None:
+    server, goes = many(count), iter(gone)
+
+    def go(server: Server) -> None:
+        names = {f"{number}.png" for number in next(goes, [])}
+        server.images = [one for one in server.images if one.image_name not in names]
+
+    found = listed(server, go)
+    left = {int(one.image_name.removesuffix(".png")) for one in server.images}
+    assert len(found) == len(set(found))
+    assert left <= set(found)
+
+
+def test_starred_ones_alone() -> None:
+    server = many(12, starred=(1, 5, 6, 7, 8, 11))
+    assert listed(server, starred=True) == [11, 8, 7, 6, 5, 1]
+    assert len(server.asked) == 2, "it ends with the first that has none"
+    assert all(asked["starred_first"] for asked in server.asked)
+    assert listed(server, starred=True, order_dir="ASC", offset=1, limit=2) == [5, 6]
+    assert listed(server, starred=False) == [10, 9, 4, 3, 2, 0]
+    assert listed(server, starred=False, offset=2, limit=2) == [4, 3]
+
+
+def test_since_a_time_ends_where_older_ones_begin() -> None:
+    server = many(12)
+    assert listed(server, since=NOON + timedelta(minutes=7)) == [11, 10, 9, 8, 7]
+    assert len(server.asked) == 2
+    assert listed(server, since=NOON + timedelta(minutes=7), offset=1, limit=2) == [10, 9]
+    assert listed(server, since=NOON + timedelta(hours=1)) == []
+    assert listed(server, since=NOON - timedelta(hours=1)) == list(range(12))[::-1]
+
+
+def test_since_a_time_the_oldest_first() -> None:
+    server = many(12)
+    assert listed(server, since=NOON + timedelta(minutes=7), order_dir="ASC") == [7, 8, 9, 10, 11]
+    assert {asked["order_dir"] for asked in server.asked} == {"DESC"}, "never the whole list"
+    assert listed(server, since=NOON + timedelta(minutes=7), order_dir="ASC", offset=1, limit=2) == [8, 9]
+
+
+def test_since_a_time_and_stars() -> None:
+    server = many(12, starred=(1, 8, 10))
+    since = NOON + timedelta(minutes=7)
+    assert listed(server, since=since, starred=True) == [10, 8]
+    assert listed(server, since=since, starred=False) == [11, 9, 7]
+    assert listed(server, since=since, starred_first=True) == [10, 8, 11, 9, 7]
+    assert listed(server, since=since, starred_first=True, order_dir="ASC") == [8, 10, 7, 9, 11]
+
+
+def test_a_record_without_a_readable_time_is_not_left_out() -> None:
+    odd = IvkImage.from_api_response({"image_name": "5.png", "created_at": "yesterday"})
+    assert listed(Server([odd]), since=NOON) == [5]
+
+
+def test_times() -> None:
+    assert moment_of(NOON) is NOON
+    assert moment_of("2026-01-31T13:00:00+01:00") == NOON
+    assert moment_of("2026-01-31 12:00").utcoffset() == datetime(2026, 1, 31, 12).astimezone().utcoffset()
+    east = NOON.astimezone(timezone(timedelta(hours=5)))
+    assert moment_of(east) == NOON
+    with pytest.raises(UsageError, match="'yesterday' is no time"):
+        moment_of("yesterday")
+    with pytest.raises(UsageError, match="not int"):
+        moment_of(5)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("wrong", [{"offset": -1}, {"limit": -1}, {"order_dir": "asc"}])
+def test_wrong_options(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        Listing({}, **wrong)
