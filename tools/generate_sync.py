@@ -44,6 +44,9 @@ DROPPED = {
     "__anext__",
 }
 
+MADE_BY_USERS = {"AsyncInvokeAIClient", "AsyncQuickClient"}
+"""The others are given out by a client or one of its parts."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -326,7 +329,7 @@ def class_text(node: ast.ClassDef, faces: set[str]) -> str:
     for item in node.body:
         if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        public_init = item.name == "__init__" and node.name == "AsyncInvokeAIClient"
+        public_init = item.name == "__init__" and node.name in MADE_BY_USERS
         if public_init:
             signature, passed = parameters(item, faces)
             doc = ast.get_docstring(item)

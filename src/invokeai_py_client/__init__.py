@@ -19,14 +19,23 @@ from typing import TYPE_CHECKING, Any
 __version__ = "2.0.0"
 
 if TYPE_CHECKING:
+    from invokeai_py_client._sync.board_handle import BoardHandle
+    from invokeai_py_client._sync.board_repository import BoardRepository
     from invokeai_py_client._sync.client import InvokeAIClient
     from invokeai_py_client._sync.image_image import Image
     from invokeai_py_client._sync.run_run import Run
     from invokeai_py_client._sync.sweep_sweep import Sweep
     from invokeai_py_client._sync.workflow_handle import WorkflowHandle
+    from invokeai_py_client._sync.workflow_repository import WorkflowRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.errors import InvokeAIClientError
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.models.board import IvkBoard as Board
+    from invokeai_py_client.models.dnn_model import IvkDnnModel
+    from invokeai_py_client.models.enums import BaseModelEnum, ImageCategory, JobStatus
+    from invokeai_py_client.models.events import SessionEvent
+    from invokeai_py_client.models.image import IvkImage
+    from invokeai_py_client.models.job import IvkJob
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.server.local import LocalServer
     from invokeai_py_client.sweep.sources import DynamicPrompts
@@ -40,15 +49,26 @@ __all__ = [
     "AsyncRun",
     "AsyncSweep",
     "AsyncWorkflowHandle",
+    "BaseModelEnum",
+    "Board",
+    "BoardHandle",
+    "BoardRepository",
     "DynamicPrompts",
     "Image",
+    "ImageCategory",
     "InvokeAIClient",
     "InvokeAIClientError",
+    "IvkDnnModel",
+    "IvkImage",
+    "IvkJob",
+    "JobStatus",
     "LocalServer",
     "Run",
+    "SessionEvent",
     "Sweep",
     "WorkflowDefinition",
     "WorkflowHandle",
+    "WorkflowRepository",
     "__version__",
 ]
 
@@ -58,16 +78,29 @@ _WHERE = {
     "AsyncRun": "run.run",
     "AsyncSweep": "sweep.sweep",
     "AsyncWorkflowHandle": "workflow.handle",
+    "BaseModelEnum": "models.enums",
+    "Board": "models.board",
+    "BoardHandle": "_sync.board_handle",
+    "BoardRepository": "_sync.board_repository",
     "DynamicPrompts": "sweep.sources",
     "Image": "_sync.image_image",
+    "ImageCategory": "models.enums",
     "InvokeAIClient": "_sync.client",
     "InvokeAIClientError": "errors",
+    "IvkDnnModel": "models.dnn_model",
+    "IvkImage": "models.image",
+    "IvkJob": "models.job",
+    "JobStatus": "models.enums",
     "LocalServer": "server.local",
     "Run": "_sync.run_run",
+    "SessionEvent": "models.events",
     "Sweep": "_sync.sweep_sweep",
     "WorkflowDefinition": "workflow.definition",
     "WorkflowHandle": "_sync.workflow_handle",
+    "WorkflowRepository": "_sync.workflow_repository",
 }
+
+_ALIASES = {"Board": "IvkBoard"}
 
 
 def __getattr__(name: str) -> Any:
@@ -75,7 +108,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    module = import_module(f"{__name__}.{_WHERE[name]}")
+    value = getattr(module, _ALIASES.get(name, name))
     globals()[name] = value
     return value
 

@@ -9,11 +9,13 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._base import AsyncObject, face
+from invokeai_py_client._base import face
 from invokeai_py_client.connections import Connections
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
+from invokeai_py_client.older import AsyncOlderClient
 from invokeai_py_client.transport.address import DEFAULT_URL, ServerAddress, clean_prefix
 from invokeai_py_client.transport.settings import ConnectionSettings
+from invokeai_py_client.transport.shapes import QUEUE_ITEM
 
 if TYPE_CHECKING:
     from typing import Self
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 _HEALTH_PATIENCE = 10.0
 
 
-class AsyncInvokeAIClient(AsyncObject):
+class AsyncInvokeAIClient(AsyncOlderClient):
     """A connection to one InvokeAI server.
 
     Nothing is sent until something is asked for. Close it when done, or use it in a ``with`` block.
@@ -222,7 +224,7 @@ class AsyncInvokeAIClient(AsyncObject):
 
     async def _queue_item(self, item_id: int, queue_id: str) -> dict[str, Any]:
         try:
-            return await self._http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_id}")
+            return await self._http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_id}", gives=QUEUE_ITEM)
         except NotFoundError:
             raise RunError(f"The server has no queue item {item_id}.", item_id=item_id) from None
 
@@ -367,3 +369,12 @@ class AsyncInvokeAIClient(AsyncObject):
 
     def __repr__(self) -> str:
         return f"<AsyncInvokeAIClient of {self.url}>"
+
+
+def __getattr__(name: str) -> Any:
+    # Version 1 had the synchronous client in this module.
+    if name != "InvokeAIClient":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from invokeai_py_client._sync.client import InvokeAIClient
+
+    return InvokeAIClient

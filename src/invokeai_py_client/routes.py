@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from invokeai_py_client.errors import UsageError
 
+if TYPE_CHECKING:
+    from invokeai_py_client.models import IvkImage
+
 T = TypeVar("T")
 
 
-def path_part(text: str, what: str) -> str:
+def path_part(text: str | IvkImage, what: str) -> str:
     """A name or id, made to stand in a path.
 
     Args:
-        text: The name or id.
+        text: The name or id, or an image's record.
         what: What it names, for the error: ``an image``.
 
     Raises:
         UsageError: It names nothing. A slash cannot be part of a name: servers take it for the end of it,
             even where it is escaped.
     """
+    text = getattr(text, "image_name", text)
     if not isinstance(text, str) or text in ("", ".", "..") or "/" in text:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(f"{text!r} does not name {what}.")
     return quote(text, safe="")

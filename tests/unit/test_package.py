@@ -88,7 +88,7 @@ def test_every_name_can_be_imported(name: str) -> None:
     value = getattr(invokeai_py_client, name)
     assert value is getattr(invokeai_py_client, name)
     if name != "__version__":
-        assert value.__name__ == name
+        assert value.__name__ == invokeai_py_client._ALIASES.get(name, name)
         assert value.__module__ == f"invokeai_py_client.{invokeai_py_client._WHERE[name]}"
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from invokeai_py_client._sync.face import Face, wrap
-from invokeai_py_client.board.repository import AsyncBoardRepository
+from invokeai_py_client._sync.board_older import OlderBoardRepository
+from invokeai_py_client._sync.face import wrap
 
 if TYPE_CHECKING:
     from invokeai_py_client._sync.board_handle import BoardHandle
+    from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.models import BoardVisibility, IvkBoard
 
 
-class BoardRepository(Face[AsyncBoardRepository]):
+class BoardRepository(OlderBoardRepository):
     """The boards of a server. Images on no board count as those of a board with the id ``"none"``.
 
     Example:
@@ -24,10 +25,13 @@ class BoardRepository(Face[AsyncBoardRepository]):
         image = board.upload_image("reference.jpg")
     """
 
+    _impl: AsyncBoardRepository
+
     def list_boards(
         self,
-        *,
+        all: bool = True,
         include_uncategorized: bool = False,
+        *,
         include_archived: bool = False,
         order_by: Literal["created_at", "board_name"] = "created_at",
         direction: Literal["ASC", "DESC"] = "DESC",
@@ -35,6 +39,7 @@ class BoardRepository(Face[AsyncBoardRepository]):
         """The records of all boards, newest first.
 
         Args:
+            all: Nothing: boards are always listed in full. Kept for older callers.
             include_uncategorized: Whether to begin with one that stands for the images on no board.
             include_archived: Whether to list archived boards too.
             order_by: What to sort by.
@@ -42,7 +47,8 @@ class BoardRepository(Face[AsyncBoardRepository]):
         """
         return self._call(
             self._impl.list_boards(
-                include_uncategorized=include_uncategorized,
+                all,
+                include_uncategorized,
                 include_archived=include_archived,
                 order_by=order_by,
                 direction=direction,
@@ -57,11 +63,11 @@ class BoardRepository(Face[AsyncBoardRepository]):
         """The boards of exactly this name, newest first; there may be several. Archived ones count."""
         return self._call(self._impl.get_boards_by_name(name))
 
-    def get_board_handle(self, board_id: str) -> BoardHandle:
+    def get_board_handle(self, board_id: str | None) -> BoardHandle:
         """A board to work with.
 
         Args:
-            board_id: Its id; ``"none"`` for the images on no board.
+            board_id: Its id; ``"none"`` or None for the images on no board.
 
         Raises:
             NotFoundError: The server has no such board.
@@ -97,6 +103,7 @@ class BoardRepository(Face[AsyncBoardRepository]):
         self,
         board_id: str,
         name: str | None = None,
+        is_private: bool | None = None,
         *,
         cover_image_name: str | None = None,
         archived: bool | None = None,
@@ -107,6 +114,7 @@ class BoardRepository(Face[AsyncBoardRepository]):
         Args:
             board_id: The board.
             name: A new name.
+            is_private: The same as the visibility "private", or "public" (InvokeAI 6.13+).
             cover_image_name: The image to show for it.
             archived: Whether listings are to leave it out.
             board_visibility: Who sees it, on a server with several users (InvokeAI 6.13+).
@@ -122,6 +130,7 @@ class BoardRepository(Face[AsyncBoardRepository]):
             self._impl.update_board(
                 board_id,
                 name,
+                is_private,
                 cover_image_name=cover_image_name,
                 archived=archived,
                 board_visibility=board_visibility,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from invokeai_py_client._sync.face import Face, wrap
+from invokeai_py_client._sync.face import wrap
+from invokeai_py_client._sync.older import OlderClient
 from invokeai_py_client.client import AsyncInvokeAIClient
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.transport.settings import ConnectionSettings
 
 
-class InvokeAIClient(Face[AsyncInvokeAIClient]):
+class InvokeAIClient(OlderClient):
     """A connection to one InvokeAI server.
 
     Nothing is sent until something is asked for. Close it when done, or use it in a ``with`` block.
@@ -42,6 +43,8 @@ class InvokeAIClient(Face[AsyncInvokeAIClient]):
             run = wf.run(positive_prompt="a lighthouse at dusk")
             run.images[0].save("lighthouse.png")
     """
+
+    _impl: AsyncInvokeAIClient
 
     def __init__(
         self,

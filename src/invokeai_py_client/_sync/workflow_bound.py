@@ -80,6 +80,16 @@ class BoundWorkflow(Face[AsyncBoundWorkflow]):
         """
         return self._impl.get_input_value(address)
 
+    def set_input_value(self, address: int | str, value: Any) -> None:
+        """Set one input, to a value or to that of another field.
+
+        Raises:
+            UnknownInputError: There is no such input.
+            AmbiguousInputError: There are several.
+            InputValueError: The value does not fit.
+        """
+        self._impl.set_input_value(address, value)
+
     def set(self, values: Values | None = None, /, **named: Any) -> None:
         """Set inputs for all later runs. All values are checked before any is set.
 

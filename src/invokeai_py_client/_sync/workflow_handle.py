@@ -36,6 +36,8 @@ class WorkflowHandle(SweepableWorkflow):
         self,
         *,
         board_id: str | None = None,
+        queue_id: str = "default",
+        priority: int = 0,
         subscribe_events: bool = True,
         on_invocation_started: _Callback | None = None,
         on_invocation_progress: _Callback | None = None,
@@ -46,6 +48,8 @@ class WorkflowHandle(SweepableWorkflow):
 
         Args:
             board_id: The board for board fields that say "auto".
+            queue_id: The queue; the web UI shows ``default``.
+            priority: Above 0, it goes to the front of the queue: servers know no other priorities.
             subscribe_events: Events are always followed; kept for older callers.
             on_invocation_started: Called for each node that begins, while it is waited for.
             on_invocation_progress: Called for each step of a node, while it is waited for.
@@ -58,6 +62,8 @@ class WorkflowHandle(SweepableWorkflow):
         return self._call(
             self._impl.submit(
                 board_id=board_id,
+                queue_id=queue_id,
+                priority=priority,
                 subscribe_events=subscribe_events,
                 on_invocation_started=on_invocation_started,
                 on_invocation_progress=on_invocation_progress,
@@ -70,6 +76,8 @@ class WorkflowHandle(SweepableWorkflow):
         self,
         *,
         board_id: str | None = None,
+        queue_id: str = "default",
+        priority: int = 0,
         subscribe_events: bool = True,
         on_invocation_started: _Callback | None = None,
         on_invocation_progress: _Callback | None = None,
@@ -80,6 +88,8 @@ class WorkflowHandle(SweepableWorkflow):
 
         Args:
             board_id: The board for board fields that say "auto".
+            queue_id: The queue; the web UI shows ``default``.
+            priority: Above 0, it goes to the front of the queue: servers know no other priorities.
             subscribe_events: Events are always followed; kept for older callers.
             on_invocation_started: Called for each node that begins, while it is waited for.
             on_invocation_progress: Called for each step of a node, while it is waited for.
@@ -92,6 +102,8 @@ class WorkflowHandle(SweepableWorkflow):
         return await self._await(
             self._impl.submit(
                 board_id=board_id,
+                queue_id=queue_id,
+                priority=priority,
                 subscribe_events=subscribe_events,
                 on_invocation_started=on_invocation_started,
                 on_invocation_progress=on_invocation_progress,
@@ -105,6 +117,7 @@ class WorkflowHandle(SweepableWorkflow):
         timeout: float | None = None,
         poll_interval: float = 2.0,
         progress_callback: Callable[[dict[str, Any]], object] | None = None,
+        queue_id: str | None = None,
     ) -> dict[str, Any]:
         """Wait until the latest submission has ended, all of its runs.
 
@@ -112,6 +125,7 @@ class WorkflowHandle(SweepableWorkflow):
             timeout: Seconds to wait at most; forever by default.
             poll_interval: Events are followed, so nothing is polled; kept for older callers.
             progress_callback: Called with the queue item's status whenever it changes.
+            queue_id: The queue is known since the submission; kept for older callers.
 
         Returns:
             The first queue item as the server gives it, with its results.
@@ -120,13 +134,14 @@ class WorkflowHandle(SweepableWorkflow):
             RunTimeoutError: Time ran out; the run goes on.
             RunError: Nothing was submitted.
         """
-        return self._call(self._impl.wait_for_completion(timeout, poll_interval, progress_callback))
+        return self._call(self._impl.wait_for_completion(timeout, poll_interval, progress_callback, queue_id))
 
     async def wait_for_completion(
         self,
         timeout: float | None = None,
         poll_interval: float = 2.0,
         progress_callback: Callable[[dict[str, Any]], object] | None = None,
+        queue_id: str | None = None,
     ) -> dict[str, Any]:
         """Wait until the latest submission has ended, all of its runs.
 
@@ -134,6 +149,7 @@ class WorkflowHandle(SweepableWorkflow):
             timeout: Seconds to wait at most; forever by default.
             poll_interval: Events are followed, so nothing is polled; kept for older callers.
             progress_callback: Called with the queue item's status whenever it changes.
+            queue_id: The queue is known since the submission; kept for older callers.
 
         Returns:
             The first queue item as the server gives it, with its results.
@@ -142,7 +158,9 @@ class WorkflowHandle(SweepableWorkflow):
             RunTimeoutError: Time ran out; the run goes on.
             RunError: Nothing was submitted.
         """
-        return await self._await(self._impl.wait_for_completion(timeout, poll_interval, progress_callback))
+        return await self._await(
+            self._impl.wait_for_completion(timeout, poll_interval, progress_callback, queue_id)
+        )
 
     def submit_and_monitor(self, *, board_id: str | None = None) -> Iterator[RunEvent]:
         """Submit the workflow, and give its events until it has ended.
@@ -181,6 +199,17 @@ class WorkflowHandle(SweepableWorkflow):
             RunError: Nothing was submitted.
         """
         return await self._await(self._impl.cancel())
+
+    def get_queue_item(self, queue_id: str | None = None) -> dict[str, Any] | None:
+        """The queue item of the latest submission's first run, as the server has it now.
+
+        Args:
+            queue_id: The queue is known since the submission; kept for older callers.
+
+        Returns:
+            The item; None where nothing was submitted, or the queue no longer has it.
+        """
+        return self._call(self._impl.get_queue_item(queue_id))
 
     @property
     def session_id(self) -> str | None:

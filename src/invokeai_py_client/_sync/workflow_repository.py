@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._sync.face import Face, unwrap, wrap
-from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
+from invokeai_py_client._sync.face import unwrap, wrap
+from invokeai_py_client._sync.workflow_older import OlderWorkflowRepository
 
 if TYPE_CHECKING:
     import os
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync.image_image import Image
     from invokeai_py_client._sync.workflow_handle import WorkflowHandle
     from invokeai_py_client.workflow.definition import WorkflowDefinition
+    from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 
-class WorkflowRepository(Face[AsyncWorkflowRepository]):
+class WorkflowRepository(OlderWorkflowRepository):
     """Workflows of one server."""
+
+    _impl: AsyncWorkflowRepository
 
     def create_workflow(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image

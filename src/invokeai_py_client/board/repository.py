@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.board.older import AsyncOlderBoardRepository
 from invokeai_py_client.errors import NotFoundError, UsageError
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
 from invokeai_py_client.routes import path_part
@@ -17,7 +17,7 @@ _BOARDS = "/api/v1/boards"
 _LONGEST_NAME = 300
 
 
-class AsyncBoardRepository(AsyncObject):
+class AsyncBoardRepository(AsyncOlderBoardRepository):
     """The boards of a server. Images on no board count as those of a board with the id ``"none"``.
 
     Example:
@@ -30,8 +30,9 @@ class AsyncBoardRepository(AsyncObject):
 
     async def list_boards(
         self,
-        *,
+        all: bool = True,
         include_uncategorized: bool = False,
+        *,
         include_archived: bool = False,
         order_by: Literal["created_at", "board_name"] = "created_at",
         direction: Literal["ASC", "DESC"] = "DESC",
@@ -39,18 +40,20 @@ class AsyncBoardRepository(AsyncObject):
         """The records of all boards, newest first.
 
         Args:
+            all: Nothing: boards are always listed in full. Kept for older callers.
             include_uncategorized: Whether to begin with one that stands for the images on no board.
             include_archived: Whether to list archived boards too.
             order_by: What to sort by.
             direction: ``"DESC"`` for the newest first, or for Z to A.
         """
+        del all
         params = {
             "all": True,
             "order_by": order_by,
             "direction": direction,
             "include_archived": include_archived,
         }
-        answer: list[Any] = await self._json("GET", f"{_BOARDS}/", params=params)
+        answer = await self._json("GET", f"{_BOARDS}/", params=params, gives=list)
         boards = [IvkBoard.from_api_response(item) for item in answer]
         return [await self._uncategorized(), *boards] if include_uncategorized else boards
 
@@ -70,16 +73,16 @@ class AsyncBoardRepository(AsyncObject):
 
     # ------------------------------------------------------------------ boards to work with
 
-    async def get_board_handle(self, board_id: str) -> AsyncBoardHandle:
+    async def get_board_handle(self, board_id: str | None) -> AsyncBoardHandle:
         """A board to work with.
 
         Args:
-            board_id: Its id; ``"none"`` for the images on no board.
+            board_id: Its id; ``"none"`` or None for the images on no board.
 
         Raises:
             NotFoundError: The server has no such board.
         """
-        if board_id == UNCATEGORIZED:
+        if board_id is None or board_id == UNCATEGORIZED:
             return await self.get_uncategorized_handle()
         return self._handle(IvkBoard.from_api_response(await self._json("GET", _path(board_id))))
 
@@ -122,6 +125,7 @@ class AsyncBoardRepository(AsyncObject):
         self,
         board_id: str,
         name: str | None = None,
+        is_private: bool | None = None,
         *,
         cover_image_name: str | None = None,
         archived: bool | None = None,
@@ -132,6 +136,7 @@ class AsyncBoardRepository(AsyncObject):
         Args:
             board_id: The board.
             name: A new name.
+            is_private: The same as the visibility "private", or "public" (InvokeAI 6.13+).
             cover_image_name: The image to show for it.
             archived: Whether listings are to leave it out.
             board_visibility: Who sees it, on a server with several users (InvokeAI 6.13+).
@@ -143,6 +148,8 @@ class AsyncBoardRepository(AsyncObject):
             NotFoundError: The server has no such board.
             UsageError: There is nothing to change, or ``"none"`` was meant, which is no board.
         """
+        if is_private is not None and board_visibility is None:
+            board_visibility = BoardVisibility.PRIVATE if is_private else BoardVisibility.PUBLIC
         changes = {
             "board_name": None if name is None else _checked_name(name),
             "cover_image_name": cover_image_name,

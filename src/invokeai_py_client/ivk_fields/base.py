@@ -20,7 +20,20 @@ T = TypeVar("T")
 _CHANGEABLE: tuple[type, ...] = (dict, list)
 
 
-class IvkField(Generic[T]):
+class PydanticFieldMixin:
+    """Fields as plain JSON data, by version 1's names for it. Fields are no pydantic models any more."""
+
+    def to_json_dict(self) -> Any:
+        """The same as :meth:`IvkField.to_api_format`."""
+        return cast("IvkField[Any]", self).to_api_format()
+
+    @classmethod
+    def from_json_dict(cls, data: Any) -> Self:
+        """The same as :meth:`IvkField.from_api_format`."""
+        return cast("Self", cast("type[IvkField[Any]]", cls).from_api_format(data))
+
+
+class IvkField(PydanticFieldMixin, Generic[T]):
     """A typed input of a workflow.
 
     Assigning :attr:`value` checks it at once. A value that the workflow came with is kept as it came, and goes

@@ -2,15 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.complex import IvkAnyField
 from invokeai_py_client.ivk_fields.models import IvkLoRAField, is_lora_pair
 from invokeai_py_client.ivk_fields.plain import Unfit, as_sequence, looks_like_json, read_json, shown
 
 
-class IvkCollectionField(IvkField[Any]):
+class IvkCollectionFieldMixin:
+    """A field's list, item by item; each change is checked as an assignment of the whole list is."""
+
+    def append(self, item: Any) -> None:
+        """Add an item."""
+        self._set([*self._items(), item])
+
+    def extend(self, items: Iterable[Any]) -> None:
+        """Add several items."""
+        self._set([*self._items(), *items])
+
+    def remove(self, item: Any) -> None:
+        """Take the first item of a value out.
+
+        Raises:
+            InputValueError: There is none.
+        """
+        items = self._items()
+        if item not in items:
+            raise InputValueError(f"{shown(item)} is not in the list.")
+        items.remove(item)
+        self._set(items)
+
+    def clear(self) -> None:
+        """Take all items out."""
+        self._set([])
+
+    def iter_items(self) -> Iterator[Any]:
+        """The items."""
+        return iter(self._items())
+
+    def __len__(self) -> int:
+        return len(self._items())
+
+    def __bool__(self) -> bool:
+        return True  # a field is there even when its list is empty
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.iter_items()
+
+    def __getitem__(self, index: int) -> Any:
+        return self._items()[index]
+
+    def _items(self) -> list[Any]:
+        value: Any = cast("IvkField[Any]", self).value
+        return [] if value is None else list(cast("list[Any]", value)) if isinstance(value, list) else [value]
+
+    def _set(self, items: list[Any]) -> None:
+        cast("IvkField[Any]", self).value = items
+
+
+class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
     """A list of values of one type; where the node takes one value or a list, one value is taken too."""
 
     type_name_default = "CollectionField"

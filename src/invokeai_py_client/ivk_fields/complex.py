@@ -60,6 +60,23 @@ class IvkColorField(IvkField[Any]):
         except (TypeError, KeyError, ValueError):
             return value
 
+    def set_rgba(self, r: int, g: int, b: int, a: int = 255) -> None:
+        """Assign a colour by its parts, each 0 to 255."""
+        self.value = (r, g, b, a)
+
+    def set_hex(self, hex_color: str) -> None:
+        """Assign a colour such as ``"#ff8800"``."""
+        self.value = hex_color
+
+    def to_rgba(self) -> tuple[int, int, int, int]:
+        """The colour's parts; opaque black where there is none."""
+        value: Any = self.value or {}
+        return value.get("r", 0), value.get("g", 0), value.get("b", 0), value.get("a", 255)
+
+    def to_hex(self, include_alpha: bool = False) -> str:
+        """The colour as ``#rrggbb``, or as ``#rrggbbaa``."""
+        return "#" + "".join(f"{part:02x}" for part in self.to_rgba()[: 4 if include_alpha else 3])
+
     def _convert(self, value: Any) -> dict[str, int]:
         channels = [as_integer(part) for part in self._parts(value)]
         if len(channels) == 3:

@@ -10,6 +10,13 @@ from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.plain import Unfit, is_truth, short_list, text_of
 from invokeai_py_client.ivk_fields.schedulers import SchedulerName, scheduler_on_wire
 
+SCHEDULER_NAMES = [name.value for name in SchedulerName]
+"""The schedulers of InvokeAI 6.14."""
+INTERPOLATION_MODES = ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+"""How the nodes of InvokeAI 6.14 resize."""
+COLOR_MODES = ["L", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F"]
+"""The colour modes of the nodes of InvokeAI 6.14."""
+
 
 class IvkEnumField(IvkField[Any]):
     """One of a few values; what the editor shows for them is taken too, in any case."""
@@ -21,6 +28,10 @@ class IvkEnumField(IvkField[Any]):
         """The choices."""
         choices = self.choices
         return f"one of {short_list(choices, self.choice_labels)}" if choices else "one of the node's choices"
+
+    def get_choices(self) -> list[Any]:
+        """The choices as a list; empty where they are not known."""
+        return list(self.choices or ())
 
     def _convert(self, value: Any) -> Any:
         if isinstance(value, Enum):
@@ -69,6 +80,37 @@ class IvkSchedulerField(IvkEnumField):
         """The schedulers of the server."""
         return super().choices or tuple(name.value for name in SchedulerName)
 
+    @staticmethod
+    def normalize_alias(name: str) -> str:
+        """InvokeAI's name for a scheduler, whatever other programs call it; what nobody knows stays as it is."""
+        return scheduler_on_wire(name, SCHEDULER_NAMES) or str(name)
+
     def _convert(self, value: Any) -> Any:
         known = scheduler_on_wire(value, self.choices or ()) if isinstance(value, str) else None
         return super()._convert(value if known is None else known)
+
+
+class IvkInterpolationField(IvkEnumField):
+    """A way to resize; without a node's own choices, one of those that most nodes have."""
+
+    @property
+    def choices(self) -> tuple[Any, ...] | None:
+        """What it may be."""
+        return super().choices or tuple(INTERPOLATION_MODES)
+
+
+class IvkColorModeField(IvkEnumField):
+    """A colour mode; without a node's own choices, one of Pillow's that InvokeAI's nodes have."""
+
+    @property
+    def choices(self) -> tuple[Any, ...] | None:
+        """What it may be."""
+        return super().choices or tuple(COLOR_MODES)
+
+
+class IvkLiteralField(IvkEnumField):
+    """One of a few words."""
+
+    def get_literals(self) -> list[Any]:
+        """The choices as a list; empty where they are not known."""
+        return self.get_choices()

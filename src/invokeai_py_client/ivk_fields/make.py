@@ -14,6 +14,17 @@ from invokeai_py_client.ivk_fields.complex import (
     IvkColorField,
     IvkGeneratorField,
 )
+from invokeai_py_client.ivk_fields.conditioning import (
+    IvkCogView4ConditioningField,
+    IvkConditioningField,
+    IvkDenoiseMaskField,
+    IvkFluxConditioningField,
+    IvkFluxFillConditioningField,
+    IvkFluxKontextConditioningField,
+    IvkFluxReduxConditioningField,
+    IvkMetadataField,
+    IvkSD3ConditioningField,
+)
 from invokeai_py_client.ivk_fields.enums import IvkEnumField, IvkSchedulerField
 from invokeai_py_client.ivk_fields.models import (
     IvkCLIPField,
@@ -46,17 +57,26 @@ FIELD_CLASSES: Mapping[str, type[IvkField[Any]]] = {
     "BooleanField": IvkBooleanField,
     "BoundingBoxField": IvkBoundingBoxField,
     "CLIPField": IvkCLIPField,
+    "CogView4ConditioningField": IvkCogView4ConditioningField,
     "ColorField": IvkColorField,
+    "ConditioningField": IvkConditioningField,
+    "DenoiseMaskField": IvkDenoiseMaskField,
     "EnumField": IvkEnumField,
     "FloatField": IvkFloatField,
     "FloatGeneratorField": IvkGeneratorField,
+    "FluxConditioningField": IvkFluxConditioningField,
+    "FluxFillConditioningField": IvkFluxFillConditioningField,
+    "FluxKontextConditioningField": IvkFluxKontextConditioningField,
+    "FluxReduxConditioningField": IvkFluxReduxConditioningField,
     "ImageField": IvkImageField,
     "ImageGeneratorField": IvkGeneratorField,
     "IntegerField": IvkIntegerField,
     "IntegerGeneratorField": IvkGeneratorField,
     "LatentsField": IvkLatentsField,
     "LoRAField": IvkLoRAField,
+    "MetadataField": IvkMetadataField,
     "ModelIdentifierField": IvkModelIdentifierField,
+    "SD3ConditioningField": IvkSD3ConditioningField,
     "SavedWorkflowField": IvkSavedWorkflowField,
     "SchedulerField": IvkSchedulerField,
     "StringField": IvkStringField,
@@ -100,7 +120,7 @@ def make_field(
         "refusal": refusal,
     }
     field: IvkField[Any]
-    if template.type.cardinality == "SINGLE" or kind is IvkAnyField:
+    if template.type.cardinality == "SINGLE" or issubclass(kind, IvkAnyField):
         field = kind(**known)
     else:
         single = replace(template, type=FieldType(template.type.name))

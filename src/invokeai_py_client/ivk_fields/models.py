@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 from invokeai_py_client.ivk_fields.base import IvkField
@@ -52,6 +53,7 @@ class IvkModelIdentifierField(_ModelChoice):
     """A model: its name or key, its record, or its five identifying values as a dict."""
 
     type_name_default = "ModelIdentifierField"
+    _given: Mapping[str, str] = MappingProxyType({})
 
     @property
     def allowed(self) -> str:
@@ -63,11 +65,117 @@ class IvkModelIdentifierField(_ModelChoice):
         """The model's name."""
         return model_name(self.value)
 
+    def __init__(self, value: Any = None, **known: Any) -> None:
+        """A field of its own, of a model or of a model's parts (``key=``, ``name=``...)."""
+        parts = {part: known.pop(part) for part in _IDENTIFIER if part in known}
+        super().__init__(value, **known)
+        for part, word in parts.items():
+            self._set_part(part, word)
+
+    def keep(self, checked: Any) -> None:
+        """Take a value that :meth:`check` gave."""
+        super().keep(checked)
+        self._given = MappingProxyType({})
+
+    # The model's parts, one by one, as scripts written for version 1 set them: the key says which model it is, else
+    # the name does. What else is set describes that model, and must come with its key.
+
+    @property
+    def key(self) -> str:
+        """The model's key; "" where only its name is known."""
+        return self._part("key")
+
+    @key.setter
+    def key(self, key: str) -> None:
+        self._set_part("key", key)
+
+    @property
+    def hash(self) -> str:
+        """The model's hash; "" where it is not known yet."""
+        return self._part("hash")
+
+    @hash.setter
+    def hash(self, hash: str) -> None:
+        self._set_part("hash", hash)
+
+    @property
+    def name(self) -> str:
+        """The model's name; assigning it chooses the model of that name on the server."""
+        return self._part("name")
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._set_part("name", name)
+
+    @property
+    def base(self) -> str:
+        """The model's architecture; "" where it is not known yet."""
+        return self._part("base")
+
+    @base.setter
+    def base(self, base: str) -> None:
+        self._set_part("base", base)
+
+    @property
+    def type(self) -> str:
+        """The model's type; "" where it is not known yet."""
+        return self._part("type")
+
+    @type.setter
+    def type(self, type: str) -> None:
+        self._set_part("type", type)
+
+    def _part(self, part: str) -> str:
+        if part in self._given:
+            return self._given[part]
+        value: Any = self.value
+        if isinstance(value, Mapping):
+            return str(cast("Mapping[str, Any]", value).get(part) or "")
+        return value.text if part == "name" and isinstance(value, ModelByName) else ""
+
+    def _set_part(self, part: str, word: Any) -> None:
+        given = {**self._given, part: str(getattr(word, "value", word))}
+        if given.get("key"):
+            self.value = given  # an identifier once all is told, until then the model of that key
+        elif given.get("name"):
+            self.value = given["name"]
+        self._given = MappingProxyType(given)
+
     def _convert(self, value: Any) -> Any:
         return self._model(value)
 
     def _from_text(self, text: str) -> Any:
         return read_json(text) if text.lstrip().startswith("{") else text
+
+
+class IvkSDXLModelField(IvkModelIdentifierField):
+    """An SDXL main model."""
+
+    _any = ModelFilter(base=("sdxl",), type=("main",))
+
+
+class IvkFluxModelField(IvkModelIdentifierField):
+    """A FLUX main model."""
+
+    _any = ModelFilter(base=("flux",), type=("main",))
+
+
+class IvkT5EncoderField(IvkModelIdentifierField):
+    """A T5 text encoder."""
+
+    _any = ModelFilter(type=("t5_encoder",))
+
+
+class IvkCLIPEmbedField(IvkModelIdentifierField):
+    """A CLIP text encoder that is a model of its own."""
+
+    _any = ModelFilter(type=("clip_embed",))
+
+
+class IvkVAEModelField(IvkModelIdentifierField):
+    """A VAE that is a model of its own."""
+
+    _any = ModelFilter(type=("vae",))
 
 
 class IvkLoRAField(_ModelChoice):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.plain import Unfit, as_integer, as_number, is_truth, short_list, text_of
-from invokeai_py_client.schema.template import Limits
+from invokeai_py_client.schema.template import NO_LIMITS, Limits
 
 N = TypeVar("N", int, float)
 
@@ -22,10 +22,52 @@ class _NumberField(IvkField[N]):
 
     _word: ClassVar[str] = "a number"
 
+    def __init__(
+        self,
+        value: N | None = None,
+        *,
+        minimum: float | None = None,
+        maximum: float | None = None,
+        multiple_of: float | None = None,
+        **known: Any,
+    ) -> None:
+        self._own = Limits(minimum=minimum, maximum=maximum, multiple_of=multiple_of)
+        super().__init__(value, **known)
+
+    @property
+    def minimum(self) -> float | None:
+        """The smallest value; assigning it narrows what the server allows."""
+        return self.limits.minimum
+
+    @minimum.setter
+    def minimum(self, minimum: float | None) -> None:
+        self._own = replace(self._own, minimum=minimum)
+
+    @property
+    def maximum(self) -> float | None:
+        """The largest value; assigning it narrows what the server allows."""
+        return self.limits.maximum
+
+    @maximum.setter
+    def maximum(self, maximum: float | None) -> None:
+        self._own = replace(self._own, maximum=maximum)
+
+    @property
+    def multiple_of(self) -> float | None:
+        """What the value is a multiple of."""
+        return self.limits.multiple_of
+
     @property
     def limits(self) -> Limits:
-        """The server's limits, narrowed by those that the form sets."""
-        limits = super().limits
+        """The server's limits, narrowed by those that the form sets, and by the field's own."""
+        limits, own = super().limits, self._own
+        if own != NO_LIMITS:
+            limits = replace(
+                limits,
+                minimum=_tighter(max, limits.minimum, own.minimum),
+                maximum=_tighter(min, limits.maximum, own.maximum),
+                multiple_of=limits.multiple_of or own.multiple_of,
+            )
         low, high = self._settings.get("min"), self._settings.get("max")
         if low is None and high is None:
             return limits
@@ -115,6 +157,39 @@ class IvkStringField(IvkField[str]):
     """A text; some forms offer a choice of texts, each by its value or by what the form shows for it."""
 
     type_name_default = "StringField"
+
+    def __init__(
+        self,
+        value: str | None = None,
+        *,
+        min_length: int | None = None,
+        max_length: int | None = None,
+        **known: Any,
+    ) -> None:
+        self._own = Limits(min_length=min_length, max_length=max_length)
+        super().__init__(value, **known)
+
+    @property
+    def min_length(self) -> int | None:
+        """How many characters it has at least."""
+        return self.limits.min_length
+
+    @property
+    def max_length(self) -> int | None:
+        """How many characters it has at most."""
+        return self.limits.max_length
+
+    @property
+    def limits(self) -> Limits:
+        """The server's limits, narrowed by the field's own."""
+        limits, own = super().limits, self._own
+        if own == NO_LIMITS:
+            return limits
+        return replace(
+            limits,
+            min_length=_tighter(max, limits.min_length, own.min_length),
+            max_length=_tighter(min, limits.max_length, own.max_length),
+        )
 
     @property
     def choices(self) -> tuple[Any, ...] | None:

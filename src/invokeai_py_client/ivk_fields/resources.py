@@ -51,7 +51,11 @@ class _NamedField(IvkField[Any]):
         return read_json(text) if text.lstrip().startswith("{") else text
 
 
-class IvkImageField(_NamedField):
+class IvkImageFieldMixin:
+    """What fields of images have in common: a file on this machine will do, and goes to the server with the run."""
+
+
+class IvkImageField(IvkImageFieldMixin, _NamedField):
     """An image: one on the server by its name, or a file, bytes or Pillow image, uploaded when a run starts."""
 
     type_name_default = "ImageField"

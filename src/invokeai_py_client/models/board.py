@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from invokeai_py_client.models.base import IvkModel
 from invokeai_py_client.models.types import BoardVisibilityField, Timestamp
 
@@ -38,6 +40,15 @@ class IvkBoard(IvkModel):
     is_private: bool | None = None
     user_id: str | None = None
     owner_username: str | None = None
+
+    @classmethod
+    def uncategorized(cls, image_count: int = 0) -> Self:
+        """A record that stands for the images on no board."""
+        return cls(board_id=UNCATEGORIZED, board_name="Uncategorized", image_count=image_count)
+
+    def is_system_board(self) -> bool:
+        """The same as :meth:`is_uncategorized`: there is no other board that is none."""
+        return self.is_uncategorized()
 
     def is_uncategorized(self) -> bool:
         """Whether this stands for the images on no board."""

@@ -103,6 +103,16 @@ class InstallStatus(OpenEnum):
         return self in (InstallStatus.COMPLETED, InstallStatus.ERROR, InstallStatus.CANCELLED)
 
 
+class HFLoginStatus(OpenEnum):
+    """What the server thinks of its token for Hugging Face."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    """Refused, or there is none."""
+    UNKNOWN = "unknown"
+    """Hugging Face could not be asked."""
+
+
 class ImageCategory(OpenEnum):
     """What an image is for.
 
@@ -174,6 +184,20 @@ class BaseModelEnum(OpenEnum):
     SD_2 = SD2
     SD_3 = SD3
 
+    # As version 1's BaseDnnModelType spelled them, and InvokeAI's own code does.
+    Any = ANY
+    StableDiffusion1 = SD1
+    StableDiffusion2 = SD2
+    StableDiffusion3 = SD3
+    StableDiffusionXL = SDXL
+    StableDiffusionXLRefiner = SDXL_REFINER
+    Flux = FLUX
+    CogView4 = COGVIEW4
+    Imagen3 = IMAGEN3
+    Imagen4 = IMAGEN4
+    ChatGPT4o = CHATGPT_4O
+    FluxKontext = FLUX_KONTEXT
+
 
 class ModelTypeEnum(OpenEnum):
     """What a model does."""
@@ -209,6 +233,22 @@ class ModelTypeEnum(OpenEnum):
     VIDEO = "video"
     """InvokeAI 6.6 to 6.8."""
 
+    # As version 1's DnnModelType spelled them.
+    Main = MAIN
+    LoRA = LORA
+    ControlLoRa = CONTROL_LORA
+    ControlNet = CONTROLNET
+    TextualInversion = EMBEDDING
+    IPAdapter = IP_ADAPTER
+    CLIPVision = CLIP_VISION
+    CLIPEmbed = CLIP_EMBED
+    T2IAdapter = T2I_ADAPTER
+    T5Encoder = T5_ENCODER
+    SpandrelImageToImage = SPANDREL_IMAGE_TO_IMAGE
+    SigLIP = SIGLIP
+    FluxRedux = FLUX_REDUX
+    LlavaOnevision = LLAVA_ONEVISION
+
 
 class ModelFormatEnum(OpenEnum):
     """How a model is stored."""
@@ -238,3 +278,17 @@ class ModelFormatEnum(OpenEnum):
 
     API = "api"
     """Until InvokeAI 6.8."""
+
+    # As version 1's DnnModelFormat spelled them.
+    Diffusers = DIFFUSERS
+    Checkpoint = CHECKPOINT
+    LyCORIS = LYCORIS
+    Olive = OLIVE
+    EmbeddingFile = EMBEDDING_FILE
+    EmbeddingFolder = EMBEDDING_FOLDER
+    InvokeAI = INVOKEAI
+    T5Encoder = T5_ENCODER
+    BnbQuantizedLlmInt8b = BNB_QUANTIZED_INT8B
+    BnbQuantizednf4b = BNB_QUANTIZED_NF4B
+    GGUFQuantized = GGUF_QUANTIZED
+    Api = API

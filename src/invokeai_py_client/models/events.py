@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from invokeai_py_client.models.base import IvkModel, as_mapping
 from invokeai_py_client.models.enums import JobStatus
@@ -29,10 +29,15 @@ class SessionEvent(IvkModel):
         data: All that it carries.
     """
 
-    event: str
+    event: str = Field(validation_alias=AliasChoices("event", "event_type"))
     session_id: str | None = None
     timestamp: EventTimestamp = None
     data: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+    @property
+    def event_type(self) -> str:
+        """The same as :attr:`event`."""
+        return self.event
 
     @classmethod
     def from_event(cls, name: str, payload: Mapping[str, Any]) -> Self:

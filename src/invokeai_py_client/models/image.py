@@ -12,6 +12,8 @@ from invokeai_py_client.models.types import ImageCategoryField, ImageOriginField
 class IvkImage(IvkModel):
     """An image's record; the image itself stays on the server until it is downloaded.
 
+    It stands for its name, too: as text, as a file's name, compared with a text, and wherever a board takes a name.
+
     >>> image = IvkImage.from_api_response({"image_name": "abc.png", "image_category": "general"})
     >>> image.image_name, image.image_category.value
     ('abc.png', 'general')
@@ -57,3 +59,17 @@ class IvkImage(IvkModel):
     deleted_at: Timestamp = None
     has_workflow: bool | None = None
     image_subfolder: str | None = None
+
+    # Where version 1 gave the names of images, this client gives their records: each serves as its name.
+
+    def __str__(self) -> str:
+        return self.image_name
+
+    def __fspath__(self) -> str:
+        return self.image_name
+
+    def __eq__(self, other: object) -> bool:
+        return self.image_name == other if isinstance(other, str) else super().__eq__(other)
+
+    def __hash__(self) -> int:
+        return hash(self.image_name)

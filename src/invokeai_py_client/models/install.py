@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field
 
 from invokeai_py_client.models.base import IvkModel, as_mapping
 from invokeai_py_client.models.enums import InstallStatus
-from invokeai_py_client.models.types import InstallStatusField
+from invokeai_py_client.models.types import BaseModelField, InstallStatusField
 
 _SECRETS = frozenset({"access_token", "token"})
 
@@ -78,6 +78,39 @@ class ModelInstJobInfo(IvkModel):
         if data.get("model_key") is None:
             data["model_key"] = as_mapping(data.get("config_out")).get("key")
         return data
+
+
+class ModelInstallConfig(IvkModel):
+    """What to say of a model at its installation instead of what the server finds.
+
+    A dict with the same keys does as well; the server has more of them than these.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    base: BaseModelField | None = None
+    type: str | None = None
+    path: str | None = None
+    format: str | None = None
+    prediction_type: str | None = None
+    upcast_attention: bool | None = None
+    trigger_phrases: list[str] | None = None
+    default_settings: dict[str, Any] | None = None
+    variant: str | None = None
+    config_path: str | None = None
+    extra: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+    def keys(self) -> list[str]:
+        """What is set: with this, it serves as the dict that installations take."""
+        return list(self.to_record_changes())
+
+    def __getitem__(self, name: str) -> Any:
+        return self.to_record_changes()[name]
+
+    def to_record_changes(self) -> dict[str, Any]:
+        """What goes to the server: what is set, and ``extra``."""
+        changes = self.to_dict()
+        return {**changes, **changes.pop("extra")}
 
 
 def without_secrets(data: Any) -> Any:

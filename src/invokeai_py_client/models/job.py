@@ -63,6 +63,46 @@ class IvkJob(IvkModel):
         batch_id = self.metadata.get("batch_id")
         return batch_id if isinstance(batch_id, str) else None
 
+    @property
+    def queue_id(self) -> str | None:
+        """The queue that it is in."""
+        return self.metadata.get("queue_id")
+
+    @property
+    def origin(self) -> str | None:
+        """Who asked for it, by a word of the asker's."""
+        return self.metadata.get("origin")
+
+    @property
+    def destination(self) -> str | None:
+        """Where its results go, by a word of the asker's."""
+        return self.metadata.get("destination")
+
+    @property
+    def priority(self) -> int:
+        """How it stands to other items: the higher the sooner."""
+        return int(self.metadata.get("priority") or 0)
+
+    @property
+    def field_values(self) -> list[dict[str, Any]]:
+        """The values that it alone has of its batch."""
+        return list(self.metadata.get("field_values") or ())
+
+    @property
+    def error_message(self) -> str | None:
+        """The same as :attr:`error`."""
+        return self.error
+
+    @property
+    def error_type(self) -> str | None:
+        """The type of the exception, where it failed."""
+        return self.metadata.get("error_type")
+
+    @property
+    def error_traceback(self) -> str | None:
+        """The server's traceback, where it failed."""
+        return self.metadata.get("error_traceback")
+
     def is_complete(self) -> bool:
         """Whether it has ended, in whatever way."""
         return isinstance(self.status, JobStatus) and self.status.is_final

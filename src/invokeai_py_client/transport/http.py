@@ -116,6 +116,26 @@ class HttpTransport:
         body, _, _ = await self._exchange("GET", path, params=params, timeout=timeout)
         return body
 
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> tuple[bytes, str]:
+        """Send a request, and leave its answer as it is.
+
+        Returns:
+            The answer's body, and its content type.
+
+        Raises:
+            APIRequestError: The server refused or failed, or could not be reached.
+        """
+        body, content_type, _ = await self._exchange(method, path, params=params, json=json, timeout=timeout)
+        return body, content_type
+
     @asynccontextmanager
     async def stream(
         self, path: str, *, headers: Mapping[str, str] | None = None, timeout: float | None = None

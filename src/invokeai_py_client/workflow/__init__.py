@@ -5,16 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invokeai_py_client._sync.workflow_handle import WorkflowHandle
-    from invokeai_py_client._sync.workflow_repository import WorkflowRepository
-    from invokeai_py_client.workflow.definition import WorkflowDefinition
+    from invokeai_py_client.workflow.workflow_handle import (
+        IvkWorkflowInput,
+        IvkWorkflowOutput,
+        OutputMapping,
+        WorkflowHandle,
+    )
+    from invokeai_py_client.workflow.workflow_model import WorkflowDefinition
+    from invokeai_py_client.workflow.workflow_repo import WorkflowRepository
 
-__all__ = ["WorkflowDefinition", "WorkflowHandle", "WorkflowRepository"]
+__all__ = [
+    "IvkWorkflowInput",
+    "IvkWorkflowOutput",
+    "OutputMapping",
+    "WorkflowDefinition",
+    "WorkflowHandle",
+    "WorkflowRepository",
+]
 
 _WHERE = {
-    "WorkflowDefinition": "invokeai_py_client.workflow.definition",
-    "WorkflowHandle": "invokeai_py_client._sync.workflow_handle",
-    "WorkflowRepository": "invokeai_py_client._sync.workflow_repository",
+    "IvkWorkflowInput": "workflow.workflow_handle",
+    "IvkWorkflowOutput": "workflow.workflow_handle",
+    "OutputMapping": "workflow.workflow_handle",
+    "WorkflowDefinition": "workflow.workflow_model",
+    "WorkflowHandle": "workflow.workflow_handle",
+    "WorkflowRepository": "workflow.workflow_repo",
 }
 
 
@@ -23,4 +38,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_WHERE[name]), name)
+    value = getattr(import_module(f"invokeai_py_client.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

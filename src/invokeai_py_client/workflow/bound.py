@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.workflow.index_map import (
@@ -87,6 +87,19 @@ class AsyncBoundWorkflow(AsyncObject):
             AmbiguousInputError: There are several.
         """
         return self.inputs.find(address).field
+
+    def set_input_value(self, address: int | str, value: Any) -> None:
+        """Set one input, to a value or to that of another field.
+
+        Raises:
+            UnknownInputError: There is no such input.
+            AmbiguousInputError: There are several.
+            InputValueError: The value does not fit.
+        """
+        from invokeai_py_client.ivk_fields.base import IvkField
+
+        given: Any = cast("IvkField[Any]", value).value if isinstance(value, IvkField) else value
+        self.inputs.set({address: given})
 
     def set(self, values: Values | None = None, /, **named: Any) -> None:
         """Set inputs for all later runs. All values are checked before any is set.

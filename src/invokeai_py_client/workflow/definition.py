@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -113,6 +115,32 @@ class WorkflowDefinition:
         return self._text("version")
 
     @property
+    def author(self) -> str:
+        """Who made it, or ""."""
+        return self._text("author")
+
+    @property
+    def contact(self) -> str:
+        """How to reach its author, or ""."""
+        return self._text("contact")
+
+    @property
+    def tags(self) -> str:
+        """Its tags, separated by commas, or ""."""
+        return self._text("tags")
+
+    @property
+    def notes(self) -> str:
+        """Its notes, or ""."""
+        return self._text("notes")
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """A copy of what it says of its format."""
+        meta = self._data["meta"]
+        return copy_json(cast("dict[str, Any]", meta)) if isinstance(meta, dict) else {}
+
+    @property
     def format_version(self) -> str:
         """The version of the file format: ``meta.version``, or ""."""
         meta = self._data["meta"]
@@ -160,6 +188,50 @@ class WorkflowDefinition:
     def to_dict(self) -> dict[str, Any]:
         """A fresh copy of the whole document, as it was read."""
         return copy_json(self._data)
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The whole document as JSON text."""
+        return json.dumps(self._data, indent=indent, ensure_ascii=False)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the document to a JSON file.
+
+        Raises:
+            WorkflowFormatError: The file cannot be written.
+        """
+        file = Path(path).expanduser()
+        try:
+            file.write_text(self.to_json(), encoding="utf-8")
+        except OSError as error:
+            reason = error.strerror or error
+            raise WorkflowFormatError(
+                f"the workflow file {str(file)!r} cannot be written: {reason}"
+            ) from error
+
+    @property
+    def node_count(self) -> int:
+        """How many nodes it has, notes included."""
+        return len(self._data["nodes"])
+
+    @property
+    def edge_count(self) -> int:
+        """How many edges it has."""
+        return len(self._data["edges"])
+
+    def get_node_by_id(self, node_id: str) -> dict[str, Any] | None:
+        """A copy of a node; None where there is none of this id."""
+        return next((node for node in self._dicts() if node.get("id") == node_id), None)
+
+    def get_nodes_by_type(self, node_type: str) -> list[dict[str, Any]]:
+        """Copies of the nodes of an invocation type."""
+        return [
+            node
+            for node in self._dicts()
+            if isinstance(node.get("data"), dict) and node["data"].get("type") == node_type
+        ]
+
+    def _dicts(self) -> list[dict[str, Any]]:
+        return [node for node in self.nodes if isinstance(node, dict)]
 
     def view(self) -> Mapping[str, Any]:
         """The document itself, not a copy: for reading only."""

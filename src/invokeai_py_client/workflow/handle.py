@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import face
-from invokeai_py_client.errors import RunError
+from invokeai_py_client.errors import NotFoundError, RunError
 from invokeai_py_client.run.events import (
     NodeCompleted,
     NodeFailed,
@@ -21,6 +21,7 @@ from invokeai_py_client.run.events import (
     StatusChanged,
 )
 from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.shapes import QUEUE_ITEM
 from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, list_outputs, map_outputs
 from invokeai_py_client.workflow.submission import WorkflowSubmission
 from invokeai_py_client.workflow.sweepable import AsyncSweepableWorkflow
@@ -49,6 +50,8 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         self,
         *,
         board_id: str | None = None,
+        queue_id: str = "default",
+        priority: int = 0,
         subscribe_events: bool = True,
         on_invocation_started: _Callback | None = None,
         on_invocation_progress: _Callback | None = None,
@@ -59,6 +62,8 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
 
         Args:
             board_id: The board for board fields that say "auto".
+            queue_id: The queue; the web UI shows ``default``.
+            priority: Above 0, it goes to the front of the queue: servers know no other priorities.
             subscribe_events: Events are always followed; kept for older callers.
             on_invocation_started: Called for each node that begins, while it is waited for.
             on_invocation_progress: Called for each step of a node, while it is waited for.
@@ -69,7 +74,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
             NotReadyError: The workflow cannot run as it is; nothing was sent.
         """
         del subscribe_events
-        runs = await self.start_batch(auto_board=board_id)
+        runs = await self.start_batch(auto_board=board_id, queue_id=queue_id, prepend=priority > 0)
         given = {
             NodeStarted: on_invocation_started,
             NodeProgress: on_invocation_progress,
@@ -79,7 +84,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         self._latest = tuple(runs)
         self._watching = {kind: function for kind, function in given.items() if function is not None}
         item = await self._client._http.json(  # pyright: ignore[reportPrivateUsage]
-            "GET", f"/api/v1/queue/{runs[0].queue_id}/i/{runs[0].item_id}"
+            "GET", f"/api/v1/queue/{runs[0].queue_id}/i/{runs[0].item_id}", gives=QUEUE_ITEM
         )
         self._session_id = item.get("session_id")
         return WorkflowSubmission(
@@ -94,6 +99,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         timeout: float | None = None,
         poll_interval: float = 2.0,
         progress_callback: Callable[[dict[str, Any]], object] | None = None,
+        queue_id: str | None = None,
     ) -> dict[str, Any]:
         """Wait until the latest submission has ended, all of its runs.
 
@@ -101,6 +107,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
             timeout: Seconds to wait at most; forever by default.
             poll_interval: Events are followed, so nothing is polled; kept for older callers.
             progress_callback: Called with the queue item's status whenever it changes.
+            queue_id: The queue is known since the submission; kept for older callers.
 
         Returns:
             The first queue item as the server gives it, with its results.
@@ -109,7 +116,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
             RunTimeoutError: Time ran out; the run goes on.
             RunError: Nothing was submitted.
         """
-        del poll_interval
+        del poll_interval, queue_id
         runs = self._submitted()
         watching = self._watching
 
@@ -150,6 +157,26 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         """
         statuses = [await run.cancel() for run in self._submitted()]
         return all(status.state.value == "cancelled" for status in statuses)
+
+    async def get_queue_item(self, queue_id: str | None = None) -> dict[str, Any] | None:
+        """The queue item of the latest submission's first run, as the server has it now.
+
+        Args:
+            queue_id: The queue is known since the submission; kept for older callers.
+
+        Returns:
+            The item; None where nothing was submitted, or the queue no longer has it.
+        """
+        del queue_id
+        if not self._latest:
+            return None
+        run = self._latest[0]
+        try:
+            return await self._client._http.json(  # pyright: ignore[reportPrivateUsage]
+                "GET", f"/api/v1/queue/{run.queue_id}/i/{run.item_id}", gives=QUEUE_ITEM
+            )
+        except NotFoundError:
+            return None
 
     @property
     def session_id(self) -> str | None:

@@ -67,6 +67,15 @@ class WorkflowInput:
         """Its value; None where it has none."""
         return self.field.value
 
+    @property
+    def jsonpath(self) -> str:
+        """Where it stands in the workflow's document, as a JSONPath."""
+        return f"$.nodes[?(@.id='{self.node_id}')].data.inputs.{self.field_name}"
+
+    def validate_input(self) -> bool:
+        """Whether its value fits, and is there if it has to be."""
+        return self.field.validate_field()
+
     def __repr__(self) -> str:
         index = "" if self.input_index is None else f"[{self.input_index}] "
         return f"<{index}{self.label}: {self.type} = {self.field.display_value!r}>"

@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import (
     NotFoundError,
     NotInvokeAIError,
@@ -18,6 +17,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.transport.shapes import ListOf
 from invokeai_py_client.workflow.definition import WorkflowDefinition
+from invokeai_py_client.workflow.older import AsyncOlderWorkflowRepository
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -29,7 +29,7 @@ _RECORD = {"workflow": dict}
 _FILE_ENDINGS = frozenset({".json", ".png"})
 
 
-class AsyncWorkflowRepository(AsyncObject):
+class AsyncWorkflowRepository(AsyncOlderWorkflowRepository):
     """Workflows of one server."""
 
     def __init__(self, client: AsyncInvokeAIClient) -> None:

@@ -1,0 +1,7 @@
+"""Where version 1 had the handle of a board."""
+
+from __future__ import annotations
+
+from invokeai_py_client._sync.board_handle import BoardHandle
+
+__all__ = ["BoardHandle"]

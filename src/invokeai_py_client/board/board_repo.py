@@ -1,0 +1,7 @@
+"""Where version 1 had the repository of boards."""
+
+from __future__ import annotations
+
+from invokeai_py_client._sync.board_repository import BoardRepository
+
+__all__ = ["BoardRepository"]

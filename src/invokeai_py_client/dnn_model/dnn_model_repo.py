@@ -1,0 +1,7 @@
+"""Where version 1 had the repository of models."""
+
+from __future__ import annotations
+
+from invokeai_py_client._sync.dnn_model_repository import DnnModelRepository
+
+__all__ = ["DnnModelRepository"]

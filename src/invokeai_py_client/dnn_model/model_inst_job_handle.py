@@ -1,0 +1,7 @@
+"""Where version 1 had the installation of a model."""
+
+from __future__ import annotations
+
+from invokeai_py_client._sync.dnn_model_install import ModelInstJobHandle
+
+__all__ = ["ModelInstJobHandle"]

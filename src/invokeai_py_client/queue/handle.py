@@ -1,0 +1,131 @@
+"""One queue to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.errors import NotFoundError, RunTimeoutError
+from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
+from invokeai_py_client.models.queue import CancelAllExceptCurrentResult, ClearResult, PruneResult
+from invokeai_py_client.queue.job import AsyncJobHandle
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from invokeai_py_client.client import AsyncInvokeAIClient
+
+
+class AsyncQueueHandle(AsyncObject):
+    """One queue of the server. ``default`` is the one that the web UI shows.
+
+    Example:
+        queue = client.queue_repo.get_queue()
+        for job in await queue.list_pending():
+            print(job.item_id, job.batch_id)
+    """
+
+    def __init__(self, client: AsyncInvokeAIClient, queue_id: str = "default") -> None:
+        self._client = client
+        self._queue_id = queue_id
+
+    @classmethod
+    def from_client_and_id(cls, client: AsyncInvokeAIClient, queue_id: str) -> Self:
+        """The queue with an id; the server is not asked for it."""
+        return cls(client, queue_id)
+
+    @property
+    def queue_id(self) -> str:
+        """The queue's id."""
+        return self._queue_id
+
+    # ------------------------------------------------------------------ how it stands
+
+    async def get_status(self) -> QueueStatus:
+        """How many items are in each state, and whether the processor takes items."""
+        return await self._client.queue_repo.status(queue_id=self._queue_id)
+
+    async def is_busy(self) -> bool:
+        """Whether anything is at work, or still to do."""
+        status = await self.get_status()
+        return status.is_processing or status.unfinished > 0
+
+    async def count_running(self) -> int:
+        """How many items are at work."""
+        return (await self.get_status()).in_progress
+
+    async def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> bool:
+        """Wait until nothing is at work or still to do.
+
+        Args:
+            timeout: Seconds to wait at most; None for ever.
+            poll_interval: Events are followed, so nothing is polled; kept for older callers.
+
+        Returns:
+            Whether the queue became idle in time. A paused queue with items in it never does.
+        """
+        del poll_interval
+        try:
+            await self._client.queue_repo.wait_until_idle(timeout, queue_id=self._queue_id)
+        except RunTimeoutError:
+            return False
+        return True
+
+    # ------------------------------------------------------------------ items
+
+    async def list_all(self, destination: str | None = None) -> list[IvkJob]:
+        """All items, the oldest first, without their outputs.
+
+        Args:
+            destination: Only those of this destination.
+        """
+        return await self._client.queue_repo.items(destination=destination, queue_id=self._queue_id)
+
+    async def list_running(self) -> list[IvkJob]:
+        """The items at work."""
+        return await self._client.queue_repo.items(status=JobStatus.RUNNING, queue_id=self._queue_id)
+
+    async def list_pending(self) -> list[IvkJob]:
+        """The items that have not begun."""
+        return await self._client.queue_repo.items(status=JobStatus.PENDING, queue_id=self._queue_id)
+
+    async def get_current(self) -> AsyncJobHandle | None:
+        """The item at work, to work with; None where nothing is."""
+        job = await self._client.queue_repo.current(queue_id=self._queue_id)
+        return None if job is None else self._handle(job)
+
+    async def get_item(self, item_id: int) -> AsyncJobHandle | None:
+        """One item to work with; None where the queue has no such item."""
+        try:
+            return self._handle(await self._client.queue_repo.item(item_id, queue_id=self._queue_id))
+        except NotFoundError:
+            return None
+
+    async def get_items_by_ids(self, item_ids: Iterable[int]) -> list[AsyncJobHandle]:
+        """Several items to work with, in the order of their ids; those that the queue lacks are left out."""
+        jobs = await self._client.queue_repo.items(item_ids, queue_id=self._queue_id)
+        return [self._handle(job) for job in jobs]
+
+    # ------------------------------------------------------------------ canceling and removing
+
+    async def cancel_all_except_current(self) -> CancelAllExceptCurrentResult:
+        """Cancel all items that have not begun."""
+        count = await self._client.queue_repo.cancel_all_except_current(queue_id=self._queue_id)
+        return CancelAllExceptCurrentResult(canceled=count)
+
+    async def clear(self) -> ClearResult:
+        """Cancel what is at work and remove all items."""
+        return ClearResult(deleted=await self._client.queue_repo.clear(queue_id=self._queue_id))
+
+    async def prune(self) -> PruneResult:
+        """Remove all items that have ended."""
+        return PruneResult(deleted=await self._client.queue_repo.prune(queue_id=self._queue_id))
+
+    # ------------------------------------------------------------------ inside
+
+    def _handle(self, job: IvkJob) -> AsyncJobHandle:
+        return AsyncJobHandle(self._client, self._queue_id, int(job.id), job)
+
+    def __repr__(self) -> str:
+        return f"<AsyncQueueHandle {self._queue_id!r}>"

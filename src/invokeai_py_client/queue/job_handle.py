@@ -1,0 +1,7 @@
+"""Where version 1 had one queue item."""
+
+from __future__ import annotations
+
+from invokeai_py_client._sync.queue_job import JobHandle
+
+__all__ = ["JobHandle"]

@@ -1,0 +1,7 @@
+"""Where version 1 had one queue."""
+
+from __future__ import annotations
+
+from invokeai_py_client._sync.queue_handle import QueueHandle
+
+__all__ = ["QueueHandle"]

@@ -1,0 +1,185 @@
+"""The commonest tasks in one call each."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.errors import InvokeAIClientError, QuickTaskError, RunCanceledError, UsageError
+from invokeai_py_client.models import UNCATEGORIZED
+from invokeai_py_client.quick.workflows import copy_image, sdxl_text_to_image
+
+if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.models import IvkDnnModel, IvkImage
+
+_GRID = 8  # SDXL's latents stand for 8 x 8 pixels each
+_LARGEST_SEED = 2**32 - 1
+
+
+class AsyncQuickClient(AsyncObject):
+    """Whole tasks: the workflow, its inputs, the wait and the result.
+
+    Whatever goes wrong is a ``ValueError``, too.
+
+    Example:
+        quick = QuickClient(client)
+        image = await quick.generate_image_sdxl_t2i("a lighthouse at dusk", "blurry", 1024, 1024)
+        print(image.image_name)
+    """
+
+    def __init__(self, client: AsyncInvokeAIClient) -> None:
+        """Say whose server does the work.
+
+        Args:
+            client: A client.
+        """
+        self._client = client
+
+    async def copy_image_to_board(self, image_name: str, target_board_id: str) -> IvkImage | None:
+        """Make another image of an image, on a board.
+
+        The server does it; nothing is downloaded. The copy has the image's pixels, its metadata and its
+        workflow, and is of category GENERAL.
+
+        Args:
+            image_name: The image.
+            target_board_id: The board's id; ``"none"`` for no board. The image may be on it already.
+
+        Returns:
+            The new image; None where somebody canceled it.
+
+        Raises:
+            UsageError: There is no such image, or no such board.
+            QuickTaskError: The server failed, or could not be reached.
+        """
+        from invokeai_py_client.image.image import AsyncImage
+
+        with _as_value_errors(f"Image {image_name} was not copied"):
+            await self._check_board(target_board_id)
+            if await self._client.board_repo.get_image_by_name(image_name) is None:
+                raise UsageError(f"The server has no image {image_name!r}.")
+            original = AsyncImage(self._client, image_name)
+            metadata, workflow = await original.metadata(), await original.workflow()
+            schema = await self._client.schema()
+            wf = await self._client.workflow_repo.create_workflow(copy_image(schema))
+            body = await wf.enqueue_request({"save.image": image_name, "save.board": target_board_id})
+            # The copy is to say how the image was made, not how it was copied.
+            batch: dict[str, Any] = body["batch"]
+            batch.update(batch_id=str(uuid.uuid4()), workflow=workflow)
+            if metadata:
+                batch["graph"]["nodes"]["save"]["metadata"] = metadata
+            (run,) = await wf._send(body, "default", wf.inputs)  # pyright: ignore[reportPrivateUsage]
+            try:
+                await run.result()
+            except RunCanceledError:
+                return None
+            return await self._first_image([image.name for image in run.images])
+
+    async def generate_image_sdxl_t2i(
+        self,
+        positive_prompt: str,
+        negative_prompt: str,
+        width: int,
+        height: int,
+        steps: int | None = None,
+        model_name: str | None = None,
+        scheduler: str | None = None,
+        board_id: str | None = None,
+    ) -> IvkImage | None:
+        """Make an image of a text with an SDXL model, with a seed that nobody chose.
+
+        Args:
+            positive_prompt: What to see.
+            negative_prompt: What not to see.
+            width: In pixels; rounded to the nearest multiple of 8, as is the height.
+            height: In pixels.
+            steps: Of denoising; 30 by default.
+            model_name: A part of the model's name, in any case. Where no name has it, and by default, the first
+                SDXL model is taken.
+            scheduler: The scheduler, by InvokeAI's name or another program's; ``dpmpp_3m_k`` by default.
+            board_id: The board's id; no board by default.
+
+        Returns:
+            The image; None where somebody canceled the run.
+
+        Raises:
+            UsageError: A value that no server takes, a board that there is not, or no SDXL model.
+            QuickTaskError: The server failed, or could not be reached.
+        """
+        with _as_value_errors("No image was made"):
+            board = UNCATEGORIZED if board_id is None else board_id
+            await self._check_board(board)
+            model = await self._sdxl_model(model_name)
+            wf = await self._client.workflow_repo.create_workflow(
+                sdxl_text_to_image(await self._client.schema())
+            )
+            seed = random.randint(0, _LARGEST_SEED)
+            size = {"width": _on_grid(width), "height": _on_grid(height)}
+            values: dict[str, Any] = {
+                "model.model": model,
+                "metadata.model": model,
+                "image.board": board,
+                "noise.seed": seed,
+                "metadata.seed": seed,
+            }
+            for side, pixels in size.items():
+                values[f"noise.{side}"] = values[f"metadata.{side}"] = pixels
+            for node, prompt in (("positive", positive_prompt), ("negative", negative_prompt)):
+                values[f"{node}.prompt"] = values[f"{node}.style"] = prompt
+                values[f"metadata.{node}_prompt"] = values[f"metadata.{node}_style_prompt"] = prompt
+                for kind in ("original", "target"):
+                    values |= {f"{node}.{kind}_{side}": pixels for side, pixels in size.items()}
+            if steps is not None:
+                values["denoise.steps"] = values["metadata.steps"] = steps
+            if scheduler:
+                values["denoise.scheduler"] = scheduler
+            wf.set(values)
+            wf.set({"metadata.scheduler": wf.get_input_value("denoise.scheduler").value})
+            try:
+                run = await wf.run(progress=False)
+            except RunCanceledError:
+                return None
+            return await self._first_image([image.name for image in run.images])
+
+    # ------------------------------------------------------------------ inside
+
+    async def _check_board(self, board_id: str) -> None:
+        if board_id == UNCATEGORIZED:
+            return
+        if await self._client.board_repo.get_board_by_id(board_id) is None:
+            raise UsageError(f"The server has no board with the id {board_id!r}.")
+
+    async def _sdxl_model(self, name: str | None) -> IvkDnnModel:
+        models = await self._client.dnn_model_repo.list_models(base="sdxl", type="main")
+        if not models:
+            raise UsageError("The server has no SDXL main model.")
+        wanted = (name or "").casefold()
+        return next((model for model in models if wanted in model.name.casefold()), models[0])
+
+    async def _first_image(self, names: list[str]) -> IvkImage | None:
+        return await self._client.image_repo.get_image(names[0]) if names else None
+
+    def __repr__(self) -> str:
+        return f"<AsyncQuickClient of {self._client.url}>"
+
+
+def _on_grid(pixels: int) -> int:
+    try:
+        return max(_GRID, round(pixels / _GRID) * _GRID)
+    except TypeError:
+        raise UsageError(f"Width and height should be whole numbers of pixels, not {pixels!r}.") from None
+
+
+@contextmanager
+def _as_value_errors(what: str) -> Generator[None]:
+    try:
+        yield
+    except InvokeAIClientError as error:
+        if isinstance(error, ValueError):
+            raise
+        raise QuickTaskError(f"{what}: {error}") from error

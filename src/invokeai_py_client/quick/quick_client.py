@@ -1,0 +1,7 @@
+"""Where version 1 had the quick client."""
+
+from __future__ import annotations
+
+from invokeai_py_client._sync.quick_client import QuickClient
+
+__all__ = ["QuickClient"]

@@ -1,0 +1,95 @@
+"""What version 1's repository of workflows had besides, by its names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.errors import NotFoundError, UsageError, WorkflowNotFoundError
+from invokeai_py_client.routes import path_part
+
+if TYPE_CHECKING:
+    import os
+
+    from invokeai_py_client.workflow.definition import WorkflowDefinition
+    from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
+
+_ROUTE = "/api/v1/workflows"
+
+
+class AsyncOlderWorkflowRepository(AsyncObject):
+    """Handles from files and dicts, and the server's library."""
+
+    async def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> AsyncWorkflowHandle:
+        """The same as ``create_workflow()`` of a path.
+
+        Raises:
+            WorkflowFormatError: There is no such file, or it holds no workflow.
+        """
+        return await self._client.workflow_repo.create_workflow(Path(filepath))
+
+    async def create_workflow_from_dict(self, data: Mapping[str, Any]) -> AsyncWorkflowHandle:
+        """The same as ``create_workflow()`` of a dict.
+
+        Raises:
+            WorkflowFormatError: It is not a workflow.
+        """
+        return await self._client.workflow_repo.create_workflow(data)
+
+    async def list_available_workflows(self) -> list[dict[str, Any]]:
+        """The same as ``list_workflows()``: those in the server's library."""
+        return await self._client.workflow_repo.list_workflows()
+
+    async def download_workflow(self, workflow_id: str) -> WorkflowDefinition | None:
+        """A workflow of the server's library; None where it has no such workflow."""
+        try:
+            return await self._client.workflow_repo.get_workflow(workflow_id)
+        except WorkflowNotFoundError:
+            return None
+
+    async def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
+        """Put a workflow into the server's library.
+
+        Args:
+            definition: The workflow.
+            overwrite: Whether to replace the one with its id, if the library has it; otherwise it becomes another
+                one with an id of its own.
+
+        Returns:
+            Its id there.
+        """
+        document = definition.to_dict()
+        http = self._client._http  # pyright: ignore[reportPrivateUsage]
+        if overwrite and definition.id is not None:
+            try:
+                path = f"{_ROUTE}/i/{path_part(definition.id, 'a workflow')}"
+                await http.json("GET", path)
+                await http.json("PATCH", path, json={"workflow": document}, repeatable=True)
+            except NotFoundError:
+                pass  # it is not there yet, or not any more
+            else:
+                return definition.id
+        document.pop("id", None)
+        record = await http.json(
+            "POST", f"{_ROUTE}/", json={"workflow": document}, gives={"workflow_id": str}, repeatable=False
+        )
+        return record["workflow_id"]
+
+    async def delete_workflow(self, workflow_id: str) -> bool:
+        """Take a workflow out of the server's library. Those that come with the server stay.
+
+        Returns:
+            Whether there was such a workflow.
+        """
+        http = self._client._http  # pyright: ignore[reportPrivateUsage]
+        path = f"{_ROUTE}/i/{path_part(workflow_id, 'a workflow')}"
+        try:
+            record = await http.json("GET", path, gives={"category": str})
+        except NotFoundError:
+            return False
+        if record["category"] == "default":
+            raise UsageError(f"The workflow {workflow_id} comes with the server; it cannot be deleted.")
+        await http.json("DELETE", path, repeatable=False)
+        return True

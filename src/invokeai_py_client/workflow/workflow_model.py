@@ -1,0 +1,7 @@
+"""Where version 1 had the definition of a workflow."""
+
+from __future__ import annotations
+
+from invokeai_py_client.workflow.definition import WorkflowDefinition
+
+__all__ = ["WorkflowDefinition"]
