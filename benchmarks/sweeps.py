@@ -147,7 +147,11 @@ async def measure(url: str, runs: int, rounds: int, pictures: int, other: str | 
         with tempfile.TemporaryDirectory() as folder:
             for _ in range(rounds * 3):
                 bare.append(await timed(lambda: floor.download(names, Path(folder))))
-                ours.append(await timed(lambda: all_images(client, names, f"{folder}/ours/")))
+                ours.append(
+                    await timed(
+                        lambda: client.image_repo.download_images(names, f"{folder}/ours", overwrite=True)
+                    )
+                )
         found["download"] = compared(ours, bare) | {"images": len(names)}
     found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return found
@@ -164,17 +168,6 @@ def by_other_client(python: str, url: str, values: list[int]) -> float:
             command, capture_output=True, text=True, check=True, timeout=60 + 5 * len(values)
         )
     return json.loads(done.stdout.splitlines()[-1])["seconds"]
-
-
-async def all_images(client: AsyncInvokeAIClient, names: list[str], folder: str) -> None:
-    """Get images into a folder, eight at once."""
-    limit = asyncio.Semaphore(8)
-
-    async def one(name: str) -> None:
-        async with limit:
-            await client.image_repo.download_to(name, folder)
-
-    await asyncio.gather(*map(one, names))
 
 
 async def some_pictures(client: AsyncInvokeAIClient, count: int) -> list[str]:

@@ -180,6 +180,19 @@ PATH = "/api/v1/app/version"
 # --------------------------------------------------------------------------- what goes well
 
 
+async def test_a_proxy_of_the_environment(server: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
+    monkeypatch.setenv("no_proxy", "inside.invalid")
+    outside = HttpTransport(ConnectionSettings(ServerAddress("http://outside.invalid:9090"), max_retries=0))
+    assert await outside.json("GET", PATH) is not None
+    assert "http://outside.invalid:9090/api" in server.seen[-1].head
+    await outside.close()
+    inside = HttpTransport(ConnectionSettings(ServerAddress("http://inside.invalid:9090"), max_retries=0))
+    with pytest.raises(ServerUnreachableError, match="Nothing answers at http://inside"):
+        await inside.json("GET", PATH)
+    await inside.close()
+
+
 async def test_what_is_sent(server: Faulty) -> None:
     http = HttpTransport(settings(server.port, token="secret", headers={"X-Proxy": "1"}))
     params = {"a": 1, "b": True, "c": None, "d": ["x", "y z"], "e": "ü/&"}

@@ -85,3 +85,15 @@ def clean_prefix(path: str) -> str:
     for root in ("/api/v1", "/api/v2", "/api"):
         path = path.removesuffix(root).rstrip("/")
     return path
+
+
+def proxy_for(origin: str) -> str | None:
+    """The proxy that the environment (or the system's settings) names for a server, if any.
+
+    Args:
+        origin: The server's scheme, name and port.
+    """
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(origin)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from invokeai_py_client.errors import (
     APIRequestError,
     ConnectionLostError,
+    NotInvokeAIError,
     RequestTimeoutError,
     ServerUnreachableError,
 )
-from invokeai_py_client.transport.answers import check_is_ours, decode_json, error_of
+from invokeai_py_client.transport.address import proxy_for
+from invokeai_py_client.transport.answers import check_is_file, check_is_ours, decode_json, error_of
 from invokeai_py_client.transport.retry import parse_retry_after, retry_delay
+from invokeai_py_client.transport.shapes import Shape, mismatch
 
 if TYPE_CHECKING:
     import aiohttp
@@ -76,6 +79,7 @@ class HttpTransport:
         upload: Upload | None = None,
         timeout: float | None = None,
         repeatable: bool | None = None,
+        gives: Shape | None = None,
     ) -> Any:
         """Send a request and decode its JSON answer.
 
@@ -88,24 +92,30 @@ class HttpTransport:
             timeout: Seconds for the whole exchange; the client's timeout by default.
             repeatable: Whether it may be sent again when it is unclear what became of it; by default
                 for every method but POST and PATCH.
+            gives: What the answer has to be: a type, or an object's keys with their types. Whoever reads into
+                an answer says it, so that nothing else than InvokeAI's answers gets that far.
 
         Returns:
             The decoded body, or None where it is empty.
 
         Raises:
-            APIRequestError: The server refused or failed, or could not be reached.
+            APIRequestError: The server refused or failed, could not be reached, or answered something else.
         """
         body, content_type, request_id = await self._exchange(
             method, path, params=params, json=json, upload=upload, timeout=timeout, repeatable=repeatable
         )
-        return decode_json(
-            body,
-            content_type,
-            url=self._settings.address.url,
-            method=method,
-            path=path,
-            request_id=request_id,
-        )
+        where = {"method": method, "path": path, "request_id": request_id}
+        answer = decode_json(body, content_type, url=self.url, **where)
+        wrong = None if gives is None else mismatch(answer, gives)
+        if wrong is not None:
+            raise NotInvokeAIError(
+                None,
+                answer,
+                f"{self.url} answered {method} {path} with JSON that {wrong}: {answer!r:.120}. "
+                "Is it an InvokeAI server, of 5.15 or later?",
+                **where,
+            )
+        return answer
 
     async def bytes(self, path: str, *, params: Params | None = None, timeout: float | None = None) -> bytes:
         """Get a file.
@@ -113,7 +123,9 @@ class HttpTransport:
         Raises:
             APIRequestError: The server refused or failed, or could not be reached.
         """
-        body, _, _ = await self._exchange("GET", path, params=params, timeout=timeout)
+        body, content_type, request_id = await self._exchange("GET", path, params=params, timeout=timeout)
+        where = {"method": "GET", "path": path, "request_id": request_id}
+        check_is_file(content_type, url=self.url, **where)
         return body
 
     async def raw(
@@ -170,6 +182,7 @@ class HttpTransport:
                 if answer.status >= 400:
                     raise error_of(answer.status, await answer.read(), answer.content_type, **where)
                 self._check(answer, where)
+                check_is_file(answer.content_type, url=self.url, **where)
             yield chunks()
 
     async def close(self) -> None:
@@ -229,7 +242,9 @@ class HttpTransport:
                             self._settings.adopt_token(answer.headers.get("X-Refreshed-Token"))
                             return body, answer.content_type, request_id
                         retry_after = parse_retry_after(answer.headers.get("Retry-After"))
-                        raise error_of(answer.status, body, answer.content_type, **where)
+                        error = error_of(answer.status, body, answer.content_type, **where)
+                        error.retry_after = retry_after
+                        raise error
             except APIRequestError as error:
                 if maybe_stale and isinstance(error, ConnectionLostError):
                     maybe_stale = False
@@ -282,8 +297,11 @@ class HttpTransport:
             await self.close()
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._settings.verify_ssl)
+            # Its own look at the environment ("trust_env") starts two threads for every request: half a millisecond.
             self._session = aiohttp.ClientSession(
-                connector=connector, trust_env=True, cookie_jar=aiohttp.DummyCookieJar()
+                connector=connector,
+                proxy=proxy_for(self._settings.address.origin),
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
             # It would repeat PUT and DELETE too when a connection breaks; repeating is decided here.
             self._session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
