@@ -14,14 +14,16 @@ from invokeai_py_client.server import LocalServer, TinyModels, install, install_
 from invokeai_py_client.server.tiny_models import tiny_flux_pack
 
 REFERENCE = "6.14.2"
+VERSION = os.environ.get("INVOKEAI_TEST_VERSION") or REFERENCE
 
 
 @dataclass(frozen=True)
 class RealServer:
     """The session's server.
 
-    It is a stock InvokeAI but for one thing: the node pack ``tiny_flux`` shrinks the sizes of FLUX that
-    InvokeAI has in its code, so that tiny FLUX models load. A test that runs FLUX should say so.
+    It is a stock InvokeAI but for two things: the node pack ``tiny_flux`` shrinks the sizes of FLUX that
+    InvokeAI has in its code, so that tiny FLUX models load; a test that runs FLUX should say so. And it
+    downloads from this machine, too.
     """
 
     url: str
@@ -53,21 +55,20 @@ def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
 @pytest.fixture(scope="session")
 def tiny_models(say: Callable[[str], None]) -> TinyModels:
     """The tiny models on disk; ``.folder`` is their folder."""
-    return make_tiny_models(install(REFERENCE, say=say), say=say)
+    return make_tiny_models(install(VERSION, say=say), say=say)
 
 
 @pytest.fixture(scope="session")
 def server(say: Callable[[str], None], tiny_models: TinyModels) -> Iterator[RealServer]:
     """A real InvokeAI with all tiny models; its root is removed at the end, even when pytest is killed."""
-    local = LocalServer(
-        REFERENCE,
-        temporary=True,
-        config={
-            "attention_type": "torch-sdp"
-        },  # "auto" slices attention on a CPU: minutes for a large picture
-        node_packs=[tiny_flux_pack()],
-        say=say,
-    )
+    config: dict[str, Any] = {
+        "attention_type": "torch-sdp"
+    }  # "auto" takes minutes for a large picture on a CPU
+    if VERSION == REFERENCE:  # older ones have no such setting, and need none
+        config["allow_private_download_urls"] = (
+            True  # tests that follow a download have a web server of their own
+        )
+    local = LocalServer(VERSION, temporary=True, config=config, node_packs=[tiny_flux_pack()], say=say)
     with local:
         names = install_tiny_models(local.url, tiny_models)
         yield RealServer(local.url, local.version, local.root, names, local.log_path)

@@ -21,6 +21,7 @@
     │   ├── ServerError                 5xx
     │   ├── ServerUnreachableError      no answer from the address (also a ConnectionError)
     │   │   ├── ConnectionLostError     the request was sent; its answer never came
+    │   │   │   └── EnqueueUnknownError     ... and whether the batch was enqueued cannot be asked
     │   │   └── NotInvokeAIError        something answers, but it is not InvokeAI
     │   └── RequestTimeoutError         one request took too long (also a TimeoutError)
     ├── TransferError                   some of many files did not get through: .failed, .done

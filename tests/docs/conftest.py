@@ -1,8 +1,9 @@
-"""A working directory as the texts assume it: ``portrait.json``, and a server at $INVOKEAI_URL."""
+"""A working directory as the texts assume it: ``portrait.json``, two LoRAs, and a server at $INVOKEAI_URL."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from invokeai_py_client.server.paths import cache_base
 
 if TYPE_CHECKING:
     from tests.conftest import RealServer
+
+    from invokeai_py_client.server import TinyModels
 
 
 def portrait(model: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +50,9 @@ def portrait(model: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def reader(server: RealServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def reader(
+    server: RealServer, tiny_models: TinyModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """The working directory of somebody who reads the texts."""
     # A server that a text starts must not meet one of the developer's: installations are shared, the rest is new.
     for name in ("servers", "tiny-models"):
@@ -65,5 +70,9 @@ def reader(server: RealServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     folder = tmp_path / "reader"
     folder.mkdir()
     (folder / "portrait.json").write_text(json.dumps(portrait(parts)))
+    (folder / "models").mkdir()
+    for name in ("watercolor", "charcoal"):
+        lora = tiny_models.folder / "tiny-lora-sd1.safetensors"
+        shutil.copy(lora, folder / "models" / f"{name}.safetensors")
     monkeypatch.chdir(folder)
     return folder

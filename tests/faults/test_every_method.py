@@ -19,8 +19,9 @@ from aiohttp import web
 
 from invokeai_py_client import AsyncInvokeAIClient
 from invokeai_py_client.board.handle import AsyncBoardHandle
+from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
 from invokeai_py_client.errors import APIRequestError, InvokeAIClientError
-from invokeai_py_client.models import IvkBoard
+from invokeai_py_client.models import IvkBoard, ModelInstJobInfo
 
 PATIENCE = 20  # seconds for one call; each takes milliseconds
 
@@ -159,6 +160,7 @@ def _targets(client: AsyncInvokeAIClient) -> dict[str, object]:
         "board_repo": client.board_repo,
         "board": AsyncBoardHandle(client, board),
         "dnn_model_repo": client.dnn_model_repo,
+        "model_job": AsyncModelInstJobHandle(client, ModelInstJobInfo(id=4, source="http://x/y")),
         "image_repo": client.image_repo,
         "image": client.image_repo.image("a.png"),
         "queue_repo": client.queue_repo,

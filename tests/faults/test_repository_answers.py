@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -19,6 +20,7 @@ from invokeai_py_client.errors import (
     ModelInstallStartError,
     NotInvokeAIError,
     ServerError,
+    UsageError,
 )
 from invokeai_py_client.models import InstallStatus, JobStatus
 
@@ -29,8 +31,11 @@ class FakeServer:
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Any] = {}
         self.asked: list[tuple[str, str, dict[str, str], Any]] = []
+        self.silent: tuple[str, Any] | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self.silent is not None and request.path == self.silent[0]:
+            return await self.silent[1](request)
         body = await request.text()
         sent = json.loads(body) if body and request.content_type == "application/json" else None
         self.asked.append((request.method, request.path, dict(request.query), sent))
@@ -158,6 +163,15 @@ async def test_6_7_queue_items_without_summaries(fake: Fake) -> None:
 MODEL = {"key": "k", "name": "n", "base": "sd-1", "type": "main", "source": "org/name", "path": "k"}
 
 
+DOWNLOAD = {
+    "id": 4,
+    "status": "downloading",
+    "bytes": 1,
+    "total_bytes": 4,
+    "source": {"type": "url", "url": "http://x"},
+}
+
+
 async def test_S31_a_server_that_says_409_of_what_it_has(fake: Fake) -> None:
     server, client = fake
     listings = iter([[], [MODEL]])  # it came there between our look and our request
@@ -179,7 +193,7 @@ async def test_S31_what_is_sent_to_install(fake: Fake) -> None:
     }
     job = await client.dnn_model_repo.install_huggingface("org/name", access_token="secret")
     _, _, query, body = server.asked[-1]
-    assert query == {"source": "org/name", "access_token": "secret"}
+    assert query == {"source": "org/name", "inplace": "true", "access_token": "secret"}
     assert body == {}  # required even when it says nothing
     assert "secret" not in repr(job) + repr(job.info)
 
@@ -211,22 +225,76 @@ async def test_S33_a_restarted_server_has_other_jobs(fake: Fake) -> None:
     assert (info.model_key, info.source) == ("k", "/m/a")
 
 
+@pytest.mark.parametrize("missing", [404, 405])
+async def test_S33_no_pausing_before_6_12(fake: Fake, missing: int) -> None:
+    server, client = fake
+    server.answers[("GET", "/api/v2/models/install/4")] = DOWNLOAD
+    server.answers[("POST", "/api/v2/models/install/4/pause")] = missing
+    handle = await client.dnn_model_repo.get_install_job(4)
+    assert handle is not None
+    with pytest.raises(UsageError, match=r"cannot pause installations; InvokeAI can from 6\.12 on"):
+        await handle.pause()
+
+
+async def test_S33_without_events_the_job_is_read(fake: Fake) -> None:
+    """No WebSocket comes about here."""
+    server, client = fake
+    states = iter(
+        [
+            {"status": "waiting", "bytes": 0},
+            {"bytes": 1},
+            {"bytes": 1},
+            {"bytes": 3},
+            {"status": "paused", "bytes": 3},
+            {"status": "thinking"},
+            {"status": "completed", "config_out": MODEL},
+        ]
+    )
+    server.answers[("GET", "/api/v2/models/install/4")] = lambda _: {**DOWNLOAD, **next(states)}  # pyright: ignore[reportUnknownLambdaType]
+    handle = await client.dnn_model_repo.get_install_job(4)
+    assert handle is not None
+    events = [(type(event).__name__, event.info.bytes) async for event in handle.events(poll_interval=0.01)]
+    assert events == [
+        ("InstallDownloading", 1),
+        ("InstallDownloading", 3),
+        ("InstallPaused", 3),
+        ("InstallEvent", 1),
+        ("InstallCompleted", 1),
+    ]
+    assert handle.info.model_key == "k"
+
+
+async def test_S33_a_server_that_takes_connections_and_says_nothing(fake: Fake) -> None:
+    """The event connection never comes about, and never fails: the installation ends all the same."""
+    server, client = fake
+    held, over = asyncio.Event(), asyncio.Event()
+
+    async def silent(_: web.Request) -> web.Response:
+        held.set()
+        await over.wait()
+        return web.Response(status=404)
+
+    server.silent = ("/ws/socket.io/", silent)
+    server.answers[("GET", "/api/v2/models/install/4")] = lambda _: {  # pyright: ignore[reportUnknownLambdaType]
+        **DOWNLOAD,
+        "status": "completed" if held.is_set() else "running",
+        "config_out": MODEL,
+    }
+    handle = await client.dnn_model_repo.get_install_job(4)
+    assert handle is not None
+    assert (await handle.wait_until(timeout=20, poll_interval=0.01)).model_key == "k"
+    over.set()
+
+
 async def test_S33_canceling(fake: Fake) -> None:
     server, client = fake
-    job = {
-        "id": 4,
-        "status": "downloading",
-        "bytes": 1,
-        "total_bytes": 4,
-        "source": {"type": "url", "url": "http://x"},
-    }
-    server.answers[("GET", "/api/v2/models/install/4")] = job
+    server.answers[("GET", "/api/v2/models/install/4")] = DOWNLOAD
     handle = await client.dnn_model_repo.get_install_job(4)
     assert handle is not None
     assert await handle.progress() == 0.25
 
     def cancel(_: web.Request) -> None:
-        server.answers[("GET", "/api/v2/models/install/4")] = {**job, "status": "cancelled"}
+        server.answers[("GET", "/api/v2/models/install/4")] = {**DOWNLOAD, "status": "cancelled"}
 
     server.answers[("DELETE", "/api/v2/models/install/4")] = cancel
     assert (await handle.cancel()).status is InstallStatus.CANCELLED
@@ -254,6 +322,69 @@ async def test_S34_removing_all_models(fake: Fake) -> None:
     assert (summary["total"], summary["deleted"]) == (3, ["a", "c"])
     assert [failure["key"] for failure in summary["failed"]] == ["b"]
     assert "409" in summary["failed"][0]["error"]
+
+
+async def test_S34_a_model_removed_over_a_connection_that_broke(fake: Fake) -> None:
+    """Whether the server heard the request is asked before it is sent again."""
+    server, client = fake
+    path = "/api/v2/models/i/a"
+
+    def drop(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        server.answers[("DELETE", path)] = lambda _: web.Response(status=204)  # pyright: ignore[reportUnknownLambdaType]
+        return web.Response()
+
+    for there, asked in ((MODEL, ["DELETE", "GET", "DELETE"]), (404, ["DELETE", "GET"])):
+        server.asked.clear()
+        server.answers |= {("DELETE", path): drop, ("GET", path): there}
+        assert await client.dnn_model_repo.delete_model("a") is True
+        assert [method for method, *_ in server.asked] == asked
+
+
+async def test_S34_a_converted_model(fake: Fake) -> None:
+    """Not on the real server: only a full-size Stable Diffusion checkpoint can be converted."""
+    server, client = fake
+    server.answers[("PUT", "/api/v2/models/convert/k")] = {**MODEL, "key": "l", "format": "diffusers"}
+    model = await client.dnn_model_repo.convert_model("k")
+    assert (model.key, model.format) == ("l", "diffusers")
+
+
+async def test_a_starter_model_and_what_it_needs(fake: Fake) -> None:
+    server, client = fake
+    needed = {
+        "name": "needed",
+        "source": "org/needed",
+        "base": "any",
+        "type": "t5_encoder",
+        "description": "?",
+    }
+    there = {"name": "n", "source": "https://elsewhere/n", "base": "sd-1", "type": "main"}
+    proposed = {
+        **needed,
+        "name": "Flux",
+        "source": "org/flux",
+        "base": "flux",
+        "type": "main",
+        "format": None,
+    }
+    answer = {"starter_models": [{**proposed, "dependencies": [needed, there]}, there], "starter_bundles": {}}
+    server.answers[("GET", "/api/v2/models/starter_models")] = answer
+    server.answers[("GET", "/api/v2/models/")] = {"models": [MODEL]}
+
+    def started(request: web.Request) -> dict[str, Any]:
+        repo_id = request.query["source"]
+        return {"id": len(server.asked), "status": "waiting", "source": {"type": "hf", "repo_id": repo_id}}
+
+    server.answers[("POST", "/api/v2/models/install")] = started
+    jobs = await client.dnn_model_repo.install_starter_model("flux")
+    assert [job.info.source for job in jobs] == ["org/needed", "https://elsewhere/n", "org/flux"]
+    assert [job.info.is_complete() for job in jobs] == [False, True, False]
+    sent = [(query["source"], body) for method, _, query, body in server.asked if method == "POST"]
+    assert sent == [
+        ("org/needed", {"name": "needed", "description": "?", "base": "any", "type": "t5_encoder"}),
+        ("org/flux", {"name": "Flux", "description": "?", "base": "flux", "type": "main"}),
+    ]
 
 
 async def test_S34_statistics_may_be_missing(fake: Fake) -> None:

@@ -1,16 +1,28 @@
-"""The model manager of a real server: listing, installing, removing."""
+"""Rows S07 and S30 to S34: models listed, installed and followed, removed; what the documents' samples call."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import shutil
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from model_host import ModelHost, hosted
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
+from invokeai_py_client.dnn_model.events import (
+    InstallCancelled,
+    InstallCompleted,
+    InstallDownloading,
+    InstallEvent,
+    InstallPaused,
+)
 from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
 from invokeai_py_client.errors import (
     APIRequestError,
@@ -19,7 +31,10 @@ from invokeai_py_client.errors import (
     ModelInstallJobFailed,
     ModelInstallStartError,
     ModelInstallTimeout,
+    ModelNotFoundError,
     NotFoundError,
+    ServerError,
+    UnprocessableError,
     UsageError,
 )
 from invokeai_py_client.models import (
@@ -32,17 +47,21 @@ from invokeai_py_client.models import (
 )
 
 PATIENCE = 60  # seconds; a tiny model takes a fraction of one
+SELDOM = 100.0  # seconds between two looks at a job, where only events can be quick enough
 
 
-@pytest.fixture
-async def client(server: Any) -> AsyncIterator[AsyncInvokeAIClient]:
-    """A client; models that a test installed are removed after it."""
-    async with AsyncInvokeAIClient.from_url(server.url) as client:
-        before = {model.key for model in await client.dnn_model_repo.list_models()}
-        yield client
-        for model in await client.dnn_model_repo.list_models():
-            if model.key not in before:
-                await client.dnn_model_repo.delete_model(model.key)
+@pytest.fixture(autouse=True)
+def tidy_models(client: InvokeAIClient) -> Iterator[None]:
+    """Models that a test installs are gone after it, and their jobs forgotten."""
+    repo = client.dnn_model_repo
+    before = {model.key for model in repo.list_models()}
+    yield
+    for job in repo.list_install_jobs():
+        job.cancel()
+    for model in repo.list_models():
+        if model.key not in before:
+            repo.delete_model(model.key)
+    repo.prune_install_jobs()
 
 
 @pytest.fixture
@@ -54,30 +73,115 @@ def lora(tiny_models: Any, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def copies(lora: Path) -> list[Path]:
+    """Four LoRAs of unused names."""
+    paths = [lora.with_name(f"{lora.stem}-{number}.safetensors") for number in range(4)]
+    for path in paths:
+        shutil.copy(lora, path)
+    return paths
+
+
+@pytest.fixture
+def host(tiny_models: Any) -> Iterator[ModelHost]:
+    """A web server that has a model, and keeps back half of it."""
+    with hosted(tiny_models.folder / "tiny-esrgan-x2.safetensors") as host:
+        yield host
+
+
+@pytest.fixture
+def rows(server: Any, client: InvokeAIClient) -> Iterator[Callable[..., str]]:
+    """Puts a record straight into the server's database, and takes it out again."""
+    [model] = client.dnn_model_repo.list_models(name="tiny-lora-sd1")
+    with closing(sqlite3.connect(server.root / "databases" / "invokeai.db", timeout=PATIENCE)) as database:
+
+        def put(key: str, **changes: Any) -> str:
+            record = {"description": None, "source_api_response": None, "trigger_phrases": None}
+            record |= model.to_dict() | {"key": key, "name": key, "path": f"/nowhere/{key}"} | changes
+            with database:
+                database.execute("INSERT INTO models (id, config) VALUES (?, ?)", (key, json.dumps(record)))
+            return key
+
+        yield put
+        with database:
+            database.execute("DELETE FROM models WHERE path LIKE '/nowhere/%'")
+
+
 def is_there(path: Path) -> bool:
     return path.exists()
 
 
-async def installed(client: AsyncInvokeAIClient, path: Path, **options: Any) -> ModelInstJobInfo:
-    job = await client.dnn_model_repo.install_model(str(path), **options)
+async def installed(async_client: AsyncInvokeAIClient, path: Path, **options: Any) -> ModelInstJobInfo:
+    job = await async_client.dnn_model_repo.install_model(str(path), **options)
     return await job.wait_until(timeout=PATIENCE)
 
 
-async def test_S07_S30_every_model_of_the_server_is_read(client: AsyncInvokeAIClient, server: Any) -> None:
-    answer = await client._http.json("GET", "/api/v2/models/")
-    models = await client.dnn_model_repo.list_models()
+# --------------------------------------------------------------------------- S07
+
+
+async def test_S07_every_model_of_the_server_is_read(async_client: AsyncInvokeAIClient, server: Any) -> None:
+    answer = await async_client._http.json("GET", "/api/v2/models/")
+    models = await async_client.dnn_model_repo.list_models()
     assert set(server.models) <= {model.name for model in models}
     for record, model in zip(answer["models"], models, strict=True):
         for name in ("key", "name", "base", "type", "format", "hash", "path", "description"):
             assert getattr(model, name) == record[name]
+            older = {"hash": "hash", "path": "path", "description": "description"}
+            older |= {"key": "model_key", "base": "base_model"}
+            assert getattr(model, older.get(name, f"model_{name}")) == record[name]
         assert isinstance(model.base, BaseModelEnum)
         assert {k: v for k, v in record.items() if v is not None}.items() <= model.to_dict().items()
         assert IvkDnnModel.from_api_response(model.to_dict()) == model
     assert {model.base for model in models} >= {BaseModelEnum.SD1, BaseModelEnum.SDXL, BaseModelEnum.FLUX}
 
 
-async def test_S30_filters_and_lookup(client: AsyncInvokeAIClient) -> None:
+def test_S07_S30_records_with_nulls_and_words_that_nobody_knows(
+    client: InvokeAIClient, rows: Callable[..., str]
+) -> None:
+    """The server (6.14.2) leaves out of its list what it cannot read itself; the rest is all there."""
     repo = client.dnn_model_repo
+    there = {
+        rows("null-description", description=None),
+        rows("nulls", trigger_phrases=None, default_settings=None, cover_image=None, source_url=None),
+        rows("unknown-everything", base="unknown", type="unknown", format="unknown"),
+    }
+    unreadable = {
+        rows("newer-base", base="hyper-9"),
+        rows("newer-type", type="dreamer"),
+        rows("newer-format", format="zip"),
+    }
+    models = {model.key: model for model in repo.list_models()}
+    assert there <= models.keys()
+    assert not unreadable & models.keys()
+    assert models["null-description"].description is None
+    nobody = models["unknown-everything"]
+    assert (nobody.base, nobody.type, nobody.format) == (BaseModelEnum.UNKNOWN, "unknown", "unknown")
+    assert [model.key for model in repo.list_models(base="unknown")] == [nobody.key]
+    for key in there:
+        assert repo.get_model_by_key(key) == models[key]
+        assert repo.delete_model(key) is True
+    for key in unreadable:
+        with pytest.raises(ServerError, match="answered 500"):
+            repo.get_model_by_key(key)
+    with pytest.raises(UnprocessableError, match=r"base_models.*'sd-1'"):
+        repo.list_models(base="hyper-9")
+
+
+# --------------------------------------------------------------------------- S30
+
+
+def test_S30_what_the_document_calls(client: InvokeAIClient) -> None:
+    repo = client.dnn_model_repo
+    models = repo.list_models()
+    assert len(models) > 0
+    m = repo.get_model_by_key(models[0].key)
+    assert m
+    assert (m.name, m.base, m.type) == (models[0].name, models[0].base, models[0].type)
+    assert repo.get_model_by_key("abc-123") is None
+
+
+async def test_S30_filters_and_lookup(async_client: AsyncInvokeAIClient) -> None:
+    repo = async_client.dnn_model_repo
     mains = await repo.list_models(base="SD_1", type="main")
     assert [model.name for model in mains] == ["tiny-sd1"]
     assert await repo.list_models(name="tiny-sd1") == mains
@@ -87,8 +191,11 @@ async def test_S30_filters_and_lookup(client: AsyncInvokeAIClient) -> None:
     assert await repo.list_models(name="no such name") == []
 
 
-async def test_S31_S33_installing(client: AsyncInvokeAIClient, lora: Path) -> None:
-    repo = client.dnn_model_repo
+# --------------------------------------------------------------------------- S31
+
+
+async def test_S31_S33_installing(async_client: AsyncInvokeAIClient, lora: Path) -> None:
+    repo = async_client.dnn_model_repo
     job = await repo.install_model(lora, inplace=True, config={"description": "made for a test"})
     assert isinstance(job, AsyncModelInstJobHandle)
     assert job.job_id is not None
@@ -123,13 +230,13 @@ async def test_S31_S33_installing(client: AsyncInvokeAIClient, lora: Path) -> No
 
 @pytest.mark.parametrize("inplace", [True, False])
 async def test_S31_a_source_installed_already(
-    client: AsyncInvokeAIClient, lora: Path, tiny_models: Any, inplace: bool
+    async_client: AsyncInvokeAIClient, lora: Path, tiny_models: Any, inplace: bool
 ) -> None:
-    first = await installed(client, lora, inplace=inplace)
+    first = await installed(async_client, lora, inplace=inplace)
     if not inplace:  # the server took the file; a new one in its place must not be taken too
         assert not is_there(lora)
         shutil.copy(tiny_models.folder / "tiny-lora-sd1.safetensors", lora)
-    job = await client.dnn_model_repo.install_model(lora, inplace=inplace)
+    job = await async_client.dnn_model_repo.install_model(lora, inplace=inplace)
     assert job.info.status is InstallStatus.COMPLETED
     assert job.info.extra["reason"] == "already_installed"
     assert job.info.model_key == first.model_key
@@ -137,34 +244,53 @@ async def test_S31_a_source_installed_already(
     assert is_there(lora)
 
 
-async def test_S31_installed_already_as_the_server_tells_it(client: AsyncInvokeAIClient, lora: Path) -> None:
+async def test_S31_a_file_stays_where_it_is_unless_it_is_given_away(
+    async_client: AsyncInvokeAIClient, copies: list[Path], server: Any
+) -> None:
+    kept, given, *_ = copies
+    infos = await asyncio.gather(installed(async_client, kept), installed(async_client, given, inplace=False))
+    models = [await async_client.dnn_model_repo.get_model_by_key(info.model_key or "") for info in infos]
+    assert [model.path for model in models if model] == [
+        str(kept),
+        f"{infos[1].model_key}/{given.name}",
+    ]
+    assert (is_there(kept), is_there(given)) == (True, False)
+    for info in infos:
+        assert await async_client.dnn_model_repo.delete_model(info.model_key or "")
+    assert is_there(kept)
+    assert not is_there(server.root / "models" / str(infos[1].model_key))
+
+
+async def test_S31_installed_already_as_the_server_tells_it(
+    async_client: AsyncInvokeAIClient, lora: Path
+) -> None:
     """Not known from the list beforehand: another spelling of the path, which only the server sees through."""
-    first = await installed(client, lora, inplace=True)
+    first = await installed(async_client, lora, inplace=True)
     link = lora.parent.parent / "link"
     link.symlink_to(lora.parent)
-    info = await installed(client, link / lora.name, inplace=True)
+    info = await installed(async_client, link / lora.name, inplace=True)
     assert info.extra["reason"] == "already_installed"
     assert info.model_key == first.model_key
     assert info.error is None
 
 
-async def test_S31_a_start_that_fails(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
+async def test_S31_a_start_that_fails(async_client: AsyncInvokeAIClient, tmp_path: Path) -> None:
     with pytest.raises(ModelInstallStartError, match=r"missing\.safetensors was not started") as caught:
-        await client.dnn_model_repo.install_model(tmp_path / "missing.safetensors")
+        await async_client.dnn_model_repo.install_model(tmp_path / "missing.safetensors")
     assert isinstance(caught.value, ModelInstallError)
     assert isinstance(caught.value, APIRequestError)
     assert caught.value.status_code == 409
     assert caught.value.payload["detail"]
     with pytest.raises(UsageError, match="source is empty"):
-        await client.dnn_model_repo.install_model(" ")
+        await async_client.dnn_model_repo.install_model(" ")
     with pytest.raises(UsageError, match="should be owner/name"):
-        await client.dnn_model_repo.install_huggingface("just-a-name")
+        await async_client.dnn_model_repo.install_huggingface("just-a-name")
 
 
-async def test_S31_a_job_that_fails(client: AsyncInvokeAIClient, lora: Path) -> None:
+async def test_S31_a_job_that_fails(async_client: AsyncInvokeAIClient, lora: Path) -> None:
     """The key asked for is another model's: not installed already, but in the way."""
-    [taken] = await client.dnn_model_repo.list_models(name="tiny-sd1")
-    job = await client.dnn_model_repo.install_model(lora, inplace=True, config={"key": taken.key})
+    [taken] = await async_client.dnn_model_repo.list_models(name="tiny-sd1")
+    job = await async_client.dnn_model_repo.install_model(lora, inplace=True, config={"key": taken.key})
     with pytest.raises(ModelInstallJobFailed, match=r"failed: DuplicateModelException: .*already") as caught:
         await job.wait_until(timeout=PATIENCE)
     info = caught.value.info
@@ -177,8 +303,70 @@ async def test_S31_a_job_that_fails(client: AsyncInvokeAIClient, lora: Path) -> 
         job.raise_if_failed()
 
 
-async def test_S33_a_wait_that_runs_out(client: AsyncInvokeAIClient, lora: Path) -> None:
-    job = await client.dnn_model_repo.install_model(lora, inplace=True)
+def test_S31_what_the_document_calls(client: InvokeAIClient, lora: Path, tmp_path: Path) -> None:
+    repo = client.dnn_model_repo
+    handle = repo.install_model(str(lora), inplace=True)
+    info = handle.wait_until(timeout=None)
+    key = getattr(info, "model_key", None)
+    assert key
+    again = repo.install_model(str(lora), inplace=True)
+    assert again.wait_until(timeout=None).extra["reason"] == "already_installed"
+    assert getattr(again.info, "model_key", None) == key
+    with pytest.raises(ModelInstallStartError) as caught:
+        repo.install_model("/nope.safetensors")
+    assert (caught.value.status_code, caught.value.payload["detail"]) == (
+        409,
+        "Unsupported model source: '/nope.safetensors'",
+    )
+    with pytest.raises(ModelInstallJobFailed) as failed:
+        repo.install_model(str(lora.parent / "."), inplace=True, config={"key": key}).wait_until(timeout=None)
+    assert getattr(failed.value.info, "error", None)
+
+
+# --------------------------------------------------------------------------- S32
+
+
+def test_S32_what_the_document_calls(client: InvokeAIClient, lora: Path) -> None:
+    repo = client.dnn_model_repo
+    handle = repo.install_model(lora)
+    handle.wait_until(timeout=PATIENCE)
+    told = [(h.job_id, getattr(h.info, "status", None)) for h in repo.list_install_jobs()]
+    assert told == [(handle.job_id, InstallStatus.COMPLETED)]
+    found = repo.get_install_job(handle.job_id or 0)
+    assert found is not None
+    assert found.info.model_key == handle.info.model_key
+    assert repo.prune_install_jobs() is True
+    assert repo.get_install_job(handle.job_id or 0) is None
+    assert repo.list_install_jobs() == []
+
+
+async def test_S32_a_pruned_job_is_not_lost(async_client: AsyncInvokeAIClient, lora: Path) -> None:
+    repo = async_client.dnn_model_repo
+    job = await repo.install_model(lora, inplace=True)
+    again = await repo.get_install_job(job.job_id or 0)
+    assert again is not None
+    await again.wait_until(timeout=PATIENCE)
+    await repo.prune_install_jobs()
+    info = await job.wait_until(timeout=PATIENCE)
+    assert (info.status, info.model_key) == (InstallStatus.COMPLETED, again.info.model_key)
+
+
+# --------------------------------------------------------------------------- S33
+
+
+def test_S33_what_the_document_calls(client: InvokeAIClient, lora: Path) -> None:
+    h = client.dnn_model_repo.install_model(str(lora))
+    assert h.job_id is not None
+    assert h.info.source == str(lora)
+    info = h.wait_until(timeout=None)
+    assert h.refresh() == info
+    assert h.status() is InstallStatus.COMPLETED
+    assert h.progress() == 1.0
+    h.raise_if_failed()
+
+
+async def test_S33_a_wait_that_runs_out(async_client: AsyncInvokeAIClient, lora: Path) -> None:
+    job = await async_client.dnn_model_repo.install_model(lora, inplace=True)
     # The server takes jobs up once a second, so this one is hardly ever done at once.
     try:
         await job.wait_until(timeout=0)
@@ -191,19 +379,8 @@ async def test_S33_a_wait_that_runs_out(client: AsyncInvokeAIClient, lora: Path)
         await job.wait_until(poll_interval=0)
 
 
-async def test_S32_a_pruned_job_is_not_lost(client: AsyncInvokeAIClient, lora: Path) -> None:
-    repo = client.dnn_model_repo
-    job = await repo.install_model(lora, inplace=True)
-    again = await repo.get_install_job(job.job_id or 0)
-    assert again is not None
-    await again.wait_until(timeout=PATIENCE)
-    await repo.prune_install_jobs()
-    info = await job.wait_until(timeout=PATIENCE)
-    assert (info.status, info.model_key) == (InstallStatus.COMPLETED, again.info.model_key)
-
-
-async def test_S33_a_job_and_its_model_both_gone(client: AsyncInvokeAIClient, lora: Path) -> None:
-    repo = client.dnn_model_repo
+async def test_S33_a_job_and_its_model_both_gone(async_client: AsyncInvokeAIClient, lora: Path) -> None:
+    repo = async_client.dnn_model_repo
     job = await repo.install_model(lora, inplace=True)
     again = await repo.get_install_job(job.job_id or 0)
     assert again is not None
@@ -214,52 +391,223 @@ async def test_S33_a_job_and_its_model_both_gone(client: AsyncInvokeAIClient, lo
         await job.wait_until(timeout=PATIENCE)
 
 
-async def test_S34_converting_what_cannot_be_converted(client: AsyncInvokeAIClient) -> None:
-    [model] = await client.dnn_model_repo.list_models(name="tiny-sd1")
+async def test_S33_events_of_a_download_that_is_paused_and_resumed(
+    async_client: AsyncInvokeAIClient, host: ModelHost
+) -> None:
+    """The job is looked at so seldom that only events can tell of it."""
+    job = await async_client.dnn_model_repo.install_model(host.url, config={"name": "by events"})
+    half = len(host.data) // 2
+    seen: list[InstallEvent] = []
+    async for event in job.events(poll_interval=SELDOM):
+        seen.append(event)
+        if isinstance(event, InstallDownloading) and event.bytes and not host.go_on.is_set():
+            assert 0 < event.bytes <= half
+            assert event.total_bytes == len(host.data)
+            assert event.fraction == event.bytes / event.total_bytes
+            assert (await job.pause()).status is InstallStatus.PAUSED
+            host.go_on.set()
+            assert (await job.resume()).status is not InstallStatus.PAUSED
+    last = seen[-1]
+    assert isinstance(last, InstallCompleted)
+    assert (last.job_id, last.source, last.status) == (job.job_id, host.url, InstallStatus.COMPLETED)
+    assert last.model_key == job.info.model_key
+    assert host.ranges[0] is None
+    assert (host.ranges[1] or "").startswith("bytes=")
+    assert [type(event) async for event in job.events()] == [InstallCompleted]
+
+
+def test_S33_a_download_that_is_canceled(client: InvokeAIClient, host: ModelHost) -> None:
+    job = client.dnn_model_repo.install_model(host.url)
+    told: list[ModelInstJobInfo] = []
+
+    def on_progress(info: ModelInstJobInfo) -> None:
+        told.append(info)
+        if info.bytes and not info.is_complete():
+            assert job.pause().status is InstallStatus.PAUSED  # the client can be used in a callback
+            assert job.cancel().status is InstallStatus.CANCELLED
+
+    with pytest.raises(ModelInstallJobFailed, match="was canceled") as caught:
+        job.wait_until(timeout=PATIENCE, poll_interval=SELDOM, on_progress=on_progress)
+    assert caught.value.info is job.info
+    assert told[-1].status is InstallStatus.CANCELLED
+    assert [type(event) for event in job.events()] == [InstallCancelled]
+    assert job.pause().status is InstallStatus.CANCELLED
+
+
+async def test_S33_somebody_else_pauses(async_client: AsyncInvokeAIClient, host: ModelHost) -> None:
+    """The server sends no event of that: only looking at the job now and then tells it."""
+    job = await async_client.dnn_model_repo.install_model(host.url)
+    other = await async_client.dnn_model_repo.get_install_job(job.job_id or 0)
+    assert other is not None
+    async for event in job.events(poll_interval=0.05):
+        if isinstance(event, InstallDownloading) and event.bytes:
+            await other.pause()
+        elif isinstance(event, InstallPaused):
+            await other.cancel()
+    assert job.info.status is InstallStatus.CANCELLED
+
+
+async def test_S33_a_path_has_nothing_to_pause(async_client: AsyncInvokeAIClient, lora: Path) -> None:
+    job = await async_client.dnn_model_repo.install_model(lora)
+    with pytest.raises(UsageError, match="cannot pause: only downloads can"):
+        await job.pause()
+    with pytest.raises(UsageError, match="cannot resume"):
+        await job.resume()
+    await job.wait_until(timeout=PATIENCE)
+
+
+# --------------------------------------------------------------------------- S34
+
+
+async def test_S34_converting_what_cannot_be_converted(async_client: AsyncInvokeAIClient) -> None:
+    [model] = await async_client.dnn_model_repo.list_models(name="tiny-sd1")
     with pytest.raises(BadRequestError, match="not a main SD 1/2/XL checkpoint"):
-        await client.dnn_model_repo.convert_model(model.key)
+        await async_client.dnn_model_repo.convert_model(model.key)
     with pytest.raises(NotFoundError):
-        await client.dnn_model_repo.convert_model("no-such-key")
+        await async_client.dnn_model_repo.convert_model("no-such-key")
 
 
-async def test_S34_scanning(client: AsyncInvokeAIClient, lora: Path, tmp_path: Path) -> None:
-    [found] = await client.dnn_model_repo.scan_folder(lora.parent)
+async def test_S34_scanning(async_client: AsyncInvokeAIClient, lora: Path, tmp_path: Path) -> None:
+    [found] = await async_client.dnn_model_repo.scan_folder(lora.parent)
     assert found == FoundModel(path=str(lora), is_installed=False)
-    await installed(client, lora, inplace=True)
-    [found] = await client.dnn_model_repo.scan_folder(str(lora.parent))
+    await installed(async_client, lora, inplace=True)
+    [found] = await async_client.dnn_model_repo.scan_folder(str(lora.parent))
     assert found.is_installed is True
     with pytest.raises(BadRequestError):
-        await client.dnn_model_repo.scan_folder(tmp_path / "missing")
+        await async_client.dnn_model_repo.scan_folder(tmp_path / "missing")
 
 
-async def test_S34_cache_and_hugging_face(client: AsyncInvokeAIClient) -> None:
-    assert await client.dnn_model_repo.empty_model_cache() is True
-    stats = await client.dnn_model_repo.get_stats()
+async def test_S34_cache_and_hugging_face(async_client: AsyncInvokeAIClient) -> None:
+    assert await async_client.dnn_model_repo.empty_model_cache() is True
+    stats = await async_client.dnn_model_repo.get_stats()
     assert stats is None or isinstance(stats, ModelCacheStats)
-    assert await client.dnn_model_repo.hf_status() in ("valid", "invalid", "unknown")
+    assert await async_client.dnn_model_repo.hf_status() in ("valid", "invalid", "unknown")
 
 
-async def test_several_installations_at_once(client: AsyncInvokeAIClient, lora: Path) -> None:
-    paths = [lora.with_name(f"{lora.stem}-{number}.safetensors") for number in range(4)]
-    for path in paths:
-        shutil.copy(lora, path)
-    infos = await asyncio.gather(*(installed(client, path, inplace=True) for path in paths))
-    assert len({info.model_key for info in infos}) == 4
+@pytest.mark.parametrize("readable", [True, False])
+async def test_S34_removing_all_models(
+    async_client: AsyncInvokeAIClient,
+    copies: list[Path],
+    rows: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    readable: bool,
+) -> None:
+    """All that this test put there: the other tests need theirs."""
+    repo = async_client.dnn_model_repo
+    jobs = await repo.install_models(copies)
+    mine = {info.model_key for info in await repo.wait_all(jobs, timeout=PATIENCE)}
+    ours = [model for model in await repo.list_models() if model.key in mine]
+    if not readable:  # the server fails at it, and closes the connection, of which the next request learns
+        key = rows("newer-base", base="hyper-9")
+        ours.insert(1, IvkDnnModel(key=key, name=key, base="hyper-9", type="lora"))
+
+    async def listed() -> list[IvkDnnModel]:
+        return ours
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repo, "list_models", listed)
+        summary = await repo.delete_all_models()
+    assert summary["total"] == len(ours)
+    assert set(summary["deleted"]) == mine
+    assert [failure["key"] for failure in summary["failed"]] == ([] if readable else ["newer-base"])
+    assert not mine & {model.key for model in await repo.list_models()}
+    assert all(is_there(path) for path in copies)
 
 
-def test_the_synchronous_client_does_the_same(server: Any, lora: Path) -> None:
-    with InvokeAIClient.from_url(server.url) as client:
-        repo = client.dnn_model_repo
-        handle = repo.install_model(str(lora), inplace=True)
-        info = handle.wait_until(timeout=None)
-        key = getattr(info, "model_key", None)
-        assert key
-        model = repo.get_model_by_key(key)
-        assert model
-        assert (model.name, model.base.value, model.type) == (lora.stem, "sd-1", "lora")  # pyright: ignore[reportAttributeAccessIssue]
-        again = repo.install_model(str(lora), inplace=True)
-        assert again.info.extra["reason"] == "already_installed"
-        assert [
-            getattr(h.info, "status", None) for h in repo.list_install_jobs() if h.job_id == handle.job_id
-        ] == [InstallStatus.COMPLETED]
-        assert repo.delete_model(key) is True
+def test_S34_what_the_document_calls(client: InvokeAIClient, lora: Path, copies: list[Path]) -> None:
+    repo = client.dnn_model_repo
+    entries = repo.scan_folder(str(lora.parent))
+    assert {os.fspath(path) for path in (lora, *copies)} == {e.get("path") for e in entries}
+    keys: list[str] = []
+    for e in entries[:2]:
+        path = getattr(e, "path", None) or e.get("path")
+        assert path
+        h = repo.install_model(path, inplace=True)
+        info = h.wait_until(timeout=None)
+        keys.append(getattr(info, "model_key", None) or "")
+    assert [e.is_installed for e in repo.scan_folder(str(lora.parent))].count(True) == 2
+    assert [repo.delete_model(key) for key in keys] == [True, True]
+    assert [repo.delete_model(key) for key in keys] == [False, False]
+    assert repo.empty_model_cache() is True
+    assert repo.get_stats() is None or isinstance(repo.get_stats(), ModelCacheStats)
+    assert repo.hf_status() in ("valid", "invalid", "unknown")
+    with pytest.raises(NotFoundError):
+        repo.convert_model("no-such-key")
+
+
+# --------------------------------------------------------------------------- beyond the rows
+
+
+async def test_several_installations_at_once(async_client: AsyncInvokeAIClient, copies: list[Path]) -> None:
+    repo = async_client.dnn_model_repo
+    jobs = await repo.install_models([*copies[:2], "/nope.safetensors", *copies[2:]])
+    told: list[ModelInstJobInfo] = []
+    infos = await repo.wait_all(jobs, timeout=PATIENCE, check=False, on_progress=told.append)
+    assert [info.source for info in infos] == [job.info.source for job in jobs]
+    assert [info.is_successful() for info in infos] == [True, True, False, True, True]
+    assert len({info.model_key for info in infos}) == 5
+    assert {info.source for info in told if info.is_complete()} == {info.source for info in infos}
+    with pytest.raises(ModelInstallJobFailed, match=r"1 of 5 failed.*/nope\.safetensors was not started"):
+        await repo.wait_all(jobs)
+
+
+def test_several_installations_of_the_synchronous_client(client: InvokeAIClient, copies: list[Path]) -> None:
+    repo = client.dnn_model_repo
+    jobs = repo.install_models(copies)
+    infos = repo.wait_all(jobs, PATIENCE)
+    assert [info.source for info in infos] == [str(path) for path in copies]
+    assert all(info.is_successful() for info in infos)
+    assert [again.info.extra["reason"] for again in repo.install_models(copies)] == ["already_installed"] * 4
+    assert repo.install_models([]) == []
+    assert repo.wait_all([]) == []
+
+
+def test_several_that_take_too_long(client: InvokeAIClient, copies: list[Path], host: ModelHost) -> None:
+    repo = client.dnn_model_repo
+    jobs = repo.install_models([copies[0], host.url])
+    with pytest.raises(ModelInstallTimeout, match=r"goes? on") as caught:
+        repo.wait_all(jobs, timeout=0)
+    assert caught.value.timeout == 0
+    jobs[1].cancel()
+    with pytest.raises(ModelInstallJobFailed, match=r"1 of 2 failed.*was canceled"):
+        repo.wait_all(jobs, timeout=PATIENCE)
+
+
+def test_starter_models(client: InvokeAIClient) -> None:
+    repo = client.dnn_model_repo
+    models = repo.list_starter_models()
+    assert len(models) > 100
+    for model in models:
+        assert model.name
+        assert model.source
+        assert isinstance(model.base, BaseModelEnum)
+        assert isinstance(model.description, str)
+        assert model.is_installed is False
+    mains = repo.list_starter_models(base="sdxl", type="main")
+    assert {(model.base, model.type) for model in mains} == {(BaseModelEnum.SDXL, "main")}
+    assert any(one.type == "t5_encoder" for model in models for one in model.dependencies)
+    with pytest.raises(ModelNotFoundError, match=r"no model named 'Juggernaut XL v8'.*'Juggernaut XL v9'"):
+        repo.install_starter_model("Juggernaut XL v8")
+    with pytest.raises(ModelNotFoundError, match="several models named 'Tile'; give a source: 'lllyas"):
+        repo.install_starter_model("Tile")
+
+
+def test_a_starter_model_that_is_there(client: InvokeAIClient, lora: Path, host: ModelHost) -> None:
+    """Nothing is downloaded from elsewhere: the proposals of this test are files that it has."""
+    repo = client.dnn_model_repo
+    proposed = repo.list_starter_models()[0].model_copy(
+        update={"source": host.url, "name": "proposed", "description": "made up", "base": BaseModelEnum.ANY}
+    )
+    proposed.type, proposed.format, proposed.variant = "spandrel_image_to_image", "checkpoint", None
+    proposed.dependencies = [
+        proposed.model_copy(update={"source": str(lora), "name": "needed", "base": "sd-1"})
+    ]
+    proposed.dependencies[0].type, proposed.dependencies[0].format = "lora", "lycoris"
+    host.go_on.set()
+    needed, itself = repo.wait_all(repo.install_starter_model(proposed), timeout=PATIENCE)
+    assert (needed.source, itself.source) == (str(lora), host.url)
+    model = repo.get_model_by_key(itself.model_key or "")
+    assert model is not None
+    assert (model.name, model.description, model.type) == ("proposed", "made up", "spandrel_image_to_image")
+    again = repo.install_starter_model(proposed)
+    assert [job.info.extra["reason"] for job in again] == ["already_installed"] * 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 from base64 import b64decode
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -26,7 +28,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.transport.address import ServerAddress, clean_prefix
 from invokeai_py_client.transport.answers import check_is_ours, decode_json, error_of
-from invokeai_py_client.transport.retry import parse_retry_after, retry_delay
+from invokeai_py_client.transport.retry import is_passing, parse_retry_after, retry_delay
 from invokeai_py_client.transport.settings import ConnectionSettings
 
 # --------------------------------------------------------------------------- addresses
@@ -212,13 +214,40 @@ def test_delays_grow_and_scatter_around_their_middle() -> None:
         ("1.5", 1.5),
         (None, None),
         ("", None),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2020 07:28:00 GMT", 0.0),  # past
+        ("Wed, 21 Oct 2020 07:28:00", 0.0),
+        ("soon", None),
         ("nan", None),
         ("-1", None),
     ],
 )
 def test_retry_after(text: str | None, seconds: float | None) -> None:
     assert parse_retry_after(text) == seconds
+
+
+def test_retry_after_a_date() -> None:
+    seconds = parse_retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True))
+    assert seconds is not None
+    assert 60 < seconds <= 90
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (ServerUnreachableError(), True),
+        (ConnectionLostError(), True),
+        (RequestTimeoutError(), True),
+        (ServerError(502), True),
+        (ServerError(503), True),
+        (ServerError(504), True),
+        (APIRequestError(429), True),
+        (ServerError(500), False),
+        (NotFoundError(404), False),
+    ],
+    ids=repr,
+)
+def test_what_passes_by_itself(error: APIRequestError, passes: bool) -> None:
+    assert is_passing(error) is passes
 
 
 # --------------------------------------------------------------------------- answers

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._sync.face import Face, wrap
+from invokeai_py_client._sync.face import Face, unwrap, wrap
 from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from invokeai_py_client._sync.dnn_model_install import ModelInstJobHandle
     from invokeai_py_client.models import (
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         FoundModel,
         IvkDnnModel,
         ModelCacheStats,
+        ModelInstJobInfo,
+        StarterModel,
     )
 
 
@@ -72,8 +74,8 @@ class DnnModelRepository(Face[AsyncDnnModelRepository]):
             source: A file or folder on the server's machine, a URL, or a repository on Hugging Face
                 (``owner/name``, ``owner/name:fp16``, ``owner/name:fp16:subfolder``).
             config: What to say of the model instead of what the server finds: ``name``, ``description``...
-            inplace: Whether a local model stays where it is. **By default the server moves it** into its
-                own folder.
+            inplace: Whether a file or folder stays where it is; by default it does. **With False the server
+                moves it** into its own folder, where deleting the model deletes the file too.
             access_token: For sources that want one.
 
         Raises:
@@ -83,6 +85,59 @@ class DnnModelRepository(Face[AsyncDnnModelRepository]):
             self._call(
                 self._impl.install_model(source, config=config, inplace=inplace, access_token=access_token)
             )
+        )
+
+    def install_models(
+        self,
+        sources: Iterable[str | os.PathLike[str]],
+        *,
+        inplace: bool | None = None,
+        access_token: str | None = None,
+    ) -> list[ModelInstJobHandle]:
+        """Start the installation of several models, as :meth:`install_model` does for each.
+
+        One bad source does not keep the others from being installed: where the server refuses to start, the
+        handle is one of a job that failed.
+
+        Args:
+            sources: What to install.
+            inplace: As for one model: files stay where they are, unless this is False.
+            access_token: For sources that want one.
+
+        Returns:
+            A handle for each source, in their order. :meth:`wait_all` waits for them.
+        """
+        return wrap(
+            self._call(self._impl.install_models(sources, inplace=inplace, access_token=access_token))
+        )
+
+    def wait_all(
+        self,
+        jobs: Sequence[ModelInstJobHandle],
+        timeout: float | None = None,
+        poll_interval: float = 2.0,
+        *,
+        check: bool = True,
+        on_progress: Callable[[ModelInstJobInfo], object] | None = None,
+    ) -> list[ModelInstJobInfo]:
+        """Wait until several installations have ended.
+
+        Args:
+            jobs: Handles, of :meth:`install_models` or of several calls.
+            timeout: Seconds to wait at most for all of them; for ever by default.
+            poll_interval: As for one installation.
+            check: Whether failed ones raise, once all have ended. With False their infos say it.
+            on_progress: Called with a job's info whenever it got further, in the caller's thread or event loop.
+
+        Returns:
+            What became of each, in the order of the handles.
+
+        Raises:
+            ModelInstallJobFailed: At least one ended without a model; the error is about the first of these.
+            ModelInstallTimeout: Some go on after ``timeout`` seconds; the error is about the first of these.
+        """
+        return self._call(
+            self._impl.wait_all(unwrap(jobs), timeout, poll_interval, check=check, on_progress=on_progress)
         )
 
     def install_huggingface(
@@ -102,6 +157,36 @@ class DnnModelRepository(Face[AsyncDnnModelRepository]):
         return wrap(
             self._call(self._impl.install_huggingface(repo_id, config=config, access_token=access_token))
         )
+
+    def list_starter_models(
+        self, *, base: BaseModelEnum | str | None = None, type: str | None = None
+    ) -> list[StarterModel]:
+        """The models that the server's version of InvokeAI proposes, and whether it has them.
+
+        Args:
+            base: Only those of this architecture.
+            type: Only those of this type: ``main``, ``lora``...
+        """
+        return self._call(self._impl.list_starter_models(base=base, type=type))
+
+    def install_starter_model(
+        self, name: str | StarterModel, *, access_token: str | None = None
+    ) -> list[ModelInstJobHandle]:
+        """Start the installation of a proposed model, and of what it needs besides.
+
+        Args:
+            name: Its name or its source, or an element of :meth:`list_starter_models`.
+            access_token: For models that their owners give only to those who agreed to something.
+
+        Returns:
+            A handle for each model: those it needs first, itself last. :meth:`wait_all` waits for them.
+            What the server has already counts as completed.
+
+        Raises:
+            ModelNotFoundError: InvokeAI proposes no such model, or several of that name.
+            ModelInstallStartError: The server did not start one of them.
+        """
+        return wrap(self._call(self._impl.install_starter_model(name, access_token=access_token)))
 
     def list_install_jobs(self) -> list[ModelInstJobHandle]:
         """The installations since the server started, pruned ones left out, oldest first."""

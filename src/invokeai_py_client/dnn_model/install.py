@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.dnn_model.events import event_between
 from invokeai_py_client.dnn_model.installed import already_installed, duplicate_of, model_of_source
-from invokeai_py_client.errors import ModelInstallJobFailed, ModelInstallTimeout, NotFoundError, UsageError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    ModelInstallJobFailed,
+    ModelInstallTimeout,
+    NotFoundError,
+    UsageError,
+)
 from invokeai_py_client.models import InstallStatus, ModelInstJobInfo
+from invokeai_py_client.transport.loop import call_back
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.dnn_model.events import InstallEvent
 
 _INSTALL = "/api/v2/models/install"
 # A local model is installed in a fraction of a second, a large one takes minutes: look often at first.
 _FIRST_PAUSE = 0.05
+# While events tell of every step, the job is read only for the case that one of them got lost.
+_SELDOM = 5
 
 
 class AsyncModelInstJobHandle(AsyncObject):
@@ -92,12 +104,41 @@ class AsyncModelInstJobHandle(AsyncObject):
             why = ": " + ": ".join(filter(None, (info.error_reason, info.error))) if info.error else ""
             raise ModelInstallJobFailed(info, f"The installation of {info.source} {how}{why}.")
 
-    async def wait_until(self, timeout: float | None = None, poll_interval: float = 2.0) -> ModelInstJobInfo:
+    # ------------------------------------------------------------------ following it
+
+    async def events(self, *, poll_interval: float = 2.0) -> AsyncIterator[InstallEvent]:
+        """What happens to the installation from now on, until it has ended; first, how far it is.
+
+        The events are those of :mod:`invokeai_py_client.dnn_model.events`. They come as the server sends them.
+        Where it sends none (a proxy lets no WebSocket through), the job is read every ``poll_interval``
+        seconds, so that short steps may be missing. The last event always comes.
+
+        Args:
+            poll_interval: Seconds between two looks at the job where no events come; at the beginning they
+                are shorter. Where they come, it is read five times less.
+
+        Raises:
+            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+        """
+        async with aclosing(self._follow(None, _interval(poll_interval))) as events:
+            async for event in events:
+                yield event
+
+    async def wait_until(
+        self,
+        timeout: float | None = None,
+        poll_interval: float = 2.0,
+        *,
+        on_progress: Callable[[ModelInstJobInfo], object] | None = None,
+    ) -> ModelInstJobInfo:
         """Wait until the model is installed.
+
+        A paused installation is waited for as well: somebody may resume it.
 
         Args:
             timeout: Seconds to wait at most; for ever by default. 0 looks once.
-            poll_interval: Seconds between two looks at the job; at the beginning they are shorter.
+            poll_interval: Seconds between two looks at the job where no events come; see :meth:`events`.
+            on_progress: Called with the job whenever it got further, in the caller's thread or event loop.
 
         Returns:
             The completed job; its ``model_key`` is the model's key.
@@ -106,23 +147,35 @@ class AsyncModelInstJobHandle(AsyncObject):
             ModelInstallJobFailed: It ended without a model.
             ModelInstallTimeout: It goes on after ``timeout`` seconds.
         """
-        if not poll_interval > 0:
-            raise UsageError(f"poll_interval should be a positive number of seconds, not {poll_interval!r}.")
         deadline = None if timeout is None else time.monotonic() + timeout
-        pause = min(_FIRST_PAUSE, poll_interval)
-        while not (await self.refresh()).is_complete():
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                raise ModelInstallTimeout(
-                    self._info,
-                    timeout,
-                    f"The installation of {self._info.source} is not done after {timeout:g} s "
-                    f"(job {self._info.id}: {self._info.status}). It goes on.",
-                )
-            await asyncio.sleep(pause if left is None else min(pause, left))
-            pause = min(pause * 1.5, poll_interval)
+        async with aclosing(self._follow(deadline, _interval(poll_interval))) as events:
+            async for event in events:
+                if on_progress is not None:
+                    await call_back(on_progress, event.info)
+        if timeout is not None and not self._info.is_complete():
+            raise ModelInstallTimeout(
+                self._info,
+                timeout,
+                f"The installation of {self._info.source} is not done after {timeout:g} s "
+                f"(job {self._info.id}: {self._info.status}). It goes on.",
+            )
         self.raise_if_failed()
         return self._info
+
+    # ------------------------------------------------------------------ acting on it
+
+    async def wait(self, timeout: float | None = None, poll_interval: float = 2.0) -> ModelInstJobInfo:
+        """The same as :meth:`wait_until`."""
+        return await self.wait_until(timeout, poll_interval)
+
+    async def is_done(self) -> bool:
+        """Whether it has ended by now, in whatever way."""
+        return (await self.refresh()).is_complete()
+
+    async def is_failed(self) -> bool:
+        """Whether it has ended by now without a model: by an error, or because somebody canceled it."""
+        info = await self.refresh()
+        return info.is_complete() and not info.is_successful()
 
     async def cancel(self) -> ModelInstJobInfo:
         """Stop the installation. One that has ended stays as it is.
@@ -135,7 +188,68 @@ class AsyncModelInstJobHandle(AsyncObject):
         await self._json("DELETE", f"{_INSTALL}/{self._info.id}", repeatable=False)
         return await self.refresh()
 
+    async def pause(self) -> ModelInstJobInfo:
+        """Have the download rest; what is there already is kept. One that has ended stays as it is.
+
+        Raises:
+            UsageError: The server is older than 6.12, or nothing is downloaded: the source is a path.
+            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+        """
+        return await self._order("pause")
+
+    async def resume(self) -> ModelInstJobInfo:
+        """Go on with a paused download. One that is not paused stays as it is.
+
+        Raises:
+            UsageError: The server is older than 6.12, or nothing is downloaded: the source is a path.
+            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+        """
+        return await self._order("resume")
+
     # ------------------------------------------------------------------ inside
+
+    async def _follow(
+        self, deadline: float | None, poll_interval: float
+    ) -> AsyncGenerator[InstallEvent, None]:
+        """The job's present state and each further one, until it has ended or time is up."""
+        from invokeai_py_client.dnn_model.news import news_of
+
+        last = await self.refresh()
+        first = event_between(None, last)
+        if first is not None:
+            yield first
+        pause = min(_FIRST_PAUSE, poll_interval)
+        if last.is_complete() or _left(deadline) <= 0:
+            return
+        async with news_of(self._client._feed, last) as news:  # pyright: ignore[reportPrivateUsage]
+            while not last.is_complete() and _left(deadline) > 0:
+                quiet = poll_interval * _SELDOM if news.flow else pause
+                pause = min(pause * 1.5, poll_interval)
+                told = await news.next(self._info, min(quiet, _left(deadline)))
+                self._info = now = await self.refresh() if told is None else told
+                event, last = event_between(last, now), now
+                if event is not None:
+                    yield event
+
+    async def _order(self, what: str) -> ModelInstJobInfo:
+        if self._info.source_type == "local":
+            raise UsageError(
+                f"The installation of {self._info.source} cannot {what}: only downloads can, and it has none."
+            )
+        if (await self.refresh()).is_complete():
+            return self._info
+        try:
+            answer = await self._json("POST", f"{_INSTALL}/{self._info.id}/{what}", repeatable=True)
+        except APIRequestError as error:
+            if error.status_code in (404, 405):  # what older servers say of paths that they do not know
+                raise UsageError(
+                    f"This server cannot {what} installations; InvokeAI can from 6.12 on."
+                ) from error
+            if error.status_code == 415:  # no such job: it was there a moment ago
+                return await self.refresh()
+            raise
+        self._info = await self._settled(ModelInstJobInfo.from_api_response(answer))
+        return self._info
 
     async def _settled(self, told: ModelInstJobInfo) -> ModelInstJobInfo:
         """The job as told, unless it failed only because there was nothing to do."""
@@ -163,3 +277,14 @@ class AsyncModelInstJobHandle(AsyncObject):
 
     def __repr__(self) -> str:
         return f"<AsyncModelInstJobHandle {self._info.id} of {self._info.source}: {self._info.status}>"
+
+
+def _interval(seconds: float) -> float:
+    if not seconds > 0:
+        raise UsageError(f"poll_interval should be a positive number of seconds, not {seconds!r}.")
+    return seconds
+
+
+def _left(deadline: float | None) -> float:
+    """Seconds until then."""
+    return float("inf") if deadline is None else deadline - time.monotonic()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.dnn_model.installed import already_installed, looks_like_repository, model_of_source
+from invokeai_py_client.dnn_model.installed import already_installed, looks_like_repository
+from invokeai_py_client.dnn_model.several import ended_or_error, raise_first, together
+from invokeai_py_client.dnn_model.start import source_text, start, start_each
+from invokeai_py_client.dnn_model.starters import installed_starter, starter, starter_config
 from invokeai_py_client.errors import (
     APIRequestError,
-    AuthenticationError,
-    ModelInstallStartError,
+    ConnectionLostError,
     NotFoundError,
-    PermissionDeniedError,
     UsageError,
 )
 from invokeai_py_client.models import (
@@ -21,6 +22,7 @@ from invokeai_py_client.models import (
     IvkDnnModel,
     ModelCacheStats,
     ModelInstJobInfo,
+    StarterModel,
 )
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.routes import path_part
@@ -99,45 +101,71 @@ class AsyncDnnModelRepository(AsyncObject):
             source: A file or folder on the server's machine, a URL, or a repository on Hugging Face
                 (``owner/name``, ``owner/name:fp16``, ``owner/name:fp16:subfolder``).
             config: What to say of the model instead of what the server finds: ``name``, ``description``...
-            inplace: Whether a local model stays where it is. **By default the server moves it** into its
-                own folder.
+            inplace: Whether a file or folder stays where it is; by default it does. **With False the server
+                moves it** into its own folder, where deleting the model deletes the file too.
             access_token: For sources that want one.
 
         Raises:
             ModelInstallStartError: The server did not start it: it cannot make out the source, say.
         """
-        from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
+        text = source_text(source)
+        return await self._install(text, config, inplace, access_token, await self.list_models())
 
-        text = str(source)
-        if not text.strip():
-            raise UsageError("install_model: the source is empty; give a path, a URL or owner/name.")
-        known = model_of_source(await self.list_models(), text)
-        if known is not None:
-            return AsyncModelInstJobHandle(self._client, already_installed(text, known))
-        params = {"source": text, "inplace": inplace, "access_token": access_token}
-        try:
-            # The body is required even when it says nothing.
-            answer = await self._json(
-                "POST", f"{_MODELS}/install", params=params, json=dict(config or {}), timeout=_LONG
-            )
-        except (AuthenticationError, PermissionDeniedError):
-            raise
-        except APIRequestError as error:
-            if error.status_code is None:
-                raise
-            # Servers older than those this was written for say 409 of what is there; they tell no job.
-            model = model_of_source(await self.list_models(), text) if error.status_code == 409 else None
-            if model is not None:
-                return AsyncModelInstJobHandle(self._client, already_installed(text, model))
-            raise ModelInstallStartError(
-                error.status_code,
-                error.payload,
-                f"The installation of {text} was not started. {error}",
-                method=error.method,
-                path=error.path,
-                request_id=error.request_id,
-            ) from None
-        return AsyncModelInstJobHandle(self._client, ModelInstJobInfo.from_api_response(answer))
+    async def install_models(
+        self,
+        sources: Iterable[str | os.PathLike[str]],
+        *,
+        inplace: bool | None = None,
+        access_token: str | None = None,
+    ) -> list[AsyncModelInstJobHandle]:
+        """Start the installation of several models, as :meth:`install_model` does for each.
+
+        One bad source does not keep the others from being installed: where the server refuses to start, the
+        handle is one of a job that failed.
+
+        Args:
+            sources: What to install.
+            inplace: As for one model: files stay where they are, unless this is False.
+            access_token: For sources that want one.
+
+        Returns:
+            A handle for each source, in their order. :meth:`wait_all` waits for them.
+        """
+        texts = [source_text(source) for source in sources]
+        known = await self.list_models() if texts else []
+        infos = await start_each(self._client, texts, inplace, access_token, known)
+        return [self._handle(info) for info in infos]
+
+    async def wait_all(
+        self,
+        jobs: Sequence[AsyncModelInstJobHandle],
+        timeout: float | None = None,
+        poll_interval: float = 2.0,
+        *,
+        check: bool = True,
+        on_progress: Callable[[ModelInstJobInfo], object] | None = None,
+    ) -> list[ModelInstJobInfo]:
+        """Wait until several installations have ended.
+
+        Args:
+            jobs: Handles, of :meth:`install_models` or of several calls.
+            timeout: Seconds to wait at most for all of them; for ever by default.
+            poll_interval: As for one installation.
+            check: Whether failed ones raise, once all have ended. With False their infos say it.
+            on_progress: Called with a job's info whenever it got further, in the caller's thread or event loop.
+
+        Returns:
+            What became of each, in the order of the handles.
+
+        Raises:
+            ModelInstallJobFailed: At least one ended without a model; the error is about the first of these.
+            ModelInstallTimeout: Some go on after ``timeout`` seconds; the error is about the first of these.
+        """
+        ended = await together(
+            ended_or_error(job, timeout, poll_interval, on_progress=on_progress) for job in jobs
+        )
+        raise_first(ended, check=check)
+        return [job.info for job in jobs]
 
     async def install_huggingface(
         self,
@@ -161,24 +189,64 @@ class AsyncDnnModelRepository(AsyncObject):
             raise UsageError(f"{repo_id!r} is not a repository on Hugging Face; it should be owner/name.")
         return await self.install_model(repo_id, config=config, access_token=access_token)
 
+    # ------------------------------------------------------------------ models to begin with
+
+    async def list_starter_models(
+        self, *, base: BaseModelEnum | str | None = None, type: str | None = None
+    ) -> list[StarterModel]:
+        """The models that the server's version of InvokeAI proposes, and whether it has them.
+
+        Args:
+            base: Only those of this architecture.
+            type: Only those of this type: ``main``, ``lora``...
+        """
+        answer = await self._json("GET", f"{_MODELS}/starter_models", gives={"starter_models": list})
+        models = [StarterModel.from_api_response(one) for one in answer["starter_models"]]
+        wanted = None if base is None else BaseModelEnum.parse(base)
+        return [one for one in models if wanted in (None, one.base) and type in (None, one.type)]
+
+    async def install_starter_model(
+        self, name: str | StarterModel, *, access_token: str | None = None
+    ) -> list[AsyncModelInstJobHandle]:
+        """Start the installation of a proposed model, and of what it needs besides.
+
+        Args:
+            name: Its name or its source, or an element of :meth:`list_starter_models`.
+            access_token: For models that their owners give only to those who agreed to something.
+
+        Returns:
+            A handle for each model: those it needs first, itself last. :meth:`wait_all` waits for them.
+            What the server has already counts as completed.
+
+        Raises:
+            ModelNotFoundError: InvokeAI proposes no such model, or several of that name.
+            ModelInstallStartError: The server did not start one of them.
+        """
+        model = name if isinstance(name, StarterModel) else starter(await self.list_starter_models(), name)
+        known = await self.list_models()
+        jobs: list[AsyncModelInstJobHandle] = []
+        for one in (*model.dependencies, model):
+            there = installed_starter(one, known)
+            if there is not None:
+                jobs.append(self._handle(already_installed(one.source, there)))
+                continue
+            jobs.append(await self._install(one.source, starter_config(one), None, access_token, known))
+        return jobs
+
+    # ------------------------------------------------------------------ installations
+
     async def list_install_jobs(self) -> list[AsyncModelInstJobHandle]:
         """The installations since the server started, pruned ones left out, oldest first."""
-        from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
-
-        answer: list[Any] = await self._json("GET", f"{_MODELS}/install")
-        return [
-            AsyncModelInstJobHandle(self._client, ModelInstJobInfo.from_api_response(job)) for job in answer
-        ]
+        answer = await self._json("GET", f"{_MODELS}/install", gives=list)
+        return [self._handle(ModelInstJobInfo.from_api_response(job)) for job in answer]
 
     async def get_install_job(self, id: int) -> AsyncModelInstJobHandle | None:
         """One installation; None where the server knows no such job."""
-        from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
-
         try:
             answer = await self._json("GET", f"{_MODELS}/install/{int(id)}")
         except NotFoundError:
             return None
-        return AsyncModelInstJobHandle(self._client, ModelInstJobInfo.from_api_response(answer))
+        return self._handle(ModelInstJobInfo.from_api_response(answer))
 
     async def prune_install_jobs(self) -> bool:
         """Have the server forget installations that have ended.
@@ -221,7 +289,7 @@ class AsyncDnnModelRepository(AsyncObject):
             Whether there was such a model.
         """
         try:
-            await self._json("DELETE", _path(key), repeatable=False)
+            await self._delete(key)
         except NotFoundError:
             return False
         return True
@@ -238,7 +306,7 @@ class AsyncDnnModelRepository(AsyncObject):
         failed: list[dict[str, str]] = []
         for key in keys:
             try:
-                await self._json("DELETE", _path(key), repeatable=False)
+                await self._delete(key)
             except NotFoundError:
                 pass  # somebody else removed it meanwhile: it is gone, as it should be
             except APIRequestError as error:
@@ -257,8 +325,8 @@ class AsyncDnnModelRepository(AsyncObject):
         Raises:
             BadRequestError: The server has no such folder.
         """
-        answer: list[Any] = await self._json(
-            "GET", f"{_MODELS}/scan_folder", params={"scan_path": str(scan_path)}, timeout=_LONG
+        answer = await self._json(
+            "GET", f"{_MODELS}/scan_folder", params={"scan_path": str(scan_path)}, timeout=_LONG, gives=list
         )
         return [FoundModel.from_api_response(found) for found in answer]
 
@@ -299,6 +367,30 @@ class AsyncDnnModelRepository(AsyncObject):
         return str(await self._json("DELETE", f"{_MODELS}/hf_login"))
 
     # ------------------------------------------------------------------ inside
+
+    async def _install(
+        self,
+        source: str,
+        config: Mapping[str, Any] | None,
+        inplace: bool | None,
+        access_token: str | None,
+        known: Iterable[IvkDnnModel],
+    ) -> AsyncModelInstJobHandle:
+        return self._handle(await start(self._client, source, config, inplace, access_token, known))
+
+    async def _delete(self, key: str) -> None:
+        try:
+            await self._json("DELETE", _path(key), repeatable=False)
+        except ConnectionLostError:
+            # After an error of its own (a record that it cannot read) the server closes the connection, which
+            # shows when the next request uses it. Whether that one was heard, the model's record tells.
+            if await self.get_model_by_key(key) is not None:
+                await self._json("DELETE", _path(key), repeatable=False)
+
+    def _handle(self, info: ModelInstJobInfo) -> AsyncModelInstJobHandle:
+        from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
+
+        return AsyncModelInstJobHandle(self._client, info)
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
         return await self._client._http.json(method, path, **options)  # pyright: ignore[reportPrivateUsage]

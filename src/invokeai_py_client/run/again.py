@@ -41,8 +41,10 @@ async def items_of_batch(client: AsyncInvokeAIClient, queue_id: str, batch_id: s
     """
     newest = await newest_ids(client, queue_id)
     found: list[int] = []
-    for start in range(0, len(newest), _CHUNK):
-        items = await read_states(client, queue_id, newest[start : start + _CHUNK])
+    # It was sent a moment ago, most often: then its items are the newest.
+    few = min(_CHUNK, max(count, _NEWEST))
+    for start, end in [(0, few), *((at, at + _CHUNK) for at in range(few, len(newest), _CHUNK))]:
+        items = await read_states(client, queue_id, newest[start:end])
         found += [
             item["item_id"]
             for item in items.values()

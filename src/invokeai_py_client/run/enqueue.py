@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.errors import APIRequestError, ConnectionLostError, EnqueueError, RequestTimeoutError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    EnqueueError,
+    EnqueueUnknownError,
+    NotFoundError,
+    NotInvokeAIError,
+    ServerUnreachableError,
+)
 from invokeai_py_client.run.again import items_of_batch
+from invokeai_py_client.run.bulk import read_items
+from invokeai_py_client.transport.retry import is_passing, retry_delay
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
 
 logger = logging.getLogger("invokeai_py_client.run")
 
-_GATEWAY_TROUBLE = frozenset({502, 503, 504})
+_TAKEN = {"enqueued": int, "requested": int}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,9 @@ class Enqueued:
 
 async def batch_taken(client: AsyncInvokeAIClient, queue_id: str, batch_id: str) -> Enqueued | None:
     """What the server took of a batch whose answer was lost; None where it has nothing of it."""
-    known = await client._http.json("GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status")  # pyright: ignore[reportPrivateUsage]
+    known = await client._http.json(  # pyright: ignore[reportPrivateUsage]
+        "GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", gives={"total": int}
+    )
     if not known["total"]:
         return None
     logger.info("the answer to batch %s was lost, but the server has it", batch_id)
@@ -42,40 +53,125 @@ async def batch_taken(client: AsyncInvokeAIClient, queue_id: str, batch_id: str)
     return Enqueued(tuple(ids), len(ids))
 
 
-async def enqueue(client: AsyncInvokeAIClient, queue_id: str, body: Mapping[str, Any]) -> Enqueued:
+async def enqueue(
+    client: AsyncInvokeAIClient, queue_id: str, body: Mapping[str, Any], requested: int
+) -> Enqueued:
     """Send an enqueue request whose batch carries an id of ours.
 
-    The request itself is never repeated blindly: when its answer is lost, the server is asked for that
-    batch first, and it is sent again only if there is none.
+    The request itself is never repeated blindly: when it is unclear what became of it, the server is asked for
+    that batch first, and it is sent again only if there is none. A request that was thought lost can still come
+    to the server after that one (some proxy held it back); what it adds is removed.
+
+    Args:
+        client: The server.
+        queue_id: The queue.
+        body: The request.
+        requested: How many items it asks for.
 
     Returns:
         The new items; fewer than asked where the server's queue is full.
 
     Raises:
-        APIRequestError: The server refused the request, or could not be reached.
+        EnqueueUnknownError: It is unclear what became of the request, and the server cannot be asked.
+        APIRequestError: The server refused the request, or could not be reached: it has nothing of the batch.
     """
     batch_id: str = body["batch"]["batch_id"]
     http = client._http  # pyright: ignore[reportPrivateUsage]
+    path = f"/api/v1/queue/{queue_id}/enqueue_batch"
+    unclear: APIRequestError | None = None
     attempt = 0
     while True:
         try:
-            answer = await http.json("POST", f"/api/v1/queue/{queue_id}/enqueue_batch", json=body)
+            answer = await http.json("POST", path, json=body, gives=_TAKEN)
             break
         except APIRequestError as error:
-            lost = isinstance(error, ConnectionLostError | RequestTimeoutError)
-            if not lost and error.status_code not in _GATEWAY_TROUBLE:
+            if isinstance(error, NotInvokeAIError) or not is_passing(error):
                 raise
-            known = await batch_taken(client, queue_id, batch_id)
-            if known is not None:
-                return known
+            if type(error) is not ServerUnreachableError:  # else no connection was made: it was not sent
+                unclear = error
             attempt += 1
-            if attempt > client.settings.max_retries:
+            delay = retry_delay(
+                error,
+                attempt=attempt,
+                max_retries=client.settings.max_retries,
+                repeatable=True,
+                retry_after=error.retry_after,
+            )
+            # It is asked for after the pause, too: what was lost on its way back can still be worked at.
+            for pause in (0.0, delay or 0.0):
+                await asyncio.sleep(pause)
+                if unclear is not None:
+                    known = await _taken_or_unknown(client, queue_id, batch_id, unclear)
+                    if known is not None:
+                        return Enqueued(known.item_ids, requested)
+            if delay is None:
                 raise
-            await asyncio.sleep(0.25 * 2**attempt)
-    item_ids = answer.get("item_ids")
+    item_ids: list[int] | None = answer.get("item_ids")
     if item_ids is None:  # 5.15 does not tell them
-        item_ids = await items_of_batch(client, queue_id, batch_id, int(answer["enqueued"]))
-    return Enqueued(tuple(sorted(item_ids)), int(answer["requested"]))
+        item_ids = await items_of_batch(client, queue_id, batch_id, answer["enqueued"])
+    kept = tuple(sorted(item_ids))
+    if unclear is not None or len(kept) > answer["enqueued"]:
+        # The server answers with all items of the batch, and gave this request's the highest ids.
+        kept = kept[: len(kept) - answer["enqueued"]] or kept
+        await remove_surplus(client, queue_id, batch_id, kept)
+        client._feed.on_enqueued(  # pyright: ignore[reportPrivateUsage]
+            batch_id, lambda: remove_surplus(client, queue_id, batch_id, kept)
+        )
+    return Enqueued(kept, answer["requested"])
+
+
+async def _taken_or_unknown(
+    client: AsyncInvokeAIClient, queue_id: str, batch_id: str, unclear: APIRequestError
+) -> Enqueued | None:
+    try:
+        return await batch_taken(client, queue_id, batch_id)
+    except APIRequestError as error:
+        if not is_passing(error):
+            raise
+        unknown = EnqueueUnknownError(
+            None,
+            None,
+            f"It is not known whether the server took batch {batch_id}: {unclear} It cannot be asked either: {error} "
+            f'Ask later, with client.queue_repo.batch_status("{batch_id}").',
+            method=unclear.method,
+            path=unclear.path,
+            request_id=unclear.request_id,
+        )
+        unknown.batch_id = batch_id
+        raise unknown from None
+
+
+async def remove_surplus(
+    client: AsyncInvokeAIClient, queue_id: str, batch_id: str, kept: Sequence[int]
+) -> None:
+    """Remove what a request added to the queue that came to the server a second time."""
+    http = client._http  # pyright: ignore[reportPrivateUsage]
+    known = await http.json("GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", gives={"total": int})
+    if known["total"] <= len(kept):
+        return
+    items = await items_of_batch(client, queue_id, batch_id, known["total"])
+    for item in (await read_items(client, queue_id, set(items) - set(kept))).values():
+        if item.get("retried_from_item_id") is not None:
+            continue  # somebody retried one of ours
+        logger.warning("batch %s came to the server twice; item %d is removed", batch_id, item["item_id"])
+        try:
+            await http.json("DELETE", f"/api/v1/queue/{queue_id}/i/{item['item_id']}")
+        except NotFoundError:
+            logger.debug("queue item %d is gone already", item["item_id"])
+
+
+async def cancel_batches(client: AsyncInvokeAIClient, queue_id: str, batch_ids: Sequence[str]) -> None:
+    """Cancel what has not ended of some batches."""
+    path = f"/api/v1/queue/{queue_id}/cancel_by_batch_ids"
+    await client._http.json("PUT", path, json={"batch_ids": list(batch_ids)})  # pyright: ignore[reportPrivateUsage]
+
+
+async def withdrawn(cancellation: Coroutine[Any, Any, object]) -> None:
+    """Cancel something on the server, on the way out of a call that was interrupted: that is what it then raises."""
+    try:
+        await asyncio.shield(cancellation)
+    except APIRequestError as error:
+        logger.warning("what was begun could not be canceled: %s", error)
 
 
 def raise_if_cut(enqueued: Enqueued, batch_id: str) -> None:

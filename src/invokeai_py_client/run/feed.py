@@ -129,6 +129,9 @@ class EventFeed:
             tracker.others_moved()
 
     def _on_connection(self, connected: bool) -> None:
+        if not connected:
+            for tracker in set(self._trackers.values()):
+                tracker.wake()  # whoever waits for events is to look by itself meanwhile
         if connected:
             self._wake_all()
             for batch_id in tuple(self._guards):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.events import NodeCompleted, RunEvent
 from invokeai_py_client.run.names import NodeNames, names_of_item
 
 _ABOUT = frozenset({"type", "output_meta"})
@@ -216,6 +218,22 @@ def results_of_item(
     # Results stand in the order of execution, which breaks ties where iterations are not told (before 6.14).
     outputs.sort(key=lambda output: (order.get(output.node_id, len(order)), output.iteration))
     return Results(tuple(outputs), called, names)
+
+
+def told_by_events(events: Iterable[RunEvent]) -> dict[str, Any]:
+    """A queue item as far as events told it: for one that ended well, and was removed before it could be read."""
+    done = {event.prepared_id: event for event in events if isinstance(event, NodeCompleted)}
+    invocations: dict[str, Any] = {
+        prepared: event.raw.get("invocation") or {} for prepared, event in done.items()
+    }
+    return {
+        "status": JobStatus.COMPLETED.value,
+        "session": {
+            "results": {prepared: event.output for prepared, event in done.items()},
+            "prepared_source_mapping": {prepared: event.node_id for prepared, event in done.items()},
+            "execution_graph": {"nodes": invocations},
+        },
+    }
 
 
 def seconds_of_item(item: Mapping[str, Any]) -> float | None:

@@ -10,27 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import (
+    APIRequestError,
     NotFoundError,
-    RunCanceledError,
     RunError,
-    RunFailedError,
     RunNotFinishedError,
     RunTimeoutError,
-    ServerUnreachableError,
 )
-from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run import patience
 from invokeai_py_client.run.called import called_results
 from invokeai_py_client.run.events import RunEvent
+from invokeai_py_client.run.failure import raise_if_failed
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
     failing_node,
     results_of_item,
     seconds_of_item,
+    told_by_events,
 )
 from invokeai_py_client.run.status import RunStatus
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.shapes import QUEUE_ITEM
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -38,16 +39,10 @@ if TYPE_CHECKING:
 
 _Tell = Callable[[RunEvent], Awaitable[None]]
 
-# With events flowing, a read now and then catches what no event tells (an item pruned by someone else).
-_SILENCE = 20.0
 # What makes a queue item large.
 _LARGE = frozenset({"session", "workflow"})
 # A run that has not begun by then stands in a queue, and its place in it is worth a request.
 _MOMENT = 0.3
-# Without events the status is read by HTTP.
-_POLL = 1.0
-# How long a server may be away (restarting, say) before a wait without a timeout gives up.
-_LONGEST_OUTAGE = 300.0
 
 
 class AsyncRun(AsyncObject):
@@ -167,12 +162,14 @@ class AsyncRun(AsyncObject):
             if fresh:
                 continue
             if self.status.done:
-                await self._finish()
+                contact = await self._finish(contact)
+                if self._results is None:
+                    continue
                 # 6.14 names the failed node only after it has said that the run failed.
                 for event in self._tracker.events_from(self.item_id, seen)[0]:
                     yield event
                 return
-            contact = await self._look(_LONGEST_OUTAGE, contact)
+            contact = await self._look(contact)
 
     async def wait(
         self, timeout: float | None = None, *, on_event: Callable[[RunEvent], object] | None = None
@@ -211,24 +208,7 @@ class AsyncRun(AsyncObject):
             RunFailedError: A node failed.
             RunCanceledError: The run was canceled, or its item removed.
         """
-        status = self.status
-        ids: dict[str, Any] = {"item_id": self.item_id, "batch_id": self.batch_id}
-        if status.state is JobStatus.CANCELLED:
-            raise RunCanceledError(f"Queue item {self.item_id} was canceled.", **ids)
-        if status.state is not JobStatus.FAILED:
-            return
-        node_id = self._failing or status.node_id
-        label = self.node_label(node_id) if node_id else "an unknown node"
-        message = " ".join((status.error_message or "").split())
-        raise RunFailedError(
-            f"Queue item {self.item_id} failed at {label}: {status.error_type}: {message[:500]}",
-            node_id=node_id,
-            node_label=label,
-            error_type=status.error_type,
-            error_message=status.error_message,
-            error_traceback=status.error_traceback,
-            **ids,
-        )
+        raise_if_failed(self, self._failing)
 
     # ------------------------------------------------------------------ acting on it
 
@@ -239,7 +219,7 @@ class AsyncRun(AsyncObject):
             The status afterwards.
         """
         try:
-            item = await self._client._http.json("PUT", f"{self._path}/cancel")  # pyright: ignore[reportPrivateUsage]
+            item = await self._client._http.json("PUT", f"{self._path}/cancel", gives=QUEUE_ITEM)  # pyright: ignore[reportPrivateUsage]
         except NotFoundError:
             item = None
         self._tracker.item(self.item_id, item)
@@ -292,9 +272,9 @@ class AsyncRun(AsyncObject):
                     async for event in self.events():
                         await tell(event)
                 contact = time.monotonic()
-                while not self.status.done:
-                    contact = await self._look(_LONGEST_OUTAGE, contact)
-                await self._finish()
+                while self._results is None:
+                    step = self._finish if self.status.done else self._look
+                    contact = await step(contact)
         except TimeoutError as error:
             if isinstance(error, RunError) or deadline is None or time.monotonic() < deadline:
                 raise
@@ -312,11 +292,11 @@ class AsyncRun(AsyncObject):
 
     async def _read(self) -> Mapping[str, Any] | None:
         try:
-            return await self._client._http.json("GET", self._path)  # pyright: ignore[reportPrivateUsage]
+            return await self._client._http.json("GET", self._path, gives=QUEUE_ITEM)  # pyright: ignore[reportPrivateUsage]
         except NotFoundError:
             return None
 
-    async def _look(self, longest_outage: float, contact: float) -> float:
+    async def _look(self, contact: float) -> float:
         """Wait for a change, or read the item when there is reason to; gives the time of last contact."""
         feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
         # A run that came out of a pickle, or whose client was closed meanwhile, is not followed any more.
@@ -324,9 +304,9 @@ class AsyncRun(AsyncObject):
             await feed.follow(self._tracker, self.queue_id, self.batch_id)
             self._tracker.stale = True
         if not self._tracker.stale:
-            patience = _SILENCE if feed.connected else _POLL
-            patience = _MOMENT if self._tracker.unplaced else patience
-            changed = await self._tracker.change(patience, self.item_id)
+            longest = patience.SILENCE if feed.connected else patience.POLL
+            longest = _MOMENT if self._tracker.unplaced else longest
+            changed = await self._tracker.change(longest, self.item_id)
             if changed and not self._tracker.stale:
                 return time.monotonic()
         try:
@@ -334,10 +314,8 @@ class AsyncRun(AsyncObject):
                 await self._place()
             else:
                 await self.refresh()
-        except ServerUnreachableError:
-            if time.monotonic() - contact > longest_outage:
-                raise
-            await asyncio.sleep(_POLL)
+        except APIRequestError as error:
+            await patience.bear(error, contact)
             return contact
         return time.monotonic()
 
@@ -348,12 +326,19 @@ class AsyncRun(AsyncObject):
         self._tracker.unplaced = False
         self._tracker.place(await pending_up_to(self._client, self.queue_id, self._tracker.last_item))
 
-    async def _finish(self) -> None:
-        """Read the results. The server stores them before it says that a run has ended."""
+    async def _finish(self, contact: float) -> float:
+        """Read the results, which the server stores before it says that a run has ended; gives the last contact."""
         if self._results is not None:
-            return
-        item = await self._read()
-        self._take(item, await called_results(self._client, self.queue_id, item or {}))
+            return contact
+        try:
+            item = await self._read()
+            if item is None and self.status.ok:
+                item = told_by_events(self._tracker.events_from(self.item_id, 0)[0])
+            self._take(item, await called_results(self._client, self.queue_id, item or {}))
+        except APIRequestError as error:
+            await patience.bear(error, contact)
+            return contact
+        return time.monotonic()
 
     def _take(
         self,

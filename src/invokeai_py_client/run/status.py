@@ -39,6 +39,8 @@ class RunStatus:
         error_message: The server's message, of a failed run.
         error_traceback: The server's traceback, of a failed run.
         sequence: The server's counter of status changes (6.14+).
+        gone: Whether the queue item was removed from the server (deleted, cleared, pruned) before its end was
+            heard of: it counts as cancelled, but may have run.
     """
 
     state: JobStatus = JobStatus.PENDING
@@ -54,6 +56,7 @@ class RunStatus:
     error_message: str | None = None
     error_traceback: str | None = None
     sequence: int | None = None
+    gone: bool = False
 
     @property
     def nodes_done(self) -> int:

@@ -133,7 +133,11 @@ class BatchTracker:
         """Take in a queue item as the server holds it; None where it no longer exists."""
         before = self.status(item_id)
         if item is None:
-            after = before if before.done else replace(before, state=JobStatus.CANCELLED, position=None)
+            after = (
+                before
+                if before.done
+                else replace(before, state=JobStatus.CANCELLED, position=None, gone=True)
+            )
         else:
             after = status_of_item(item, before)
         if after.state is not before.state:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.run.enqueue import Enqueued, batch_taken, enqueue
+from invokeai_py_client.run.enqueue import Enqueued, batch_taken, cancel_batches, enqueue, withdrawn
 from invokeai_py_client.sweep.manifest import ManifestWriter, now, packed
 
 if TYPE_CHECKING:
@@ -111,10 +111,10 @@ class Delivery:
                 self._tracker.stale = False  # a connection was made for it, before there was anything to miss
             body = self._requests[number].body_for(taken, batch_id)
             try:
-                enqueued = await enqueue(self._client, self._queue_id, body)
+                enqueued = await enqueue(self._client, self._queue_id, body, len(taken))
             except asyncio.CancelledError:
                 # Whether the server took it is not known; nobody waits for it any more.
-                await asyncio.shield(self.cancel([batch_id]))
+                await withdrawn(self.cancel([batch_id]))
                 raise
         self._unsure = None
         self._write("sent", batch=batch_id, items=packed(enqueued.item_ids))
@@ -130,11 +130,7 @@ class Delivery:
 
     async def cancel(self, batch_ids: Sequence[str]) -> None:
         """Cancel batches on the server."""
-        await self._client._http.json(  # pyright: ignore[reportPrivateUsage]
-            "PUT",
-            f"/api/v1/queue/{self._queue_id}/cancel_by_batch_ids",
-            json={"batch_ids": list(batch_ids)},
-        )
+        await cancel_batches(self._client, self._queue_id, batch_ids)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_manifest": None}  # that stays with the process that writes it

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.errors import ServerUnreachableError
+from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run import patience
 from invokeai_py_client.run.bulk import read_items, read_states
 from invokeai_py_client.run.called import called_results
 from invokeai_py_client.run.results import CalledResults
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.run.tracker import BatchTracker
 
-# With events flowing, a read now and then catches what no event tells (an item pruned by someone else).
-_SILENCE = 20.0
-# Without events the statuses are read by HTTP.
-_POLL = 1.0
-# How long a server may be away (restarting, say) before a wait gives up.
-_LONGEST_OUTAGE = 300.0
 # After a silence, only the items whose turn it is are looked at.
 _NEXT = 50
 # How many results are read in one request.
@@ -98,10 +92,8 @@ class Follower:
                 self._contact = time.monotonic()
                 return
             await self._wait()
-        except ServerUnreachableError:
-            if time.monotonic() - self._contact > _LONGEST_OUTAGE:
-                raise
-            await asyncio.sleep(_POLL)
+        except APIRequestError as error:
+            await patience.bear(error, self._contact)
         else:
             self._contact = time.monotonic()
 
@@ -123,7 +115,7 @@ class Follower:
                 await feed.follow(self._tracker, self._queue_id, batch_id)
                 self._tracker.stale = True
         if not self._tracker.stale:
-            changed = await self._tracker.change(_SILENCE if feed.connected else _POLL)
+            changed = await self._tracker.change(patience.SILENCE if feed.connected else patience.POLL)
             if changed and not self._tracker.stale:
                 return
         await self.read_states(everything=self._tracker.stale)

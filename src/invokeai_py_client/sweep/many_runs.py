@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.errors import RunNotFinishedError
+from invokeai_py_client.errors import APIRequestError, RunNotFinishedError
+from invokeai_py_client.run import patience
+from invokeai_py_client.run.enqueue import withdrawn
 from invokeai_py_client.run.results import CalledResults
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
@@ -204,7 +207,7 @@ class AsyncManyRuns(AsyncObject):
             await self._send()
         except BaseException:
             if self._runs:
-                await asyncio.shield(self._delivery.cancel(self._delivery.batches))
+                await withdrawn(self._delivery.cancel(self._delivery.batches))
             raise
 
     async def _ready(self) -> None:
@@ -236,7 +239,7 @@ class AsyncManyRuns(AsyncObject):
             if self._background:
                 room = _FEW - len(self._follower)
                 if room > 0:
-                    self._take(await self._delivery.send(room))
+                    await self._send_on(room)
                 else:
                     await self._tracker.change(_FULL)
                 continue
@@ -244,7 +247,17 @@ class AsyncManyRuns(AsyncObject):
             enough = min(_REFILL, max(1, len(self._follower)))
             while self.done - before < enough and await self._tracker.change(_FULL):
                 pass
-            self._take(await self._delivery.send(max(_REFILL, self.done - before)))
+            await self._send_on(max(_REFILL, self.done - before))
+
+    async def _send_on(self, most: int) -> None:
+        """Send some runs, and wait for a server that is away; it is asked what it has before anything goes twice."""
+        began = time.monotonic()
+        while True:
+            try:
+                self._take(await self._delivery.send(most))
+                return
+            except APIRequestError as error:
+                await patience.bear(error, began)
 
     def _take(self, delivered: Delivered) -> bool:
         for index, item_id in delivered.items.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from invokeai_py_client.errors import (
     APIRequestError,
@@ -15,6 +17,16 @@ _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 8.0
 _LONGEST_RETRY_AFTER = 120.0
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
+
+
+def is_passing(error: APIRequestError) -> bool:
+    """Whether the trouble may be over in a while: nothing answers (yet), or a proxy says that the server does not.
+
+    A wait goes on through it, for as long as it has patience.
+    """
+    if isinstance(error, ServerUnreachableError | RequestTimeoutError):
+        return True
+    return error.status_code in _TRY_AGAIN
 
 
 def retry_delay(
@@ -42,10 +54,9 @@ def retry_delay(
     refused_for_now = error.status_code == 429
     if not repeatable and not refused_for_now:
         return None
-    transient = isinstance(error, ServerUnreachableError | RequestTimeoutError)
     # Plain 500 is final: InvokeAI answers it for requests that will never work (a poisoned queue row,
     # a batch node in a graph), each time anew.
-    if not transient and error.status_code not in _TRY_AGAIN:
+    if not is_passing(error):
         return None
     if retry_after is not None:
         return min(max(retry_after, 0.0), _LONGEST_RETRY_AFTER)
@@ -54,9 +65,17 @@ def retry_delay(
 
 
 def parse_retry_after(text: str | None) -> float | None:
-    """The seconds of a ``Retry-After`` header; None where there is none or it is a date."""
+    """The seconds of a ``Retry-After`` header, which can also name a date; None where there is none."""
     try:
         seconds = float(text or "")
     except ValueError:
+        seconds = _seconds_until(text or "")
+    return seconds if seconds is not None and seconds >= 0 else None  # not for "nan" either
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        then = parsedate_to_datetime(date)
+    except ValueError:
         return None
-    return seconds if seconds >= 0 else None  # not for "nan" either
+    return max(0.0, (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

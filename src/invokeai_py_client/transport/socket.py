@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("invokeai_py_client.events")
 
 _ACKNOWLEDGED = 5.0
+_FIRST_RETURN = 0.2
+_LONGEST_RETURN = 5.0
 
 Listener = Callable[[str, Any], None]
 
@@ -90,11 +93,24 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         raise
 
 
+async def enter(socket: socketio.AsyncClient, room: Room) -> None:
+    """Subscribe, and wait until the server has done so: what is enqueued then has all its events heard."""
+    from socketio.exceptions import SocketIOError
+
+    try:
+        await socket.call(room.request, {room.key: room.name}, timeout=_ACKNOWLEDGED)
+    except SocketIOError as error:
+        logger.info("no acknowledgement of %s %s: %s", room.request, room.name, error)
+
+
 class EventSocket:
     """A connection to the server's events that comes back by itself.
 
     Events that the server sends while the connection is down are lost: there is no replay. So listeners
-    are told whenever the connection is made again, and read the state anew.
+    are told whenever the connection is lost or made again, and read the state anew.
+
+    Coming back is decided here, not in the library: each time with a fresh client of it (and with today's token), so
+    that no state that it is left in by a broken handshake can keep it from trying.
     """
 
     def __init__(
@@ -104,6 +120,7 @@ class EventSocket:
         self._on_event = on_event
         self._on_connection = on_connection
         self._socket: socketio.AsyncClient | None = None
+        self._returning: asyncio.Task[None] | None = None
         self._connecting: asyncio.Lock = asyncio.Lock()
         self._rooms: set[Room] = set()
 
@@ -115,50 +132,85 @@ class EventSocket:
     async def subscribe(self, room: Room) -> None:
         """Be connected, and told of a room's events.
 
+        Where no connection can be made now, it is tried again and again in the background.
+
         Raises:
             ServerUnreachableError: No connection could be made.
         """
         async with self._connecting:
-            if self._socket is None:
-                socket = self._listening(new_socket(self._settings))
-                await connect(socket, self._settings)
-                self._socket = socket
-            if room not in self._rooms:
-                self._rooms.add(room)
-                if self._socket.connected:
-                    await self._acknowledged(self._socket, room)
-
-    async def _acknowledged(self, socket: socketio.AsyncClient, room: Room) -> None:
-        """Subscribe, and wait until the server has done so: what is enqueued then has all its events heard."""
-        from socketio.exceptions import SocketIOError
-
-        try:
-            await socket.call(room.request, {room.key: room.name}, timeout=_ACKNOWLEDGED)
-        except SocketIOError as error:
-            logger.info("no acknowledgement of %s %s: %s", room.request, room.name, error)
+            known = room in self._rooms
+            self._rooms.add(room)
+            if self._socket is not None:
+                if not known:
+                    await enter(self._socket, room)
+            elif self._returning is None:
+                try:
+                    await self._connect()
+                except ServerUnreachableError:
+                    self._come_back()
+                    raise
 
     async def close(self) -> None:
         """Disconnect, and stop coming back."""
         socket, self._socket = self._socket, None
+        returning, self._returning = self._returning, None
         self._rooms.clear()
+        if returning is not None:
+            returning.cancel()
+            await asyncio.gather(returning, return_exceptions=True)
         if socket is not None:
             await socket.shutdown()
 
-    def _listening(self, socket: socketio.AsyncClient) -> socketio.AsyncClient:
-        async def connected() -> None:
-            logger.debug("event connection made")
+    async def _connect(self) -> None:
+        socket = new_socket(self._settings, reconnection=False)
+        self._listen(socket)
+        await connect(socket, self._settings)
+        try:
             for room in tuple(self._rooms):  # the server forgets them with the connection
-                await socket.emit(room.request, {room.key: room.name})
-            self._on_connection(True)
+                await enter(socket, room)
+        except BaseException:
+            await socket.eio.disconnect(abort=True)
+            raise
+        if not socket.connected:
+            raise ServerUnreachableError(
+                None, None, f"The event connection to {self._settings.address.url} broke at once."
+            )
+        logger.debug("event connection made")
+        self._socket = socket
+        self._on_connection(True)
 
+    def _come_back(self) -> None:
+        async def come_back() -> None:
+            delay = _FIRST_RETURN
+            while True:
+                await asyncio.sleep(delay * (0.5 + random.random()))
+                delay = min(2 * delay, _LONGEST_RETURN)
+                try:
+                    await self._connect()
+                except ServerUnreachableError as error:
+                    logger.debug("event connection: %s", error)
+                else:
+                    break
+            self._returning = None
+            if not self.connected:  # it broke in this very moment
+                self._lost()
+
+        self._returning = asyncio.ensure_future(come_back())
+
+    def _lost(self) -> None:
+        self._socket = None
+        self._on_connection(False)
+        if self._returning is None:
+            self._come_back()
+
+    def _listen(self, socket: socketio.AsyncClient) -> None:
         async def disconnected(reason: str = "") -> None:
             logger.debug("event connection lost: %s", reason)
-            self._on_connection(False)
+            if socket is self._socket:
+                self._lost()
 
         async def event(name: str, payload: Any = None, *_: Any) -> None:
             self._on_event(name, payload)
 
-        socket.on("connect", connected)
         socket.on("disconnect", disconnected)
         socket.on("*", event)
-        return socket

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.run.enqueue import Enqueued, enqueue, raise_if_cut
+from invokeai_py_client.run.enqueue import Enqueued, cancel_batches, enqueue, raise_if_cut, withdrawn
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.workflow.bound import AsyncBoundWorkflow
@@ -192,7 +192,7 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
             else:
                 await self._watch(run, timeout, progress)
         except asyncio.CancelledError:
-            await asyncio.shield(run.cancel())
+            await withdrawn(run.cancel())
             raise
         await run.result(0 if run.done else timeout)
         return run
@@ -205,11 +205,11 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
         await self._client._feed.follow(tracker, queue_id)  # pyright: ignore[reportPrivateUsage]
         tracker.stale = False  # a connection was made for it, before there was anything to miss
         try:
-            enqueued: Enqueued = await enqueue(self._client, queue_id, body)
+            enqueued: Enqueued = await enqueue(self._client, queue_id, body, _run_count(body))
             raise_if_cut(enqueued, batch_id)
         except asyncio.CancelledError:
             # Whether the server took it is not known; nobody will hold these runs, so they must not go on.
-            await asyncio.shield(self._withdraw(queue_id, batch_id))
+            await withdrawn(cancel_batches(self._client, queue_id, [batch_id]))
             raise
         tracker.sent(enqueued.item_ids)
         labels, used = self._labels, inputs.snapshot()
@@ -217,11 +217,6 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
             AsyncRun(self._client, item_id, tracker, queue_id=queue_id, inputs=used, labels=labels)
             for item_id in enqueued.item_ids
         ]
-
-    async def _withdraw(self, queue_id: str, batch_id: str) -> None:
-        await self._client._http.json(  # pyright: ignore[reportPrivateUsage]
-            "PUT", f"/api/v1/queue/{queue_id}/cancel_by_batch_ids", json={"batch_ids": [batch_id]}
-        )
 
     async def _watch(self, run: AsyncRun, timeout: float | None, progress: bool | None) -> None:
         from invokeai_py_client.run.display import display_for, is_interactive

@@ -1,0 +1,113 @@
+"""The request that starts an installation, and what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.dnn_model.installed import already_installed, model_of_source
+from invokeai_py_client.dnn_model.several import together
+from invokeai_py_client.errors import (
+    APIRequestError,
+    AuthenticationError,
+    ModelInstallStartError,
+    PermissionDeniedError,
+    UsageError,
+)
+from invokeai_py_client.models import InstallStatus, IvkDnnModel, ModelInstJobInfo
+
+if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
+
+# The server asks Hugging Face for a repository's files before it answers.
+_PATIENCE = 1800.0
+_AT_ONCE = 4
+
+
+def source_text(source: str | os.PathLike[str]) -> str:
+    """What to install, as text.
+
+    Raises:
+        UsageError: It is none, or empty.
+    """
+    if not isinstance(source, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UsageError(f"What to install should be a path, a URL or owner/name, not {source!r}.")
+    text = os.fspath(source)
+    if not text.strip():
+        raise UsageError("What to install: the source is empty; give a path, a URL or owner/name.")
+    return text
+
+
+def _not_started(source: str, error: ModelInstallStartError) -> ModelInstJobInfo:
+    """What a job would say that the server refused to start."""
+    info = ModelInstJobInfo(source=source)
+    info.status = InstallStatus.ERROR
+    info.error_reason, info.error = type(error).__name__, str(error)
+    return info
+
+
+async def start(
+    client: AsyncInvokeAIClient,
+    source: str,
+    config: Mapping[str, Any] | None,
+    inplace: bool | None,
+    access_token: str | None,
+    known: Iterable[IvkDnnModel],
+) -> ModelInstJobInfo:
+    """Start an installation, unless one of the known models comes from that source.
+
+    Raises:
+        ModelInstallStartError: The server did not start it.
+    """
+    there = model_of_source(known, source)
+    if there is not None:
+        return already_installed(source, there)
+    http = client._http  # pyright: ignore[reportPrivateUsage]
+    # Without a word about it the server would move a file away from where its owner put it.
+    params = {"source": source, "inplace": inplace is not False, "access_token": access_token}
+    try:
+        # The body is required even when it says nothing.
+        answer = await http.json(
+            "POST", "/api/v2/models/install", params=params, json=dict(config or {}), timeout=_PATIENCE
+        )
+    except (AuthenticationError, PermissionDeniedError):
+        raise
+    except APIRequestError as error:
+        if error.status_code is None:
+            raise
+        # Servers older than those this was written for say 409 of what is there; they tell no job.
+        if error.status_code == 409:
+            there = model_of_source(await client.dnn_model_repo.list_models(), source)
+        if there is not None:
+            return already_installed(source, there)
+        raise ModelInstallStartError(
+            error.status_code,
+            error.payload,
+            f"The installation of {source} was not started. {error}",
+            method=error.method,
+            path=error.path,
+            request_id=error.request_id,
+        ) from None
+    return ModelInstJobInfo.from_api_response(answer)
+
+
+async def start_each(
+    client: AsyncInvokeAIClient,
+    sources: Sequence[str],
+    inplace: bool | None,
+    access_token: str | None,
+    known: Iterable[IvkDnnModel],
+) -> list[ModelInstJobInfo]:
+    """Start several installations. One that the server does not start is told as a job that failed."""
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def starting(source: str) -> ModelInstJobInfo:
+        async with limit:
+            try:
+                return await start(client, source, None, inplace, access_token, known)
+            except ModelInstallStartError as error:
+                return _not_started(source, error)
+
+    return await together(starting(source) for source in sources)

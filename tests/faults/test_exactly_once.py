@@ -1,0 +1,274 @@
+"""Whatever happens to a request that enqueues, and to its answer: the server has the batch once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Self
+
+import pytest
+import pytest_asyncio
+import workflows
+from proxy import Proxy
+from tests.conftest import RealServer
+from trouble import HANG, LOSE, RESET, SWALLOW, Fault, always, cut, delay, gateway, randomly, script
+
+from invokeai_py_client import AsyncInvokeAIClient, AsyncWorkflowHandle, InvokeAIClient
+from invokeai_py_client.errors import (
+    ConnectionLostError,
+    EnqueueUnknownError,
+    ServerError,
+)
+from invokeai_py_client.models import JobStatus
+from invokeai_py_client.transport import retry
+
+ENQUEUE = "/enqueue_batch$"
+BAD_LINE = {LOSE: 0.3, RESET: 0.1}
+
+
+@pytest.fixture
+def proxy(server: RealServer) -> Iterator[Proxy]:
+    with Proxy(server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(autouse=True)
+def queue(server: RealServer) -> Iterator[InvokeAIClient]:
+    """The server's queue, not through the proxy: empty, and it begins nothing."""
+    with InvokeAIClient.from_url(server.url) as client:
+        client.queue_repo.pause()
+        client.queue_repo.clear()
+        yield client
+        client.queue_repo.clear()
+        client.queue_repo.resume()
+
+
+@pytest_asyncio.fixture
+async def client(proxy: Proxy) -> AsyncIterator[AsyncInvokeAIClient]:
+    async with AsyncInvokeAIClient.from_url(proxy.url, max_retries=12) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def wf(client: AsyncInvokeAIClient) -> AsyncWorkflowHandle:
+    return await client.workflow_repo.create_workflow(workflows.add())
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow one another quickly."""
+    monkeypatch.setattr(retry, "_FIRST_DELAY", 0.02)
+    monkeypatch.setattr(retry, "_LONGEST_DELAY", 0.2)
+
+
+def batches(queue: InvokeAIClient) -> list[tuple[int, str]]:
+    """The items of the queue, and their batches."""
+    return [(job.item_id or 0, job.batch_id or "") for job in queue.queue_repo.items()]
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_500_requests_over_a_line_that_breaks(
+    proxy: Proxy, wf: AsyncWorkflowHandle, queue: InvokeAIClient
+) -> None:
+    proxy.rule("*", "", randomly(6, BAD_LINE))  # the questions afterwards suffer from it, too
+    few = asyncio.Semaphore(16)
+
+    async def start(number: int) -> tuple[int, str]:
+        async with few:
+            run = await wf.start(a=number)
+            return run.item_id, run.batch_id
+
+    started = await asyncio.gather(*map(start, range(500)))
+    assert proxy.counts["lose"] > 150
+    assert proxy.counts["reset"] > 50
+    assert sorted(started) == batches(queue)
+    assert len({batch_id for _, batch_id in started}) == 500
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_sweeps_over_a_line_that_breaks(
+    proxy: Proxy, client: AsyncInvokeAIClient, queue: InvokeAIClient
+) -> None:
+    """A colour stands in the graph, so each is a request of its own."""
+    blank = {"blank": ("blank_image", {"width": 8, "height": 8})}
+    wf = await client.workflow_repo.create_workflow(
+        workflows.workflow("Blank", blank, [], [("blank", "color"), ("blank", "width")])
+    )
+    proxy.rule("*", "", randomly(60, BAD_LINE))
+    colours = [{"r": number, "g": 0, "b": 0, "a": 255} for number in range(40)]
+    sweep = await wf.sweep(color=colours, width=[8, 16, 24])
+    proxy.forget_rules()
+    assert proxy.counts["lose"] > 10
+    assert len(sweep.runs) == 120
+    assert sorted((run.item_id, run.batch_id) for run in sweep.runs) == batches(queue)
+    assert len({run.batch_id for run in sweep.runs}) == 40
+    await sweep.cancel()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        LOSE,
+        RESET,
+        cut(20),
+        cut(150),
+        gateway(502),
+        gateway(503, "0"),
+        gateway(503, "Wed, 21 Oct 2020 07:28:00 GMT"),
+        gateway(504, forward=True),
+    ],
+    ids=lambda fault: fault.name,
+)
+async def test_one_fault(proxy: Proxy, wf: AsyncWorkflowHandle, queue: InvokeAIClient, fault: Fault) -> None:
+    proxy.rule("POST", ENQUEUE, script(fault))
+    run = await wf.start()
+    assert batches(queue) == [(run.item_id, run.batch_id)]
+
+
+# --------------------------------------------------------------------------- time-outs
+
+
+@pytest.mark.parametrize("fault", [HANG, SWALLOW], ids=lambda fault: fault.name)
+async def test_no_answer_in_time(proxy: Proxy, queue: InvokeAIClient, fault: Fault) -> None:
+    async with AsyncInvokeAIClient.from_url(proxy.url) as client:
+        wf = await client.workflow_repo.create_workflow(workflows.add())
+        client.settings.timeout = 1.0
+        proxy.rule("POST", ENQUEUE, script(fault))
+        run = await wf.start()
+    assert batches(queue) == [(run.item_id, run.batch_id)]
+
+
+async def test_a_request_that_comes_after_it_was_sent_again(proxy: Proxy, queue: InvokeAIClient) -> None:
+    """Some proxy holds it back for longer than the client waits; the batch is then there twice for a moment."""
+    removed = Heard("came to the server twice")
+    async with AsyncInvokeAIClient.from_url(proxy.url) as client:
+        wf = await client.workflow_repo.create_workflow(workflows.add())
+        client.settings.timeout = 1.0
+        proxy.rule("POST", ENQUEUE, script(delay(3.0)))
+        with removed:
+            run = await wf.start()
+            assert batches(queue) == [(run.item_id, run.batch_id)]
+            async with asyncio.timeout(20):
+                await removed.event.wait()
+                await asyncio.gather(*client._feed._guarding)
+        assert batches(queue) == [(run.item_id, run.batch_id)]
+
+
+async def test_a_request_that_comes_just_before_it_is_sent_again(
+    proxy: Proxy, queue: InvokeAIClient, client: AsyncInvokeAIClient
+) -> None:
+    """The server answers the second one with the items of both."""
+    wf = await client.workflow_repo.create_workflow(workflows.add())
+    bodies: list[Any] = []
+    plain = client._http.json
+
+    async def json(method: str, path: str, **options: Any) -> Any:
+        if path.endswith("/enqueue_batch"):
+            bodies.append(options["json"])
+        elif path.endswith("/status") and "/b/" in path and len(bodies) == 1:
+            bodies.append(None)
+            answer = await plain(method, path, **options)
+            await plain("POST", "/api/v1/queue/default/enqueue_batch", json=bodies[0])
+            return answer
+        return await plain(method, path, **options)
+
+    client._http.json = json  # type: ignore[method-assign]
+    proxy.rule("POST", ENQUEUE, script(gateway(503)))
+    run = await wf.start()
+    assert batches(queue) == [(run.item_id, run.batch_id)]
+
+
+class Heard(logging.Handler):
+    """Tells when the log has some words."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self._words = words
+        self.event = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._words in record.getMessage():
+            self.event.set()
+
+    def __enter__(self) -> Self:
+        logging.getLogger("invokeai_py_client").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("invokeai_py_client").removeHandler(self)
+
+
+# --------------------------------------------------------------------------- when it cannot be done
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [(RESET, ConnectionLostError), (gateway(503, "0"), ServerError)], ids=["reset", "503"]
+)
+async def test_what_never_arrives_is_said_to_be_nowhere(
+    proxy: Proxy, queue: InvokeAIClient, fault: Fault, error: type[Exception]
+) -> None:
+    async with AsyncInvokeAIClient.from_url(proxy.url, max_retries=1) as client:
+        wf = await client.workflow_repo.create_workflow(workflows.add())
+        proxy.rule("POST", ENQUEUE, always(fault))
+        with pytest.raises(error) as caught:
+            await wf.start()
+    assert not isinstance(caught.value, EnqueueUnknownError)
+    assert proxy.counts[fault.name] == 2
+    assert batches(queue) == []
+
+
+async def test_what_is_unclear_is_said_to_be(proxy: Proxy, queue: InvokeAIClient) -> None:
+    async with AsyncInvokeAIClient.from_url(proxy.url, max_retries=1) as client:
+        wf = await client.workflow_repo.create_workflow(workflows.add())
+        proxy.rule("GET", "/status$", always(gateway(502)))
+        proxy.rule("POST", ENQUEUE, script(LOSE))
+        with pytest.raises(EnqueueUnknownError, match="not known whether the server took batch") as caught:
+            await wf.start()
+        proxy.forget_rules()
+        batch_id = caught.value.batch_id
+        assert (await client.queue_repo.batch_status(batch_id)).total == 1
+    assert [batch for _, batch in batches(queue)] == [batch_id]
+
+
+async def test_an_interrupted_start_leaves_nothing_to_be_run(
+    proxy: Proxy, client: AsyncInvokeAIClient, queue: InvokeAIClient
+) -> None:
+    wf = await client.workflow_repo.create_workflow(workflows.add())
+    proxy.rule("POST", ENQUEUE, script(HANG))
+    task = asyncio.create_task(wf.start())
+    await asyncio.to_thread(proxy.wait_for, "hang")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [job.status for job in queue.queue_repo.items()] == [JobStatus.CANCELLED]
+
+
+async def test_an_interruption_comes_through_even_where_nothing_can_be_canceled(
+    proxy: Proxy, queue: InvokeAIClient
+) -> None:
+    async with AsyncInvokeAIClient.from_url(proxy.url, max_retries=0) as client:
+        wf = await client.workflow_repo.create_workflow(workflows.add())
+        proxy.rule("PUT", "", always(gateway(502)))
+        proxy.rule("POST", ENQUEUE, script(HANG))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await wf.start()
+
+
+async def test_a_connection_that_the_server_closed_after_a_500(
+    server: RealServer, queue: InvokeAIClient
+) -> None:
+    """6.14.2 does so after an error that it did not expect, without a word; a batch node in a graph is one."""
+    graph = {"nodes": {"n": {"id": "n", "type": "integer_batch", "integers": [1]}}, "edges": []}
+    started: list[tuple[int, str]] = []
+    async with AsyncInvokeAIClient.from_url(server.url) as client:
+        wf = await client.workflow_repo.create_workflow(workflows.add())
+        for _ in range(5):
+            with pytest.raises(ServerError):
+                await client._http.json(
+                    "POST", "/api/v1/queue/default/enqueue_batch", json={"batch": {"graph": graph, "runs": 1}}
+                )
+            run = await wf.start()
+            started.append((run.item_id, run.batch_id))
+    assert batches(queue) == started

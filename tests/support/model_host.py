@@ -1,0 +1,77 @@
+"""A web server with one file, which it keeps back half of until it is told to go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+PATIENCE = 60
+
+
+class ModelHost(ThreadingHTTPServer):
+    """The web server.
+
+    Attributes:
+        go_on: Set: the rest of the file may be sent.
+        ranges: The Range headers of the requests.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.name = path.name
+        self.data = path.read_bytes()
+        self.go_on = threading.Event()
+        self.ranges: list[str | None] = []
+
+    @property
+    def url(self) -> str:
+        """Where the file is."""
+        return f"http://127.0.0.1:{self.server_address[1]}/{self.name}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        host = self.server
+        assert isinstance(host, ModelHost)
+        wanted = self.headers.get("Range")
+        host.ranges.append(wanted)
+        begin = int(wanted.removeprefix("bytes=").partition("-")[0]) if wanted else 0
+        rest = host.data[begin:]
+        self.send_response(206 if begin else 200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(rest)))
+        self.send_header("ETag", '"one"')
+        if begin:
+            end = len(host.data) - 1
+            self.send_header("Content-Range", f"bytes {begin}-{end}/{len(host.data)}")
+        self.end_headers()
+        half = max(len(host.data) // 2 - begin, 0)
+        self.wfile.write(rest[:half])
+        host.go_on.wait(PATIENCE)
+        try:
+            self.wfile.write(rest[half:])
+        except ConnectionError:
+            return  # the download was stopped meanwhile
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@contextmanager
+def hosted(path: Path) -> Generator[ModelHost]:
+    """A web server with a file, for the length of a ``with`` block."""
+    host = ModelHost(path)
+    thread = threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield host
+    finally:
+        host.go_on.set()
+        host.shutdown()
+        thread.join()
+        host.server_close()

@@ -1,0 +1,192 @@
+"""Installations as events: what is folded, what has to be read, what follows from two looks. And starter models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.dnn_model import events
+from invokeai_py_client.dnn_model.events import event_between, fold, told_of
+from invokeai_py_client.dnn_model.news import InstallNews
+from invokeai_py_client.dnn_model.starters import installed_starter, starter, starter_config
+from invokeai_py_client.errors import InputValueError, ModelNotFoundError
+from invokeai_py_client.models import (
+    BaseModelEnum,
+    InstallStatus,
+    IvkDnnModel,
+    ModelInstJobInfo,
+    StarterModel,
+)
+
+SOURCE = {"type": "url", "url": "https://x/y", "access_token": "secret"}
+PROGRESS = "model_install_download_progress"
+
+
+def job(status: str = "downloading", **more: Any) -> ModelInstJobInfo:
+    return ModelInstJobInfo.from_api_response({"id": 3, "status": status, "source": SOURCE, **more})
+
+
+def told(**more: Any) -> dict[str, Any]:
+    return {"id": 3, "source": SOURCE, "timestamp": 1, **more}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("waiting", "InstallEvent"),
+        ("downloading", "InstallDownloading"),
+        ("downloads_done", "InstallDownloaded"),
+        ("running", "InstallStarted"),
+        ("paused", "InstallPaused"),
+        ("completed", "InstallCompleted"),
+        ("error", "InstallFailed"),
+        ("cancelled", "InstallCancelled"),
+        ("dreaming", "InstallEvent"),
+    ],
+)
+def test_an_event_for_every_status(status: str, kind: str) -> None:
+    event = event_between(None, job(status))
+    assert type(event) is getattr(events, kind)
+    assert event is not None
+    assert (event.job_id, event.source, event.status) == (3, "https://x/y", status)
+    assert event_between(job(status), job(status)) is None
+    assert event_between(job("waiting" if status != "waiting" else "running"), job(status)) == event
+
+
+def test_what_events_tell() -> None:
+    further = event_between(job(bytes=1, total_bytes=4), job(bytes=2, total_bytes=4))
+    assert isinstance(further, events.InstallDownloading)
+    assert (further.bytes, further.total_bytes, further.fraction) == (2, 4, 0.5)
+    failed = event_between(job(), job("error", error="no", error_reason="ValueError"))
+    assert isinstance(failed, events.InstallFailed)
+    assert (failed.error, failed.error_reason) == ("no", "ValueError")
+    done = event_between(job(), job("completed", config_out={"key": "k"}))
+    assert isinstance(done, events.InstallCompleted)
+    assert done.model_key == "k"
+    assert event_between(job("running", bytes=1), job("running", bytes=2)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "ours"),
+    [
+        (PROGRESS, told(bytes=1), True),
+        ("model_install_complete", told(key="k"), True),
+        (PROGRESS, told(id=4), False),
+        (PROGRESS, told(source={"type": "url", "url": "https://other"}), False),  # a restarted server
+        ("download_progress", told(), False),
+        ("model_load_started", told(), False),
+        (PROGRESS, None, False),
+        (PROGRESS, ["?"], False),
+        (PROGRESS, {}, False),
+        (PROGRESS, told(source=None), False),
+    ],
+)
+def test_which_events_are_about_a_job(name: str, payload: Any, ours: bool) -> None:
+    assert told_of(job(), name, payload) is ours
+    assert told_of(ModelInstJobInfo(source="https://x/y"), name, payload) is False
+
+
+def test_events_are_folded() -> None:
+    info = fold(job("waiting"), PROGRESS, told(bytes=5, total_bytes=9, parts=[]))
+    assert info is not None
+    assert (info.status, info.bytes, info.total_bytes) == (InstallStatus.DOWNLOADING, 5, 9)
+    assert fold(info, PROGRESS, told(bytes="?", total_bytes=None)) is not None
+    info = fold(info, "model_install_started", told())
+    assert info is not None
+    assert info.status is InstallStatus.RUNNING
+    for late in (PROGRESS, "model_install_downloads_complete", "model_install_started"):
+        assert fold(info, late, told(bytes=1, total_bytes=9)) in (info, info.model_copy())
+        assert fold(job("completed"), late, told()) == job("completed")
+    for final in ("complete", "error", "cancelled"):
+        assert fold(info, f"model_install_{final}", told()) is None
+
+
+async def test_of_a_download_only_the_latest_progress_is_kept() -> None:
+    class Feed:
+        connected = True
+
+    info = job("waiting")
+    news = InstallNews(Feed(), info)  # pyright: ignore[reportArgumentType]
+    assert await news.next(info, 0) is None
+    for done in range(1, 100):
+        news.on_event(PROGRESS, told(bytes=done, total_bytes=100))
+    news.on_event("model_install_downloads_complete", told())
+    news.on_event("model_install_started", told(id=9))
+    first = await news.next(info, 60)
+    assert first is not None
+    assert first.bytes == 99
+    second = await news.next(first, 60)
+    assert second is not None
+    assert second.status is InstallStatus.DOWNLOADS_DONE
+    news.on_event(PROGRESS, told(bytes=100))
+    news.on_event("connect", None)  # after a break: what is read now is newer than what was told before it
+    assert await news.next(second, 60) is None
+    assert await news.next(second, 0) is None
+
+
+# ---------------------------------------------------------------------- records
+
+
+@pytest.mark.parametrize("base", ["hyper-9", None, 7, ""])
+@pytest.mark.parametrize("kind", ["dreamer", None, []])
+@pytest.mark.parametrize("form", ["zip", None, {"a": 1}])
+def test_S07_records_survive_any_word_and_null(base: Any, kind: Any, form: Any) -> None:
+    record = {"key": "k", "name": None, "base": base, "type": kind, "format": form, "description": None}
+    model = IvkDnnModel.from_api_response({**record, "hash": None, "path": None, "variant": None, "new": [1]})
+    assert model.key == model.model_key == model.name == "k"
+    assert model.base == (base if isinstance(base, str) else BaseModelEnum.UNKNOWN)
+    assert model.type == (kind if isinstance(kind, str) else "unknown")
+    assert model.format == (form if isinstance(form, str) else None)
+    assert model.description is None
+    assert IvkDnnModel.from_api_response(model.to_dict()) == model
+    with pytest.raises(InputValueError, match="key"):
+        IvkDnnModel.from_api_response({**record, "key": None})
+
+
+# ---------------------------------------------------------------------- models to begin with
+
+
+def proposed(name: str, source: str, **more: Any) -> StarterModel:
+    return StarterModel.from_api_response(
+        {"name": name, "source": source, "base": "sdxl", "type": "main", **more}
+    )
+
+
+PROPOSED = [
+    proposed("Painter v2", "org/painter", previous_names=["Painter v1"], description="?"),
+    proposed("Tile", "org/tile-1"),
+    proposed("Tile", "org/tile-2", base="warp-3", dependencies=[{"name": "vae", "source": "org/vae"}]),
+]
+
+
+def test_starter_models_are_found() -> None:
+    for name in ("Painter v2", "painter V2", "Painter v1", "org/painter"):
+        assert starter(PROPOSED, name) is PROPOSED[0]
+    assert starter(PROPOSED, "org/tile-2").dependencies == [proposed("vae", "org/vae", base=None, type=None)]
+    with pytest.raises(ModelNotFoundError, match=r"several models named 'Tile'.*'org/tile-1', 'org/tile-2'"):
+        starter(PROPOSED, "Tile")
+    with pytest.raises(ModelNotFoundError, match="Did you mean 'Painter v2'"):
+        starter(PROPOSED, "Painter v3")
+    with pytest.raises(ModelNotFoundError, match=r"no model named '!!!'\.$"):
+        starter(PROPOSED, "!!!")
+
+
+def test_starter_models_that_are_there() -> None:
+    def model(**changes: Any) -> IvkDnnModel:
+        return IvkDnnModel(**({"key": "k", "name": "n", "base": "sdxl", "type": "main"} | changes))
+
+    for there in (
+        model(name="Painter v1"),
+        model(name="Painter v2"),
+        model(base="flux", source="org/painter"),
+    ):
+        assert installed_starter(PROPOSED[0], [model(), there]) is there
+    assert installed_starter(PROPOSED[0], [model(name="Painter v2", base="flux")]) is None
+    assert installed_starter(PROPOSED[0], [model(name="Painter v2", type="lora")]) is None
+    assert starter_config(PROPOSED[0]) == {
+        "name": "Painter v2",
+        "description": "?",
+        "base": "sdxl",
+        "type": "main",
+    }
