@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 
 from invokeai_py_client.dnn_model import events
 from invokeai_py_client.dnn_model.events import event_between, fold, told_of
-from invokeai_py_client.dnn_model.news import InstallNews
+from invokeai_py_client.dnn_model.news import InstallNews, news_of
 from invokeai_py_client.dnn_model.starters import installed_starter, starter, starter_config
 from invokeai_py_client.errors import InputValueError, ModelNotFoundError
 from invokeai_py_client.models import (
@@ -123,6 +126,23 @@ async def test_of_a_download_only_the_latest_progress_is_kept() -> None:
     news.on_event("connect", None)  # after a break: what is read now is newer than what was told before it
     assert await news.next(second, 60) is None
     assert await news.next(second, 0) is None
+
+
+async def test_a_lost_cancellation_keeps_nobody_waiting() -> None:
+    """As of a wait_for of Python 3.11 that ends in the moment of its cancellation, inside the events' library."""
+
+    class Feed:
+        connected = False
+
+        @asynccontextmanager
+        async def listening(self, *_: Any) -> AsyncGenerator[None]:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            yield
+
+    async with asyncio.timeout(60):
+        async with news_of(Feed(), job()):  # pyright: ignore[reportArgumentType]
+            await asyncio.sleep(0)
 
 
 # ---------------------------------------------------------------------- records
