@@ -22,6 +22,8 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.models import ImageCategory, ImageOrigin, IvkImage
 
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
 
 @pytest.fixture
 async def client(server: Any) -> AsyncIterator[AsyncInvokeAIClient]:
@@ -45,7 +47,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-async def test_S26_upload_from_a_path_bytes_and_pillow(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
+async def test_upload_from_a_path_bytes_and_pillow(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
     path = tmp_path / "reference.jpg"
     picture().save(path)
     for source in (path, str(path), path.read_bytes(), bytearray(path.read_bytes()), picture()):
@@ -62,7 +64,7 @@ async def test_S26_upload_from_a_path_bytes_and_pillow(client: AsyncInvokeAIClie
 @pytest.mark.parametrize(
     "mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "F", "I", "I;16", "PA", "RGBa"]
 )
-async def test_S26_pillow_images_of_every_mode(client: AsyncInvokeAIClient, mode: str) -> None:
+async def test_pillow_images_of_every_mode(client: AsyncInvokeAIClient, mode: str) -> None:
     image = (
         Pillow.new(mode, (16, 16))
         if mode in ("LAB", "I;16", "PA", "RGBa")
@@ -72,7 +74,7 @@ async def test_S26_pillow_images_of_every_mode(client: AsyncInvokeAIClient, mode
     assert (record.width, record.height) == (16, 16)
 
 
-async def test_S26_upload_says_what_it_is_for(client: AsyncInvokeAIClient) -> None:
+async def test_upload_says_what_it_is_for(client: AsyncInvokeAIClient) -> None:
     record = await client.image_repo.upload(
         picture(),
         image_category="MASK",
@@ -87,7 +89,7 @@ async def test_S26_upload_says_what_it_is_for(client: AsyncInvokeAIClient) -> No
     assert await client.image_repo.get_metadata(record.image_name) == {"seed": 5, "nested": {"a": None}}
 
 
-async def test_S26_what_is_no_image_is_refused(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
+async def test_what_is_no_image_is_refused(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
     sent = client._http.sent
     with pytest.raises(InputValueError, match=r"no image file .*missing\.png"):
         await client.image_repo.upload(tmp_path / "missing.png")
@@ -107,7 +109,7 @@ async def test_S26_what_is_no_image_is_refused(client: AsyncInvokeAIClient, tmp_
         await client.image_repo.upload(picture(), board_id="no-such-board")
 
 
-async def test_S27_download_gives_the_servers_bytes(client: AsyncInvokeAIClient, server: Any) -> None:
+async def test_download_gives_the_servers_bytes(client: AsyncInvokeAIClient, server: Any) -> None:
     record = await client.image_repo.upload(picture(size=(600, 400)))
     data = await client.image_repo.download(record.image_name)
     [file] = (server.root / "outputs" / "images").rglob(record.image_name)
@@ -120,7 +122,7 @@ async def test_S27_download_gives_the_servers_bytes(client: AsyncInvokeAIClient,
     assert max(small.size) == 256
 
 
-async def test_S27_download_to_a_file_or_a_folder(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
+async def test_download_to_a_file_or_a_folder(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
     record = await client.image_repo.upload(picture())
     data = await client.image_repo.download(record.image_name)
     name = record.image_name
@@ -136,7 +138,7 @@ async def test_S27_download_to_a_file_or_a_folder(client: AsyncInvokeAIClient, t
     assert not [name for name in contents(tmp_path) if name.startswith(".")]
 
 
-async def test_S27_a_failed_download_leaves_nothing(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
+async def test_a_failed_download_leaves_nothing(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
     (tmp_path / "old.png").write_bytes(b"old")
     with pytest.raises(NotFoundError):
         await client.image_repo.download_to("missing.png", tmp_path / "old.png")
@@ -213,7 +215,7 @@ async def test_several_records_in_one_request(client: AsyncInvokeAIClient) -> No
     assert client._http.sent == sent + 1
 
 
-async def test_S28_star_update_delete_tell_the_truth(client: AsyncInvokeAIClient) -> None:
+async def test_star_update_delete_tell_the_truth(client: AsyncInvokeAIClient) -> None:
     repo = client.image_repo
     name = (await repo.upload(picture())).image_name
     other = (await repo.upload(picture())).image_name

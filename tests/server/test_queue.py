@@ -119,6 +119,34 @@ async def test_canceling(paused: AsyncInvokeAIClient) -> None:
     assert await queue.cancel_all_except_current() == 1
 
 
+async def test_items_by_state_batch_and_destination(paused: AsyncInvokeAIClient) -> None:
+    queue = paused.queue_repo
+    batch = str(uuid.uuid4())
+    first, second = await enqueue(paused, runs=2, batch_id=batch, destination="here")
+    [third] = await enqueue(paused, destination="there")
+    await queue.cancel(second)
+
+    async def found(**which: Any) -> list[int | None]:
+        return [job.item_id for job in await queue.items(**which)]
+
+    assert await found(status="pending") == [first, third]
+    assert await found(status=JobStatus.CANCELLED) == [second]
+    assert await found(status=["canceled", "completed"], batch_id=batch) == [second]
+    assert await found(status=[]) == []
+    assert await found(destination="there") == [third]
+    assert await found(batch_id=batch, outputs=True) == [first, second]
+    with pytest.raises(UsageError, match="'dreaming' is no state of an item; there are pending"):
+        await queue.items(status="dreaming")
+    status = await queue.destination_status("here")
+    assert (status.destination, status.pending, status.canceled, status.total) == ("here", 1, 1, 2)
+    assert await queue.delete_destination("here") == 2
+    assert await queue.item_ids() == [third]
+    with pytest.raises(UsageError, match="does not name a destination"):
+        await queue.delete_destination("a/b")
+    assert await queue.delete_all_except_current() == 1
+    assert (await queue.wait_until_idle(timeout=PATIENCE)).total == 0
+
+
 async def test_retrying(paused: AsyncInvokeAIClient) -> None:
     queue = paused.queue_repo
     [first, second] = await enqueue(paused, runs=2)
@@ -157,3 +185,5 @@ def test_the_synchronous_client_does_the_same(server: Any) -> None:
         assert client.queue_repo.status().queue_id == "default"
         ids = client.queue_repo.item_ids()
         assert [job.item_id for job in client.queue_repo.items(ids[:2])] == ids[:2]
+        assert client.queue_repo.wait_until_idle(timeout=PATIENCE).unfinished == 0
+        assert client.queue_repo.cancel_current() is None

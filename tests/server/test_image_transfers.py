@@ -1,0 +1,221 @@
+"""Many images to a real server and back, by both clients."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import zipfile
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
+
+from invokeai_py_client import AsyncInvokeAIClient
+from invokeai_py_client.errors import InputValueError, NotFoundError, TransferError
+from invokeai_py_client.image.transfers import TransferProgress
+from invokeai_py_client.models import ImageCategory, ImageOrigin, IvkImage
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+COLORS = ("red", "green", "blue", "white", "black", "gray")
+WORKFLOW = {
+    "name": "w",
+    "author": "",
+    "description": "",
+    "version": "",
+    "contact": "",
+    "tags": "",
+    "notes": "",
+    "exposedFields": [],
+    "meta": {"version": "3.0.0", "category": "user"},
+    "nodes": [],
+    "edges": [],
+}
+GRAPH = {"id": "g", "nodes": {}, "edges": []}
+
+
+@pytest.fixture
+def client(either: AsyncInvokeAIClient) -> AsyncInvokeAIClient:
+    return either
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with images of several formats, and something else."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, color in enumerate(COLORS):
+        ending = ("png", "jpg", "webp")[number % 3]
+        Pillow.new("RGB", (32 + number, 16), color).save(folder / f"{number}-{color}.{ending}")
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+async def test_a_folder_goes_up_and_comes_down(
+    client: AsyncInvokeAIClient, folder: Path, tmp_path: Path, server: Any
+) -> None:
+    repo = client.image_repo
+    board = (await client.board_repo.create_board("many")).board_id
+    told: list[TransferProgress] = []
+    records = await repo.upload_images(
+        folder, board_id=board, image_category="control", on_progress=told.append
+    )
+    assert [record.width for record in records] == [32 + number for number in range(6)], (
+        "in the order of their names"
+    )
+    assert {(record.board_id, record.image_category) for record in records} == {
+        (board, ImageCategory.CONTROL)
+    }
+    assert (told[-1].done, told[-1].total) == (6, 6)
+
+    sent = client._http.sent
+    paths = await repo.download_images(records, tmp_path / "out", concurrency=3)
+    assert client._http.sent == sent + 6, "a request for each, no board, no record"
+    assert [path.name for path in paths] == [record.image_name for record in records]
+    stored = server.root / "outputs" / "images"
+    for path in paths:
+        [file] = stored.rglob(path.name)
+        assert path.read_bytes() == file.read_bytes()
+    assert len(list((tmp_path / "out").iterdir())) == 6
+    assert await repo.download_images(records, tmp_path / "out") == paths
+    assert client._http.sent == sent + 6, "they are all there"
+
+    names = [record.image_name for record in records]
+    template = "{image_category}/{created_at:%Y}/{index}-{width}x{height}"
+    named = await repo.download_images(names, tmp_path / "named", template=template)
+    assert client._http.sent == sent + 13, "all records in one request"
+    year = f"{records[0].created_at:%Y}"
+    assert named[2] == tmp_path / "named" / "control" / year / "2-34x16.png"
+    small = await repo.download_images(names[:2], tmp_path / "small", full_resolution=False)
+    assert [path.read_bytes()[8:12] for path in small] == [b"WEBP", b"WEBP"]
+    sent = client._http.sent
+    assert await repo.download_images(names[:2], tmp_path / "small", full_resolution=False) == small
+    assert client._http.sent == sent
+
+
+async def test_one_that_fails_is_named(client: AsyncInvokeAIClient, folder: Path, tmp_path: Path) -> None:
+    repo = client.image_repo
+    (folder / "broken.png").write_text("this is no image")
+    sent = client._http.sent
+    with pytest.raises(InputValueError, match=r"missing\.png'; nothing was sent"):
+        await repo.upload_images([folder / "0-red.png", folder / "missing.png"])
+    assert client._http.sent == sent
+    with pytest.raises(
+        TransferError, match=r"1 of 3 images could not be uploaded:\n  .*broken\.png: .*415"
+    ) as up:
+        await repo.upload_images(f"{folder}/*.png")
+    assert list(up.value.failed) == [str(folder / "broken.png")]
+    names = [record.image_name for record in up.value.done.values()]
+    assert len(names) == 2
+    with pytest.raises(TransferError, match=r"1 of 3 .*downloaded:\n  gone\.png: ") as down:
+        await repo.download_images([names[0], "gone.png", *names[1:]], tmp_path / "out")
+    assert isinstance(down.value.failed["gone.png"], NotFoundError)
+    assert down.value.done == {name: tmp_path / "out" / name for name in names}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(names)
+
+
+async def test_a_copy_keeps_what_is_embedded(client: AsyncInvokeAIClient) -> None:
+    repo = client.image_repo
+    board = (await client.board_repo.create_board("copies")).board_id
+    info, buffer = PngInfo(), io.BytesIO()
+    info.add_text("invokeai_workflow", json.dumps(WORKFLOW))
+    info.add_text("invokeai_graph", json.dumps(GRAPH))
+    info.add_text("invokeai_metadata", '{"seed": 3}')
+    Pillow.new("RGB", (32, 16), "red").save(buffer, "PNG", pnginfo=info)
+    original = await repo.upload(buffer.getvalue(), image_category="mask")
+    plain = await repo.upload(Pillow.new("RGB", (8, 8)))
+    await repo.star(original)
+    copies = await repo.copy([original, plain], board)
+    assert [copy.board_id for copy in copies] == [board, board]
+    assert [copy.image_category for copy in copies] == [ImageCategory.MASK, ImageCategory.USER]
+    name = copies[0].image_name
+    assert name != original.image_name
+    assert await repo.get_metadata(name) == {"seed": 3}
+    assert await repo.get_workflow(name) == await repo.get_workflow(original.image_name)
+    assert ((await repo.get_workflow(name)) or {})["name"] == "w"
+    assert await repo.get_graph(name) == await repo.get_graph(original.image_name) == GRAPH
+    assert (await repo.get_image(original.image_name)).board_id is None, "the original stays where it is"
+    assert copies[0].starred is False
+    assert copies[0].image_origin is ImageOrigin.EXTERNAL
+    pixels = [
+        Pillow.open(io.BytesIO(await repo.download(one))).tobytes() for one in (name, original.image_name)
+    ]
+    assert pixels[0] == pixels[1]
+    assert await repo.get_graph(plain.image_name) is None
+    [again] = await repo.copy(name, "none")
+    assert again.board_id is None
+    with pytest.raises(NotFoundError):
+        await repo.copy(original, "no-such-board")
+    with pytest.raises(TransferError, match="could not be copied"):
+        await repo.copy(["gone.png"], board)
+
+
+async def test_many_are_changed_in_one_request(client: AsyncInvokeAIClient, folder: Path) -> None:
+    repo = client.image_repo
+    board = await client.board_repo.create_board("changed")
+    records = await repo.upload_images(folder)
+    names = [record.image_name for record in records]
+
+    async def changed(change: Awaitable[list[str]]) -> list[IvkImage]:
+        sent = client._http.sent
+        assert await change == names
+        assert client._http.sent == sent + 1
+        return await repo.get_images(names)
+
+    everything = [*names, "gone.png"]
+    assert {one.board_id for one in await changed(repo.move(everything, board.board_id))} == {board.board_id}
+    assert {one.starred for one in await changed(repo.star(everything))} == {True}
+    assert {one.starred for one in await changed(repo.unstar(everything))} == {False}
+    assert {one.board_id for one in await changed(repo.move(records, "none"))} == {None}
+    sent = client._http.sent
+    assert await repo.delete(records) == names
+    assert client._http.sent == sent + 1
+    assert await repo.get_images(names) == []
+    with pytest.raises(NotFoundError):
+        await repo.move(names, "no-such-board")
+
+
+async def test_a_zip_of_images_and_of_a_board(
+    client: AsyncInvokeAIClient, folder: Path, tmp_path: Path
+) -> None:
+    repo = client.image_repo
+    board = await client.board_repo.create_board("Zip me")
+    records = await repo.upload_images(folder, board_id=board.board_id, image_category="general")
+    path = await repo.bulk_download(tmp_path / "some.zip", records[:2])
+    assert path == tmp_path / "some.zip"
+    with zipfile.ZipFile(path) as archive:
+        assert sorted(archive.namelist()) == sorted(f"general/{one.image_name}" for one in records[:2])
+        first = records[0].image_name
+        assert archive.read(f"general/{first}") == await repo.download(first)
+    path = await repo.bulk_download(f"{tmp_path}/zips/", board_id=board.board_id)
+    assert (path.parent, path.name.startswith("Zip me_")) == (tmp_path / "zips", True)
+    with zipfile.ZipFile(path) as archive:
+        assert len(archive.namelist()) == 6
+    # The server has deleted it; it says 500 while it does so (6.14.2).
+    address = f"{client.url}/api/v1/images/download/{quote(path.name)}"
+    with pytest.raises(HTTPError, match=r"404|500") as gone:
+        await asyncio.to_thread(urlopen, address)
+    gone.value.close()
+    with pytest.raises(NotFoundError, match="no board no-such-board"):
+        await repo.bulk_download(tmp_path / "x.zip", board_id="no-such-board")
+    with pytest.raises(NotFoundError, match="not found"):
+        await repo.bulk_download(tmp_path / "x.zip", ["gone.png"])
+    assert not (tmp_path / "x.zip").exists()
+
+
+async def test_a_boards_cover_is_its_newest_starred_image(client: AsyncInvokeAIClient, folder: Path) -> None:
+    """Whatever was chosen: 6.14.2 keeps the choice, and shows this."""
+    board = await client.board_repo.create_board("covered")
+    records = await client.image_repo.upload_images(folder, board_id=board.board_id, concurrency=1)
+    names = [record.image_name for record in records]
+    changed = await client.board_repo.update_board(board.board_id, cover_image_name=names[3])
+    assert changed.cover_image_name == names[5]
+    await client.image_repo.star(names[1])
+    assert (await board.refresh()).cover_image_name == names[1]
