@@ -398,15 +398,16 @@ async def test_S33_events_of_a_download_that_is_paused_and_resumed(
     job = await async_client.dnn_model_repo.install_model(host.url, config={"name": "by events"})
     half = len(host.data) // 2
     seen: list[InstallEvent] = []
-    async for event in job.events(poll_interval=SELDOM):
-        seen.append(event)
-        if isinstance(event, InstallDownloading) and event.bytes and not host.go_on.is_set():
-            assert 0 < event.bytes <= half
-            assert event.total_bytes == len(host.data)
-            assert event.fraction == event.bytes / event.total_bytes
-            assert (await job.pause()).status is InstallStatus.PAUSED
-            host.go_on.set()
-            assert (await job.resume()).status is not InstallStatus.PAUSED
+    async with asyncio.timeout(PATIENCE):
+        async for event in job.events(poll_interval=SELDOM):
+            seen.append(event)
+            if isinstance(event, InstallDownloading) and event.bytes and not host.go_on.is_set():
+                assert 0 < event.bytes <= half
+                assert event.total_bytes == len(host.data)
+                assert event.fraction == event.bytes / event.total_bytes
+                assert (await job.pause()).status is InstallStatus.PAUSED
+                host.go_on.set()
+                assert (await job.resume()).status is not InstallStatus.PAUSED
     last = seen[-1]
     assert isinstance(last, InstallCompleted)
     assert (last.job_id, last.source, last.status) == (job.job_id, host.url, InstallStatus.COMPLETED)
@@ -439,11 +440,12 @@ async def test_S33_somebody_else_pauses(async_client: AsyncInvokeAIClient, host:
     job = await async_client.dnn_model_repo.install_model(host.url)
     other = await async_client.dnn_model_repo.get_install_job(job.job_id or 0)
     assert other is not None
-    async for event in job.events(poll_interval=0.05):
-        if isinstance(event, InstallDownloading) and event.bytes:
-            await other.pause()
-        elif isinstance(event, InstallPaused):
-            await other.cancel()
+    async with asyncio.timeout(PATIENCE):
+        async for event in job.events(poll_interval=0.05):
+            if isinstance(event, InstallDownloading) and event.bytes:
+                await other.pause()
+            elif isinstance(event, InstallPaused):
+                await other.cancel()
     assert job.info.status is InstallStatus.CANCELLED
 
 
