@@ -115,7 +115,8 @@ class BoardRepository(OlderBoardRepository):
             board_id: The board.
             name: A new name.
             is_private: The same as the visibility "private", or "public" (InvokeAI 6.13+).
-            cover_image_name: The image to show for it.
+            cover_image_name: The image to show for it. InvokeAI 6.14 keeps the choice, but shows the newest image,
+                starred ones first.
             archived: Whether listings are to leave it out.
             board_visibility: Who sees it, on a server with several users (InvokeAI 6.13+).
 
