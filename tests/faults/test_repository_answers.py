@@ -23,6 +23,7 @@ from invokeai_py_client.errors import (
     UsageError,
 )
 from invokeai_py_client.models import InstallStatus, JobStatus
+from invokeai_py_client.run import patience
 
 
 class FakeServer:
@@ -138,6 +139,7 @@ async def test_5_15_queue_items_page_by_page(fake: Fake) -> None:
         return {"limit": 1000, "has_more": False, "items": [item(2)]}
 
     server.answers[("GET", "/api/v1/queue/default/list")] = page
+    server.answers |= {("GET", f"/api/v1/queue/default/i/{number}"): item(number) for number in (1, 3)}
     assert await client.queue_repo.item_ids() == [1, 2, 3]
     assert [job.item_id for job in await client.queue_repo.items([3, 1, 9])] == [1, 3]
 
@@ -145,6 +147,7 @@ async def test_5_15_queue_items_page_by_page(fake: Fake) -> None:
 async def test_6_2_queue_items_by_list_all(fake: Fake) -> None:
     server, client = fake
     server.answers[("GET", "/api/v1/queue/default/list_all")] = [item(2), item(1)]
+    server.answers |= {("GET", f"/api/v1/queue/default/i/{number}"): item(number) for number in (1, 2)}
     jobs = await client.queue_repo.items()
     assert [(job.item_id, job.status) for job in jobs] == [(1, JobStatus.CANCELLED), (2, JobStatus.CANCELLED)]
 
@@ -262,6 +265,22 @@ async def test_S33_without_events_the_job_is_read(fake: Fake) -> None:
         ("InstallCompleted", 1),
     ]
     assert handle.info.model_key == "k"
+
+
+async def test_S33_a_server_that_is_away_for_a_moment(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, client = fake
+    monkeypatch.setattr(patience, "POLL", 0.01)
+    monkeypatch.setattr(client.settings, "max_retries", 0)
+    states = iter([DOWNLOAD, DOWNLOAD, 502, 503, {**DOWNLOAD, "status": "completed", "config_out": MODEL}])
+
+    def job(_: web.Request) -> web.Response:
+        state = next(states)
+        return web.Response(status=state) if isinstance(state, int) else web.json_response(state)
+
+    server.answers[("GET", "/api/v2/models/install/4")] = job
+    handle = await client.dnn_model_repo.get_install_job(4)
+    assert handle is not None
+    assert (await handle.wait_until(timeout=20, poll_interval=0.01)).model_key == "k"
 
 
 async def test_S33_a_server_that_takes_connections_and_says_nothing(fake: Fake) -> None:

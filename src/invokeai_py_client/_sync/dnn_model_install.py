@@ -85,6 +85,7 @@ class ModelInstJobHandle(Face[AsyncModelInstJobHandle]):
 
         Raises:
             ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            ServerUnreachableError: The server stayed away for five minutes.
         """
         return self._iterate(self._impl.events(poll_interval=poll_interval))
 
@@ -110,6 +111,7 @@ class ModelInstJobHandle(Face[AsyncModelInstJobHandle]):
         Raises:
             ModelInstallJobFailed: It ended without a model.
             ModelInstallTimeout: It goes on after ``timeout`` seconds.
+            ServerUnreachableError: The server stayed away for five minutes.
         """
         return self._call(self._impl.wait_until(timeout, poll_interval, on_progress=on_progress))
 

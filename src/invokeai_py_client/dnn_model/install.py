@@ -18,6 +18,7 @@ from invokeai_py_client.errors import (
     UsageError,
 )
 from invokeai_py_client.models import InstallStatus, ModelInstJobInfo
+from invokeai_py_client.run import patience
 from invokeai_py_client.transport.loop import call_back
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class AsyncModelInstJobHandle(AsyncObject):
 
         Raises:
             ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            ServerUnreachableError: The server stayed away for five minutes.
         """
         async with aclosing(self._follow(None, _interval(poll_interval))) as events:
             async for event in events:
@@ -146,6 +148,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         Raises:
             ModelInstallJobFailed: It ended without a model.
             ModelInstallTimeout: It goes on after ``timeout`` seconds.
+            ServerUnreachableError: The server stayed away for five minutes.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         async with aclosing(self._follow(deadline, _interval(poll_interval))) as events:
@@ -218,15 +221,22 @@ class AsyncModelInstJobHandle(AsyncObject):
         first = event_between(None, last)
         if first is not None:
             yield first
-        pause = min(_FIRST_PAUSE, poll_interval)
+        pause, contact = min(_FIRST_PAUSE, poll_interval), time.monotonic()
         if last.is_complete() or _left(deadline) <= 0:
             return
         async with news_of(self._client._feed, last) as news:  # pyright: ignore[reportPrivateUsage]
             while not last.is_complete() and _left(deadline) > 0:
                 quiet = poll_interval * _SELDOM if news.flow else pause
                 pause = min(pause * 1.5, poll_interval)
-                told = await news.next(self._info, min(quiet, _left(deadline)))
-                self._info = now = await self.refresh() if told is None else told
+                now = await news.next(self._info, min(quiet, _left(deadline)))
+                if now is None:
+                    try:
+                        now = await self.refresh()
+                    except APIRequestError as error:  # it may be away for a moment: a download takes hours
+                        await patience.bear(error, contact)
+                        continue
+                    contact = time.monotonic()
+                self._info = now
                 event, last = event_between(last, now), now
                 if event is not None:
                     yield event
