@@ -110,7 +110,8 @@ class ModelInstallConfig(IvkModel):
     def to_record_changes(self) -> dict[str, Any]:
         """What goes to the server: what is set, and ``extra``."""
         changes = self.to_dict()
-        return {**changes, **changes.pop("extra")}
+        extra = changes.pop("extra")
+        return {**changes, **extra}
 
 
 def without_secrets(data: Any) -> Any:

@@ -15,6 +15,8 @@ from invokeai_py_client.models.enums import (
     ImageOrigin,
     InstallStatus,
     JobStatus,
+    ModelFormatEnum,
+    ModelTypeEnum,
     OpenEnum,
 )
 
@@ -38,6 +40,8 @@ InstallStatusField = Annotated[InstallStatus | str, PlainValidator(_word_of(Inst
 ImageCategoryField = Annotated[ImageCategory | str, PlainValidator(_word_of(ImageCategory))]
 ImageOriginField = Annotated[ImageOrigin | str, PlainValidator(_word_of(ImageOrigin))]
 BoardVisibilityField = Annotated[BoardVisibility | str, PlainValidator(_word_of(BoardVisibility))]
+ModelTypeField = Annotated[ModelTypeEnum | str, PlainValidator(_word_of(ModelTypeEnum))]
+ModelFormatField = Annotated[ModelFormatEnum | str, PlainValidator(_word_of(ModelFormatEnum))]
 BaseModelField = Annotated[BaseModelEnum | str, PlainValidator(_word_of(BaseModelEnum))]
 
 
