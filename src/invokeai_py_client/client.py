@@ -283,11 +283,11 @@ class AsyncInvokeAIClient(AsyncOlderClient):
         Raises:
             ServerUnreachableError: No connection.
         """
-        from invokeai_py_client.transport.socket import connect, new_socket
+        from invokeai_py_client.transport.socket import connect, enter, new_socket, queue_room
 
         socket = new_socket(self.settings)
         await connect(socket, self.settings)
-        await socket.emit("subscribe_queue", {"queue_id": "default"})  # pyright: ignore[reportUnknownMemberType]
+        await enter(socket, queue_room("default"))
         self._sockets.append((asyncio.get_running_loop(), socket))
         return socket
 

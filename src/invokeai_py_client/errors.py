@@ -17,7 +17,7 @@
     │   └── ModelNotFoundError          a model that the server lacks
     ├── APIRequestError                 a request that did not succeed: .status_code, .payload
     │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403,
-    │   │   NotFoundError 404, ConflictError 409, UnprocessableError 422
+    │   │   NotFoundError 404, MethodNotAllowedError 405, ConflictError 409, UnprocessableError 422
     │   ├── ServerError                 5xx
     │   ├── ServerUnreachableError      no answer from the address (also a ConnectionError)
     │   │   ├── ConnectionLostError     the request was sent; its answer never came
@@ -252,6 +252,12 @@ class NotFoundError(APIRequestError):
     code = "api_404"
 
 
+class MethodNotAllowedError(APIRequestError):
+    """HTTP 405: the server has the path, but not for this; another version may."""
+
+    code = "api_405"
+
+
 class ConflictError(APIRequestError):
     """HTTP 409."""
 
@@ -313,6 +319,7 @@ API_ERRORS: Mapping[int, type[APIRequestError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
     404: NotFoundError,
+    405: MethodNotAllowedError,
     409: ConflictError,
     422: UnprocessableError,
 }

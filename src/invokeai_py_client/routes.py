@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import MethodNotAllowedError, NotFoundError, NotInvokeAIError, UsageError
 
 if TYPE_CHECKING:
     from invokeai_py_client.models import IvkImage
 
 T = TypeVar("T")
+
+ROUTE_MISSING = (NotFoundError, MethodNotAllowedError, NotInvokeAIError)
+"""How a server answers that lacks a route: not found, not for this method, or from 6.12 with its web page."""
 
 
 def path_part(text: str | IvkImage, what: str) -> str:

@@ -124,7 +124,7 @@ def test_an_api_error_without_a_message_makes_one() -> None:
 
 
 def test_statuses_and_their_errors() -> None:
-    assert sorted(API_ERRORS) == [400, 401, 403, 404, 409, 422]
+    assert sorted(API_ERRORS) == [400, 401, 403, 404, 405, 409, 422]
     assert all(kind.code == f"api_{status}" for status, kind in API_ERRORS.items())
 
 

@@ -226,6 +226,21 @@ class QueueRepository(Face[AsyncQueueRepository]):
         """
         return self._call(self._impl.clear(queue_id=queue_id))
 
+    def unblock(self, *, queue_id: str = "default") -> list[str]:
+        """Cancel the batches of items that the server cannot read.
+
+        Such an item comes from a batch with a value of the wrong type, which the server took unchecked (6.14.2). It holds up
+        everything after it, in all queues, and can be neither canceled nor removed by itself. This client sends none. Its
+        row stays in the queue's history until :meth:`prune`.
+
+        Returns:
+            The batches.
+
+        Raises:
+            RunError: The server (before 6.14) does not tell of which batch such an item is; :meth:`clear` helps.
+        """
+        return self._call(self._impl.unblock(queue_id=queue_id))
+
     def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
         """Have the server begin no more items, of any queue. The one at work goes on."""
         return self._call(self._impl.pause(queue_id=queue_id))

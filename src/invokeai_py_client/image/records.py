@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.errors import APIRequestError, NotFoundError
+from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.image.answers import (
     MOST_NAMES,
     ImageNames,
@@ -18,7 +18,7 @@ from invokeai_py_client.image.answers import (
 )
 from invokeai_py_client.image.listing import Listing
 from invokeai_py_client.models import ImageCategory, IvkImage
-from invokeai_py_client.routes import path_part, portions
+from invokeai_py_client.routes import ROUTE_MISSING, path_part, portions
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -203,9 +203,8 @@ class AsyncImageRecords(AsyncObject):
             answer = await self._json(
                 "POST", f"{IMAGES}/images_by_names", json={"image_names": names}, repeatable=True, gives=list
             )
-        except APIRequestError as error:
-            if error.status_code not in (404, 405):
-                raise
+        except ROUTE_MISSING:  # before InvokeAI 6.0
+            pass
         else:
             return records(answer)
         found: list[IvkImage] = []

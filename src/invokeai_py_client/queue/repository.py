@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.errors import APIRequestError, NotFoundError, NotInvokeAIError, UsageError
+from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, UsageError
 from invokeai_py_client.models import (
     BatchStatus,
     DestinationStatus,
@@ -16,17 +16,14 @@ from invokeai_py_client.models import (
     QueueStatus,
 )
 from invokeai_py_client.models.base import as_mapping
-from invokeai_py_client.routes import path_part, portions
+from invokeai_py_client.routes import path_part
+from invokeai_py_client.run import blocked, bulk
 
 if TYPE_CHECKING:
     from typing import Self
 
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.queue.handle import AsyncQueueHandle
-
-# Full items carry their graphs: a thousand of them can be hundreds of megabytes.
-_FULL_ITEMS = 50
-_SUMMARIES = 1000
 
 
 class AsyncQueueRepository(AsyncObject):
@@ -135,10 +132,10 @@ class AsyncQueueRepository(AsyncObject):
         wanted = sorted(set(ids))
         if states is not None or batch_id is not None or destination is not None:
             # The server has no such filters: summaries are small, and tell whom it concerns.
+            known = await bulk.read_states(self._client, queue_id, wanted)
             found = [
                 job
-                for portion in portions(wanted, _SUMMARIES)
-                for job in await self._some_items(queue_id, "item_summaries_by_ids", portion)
+                for job in map(IvkJob.from_api_response, known.values())
                 if (states is None or job.status in states)
                 and batch_id in (None, job.batch_id)
                 and destination in (None, job.metadata.get("destination"))
@@ -146,23 +143,16 @@ class AsyncQueueRepository(AsyncObject):
             if not outputs:
                 return found
             wanted = [int(job.id) for job in found]
-        route, size = ("items_by_ids", _FULL_ITEMS) if outputs else ("item_summaries_by_ids", _SUMMARIES)
-        jobs: list[IvkJob] = []
-        for portion in portions(wanted, size):
-            jobs += await self._some_items(queue_id, route, portion)
-        return jobs
+        read = bulk.read_items if outputs else bulk.read_states
+        items = await read(self._client, queue_id, wanted)
+        return [IvkJob.from_api_response(items[item_id]) for item_id in wanted if item_id in items]
 
     async def item_ids(
         self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default"
     ) -> list[int]:
         """The ids of all items, the oldest first; with ``"DESC"`` the newest."""
-        try:
-            answer = await self._json("GET", queue_id, "item_ids")
-            ids = [int(item_id) for item_id in as_mapping(answer).get("item_ids") or ()]
-        except (NotFoundError, NotInvokeAIError):  # before InvokeAI 6.7
-            ids = [int(item["item_id"]) for item in await self._all_items(queue_id)]
-        # The server sorts by time of creation (6.14.2), which the items of a batch share.
-        return sorted(ids, reverse=order_dir == "DESC")
+        ids = await bulk.item_ids(self._client, queue_id)
+        return ids if order_dir == "ASC" else ids[::-1]
 
     async def current(self, *, queue_id: str = "default") -> IvkJob | None:
         """The item at work, if any."""
@@ -286,6 +276,24 @@ class AsyncQueueRepository(AsyncObject):
         """
         return _count(await self._json("PUT", queue_id, "clear", repeatable=False), "deleted")
 
+    async def unblock(self, *, queue_id: str = "default") -> list[str]:
+        """Cancel the batches of items that the server cannot read.
+
+        Such an item comes from a batch with a value of the wrong type, which the server took unchecked (6.14.2). It holds up
+        everything after it, in all queues, and can be neither canceled nor removed by itself. This client sends none. Its
+        row stays in the queue's history until :meth:`prune`.
+
+        Returns:
+            The batches.
+
+        Raises:
+            RunError: The server (before 6.14) does not tell of which batch such an item is; :meth:`clear` helps.
+        """
+        found = await blocked.unreadable_batches(self._client, queue_id)
+        if found:
+            await self.cancel_batches(found, queue_id=queue_id)
+        return found
+
     # ------------------------------------------------------------------ the processor
 
     async def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
@@ -297,38 +305,6 @@ class AsyncQueueRepository(AsyncObject):
         return ProcessorStatus.from_api_response(await self._json("PUT", queue_id, "processor/resume"))
 
     # ------------------------------------------------------------------ inside
-
-    async def _some_items(self, queue_id: str, route: str, ids: list[int]) -> list[IvkJob]:
-        """At most a portion of items. The routes for it came one after the other."""
-        try:
-            answer = await self._json("POST", queue_id, route, json={"item_ids": ids}, repeatable=True)
-        except APIRequestError as error:
-            if error.status_code not in (404, 405):
-                raise
-            if route == "item_summaries_by_ids":  # before InvokeAI 6.14
-                jobs: list[IvkJob] = []
-                for portion in portions(ids, _FULL_ITEMS):
-                    jobs += await self._some_items(queue_id, "items_by_ids", portion)
-                return jobs
-            # before InvokeAI 6.7
-            answer = [item for item in await self._all_items(queue_id) if item["item_id"] in ids]
-            answer.sort(key=lambda item: item["item_id"])
-        return [IvkJob.from_api_response(item) for item in answer]
-
-    async def _all_items(self, queue_id: str) -> list[dict[str, Any]]:
-        """All items, from servers before InvokeAI 6.7."""
-        try:
-            return await self._json("GET", queue_id, "list_all")
-        except (NotFoundError, NotInvokeAIError):  # before InvokeAI 6.0: page by page, without outputs
-            found: list[dict[str, Any]] = []
-            params: dict[str, Any] = {"limit": 1000}
-            while True:
-                page = await self._json("GET", queue_id, "list", params=params)
-                found += page["items"]
-                if not page["has_more"]:
-                    return found
-                last = page["items"][-1]
-                params.update(cursor=last["item_id"], priority=last["priority"])
 
     async def _of_item(
         self, method: str, queue_id: str, item_id: int, action: str = "", **options: Any
@@ -350,7 +326,13 @@ class AsyncQueueRepository(AsyncObject):
 
     async def _json(self, method: str, queue_id: str, path: str, **options: Any) -> Any:
         full_path = f"/api/v1/queue/{path_part(queue_id, 'a queue')}/{path}"
-        return await self._client._http.json(method, full_path, **options)  # pyright: ignore[reportPrivateUsage]
+        try:
+            return await self._client._http.json(method, full_path, **options)  # pyright: ignore[reportPrivateUsage]
+        except APIRequestError as error:
+            if not blocked.is_blocked(error):
+                raise
+            where = {"method": error.method, "path": error.path, "request_id": error.request_id}
+            raise ServerError(error.status_code, error.payload, blocked.WAY_OUT, **where) from None
 
 
 def _states(status: JobStatus | str | Collection[JobStatus | str]) -> set[JobStatus | str]:

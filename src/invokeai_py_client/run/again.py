@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, RunError
-from invokeai_py_client.run.bulk import read_items, read_states
+from invokeai_py_client.errors import RunError
+from invokeai_py_client.run.bulk import cheap_item_ids, item_ids, read_items, read_states
+from invokeai_py_client.transport.shapes import ListOf
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -14,20 +15,7 @@ _CHUNK = 1000
 # A retried item is among the newest; reading sessions is not cheap.
 _NEWEST = 100
 
-
-async def newest_ids(client: AsyncInvokeAIClient, queue_id: str) -> list[int]:
-    """Ids of all items of a queue, newest first.
-
-    ``item_ids`` is there from InvokeAI 6.7; ``list_all`` from 6.0.
-    """
-    http = client._http  # pyright: ignore[reportPrivateUsage]
-    queue = f"/api/v1/queue/{queue_id}"
-    try:
-        ids: list[int] = (await http.json("GET", f"{queue}/item_ids"))["item_ids"]
-    except (NotFoundError, NotInvokeAIError):
-        ids = [item["item_id"] for item in await http.json("GET", f"{queue}/list_all")]
-    # By id: the server sorts by the second of making, which a whole batch shares.
-    return sorted(ids, reverse=True)
+_PENDING = {"queue": {"pending": int}}
 
 
 async def items_of_batch(client: AsyncInvokeAIClient, queue_id: str, batch_id: str, count: int) -> list[int]:
@@ -39,7 +27,7 @@ async def items_of_batch(client: AsyncInvokeAIClient, queue_id: str, batch_id: s
         batch_id: The batch.
         count: How many there are, as the batch's status tells.
     """
-    newest = await newest_ids(client, queue_id)
+    newest = (await item_ids(client, queue_id))[::-1]
     found: list[int] = []
     # It was sent a moment ago, most often: then its items are the newest.
     few = min(_CHUNK, max(count, _NEWEST))
@@ -63,12 +51,9 @@ async def pending_up_to(client: AsyncInvokeAIClient, queue_id: str, item_id: int
     """
     http = client._http  # pyright: ignore[reportPrivateUsage]
     queue = f"/api/v1/queue/{queue_id}"
-    pending: int = (await http.json("GET", f"{queue}/status"))["queue"]["pending"]
-    try:
-        known = (await http.json("GET", f"{queue}/item_ids"))["item_ids"]
-    except (NotFoundError, NotInvokeAIError):  # before 6.7
-        return pending
-    return pending - sum(one > item_id for one in known)
+    pending: int = (await http.json("GET", f"{queue}/status", gives=_PENDING))["queue"]["pending"]
+    known = await cheap_item_ids(client, queue_id)
+    return pending - sum(one > item_id for one in known or ())
 
 
 async def retry_item(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> int:
@@ -82,11 +67,15 @@ async def retry_item(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -
     """
     http = client._http  # pyright: ignore[reportPrivateUsage]
     answer = await http.json(
-        "PUT", f"/api/v1/queue/{queue_id}/retry_items_by_id", json=[item_id], repeatable=False
+        "PUT",
+        f"/api/v1/queue/{queue_id}/retry_items_by_id",
+        json=[item_id],
+        repeatable=False,
+        gives={"retried_item_ids": ListOf(int)},
     )
     retried: list[int] = answer["retried_item_ids"]
     if item_id in retried:
-        newest = (await newest_ids(client, queue_id))[:_NEWEST]
+        newest = (await item_ids(client, queue_id))[-_NEWEST:]
         for item in (await read_items(client, queue_id, newest)).values():
             if item.get("retried_from_item_id") == item_id:
                 return item["item_id"]

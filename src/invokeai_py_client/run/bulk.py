@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.errors import NotFoundError, NotInvokeAIError
+from invokeai_py_client.errors import NotFoundError
+from invokeai_py_client.routes import ROUTE_MISSING
 from invokeai_py_client.transport.shapes import QUEUE_ITEM, ListOf
 
 if TYPE_CHECKING:
@@ -16,6 +17,28 @@ if TYPE_CHECKING:
 _ITEMS = 100
 _SUMMARIES = 1000
 _AT_ONCE = 8
+
+
+async def item_ids(client: AsyncInvokeAIClient, queue_id: str) -> list[int]:
+    """Ids of all items of a queue, oldest first.
+
+    In one request from InvokeAI 6.7; with much of the items before that.
+    """
+    ids = await cheap_item_ids(client, queue_id)
+    if ids is None:
+        ids = [item["item_id"] for item in await _all_items(client, f"/api/v1/queue/{queue_id}")]
+    # By id: the server sorts by the second of making, which a whole batch shares.
+    return sorted(ids)
+
+
+async def cheap_item_ids(client: AsyncInvokeAIClient, queue_id: str) -> list[int] | None:
+    """Ids of all items of a queue, from a server that tells them alone (6.7+); None from others."""
+    http = client._http  # pyright: ignore[reportPrivateUsage]
+    try:
+        answer = await http.json("GET", f"/api/v1/queue/{queue_id}/item_ids", gives={"item_ids": ListOf(int)})
+    except ROUTE_MISSING:
+        return None
+    return answer["item_ids"]
 
 
 async def read_items(
@@ -55,6 +78,27 @@ async def read_states(
     return found
 
 
+async def _all_items(client: AsyncInvokeAIClient, queue: str) -> list[dict[str, Any]]:
+    """All items, from InvokeAI 6.0 in one request; before that page by page, those of highest priority first."""
+    http = client._http  # pyright: ignore[reportPrivateUsage]
+    try:
+        return await http.json("GET", f"{queue}/list_all", gives=ListOf(QUEUE_ITEM))
+    except ROUTE_MISSING:
+        pass
+    items: list[dict[str, Any]] = []
+    params: dict[str, Any] = {"limit": _SUMMARIES}
+    more = True
+    while more:
+        page = await http.json(
+            "GET", f"{queue}/list", params=params, gives={"items": ListOf(QUEUE_ITEM), "has_more": bool}
+        )
+        items += page["items"]
+        more = page["has_more"] and bool(page["items"])
+        if more:
+            params.update(cursor=items[-1]["item_id"], priority=items[-1].get("priority", 0))
+    return items
+
+
 async def _by_ids(
     client: AsyncInvokeAIClient, queue_id: str, route: str, ids: Sequence[int]
 ) -> list[dict[str, Any]] | None:
@@ -67,7 +111,7 @@ async def _by_ids(
             repeatable=True,
             gives=ListOf(QUEUE_ITEM),
         )
-    except (NotFoundError, NotInvokeAIError):
+    except ROUTE_MISSING:
         return None  # a server before that route
 
 

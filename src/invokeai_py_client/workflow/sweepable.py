@@ -216,11 +216,10 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
 
     async def usual_seconds(self, *, queue_id: str = "default") -> float | None:
         """How long the queue's latest runs took, in the median; None where it has none that ended well."""
-        from invokeai_py_client.run.again import newest_ids
-        from invokeai_py_client.run.bulk import read_states
+        from invokeai_py_client.run.bulk import item_ids, read_states
         from invokeai_py_client.run.results import seconds_of_item
 
-        newest = (await newest_ids(self._client, queue_id))[:_LATEST]
+        newest = (await item_ids(self._client, queue_id))[-_LATEST:]
         items = (await read_states(self._client, queue_id, newest)).values()
         times = [seconds_of_item(item) for item in items if item["status"] == "completed"]
         known = sorted(seconds for seconds in times if seconds is not None)
