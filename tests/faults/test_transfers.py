@@ -8,6 +8,7 @@ import socket
 import zipfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,7 @@ async def test_an_upload_that_fails_is_named_and_not_repeated(tmp_path: Path) ->
 # ---------------------------------------------------------------------- zips
 
 
+@cache  # a zip tells when it was made
 def a_zip() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
