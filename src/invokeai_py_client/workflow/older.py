@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import NotFoundError, UsageError, WorkflowNotFoundError
@@ -86,10 +86,11 @@ class AsyncOlderWorkflowRepository(AsyncObject):
         http = self._client._http  # pyright: ignore[reportPrivateUsage]
         path = f"{_ROUTE}/i/{path_part(workflow_id, 'a workflow')}"
         try:
-            record = await http.json("GET", path, gives={"category": str})
+            record = await http.json("GET", path, gives={"workflow": dict})
         except NotFoundError:
             return False
-        if record["category"] == "default":
+        meta: Any = record["workflow"].get("meta")
+        if isinstance(meta, Mapping) and cast("Mapping[str, Any]", meta).get("category") == "default":
             raise UsageError(f"The workflow {workflow_id} comes with the server; it cannot be deleted.")
         await http.json("DELETE", path, repeatable=False)
         return True
