@@ -208,7 +208,7 @@ async def test_what_is_sent(server: Faulty) -> None:
 
 
 async def test_an_escaped_name_stays_escaped(server: Faulty, http: HttpTransport) -> None:
-    await http.bytes("/api/v1/images/i/a%2Fb%20c%25.png/full")
+    await http.json("GET", "/api/v1/images/i/a%2Fb%20c%25.png/full")
     assert server.lines == ["GET /api/v1/images/i/a%2Fb%20c%25.png/full"]
 
 

@@ -1,0 +1,105 @@
+"""How much time the client adds to that of the server: downloads and records of images, beside bare requests.
+
+    .venv/bin/python benchmarks/images.py [--pictures N] [--rounds N] [--other PYTHON] [--json]
+
+As ``sweeps.py`` does it: in turn, on the same server. The pictures are PNGs of 1024 x 1024 that hardly compress.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import tempfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from beside import by_other_client, compared, floor_of, server_url, timed
+
+from invokeai_py_client import AsyncInvokeAIClient
+
+
+async def measure(url: str, pictures: int, rounds: int, other: str | None) -> dict[str, Any]:
+    """All figures."""
+    found: dict[str, Any] = {"pictures": pictures, "rounds": rounds}
+    async with AsyncInvokeAIClient.from_url(url) as client, floor_of(url) as floor:
+        http = client._http  # pyright: ignore[reportPrivateUsage]
+        names = await some_pictures(client, pictures)
+        ours, bare = list[float](), list[float]()
+        theirs: list[dict[str, Any]] = []
+        requests: list[int] = []
+        before = _peak()
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(rounds):
+                bare.append(await timed(lambda: floor.download(names, Path(folder))))
+                sent = http.sent
+                ours.append(
+                    await timed(
+                        lambda: client.image_repo.download_images(names, f"{folder}/ours", overwrite=True)
+                    )
+                )
+                requests.append(http.sent - sent)
+                if other:
+                    (listed := Path(folder) / "names.json").write_text(json.dumps(names))
+                    theirs.append(await asyncio.to_thread(by_other_client, other, "download", url, listed))
+        found["download"] = compared(ours, bare) | {"requests": statistics.median(requests)} | _others(theirs)
+        found["download"]["peak_mb_grew"] = _peak() - before
+
+        ours, bare = list[float](), list[float]()
+        requests.clear()
+        for _ in range(rounds * 3):
+            bare.append(await timed(lambda: floor.records(1000)))
+            sent = http.sent
+            ours.append(await timed(lambda: client.image_repo.list_images(limit=1000)))
+            requests.append(http.sent - sent)
+        found["records"] = compared(ours, bare) | {"requests": statistics.median(requests)}
+        await client.image_repo.delete(names)
+    return found
+
+
+def _others(theirs: list[dict[str, Any]]) -> dict[str, float]:
+    if not theirs:
+        return {}
+    return {
+        f"other_{'s' if key == 'seconds' else key}": round(statistics.median(one[key] for one in theirs), 4)
+        for key in ("seconds", "requests")
+    }
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+async def some_pictures(client: AsyncInvokeAIClient, count: int) -> list[str]:
+    """Names of images on the server; uploaded ones of 1024 x 1024."""
+    from PIL import Image
+
+    picture = Image.effect_noise((1024, 1024), 80).convert("RGB")
+    buffer = BytesIO()
+    picture.save(buffer, format="PNG")
+    limit = asyncio.Semaphore(4)
+
+    async def upload() -> str:
+        async with limit:
+            return (await client.image_repo.upload(buffer.getvalue(), filename="noise.png")).image_name
+
+    return await asyncio.gather(*(upload() for _ in range(count)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure what the client adds to the server's time.")
+    parser.add_argument("--pictures", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--other", metavar="PYTHON", help="of an environment with invokeai-py-client 1.1.1")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with server_url() as url:
+        found = asyncio.run(measure(url, options.pictures, options.rounds, options.other))
+    print(json.dumps(found) if options.json else "\n".join(f"{name}: {one}" for name, one in found.items()))
+
+
+if __name__ == "__main__":
+    main()
