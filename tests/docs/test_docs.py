@@ -129,7 +129,7 @@ def test_every_row_of_the_contract_has_a_state_and_its_proof() -> None:
 
 def assert_has_tests(file: Path, names: list[str]) -> None:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    there = {node.name for node in ast.parse(file.read_text()).body if isinstance(node, kinds)}
+    there = {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)}
     assert names, f"{file.name}: say which tests"
     for name in names:
         assert any(one.startswith(name) for one in there), f"{file.name} has no test {name}"
