@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from invokeai_py_client.board.handle import AsyncBoardHandle
 from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
 from invokeai_py_client.errors import APIRequestError, InvokeAIClientError
 from invokeai_py_client.models import IvkBoard, ModelInstJobInfo
+from invokeai_py_client.queue.job import AsyncJobHandle
+from invokeai_py_client.workflow.definition import WorkflowDefinition
 
 PATIENCE = 20  # seconds for one call; each takes milliseconds
 
@@ -82,6 +85,9 @@ TAKEN: dict[str, set[str]] = {
     "dnn_model_repo.get_install_job": {"404"},
     "dnn_model_repo.get_model_by_key": {"404"},
     "queue_repo.delete": {"404"},
+    "queue.get_item": {"404"},
+    "queue.get_items_by_ids": {"404"},
+    "workflow_repo.delete_workflow": {"404"},
 }
 
 
@@ -100,11 +106,12 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
         "target_board_id": "c",
         "changes": {"name": "other"},
         "config": {"name": "x"},
-        "data": picture.read_bytes(),
-        "definition": workflows.add(),
+        "data": workflows.add() if owner.startswith("workflow") else picture.read_bytes(),
+        "definition": WorkflowDefinition.from_dict(workflows.add()),
         "destination": "here",
         "file_path": picture,
         "filename": "picture.png",
+        "filepath": folder / "workflow.json",
         "folder": folder / "out",
         "id": 7,
         "image": picture,
@@ -164,6 +171,8 @@ def _targets(client: AsyncInvokeAIClient) -> dict[str, object]:
         "image_repo": client.image_repo,
         "image": client.image_repo.image("a.png"),
         "queue_repo": client.queue_repo,
+        "queue": client.queue_repo.get_queue(),
+        "job": AsyncJobHandle(client, "default", 7),
         "workflow_repo": client.workflow_repo,
     }
 
@@ -227,6 +236,7 @@ async def answering() -> AsyncGenerator[tuple[AsyncInvokeAIClient, list[Any]]]:
 @pytest.mark.parametrize(("where", "name"), CALLS, ids=[f"{where}.{name}" for where, name in CALLS])
 async def test_S35_only_our_errors(where: str, name: str, tmp_path: Path, picture: bytes) -> None:
     (tmp_path / "picture.png").write_bytes(picture)
+    (tmp_path / "workflow.json").write_text(json.dumps(workflows.add()))
     quiet: set[str] = set()
     async with answering() as (client, current):
         for kind, answer in ANSWERS.items():

@@ -196,7 +196,7 @@ async def test_a_pickled_tracker_knows_what_it_knew_and_reads_anew() -> None:
     assert copy.batch_id == "b-1"
     assert copy.status(1) == tracker.status(1)
     assert copy.events_from(1, 0) == tracker.events_from(1, 0)
-    assert copy.stale
+    assert copy.gaps > tracker.gaps
     assert not await copy.change(0)
 
 
@@ -229,15 +229,23 @@ def test_events_go_to_the_tracker_of_their_batch(feed: EventFeed) -> None:
 def test_events_about_many_items_make_everyone_read(feed: EventFeed, name: str) -> None:
     trackers = following(feed, "b-1", "b-2")
     feed._on_event(name, {"timestamp": 1, "queue_id": "default"})
-    assert [tracker.stale for tracker in trackers] == [True, True]
+    assert [tracker.gaps for tracker in trackers] == [1, 1]
 
 
 def test_a_connection_made_anew_makes_everyone_read(feed: EventFeed) -> None:
     (tracker,) = following(feed, "b-1")
     feed._on_connection(False)
-    assert not tracker.stale
+    assert tracker.gaps == 0
     feed._on_connection(True)
-    assert tracker.stale
+    assert tracker.gaps == 1
+
+
+async def test_a_connection_that_is_lost_makes_everyone_look_how_long_to_wait(feed: EventFeed) -> None:
+    (tracker,) = following(feed, "b-1")
+    task = asyncio.create_task(tracker.change(30))
+    await begun(task)
+    feed._on_connection(False)
+    assert await task
 
 
 def test_whoever_is_pending_moves_up_when_an_item_begins(feed: EventFeed) -> None:

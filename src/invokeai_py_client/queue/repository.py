@@ -279,9 +279,9 @@ class AsyncQueueRepository(AsyncObject):
     async def unblock(self, *, queue_id: str = "default") -> list[str]:
         """Cancel the batches of items that the server cannot read.
 
-        Such an item comes from a batch with a value of the wrong type, which the server took unchecked (6.14.2). It holds up
-        everything after it, in all queues, and can be neither canceled nor removed by itself. This client sends none. Its
-        row stays in the queue's history until :meth:`prune`.
+        Such an item comes from a batch with a value of the wrong type, which the server took unchecked (6.14.2). It
+        holds up everything after it, in all queues, and can be neither canceled nor removed by itself. This client
+        sends none. Its row stays in the queue's history until :meth:`prune`.
 
         Returns:
             The batches.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import RunError
@@ -43,17 +45,31 @@ async def items_of_batch(client: AsyncInvokeAIClient, queue_id: str, batch_id: s
     return sorted(found)
 
 
-async def pending_up_to(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> int:
-    """How many items are pending, those that were sent after an item left out.
+@dataclass(frozen=True, slots=True)
+class QueueLength:
+    """How long a queue is.
 
-    The server tells how many are pending in all. Whatever came after a pending item is pending, too, unless it
-    was put in front of it.
+    Attributes:
+        pending: How many of its items are pending.
+        item_ids: The ids of all its items, where the server tells them (6.7+).
     """
+
+    pending: int
+    item_ids: Sequence[int]
+
+    def up_to(self, item_id: int) -> int:
+        """How many items are pending, those that were sent after an item left out.
+
+        Whatever came after a pending item is pending, too, unless it was put in front of it.
+        """
+        return self.pending - sum(one > item_id for one in self.item_ids)
+
+
+async def queue_length(client: AsyncInvokeAIClient, queue_id: str) -> QueueLength:
+    """How long a queue is now."""
     http = client._http  # pyright: ignore[reportPrivateUsage]
-    queue = f"/api/v1/queue/{queue_id}"
-    pending: int = (await http.json("GET", f"{queue}/status", gives=_PENDING))["queue"]["pending"]
-    known = await cheap_item_ids(client, queue_id)
-    return pending - sum(one > item_id for one in known or ())
+    status = await http.json("GET", f"/api/v1/queue/{queue_id}/status", gives=_PENDING)
+    return QueueLength(status["queue"]["pending"], await cheap_item_ids(client, queue_id) or ())
 
 
 async def retry_item(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> int:

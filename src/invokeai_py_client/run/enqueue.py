@@ -19,6 +19,7 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.run.again import items_of_batch
 from invokeai_py_client.run.bulk import read_items
 from invokeai_py_client.transport.retry import is_passing, retry_delay
+from invokeai_py_client.transport.shapes import ListOf, mismatch
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -106,8 +107,8 @@ async def enqueue(
                         return Enqueued(known.item_ids, requested)
             if delay is None:
                 raise
-    item_ids: list[int] | None = answer.get("item_ids")
-    if item_ids is None:  # 5.15 does not tell them
+    item_ids: list[int] = answer.get("item_ids")
+    if mismatch(item_ids, ListOf(int)):  # 5.15 does not tell them
         item_ids = await items_of_batch(client, queue_id, batch_id, answer["enqueued"])
     kept = tuple(sorted(item_ids))
     if unclear is not None or len(kept) > answer["enqueued"]:

@@ -169,10 +169,12 @@ def parse_event(name: str, payload: Any) -> RunEvent | None:
     if not isinstance(payload, dict):
         return None
     data = cast("dict[str, Any]", payload)
-    item_id = data.get("item_id")
-    if not isinstance(item_id, int) or data.get("user_id") == "redacted":
+    item_id = whole_number(data.get("item_id"))
+    if item_id is None or data.get("user_id") == "redacted":
         return None
-    common: dict[str, Any] = {"item_id": item_id, "timestamp": float(data.get("timestamp") or 0), "raw": data}
+    when = data.get("timestamp")
+    timestamp = float(when) if isinstance(when, int | float) and abs(when) < 2**53 else 0.0
+    common: dict[str, Any] = {"item_id": item_id, "timestamp": timestamp, "raw": data}
     if name == StatusChanged.event_type:
         try:
             status = JobStatus(str(data.get("status")))
@@ -181,14 +183,14 @@ def parse_event(name: str, payload: Any) -> RunEvent | None:
         return StatusChanged(
             **common,
             status=status,
-            sequence=data.get("status_sequence"),
-            error_type=data.get("error_type"),
-            error_message=data.get("error_message"),
-            error_traceback=data.get("error_traceback"),
+            sequence=whole_number(data.get("status_sequence")),
+            error_type=text_or_none(data.get("error_type")),
+            error_message=text_or_none(data.get("error_message")),
+            error_traceback=text_or_none(data.get("error_traceback")),
         )
     if name not in _NODE_EVENTS:
         return None
-    invocation = cast("dict[str, Any]", data.get("invocation") or {})
+    invocation = _object(data.get("invocation"))
     common |= {
         "node_id": str(data.get("invocation_source_id") or invocation.get("id") or ""),
         "node_type": str(invocation.get("type") or ""),
@@ -201,11 +203,11 @@ def parse_event(name: str, payload: Any) -> RunEvent | None:
         return NodeProgress(
             **common,
             message=str(data.get("message") or ""),
-            fraction=float(fraction) if isinstance(fraction, int | float) else None,
+            fraction=float(fraction) if isinstance(fraction, int | float) and 0 <= fraction <= 1 else None,
             preview=_preview(data.get("image")),
         )
     if name == NodeCompleted.event_type:
-        return NodeCompleted(**common, output=data.get("result") or {})
+        return NodeCompleted(**common, output=_object(data.get("result")))
     return NodeFailed(
         **common,
         error_type=str(data.get("error_type") or ""),
@@ -224,4 +226,18 @@ def _preview(image: Any) -> Preview | None:
     url = data.get("dataURL")
     if not isinstance(url, str):
         return None
-    return Preview(int(data.get("width") or 0), int(data.get("height") or 0), url)
+    return Preview(whole_number(data.get("width")) or 0, whole_number(data.get("height")) or 0, url)
+
+
+def whole_number(value: Any) -> int | None:
+    """A whole number that a server sent; None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def text_or_none(value: Any) -> str | None:
+    """A text that a server sent; None for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import StatusChanged, parse_event
+from invokeai_py_client.run.states import StateReader
 from invokeai_py_client.transport.socket import EventSocket, Listener, Room, queue_room
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class EventFeed:
         self._trackers: WeakValueDictionary[str, BatchTracker] = WeakValueDictionary()
         self._listeners: set[Listener] = set()
         self._begun: int | None = None
+        self.states = StateReader()
         self._guards: dict[str, Callable[[], Awaitable[None]]] = {}
         self._guarding: set[asyncio.Task[None]] = set()
 

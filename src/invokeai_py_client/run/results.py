@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from invokeai_py_client.errors import RunError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import NodeCompleted, RunEvent
 from invokeai_py_client.run.names import NodeNames, names_of_item
@@ -169,11 +171,27 @@ def media_names(data: Any, key: str) -> Iterator[str]:
         if isinstance(value, Mapping):
             found = cast("Mapping[str, Any]", value)
             name = found.get(key)
-            if isinstance(name, str):
+            if isinstance(name, str) and name:
                 yield name
             stack.extend(reversed(list(found.values())))
         elif isinstance(value, list | tuple):
             stack.extend(reversed(cast("list[Any]", value)))
+
+
+@contextmanager
+def reading(item_id: int) -> Generator[None]:
+    """Read into an ended item, whose session has no fixed shape.
+
+    Raises:
+        RunError: It is not as InvokeAI's are.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        raise RunError(
+            f"Queue item {item_id} has ended, but what the server gave of it is not as InvokeAI gives it ({error}).",
+            item_id=item_id,
+        ) from None
 
 
 def results_of_item(
@@ -201,6 +219,8 @@ def results_of_item(
 
     outputs: list[NodeOutput] = []
     for prepared_id, data in results.items():
+        if not isinstance(data, dict):
+            raise TypeError(f"the result of {prepared_id} is {data!r:.80}")
         node_id = sources.get(prepared_id, prepared_id)
         node = prepared.get(prepared_id) or original.get(node_id) or {}
         outputs.append(
@@ -239,9 +259,12 @@ def told_by_events(events: Iterable[RunEvent]) -> dict[str, Any]:
 def seconds_of_item(item: Mapping[str, Any]) -> float | None:
     """How long the server worked on a queue item; None where it does not tell both ends."""
     begun, ended = item.get("started_at"), item.get("completed_at")
-    if not (begun and ended):
+    if not (isinstance(begun, str) and isinstance(ended, str)):
         return None
-    return (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
+    try:
+        return (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
+    except (TypeError, ValueError):  # no times, or one with a time zone and one without
+        return None
 
 
 def failing_node(item: Mapping[str, Any]) -> str | None:

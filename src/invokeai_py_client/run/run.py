@@ -16,6 +16,7 @@ from invokeai_py_client.errors import (
     RunNotFinishedError,
     RunTimeoutError,
 )
+from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run import patience
 from invokeai_py_client.run.called import called_results
 from invokeai_py_client.run.events import RunEvent
@@ -24,6 +25,7 @@ from invokeai_py_client.run.results import (
     CalledResults,
     Results,
     failing_node,
+    reading,
     results_of_item,
     seconds_of_item,
     told_by_events,
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 
 _Tell = Callable[[RunEvent], Awaitable[None]]
 
-# What makes a queue item large.
 _LARGE = frozenset({"session", "workflow"})
 # A run that has not begun by then stands in a queue, and its place in it is worth a request.
 _MOMENT = 0.3
@@ -80,6 +81,7 @@ class AsyncRun(AsyncObject):
         self._results: Results | None = None
         self._failing: str | None = None
         self._record: Mapping[str, Any] | None = None
+        self._gaps: int | None = None
         self.item_id = item_id
         self.batch_id: str = batch_id or tracker.batch_id
         self.queue_id = queue_id
@@ -218,6 +220,8 @@ class AsyncRun(AsyncObject):
         Returns:
             The status afterwards.
         """
+        if self.status.done:  # InvokeAI 5.15 would make it a canceled one
+            return self.status
         try:
             item = await self._client._http.json("PUT", f"{self._path}/cancel", gives=QUEUE_ITEM)  # pyright: ignore[reportPrivateUsage]
         except NotFoundError:
@@ -257,8 +261,9 @@ class AsyncRun(AsyncObject):
         Returns:
             The status afterwards.
         """
-        self._tracker.stale = False
+        gaps = self._tracker.gaps
         self._tracker.item(self.item_id, await self._read())
+        self._gaps = gaps
         return self.status
 
     # ------------------------------------------------------------------ inside
@@ -296,35 +301,40 @@ class AsyncRun(AsyncObject):
         except NotFoundError:
             return None
 
+    @property
+    def _is_stale(self) -> bool:
+        seen = self._tracker.settled if self._gaps is None else self._gaps
+        return self._tracker.gaps != seen  # events may have been lost since the item was read
+
     async def _look(self, contact: float) -> float:
         """Wait for a change, or read the item when there is reason to; gives the time of last contact."""
         feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
         # A run that came out of a pickle, or whose client was closed meanwhile, is not followed any more.
         if not feed.follows(self._tracker, self.batch_id):
             await feed.follow(self._tracker, self.queue_id, self.batch_id)
-            self._tracker.stale = True
-        if not self._tracker.stale:
-            longest = patience.SILENCE if feed.connected else patience.POLL
-            longest = _MOMENT if self._tracker.unplaced else longest
+            self._gaps = -1
+        if not self._is_stale:
+            quiet = patience.SILENCE if feed.connected else patience.POLL
+            longest = _MOMENT if self._tracker.unplaced else quiet
             changed = await self._tracker.change(longest, self.item_id)
-            if changed and not self._tracker.stale:
+            if changed and not self._is_stale:
                 return time.monotonic()
+            if longest == patience.SILENCE and self.status.state is JobStatus.PENDING:
+                await feed.states.look_why(self._client, self.queue_id)
         try:
             if self._tracker.unplaced:
-                await self._place()
+                self._tracker.unplaced = False  # asked for once for the whole batch
+                length = await feed.states.length(self._client, self.queue_id)
+                self._tracker.place(length.up_to(self._tracker.last_item))
             else:
-                await self.refresh()
+                gaps = self._tracker.gaps
+                item = await feed.states.read(self._client, self.queue_id, self.item_id)
+                self._tracker.item(self.item_id, item)
+                self._gaps = gaps
         except APIRequestError as error:
             await patience.bear(error, contact)
             return contact
         return time.monotonic()
-
-    async def _place(self) -> None:
-        """Read how long the queue is, once for the whole batch."""
-        from invokeai_py_client.run.again import pending_up_to
-
-        self._tracker.unplaced = False
-        self._tracker.place(await pending_up_to(self._client, self.queue_id, self._tracker.last_item))
 
     async def _finish(self, contact: float) -> float:
         """Read the results, which the server stores before it says that a run has ended; gives the last contact."""
@@ -334,7 +344,10 @@ class AsyncRun(AsyncObject):
             item = await self._read()
             if item is None and self.status.ok:
                 item = told_by_events(self._tracker.events_from(self.item_id, 0)[0])
-            self._take(item, await called_results(self._client, self.queue_id, item or {}))
+            elif item is not None:
+                self._tracker.item(self.item_id, item)  # with its error, which no summary has
+            with reading(self.item_id):
+                self._take(item, await called_results(self._client, self.queue_id, item or {}))
         except APIRequestError as error:
             await patience.bear(error, contact)
             return contact

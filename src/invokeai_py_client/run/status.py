@@ -16,6 +16,8 @@ from invokeai_py_client.run.events import (
     Preview,
     RunEvent,
     StatusChanged,
+    text_or_none,
+    whole_number,
 )
 
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
@@ -187,7 +189,7 @@ def status_of_item(item: Mapping[str, Any], before: RunStatus) -> RunStatus:
 
     A read that was overtaken by an event (the server counted on meanwhile) changes nothing.
     """
-    sequence: Any = item.get("status_sequence")
+    sequence = whole_number(item.get("status_sequence"))
     if sequence is not None and before.sequence is not None and sequence < before.sequence:
         return before
     try:
@@ -201,7 +203,7 @@ def status_of_item(item: Mapping[str, Any], before: RunStatus) -> RunStatus:
         state=state,
         sequence=sequence if sequence is not None else before.sequence,
         position=before.position if state is JobStatus.PENDING else None,
-        error_type=item.get("error_type") or before.error_type,
-        error_message=item.get("error_message") or before.error_message,
-        error_traceback=item.get("error_traceback") or before.error_traceback,
+        error_type=text_or_none(item.get("error_type")) or before.error_type,
+        error_message=text_or_none(item.get("error_message")) or before.error_message,
+        error_traceback=text_or_none(item.get("error_traceback")) or before.error_traceback,
     )

@@ -60,11 +60,12 @@ class BatchTracker:
         """The items that have ended, in the order in which that became known."""
         self.unplaced = False
         """The items were sent just now, and nobody has asked for their place in the queue."""
-        self.stale = False
-        """Events may have been lost: the items are to be read before anything is believed."""
+        self.gaps = 0
+        """How often events may have been lost: who has seen fewer is to read the items before believing anything."""
+        self.settled = 0
+        """How many of these gaps were before there was anything to miss."""
         self._in_front = in_front
         self._stories: dict[int, Story] | None = {} if keep_results else None
-        self._gaps = 0
         self._items: tuple[int, ...] = ()
         self._statuses: dict[int, RunStatus] = {}
         self._places: dict[int, int] = {}
@@ -84,8 +85,7 @@ class BatchTracker:
 
     def gap(self) -> None:
         """Events may have been lost: whoever waits is to read the state anew."""
-        self._gaps += 1
-        self.stale = True
+        self.gaps += 1
         self.wake()
 
     def story(self, item_id: int) -> Story | None:
@@ -94,7 +94,7 @@ class BatchTracker:
         It is told once, and then forgotten.
         """
         story = (self._stories or {}).pop(item_id, None)
-        return story if story is not None and story.gaps == self._gaps and story.end is not None else None
+        return story if story is not None and story.gaps == self.gaps and story.end is not None else None
 
     def sent(self, item_ids: Sequence[int]) -> None:
         """Say which items the server made of a batch, in its order."""
@@ -165,7 +165,7 @@ class BatchTracker:
     def _listen(self, item_id: int, status: RunStatus, event: RunEvent) -> None:
         stories: dict[int, Story] = self._stories if self._stories is not None else {}
         if isinstance(event, StatusChanged) and status.state is JobStatus.RUNNING:
-            stories.setdefault(item_id, Story(self._gaps))
+            stories.setdefault(item_id, Story(self.gaps))
         story = stories.get(item_id)
         if story is None:
             return
@@ -223,7 +223,7 @@ class BatchTracker:
         return self.__dict__ | {"_waiting": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _waiting={}, stale=True)
+        self.__dict__.update(state, _waiting={}, gaps=state["gaps"] + 1)
 
 
 def _told_by_item(item_id: int, status: RunStatus, item: Mapping[str, Any]) -> StatusChanged:

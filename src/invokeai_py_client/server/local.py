@@ -166,6 +166,8 @@ class LocalServer:
         """
         if self.is_running:
             return self
+        if self._child is not None and self._child.stdin is not None:
+            self._child.stdin.close()  # the leash of one that died by itself
         try:
             self._start(self.install(), timeout)
         except BaseException as error:

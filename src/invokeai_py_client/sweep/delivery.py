@@ -108,7 +108,9 @@ class Delivery:
         if enqueued is None:
             await self._client._feed.follow(self._tracker, self._queue_id, batch_id)  # pyright: ignore[reportPrivateUsage]
             if len(self.batches) == 1:
-                self._tracker.stale = False  # a connection was made for it, before there was anything to miss
+                self._tracker.settled = (
+                    self._tracker.gaps
+                )  # a connection was made for it, before there was anything to miss
             body = self._requests[number].body_for(taken, batch_id)
             try:
                 enqueued = await enqueue(self._client, self._queue_id, body, len(taken))

@@ -12,7 +12,7 @@ from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run import patience
 from invokeai_py_client.run.bulk import read_items, read_states
 from invokeai_py_client.run.called import called_results
-from invokeai_py_client.run.results import CalledResults
+from invokeai_py_client.run.results import CalledResults, reading
 from invokeai_py_client.workflow.callee import CALL
 
 if TYPE_CHECKING:
@@ -58,6 +58,12 @@ class Follower:
         self._ended: list[int] = []
         self._seen = 0
         self._contact = time.monotonic()
+        self._gaps: int | None = None
+
+    @property
+    def _is_stale(self) -> bool:
+        """Whether events may have been lost since the items were read."""
+        return self._tracker.gaps != (self._tracker.settled if self._gaps is None else self._gaps)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -99,13 +105,15 @@ class Follower:
 
     async def read_states(self, *, everything: bool = True) -> None:
         """Read how the items stand: all that have not ended, or the next ones only."""
-        self._tracker.stale = False
+        gaps = self._tracker.gaps
         waiting = [item for item in self._open if not self._tracker.status(item).done]
         if not everything:
             waiting = waiting[:_NEXT]
         states = await read_states(self._client, self._queue_id, waiting)
         for item in waiting:
             self._tracker.item(item, states.get(item))
+        if everything:
+            self._gaps = gaps
 
     async def _wait(self) -> None:
         feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
@@ -113,12 +121,12 @@ class Follower:
             # After a client was closed, or in another event loop, nothing is followed any more.
             if not feed.follows(self._tracker, batch_id):
                 await feed.follow(self._tracker, self._queue_id, batch_id)
-                self._tracker.stale = True
-        if not self._tracker.stale:
+                self._gaps = -1
+        if not self._is_stale:
             changed = await self._tracker.change(patience.SILENCE if feed.connected else patience.POLL)
-            if changed and not self._tracker.stale:
+            if changed and not self._is_stale:
                 return
-        await self.read_states(everything=self._tracker.stale)
+        await self.read_states(everything=self._is_stale)
 
     async def _read_ended(self) -> bool:
         """Read what has ended since, at most a hundred at once; whether there was anything."""
@@ -143,7 +151,8 @@ class Follower:
         for item_id in taken:
             if item_id in self._open:
                 self.drop(item_id)
-                self._finished(item_id, items.get(item_id), called[item_id])
+                with reading(item_id):
+                    self._finished(item_id, items.get(item_id), called[item_id])
         self._tracker.wake()
         return True
 

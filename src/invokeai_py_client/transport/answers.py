@@ -117,7 +117,9 @@ def _detail(payload: Any) -> str:
         for item in cast("list[Any]", detail)[:5]:
             if isinstance(item, dict):
                 finding = cast("dict[str, Any]", item)
-                where = ".".join(str(part) for part in cast("list[Any]", finding.get("loc") or []))
+                place: Any = finding.get("loc")
+                parts = cast("list[Any]", place) if isinstance(place, list) else [place or ""]
+                where = ".".join(str(part)[:100] for part in parts[:20])
                 findings.append(f"{where}: {str(finding.get('msg', ''))[:300]}")
             else:
                 findings.append(str(item)[:300])

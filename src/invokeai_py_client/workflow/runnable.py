@@ -203,7 +203,7 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
         batch_id: str = body["batch"]["batch_id"]
         tracker = BatchTracker(batch_id, in_front=body["prepend"])
         await self._client._feed.follow(tracker, queue_id)  # pyright: ignore[reportPrivateUsage]
-        tracker.stale = False  # a connection was made for it, before there was anything to miss
+        tracker.settled = tracker.gaps  # a connection was made for it, before there was anything to miss
         try:
             enqueued: Enqueued = await enqueue(self._client, queue_id, body, _run_count(body))
             raise_if_cut(enqueued, batch_id)
