@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
-
-from invokeai_py_client.sweep.sheet import draw_sheet
+from sheets import draw_sheet
 
 COLOURS = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0), (200, 0, 200), (0, 200, 200)]
 PAPER = (255, 255, 255)

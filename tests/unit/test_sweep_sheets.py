@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from sheets import draw_sheet, draw_sheets
 
-from invokeai_py_client.sweep.sheet import draw_page, draw_sheet, draw_sheets
+from invokeai_py_client.sweep.sheet import draw_page
 from invokeai_py_client.sweep.sheet_plan import Page, plan_sheets
 from invokeai_py_client.sweep.sheet_text import Lettering
 

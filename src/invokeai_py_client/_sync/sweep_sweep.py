@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._sync.face import unwrap
@@ -14,6 +15,7 @@ from invokeai_py_client.sweep.sweep import AsyncSweep
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
     from pathlib import Path
 
     from PIL.Image import Image as PILImage
@@ -50,8 +52,10 @@ class Sweep(ManyRuns):
 
     def grids(
         self, *, rows: str | None = None, columns: str | None = None, cell: int = 256, side: int = 4096
-    ) -> list[PILImage]:
+    ) -> Iterator[PILImage]:
         """The same on pages of a size that programs can open, with a block for each combination of the other axes.
+
+        One page after the other, so that no more than the pictures of one are in memory.
 
         Args:
             rows: The axis that goes down.
@@ -62,7 +66,7 @@ class Sweep(ManyRuns):
         Raises:
             UsageError: There is no such axis.
         """
-        return self._call(self._impl.grids(rows=rows, columns=columns, cell=cell, side=side))
+        return self._iterate(self._impl.grids(rows=rows, columns=columns, cell=cell, side=side))
 
     def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
         """Write the images of all runs that have ended to files. A file that is there already stays as it is.

@@ -139,6 +139,15 @@ def _announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
     say(f"{plan.count} runs{over}, in {_counted(len(plan.parts), 'request')}{about}.")
 
 
+def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
+    """The sheet, ``grid.png``; or its pages, ``grid-1.png`` and so on."""
+    paths: list[Path] = []
+    for number, page in enumerate(sweep.grids(), 1):
+        paths.append(folder / f"grid-{number}.png")
+        page.save(paths[-1])
+    return [paths[0].rename(folder / "grid.png")] if len(paths) == 1 else paths
+
+
 def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool) -> None:
     output.mkdir(parents=True, exist_ok=True)
     watched = sys.stdout.isatty()  # then a bar moves where the paths would stand
@@ -168,13 +177,7 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
     failed = len(sweep.failed)
     made: list[Path] = []
     if grid:
-        pages = sweep.grids()
-        names = (
-            ["grid.png"] if len(pages) == 1 else [f"grid-{number}.png" for number in range(1, len(pages) + 1)]
-        )
-        for page, name in zip(pages, names, strict=True):
-            page.save(output / name)
-            made.append(output / name)
+        made += _save_grids(sweep, output)
     if report:
         made.append(sweep.report(output))
     if not as_json:

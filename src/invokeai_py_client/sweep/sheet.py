@@ -1,14 +1,14 @@
-"""Labelled contact sheets: pictures in rows and columns, on as many pages as it takes."""
+"""Drawing the pages of labelled contact sheets, as they were planned."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
-
-from invokeai_py_client.sweep.sheet_plan import Page, plan_sheets
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
+
+    from invokeai_py_client.sweep.sheet_plan import Page
 
     Cell = PILImage | str
 
@@ -19,49 +19,16 @@ _LINE = (228, 228, 231)
 _EMPTY = (244, 244, 245)
 
 
-def draw_sheet(
-    pictures: Sequence[tuple[Mapping[str, Any], Cell]], rows: str | None, columns: str | None, cell: int
-) -> PILImage:
-    """Put pictures on one sheet, however large it becomes.
+def common_shape(sizes: Iterable[tuple[int, int]]) -> tuple[float, float]:
+    """The shape of a room that holds every picture: as wide as the widest needs it, and as high as the highest.
 
     Args:
-        pictures: Each with the values it was made with; in its place may be a word, such as the state of a run that
-            has no picture.
-        rows: The value that goes down, or None.
-        columns: The value that goes across, or None.
-        cell: The longer side of each picture, in pixels.
-
-    Returns:
-        The sheet. Pictures of the same row and column stand beside each other in it; where there are neither rows
-        nor columns, all stand in a square.
+        sizes: Width and height of each picture, in pixels.
     """
-    (page,) = _planned(pictures, rows, columns, cell, (), None)
-    return draw_page(page, dict(enumerate(picture for _, picture in pictures)))
-
-
-def draw_sheets(
-    pictures: Sequence[tuple[Mapping[str, Any], Cell]],
-    rows: str | None,
-    columns: str | None,
-    cell: int = 256,
-    *,
-    others: Sequence[str] = (),
-    side: int = 4096,
-) -> list[PILImage]:
-    """Put pictures on as many sheets as it takes.
-
-    Where there are more than memory holds, plan first, and draw page by page: ``plan_sheets`` and :func:`draw_page`.
-
-    Args:
-        pictures: As for :func:`draw_sheet`.
-        rows: The value that goes down, or None.
-        columns: The value that goes across, or None.
-        cell: The longer side of each picture, in pixels.
-        others: Further values; each combination of them is a block of its own, with a headline.
-        side: The most pixels that a sheet is wide or high.
-    """
-    pages = _planned(pictures, rows, columns, cell, others, side)
-    return [draw_page(page, {place: pictures[place][1] for place in page.places}) for page in pages]
+    scaled = [(width / max(width, height), height / max(width, height)) for width, height in sizes]
+    if not scaled:
+        return (1, 1)
+    return max(width for width, _ in scaled), max(height for _, height in scaled)
 
 
 def draw_page(page: Page, pictures: Mapping[int, Cell]) -> PILImage:
@@ -95,22 +62,6 @@ def draw_page(page: Page, pictures: Mapping[int, Cell]) -> PILImage:
         fitted = _fitted(content, page.box)
         sheet.paste(fitted, (x + (page.box[0] - fitted.width) // 2, y + (page.box[1] - fitted.height) // 2))
     return sheet
-
-
-def _planned(
-    pictures: Sequence[tuple[Mapping[str, Any], Cell]],
-    rows: str | None,
-    columns: str | None,
-    cell: int,
-    others: Sequence[str],
-    side: int | None,
-) -> list[Page]:
-    sizes = [picture.size for _, picture in pictures if not isinstance(picture, str)]
-    # The room is as wide as the widest shape needs it, and as high as the highest.
-    scaled = [(width / max(width, height), height / max(width, height)) for width, height in sizes]
-    shape = tuple(max(parts) for parts in zip(*scaled, strict=True)) if scaled else (1, 1)
-    values = [one for one, _ in pictures]
-    return plan_sheets(values, rows, columns, cell, others=others, side=side, shape=(shape[0], shape[1]))
 
 
 def _write(draw: Any, text: str, page: Page, x: int, y: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
     from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.sweep.report import ReportEntry
     from invokeai_py_client.sweep.sheet import Cell
@@ -52,16 +53,16 @@ class AsyncSweep(AsyncManyRuns):
         Raises:
             UsageError: There is no such axis.
         """
-        from invokeai_py_client.sweep.sheet import draw_sheet
-
         down, across = self._down_and_across(rows, columns)
-        pictures = await self._pictures(cell)
-        return await asyncio.to_thread(draw_sheet, pictures, down, across, cell)
+        (sheet,) = [page async for page in self._pages(down, across, cell, (), None)]
+        return sheet
 
     async def grids(
         self, *, rows: str | None = None, columns: str | None = None, cell: int = 256, side: int = 4096
-    ) -> list[PILImage]:
+    ) -> AsyncIterator[PILImage]:
         """The same on pages of a size that programs can open, with a block for each combination of the other axes.
+
+        One page after the other, so that no more than the pictures of one are in memory.
 
         Args:
             rows: The axis that goes down.
@@ -72,12 +73,10 @@ class AsyncSweep(AsyncManyRuns):
         Raises:
             UsageError: There is no such axis.
         """
-        from invokeai_py_client.sweep.sheet import draw_sheets
-
         down, across = self._down_and_across(rows, columns)
         others = [name for name in self.axes if name not in (down, across)]
-        pictures = await self._pictures(cell)
-        return await asyncio.to_thread(draw_sheets, pictures, down, across, cell, others=others, side=side)
+        async for page in self._pages(down, across, cell, others, side):
+            yield page
 
     async def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
         """Write the images of all runs that have ended to files. A file that is there already stays as it is.
@@ -252,19 +251,40 @@ class AsyncSweep(AsyncManyRuns):
 
         return list(await asyncio.gather(*(entry(index, run) for index, run in runs)))
 
-    async def _pictures(self, cell: int) -> list[tuple[Mapping[str, Any], Cell]]:
+    async def _pages(
+        self, rows: str | None, columns: str | None, cell: int, others: Sequence[str], side: int | None
+    ) -> AsyncIterator[PILImage]:
+        from invokeai_py_client.sweep.sheet import common_shape, draw_page
+        from invokeai_py_client.sweep.sheet_plan import plan_sheets
+
         await self._ready()
+        runs = self.runs
+        shown = [run.images[0] if run.done and run.images else None for run in runs]
+        records = await self._client.image_repo.get_images(image.name for image in shown if image)
+        sizes = {record.image_name: (record.width or 1, record.height or 1) for record in records}
         limit = asyncio.Semaphore(_AT_ONCE)
 
-        async def picture(run: AsyncRun) -> Cell:
+        async def content(place: int) -> Cell:
+            image = shown[place]
+            if image is None:
+                return runs[place].status.state.value
+            if image.name not in sizes:
+                return "deleted"
             async with limit:
-                return await _picture(run, cell)
+                return await _picture(image, cell)
 
-        runs = self.runs
-        return [
-            (run.inputs, shown)
-            for run, shown in zip(runs, await asyncio.gather(*map(picture, runs)), strict=True)
-        ]
+        pages = plan_sheets(
+            [run.inputs for run in runs],
+            rows,
+            columns,
+            cell,
+            others=others,
+            side=side,
+            shape=common_shape(sizes.values()),
+        )
+        for page in pages:
+            contents = await asyncio.gather(*map(content, page.places))
+            yield await asyncio.to_thread(draw_page, page, dict(zip(page.places, contents, strict=True)))
 
     def _axis(self, name: str | None) -> str | None:
         if name is None or name in self.axes:
@@ -280,15 +300,12 @@ def _template(text: str) -> str:
     return f"{text}/" if "{" not in text and Path(text).is_dir() else text
 
 
-async def _picture(run: AsyncRun, cell: int) -> Cell:
-    """A run's first image, as small as will do; or its state."""
+async def _picture(image: AsyncImage, cell: int) -> PILImage:
+    """An image, as small as will do."""
     from io import BytesIO
 
     from PIL import Image
 
-    image = run.images[0] if run.done and run.images else None
-    if image is None:
-        return run.status.state.value
     picture = Image.open(BytesIO(await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes())))
     picture.load()
     return picture
