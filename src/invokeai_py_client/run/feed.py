@@ -104,6 +104,11 @@ class EventFeed:
         """Close the event connection."""
         socket, self._socket = self._socket, None
         self._guards.clear()
+        guarding = [task for task in self._guarding if task.get_loop() is asyncio.get_running_loop()]
+        for task in guarding:
+            task.cancel()
+        await asyncio.gather(*guarding, return_exceptions=True)
+        await self.states.close()
         if socket is not None and self._loop is asyncio.get_running_loop():
             await socket.close()
 

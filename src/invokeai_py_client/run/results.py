@@ -221,6 +221,7 @@ def results_of_item(
     for prepared_id, data in results.items():
         if not isinstance(data, dict):
             raise TypeError(f"the result of {prepared_id} is {data!r:.80}")
+        output = cast("dict[str, Any]", data)
         node_id = sources.get(prepared_id, prepared_id)
         node = prepared.get(prepared_id) or original.get(node_id) or {}
         outputs.append(
@@ -229,7 +230,7 @@ def results_of_item(
                 node_type=str(node.get("type") or ""),
                 prepared_id=prepared_id,
                 iteration=tuple(paths.get(prepared_id) or ()),
-                data=data,
+                data=output,
                 is_intermediate=bool(node.get("is_intermediate")),
                 node_label=known.get(node_id, ""),
                 board_id=_board(node),

@@ -309,7 +309,7 @@ class AsyncRun(AsyncObject):
     async def _look(self, contact: float) -> float:
         """Wait for a change, or read the item when there is reason to; gives the time of last contact."""
         feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
-        # A run that came out of a pickle, or whose client was closed meanwhile, is not followed any more.
+        # Not so out of a pickle, or after its client was closed.
         if not feed.follows(self._tracker, self.batch_id):
             await feed.follow(self._tracker, self.queue_id, self.batch_id)
             self._gaps = -1
@@ -334,14 +334,16 @@ class AsyncRun(AsyncObject):
         except APIRequestError as error:
             await patience.bear(error, contact)
             return contact
+                if self.status.done and "session" in (item or {}):
+                    return await self._finish(contact, item)
         return time.monotonic()
 
-    async def _finish(self, contact: float) -> float:
+    async def _finish(self, contact: float, item: Mapping[str, Any] | None = None) -> float:
         """Read the results, which the server stores before it says that a run has ended; gives the last contact."""
         if self._results is not None:
             return contact
         try:
-            item = await self._read()
+            item = item or await self._read()
             if item is None and self.status.ok:
                 item = told_by_events(self._tracker.events_from(self.item_id, 0)[0])
             elif item is not None:

@@ -12,12 +12,14 @@ from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.run import patience
 from invokeai_py_client.run.again import QueueLength, queue_length
 from invokeai_py_client.run.blocked import warn_if_blocked
-from invokeai_py_client.run.bulk import read_states
+from invokeai_py_client.run.bulk import read_items, read_states
 from invokeai_py_client.transport.shapes import QUEUE_ITEM
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
 
+# A few are read whole, so that those that have ended need not be read again; of many the summaries.
+_WHOLE = 4
 # Asked for with an item's id; the length of the queue is asked for with none.
 _Answers = dict[int | None, list["asyncio.Future[Any]"]]
 
@@ -59,6 +61,13 @@ class StateReader:
             self._looked = time.monotonic()
             await warn_if_blocked(client, queue_id)
 
+    async def close(self) -> None:
+        """Read no more: what goes on would open connections anew."""
+        tasks = [task for task in self._tasks.values() if self._loop is asyncio.get_running_loop()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _ask(self, client: AsyncInvokeAIClient, queue_id: str, key: int | None) -> Any:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # what went on in another loop has ended with it
@@ -97,8 +106,10 @@ class StateReader:
 
 
 async def _read(client: AsyncInvokeAIClient, queue_id: str, item_ids: list[int]) -> Mapping[int | None, Any]:
-    if len(item_ids) > 1:
+    if len(item_ids) > _WHOLE:
         return {**await read_states(client, queue_id, item_ids)}
+    if len(item_ids) > 1:
+        return {**await read_items(client, queue_id, item_ids)}
     http = client._http  # pyright: ignore[reportPrivateUsage]
     try:
         item = await http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_ids[0]}", gives=QUEUE_ITEM)

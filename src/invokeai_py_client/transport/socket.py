@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import ServerUnreachableError
 
@@ -103,6 +103,15 @@ async def enter(socket: socketio.AsyncClient, room: Room) -> None:
         logger.info("no acknowledgement of %s %s: %s", room.request, room.name, error)
 
 
+async def dispose(socket: socketio.AsyncClient) -> None:
+    """See to it that a socket whose connection has ended leaves nothing open."""
+    reading = cast("asyncio.Task[None] | None", socket.eio.read_loop_task)
+    if reading is not None:
+        await asyncio.wait({reading}, timeout=_ACKNOWLEDGED)
+    if socket.eio.http is not None and not socket.eio.http.closed:
+        await socket.eio.http.close()
+
+
 class EventSocket:
     """A connection to the server's events that comes back by itself.
 
@@ -121,6 +130,7 @@ class EventSocket:
         self._on_connection = on_connection
         self._socket: socketio.AsyncClient | None = None
         self._returning: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Lock = asyncio.Lock()
         self._rooms: set[Room] = set()
 
@@ -160,18 +170,27 @@ class EventSocket:
             await asyncio.gather(returning, return_exceptions=True)
         if socket is not None:
             await socket.shutdown()
+            self._dispose(socket)
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _connect(self) -> None:
         socket = new_socket(self._settings, reconnection=False)
-        self._listen(socket)
+        broken = self._listen(socket)
         await connect(socket, self._settings)
+        # The server has forgotten them with the last connection.
+        entering = [asyncio.ensure_future(enter(socket, room)) for room in self._rooms]
         try:
-            for room in tuple(self._rooms):  # the server forgets them with the connection
-                await enter(socket, room)
+            # One that breaks meanwhile is not waited for.
+            await asyncio.wait([asyncio.gather(*entering), broken], return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
             await socket.eio.disconnect(abort=True)
             raise
+        finally:
+            for task in entering:
+                task.cancel()
+            await asyncio.gather(*entering, return_exceptions=True)
         if not socket.connected:
+            self._dispose(socket)
             raise ServerUnreachableError(
                 None, None, f"The event connection to {self._settings.address.url} broke at once."
             )
@@ -197,15 +216,27 @@ class EventSocket:
 
         self._returning = asyncio.ensure_future(come_back())
 
+    def _dispose(self, socket: socketio.AsyncClient) -> None:
+        task = asyncio.ensure_future(dispose(socket))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
     def _lost(self) -> None:
+        if self._socket is not None:
+            self._dispose(self._socket)
         self._socket = None
         self._on_connection(False)
         if self._returning is None:
             self._come_back()
 
-    def _listen(self, socket: socketio.AsyncClient) -> None:
+    def _listen(self, socket: socketio.AsyncClient) -> asyncio.Future[None]:
+        """Hear a socket; gives what is done when its connection breaks."""
+        broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
         async def disconnected(reason: str = "") -> None:
             logger.debug("event connection lost: %s", reason)
+            if not broken.done():
+                broken.set_result(None)
             if socket is self._socket:
                 self._lost()
 
@@ -214,3 +245,4 @@ class EventSocket:
 
         socket.on("disconnect", disconnected)
         socket.on("*", event)
+        return broken

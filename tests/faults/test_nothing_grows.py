@@ -1,0 +1,201 @@
+"""Files, threads, tasks, memory: what clients and runs leave behind is nothing.
+
+``CLIENTS=1000 RUNS=10000 pytest -s -k nothing_grows`` measures; the figures are printed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import workflows
+
+from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
+from invokeai_py_client.run.run import AsyncRun
+from invokeai_py_client.run.tracker import BatchTracker
+from invokeai_py_client.schema.reference import reference_schema
+
+CLIENTS = int(os.environ.get("CLIENTS", "60"))
+RUNS = int(os.environ.get("RUNS", "200"))
+
+
+class Handler(BaseHTTPRequestHandler):
+    """A server that has done everything at once; it has no event connection."""
+
+    protocol_version = "HTTP/1.1"
+    last = 0
+    wbufsize = -1  # head and body in one piece
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/ws/"):
+            self._answer({"detail": "no events here"}, 404)
+        elif "/i/" in self.path:
+            self._answer(_item(int(self.path.rpartition("/")[2])))
+        elif self.path.endswith("/version"):
+            self._answer({"version": "6.14.2"})
+        elif self.path.endswith("/item_ids"):
+            self._answer({"item_ids": [], "total_count": 0})
+        else:
+            self._answer({"queue": {"pending": 0}})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith("_by_ids"):
+            self._answer([_item(item_id) for item_id in body["item_ids"]])
+            return
+        Handler.last += 1
+        self._answer({"enqueued": 1, "requested": 1, "item_ids": [Handler.last]})
+
+    def _answer(self, data: Any, status: int = 200) -> None:
+        body = json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return None
+
+
+def _item(item_id: int) -> dict[str, Any]:
+    result = {"p": {"type": "integer_output", "value": 3}}
+    session = {"results": result, "prepared_source_mapping": {"p": "sum"}}
+    return {
+        "item_id": item_id,
+        "batch_id": "b",
+        "status": "completed",
+        "status_sequence": 2,
+        "session": session,
+    }
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        return None  # clients go away as they like
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def standing() -> dict[str, int]:
+    """What there is now, of our own side of things."""
+    gc.collect()
+    kinds = Counter(type(one).__name__ for one in gc.get_objects())
+    return {
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "threads": sum("invokeai" in thread.name for thread in threading.enumerate()),
+        **{
+            name: kinds[name]
+            for name in ("AsyncInvokeAIClient", "InvokeAIClient", "ClientSession", "LoopThread", "AsyncRun")
+        },
+    }
+
+
+def memory() -> int:
+    """Kilobytes in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+
+
+@linux
+def test_synchronous_clients(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def use() -> None:
+        with InvokeAIClient.from_url(url) as client:
+            assert client.version() == "6.14.2"
+
+    for _ in range(10):  # what is loaded and kept once
+        use()
+    before, kilobytes = standing(), memory()
+    for _ in range(CLIENTS):
+        use()
+    _settle(before)
+    _say(capsys, f"{CLIENTS} synchronous clients: {standing()}, {memory() - kilobytes:+} kB")
+
+
+@linux
+async def test_asynchronous_clients(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async def use() -> None:
+        async with AsyncInvokeAIClient.from_url(url) as client:
+            assert await client.version() == "6.14.2"
+
+    for _ in range(10):
+        await use()
+    before, kilobytes, tasks = standing(), memory(), len(asyncio.all_tasks())
+    for _ in range(CLIENTS):
+        await use()
+    _settle(before)
+    assert len(asyncio.all_tasks()) == tasks
+    _say(capsys, f"{CLIENTS} asynchronous clients: {standing()}, {memory() - kilobytes:+} kB")
+
+
+@linux
+async def test_many_runs_of_one_client(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async with AsyncInvokeAIClient.from_url(url, max_retries=0) as client:
+        client._parts["schema"] = reference_schema()
+        wf = await client.workflow_repo.create_workflow(workflows.add())
+
+        async def use() -> None:
+            run: AsyncRun = await wf.start()
+            run._gaps = -1  # there are no events here: it reads at once
+            assert (await run.result(20)).of("sum")[0].data["value"] == 3
+
+        for _ in range(20):
+            await use()
+        before, kilobytes, tasks = standing(), memory(), len(asyncio.all_tasks())
+        for _ in range(RUNS):
+            await use()
+        _settle(before)
+        assert len(asyncio.all_tasks()) <= tasks + 1  # one may be about to try the event connection
+        trackers = sum(isinstance(one, BatchTracker) for one in gc.get_objects())
+        assert trackers <= 2
+        assert len(client._feed._trackers) <= 2
+        _say(capsys, f"{RUNS} runs: {standing()}, {memory() - kilobytes:+} kB")
+
+
+def _settle(before: dict[str, int]) -> None:
+    now = standing()
+    # The server of this test lives in this process, too, and lets go of its ends a moment later.
+    slack = {"files": 8}
+    assert {
+        name: now[name] - before[name] for name in now if now[name] > before[name] + slack.get(name, 0)
+    } == {}
+
+
+def _say(capsys: pytest.CaptureFixture[str], sentence: str) -> None:
+    if "CLIENTS" in os.environ or "RUNS" in os.environ:
+        with capsys.disabled():
+            print(f"\n{sentence}")
+
+
+def test_the_figures_can_be_taken() -> None:
+    """A leak would be seen."""
+    before = standing()
+    held = [socket.socket() for _ in range(20)]
+    with pytest.raises(AssertionError):
+        _settle(before)
+    for one in held:
+        one.close()
+    _settle(before)
