@@ -12,6 +12,7 @@ import pytest
 import workflows
 
 from invokeai_py_client import InvokeAIClient
+from invokeai_py_client.cli.codegen import codegen
 from invokeai_py_client.server.paths import cache_base
 
 if TYPE_CHECKING:
@@ -75,4 +76,9 @@ def reader(
         lora = tiny_models.folder / "tiny-lora-sd1.safetensors"
         shutil.copy(lora, folder / "models" / f"{name}.safetensors")
     monkeypatch.chdir(folder)
+    # A page that generates a module imports it afterwards; Python's blocks of a page run apart from its commands.
+    command = ["portrait.json", "-o", "portrait.py", "--url", server.url]
+    codegen.main(command, standalone_mode=False)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "portrait", raising=False)
     return folder

@@ -15,6 +15,7 @@ _COMMANDS = {
     "inputs": ("invokeai_py_client.cli.inputs", "List the inputs of a workflow."),
     "run": ("invokeai_py_client.cli.run", "Run a workflow and fetch its images."),
     "sweep": ("invokeai_py_client.cli.sweep", "Run a workflow many times, with all combinations of values."),
+    "codegen": ("invokeai_py_client.cli.codegen", "Write a typed Python function for a workflow."),
     "server": ("invokeai_py_client.cli.server", "Install, start and stop an InvokeAI of your own."),
 }
 

@@ -1,0 +1,85 @@
+"""``ivk codegen``: a workflow as a typed Python function."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from invokeai_py_client.cli.options import connect, url_option
+from invokeai_py_client.cli.out import FAILED, say
+from invokeai_py_client.errors import UsageError
+
+
+@click.command()
+@click.argument("workflow", metavar="FILE")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The module to write.")
+@click.option("--async", "asynchronous", is_flag=True, help="A function to be awaited.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing: tell whether the module (-o) is still what the workflow gives; exit code 1 if not.",
+)
+@url_option
+def codegen(workflow: str, output: Path | None, asynchronous: bool, check: bool, url: str | None) -> None:
+    """Write a Python function that runs a workflow.
+
+    FILE is a workflow's JSON, an image that carries one, or the name or id of a workflow in the server's library.
+    Its form's fields become arguments with types, defaults and choices. The server tells the types.
+
+    \b
+      ivk codegen portrait.json -o portrait.py
+      ivk codegen portrait.json -o portrait.py --check
+    """
+    if check and output is None:
+        raise UsageError("--check needs -o MODULE.py: the module to be compared.")
+    text = _generated(workflow, output, asynchronous, url)
+    if output is None:
+        click.echo(text, nl=False)
+    elif check:
+        _compare(text, output)
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+        say(f"Wrote {output}. Whether the workflow has changed since: the same command with --check.")
+
+
+def _generated(workflow: str, output: Path | None, asynchronous: bool, url: str | None) -> str:
+    from invokeai_py_client.workflow.codegen import generate
+
+    is_file = Path(workflow).is_file()
+    source = workflow
+    if is_file:
+        folder = output.parent if output else Path()
+        source = Path(os.path.relpath(workflow, folder)).as_posix()
+    with connect(url) as client:
+        handle = client.workflow_repo.create_workflow(workflow)
+        return generate(
+            handle.name,
+            handle.definition.description,
+            handle.inputs,
+            source=source,
+            is_file=is_file,
+            command=shlex.join(["ivk", "codegen", source, *(["--async"] if asynchronous else [])]),
+            asynchronous=asynchronous,
+        )
+
+
+def _compare(text: str, module: Path) -> None:
+    try:
+        there = module.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The module {module} cannot be read: {error.strerror}.") from None
+    if there == text:
+        say(f"{module} is what the workflow gives.")
+        return
+    changes = difflib.unified_diff(
+        there.splitlines(), text.splitlines(), str(module), "the workflow now", lineterm="", n=1
+    )
+    for line in changes:
+        click.echo(line)
+    say(f"{module} is not what the workflow gives any more; the same command without --check writes it anew.")
+    raise click.exceptions.Exit(FAILED)

@@ -1,0 +1,154 @@
+"""Workflows as Python functions: the text, for a real form and for hostile ones."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import Any
+
+import pytest
+import workflows
+from golden import CASES, golden
+from workflows import workflow
+
+from invokeai_py_client import AsyncRun, Run
+from invokeai_py_client.schema.reference import reference_schema
+from invokeai_py_client.workflow.codegen import function_name, generate
+from invokeai_py_client.workflow.definition import WorkflowDefinition
+from invokeai_py_client.workflow.inputs import InputSet
+from invokeai_py_client.workflow.load import load_workflow
+
+
+def generated(document: Any, *, source: str = "portrait.json", is_file: bool = True, **options: Any) -> str:
+    schema = reference_schema()
+    definition = WorkflowDefinition.from_dict(document)
+    inputs = InputSet(load_workflow(definition, schema), schema)
+    return generate(
+        definition.name,
+        definition.description,
+        inputs,
+        source=source,
+        is_file=is_file,
+        command="ivk codegen",
+        **options,
+    )
+
+
+class Asked:
+    """Stands for a client: keeps what a workflow was run with."""
+
+    def __init__(self) -> None:
+        self.workflow_repo = self
+        self.source: Any = None
+        self.values: Any = None
+
+    def create_workflow(self, source: Any) -> Asked:
+        self.source = source
+        return self
+
+    def run(self, values: Any) -> str:
+        self.values = values
+        return "the run"
+
+
+def function_of(text: str) -> Any:
+    module: dict[str, Any] = {"__file__": "/folder/portrait.py", "__name__": "portrait"}
+    exec(compile(text, "portrait.py", "exec"), module)
+    [name] = [
+        node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return module[name]
+
+
+def test_arguments_are_the_forms_inputs() -> None:
+    function = function_of(generated(workflows.sdxl()))
+    signature = inspect.signature(function, eval_str=True)
+    parameters = dict(signature.parameters)
+    assert list(parameters) == ["client", "model", "positive_prompt", "steps", "scheduler", "seed"]
+    assert parameters["model"].default is inspect.Parameter.empty, "it has no model of its own"
+    assert (parameters["steps"].annotation, parameters["steps"].default) == (int, 4)
+    assert "dpmpp_2m_k" in parameters["scheduler"].annotation.__args__
+    assert signature.return_annotation is Run
+    assert "steps: Steps of denoise: a whole number above 0." in (function.__doc__ or "")
+
+
+def test_what_is_given_is_run() -> None:
+    asked = Asked()
+    function = function_of(generated(workflows.sdxl()))
+    assert function(asked, model="tiny-sdxl", steps=9) == "the run"
+    assert str(asked.source) == "/folder/portrait.json"
+    assert asked.values == {
+        ("model", "model"): "tiny-sdxl",
+        ("positive", "prompt"): "a lighthouse",
+        ("denoise", "steps"): 9,
+        ("denoise", "scheduler"): "euler",
+        ("noise", "seed"): 7,
+    }
+
+
+def test_what_the_workflow_has_and_python_cannot_write_is_left_to_it() -> None:
+    document = workflows.sdxl()
+    model = {"key": "k", "hash": "blake3:h", "name": "My SDXL", "base": "sdxl", "type": "main"}
+    document["nodes"][0]["data"]["inputs"]["model"]["value"] = model
+    function, asked = function_of(generated(document)), Asked()
+    function(asked)
+    assert ("model", "model") not in asked.values
+    assert "by default the workflow's own, My SDXL" in " ".join(function.__doc__.split())
+    function(asked, model="other")
+    assert asked.values["model", "model"] == "other"
+
+
+def test_asynchronously_and_from_the_library() -> None:
+    text = generated(workflows.add(), source="Add up", is_file=False, asynchronous=True)
+    function = function_of(text)
+    assert inspect.iscoroutinefunction(function)
+    assert inspect.signature(function, eval_str=True).return_annotation is AsyncRun
+    assert 'WORKFLOW = "Add up"' in text
+    assert "Path" not in text
+
+
+def test_names_that_python_does_not_take() -> None:
+    labels = ["class", "class", "client", "2 fast", "!?", 'a "b" \\ c', "プロンプト"]
+    nodes = {f'n{index}"\\': ("add", {"a": index, "b": 1}) for index in range(len(labels))}
+    document = workflow(
+        'Say """hello""" \\',
+        nodes,
+        [],
+        [(node, "a") for node in nodes],
+        labels={(node, "a"): label for node, label in zip(nodes, labels, strict=True)},
+    )
+    document["description"] = 'He said: """ \\N{nothing}'
+    text = generated(document)
+    function, asked = function_of(text), Asked()
+    names = list(inspect.signature(function).parameters)
+    assert names[:2] == ["client", "class_"]
+    assert len(set(names)) == len(labels) + 1
+    assert "プロンプト" in names
+    function(asked, **{names[-1]: 99})
+    assert asked.values == {(node, "a"): index for index, node in enumerate(nodes)} | {('n6"\\', "a"): 99}
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("Text to Image", "text_to_image"),
+        ("3D!", "_3d"),
+        ("", "workflow"),
+        ("import", "import_"),
+        ("画像", "画像"),
+    ],
+)
+def test_the_functions_name(name: str, called: str) -> None:
+    assert function_name(name) == called
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_recorded_workflow_gives_a_function(case: str) -> None:
+    document = golden(case).workflow
+    try:
+        text = generated(document)
+    except ValueError:
+        pytest.skip("the editor does not load it either")
+    assert text == generated(document), "the same workflow gives the same text"
+    function_of(text)
+    assert max(map(len, text.splitlines())) < 400
