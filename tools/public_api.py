@@ -1,0 +1,112 @@
+"""Write down the public API, so that a change of it is seen and meant.
+
+    python tools/public_api.py           write tests/data/public-api.txt
+    python tools/public_api.py --check   exit 1, and print what differs, if that file is not what the code says
+
+One line for each public name: classes with their bases, functions and methods with their signatures, attributes of
+records. Names of version 1 that only stand for others are held by tests/unit/test_older_names.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+SNAPSHOT = ROOT / "tests" / "data" / "public-api.txt"
+MODULES = (
+    "invokeai_py_client",
+    "invokeai_py_client.errors",
+    "invokeai_py_client.ivk_fields",
+    "invokeai_py_client.models",
+    "invokeai_py_client.server",
+    "invokeai_py_client.run.events",
+    "invokeai_py_client.run.results",
+    "invokeai_py_client.run.status",
+)
+# Objects that a user gets from others: their classes are public, though nobody imports them.
+CLASSES = (
+    "invokeai_py_client._sync.board_handle.BoardHandle",
+    "invokeai_py_client._sync.board_repository.BoardRepository",
+    "invokeai_py_client._sync.dnn_model_install.ModelInstJobHandle",
+    "invokeai_py_client._sync.dnn_model_repository.DnnModelRepository",
+    "invokeai_py_client._sync.image_repository.ImageRepository",
+    "invokeai_py_client._sync.queue_repository.QueueRepository",
+    "invokeai_py_client._sync.workflow_repository.WorkflowRepository",
+    "invokeai_py_client.workflow.inputs.InputSet",
+    "invokeai_py_client.workflow.inputs.WorkflowInput",
+)
+
+
+def public_api() -> list[str]:
+    """The lines of the snapshot."""
+    lines: list[str] = []
+    for name in MODULES:
+        module = importlib.import_module(name)
+        names: list[str] = getattr(module, "__all__", None) or [
+            one for one, value in vars(module).items() if getattr(value, "__module__", None) == name
+        ]
+        for one in sorted(names):
+            if not one.startswith("_"):
+                lines += _described(f"{name}.{one}", getattr(module, one))
+    for path in CLASSES:
+        module, _, name = path.rpartition(".")
+        lines += _described(path, getattr(importlib.import_module(module), name))
+    return lines
+
+
+def _described(path: str, value: Any) -> Iterator[str]:
+    if inspect.isclass(value):
+        bases = ", ".join(base.__name__ for base in value.__bases__ if base is not object)
+        yield f"class {path}({bases})"
+        if not _is_of_a_library(value, "__init__"):
+            yield f"    __init__{_shape(value.__init__)}"
+        for name in sorted({*dir(value), *getattr(value, "model_fields", ())} - set(dir(object))):
+            if not name.startswith("_") and not _is_of_a_library(value, name):
+                yield f"    {name}{_shape(inspect.getattr_static(value, name, None))}"
+    else:
+        yield f"{path}{_shape(value)}"
+
+
+def _is_of_a_library(owner: type, name: str) -> bool:
+    """Whether a member comes from a base class that is not ours."""
+    for base in owner.__mro__:
+        if name in vars(base) or name in getattr(base, "__annotations__", {}):
+            return not base.__module__.startswith("invokeai_py_client")
+    return False
+
+
+def _shape(member: Any) -> str:
+    if isinstance(member, property):
+        return ": property"
+    member = getattr(member, "__func__", member)  # of class methods and static ones
+    if inspect.isroutine(member) and callable(member):
+        try:
+            return str(inspect.signature(member))
+        except (TypeError, ValueError):
+            return "(...)"
+    return ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Write down the public API.")
+    parser.add_argument("--check", action="store_true", help="compare with what is written down")
+    options = parser.parse_args()
+    now = public_api()
+    if not options.check:
+        SNAPSHOT.write_text("\n".join(now) + "\n", encoding="utf-8")
+        return 0
+    known = SNAPSHOT.read_text(encoding="utf-8").splitlines()
+    changes = list(difflib.unified_diff(known, now, "public-api.txt", "the code", lineterm="", n=0))
+    print("\n".join(changes))
+    return 1 if changes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
