@@ -7,10 +7,10 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format setup clean
+.PHONY: help demo test test-unit test-versions lint format setup clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## from nothing to images: a local InvokeAI with tiny models, a run, a sweep, a contact sheet
 	@$(BIN)/python demo/demo.py
@@ -20,6 +20,20 @@ test: $(READY) ## all tests, those against a real InvokeAI too (the first time i
 
 test-unit: $(READY) ## the tests that need no server
 	@$(BIN)/python -m pytest -q tests/unit
+
+# What older servers serve of the contract; docs/compatibility.md says what they do not.
+OLDER := 6.0.2 5.15.0
+OLDER_TESTS := tests/spec tests/server/test_runs.py tests/server/test_results.py tests/server/test_images.py \
+    tests/server/test_queue.py
+
+test-versions: $(READY) ## the contract's tests on real servers of 6.0.2 and 5.15.0 (five minutes each)
+	@failed=; \
+	for version in $(OLDER); do \
+	    echo "==> InvokeAI $$version: installed where it is missing, then the contract's tests on it"; \
+	    INVOKEAI_TEST_VERSION=$$version $(BIN)/python -m pytest -q $(OLDER_TESTS) || failed="$$failed $$version"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "==> Failed on InvokeAI$$failed"; exit 1; fi; \
+	echo "==> Fine on InvokeAI $(OLDER)"
 
 lint: $(READY) ## style, formatting and types
 	@echo "==> ruff check" && $(BIN)/ruff check .

@@ -33,9 +33,23 @@ class RealServer:
     log: Path
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "since(version): what InvokeAI can do from this version on")
     for name in ("INVOKEAI_URL", "INVOKEAI_ROOT"):  # a developer's own server is none of the tests' business
         os.environ.pop(name, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pass over what the server of ``INVOKEAI_TEST_VERSION`` cannot do: see ``make test-versions``."""
+    for item in items:
+        for mark in item.iter_markers("since"):
+            [needed] = mark.args
+            if _numbers(VERSION) < _numbers(needed):
+                item.add_marker(pytest.mark.skip(reason=f"needs InvokeAI {needed} or later, not {VERSION}"))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 @pytest.fixture(scope="session")

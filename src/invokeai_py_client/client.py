@@ -15,7 +15,6 @@ from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, 
 from invokeai_py_client.older import AsyncOlderClient
 from invokeai_py_client.transport.address import DEFAULT_URL, ServerAddress, clean_prefix
 from invokeai_py_client.transport.settings import ConnectionSettings
-from invokeai_py_client.transport.shapes import QUEUE_ITEM
 
 if TYPE_CHECKING:
     from typing import Self
@@ -223,8 +222,10 @@ class AsyncInvokeAIClient(AsyncOlderClient):
         return IvkJob.from_api_response(await self._queue_item(item_id, queue_id))
 
     async def _queue_item(self, item_id: int, queue_id: str) -> dict[str, Any]:
+        from invokeai_py_client.run.bulk import read_item
+
         try:
-            return await self._http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_id}", gives=QUEUE_ITEM)
+            return await read_item(self, queue_id, item_id)
         except NotFoundError:
             raise RunError(f"The server has no queue item {item_id}.", item_id=item_id) from None
 

@@ -43,6 +43,9 @@ async def enqueue(client: AsyncInvokeAIClient, runs: int = 1, b: Any = 1, **batc
         "/api/v1/queue/default/enqueue_batch",
         json={"prepend": False, "batch": {"graph": graph, "runs": runs, **batch}},
     )
+    if "item_ids" not in answer:  # InvokeAI 5.15
+        found = await client.queue_repo.items(batch_id=answer["batch"]["batch_id"])
+        return [int(job.id) for job in found]
     return sorted(answer["item_ids"])
 
 
@@ -82,9 +85,26 @@ async def test_S06_S09_items_as_records(client: AsyncInvokeAIClient) -> None:
     same = await client.get_job(job.id)
     assert same == job
     [light] = await client.queue_repo.items([item_id])
-    assert (light.id, light.status, light.outputs) == (job.id, JobStatus.COMPLETED, {})
+    assert (light.id, light.status) == (job.id, JobStatus.COMPLETED)
     [full] = await client.queue_repo.items([item_id], outputs=True)
     assert [output["value"] for output in full.outputs.values()] == [42]
+
+
+@pytest.mark.since("6.14")
+async def test_items_without_their_outputs(client: AsyncInvokeAIClient) -> None:
+    [item_id] = await enqueue(client)
+    assert (await ended(client, item_id)).outputs
+    [light] = await client.queue_repo.items([item_id])
+    assert light.outputs == {}
+
+
+@pytest.mark.since("6.14")
+async def test_items_of_another_queue(client: AsyncInvokeAIClient) -> None:
+    [item_id] = await enqueue(client)
+    for call in (client.queue_repo.item, client.queue_repo.cancel):
+        with pytest.raises(NotFoundError, match=f"'other' has no item {item_id}"):
+            await call(item_id, queue_id="other")
+    await ended(client, item_id)
 
 
 async def test_items_that_do_not_exist(client: AsyncInvokeAIClient) -> None:
@@ -93,8 +113,6 @@ async def test_items_that_do_not_exist(client: AsyncInvokeAIClient) -> None:
     for call in (client.queue_repo.item, client.queue_repo.cancel):
         with pytest.raises(NotFoundError, match=f"no item {missing}"):
             await call(missing)
-        with pytest.raises(NotFoundError, match=f"'other' has no item {item_id}"):
-            await call(item_id, queue_id="other")
     assert await client.queue_repo.delete(missing) is False
     assert [job.item_id for job in await client.queue_repo.items([item_id, missing])] == [item_id]
     assert (await client.queue_repo.batch_status("no-such-batch")).total == 0
@@ -139,6 +157,13 @@ async def test_items_by_state_batch_and_destination(paused: AsyncInvokeAIClient)
         await queue.items(status="dreaming")
     status = await queue.destination_status("here")
     assert (status.destination, status.pending, status.canceled, status.total) == ("here", 1, 1, 2)
+
+
+@pytest.mark.since("6.0")
+async def test_removing_by_destination(paused: AsyncInvokeAIClient) -> None:
+    queue = paused.queue_repo
+    await enqueue(paused, runs=2, destination="here")
+    [third] = await enqueue(paused, destination="there")
     assert await queue.delete_destination("here") == 2
     assert await queue.item_ids() == [third]
     with pytest.raises(UsageError, match="does not name a destination"):
@@ -159,6 +184,7 @@ async def test_retrying(paused: AsyncInvokeAIClient) -> None:
     assert job.metadata["retried_from_item_id"] == first
 
 
+@pytest.mark.since("6.0")
 async def test_removing(paused: AsyncInvokeAIClient) -> None:
     queue = paused.queue_repo
     [first, second, third, fourth] = await enqueue(paused, runs=4)

@@ -118,8 +118,9 @@ def test_a_node_is_found_by_its_label_its_type_and_its_fields(client: InvokeAICl
     assert picked_up.outputs.values(1) == [3]
 
 
-def test_iterations_stand_in_order_and_are_collected_in_order(client: InvokeAIClient) -> None:
-    document = workflow(
+def iterations() -> dict[str, Any]:
+    """A workflow with an iteration for each of two lists, and one for each pair of their items."""
+    return workflow(
         "Iterations",
         {
             "tens": ("range", {"start": 10, "stop": 40, "step": 10}),
@@ -138,19 +139,27 @@ def test_iterations_stand_in_order_and_are_collected_in_order(client: InvokeAICl
             "both.value -> all.item",
         ],
     )
-    outputs = run(client, document).outputs
+
+
+def test_iterations_stand_in_order(client: InvokeAIClient) -> None:
+    outputs = run(client, iterations()).outputs
     assert outputs.values("each ten") == [10, 20, 30]
     assert [output.values for output in outputs.of("each one")] == [
         {"item": 1, "index": 0, "total": 2},
         {"item": 2, "index": 1, "total": 2},
     ]
+    assert outputs.values("single") == [101]
     both = outputs.of("both")
-    assert [output.iteration for output in both] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
     assert [output.value for output in both] == [11, 12, 21, 22, 31, 32]
+    assert [output.iteration for output in both] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+    assert outputs.of("single")[0].iteration == ()
+
+
+@pytest.mark.since("6.14")
+def test_values_are_collected_in_order(client: InvokeAIClient) -> None:
+    outputs = run(client, iterations()).outputs
     # A collector takes what the innermost iteration gave, so it runs once for each turn of the outer one.
     assert outputs.values("all") == [[11, 12], [21, 22], [31, 32]]
-    assert outputs.values("single") == [101]
-    assert outputs.of("single")[0].iteration == ()
 
 
 def test_images_boards_and_what_stays_out_of_the_gallery(client: InvokeAIClient, board: str) -> None:
@@ -180,8 +189,9 @@ def test_images_boards_and_what_stays_out_of_the_gallery(client: InvokeAIClient,
     client.image_repo.delete([*own.image_names, *hidden.image_names])
 
 
-def test_collections_of_images(client: InvokeAIClient) -> None:
-    document = workflow(
+def three_drawings() -> dict[str, Any]:
+    """A workflow that draws three pictures, each wider than the one before, and collects them."""
+    return workflow(
         "Collections",
         {
             "numbers": ("range", {"start": 0, "stop": 3, "step": 1}),
@@ -198,12 +208,24 @@ def test_collections_of_images(client: InvokeAIClient) -> None:
         ],
         final=["draw"],
     )
-    done = run(client, document)
+
+
+def test_collections_of_images(client: InvokeAIClient) -> None:
+    done = run(client, three_drawings())
     outputs = done.outputs
     assert [output.values["width"] for output in outputs.of("draw")] == [64, 65, 66]
     names = [name for output in outputs.of("draw") for name in output.image_names]
-    assert outputs.of("all")[0].image_names == tuple(names)
+    assert sorted(outputs.of("all")[0].image_names) == sorted(names)
     assert [image.pil().size for image in done.images] == [(64, 64), (65, 64), (66, 64)]
+    client.image_repo.delete(names)
+
+
+@pytest.mark.since("6.14")
+def test_images_are_collected_in_order(client: InvokeAIClient) -> None:
+    """The collectors of older servers (6.0.2) take them in any order."""
+    outputs = run(client, three_drawings()).outputs
+    names = tuple(name for output in outputs.of("draw") for name in output.image_names)
+    assert outputs.of("all")[0].image_names == names
     client.image_repo.delete(names)
 
 
@@ -217,6 +239,7 @@ def test_cached_nodes_give_their_outputs_again(client: InvokeAIClient) -> None:
     client.image_repo.delete(first.outputs.image_names())
 
 
+@pytest.mark.since("6.14")
 def test_videos(client: InvokeAIClient, video: str, board: str) -> None:
     document = workflow(
         "Videos",
@@ -259,6 +282,7 @@ def returning(name: str, nodes: dict[str, Any], edges: list[str], **values: str)
     )
 
 
+@pytest.mark.since("6.14")
 def test_called_workflows_give_their_outputs_too(client: InvokeAIClient, save: Save) -> None:
     inner = save(
         returning("Inner", {"sum": ("add", {"a": 1, "b": 2}), "draw": blank(5)}, [], total="sum.value")
@@ -296,6 +320,7 @@ def test_called_workflows_give_their_outputs_too(client: InvokeAIClient, save: S
     client.image_repo.delete(outputs.image_names())
 
 
+@pytest.mark.since("6.14")
 def test_a_workflow_called_with_other_values(client: InvokeAIClient, save: Save) -> None:
     inner = save(returning("Inner", {"sum": ("add", {"a": 1, "b": 2})}, [], total="sum.value"))
     document = workflow("Outer", {"call": ("call_saved_workflow", {"workflow_id": inner})}, [])
@@ -320,6 +345,7 @@ def test_a_run_that_failed_tells_what_it_had_by_then(client: InvokeAIClient) -> 
     assert done.outputs.of("divide") == done.outputs.of("never") == ()
 
 
+@pytest.mark.since("6.14")
 def test_a_failed_called_workflow_still_tells_its_images(client: InvokeAIClient, save: Save) -> None:
     inner = save(
         workflow(
@@ -345,7 +371,8 @@ def test_a_failed_called_workflow_still_tells_its_images(client: InvokeAIClient,
     client.image_repo.delete(done.outputs.image_names())
 
 
-def test_the_runs_of_a_sweep_give_them_as_well(client: InvokeAIClient, save: Save) -> None:
+@pytest.mark.since("6.14")
+def test_the_runs_of_a_sweep_give_the_outputs_of_called_workflows(client: InvokeAIClient, save: Save) -> None:
     inner = save(
         returning("Inner", {"sum": ("add", {"a": 1, "b": 2}), "draw": blank(11)}, [], total="sum.value")
     )
@@ -356,12 +383,19 @@ def test_the_runs_of_a_sweep_give_them_as_well(client: InvokeAIClient, save: Sav
         [("sum", "a")],
         labels={("sum", "a"): "First Number"},
     )
+    check_a_sweep(client, document, calls=1)
+
+
+def test_the_runs_of_a_sweep_give_them_as_well(client: InvokeAIClient) -> None:
     plain = workflow("Plain", {"sum": ("add", {"a": 0, "b": 1})}, [], [("sum", "a")])
-    for source, calls in ((document, 1), (plain, 0)):
-        sweep = client.workflow_repo.create_workflow(named(source, sum="My Sum")).sweep(a=[10, 20])
-        done = list(sweep.wait())
-        assert [one.outputs.values("My Sum") for one in done] == [[11], [21]]
-        assert [one.outputs.values(0) for one in done] == [[11], [21]]
-        assert [len(one.outputs.called) for one in done] == [calls, calls]
-        assert [len(one.images) for one in done] == [calls, calls]
-        client.image_repo.delete({name for one in done for name in one.outputs.image_names()})
+    check_a_sweep(client, plain, calls=0)
+
+
+def check_a_sweep(client: InvokeAIClient, document: dict[str, Any], calls: int) -> None:
+    sweep = client.workflow_repo.create_workflow(named(document, sum="My Sum")).sweep(a=[10, 20])
+    done = list(sweep.wait())
+    assert [one.outputs.values("My Sum") for one in done] == [[11], [21]]
+    assert [one.outputs.values(0) for one in done] == [[11], [21]]
+    assert [len(one.outputs.called) for one in done] == [calls, calls]
+    assert [len(one.images) for one in done] == [calls, calls]
+    client.image_repo.delete({name for one in done for name in one.outputs.image_names()})

@@ -58,6 +58,7 @@ def test_lora_changes_the_picture(client: InvokeAIClient) -> None:
     assert without.tobytes() != with_it.tobytes()
 
 
+@pytest.mark.since("6.14")  # the tiny FLUX models
 def test_flux_image_to_image(client: InvokeAIClient, picture: bytes) -> None:
     # The server runs with a node pack that shrinks its hard-coded FLUX sizes to those of the tiny model.
     wf = client.workflow_repo.create_workflow(workflows.flux_image_to_image())
@@ -172,6 +173,7 @@ def test_a_run_canceled_by_somebody_else_ends(
     assert run.wait(20).state is JobStatus.CANCELLED
 
 
+@pytest.mark.since("6.0")
 def test_a_deleted_item_ends_its_wait(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
     run = long_run()
     client._call(client._impl._http.json("DELETE", f"/api/v1/queue/default/i/{run.item_id}"))
@@ -186,6 +188,7 @@ def test_retry_makes_a_new_run(client: InvokeAIClient, long_run: Callable[[], Ru
     again.cancel()
 
 
+@pytest.mark.since("6.7")
 def test_position_in_the_queue(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
     first = long_run()
     wf = client.workflow_repo.create_workflow(workflows.add())

@@ -74,6 +74,7 @@ async def test_S25_names_may_be_missing_or_shared(client: AsyncInvokeAIClient) -
     assert all(board_id in str(caught.value) for board_id in twins)
 
 
+@pytest.mark.since("6.13")
 async def test_S25_private_boards(client: AsyncInvokeAIClient) -> None:
     private = await client.board_repo.create_board("mine", is_private=True)
     assert private.board.board_visibility is BoardVisibility.PRIVATE
@@ -129,10 +130,19 @@ async def test_S26_uploads_land_on_the_board(board: AsyncBoardHandle, tmp_path: 
         ImageCategory.CONTROL,
         ImageCategory.GENERAL,
     ]
-    record = await board.refresh()
-    assert (record.image_count, record.asset_count) == (1, 2)
+    assert await board.get_image_count() == 3
     with pytest.raises(InputValueError, match="no image file"):
         await board.upload_image(tmp_path / "missing.png")
+
+
+@pytest.mark.since("6.3")
+async def test_S26_images_and_assets_are_counted_apart(board: AsyncBoardHandle) -> None:
+    await board.upload_image_data(png(), image_category=ImageCategory.GENERAL)
+    for category in (ImageCategory.USER, ImageCategory.CONTROL):
+        await board.upload_image_data(png(), image_category=category)
+    await board.upload_image_data(png(), is_intermediate=True)
+    record = await board.refresh()
+    assert (record.image_count, record.asset_count) == (1, 2)
 
 
 async def test_S27_downloads(
@@ -201,10 +211,16 @@ async def test_S28_stars_and_deletion(client: AsyncInvokeAIClient, board: AsyncB
     assert await board.unstar_image(name) is True
     assert (await client.image_repo.get_image(name)).starred is False
     assert await board.delete_image(name) is True
-    assert await board.delete_image(name) is False
     assert await board.star_image(name) is False
     assert await board.unstar_image(name) is False
     assert await board.get_image_count() == 0
+
+
+@pytest.mark.since("6.0")
+async def test_S28_an_image_is_deleted_once(board: AsyncBoardHandle) -> None:
+    name = (await board.upload_image_data(png())).image_name
+    assert await board.delete_image(name) is True
+    assert await board.delete_image(name) is False
 
 
 @pytest.mark.parametrize("delete_images", [False, True])

@@ -180,6 +180,11 @@ class TestModelsSite:
         models = client.dnn_model_repo.list_models()
         sdxl_models = [model for model in models if model.base == BaseModelEnum.SDXL]
         assert "tiny-sdxl" in {model.name for model in sdxl_models}
+        assert all(model.base != BaseModelEnum.SD1 for model in sdxl_models)
+
+    @pytest.mark.since("6.14")  # the tiny FLUX models
+    def test_S36_models_of_two_architectures(self, client: InvokeAIClient) -> None:
+        models = client.dnn_model_repo.list_models()
         chosen = {
             model.name: "flux" if model.base in [BaseModelEnum.FLUX, BaseModelEnum.FLUX_SCHNELL] else "other"
             for model in models

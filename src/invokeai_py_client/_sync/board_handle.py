@@ -201,7 +201,7 @@ class BoardHandle(Face[AsyncBoardHandle]):
         """Delete an image from the server for good.
 
         Returns:
-            Whether the server deleted it; False where it has no such image.
+            Whether the server deleted it; False where it has no such image (InvokeAI before 6.0 says True).
         """
         return self._call(self._impl.delete_image(image_name))
 

@@ -76,7 +76,8 @@ class ImageChanges(ImageRecords):
         """Delete images from the server for good.
 
         Returns:
-            The names of those that the server deleted; those it did not have are left out.
+            The names of those that the server deleted; those it did not have are left out (InvokeAI before 6.0
+            counts them, too).
         """
         return self._call(self._impl.delete(image_names))
 

@@ -225,7 +225,7 @@ class AsyncBoardHandle(AsyncObject):
         """Delete an image from the server for good.
 
         Returns:
-            Whether the server deleted it; False where it has no such image.
+            Whether the server deleted it; False where it has no such image (InvokeAI before 6.0 says True).
         """
         return image_name in await self._client.image_repo.delete(str(image_name))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client.board.older import AsyncOlderBoardRepository
-from invokeai_py_client.errors import NotFoundError, UsageError
+from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
 from invokeai_py_client.routes import path_part
 
@@ -161,7 +161,11 @@ class AsyncBoardRepository(AsyncOlderBoardRepository):
         if not sent:
             raise UsageError("update_board: say what to change.")
         _refuse_uncategorized(board_id, "changed")
-        answer = await self._json("PATCH", _path(board_id), json=sent, repeatable=True)
+        try:
+            answer = await self._json("PATCH", _path(board_id), json=sent, repeatable=True)
+        except ServerError:  # what older servers (6.0.2) say of a board that they do not have
+            await self._json("GET", _path(board_id))
+            raise
         return IvkBoard.from_api_response(answer)
 
     async def delete_board(self, board_id: str, delete_images: bool = False) -> bool:
@@ -180,6 +184,7 @@ class AsyncBoardRepository(AsyncOlderBoardRepository):
         _refuse_uncategorized(board_id, "deleted")
         params = {"include_images": delete_images}
         try:
+            await self._json("GET", _path(board_id))  # older servers (6.0.2) delete what they do not have
             await self._json("DELETE", _path(board_id), params=params, repeatable=False)
         except NotFoundError:
             return False

@@ -71,14 +71,19 @@ class AsyncImageChanges(AsyncImageRecords):
         """
         if board_id == UNCATEGORIZED:
             return await self._change(f"{_BOARD_IMAGES}/batch/delete", "removed", image_names)
-        path_part(board_id, "a board")
-        return await self._change(f"{_BOARD_IMAGES}/batch", "added", image_names, board_id=board_id)
+        path = f"/api/v1/boards/{path_part(board_id, 'a board')}"
+        names = name_list(image_names)
+        moved = await self._change(f"{_BOARD_IMAGES}/batch", "added", names, board_id=board_id)
+        if names and not moved:
+            await self._json("GET", path)  # older servers (6.0.2) say nothing of a missing board
+        return moved
 
     async def delete(self, image_names: ImageNames) -> list[str]:
         """Delete images from the server for good.
 
         Returns:
-            The names of those that the server deleted; those it did not have are left out.
+            The names of those that the server deleted; those it did not have are left out (InvokeAI before 6.0
+            counts them, too).
         """
         return await self._change(f"{IMAGES}/delete", "deleted", image_names, repeatable=False)
 
@@ -103,7 +108,9 @@ class AsyncImageChanges(AsyncImageRecords):
         names = name_list(image_names)
         for portion in portions(names, MOST_NAMES):
             body = {**more, "image_names": portion}
-            changed.update(
-                changed_names(await self._json("POST", path, json=body, repeatable=repeatable), verb)
-            )
+            answer = await self._json("POST", path, json=body, repeatable=repeatable)
+            said = changed_names(answer, verb)
+            if "removed_image_names" in answer:  # InvokeAI before 6.0 names those that it does not have, too
+                said = [image.image_name for image in await self.get_images(said)]
+            changed.update(said)
         return [name for name in names if name in changed]

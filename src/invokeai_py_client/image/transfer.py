@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.image.answers import ImageNames, category_word, name_list
 from invokeai_py_client.image.changes import AsyncImageChanges
 from invokeai_py_client.image.records import IMAGES
@@ -78,7 +79,14 @@ class AsyncImageTransfer(AsyncImageChanges):
             },
             upload=form,
         )
-        return IvkImage.from_api_response(answer)
+        image = IvkImage.from_api_response(answer)
+        if board_id not in (None, UNCATEGORIZED) and image.board_id is None:
+            try:  # older servers (6.0.2) take an image for a board that they do not have
+                await self._json("GET", f"/api/v1/boards/{path_part(board_id, 'a board')}")
+            except NotFoundError:
+                await self.delete(image.image_name)
+                raise
+        return image
 
     async def upload_images(
         self,

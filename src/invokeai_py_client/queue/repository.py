@@ -223,7 +223,15 @@ class AsyncQueueRepository(AsyncObject):
         """
         ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
         # Never twice: each time would make new items.
-        answer = await self._json("PUT", queue_id, "retry_items_by_id", json=ids, repeatable=False)
+        try:
+            answer = await self._json("PUT", queue_id, "retry_items_by_id", json=ids, repeatable=False)
+        except ServerError as error:
+            # Servers up to 6.0 at least retry none where they lack one.
+            known = await bulk.read_states(self._client, queue_id, ids) if error.status_code == 500 else {}
+            there = [item_id for item_id in ids if item_id in known]
+            if there == ids or error.status_code != 500:
+                raise
+            return await self.retry(there, queue_id=queue_id) if there else []
         return [int(item_id) for item_id in as_mapping(answer).get("retried_item_ids") or ()]
 
     async def delete(self, item_id: int, *, queue_id: str = "default") -> bool:
@@ -232,6 +240,9 @@ class AsyncQueueRepository(AsyncObject):
         Returns:
             Whether there was such an item.
         """
+        known = await bulk.read_states(self._client, queue_id, [item_id])
+        if item_id not in known:  # 6.0.2 says yes to items that it does not have
+            return False
         try:
             await self._of_item("DELETE", queue_id, item_id, repeatable=False)
         except NotFoundError:
@@ -312,16 +323,8 @@ class AsyncQueueRepository(AsyncObject):
         try:
             return await self._json(method, queue_id, f"i/{int(item_id)}{action}", **options)
         except APIRequestError as error:
-            # An item of another queue is a 500 that talks of a 404 (6.14.2).
-            if error.status_code == 404 or "404: " in str(error):
-                raise NotFoundError(
-                    404,
-                    error.payload,
-                    f"The queue {queue_id!r} has no item {item_id}.",
-                    method=error.method,
-                    path=error.path,
-                    request_id=error.request_id,
-                ) from None
+            if await bulk.is_missing(self._client, queue_id, int(item_id), error):
+                raise bulk.no_item(queue_id, item_id, error) from None
             raise
 
     async def _json(self, method: str, queue_id: str, path: str, **options: Any) -> Any:

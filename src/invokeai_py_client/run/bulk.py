@@ -1,4 +1,4 @@
-"""Reading many queue items at once."""
+"""Reading queue items: one, or many at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.errors import NotFoundError
+from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError
 from invokeai_py_client.routes import ROUTE_MISSING
 from invokeai_py_client.transport.shapes import QUEUE_ITEM, ListOf
 
@@ -17,6 +17,52 @@ if TYPE_CHECKING:
 _ITEMS = 100
 _SUMMARIES = 1000
 _AT_ONCE = 8
+
+
+async def read_item(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> dict[str, Any]:
+    """One whole queue item.
+
+    Raises:
+        NotFoundError: The queue has no such item.
+        APIRequestError: The server refused or failed, or could not be reached.
+    """
+    http = client._http  # pyright: ignore[reportPrivateUsage]
+    try:
+        return await http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_id}", gives=QUEUE_ITEM)
+    except ServerError as error:
+        if await is_missing(client, queue_id, item_id, error):
+            raise no_item(queue_id, item_id, error) from None
+        raise
+
+
+async def is_missing(
+    client: AsyncInvokeAIClient, queue_id: str, item_id: int, error: APIRequestError
+) -> bool:
+    """Whether a request about an item failed because the queue has no such item.
+
+    Before InvokeAI 6.0 that is a bare 500, like every other trouble: then the list of items decides. An item of another
+    queue is a 500 that talks of a 404 (6.14.2).
+    """
+    if error.status_code == 404 or "404: " in str(error):
+        return True
+    if error.status_code != 500:
+        return False
+    try:
+        return item_id not in await item_ids(client, queue_id)
+    except APIRequestError:
+        return False  # what went wrong first is what is to be told
+
+
+def no_item(queue_id: str, item_id: int, error: APIRequestError) -> NotFoundError:
+    """The error that says so."""
+    return NotFoundError(
+        404,
+        error.payload,
+        f"The queue {queue_id!r} has no item {item_id}.",
+        method=error.method,
+        path=error.path,
+        request_id=error.request_id,
+    )
 
 
 async def item_ids(client: AsyncInvokeAIClient, queue_id: str) -> list[int]:
@@ -116,13 +162,12 @@ async def _by_ids(
 
 
 async def _one_by_one(client: AsyncInvokeAIClient, queue_id: str, ids: Sequence[int]) -> list[dict[str, Any]]:
-    http = client._http  # pyright: ignore[reportPrivateUsage]
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def read(item_id: int) -> dict[str, Any] | None:
         async with limit:
             try:
-                return await http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_id}", gives=QUEUE_ITEM)
+                return await read_item(client, queue_id, item_id)
             except NotFoundError:
                 return None
 

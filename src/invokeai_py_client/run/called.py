@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import NotFoundError
+from invokeai_py_client.run.bulk import read_item
 from invokeai_py_client.run.results import CalledResults, results_of_item
-from invokeai_py_client.transport.shapes import QUEUE_ITEM
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -26,9 +26,7 @@ async def called_results(
     for call in history:
         for item_id in cast("list[int]", call.get("child_item_ids") or []):
             try:
-                child: dict[str, Any] = await client._http.json(  # pyright: ignore[reportPrivateUsage]
-                    "GET", f"/api/v1/queue/{queue_id}/i/{item_id}", gives=QUEUE_ITEM
-                )
+                child: dict[str, Any] = await read_item(client, queue_id, item_id)
             except NotFoundError:
                 continue
             deeper = await called_results(client, queue_id, child)

@@ -12,6 +12,7 @@ from invokeai_py_client.errors import (
     APIRequestError,
     EnqueueError,
     EnqueueUnknownError,
+    MethodNotAllowedError,
     NotFoundError,
     NotInvokeAIError,
     ServerUnreachableError,
@@ -159,6 +160,8 @@ async def remove_surplus(
             await http.json("DELETE", f"/api/v1/queue/{queue_id}/i/{item['item_id']}")
         except NotFoundError:
             logger.debug("queue item %d is gone already", item["item_id"])
+        except MethodNotAllowedError:  # before InvokeAI 6.0 none can be removed
+            await http.json("PUT", f"/api/v1/queue/{queue_id}/i/{item['item_id']}/cancel")
 
 
 async def cancel_batches(client: AsyncInvokeAIClient, queue_id: str, batch_ids: Sequence[str]) -> None:

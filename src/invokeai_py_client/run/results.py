@@ -11,6 +11,7 @@ from typing import Any, cast
 from invokeai_py_client.errors import RunError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import NodeCompleted, RunEvent
+from invokeai_py_client.run.iterations import iteration_paths
 from invokeai_py_client.run.names import NodeNames, names_of_item
 
 _ABOUT = frozenset({"type", "output_meta"})
@@ -210,10 +211,10 @@ def results_of_item(
     session = cast("dict[str, Any]", item.get("session") or {})
     results = cast("dict[str, Any]", session.get("results") or {})
     sources = cast("dict[str, str]", session.get("prepared_source_mapping") or {})
-    paths = cast("dict[str, list[int]]", session.get("prepared_iteration_paths") or {})
     prepared = _nodes(session, "execution_graph")
     original = _nodes(session, "graph")
     order = {node_id: index for index, node_id in enumerate(original)}
+    paths = iteration_paths(session, order)
     names = names_of_item(original or _by_source(prepared, sources), item.get("workflow"), labels)
     known = {node_id: label for node_id, label, _ in names.nodes}
 
@@ -229,14 +230,14 @@ def results_of_item(
                 node_id=node_id,
                 node_type=str(node.get("type") or ""),
                 prepared_id=prepared_id,
-                iteration=tuple(paths.get(prepared_id) or ()),
+                iteration=paths.get(prepared_id, ()),
                 data=output,
                 is_intermediate=bool(node.get("is_intermediate")),
                 node_label=known.get(node_id, ""),
                 board_id=_board(node),
             )
         )
-    # Results stand in the order of execution, which breaks ties where iterations are not told (before 6.14).
+    # Results stand in the order of execution, which before 6.14 is not that of the iterations.
     outputs.sort(key=lambda output: (order.get(output.node_id, len(order)), output.iteration))
     return Results(tuple(outputs), called, names)
 

@@ -18,6 +18,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run import patience
+from invokeai_py_client.run.bulk import is_missing, read_item
 from invokeai_py_client.run.called import called_results
 from invokeai_py_client.run.events import RunEvent
 from invokeai_py_client.run.failure import raise_if_failed
@@ -224,7 +225,9 @@ class AsyncRun(AsyncObject):
             return self.status
         try:
             item = await self._client._http.json("PUT", f"{self._path}/cancel", gives=QUEUE_ITEM)  # pyright: ignore[reportPrivateUsage]
-        except NotFoundError:
+        except APIRequestError as error:
+            if not await is_missing(self._client, self.queue_id, self.item_id, error):
+                raise
             item = None
         self._tracker.item(self.item_id, item)
         return self.status
@@ -297,7 +300,7 @@ class AsyncRun(AsyncObject):
 
     async def _read(self) -> Mapping[str, Any] | None:
         try:
-            return await self._client._http.json("GET", self._path, gives=QUEUE_ITEM)  # pyright: ignore[reportPrivateUsage]
+            return await read_item(self._client, self.queue_id, self.item_id)
         except NotFoundError:
             return None
 
@@ -331,11 +334,11 @@ class AsyncRun(AsyncObject):
                 item = await feed.states.read(self._client, self.queue_id, self.item_id)
                 self._tracker.item(self.item_id, item)
                 self._gaps = gaps
+                if self.status.done and "session" in (item or {}):
+                    return await self._finish(contact, item)
         except APIRequestError as error:
             await patience.bear(error, contact)
             return contact
-                if self.status.done and "session" in (item or {}):
-                    return await self._finish(contact, item)
         return time.monotonic()
 
     async def _finish(self, contact: float, item: Mapping[str, Any] | None = None) -> float:

@@ -12,8 +12,7 @@ from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.run import patience
 from invokeai_py_client.run.again import QueueLength, queue_length
 from invokeai_py_client.run.blocked import warn_if_blocked
-from invokeai_py_client.run.bulk import read_items, read_states
-from invokeai_py_client.transport.shapes import QUEUE_ITEM
+from invokeai_py_client.run.bulk import read_item, read_items, read_states
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -110,9 +109,8 @@ async def _read(client: AsyncInvokeAIClient, queue_id: str, item_ids: list[int])
         return {**await read_states(client, queue_id, item_ids)}
     if len(item_ids) > 1:
         return {**await read_items(client, queue_id, item_ids)}
-    http = client._http  # pyright: ignore[reportPrivateUsage]
     try:
-        item = await http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_ids[0]}", gives=QUEUE_ITEM)
+        item = await read_item(client, queue_id, item_ids[0])
     except NotFoundError:
         return {}
     return {item_ids[0]: item}

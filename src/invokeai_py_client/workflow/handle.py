@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import face
 from invokeai_py_client.errors import NotFoundError, RunError
+from invokeai_py_client.run.bulk import read_item
 from invokeai_py_client.run.events import (
     NodeCompleted,
     NodeFailed,
@@ -21,7 +22,6 @@ from invokeai_py_client.run.events import (
     StatusChanged,
 )
 from invokeai_py_client.transport.loop import call_back
-from invokeai_py_client.transport.shapes import QUEUE_ITEM
 from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, list_outputs, map_outputs
 from invokeai_py_client.workflow.submission import WorkflowSubmission
 from invokeai_py_client.workflow.sweepable import AsyncSweepableWorkflow
@@ -83,9 +83,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         }
         self._latest = tuple(runs)
         self._watching = {kind: function for kind, function in given.items() if function is not None}
-        item = await self._client._http.json(  # pyright: ignore[reportPrivateUsage]
-            "GET", f"/api/v1/queue/{runs[0].queue_id}/i/{runs[0].item_id}", gives=QUEUE_ITEM
-        )
+        item = await read_item(self._client, runs[0].queue_id, runs[0].item_id)
         self._session_id = item.get("session_id")
         return WorkflowSubmission(
             batch_id=runs[0].batch_id,
@@ -172,9 +170,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
             return None
         run = self._latest[0]
         try:
-            return await self._client._http.json(  # pyright: ignore[reportPrivateUsage]
-                "GET", f"/api/v1/queue/{run.queue_id}/i/{run.item_id}", gives=QUEUE_ITEM
-            )
+            return await read_item(self._client, run.queue_id, run.item_id)
         except NotFoundError:
             return None
 
