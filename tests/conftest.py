@@ -15,6 +15,7 @@ from invokeai_py_client.server.tiny_models import tiny_flux_pack
 
 REFERENCE = "6.14.2"
 VERSION = os.environ.get("INVOKEAI_TEST_VERSION") or REFERENCE
+_OURS = {"INVOKEAI_TEST_VERSION", "INVOKEAI_CLIENT_CACHE"}
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,10 @@ class RealServer:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "since(version): what InvokeAI can do from this version on")
-    for name in ("INVOKEAI_URL", "INVOKEAI_ROOT"):  # a developer's own server is none of the tests' business
-        os.environ.pop(name, None)
+    for name in tuple(os.environ):  # a developer's own server is none of the tests' business
+        if name.startswith("INVOKEAI_") and name not in _OURS:
+            del os.environ[name]
+    os.environ["INVOKEAI_CONFIG"] = os.devnull + "/none"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import weakref
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import face
+from invokeai_py_client.account import AsyncAccountClient
+from invokeai_py_client.config import choose
 from invokeai_py_client.connections import Connections
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
-from invokeai_py_client.older import AsyncOlderClient
-from invokeai_py_client.transport.address import DEFAULT_URL, ServerAddress, clean_prefix
 from invokeai_py_client.transport.settings import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 _HEALTH_PATIENCE = 10.0
 
 
-class AsyncInvokeAIClient(AsyncOlderClient):
+class AsyncInvokeAIClient(AsyncAccountClient):
     """A connection to one InvokeAI server.
 
     Nothing is sent until something is asked for. Close it when done, or use it in a ``with`` block.
@@ -63,46 +62,52 @@ class AsyncInvokeAIClient(AsyncOlderClient):
         verify_ssl: bool = True,
         max_retries: int = 3,
         headers: Mapping[str, str] | None = None,
+        email: str | None = None,
+        password: str | None = None,
+        profile: str | None = None,
     ) -> None:
         """Say which server, and how to reach it.
 
         Args:
-            host: The server's name or address. Without it the URL in ``INVOKEAI_URL`` is taken, and without
-                that ``http://localhost:9090``.
+            host: The server's name or address, or its whole URL. Without it as in :meth:`from_url`.
             port: Its port; 9090 by default.
             use_https: Whether to speak HTTPS.
             timeout: Seconds for one request.
             api_key: The token of a multi-user server (6.12+), as ``POST /api/v1/auth/login`` gives it;
-                without it the one in ``INVOKEAI_TOKEN``, if any.
+                without it the one in ``INVOKEAI_TOKEN``, or in the configuration file for this server.
             base_path: The path prefix that a reverse proxy puts before the server's routes.
             verify_ssl: Whether certificates are checked.
             max_retries: How often a request that does no harm when repeated is repeated.
             headers: Further headers for every request, for proxies.
+            email: Who signs in to a multi-user server, when it first asks for that; else ``INVOKEAI_EMAIL``.
+            password: The password; else ``INVOKEAI_PASSWORD``.
+            profile: A profile of the configuration file.
 
         Raises:
             UsageError: The address is none, or a number is out of range.
         """
-        if host is None and port is None:
-            address = ServerAddress.parse(os.environ.get("INVOKEAI_URL") or DEFAULT_URL)
-        else:
+        url = host
+        if port is not None or (host is not None and "://" not in host):
             name = f"[{host}]" if host and ":" in host and not host.startswith("[") else host or "localhost"
-            scheme = "https" if use_https else "http"
-            address = ServerAddress.parse(f"{scheme}://{name}:{9090 if port is None else port}")
-        if base_path:
-            address = ServerAddress(address.origin, clean_prefix(base_path), address.userinfo)
+            url = f"{'https' if use_https else 'http'}://{name}:{9090 if port is None else port}"
+        chosen = choose(
+            url, base_path=base_path, api_key=api_key, email=email, password=password, profile=profile
+        )
         if not timeout > 0:
             raise UsageError(f"timeout must be a positive number of seconds, not {timeout!r}.")
         if max_retries < 0:
             raise UsageError(f"max_retries must be 0 or more, not {max_retries!r}.")
         self.settings: ConnectionSettings = ConnectionSettings(
-            address,
+            chosen.address,
             timeout=timeout,
             connect_timeout=min(timeout, 10.0),
             max_retries=max_retries,
             verify_ssl=verify_ssl,
-            token=api_key or os.environ.get("INVOKEAI_TOKEN") or None,
+            token=chosen.token,
             headers=dict(headers or {}),
+            credentials=chosen.credentials,
         )
+        self._profile = chosen.profile
         self._parts: dict[str, Any] = {}
         self._connections = Connections(self.settings)
         self._uploads: dict[str, str] = {}  # names of images that this client uploaded, by their content
@@ -119,31 +124,41 @@ class AsyncInvokeAIClient(AsyncOlderClient):
         max_retries: int = 3,
         headers: Mapping[str, str] | None = None,
         base_path: str = "",
+        email: str | None = None,
+        password: str | None = None,
+        profile: str | None = None,
     ) -> Self:
         """A client for the server at a URL.
 
         Args:
-            url: The server's URL, with a proxy's path prefix if there is one; without it the one in
-                ``INVOKEAI_URL``, and without that ``http://localhost:9090``.
+            url: The server's URL, with a proxy's path prefix if there is one; without it the URL of ``profile``,
+                that in ``INVOKEAI_URL``, that of the configuration file's profile, or ``http://localhost:9090``.
             timeout: Seconds for one request.
-            api_key: The token of a multi-user server.
+            api_key: The token of a multi-user server; else the one in ``INVOKEAI_TOKEN``, or in the configuration
+                file for this server.
             verify_ssl: Whether certificates are checked.
             max_retries: How often a request that does no harm when repeated is repeated.
             headers: Further headers for every request, for proxies.
             base_path: A path prefix, if it is not part of the URL.
+            email: Who signs in to a multi-user server, when it first asks for that; else ``INVOKEAI_EMAIL``.
+            password: The password; else ``INVOKEAI_PASSWORD``.
+            profile: A profile of the configuration file.
 
         Raises:
             UsageError: It is not a server's URL.
         """
-        client = cls(
-            timeout=timeout, api_key=api_key, verify_ssl=verify_ssl, max_retries=max_retries, headers=headers
+        return cls(
+            url if url is None or "://" in url else f"http://{url}",
+            timeout=timeout,
+            api_key=api_key,
+            base_path=base_path,
+            verify_ssl=verify_ssl,
+            max_retries=max_retries,
+            headers=headers,
+            email=email,
+            password=password,
+            profile=profile,
         )
-        if url is not None:
-            client.settings.address = ServerAddress.parse(url)
-        if base_path:
-            own = client.settings.address
-            client.settings.address = ServerAddress(own.origin, clean_prefix(base_path), own.userinfo)
-        return client
 
     # ------------------------------------------------------------------ the server
 
@@ -286,6 +301,7 @@ class AsyncInvokeAIClient(AsyncOlderClient):
         """
         from invokeai_py_client.transport.socket import connect, enter, new_socket, queue_room
 
+        await self._http.sign_in.first()
         socket = new_socket(self.settings)
         await connect(socket, self.settings)
         await enter(socket, queue_room("default"))
@@ -323,6 +339,7 @@ class AsyncInvokeAIClient(AsyncOlderClient):
         """Close the connections. Harmless when repeated; the client opens them again when used again."""
         await self.disconnect_socketio()
         await self._connections.close()
+        self._keep_token()
 
     async def __aenter__(self) -> Self:
         return self
@@ -357,12 +374,14 @@ class AsyncInvokeAIClient(AsyncOlderClient):
 
     def __getstate__(self) -> dict[str, Any]:
         # Connections are made anew where it is unpickled. Secrets stay behind, because they would travel in
-        # every pickled run; the other side takes a token from INVOKEAI_TOKEN.
+        # every pickled run; the other side takes those that it knows for this server.
         return {"settings": self.settings.without_secrets()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.settings = state["settings"]
-        self.settings.token = os.environ.get("INVOKEAI_TOKEN") or None
+        chosen = choose(self.url)
+        self.settings.use_token(chosen.token, chosen.credentials)
+        self._profile = chosen.profile
         self._parts = {}
         self._connections = Connections(self.settings)
         self._uploads = {}

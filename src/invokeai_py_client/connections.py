@@ -40,8 +40,13 @@ class Connections:
         if self._feed is None:
             from invokeai_py_client.run.feed import EventFeed
 
-            self._feed = EventFeed(self._settings)
+            self._feed = EventFeed(self._settings, self.http.sign_in.first)
         return self._feed
+
+    async def renew_events(self) -> None:
+        """Somebody else is signed in: have events as that one, where there were any."""
+        if self._feed is not None:
+            await self._feed.renew()
 
     async def close(self) -> None:
         """Close what is open."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from invokeai_py_client._sync.account import AccountClient
 from invokeai_py_client._sync.face import wrap
-from invokeai_py_client._sync.older import OlderClient
 from invokeai_py_client.client import AsyncInvokeAIClient
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.transport.settings import ConnectionSettings
 
 
-class InvokeAIClient(OlderClient):
+class InvokeAIClient(AccountClient):
     """A connection to one InvokeAI server.
 
     Nothing is sent until something is asked for. Close it when done, or use it in a ``with`` block.
@@ -58,21 +58,26 @@ class InvokeAIClient(OlderClient):
         verify_ssl: bool = True,
         max_retries: int = 3,
         headers: Mapping[str, str] | None = None,
+        email: str | None = None,
+        password: str | None = None,
+        profile: str | None = None,
     ) -> None:
         """Say which server, and how to reach it.
 
         Args:
-            host: The server's name or address. Without it the URL in ``INVOKEAI_URL`` is taken, and without
-                that ``http://localhost:9090``.
+            host: The server's name or address, or its whole URL. Without it as in :meth:`from_url`.
             port: Its port; 9090 by default.
             use_https: Whether to speak HTTPS.
             timeout: Seconds for one request.
             api_key: The token of a multi-user server (6.12+), as ``POST /api/v1/auth/login`` gives it;
-                without it the one in ``INVOKEAI_TOKEN``, if any.
+                without it the one in ``INVOKEAI_TOKEN``, or in the configuration file for this server.
             base_path: The path prefix that a reverse proxy puts before the server's routes.
             verify_ssl: Whether certificates are checked.
             max_retries: How often a request that does no harm when repeated is repeated.
             headers: Further headers for every request, for proxies.
+            email: Who signs in to a multi-user server, when it first asks for that; else ``INVOKEAI_EMAIL``.
+            password: The password; else ``INVOKEAI_PASSWORD``.
+            profile: A profile of the configuration file.
 
         Raises:
             UsageError: The address is none, or a number is out of range.
@@ -87,6 +92,9 @@ class InvokeAIClient(OlderClient):
             verify_ssl=verify_ssl,
             max_retries=max_retries,
             headers=headers,
+            email=email,
+            password=password,
+            profile=profile,
         )
         self._impl.__dict__["_face"] = self
 
@@ -106,18 +114,25 @@ class InvokeAIClient(OlderClient):
         max_retries: int = 3,
         headers: Mapping[str, str] | None = None,
         base_path: str = "",
+        email: str | None = None,
+        password: str | None = None,
+        profile: str | None = None,
     ) -> Self:
         """A client for the server at a URL.
 
         Args:
-            url: The server's URL, with a proxy's path prefix if there is one; without it the one in
-                ``INVOKEAI_URL``, and without that ``http://localhost:9090``.
+            url: The server's URL, with a proxy's path prefix if there is one; without it the URL of ``profile``,
+                that in ``INVOKEAI_URL``, that of the configuration file's profile, or ``http://localhost:9090``.
             timeout: Seconds for one request.
-            api_key: The token of a multi-user server.
+            api_key: The token of a multi-user server; else the one in ``INVOKEAI_TOKEN``, or in the configuration
+                file for this server.
             verify_ssl: Whether certificates are checked.
             max_retries: How often a request that does no harm when repeated is repeated.
             headers: Further headers for every request, for proxies.
             base_path: A path prefix, if it is not part of the URL.
+            email: Who signs in to a multi-user server, when it first asks for that; else ``INVOKEAI_EMAIL``.
+            password: The password; else ``INVOKEAI_PASSWORD``.
+            profile: A profile of the configuration file.
 
         Raises:
             UsageError: It is not a server's URL.
@@ -131,6 +146,9 @@ class InvokeAIClient(OlderClient):
                 max_retries=max_retries,
                 headers=headers,
                 base_path=base_path,
+                email=email,
+                password=password,
+                profile=profile,
             )
         )
 

@@ -5,6 +5,7 @@
 # pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
 
 FACES = {
+    "AsyncAccountClient": "invokeai_py_client._sync.account",
     "AsyncBoardHandle": "invokeai_py_client._sync.board_handle",
     "AsyncBoardRepository": "invokeai_py_client._sync.board_repository",
     "AsyncBoundWorkflow": "invokeai_py_client._sync.workflow_bound",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ProcessorStatus,
         QueueStatus,
     )
+    from invokeai_py_client.models.user import IvkUser
 
 __all__ = [
     "UNCATEGORIZED",
@@ -51,6 +52,7 @@ __all__ = [
     "IvkImage",
     "IvkJob",
     "IvkModel",
+    "IvkUser",
     "JobStatus",
     "ModelCacheStats",
     "ModelFormatEnum",
@@ -81,6 +83,7 @@ _MODULES = {
     "EnqueueResult": "queue",
     "ProcessorStatus": "queue",
     "QueueStatus": "queue",
+    "IvkUser": "user",
 }
 _PLACE = dict.fromkeys(__all__, "enums") | _MODULES
 

@@ -9,7 +9,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
-from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    AuthenticationError,
+    PermissionDeniedError,
+    ServerUnreachableError,
+)
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import StatusChanged, parse_event
 from invokeai_py_client.run.states import StateReader
@@ -28,8 +33,12 @@ class EventFeed:
     Trackers are held weakly: a run that nobody holds any more is not followed any more.
     """
 
-    def __init__(self, settings: ConnectionSettings) -> None:
+    def __init__(
+        self, settings: ConnectionSettings, sign_in: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Say how the server is reached, and what is to be done before, so that it knows whose events to send."""
         self._settings = settings
+        self._sign_in = sign_in
         self._socket: EventSocket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._trackers: WeakValueDictionary[str, BatchTracker] = WeakValueDictionary()
@@ -86,8 +95,16 @@ class EventFeed:
             # A socket of a loop that has gone can neither be used nor closed any more.
             self._socket = EventSocket(self._settings, self._on_event, self._on_connection)
             self._loop = loop
+        socket = self._socket
+        if self._sign_in is not None:
+            try:
+                await self._sign_in()
+            except (AuthenticationError, PermissionDeniedError):
+                raise
+            except APIRequestError as error:
+                logger.info("not signed in yet: %s", error)
         try:
-            await self._socket.subscribe(room)
+            await socket.subscribe(room)
         except ServerUnreachableError as error:
             logger.warning("%s The status is read every second instead.", error)
 
@@ -99,6 +116,11 @@ class EventFeed:
     def forget(self, batch_id: str) -> None:
         """Have nobody told of a batch's events any more: all of it has ended."""
         self._trackers.pop(batch_id, None)
+
+    async def renew(self) -> None:
+        """Have events as whoever is signed in by now; waits look for themselves, and connect anew."""
+        await self.close()
+        self._on_connection(False)
 
     async def close(self) -> None:
         """Close the event connection."""

@@ -11,16 +11,42 @@ _LONGEST_DETAIL = 800
 
 
 def error_of(
-    status: int, body: bytes, content_type: str, *, method: str, path: str, request_id: str
+    status: int,
+    body: bytes,
+    content_type: str,
+    *,
+    method: str,
+    path: str,
+    request_id: str,
+    challenge: str = "",
 ) -> APIRequestError:
-    """The error that a failed request raises."""
+    """The error that a failed request raises.
+
+    Args:
+        status: The answer's status.
+        body: Its body, or the beginning of a long one.
+        content_type: What the body is said to be.
+        method: The request's method.
+        path: Its path.
+        request_id: Its id.
+        challenge: The answer's ``WWW-Authenticate``.
+    """
     payload: Any = _payload(body, content_type)
     kind = API_ERRORS.get(status) or (ServerError if status >= 500 else APIRequestError)
     detail = _detail(payload)
     message = f"{method} {path}: the server answered {status}" + (f": {detail}" if detail else "") + "."
-    if status == 401:
-        message += " Sign in first: give a token (api_key=...)."
+    if status == 401 and not path.endswith("/auth/login"):
+        message += _how_to_sign_in(challenge)
     return kind(status, payload, message, method=method, path=path, request_id=request_id)
+
+
+def _how_to_sign_in(challenge: str) -> str:
+    if challenge.lower().startswith("basic"):
+        return " A proxy before the server wants a user and a password: put them into the URL (https://user:password@...)."
+    return (
+        " Sign in: client.login(email, password), from_url(..., email=..., password=...), `ivk login`, "
+        "or a token (api_key=..., INVOKEAI_TOKEN)."
+    )
 
 
 def decode_json(body: bytes, content_type: str, *, url: str, method: str, path: str, request_id: str) -> Any:

@@ -1,26 +1,27 @@
-"""HTTP requests to one server. The only file that knows the HTTP library."""
+"""HTTP requests to one server. With ``http_errors`` the only file that knows the HTTP library."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import (
     APIRequestError,
     ConnectionLostError,
     NotInvokeAIError,
-    RequestTimeoutError,
-    ServerUnreachableError,
 )
 from invokeai_py_client.transport.address import proxy_for
 from invokeai_py_client.transport.answers import check_is_file, check_is_ours, decode_json, error_of
+from invokeai_py_client.transport.http_errors import OurErrors
+from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, read_all, watched
+from invokeai_py_client.transport.requests import Params, Upload, query_of
 from invokeai_py_client.transport.retry import parse_retry_after, retry_delay
-from invokeai_py_client.transport.shapes import Shape, mismatch
+from invokeai_py_client.transport.shapes import Shape, mismatch, shortly
+from invokeai_py_client.transport.sign_in import LOGIN, SignIn
 
 if TYPE_CHECKING:
     import aiohttp
@@ -29,22 +30,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("invokeai_py_client.http")
 
-Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
+__all__ = ["HttpTransport", "Params", "Upload", "session_for_events"]
 
 _CONNECTIONS = 16
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _READS = frozenset({"GET", "HEAD"})
 _CHUNK = 1 << 18
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file to send as a multipart form."""
-
-    data: bytes
-    filename: str
-    content_type: str
-    fields: Mapping[str, str]
+_RENEWALS = 3
 
 
 class HttpTransport:
@@ -61,6 +53,8 @@ class HttpTransport:
         # Sessions of loops that run elsewhere, for example in the process that this one was forked from: closing
         # them here would take their sockets from that loop's selector, so they are only kept.
         self._orphans: list[aiohttp.ClientSession] = []
+        self.sign_in = SignIn(self, settings)
+        """Gets tokens."""
         self.sent = 0
         """How many requests were sent, repetitions included."""
 
@@ -111,7 +105,7 @@ class HttpTransport:
             raise NotInvokeAIError(
                 None,
                 answer,
-                f"{self.url} answered {method} {path} with JSON that {wrong}: {answer!r:.120}. "
+                f"{self.url} answered {method} {path} with JSON that {wrong}: {shortly(answer)}. "
                 "Is it an InvokeAI server, of 5.15 or later?",
                 **where,
             )
@@ -169,18 +163,26 @@ class HttpTransport:
         where = {"method": "GET", "path": path, "request_id": request_id}
         limits = aiohttp.ClientTimeout(sock_connect=self._connect_timeout(patience), sock_read=patience)
         with self._our_errors(where, patience):
+            refused = self._settings.token
             answer = await (await self._open("GET", path, request_id, headers, timeout=limits))
+            if answer.status == 401 and self._may_sign_in(path, answer):
+                async with answer:
+                    signed_in = await self.sign_in.again(refused)
+                    error = None if signed_in else await self._error(answer, where)
+                if error is not None:
+                    raise error
+                answer = await (await self._open("GET", path, request_id, headers, timeout=limits))
 
         async def chunks() -> AsyncIterator[bytes]:
             with self._our_errors(where, patience):
-                async for chunk in answer.content.iter_chunked(_CHUNK):
+                async for chunk in watched(answer.content.iter_chunked(_CHUNK), patience, LARGEST_FILE):
                     yield chunk
 
         # What the caller's own block raises (a full disk, say) is not ours to translate.
         async with answer:
             with self._our_errors(where, patience):
                 if answer.status >= 400:
-                    raise error_of(answer.status, await answer.read(), answer.content_type, **where)
+                    raise await self._error(answer, where)
                 self._check(answer, where)
                 check_is_file(answer.content_type, url=self.url, **where)
             yield chunks()
@@ -217,35 +219,47 @@ class HttpTransport:
         # when it is used again. So a read that breaks is sent once more at once, whatever the retries.
         maybe_stale = method in _READS
         attempt = 0
+        renewals = 0
         while True:
             attempt += 1
+            token, session = self._settings.token, self._settings.session
             request_id = uuid.uuid4().hex
             where = {"method": method, "path": path, "request_id": request_id}
             retry_after = None
+            may_sign_in = False
             try:
                 with self._our_errors(where, patience):
                     async with await self._open(
                         method,
                         path,
                         request_id,
-                        params=_query(params),
+                        params=query_of(params),
                         json=json,
                         data=_form(upload),
                         timeout=limits,
                     ) as answer:
-                        body = await answer.read()
+                        if answer.status >= 400:
+                            retry_after = parse_retry_after(answer.headers.get("Retry-After"))
+                            may_sign_in = answer.status == 401 and self._may_sign_in(path, answer)
+                            error = await self._error(answer, where)
+                            error.retry_after = retry_after
+                            raise error
+                        self._check(answer, where)
+                        limit = self._settings.largest_answer
+                        chunks = answer.content.iter_chunked(_CHUNK)
+                        body = await read_all(chunks, answer.content_length, limit)
                         logger.debug(
                             "%s %s -> %d (%d bytes) %s", method, path, answer.status, len(body), request_id
                         )
-                        if answer.status < 400:
-                            self._check(answer, where)
-                            self._settings.adopt_token(answer.headers.get("X-Refreshed-Token"))
-                            return body, answer.content_type, request_id
-                        retry_after = parse_retry_after(answer.headers.get("Retry-After"))
-                        error = error_of(answer.status, body, answer.content_type, **where)
-                        error.retry_after = retry_after
-                        raise error
+                        self._settings.adopt_token(answer.headers.get("X-Refreshed-Token"), session)
+                        return body, answer.content_type, request_id
             except APIRequestError as error:
+                # A refused token means that nothing was done: with a new one even a POST is sent again. More than
+                # once, because the new one may be another request's, and refused as well.
+                if may_sign_in and renewals < _RENEWALS and await self.sign_in.again(token):
+                    renewals += 1
+                    attempt -= 1
+                    continue
                 if maybe_stale and isinstance(error, ConnectionLostError):
                     maybe_stale = False
                     attempt -= 1
@@ -281,6 +295,18 @@ class HttpTransport:
             method, self._settings.address.url + path, headers=sent_headers, allow_redirects=False, **options
         )
 
+    async def _error(self, answer: aiohttp.ClientResponse, where: Mapping[str, str]) -> APIRequestError:
+        chunks = answer.content.iter_chunked(_CHUNK)
+        body = await read_all(chunks, answer.content_length, LARGEST_ERROR, cut=True)
+        logger.debug("%s %s -> %d %s", where["method"], where["path"], answer.status, where["request_id"])
+        challenge = answer.headers.get("WWW-Authenticate", "")
+        return error_of(answer.status, body, answer.content_type, challenge=challenge, **where)
+
+    def _may_sign_in(self, path: str, answer: aiohttp.ClientResponse) -> bool:
+        # A proxy's "Basic" is about another password.
+        challenge = answer.headers.get("WWW-Authenticate", "")
+        return path != LOGIN and not challenge.lower().startswith("basic")
+
     def _check(self, answer: aiohttp.ClientResponse, where: Mapping[str, str]) -> None:
         location = answer.headers.get("Location", "")
         check_is_ours(answer.status, answer.content_type, location, url=self._settings.address.url, **where)
@@ -308,87 +334,21 @@ class HttpTransport:
             self._loop = loop
         return self._session
 
-    def _our_errors(self, where: Mapping[str, str], patience: float) -> _OurErrors:
-        return _OurErrors(self._settings.address.url, where, patience)
+    def _our_errors(self, where: Mapping[str, str], patience: float) -> OurErrors:
+        return OurErrors(self._settings.address.url, where, patience)
 
 
-class _OurErrors:
-    """Turns the library's exceptions into ours.
+def session_for_events() -> aiohttp.ClientSession:
+    """What the event connection is opened with: it follows no redirect, for the token would be sent after it."""
+    import aiohttp
 
-    A plain class, because it wraps every request and every chunk of a download: a generator-based context
-    manager costs four times as much.
-    """
+    async def refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+        to = redirect.response.headers.get("Location", "nowhere")
+        raise aiohttp.ClientConnectionError(f"it redirects to {to}")
 
-    __slots__ = ("_patience", "_url", "_where")
-
-    def __init__(self, url: str, where: Mapping[str, str], patience: float) -> None:
-        self._url = url
-        self._where = where
-        self._patience = patience
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if error is None or isinstance(error, APIRequestError) or not isinstance(error, Exception):
-            return
-        import aiohttp
-
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            raise ServerUnreachableError(
-                None,
-                None,
-                f"Nothing answers at {self._url} (no connection in time). Is InvokeAI running there? "
-                "Give its address as a URL, or in INVOKEAI_URL.",
-                **self._where,
-            ) from None
-        if isinstance(error, TimeoutError):
-            raise RequestTimeoutError(
-                None,
-                None,
-                f"{self._url} did not answer {self._place} within {self._patience:g} s.",
-                **self._where,
-            ) from None
-        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
-            raise ServerUnreachableError(
-                None,
-                None,
-                f"Nothing answers at {self._url} ({_reason(error)}). Is InvokeAI running there? "
-                "Give its address as a URL, or in INVOKEAI_URL.",
-                **self._where,
-            ) from None
-        if isinstance(error, aiohttp.ClientError | OSError | ValueError):
-            raise ConnectionLostError(
-                None,
-                None,
-                f"The connection to {self._url} broke during {self._place} ({_reason(error)}).",
-                **self._where,
-            ) from None
-
-    @property
-    def _place(self) -> str:
-        return f"{self._where['method']} {self._where['path']}"
-
-
-def _reason(error: Exception) -> str:
-    os_error = getattr(error, "os_error", None)
-    return str(getattr(os_error, "strerror", None) or error or type(error).__name__)
-
-
-def _query(params: Params | None) -> list[tuple[str, str]] | None:
-    if not params:
-        return None
-    pairs: list[tuple[str, str]] = []
-    for name, value in params.items():
-        if value is None:
-            continue
-        values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-        pairs.extend((name, _text(one)) for one in values)
-    return pairs
-
-
-def _text(value: str | int | float | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(refuse)
+    return aiohttp.ClientSession(trace_configs=[trace], cookie_jar=aiohttp.DummyCookieJar())
 
 
 def _form(upload: Upload | None) -> aiohttp.FormData | None:

@@ -7,6 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from invokeai_py_client.transport.address import ServerAddress
+from invokeai_py_client.transport.limits import LARGEST_ANSWER
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who signs in to a multi-user server; neither is ever shown.
+
+    Attributes:
+        email: The user's email address.
+        password: The password.
+        remember_me: Whether the token is to last seven days instead of one (as of 6.14).
+    """
+
+    email: str = field(repr=False)
+    password: str = field(repr=False)
+    remember_me: bool = False
 
 
 @dataclass(slots=True)
@@ -21,6 +37,8 @@ class ConnectionSettings:
         verify_ssl: Whether certificates are checked.
         token: Sent as ``Authorization: Bearer``; never shown.
         headers: Further headers for every request, for proxies.
+        credentials: What a new token is asked for with when the server takes the old one no more.
+        largest_answer: The most bytes of an answer that is held in memory.
     """
 
     address: ServerAddress
@@ -30,6 +48,9 @@ class ConnectionSettings:
     verify_ssl: bool = True
     token: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    credentials: Credentials | None = field(default=None, repr=False)
+    largest_answer: int = LARGEST_ANSWER
+    _session: int = field(default=0, repr=False)
 
     def request_headers(self) -> dict[str, str]:
         """The headers of every request and of the socket's handshake."""
@@ -41,12 +62,28 @@ class ConnectionSettings:
             headers["Authorization"] = f"Basic {b64encode(pair).decode()}"
         return headers
 
-    def adopt_token(self, token: str | None) -> None:
-        """Take over a token that the server renewed (``X-Refreshed-Token``, InvokeAI 6.12+)."""
-        if token and self.token:
+    def use_token(self, token: str | None, credentials: Credentials | None = None) -> None:
+        """Be somebody else from now on, or nobody; answers to what was asked before change nothing of it."""
+        self.token = token
+        self.credentials = credentials
+        self._session += 1
+
+    @property
+    def session(self) -> int:
+        """Changes whenever somebody signs in or out."""
+        return self._session
+
+    def adopt_token(self, token: str | None, session: int | None = None) -> None:
+        """Take over a token that the server renewed (``X-Refreshed-Token``, InvokeAI 6.12+).
+
+        Args:
+            token: The token; None for none.
+            session: What :attr:`session` was when the request was sent.
+        """
+        if token and self.token and session in (None, self._session):
             self.token = token
 
     def without_secrets(self) -> ConnectionSettings:
         """The same without token, password and headers, to be stored or sent elsewhere."""
         address = ServerAddress(self.address.origin, self.address.prefix)
-        return replace(self, address=address, token=None, headers={})
+        return replace(self, address=address, token=None, headers={}, credentials=None)

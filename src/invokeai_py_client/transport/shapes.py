@@ -47,6 +47,17 @@ def mismatch(data: Any, shape: Shape, place: str = "") -> str | None:
     return None if isinstance(data, shape) else _wrong(data, place)
 
 
+def shortly(data: Any) -> str:
+    """The beginning of JSON data as text, however large or deep it is."""
+    import reprlib
+
+    short = reprlib.Repr()
+    short.maxlevel = short.maxlist = short.maxdict = 4
+    short.maxstring = short.maxlong = 60
+    text = short.repr(data)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
 def _wrong(data: Any, place: str) -> str:
     return f"has {_kind(data)} for {place}" if place else f"is {_kind(data)}"
 

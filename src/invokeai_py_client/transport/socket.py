@@ -55,13 +55,29 @@ def new_socket(settings: ConnectionSettings, *, reconnection: bool = True) -> so
     """A Socket.IO client that is not connected yet."""
     import socketio
 
-    return socketio.AsyncClient(
+    socket = socketio.AsyncClient(
         reconnection=reconnection,
         reconnection_delay=0.2,
         reconnection_delay_max=5,
         handle_sigint=False,  # signals are the application's
         ssl_verify=settings.verify_ssl,
     )
+    _follow_no_redirect(socket.eio)
+    return socket
+
+
+def _follow_no_redirect(connection: Any) -> None:
+    # The library opens an HTTP session for each connection, unless there is one; its own goes wherever it is sent.
+    from invokeai_py_client.transport.http import session_for_events
+
+    open_socket = connection._connect_websocket
+
+    async def open_here(*arguments: Any) -> bool:
+        if connection.http is None or connection.http.closed:
+            connection.http = session_for_events()
+        return await open_socket(*arguments)
+
+    connection._connect_websocket = open_here
 
 
 async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) -> None:
@@ -72,21 +88,35 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
     Raises:
         ServerUnreachableError: No connection, or the server refused it.
     """
-    import socketio.exceptions
+    from socketio.exceptions import SocketIOError
+
+    def auth() -> dict[str, str]:  # asked for again when the library reconnects: the token of then
+        return {"token": settings.token} if settings.token else {}
 
     try:
-        await socket.connect(
-            settings.address.origin,
-            headers=settings.request_headers(),
-            auth={"token": settings.token} if settings.token else None,
-            transports=["websocket"],
-            socketio_path=settings.address.socket_path,
-            wait_timeout=int(settings.connect_timeout) or 1,
-        )
-    except socketio.exceptions.SocketIOError as error:
+        async with asyncio.timeout(2 * settings.connect_timeout):
+            await socket.connect(
+                settings.address.origin,
+                headers=settings.request_headers,
+                auth=auth,
+                transports=["websocket"],
+                socketio_path=settings.address.socket_path,
+                wait_timeout=int(settings.connect_timeout) or 1,
+            )
+    # What is no InvokeAI answers anything, and the library reads into it as it comes.
+    except (
+        SocketIOError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         await socket.eio.disconnect(abort=True)  # else the library leaves its HTTP session open
+        reason = str(error) or type(error).__name__
         raise ServerUnreachableError(
-            None, None, f"No event connection to {settings.address.url} ({error})."
+            None, None, f"No event connection to {settings.address.url} ({reason})."
         ) from None
     except asyncio.CancelledError:
         await socket.eio.disconnect(abort=True)

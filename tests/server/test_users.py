@@ -1,0 +1,282 @@
+"""A server with users: each sees its own, and signing in outlives the end of tokens, in runs and in sweeps."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import workflows
+
+from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient, Run
+from invokeai_py_client.errors import AuthenticationError, PermissionDeniedError, UsageError
+from invokeai_py_client.server import LocalServer
+
+ADMIN = ("admin@example.org", "Admin-secret-1")
+ANN = ("ann@example.org", "Ann-secret-1")
+BOB = ("bob@example.org", "Bob-secret-1")
+USERS = "/api/v1/auth/users"
+
+
+@dataclass(frozen=True)
+class Users:
+    """The server, and its administrator."""
+
+    server: LocalServer
+    admin: InvokeAIClient
+    ids: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Something of the server, as its administrator."""
+        return self.admin._call(self.admin._impl._http.json(method, path, json=body))
+
+    def end_tokens(self, user: tuple[str, str], password: str | None = None) -> None:
+        """Have all tokens of a user refused from now on, and its event connections broken.
+
+        A change of the password does that, if only to the same one.
+        """
+        self.ask("PATCH", f"{USERS}/{self.ids[user[0]]}", {"password": password or user[1]})
+
+    def token(self, user: tuple[str, str], seconds: float) -> str:
+        """A token of a user that ends soon, signed with the server's own secret."""
+        with closing(sqlite3.connect(self.server.root / "databases" / "invokeai.db")) as database:
+            [secret] = database.execute("SELECT value FROM app_settings WHERE key = 'jwt_secret'").fetchone()
+        record = self.ask("GET", f"{USERS}/{self.ids[user[0]]}")
+        claims = {name: record[name] for name in ("user_id", "email", "is_admin", "token_epoch")}
+        head, body = (
+            _encoded(json.dumps(part).encode())
+            for part in ({"alg": "HS256", "typ": "JWT"}, {**claims, "exp": time.time() + seconds})
+        )
+        mark = hmac.new(secret.encode(), f"{head}.{body}".encode(), hashlib.sha256).digest()
+        return f"{head}.{body}.{_encoded(mark)}"
+
+
+def _sum(run: Run) -> int:
+    [value] = run.outputs.values("sum")
+    return value["value"] if isinstance(value, dict) else value
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@pytest.fixture(scope="module")
+def users(say: Callable[[str], None]) -> Iterator[Users]:
+    with (
+        LocalServer(temporary=True, config={"multiuser": True}, say=say) as server,
+        InvokeAIClient.from_url(server.url, email=ADMIN[0], password=ADMIN[1]) as admin,
+    ):
+        users = Users(server, admin, {})
+        users.ask(
+            "POST", "/api/v1/auth/setup", {"email": ADMIN[0], "display_name": "Admin", "password": ADMIN[1]}
+        )
+        for email, password in (ANN, BOB):
+            user = {"email": email, "display_name": email, "password": password}
+            users.ids[email] = users.ask("POST", USERS, user)["user_id"]
+        yield users
+
+
+@pytest.fixture
+def ann(users: Users) -> Iterator[InvokeAIClient]:
+    with InvokeAIClient.from_url(users.url, email=ANN[0], password=ANN[1]) as client:
+        yield client
+
+
+@pytest.fixture
+def bob(users: Users) -> Iterator[InvokeAIClient]:
+    with InvokeAIClient.from_url(users.url, email=BOB[0], password=BOB[1]) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def held(users: Users) -> AsyncIterator[None]:
+    """A queue that begins nothing until somebody says :func:`go`."""
+    users.admin.queue_repo.pause()
+    yield
+    users.admin.queue_repo.resume()
+
+
+# --------------------------------------------------------------------------- signing in and out
+
+
+def test_signing_in_and_out(users: Users) -> None:
+    with InvokeAIClient.from_url(users.url) as client:
+        assert client.version()  # what is public stays so
+        with pytest.raises(AuthenticationError, match=r"client\.login\(email, password\)"):
+            client.me()
+        with pytest.raises(AuthenticationError, match="Incorrect email or password"):
+            client.login(ANN[0], "wrong")
+        assert client.settings.token is None
+        user = client.login(*ANN, remember_me=True)
+        assert (user.email, user.is_admin, user.user_id) == (ANN[0], False, users.ids[ANN[0]])
+        me = client.me()
+        assert me is not None
+        assert me.user_id == user.user_id
+        with pytest.raises(PermissionDeniedError):
+            client.queue_repo.pause()
+        assert client.login(*BOB).email == BOB[0]
+        me = client.me()
+        assert me is not None
+        assert me.email == BOB[0]
+        client.logout()
+        assert (client.settings.token, client.settings.credentials) == (None, None)
+        with pytest.raises(AuthenticationError):
+            client.board_repo.list_boards()
+        client.logout()  # harmless
+        with pytest.raises(UsageError, match="email and a password"):
+            client.login("", "")
+
+
+def test_a_server_without_users_says_so(client: InvokeAIClient) -> None:
+    assert client.me() is None
+    with pytest.raises(PermissionDeniedError, match="single-user"):
+        client.login(*ANN)
+    # Somebody who signs in everywhere can use it all the same.
+    with InvokeAIClient.from_url(client.url, email=ANN[0], password=ANN[1]) as everywhere:
+        run = everywhere.workflow_repo.create_workflow(workflows.add()).run(a=2)
+        assert run.status.ok
+
+
+def test_the_environment_and_a_token_sign_in(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKEAI_URL", users.url)
+    monkeypatch.setenv("INVOKEAI_EMAIL", ANN[0])
+    monkeypatch.setenv("INVOKEAI_PASSWORD", ANN[1])
+    with InvokeAIClient() as client:
+        me = client.me()
+        assert me is not None
+        token = client.settings.token
+        assert token
+        with InvokeAIClient.from_url(users.url, api_key=token) as other:
+            assert other.me() == me
+
+
+def test_a_request_that_changes_something_brings_a_fresh_token(users: Users) -> None:
+    soon = users.token(ANN, 60)
+    with InvokeAIClient.from_url(users.url, api_key=soon) as client:
+        client.board_repo.list_boards()
+        assert client.settings.token == soon
+        board = client.board_repo.create_board("Ann's")
+        assert client.settings.token != soon
+        client.board_repo.delete_board(board.board_id)
+
+
+# --------------------------------------------------------------------------- two users at a time
+
+
+def test_two_users_in_parallel_each_see_their_own(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+    def work(client: InvokeAIClient, a: int) -> tuple[list[str], int, int, set[str]]:
+        board = client.board_repo.create_board(f"board {a}")
+        wf = client.workflow_repo.create_workflow(workflows.add())
+        heard: list[str] = []
+        run = wf.start(a=a)
+        run.wait(60, on_event=lambda event: heard.append(event.event_type))
+        assert run.status.ok
+        assert client._impl._feed.connected  # the server knows whose socket this is
+        names = {one.board_name for one in client.board_repo.list_boards() if not one.is_uncategorized()}
+        client.board_repo.delete_board(board.board_id)
+        return heard, run.item_id, _sum(run), names
+
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(work, (ann, bob), (10, 20))
+    for (heard, _, value, names), a in ((first, 10), (second, 20)):
+        assert "invocation_complete" in heard  # which only its own user is told of
+        assert (value, names) == (a + 2, {f"board {a}"})
+    with pytest.raises(PermissionDeniedError):
+        bob.run(first[1]).retry()
+
+
+# --------------------------------------------------------------------------- tokens that end
+
+
+def test_a_token_that_ends_in_the_middle_of_a_run(users: Users, ann: InvokeAIClient, held: None) -> None:
+    run = ann.workflow_repo.create_workflow(workflows.add()).start(a=4)
+    assert ann._impl._feed.connected
+    old = ann.settings.token
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(run.wait, 60)
+        users.end_tokens(ANN)  # breaks the event connection, and has the token refused
+        users.admin.queue_repo.resume()
+        assert waiting.result(60).ok
+    assert ann.settings.token != old
+    assert _sum(run) == 6
+    # The event connection is back, as the same user.
+    again = ann.workflow_repo.create_workflow(workflows.add()).run(a=5)
+    assert again.status.ok
+
+
+def test_a_token_that_ends_in_the_middle_of_a_sweep(users: Users, ann: InvokeAIClient, held: None) -> None:
+    wf = ann.workflow_repo.create_workflow(workflows.add())
+    sweep = wf.sweep({"a": [1, 2, 3]})
+    with ThreadPoolExecutor() as pool:
+        ended = pool.submit(lambda: sorted(_sum(run) for run in sweep))
+        users.end_tokens(ANN)
+        users.admin.queue_repo.resume()
+        assert ended.result(60) == [3, 4, 5]
+
+
+def test_requests_that_are_refused_together_sign_in_once(users: Users) -> None:
+    async def go(client: AsyncInvokeAIClient) -> int:
+        before = client._http.sent
+        await asyncio.gather(*(client.board_repo.list_boards() for _ in range(8)))
+        return client._http.sent - before
+
+    with (
+        InvokeAIClient.from_url(users.url, api_key=users.token(ANN, -5)) as client,
+        pytest.raises(AuthenticationError, match="Invalid or expired token"),
+    ):
+        client.board_repo.list_boards()
+    with InvokeAIClient.from_url(users.url, email=ANN[0], password=ANN[1]) as client:
+        client.me()
+        client.settings.token = users.token(ANN, -5)
+        asked = client._call(go(client._impl))
+        assert asked <= 8 + 8 + 1
+
+
+def test_without_a_password_a_wait_says_what_to_do(users: Users, held: None) -> None:
+    with InvokeAIClient.from_url(users.url, email=ANN[0], password=ANN[1]) as first:
+        first.me()
+        token = first.settings.token
+    with InvokeAIClient.from_url(users.url, api_key=token) as client:
+        run = client.workflow_repo.create_workflow(workflows.add()).start(a=7)
+        users.end_tokens(ANN)
+        with pytest.raises(AuthenticationError, match="Sign in") as caught:
+            run.wait(60)
+        assert caught.value.request_id
+        client.login(*ANN)  # the run itself goes on, and is waited for again
+        users.admin.queue_repo.resume()
+        assert run.wait(60).ok
+
+
+def test_a_password_that_was_changed_is_not_tried_for_ever(users: Users, bob: InvokeAIClient) -> None:
+    bob.me()
+    users.end_tokens(BOB, "Another-secret-1")
+    try:
+        with pytest.raises(AuthenticationError, match="no longer lets this user in"):
+            bob.board_repo.list_boards()
+        assert bob.login(BOB[0], "Another-secret-1").email == BOB[0]
+        assert bob.me() is not None
+    finally:
+        users.end_tokens(BOB)
+
+
+async def test_a_socket_of_ones_own_is_signed_in(users: Users) -> None:
+    async with (
+        AsyncInvokeAIClient.from_url(users.url, email=ANN[0], password=ANN[1]) as client,
+        client.socketio_session() as socket,
+    ):
+        assert socket.connected
