@@ -18,7 +18,9 @@ from invokeai_py_client.errors import (
     ConnectionLostError,
     ModelInstallJobFailed,
     ModelInstallStartError,
+    NotFoundError,
     NotInvokeAIError,
+    RunError,
     ServerError,
     UsageError,
 )
@@ -85,12 +87,66 @@ async def test_5_15_names_of_changed_images(fake: Fake) -> None:
     server.answers[("POST", "/api/v1/images/star")] = {"updated_image_names": ["a"]}
     server.answers[("POST", "/api/v1/images/delete")] = {"deleted_images": ["b"]}
     server.answers[("POST", "/api/v1/board_images/batch")] = {"board_id": "x", "added_image_names": ["a"]}
-    server.answers[("POST", "/api/v1/board_images/batch/delete")] = {"removed_image_names": ["a"]}
+    server.answers[("POST", "/api/v1/board_images/batch/delete")] = {"removed_image_names": ["a", "lost"]}
+    server.answers[("GET", "/api/v1/images/i/a")] = {"image_name": "a"}
     assert await client.image_repo.star(["a", "b"]) == ["a"]
     assert await client.image_repo.delete(["a", "b"]) == ["b"]
     board = await client.board_repo.get_uncategorized_handle()
     assert await board.move_image_to("a", "x") is True
     assert await board.move_image_to("a", "none") is True
+    assert await client.image_repo.move(["a", "lost"], "none") == ["a"]
+
+
+async def test_5_15_a_missing_queue_item_is_a_bare_500(fake: Fake) -> None:
+    server, client = fake
+    for method, what in (("GET", "i/7"), ("PUT", "i/7/cancel"), ("GET", "i/8")):
+        server.answers[(method, f"/api/v1/queue/default/{what}")] = 500
+    server.answers[("GET", "/api/v1/queue/default/list")] = {
+        "items": [{"item_id": 8, "batch_id": "b", "status": "pending", "session_id": "s"}],
+        "has_more": False,
+    }
+    for call in (client.queue_repo.item, client.queue_repo.cancel):
+        with pytest.raises(NotFoundError, match="no item 7"):
+            await call(7)
+    with pytest.raises(RunError, match="no queue item 7"):
+        await client.run(7)
+    with pytest.raises(ServerError):  # it has this one, so something else is wrong
+        await client.queue_repo.item(8)
+
+
+async def test_6_0_says_yes_to_what_it_does_not_have(fake: Fake) -> None:
+    server, client = fake
+    for request in (("DELETE", "/api/v1/boards/x"), ("DELETE", "/api/v1/queue/default/i/7")):
+        server.answers[request] = {}
+    server.answers[("PATCH", "/api/v1/boards/x")] = 500
+    server.answers[("POST", "/api/v1/board_images/batch")] = {"added_images": []}
+    server.answers[("POST", "/api/v1/images/upload")] = {"image_name": "new", "board_id": None}
+    server.answers[("POST", "/api/v1/images/delete")] = {"deleted_images": ["new"]}
+    assert await client.board_repo.delete_board("x") is False
+    assert await client.queue_repo.delete(7) is False
+    with pytest.raises(NotFoundError):
+        await client.board_repo.update_board("x", "name")
+    with pytest.raises(NotFoundError):
+        await client.image_repo.move("a", "x")
+    with pytest.raises(NotFoundError):
+        await client.image_repo.upload(b"an image, for all this server knows", board_id="x")
+    assert server.asked[-1][3] == {"image_names": ["new"]}, "what lies on no board now is taken away again"
+
+
+async def test_6_0_retries_none_where_it_lacks_one(fake: Fake) -> None:
+    server, client = fake
+    tried: list[Any] = []
+
+    def retry(request: web.Request) -> Any:
+        tried.append(server.asked[-1][3])
+        return 500 if 8 in tried[-1] else {"retried_item_ids": tried[-1]}
+
+    server.answers[("PUT", "/api/v1/queue/default/retry_items_by_id")] = retry
+    item = {"item_id": 7, "batch_id": "b", "status": "failed", "session_id": "s"}
+    server.answers[("GET", "/api/v1/queue/default/i/7")] = item
+    assert await client.queue_repo.retry([7, 8]) == [7]
+    assert await client.queue_repo.retry([8]) == []
+    assert tried == [[7, 8], [7], [8]]
 
 
 async def test_5_15_several_records(fake: Fake) -> None:
