@@ -11,6 +11,7 @@ import click
 
 from invokeai_py_client.cli.options import connect, json_option, parse_settings, set_option, url_option
 from invokeai_py_client.cli.out import emit, say
+from invokeai_py_client.image.files import safe_name
 
 if TYPE_CHECKING:
     from invokeai_py_client._sync.run_run import Run
@@ -64,7 +65,7 @@ def run(
         try:
             _follow(handle, started, timeout, as_json)
             started.raise_if_failed()
-            saved = [(image.name, image.save(output / image.name)) for image in started.images]
+            saved = [(image.name, image.save(output / safe_name(image.name))) for image in started.images]
         except KeyboardInterrupt:
             started.cancel()
             say(f"Canceled queue item {started.item_id}.")

@@ -11,6 +11,7 @@ import click
 from invokeai_py_client.cli.options import address_of, connect, json_option, split_setting, url_option
 from invokeai_py_client.cli.out import emit, say
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.image.files import safe_name
 
 if TYPE_CHECKING:
     from invokeai_py_client import Run, Sweep, WorkflowHandle
@@ -154,7 +155,8 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
 
     def on_run(run: Run) -> None:
         saved = [
-            image.save(output / "images" / f"{sweep.index(run):04}-{image.name}") for image in run.images
+            image.save(output / "images" / f"{sweep.index(run):04}-{safe_name(image.name)}")
+            for image in run.images
         ]
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.errors import APIRequestError, WorkflowFormatError
+from invokeai_py_client.errors import WorkflowFormatError
 
 if TYPE_CHECKING:
     import os
@@ -77,18 +77,9 @@ class AsyncImage(AsyncObject):
 
     async def pil(self) -> PILImage:
         """The image as a Pillow image. Needs the extra ``invokeai-py-client[image]``."""
-        from io import BytesIO
+        from invokeai_py_client.image.decode import decode
 
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            image = Image.open(BytesIO(await self.bytes()))
-            image.load()
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
-            raise APIRequestError(
-                None, None, f"Pillow cannot read the image {self.name}: {error}."
-            ) from error
-        return image
+        return decode(await self.bytes(), self.name)
 
     async def metadata(self) -> dict[str, Any] | None:
         """The generation metadata that the workflow wrote into it, if any."""

@@ -97,9 +97,9 @@ def make_thumbnail(data: bytes, longest: int = 256) -> bytes:
     """
     import io
 
-    from PIL import Image
+    from invokeai_py_client.image.decode import decode
 
-    with Image.open(io.BytesIO(data)) as picture:
+    with decode(data, "for the report") as picture:
         small = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGBA")
         small.thumbnail((longest, longest))
         written = io.BytesIO()

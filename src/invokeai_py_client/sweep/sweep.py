@@ -302,10 +302,6 @@ def _template(text: str) -> str:
 
 async def _picture(image: AsyncImage, cell: int) -> PILImage:
     """An image, as small as will do."""
-    from io import BytesIO
+    from invokeai_py_client.image.decode import decode
 
-    from PIL import Image
-
-    picture = Image.open(BytesIO(await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes())))
-    picture.load()
-    return picture
+    return decode(await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes()), image.name)

@@ -61,6 +61,7 @@ def new_socket(settings: ConnectionSettings, *, reconnection: bool = True) -> so
         reconnection_delay_max=5,
         handle_sigint=False,  # signals are the application's
         ssl_verify=settings.verify_ssl,
+        request_timeout=1,  # how long a server that is silent is waited for when the connection is closed
     )
     _follow_no_redirect(socket.eio)
     return socket
