@@ -75,6 +75,16 @@ class AsyncAccountClient(AsyncOlderClient):
         self.settings.use_token(None)
         await self._connections.renew_events()
 
+    async def has_users(self) -> bool:
+        """Whether the server has users, one of whom one has to sign in as.
+
+        Raises:
+            APIRequestError: The server failed, or could not be reached.
+        """
+        from invokeai_py_client.transport.sign_in import auth_status
+
+        return (await auth_status(self._client._http))["multiuser_enabled"]
+
     async def me(self) -> IvkUser | None:
         """The user that this client is signed in as; None where the server has no users.
 
@@ -83,9 +93,8 @@ class AsyncAccountClient(AsyncOlderClient):
             APIRequestError: The server failed, or could not be reached.
         """
         from invokeai_py_client.models import IvkUser
-        from invokeai_py_client.transport.sign_in import auth_status
 
-        if not (await auth_status(self._client._http))["multiuser_enabled"]:
+        if not await self.has_users():
             return None
         return IvkUser.from_api_response(
             await self._client._http.json("GET", "/api/v1/auth/me", gives={"user_id": str, "email": str})

@@ -13,13 +13,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import workflows
+from click.testing import CliRunner, Result
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient, Run
+from invokeai_py_client.cli.main import ivk
+from invokeai_py_client.config import read_profiles
 from invokeai_py_client.errors import AuthenticationError, PermissionDeniedError, UsageError
 from invokeai_py_client.server import LocalServer
 
@@ -280,3 +284,51 @@ async def test_a_socket_of_ones_own_is_signed_in(users: Users) -> None:
         client.socketio_session() as socket,
     ):
         assert socket.connected
+
+
+# --------------------------------------------------------------------------- from the shell
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "config.toml"
+    monkeypatch.setenv("INVOKEAI_CONFIG", str(path))
+    return path
+
+
+def test_ivk_login_and_logout(users: Users, config: Path) -> None:
+    def ivk_(*words: str, given: str = "") -> Result:
+        return CliRunner().invoke(ivk, words, input=given)
+
+    assert ivk_("doctor", "--url", users.url).exit_code == 1
+    done = ivk_("login", users.url, "--email", ANN[0], "--password-stdin", given=f"{ANN[1]}\n")
+    assert (done.exit_code, done.exception) == (0, None)
+    assert done.stdout == f"Signed in to {users.url} as {ANN[0]}; kept as profile 'default' in {config}.\n"
+    assert ANN[1] not in config.read_text()
+    with InvokeAIClient() as client:  # the server and the token of the file
+        assert client.url == users.url
+        me = client.me()
+        assert me is not None
+        assert me.email == ANN[0]
+        board = client.board_repo.create_board("of ivk login")
+        client.board_repo.delete_board(board.board_id)
+        renewed = client.settings.token or "none"
+    assert renewed in config.read_text()  # for the next program
+    done = ivk_("doctor")
+    assert done.exit_code == 0
+    assert f"signed in as {ANN[0]} (user)" in done.stdout
+    users.end_tokens(ANN)
+    done = ivk_("doctor")
+    assert done.exit_code == 1
+    assert f"-> ivk login {users.url}" in done.stdout
+    # Prompts, a token instead of a password, and another profile.
+    assert ivk_("login", given=f"{BOB[0]}\n{BOB[1]}\n").exit_code == 0
+    token = read_profiles()["default"].token
+    assert ivk_("login", "--token-stdin", "--profile", "other", users.url, given=f"{token}\n").exit_code == 0
+    assert read_profiles()["other"].email == BOB[0]
+    refused = ivk_("login", "--email", ANN[0], "--password-stdin", given="wrong\n").exception
+    assert isinstance(refused, AuthenticationError)
+    assert read_profiles()["default"].email == BOB[0]
+    assert ivk_("logout").exit_code == 0
+    assert (read_profiles()["default"].token, read_profiles()["default"].url) == (None, users.url)
+    assert isinstance(ivk_("login", "--password-stdin", "--email", "x@example.org").exception, UsageError)

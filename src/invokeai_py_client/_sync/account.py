@@ -50,6 +50,14 @@ class AccountClient(OlderClient):
         """
         self._call(self._impl.logout())
 
+    def has_users(self) -> bool:
+        """Whether the server has users, one of whom one has to sign in as.
+
+        Raises:
+            APIRequestError: The server failed, or could not be reached.
+        """
+        return self._call(self._impl.has_users())
+
     def me(self) -> IvkUser | None:
         """The user that this client is signed in as; None where the server has no users.
 

@@ -16,6 +16,9 @@ _COMMANDS = {
     "run": ("invokeai_py_client.cli.run", "Run a workflow and fetch its images."),
     "sweep": ("invokeai_py_client.cli.sweep", "Run a workflow many times, with all combinations of values."),
     "codegen": ("invokeai_py_client.cli.codegen", "Write a typed Python function for a workflow."),
+    "doctor": ("invokeai_py_client.cli.doctor", "Look what may be wrong, and what to do about it."),
+    "login": ("invokeai_py_client.cli.login", "Sign in to a server, and remember it and its token."),
+    "logout": ("invokeai_py_client.cli.login", "Forget a token."),
     "server": ("invokeai_py_client.cli.server", "Install, start and stop an InvokeAI of your own."),
 }
 

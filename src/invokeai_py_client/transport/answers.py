@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
 from invokeai_py_client.errors import API_ERRORS, APIRequestError, NotInvokeAIError, ServerError
@@ -117,6 +119,15 @@ def check_is_file(content_type: str, *, url: str, method: str, path: str, reques
             path=path,
             request_id=request_id,
         )
+
+
+def seconds_ahead(date: str | None) -> float | None:
+    """By how many seconds the clock is ahead that an answer's ``Date`` shows; None where there is none."""
+    try:
+        then = parsedate_to_datetime(date or "")
+    except (ValueError, OverflowError):
+        return None
+    return (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
 
 
 def _payload(body: bytes, content_type: str) -> Any:

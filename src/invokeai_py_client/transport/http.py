@@ -15,7 +15,13 @@ from invokeai_py_client.errors import (
     NotInvokeAIError,
 )
 from invokeai_py_client.transport.address import proxy_for
-from invokeai_py_client.transport.answers import check_is_file, check_is_ours, decode_json, error_of
+from invokeai_py_client.transport.answers import (
+    check_is_file,
+    check_is_ours,
+    decode_json,
+    error_of,
+    seconds_ahead,
+)
 from invokeai_py_client.transport.http_errors import OurErrors
 from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, read_all, watched
 from invokeai_py_client.transport.requests import Params, Upload, query_of
@@ -57,6 +63,8 @@ class HttpTransport:
         """Gets tokens."""
         self.sent = 0
         """How many requests were sent, repetitions included."""
+        self.clock_difference: float | None = None
+        """How many seconds the server's clock was ahead at its last answer; None where it does not tell."""
 
     @property
     def url(self) -> str:
@@ -251,6 +259,7 @@ class HttpTransport:
                         logger.debug(
                             "%s %s -> %d (%d bytes) %s", method, path, answer.status, len(body), request_id
                         )
+                        self.clock_difference = seconds_ahead(answer.headers.get("Date"))
                         self._settings.adopt_token(answer.headers.get("X-Refreshed-Token"), session)
                         return body, answer.content_type, request_id
             except APIRequestError as error:

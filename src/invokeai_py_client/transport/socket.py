@@ -134,6 +134,27 @@ async def enter(socket: socketio.AsyncClient, room: Room) -> None:
         logger.info("no acknowledgement of %s %s: %s", room.request, room.name, error)
 
 
+async def check_events(settings: ConnectionSettings) -> bool:
+    """Connect, and subscribe to the default queue; whether that was acknowledged.
+
+    Raises:
+        ServerUnreachableError: No connection, or the server refused it.
+    """
+    from socketio.exceptions import SocketIOError
+
+    socket = new_socket(settings, reconnection=False)
+    await connect(socket, settings)
+    room = queue_room("default")
+    try:
+        await socket.call(room.request, {room.key: room.name}, timeout=_ACKNOWLEDGED)
+    except SocketIOError:
+        return False
+    finally:
+        await socket.shutdown()
+        await dispose(socket)
+    return True
+
+
 async def dispose(socket: socketio.AsyncClient) -> None:
     """See to it that a socket whose connection has ended leaves nothing open."""
     reading = cast("asyncio.Task[None] | None", socket.eio.read_loop_task)

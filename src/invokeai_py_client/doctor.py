@@ -1,0 +1,214 @@
+"""What may be wrong between here and a server, looked at one thing after the other, each with its cure."""
+
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from invokeai_py_client import __version__
+from invokeai_py_client.config import config_path, read_profiles, unsafe
+from invokeai_py_client.errors import APIRequestError, AuthenticationError, InvokeAIClientError, UsageError
+
+if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
+
+OLDEST = (5, 15)
+NEWEST = (6, 14)
+_CLOCKS_APART = 60.0
+_MANY_ITEMS = 50_000
+_LITTLE_SPACE = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one thing.
+
+    Attributes:
+        about: The thing: ``server``, ``events``...
+        state: Whether it is well.
+        says: What was found.
+        cure: What to do about it.
+    """
+
+    about: str
+    state: Literal["ok", "warn", "fail"]
+    says: str
+    cure: str = ""
+
+
+def examine_client() -> Finding:
+    """The versions of this package and of Python."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    return Finding("client", "ok", f"invokeai-py-client {__version__}, Python {python}")
+
+
+def examine_config() -> Finding:
+    """The configuration file."""
+    path = config_path()
+    try:
+        profiles = read_profiles()
+    except UsageError as error:
+        return Finding("config", "fail", str(error), "Mend the file, or remove it and use `ivk login URL`.")
+    if not profiles:
+        return Finding("config", "ok", f"no profiles in {path}")
+    danger = unsafe(path) if any(one.token for one in profiles.values()) else None
+    if danger:
+        return Finding("config", "fail", danger, f"chmod 600 {path}")
+    names = ", ".join(f"{one.name} ({one.address.url})" for one in profiles.values())
+    return Finding("config", "ok", f"{path}: {names}")
+
+
+async def examine(client: AsyncInvokeAIClient, root: Path | None = None) -> AsyncGenerator[Finding]:
+    """Look at a server.
+
+    Args:
+        client: A client for it.
+        root: The server's root folder, if it is one on this machine.
+
+    Yields:
+        What was found. Where nothing answers, that alone.
+    """
+    server = await _server(client)
+    yield server
+    if server.state == "fail":
+        return
+    yield _clock(client)
+    steps: dict[str, Callable[[AsyncInvokeAIClient], Awaitable[Finding]]] = {
+        "sign-in": _sign_in,
+        "events": _events,
+        "models": _models,
+        "queue": _queue,
+    }
+    for about, step in steps.items():
+        try:
+            found = await step(client)
+        except AuthenticationError as error:
+            found = Finding(about, "fail", str(error), f"ivk login {client.url}")
+        except InvokeAIClientError as error:
+            found = Finding(about, "fail", str(error), "Look into the server's log.")
+        yield found
+        if about == "sign-in" and found.state == "fail":
+            return  # all else would fail likewise
+    yield _disk(root)
+
+
+async def _server(client: AsyncInvokeAIClient) -> Finding:
+    from invokeai_py_client.schema.source import server_version
+
+    started = time.monotonic()
+    try:
+        version = await server_version(client._http, timeout=min(client.settings.timeout, 10), once=True)
+    except APIRequestError as error:
+        cure = (
+            "Start it (`ivk server start` starts one of your own), or give its address: --url, INVOKEAI_URL."
+        )
+        return Finding("server", "fail", str(error), cure)
+    says = f"InvokeAI {version} at {client.url}, answers in {1000 * (time.monotonic() - started):.0f} ms"
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers < OLDEST:
+        return Finding(
+            "server", "warn", says, "This client knows InvokeAI 5.15 and later: update the server."
+        )
+    if numbers > NEWEST:
+        return Finding(
+            "server",
+            "warn",
+            says,
+            "Newer than what this client was tried with (6.14): update it.",
+        )
+    return Finding("server", "ok", says)
+
+
+def _clock(client: AsyncInvokeAIClient) -> Finding:
+    apart = client._http.clock_difference
+    if apart is None:
+        return Finding("clock", "ok", "the server does not tell its time")
+    if abs(apart) > _CLOCKS_APART:
+        says = (
+            f"the server's clock is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this machine's"
+        )
+        return Finding(
+            "clock",
+            "warn",
+            says,
+            "Set both by a time server: listings tell the server's time.",
+        )
+    return Finding("clock", "ok", f"within {max(1, round(abs(apart)))} s of this machine's")
+
+
+async def _sign_in(client: AsyncInvokeAIClient) -> Finding:
+    from invokeai_py_client.transport.sign_in import auth_status
+
+    status = await auth_status(client._http)
+    if not status["multiuser_enabled"]:
+        return Finding("sign-in", "ok", "the server has no users: everybody may do everything")
+    if status.get("setup_required"):
+        says = "the server's first user is still to be made"
+        return Finding("sign-in", "fail", says, f"Open {client.url} in a browser and make the administrator.")
+    user = await client.me()
+    name = user.email if user else "nobody"
+    role = "administrator" if user and user.is_admin else "user"
+    return Finding("sign-in", "ok", f"signed in as {name} ({role})")
+
+
+async def _events(client: AsyncInvokeAIClient) -> Finding:
+    from invokeai_py_client.transport.socket import check_events
+
+    cure = "Have the proxy before the server pass WebSockets on, at /ws/socket.io. Until then runs are asked about."
+    try:
+        acknowledged = await check_events(client.settings)
+    except APIRequestError as error:
+        return Finding("events", "warn", str(error), cure)
+    if not acknowledged:
+        return Finding("events", "warn", "connected, but a subscription is not acknowledged", cure)
+    return Finding("events", "ok", "connected, and subscriptions are acknowledged")
+
+
+async def _models(client: AsyncInvokeAIClient) -> Finding:
+    kinds = Counter(str(model.type) for model in await client.dnn_model_repo.list_models())
+    says = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common()) or "none"
+    if not kinds.get("main"):
+        return Finding(
+            "models", "warn", says, "No main model: install one, with client.dnn_model_repo or the web UI."
+        )
+    return Finding("models", "ok", says)
+
+
+async def _queue(client: AsyncInvokeAIClient) -> Finding:
+    from invokeai_py_client.run.blocked import WAY_OUT, is_blocked
+
+    status = await client.queue_repo.status()
+    says = f"{status.pending} pending, {status.in_progress} in progress, {status.total} in all"
+    try:
+        await client._http.json("GET", "/api/v1/queue/default/next")
+    except APIRequestError as error:
+        if is_blocked(error):
+            return Finding("queue", "fail", says, WAY_OUT)
+        raise
+    if not status.is_started:
+        return Finding("queue", "warn", f"paused; {says}", "client.queue_repo.resume()")
+    if status.pending and not status.in_progress and not status.is_processing:
+        cure = "Look again in a moment. If it stays so, look into the server's log, or start the server anew."
+        return Finding("queue", "warn", f"nothing is worked on; {says}", cure)
+    if status.total > _MANY_ITEMS:
+        cure = "Ended items stay in the server's database: client.queue_repo.prune() removes them."
+        return Finding("queue", "warn", says, cure)
+    return Finding("queue", "ok", says)
+
+
+def _disk(root: Path | None) -> Finding:
+    if root is None or not root.is_dir():
+        return Finding("disk", "ok", "not known: the server does not tell")
+    free = shutil.disk_usage(root).free
+    says = f"{free / (1 << 30):.1f} GB free at {root}"
+    if free < _LITTLE_SPACE:
+        return Finding("disk", "warn", says, "Make room: images and the database of the queue go there.")
+    return Finding("disk", "ok", says)

@@ -1,0 +1,114 @@
+"""``ivk doctor``: each thing that can be wrong between here and a server is found, with its cure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from proxy import Proxy
+
+from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
+from invokeai_py_client.cli.main import ivk
+from invokeai_py_client.config import Profile, keep_profile
+from invokeai_py_client.doctor import _clock, examine
+from invokeai_py_client.transport.answers import seconds_ahead
+
+if TYPE_CHECKING:
+    from tests.conftest import RealServer
+
+Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Doctor:
+    """Runs it; gives the exit code, and what it found by what it is about."""
+    monkeypatch.setenv("INVOKEAI_CONFIG", str(tmp_path / "config.toml"))
+
+    def run(url: str) -> tuple[int, dict[str, dict[str, str]]]:
+        done = CliRunner().invoke(ivk, ["doctor", "--json", "--url", url])
+        *findings, last = [json.loads(line) for line in done.stdout.splitlines()]
+        assert last == {"event": "result", "ok": done.exit_code == 0}
+        return done.exit_code, {one["about"]: one for one in findings}
+
+    return run
+
+
+def test_all_is_well(doctor: Doctor, server: RealServer) -> None:
+    code, found = doctor(server.url)
+    assert code == 0
+    assert {about: one["state"] for about, one in found.items()} == dict.fromkeys(
+        ("client", "config", "server", "clock", "sign-in", "events", "models", "queue", "disk"), "ok"
+    )
+    assert f"InvokeAI {server.version}" in found["server"]["says"]
+    assert "no users" in found["sign-in"]["says"]
+    assert " main" in found["models"]["says"]
+    assert "GB free" in found["disk"]["says"]
+
+
+def test_for_people(server: RealServer) -> None:
+    done = CliRunner().invoke(ivk, ["doctor", "--url", server.url])
+    assert done.exit_code == 0
+    assert "ok   server   InvokeAI" in done.stdout
+    done = CliRunner().invoke(ivk, ["doctor", "--url", "http://127.0.0.1:9"])
+    assert done.exit_code == 1
+    assert "fail server   Nothing answers" in done.stdout
+    assert "-> Start it (`ivk server start`" in done.stdout
+
+
+def test_a_paused_queue(doctor: Doctor, server: RealServer, held_queue: None) -> None:
+    code, found = doctor(server.url)
+    assert (code, found["queue"]["state"]) == (0, "warn")
+    assert "resume()" in found["queue"]["cure"]
+
+
+def test_a_proxy_that_passes_no_events(doctor: Doctor, server: RealServer) -> None:
+    with Proxy(server.url) as proxy, proxy.away(sockets_only=True):
+        code, found = doctor(proxy.url)
+    assert (code, found["events"]["state"]) == (0, "warn")
+    assert "WebSockets" in found["events"]["cure"]
+    assert "does not tell" in found["disk"]["says"]  # it is not known to be on this machine
+
+
+def test_the_configuration_file(doctor: Doctor, server: RealServer) -> None:
+    path = keep_profile(Profile("default", server.url, "a token"))
+    code, found = doctor(server.url)
+    assert (code, found["config"]["state"]) == (0, "ok")
+    assert "a token" not in str(found)
+    path.chmod(0o644)
+    code, found = doctor("http://127.0.0.1:9")
+    assert (code, found["config"]["state"], found["config"]["cure"]) == (1, "fail", f"chmod 600 {path}")
+    path.write_text("[profiles")
+    code, found = doctor(server.url)
+    assert (code, list(found)) == (1, ["client", "config"])
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [("5.14.0", "warn"), ("5.15.0", "ok"), ("6.14.2", "ok"), ("6.15.0rc1", "warn"), ("7.0", "warn")],
+)
+async def test_versions_that_are_known(version: str, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def told(*_: object, **__: object) -> str:
+        return version
+
+    monkeypatch.setattr("invokeai_py_client.schema.source.server_version", told)
+    async with AsyncInvokeAIClient.from_url("http://127.0.0.1:9", max_retries=0) as client:
+        first = await anext(examine(client))
+    assert (first.about, first.state) == ("server", state)
+
+
+async def test_a_clock_that_is_wrong(client: InvokeAIClient) -> None:
+    async with AsyncInvokeAIClient.from_url(client.url) as asynchronous:
+        await asynchronous.version()
+        apart = asynchronous._http.clock_difference
+        assert apart is not None
+        assert abs(apart) < 60
+    assert seconds_ahead(None) is None
+    assert seconds_ahead("yesterday") is None
+    assert (seconds_ahead("Sat, 21 Nov 2099 11:05:48 GMT") or 0) > 1e9
+    asynchronous._http.clock_difference = -3600
+    found = _clock(asynchronous)
+    assert (found.state, found.says) == ("warn", "the server's clock is 3600 s behind this machine's")
