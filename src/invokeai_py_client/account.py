@@ -50,12 +50,13 @@ class AsyncAccountClient(AsyncOlderClient):
         from invokeai_py_client.transport.sign_in import credentials_of
 
         credentials = credentials_of(email, password, remember_me)
+        del password  # tracebacks that show variables do not show it here
         if credentials is None:
             raise UsageError("Signing in takes an email and a password.")
-        before = self.settings.token
+        changes = self.settings.token is not None
         user = IvkUser.from_api_response(await self._client._http.sign_in.sign_in(credentials))
         self._profile = None
-        if before is not None:
+        if changes:
             await self._connections.renew_events()  # they came as somebody else's
         return user
 
@@ -65,8 +66,8 @@ class AsyncAccountClient(AsyncOlderClient):
         The server keeps no list of tokens (6.14): one that was copied elsewhere lives until it ends, or until the
         password is changed.
         """
-        token, self._profile = self.settings.token, None
-        if token is not None:
+        self._profile = None
+        if self.settings.token is not None:
             try:
                 self.settings.credentials = None  # an ended token is no reason to sign in again
                 await self._client._http.json("POST", "/api/v1/auth/logout")

@@ -26,6 +26,7 @@ from invokeai_py_client.models import (
 )
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.routes import path_part
+from invokeai_py_client.transport.secrets import Hidden
 
 if TYPE_CHECKING:
     import os
@@ -356,7 +357,7 @@ class AsyncDnnModelRepository(AsyncObject):
         Returns:
             What has become of it: ``valid``, ``invalid``, or ``unknown`` where it could not be checked.
         """
-        return str(await self._json("POST", f"{_MODELS}/hf_login", json={"token": token}, repeatable=True))
+        return str(await self._json("POST", f"{_MODELS}/hf_login", json=Hidden(token=token), repeatable=True))
 
     async def hf_logout(self) -> str:
         """Have the server forget its token for Hugging Face.

@@ -17,6 +17,7 @@ from invokeai_py_client.errors import (
     UsageError,
 )
 from invokeai_py_client.models import InstallStatus, IvkDnnModel, ModelInstJobInfo
+from invokeai_py_client.transport.secrets import Hidden
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -66,7 +67,7 @@ async def start(
         return already_installed(source, there)
     http = client._http  # pyright: ignore[reportPrivateUsage]
     # Without a word about it the server would move a file away from where its owner put it.
-    params = {"source": source, "inplace": inplace is not False, "access_token": access_token}
+    params = Hidden(source=source, inplace=inplace is not False, access_token=access_token)
     try:
         # The body is required even when it says nothing.
         answer = await http.json(

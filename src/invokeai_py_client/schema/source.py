@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import APIRequestError, NotFoundError, NotInvokeAIError
 from invokeai_py_client.schema.cache import SchemaCache, fingerprint
@@ -29,17 +29,17 @@ async def server_version(http: HttpTransport, *, timeout: float | None = None, o
     """
     path = "/api/v1/app/version"
     try:
-        answer = await http.json("GET", path, timeout=timeout, repeatable=not once)
+        answer = await http.json("GET", path, timeout=timeout, repeatable=not once, gives={"version": str})
     except NotFoundError as error:
         raise NotInvokeAIError(
-            None, None, f"{http.url} answers, but is not InvokeAI: it has no {path}."
+            None,
+            None,
+            f"{http.url} answers, but is not InvokeAI: it has no {path}.",
+            method="GET",
+            path=path,
+            request_id=error.request_id,
         ) from error
-    version: Any = cast("dict[str, Any]", answer).get("version") if isinstance(answer, dict) else None
-    if not isinstance(version, str):
-        raise NotInvokeAIError(
-            None, None, f"{http.url} answers, but is not InvokeAI: {path} names no version."
-        )
-    return version
+    return answer["version"]
 
 
 async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -> Schema:

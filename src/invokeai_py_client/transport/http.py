@@ -26,6 +26,7 @@ from invokeai_py_client.transport.http_errors import OurErrors
 from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, read_all, watched
 from invokeai_py_client.transport.requests import Params, Upload, query_of
 from invokeai_py_client.transport.retry import parse_retry_after, retry_delay
+from invokeai_py_client.transport.secrets import Hidden, hidden, redacted, secrets_of
 from invokeai_py_client.transport.shapes import Shape, mismatch, shortly
 from invokeai_py_client.transport.sign_in import LOGIN, SignIn
 
@@ -110,6 +111,8 @@ class HttpTransport:
         answer = decode_json(body, content_type, url=self.url, **where)
         wrong = None if gives is None else mismatch(answer, gives)
         if wrong is not None:
+            body = redacted(body, secrets_of(self._settings, params, json))
+            answer = "***" if path == LOGIN else decode_json(body, content_type, url=self.url, **where)
             raise NotInvokeAIError(
                 None,
                 answer,
@@ -171,7 +174,7 @@ class HttpTransport:
         where = {"method": "GET", "path": path, "request_id": request_id}
         limits = aiohttp.ClientTimeout(sock_connect=self._connect_timeout(patience), sock_read=patience)
         with self._our_errors(where, patience):
-            refused = self._settings.token
+            refused = hidden(self._settings.token)
             answer = await (await self._open("GET", path, request_id, headers, timeout=limits))
             if answer.status == 401 and self._may_sign_in(path, answer):
                 async with answer:
@@ -230,7 +233,7 @@ class HttpTransport:
         renewals = 0
         while True:
             attempt += 1
-            token, session = self._settings.token, self._settings.session
+            token, session = hidden(self._settings.token), self._settings.session
             request_id = uuid.uuid4().hex
             where = {"method": method, "path": path, "request_id": request_id}
             retry_after = None
@@ -249,7 +252,7 @@ class HttpTransport:
                         if answer.status >= 400:
                             retry_after = parse_retry_after(answer.headers.get("Retry-After"))
                             may_sign_in = answer.status == 401 and self._may_sign_in(path, answer)
-                            error = await self._error(answer, where)
+                            error = await self._error(answer, where, params, json)
                             error.retry_after = retry_after
                             raise error
                         self._check(answer, where)
@@ -294,7 +297,10 @@ class HttpTransport:
         **options: Any,
     ) -> aiohttp.client._RequestContextManager:  # pyright: ignore[reportPrivateUsage]
         self.sent += 1
-        sent_headers = {**self._settings.request_headers(), "X-Request-ID": request_id, **(headers or {})}
+        sent_headers = Hidden(self._settings.request_headers()) | {
+            "X-Request-ID": request_id,
+            **(headers or {}),
+        }
         if method == "DELETE":
             # 6.14.2 compresses (with starlette 1.x) even an answer without a body, a 204, and fails at it: it
             # has deleted the model by then, and says 500.
@@ -304,9 +310,12 @@ class HttpTransport:
             method, self._settings.address.url + path, headers=sent_headers, allow_redirects=False, **options
         )
 
-    async def _error(self, answer: aiohttp.ClientResponse, where: Mapping[str, str]) -> APIRequestError:
+    async def _error(
+        self, answer: aiohttp.ClientResponse, where: Mapping[str, str], *sent: Any
+    ) -> APIRequestError:
         chunks = answer.content.iter_chunked(_CHUNK)
         body = await read_all(chunks, answer.content_length, LARGEST_ERROR, cut=True)
+        body = redacted(body, secrets_of(self._settings, *sent))
         logger.debug("%s %s -> %d %s", where["method"], where["path"], answer.status, where["request_id"])
         challenge = answer.headers.get("WWW-Authenticate", "")
         return error_of(answer.status, body, answer.content_type, challenge=challenge, **where)
@@ -317,7 +326,7 @@ class HttpTransport:
         return path != LOGIN and not challenge.lower().startswith("basic")
 
     def _check(self, answer: aiohttp.ClientResponse, where: Mapping[str, str]) -> None:
-        location = answer.headers.get("Location", "")
+        location = answer.headers.get("Location", "").partition("?")[0]  # what comes after it may be a token
         check_is_ours(answer.status, answer.content_type, location, url=self._settings.address.url, **where)
 
     def _connect_timeout(self, patience: float) -> float:

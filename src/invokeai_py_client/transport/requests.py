@@ -19,11 +19,18 @@ class Upload:
     fields: Mapping[str, str]
 
 
-def query_of(params: Params | None) -> list[tuple[str, str]] | None:
+class Query(list[tuple[str, str]]):
+    """Pairs of texts that tracebacks do not show: one may be a token."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} parameters>"
+
+
+def query_of(params: Params | None) -> Query | None:
     """Query parameters as pairs of texts."""
     if not params:
         return None
-    pairs: list[tuple[str, str]] = []
+    pairs = Query()
     for name, value in params.items():
         if value is None:
             continue

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import AuthenticationError, MethodNotAllowedError, NotFoundError, UsageError
+from invokeai_py_client.transport.secrets import Hidden
 from invokeai_py_client.transport.settings import Credentials
 
 if TYPE_CHECKING:
@@ -41,11 +42,9 @@ class SignIn:
         answer = await self._http.json(
             "POST",
             LOGIN,
-            json={
-                "email": credentials.email,
-                "password": credentials.password,
-                "remember_me": credentials.remember_me,
-            },
+            json=Hidden(
+                email=credentials.email, password=credentials.password, remember_me=credentials.remember_me
+            ),
             # It changes nothing, so that it can be asked twice.
             repeatable=True,
             gives={"token": str, "user": dict},

@@ -1,0 +1,77 @@
+"""What no error may repeat: servers put what they were sent into their answers, a password among it."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from invokeai_py_client.transport.settings import ConnectionSettings
+
+_SECRET_KEYS = frozenset({"password", "current_password", "new_password", "token", "access_token", "api_key"})
+_SHORTEST = 4  # what is shorter stands in every other word
+_GONE = b"***"
+_NESTED = 3
+
+
+class Hidden(dict[str, Any]):
+    """A dict that tools which print the variables of a traceback do not look into."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} hidden values>"
+
+    def __or__(self, other: Any) -> Hidden:
+        return Hidden({**self, **other})
+
+
+class HiddenText(str):
+    """A text that such tools do not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def hidden(text: str | None) -> HiddenText | None:
+    """The same text, but not shown; None for none."""
+    return None if text is None else HiddenText(text)
+
+
+def secrets_of(settings: ConnectionSettings, *sent: Any) -> set[str]:
+    """Everything secret in a request.
+
+    Args:
+        settings: How it was sent.
+        sent: Its query and its body.
+    """
+    known = {settings.token, *settings.headers.values()}
+    if settings.credentials is not None:
+        known.add(settings.credentials.password)
+    if settings.address.userinfo is not None:
+        known |= {
+            settings.address.userinfo[1],
+            b64encode(":".join(settings.address.userinfo).encode()).decode(),
+        }
+    for data in sent:
+        known.update(_named(data))
+    return {one for one in known if one and len(one) >= _SHORTEST}
+
+
+def redacted(body: bytes, secrets: set[str]) -> bytes:
+    """An answer without them, as they are and as JSON writes them, in JSON within JSON, too."""
+    forms = set(secrets)
+    for _ in range(_NESTED):
+        forms |= {json.dumps(one, ensure_ascii=way)[1:-1] for one in forms for way in (False, True)}
+    for form in sorted(forms, key=len, reverse=True):
+        body = body.replace(form.encode(errors="replace"), _GONE)
+    return body
+
+
+def _named(data: Any) -> Iterator[str]:
+    if isinstance(data, Mapping):
+        for key, value in cast("Mapping[str, Any]", data).items():
+            if key in _SECRET_KEYS and isinstance(value, str):
+                yield value
