@@ -62,6 +62,7 @@ def reader(
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("INVOKEAI_URL", server.url)
+    monkeypatch.setenv("INVOKEAI_CONFIG", str(tmp_path / "config.toml"))
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     for name, value in {"COLUMNS": "80", "NO_COLOR": "1"}.items():
         monkeypatch.setenv(name, value)
