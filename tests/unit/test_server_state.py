@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,6 +94,36 @@ def test_wrong_arguments_are_said_at_once(tmp_path: Path) -> None:
         LocalServer("six")
     with pytest.raises(UsageError, match="root of its own"):
         LocalServer(root=tmp_path, temporary=True)
+
+
+@posix
+@pytest.mark.parametrize(("races", "starts"), [(0, True), (1, True), (2, True), (3, False)])
+def test_a_start_that_met_the_race_of_its_database_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, races: int, starts: bool
+) -> None:
+    """A program stands for InvokeAI's Python: it ends as that does, some times, then listens."""
+    tries = tmp_path / "tries"
+    program = tmp_path / "python"
+    program.write_text(
+        "#!/bin/sh\n"
+        f"echo >> {tries}\n"
+        f"[ $(wc -l < {tries}) -gt {races} ] && touch {tmp_path}/root/.ivk-ready.json && exec sleep 60\n"
+        "echo 'sqlite3.OperationalError: cannot VACUUM from within a transaction'\nexit 3\n"
+    )
+    program.chmod(0o755)
+    installation = SimpleNamespace(python=program)
+    monkeypatch.setattr("invokeai_py_client.server.local.install", lambda *_, **__: installation)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr("invokeai_py_client.server.local.answers", lambda *_, **__: "6.14.2")  # pyright: ignore[reportUnknownLambdaType]
+    server = LocalServer(root=tmp_path / "root")
+    try:
+        if starts:
+            assert server.start(20).is_running
+        else:
+            with pytest.raises(StartError, match="VACUUM"):
+                server.start(20)
+    finally:
+        server.stop(grace=0)
+    assert len(tries.read_text().splitlines()) == min(races + 1, 3)
 
 
 # ------------------------------------------------------------------------------ processes

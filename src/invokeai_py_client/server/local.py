@@ -25,6 +25,8 @@ from invokeai_py_client.server.releases import DEFAULT_VERSION, release
 from invokeai_py_client.server.tails import tail
 
 EXIT_PORT = 65  # inside/serve.py
+# InvokeAI (6.14.2) vacuums its database while it begins with what was left in its queue: now and then it ends so.
+_RACE = "cannot VACUUM from within a transaction"
 _NOT_FOR_SERVERS = {"VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "INVOKEAI_ROOT"}
 
 
@@ -193,8 +195,19 @@ class LocalServer:
             ready = self.root / ".ivk-ready.json"
             ready.unlink(missing_ok=True)
             started = time.monotonic()
-            child = self._spawn(installation, port, ready)
-            self._await_answer(child, port, ready, timeout)
+            for last in (False, False, True):
+                child = self._spawn(installation, port, ready)
+                try:
+                    self._await_answer(child, port, ready, timeout)
+                    break
+                except StartError:
+                    if last or _RACE not in tail(self.log_path):
+                        raise
+                    self._say(
+                        "Its queue and the cleaning of its database got in each other's way; once more."
+                    )
+                    if child.stdin is not None:
+                        child.stdin.close()
             self._say(f"InvokeAI {self.version} answers at {self.url} ({time.monotonic() - started:.0f} s).")
 
     def _spawn(self, installation: Installation, port: int, ready: Path) -> subprocess.Popen[bytes]:
