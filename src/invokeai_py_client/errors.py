@@ -14,7 +14,8 @@
     │   │   └── InputValueError         a value of the wrong type, or out of range
     │   ├── SchemaFormatError           bytes that are not a packed schema of this version
     │   ├── NotReadyError               the workflow cannot be sent as it is: all findings
-    │   └── ModelNotFoundError          a model that the server lacks
+    │   ├── ModelNotFoundError          a model that the server lacks
+    │   └── UnknownNameError            a board, an image or a queue item that the server lacks
     ├── APIRequestError                 a request that did not succeed: .status_code, .payload
     │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403,
     │   │   NotFoundError 404, MethodNotAllowedError 405, ConflictError 409, UnprocessableError 422
@@ -190,6 +191,22 @@ class ModelNotFoundError(UsageError):
     """The server has no such model."""
 
     code = "model_not_found"
+
+
+class UnknownNameError(UsageError):
+    """The server has nothing of that name: no such board, image or queue item.
+
+    Attributes:
+        name: What was asked for.
+        candidates: Close names, best first.
+    """
+
+    code = "unknown_name"
+
+    def __init__(self, message: str, name: str = "", candidates: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.name = name
+        self.candidates = tuple(candidates)
 
 
 # --------------------------------------------------------------------------- the connection

@@ -109,7 +109,7 @@ def test_every_error_is_listed_with_its_code() -> None:
 
 def test_every_exit_code_is_listed() -> None:
     rows = {int(cells[0]) for cells in pages.table_rows(ERRORS, r"\d+")}
-    assert rows == {out.OK, out.FAILED, out.WRONG_USE, out.INTERRUPTED}
+    assert rows == {out.OK, out.FAILED, out.WRONG_USE, out.UNREACHABLE, out.INTERRUPTED}
 
 
 def test_every_row_of_the_contract_has_a_state_and_its_proof() -> None:

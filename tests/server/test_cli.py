@@ -285,17 +285,17 @@ def test_no_such_file(ivk: Ivk) -> None:
 
 def test_nobody_at_the_url(ivk: Ivk) -> None:
     assert_refused(
-        ivk("run", "add.json", "--url", "http://127.0.0.1:1"), 1, "http://127.0.0.1:1", "INVOKEAI_URL"
+        ivk("run", "add.json", "--url", "http://127.0.0.1:1"), 3, "http://127.0.0.1:1", "INVOKEAI_URL"
     )
 
 
 def test_another_server_at_the_url(ivk: Ivk, other_server: str) -> None:
-    assert_refused(ivk("run", "add.json", "--url", other_server), 1, other_server, "InvokeAI")
+    assert_refused(ivk("run", "add.json", "--url", other_server), 3, other_server, "InvokeAI")
 
 
 def test_wrong_prefix_of_a_real_server(ivk: Ivk, server: Any) -> None:
     # InvokeAI answers unknown paths with 200 and its web page.
-    assert_refused(ivk("run", "add.json", "--url", f"{server.url}/nowhere"), 1, "/nowhere", "InvokeAI")
+    assert_refused(ivk("run", "add.json", "--url", f"{server.url}/nowhere"), 3, "/nowhere", "InvokeAI")
 
 
 def test_not_a_url(ivk: Ivk) -> None:

@@ -12,7 +12,7 @@ from invokeai_py_client._sync.face import Face, unwrap, wrap
 from invokeai_py_client.queue.repository import AsyncQueueRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from invokeai_py_client._sync.client import InvokeAIClient
     from invokeai_py_client._sync.queue_handle import QueueHandle
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ProcessorStatus,
         QueueStatus,
     )
+    from invokeai_py_client.run.events import RunEvent
 
 
 class QueueRepository(Face[AsyncQueueRepository]):
@@ -75,6 +76,22 @@ class QueueRepository(Face[AsyncQueueRepository]):
             RunTimeoutError: It was not idle in time; the message says what is left, and nothing is canceled.
         """
         return self._call(self._impl.wait_until_idle(timeout, queue_id=queue_id))
+
+    def watch(self, *, interval: float = 5.0, queue_id: str = "default") -> Iterator[QueueStatus | RunEvent]:
+        """Follow the queue, whoever sent what is in it: for ever, until the loop over it is left.
+
+        How it stands comes first, again after every change of an item, and otherwise after ``interval`` seconds.
+        In between the events of its items come as the server sends them; those of a time without an event
+        connection are lost.
+
+        Args:
+            interval: Seconds after which the server is asked again when nothing happens.
+            queue_id: The queue.
+
+        Raises:
+            UsageError: The interval is not above 0.
+        """
+        return self._iterate(self._impl.watch(interval=interval, queue_id=queue_id))
 
     def item(self, item_id: int, *, queue_id: str = "default") -> IvkJob:
         """One item, with its outputs once it has ended.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 import click
 
 from invokeai_py_client import __version__
+from invokeai_py_client.cli.group import LazyGroup
 from invokeai_py_client.cli.out import run_command
 
 # name: (module, what `ivk --help` says)
@@ -15,34 +15,28 @@ _COMMANDS = {
     "inputs": ("invokeai_py_client.cli.inputs", "List the inputs of a workflow."),
     "run": ("invokeai_py_client.cli.run", "Run a workflow and fetch its images."),
     "sweep": ("invokeai_py_client.cli.sweep", "Run a workflow many times, with all combinations of values."),
+    "graph": ("invokeai_py_client.cli.graph", "Print the request that a run would send."),
     "codegen": ("invokeai_py_client.cli.codegen", "Write a typed Python function for a workflow."),
+    "workflows": (
+        "invokeai_py_client.cli.workflows",
+        "List, fetch, save and remove workflows of the library.",
+    ),
+    "images": ("invokeai_py_client.cli.images", "List, fetch, bring, sort, remove and export images."),
+    "boards": ("invokeai_py_client.cli.boards", "List, make, rename and remove boards."),
+    "models": ("invokeai_py_client.cli.models", "List, find, install and remove models."),
+    "queue": ("invokeai_py_client.cli.queue", "Watch the queue, cancel, retry and clear its items."),
     "doctor": ("invokeai_py_client.cli.doctor", "Look what may be wrong, and what to do about it."),
     "login": ("invokeai_py_client.cli.login", "Sign in to a server, and remember it and its token."),
     "logout": ("invokeai_py_client.cli.login", "Forget a token."),
     "server": ("invokeai_py_client.cli.server", "Install, start and stop an InvokeAI of your own."),
+    "completion": ("invokeai_py_client.cli.completion", "Print what makes your shell complete ivk's words."),
 }
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name, and imports one when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in order."""
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name."""
-        entry = _COMMANDS.get(cmd_name)
-        return getattr(import_module(entry[0]), cmd_name) if entry else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing any of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_text) for name, (_, help_text) in sorted(_COMMANDS.items())])
-
-
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    lazy=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="ivk")
 def ivk() -> None:

@@ -91,3 +91,19 @@ def _content(text: str) -> str:
         return path.read_text(encoding="utf-8").rstrip("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"The text of {text} cannot be read: {error}.") from None
+
+
+def yes_option(command: F) -> F:
+    """``--yes``: no question."""
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def limit_option(command: F) -> F:
+    """``-n``: how many to list."""
+    return click.option(
+        "-n",
+        "--limit",
+        type=click.IntRange(1),
+        metavar="N",
+        help="How many at most; by default as many as fit a screen, and all where the output is piped.",
+    )(command)

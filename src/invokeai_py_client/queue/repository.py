@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._base import AsyncObject
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.queue.handle import AsyncQueueHandle
+    from invokeai_py_client.run.events import RunEvent
 
 
 class AsyncQueueRepository(AsyncObject):
@@ -92,6 +94,30 @@ class AsyncQueueRepository(AsyncObject):
         from invokeai_py_client.queue.idle import wait_until_idle
 
         return await wait_until_idle(self._client, queue_id, timeout=timeout)
+
+    async def watch(
+        self, *, interval: float = 5.0, queue_id: str = "default"
+    ) -> AsyncIterator[QueueStatus | RunEvent]:
+        """Follow the queue, whoever sent what is in it: for ever, until the loop over it is left.
+
+        How it stands comes first, again after every change of an item, and otherwise after ``interval`` seconds.
+        In between the events of its items come as the server sends them; those of a time without an event
+        connection are lost.
+
+        Args:
+            interval: Seconds after which the server is asked again when nothing happens.
+            queue_id: The queue.
+
+        Raises:
+            UsageError: The interval is not above 0.
+        """
+        from invokeai_py_client.queue.watch import watch
+
+        if not interval > 0:
+            raise UsageError(f"interval should be a number of seconds above 0, not {interval!r}.")
+        async with aclosing(watch(self._client, queue_id, interval)) as updates:
+            async for update in updates:
+                yield update
 
     # ------------------------------------------------------------------ items
 

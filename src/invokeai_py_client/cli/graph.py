@@ -1,0 +1,36 @@
+"""``ivk graph``: the request that a run would send."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from invokeai_py_client.cli.options import connect, json_option, parse_settings, set_option, url_option
+from invokeai_py_client.cli.out import hint, say
+
+
+@click.command()
+@click.argument("workflow", metavar="FILE")
+@set_option
+@click.option("--prepend", is_flag=True, help="As at the front of the queue.")
+@click.option("--board", metavar="BOARD", help="The board for fields that say 'auto': its id or name.")
+@url_option
+@json_option
+def graph(
+    workflow: str, settings: tuple[str, ...], prepend: bool, board: str | None, url: str | None, as_json: bool
+) -> None:
+    """Print the request that a run would send: the graph, and what is around it.
+
+    The same as `ivk run FILE --dry-run`. Everything is checked as for a run, and nothing is enqueued.
+
+    \b
+      ivk graph portrait.json -s steps=30 | jq .batch.graph.nodes
+    """
+    with connect(url) as client:
+        handle = client.workflow_repo.create_workflow(workflow)
+        for warning in handle.warnings:
+            say(f"Note: {warning}")
+        body = handle.enqueue_request(parse_settings(handle, settings), prepend=prepend, auto_board=board)
+        click.echo(json.dumps(body, ensure_ascii=False, indent=None if as_json else 2))
+        hint(f"Run it: ivk run {workflow!r} -o out/", as_json)

@@ -1,0 +1,247 @@
+"""``ivk models``: the models of a server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from invokeai_py_client.cli.group import IvkGroup
+from invokeai_py_client.cli.names import find_models
+from invokeai_py_client.cli.options import connect, json_option, url_option, yes_option
+from invokeai_py_client.cli.out import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.progress import waiting
+from invokeai_py_client.cli.tables import Column, show_table
+from invokeai_py_client.errors import UnprocessableError, UsageError
+
+if TYPE_CHECKING:
+    from invokeai_py_client import InvokeAIClient
+    from invokeai_py_client._sync.dnn_model_install import ModelInstJobHandle
+    from invokeai_py_client.models import IvkDnnModel
+    from invokeai_py_client.models.install import ModelInstJobInfo
+
+_base = click.option("--base", metavar="BASE", help="Those of an architecture: sd-1, sdxl, flux...")
+_type = click.option("--type", "kind", metavar="TYPE", help="Those of a type: main, lora, vae, controlnet...")
+
+
+@click.group(cls=IvkGroup)
+def models() -> None:
+    """List, find, install and remove models."""
+
+
+@models.command("ls")
+@_base
+@_type
+@url_option
+@json_option
+def list_(base: str | None, kind: str | None, url: str | None, as_json: bool) -> None:
+    """List the models that the server has."""
+    with connect(url) as client:
+        try:
+            found = client.dnn_model_repo.list_models(base=base, type=kind)
+        except UnprocessableError as error:  # the server knows which there are, and says it
+            raise UsageError(f"There is no such base or type. {error}") from None
+    found.sort(key=lambda model: (str(model.type), str(model.base), model.name.casefold()))
+    if as_json:
+        for model in found:
+            emit({"event": "model", **model.to_dict()})
+        emit({"event": "result", "ok": True, "models": len(found)})
+        return
+    columns = [
+        Column("model", whole=False),
+        Column("base"),
+        Column("type"),
+        Column("format"),
+        Column("size", right=True),
+        Column("key", wide=True),
+    ]
+    if found or not is_watched(sys.stdout):
+        show_table(columns, [_row(model) for model in found])
+    hint(
+        f"{counted(len(found), 'model')}. A workflow's model input takes a name: ivk run FILE -s model=NAME"
+        if found
+        else "No models. See what InvokeAI proposes: ivk models starters"
+    )
+
+
+def _row(model: IvkDnnModel) -> list[str]:
+    size = model.format_file_size()
+    return [
+        model.name,
+        str(model.base),
+        str(model.type),
+        str(model.format or ""),
+        "" if size == "unknown" else size,
+        model.key,
+    ]
+
+
+@models.command("starters")
+@_base
+@_type
+@url_option
+@json_option
+def starters(base: str | None, kind: str | None, url: str | None, as_json: bool) -> None:
+    """List the models that InvokeAI proposes to begin with."""
+    with connect(url) as client:
+        found = client.dnn_model_repo.list_starter_models(base=base, type=kind)
+    if as_json:
+        for model in found:
+            emit({"event": "starter", **model.to_dict()})
+        emit({"event": "result", "ok": True, "starters": len(found)})
+        return
+    columns = [
+        Column("model", whole=False),
+        Column("base"),
+        Column("type"),
+        Column("installed"),
+        Column("description", whole=False, wide=True),
+    ]
+    rows = [
+        [model.name, str(model.base), model.type, "yes" if model.is_installed else "", model.description]
+        for model in found
+    ]
+    if not rows:
+        say("No such models.")
+        return
+    show_table(columns, rows)
+    hint("Install one by its name: ivk models install NAME")
+
+
+@models.command("scan")
+@click.argument("folder", metavar="DIR")
+@url_option
+@json_option
+def scan(folder: str, url: str | None, as_json: bool) -> None:
+    """List the models in a folder on the server's machine, and whether the server has them."""
+    with connect(url) as client, waiting("looking", as_json):
+        here = Path(folder).expanduser()
+        found = client.dnn_model_repo.scan_folder(here.absolute() if here.is_dir() else folder)
+    if as_json:
+        for one in found:
+            emit({"event": "found", **one.to_dict()})
+        emit({"event": "result", "ok": True, "found": len(found)})
+        return
+    rows = [[one.path, "yes" if one.is_installed else ""] for one in found]
+    if found or not is_watched(sys.stdout):
+        show_table([Column("file", whole=False), Column("installed")], rows)
+    hint("Install some where they are: ivk models install FILES..." if found else f"No models in {folder}.")
+
+
+@models.command("install")
+@click.argument("sources", metavar="SOURCES...", nargs=-1, required=True)
+@click.option("--move", is_flag=True, help="Have the server move files into its own folder.")
+@click.option("--token", metavar="TOKEN", help="For sources that want one.")
+@click.option("--background", is_flag=True, help="Do not wait.")
+@url_option
+@json_option
+def install(
+    sources: tuple[str, ...], move: bool, token: str | None, background: bool, url: str | None, as_json: bool
+) -> None:
+    """Install models, and wait for them. Their keys go to standard output.
+
+    SOURCES are files or folders on the server's machine, URLs, repositories on Hugging Face (owner/name), or names of
+    models that InvokeAI proposes (`ivk models starters`). Files stay where they are, unless --move is given. Ctrl-C
+    cancels what has not ended.
+
+    \b
+      ivk models install ~/loras/watercolor.safetensors owner/name
+    """
+    with connect(url) as client:
+        jobs = _start(client, sources, move, token)
+        if not background:
+            _follow(client, jobs, as_json)
+        for job in jobs:
+            _tell(job.info, as_json)
+        for job in [] if background else jobs:
+            job.raise_if_failed()
+        if as_json:
+            emit({"event": "result", "ok": True, "models": len(jobs)})
+    hint("See them: ivk models ls", as_json)
+
+
+def _start(
+    client: InvokeAIClient, sources: tuple[str, ...], move: bool, token: str | None
+) -> list[ModelInstJobHandle]:
+    repo = client.dnn_model_repo
+    plain: list[str] = []
+    starting: list[str] = []
+    for source in sources:
+        here = Path(source).expanduser()
+        if here.exists():
+            plain.append(str(here.absolute()))
+        elif "/" in source or "\\" in source:
+            plain.append(source)
+        else:
+            starting.append(source)
+    if starting:
+        from invokeai_py_client.dnn_model.starters import starter
+
+        proposed = repo.list_starter_models()
+        for name in starting:  # all are known before the first is started
+            starter(proposed, name)
+    jobs = repo.install_models(plain, inplace=not move, access_token=token) if plain else []
+    return jobs + [job for name in starting for job in repo.install_starter_model(name, access_token=token)]
+
+
+def _follow(client: InvokeAIClient, jobs: list[ModelInstJobHandle], as_json: bool) -> None:
+    from invokeai_py_client.cli.installing import install_display
+
+    try:
+        with install_display(as_json) as show:
+            for job in jobs:
+                show(job.info)
+            client.dnn_model_repo.wait_all(jobs, check=False, on_progress=show)
+    except KeyboardInterrupt:
+        for job in jobs:
+            if job.job_id is not None and not job.info.is_complete():
+                job.cancel()
+        say("Canceled.")
+        raise
+
+
+def _tell(info: ModelInstJobInfo, as_json: bool) -> None:
+    if as_json:
+        line: dict[str, Any] = {"event": "install", "source": info.source, "status": str(info.status)}
+        emit({**line, "key": info.model_key, "error": info.error, "job_id": info.job_id, **info.extra})
+    elif info.is_successful():
+        click.echo(info.model_key)
+        name = (info.config_out or {}).get("name") or info.source
+        there = " was there already" if info.extra.get("reason") == "already_installed" else " is installed"
+        say(f"{name}{there}.")
+    elif info.is_complete():
+        say(f"{info.source}: {info.error or info.status}")
+    else:
+        say(f"{info.source} is being installed.")
+
+
+@models.command("rm")
+@click.argument("names", metavar="NAMES...", nargs=-1, required=True)
+@yes_option
+@url_option
+@json_option
+def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> None:
+    """Remove models, by their names or keys.
+
+    Files in the server's own folder are deleted; those that were installed where they are stay.
+    """
+    with connect(url) as client:
+        found = {model.key: model for model in find_models(client, names)}
+        inside = [model.name for model in found.values() if not _stays(model)]
+        files = (
+            f" The files of {', '.join(map(repr, inside))} are deleted." if inside else " Their files stay."
+        )
+        confirm(f"Remove {', '.join(repr(model.name) for model in found.values())}?{files}", yes)
+        gone = [key for key in found if client.dnn_model_repo.delete_model(key)]
+    if as_json:
+        emit({"event": "result", "ok": True, "models": len(gone), "keys": gone})
+    else:
+        say(f"Removed {counted(len(gone), 'model')}.")
+
+
+def _stays(model: IvkDnnModel) -> bool:
+    """Whether a model's files are outside of the server's own folder, which leaves them alone."""
+    path = model.path or ""
+    return path.startswith("/") or (len(path) > 1 and path[1] == ":")

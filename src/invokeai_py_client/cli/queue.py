@@ -1,0 +1,277 @@
+"""``ivk queue``: what the server has to do, does, and did."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from invokeai_py_client.cli.group import IvkGroup
+from invokeai_py_client.cli.names import find_items, read_names
+from invokeai_py_client.cli.options import connect, json_option, limit_option, url_option, yes_option
+from invokeai_py_client.cli.out import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.tables import Column, screenful, show_table, time_of
+from invokeai_py_client.errors import UsageError
+
+if TYPE_CHECKING:
+    from invokeai_py_client import InvokeAIClient
+
+_items = click.argument("items", metavar="ITEMS...", nargs=-1)
+_COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled", "total")
+
+
+@click.group(cls=IvkGroup)
+def queue() -> None:
+    """Watch the queue, cancel, retry and clear its items.
+
+    ITEMS are numbers of queue items; a single - reads them from standard input, as `ivk queue ls` prints them.
+    """
+
+
+def item_ids(items: tuple[str, ...]) -> list[int]:
+    """Numbers of items, from the command line or standard input.
+
+    Raises:
+        UsageError: One is no number.
+    """
+    ids: list[int] = []
+    for text in read_names(items):
+        if not (text.isascii() and text.isdigit()):
+            raise UsageError(f"{text!r} is not the number of a queue item; see: ivk queue ls")
+        ids.append(int(text))
+    return ids
+
+
+def _done(sentence: str, as_json: bool, **facts: Any) -> None:
+    if as_json:
+        emit({"event": "result", "ok": True, **facts})
+    else:
+        say(sentence)
+
+
+@queue.command("ls")
+@click.option(
+    "--state", "states", metavar="STATE", multiple=True, help="Those pending, running, completed, failed..."
+)
+@click.option("--batch", metavar="BATCH", help="Those of a batch: its id.")
+@limit_option
+@url_option
+@json_option
+def list_(
+    states: tuple[str, ...], batch: str | None, limit: int | None, url: str | None, as_json: bool
+) -> None:
+    """List the items of the queue, the newest first."""
+    from invokeai_py_client.cli.watching import seconds_at, what_of, with_errors
+
+    most = screenful(limit, as_json)
+    with connect(url) as client:
+        repo = client.queue_repo
+        if states or batch:
+            found = repo.items(status=states or None, batch_id=batch)[::-1]
+            total = len(found)
+        else:
+            ids = repo.item_ids(order_dir="DESC")
+            total = len(ids)
+            found = repo.items(ids if most is None else ids[:most])[::-1]
+        found = with_errors(client, found[:most], {})
+    if as_json:
+        for job in found:
+            # Only failed items are known with their outputs, which are nothing to list.
+            facts = {key: value for key, value in job.to_dict().items() if key != "outputs"}
+            emit({"event": "item", "name": job.id, **facts})
+        emit({"event": "result", "ok": True, "items": len(found), "more": total > len(found)})
+        return
+    columns = [
+        Column("item", right=True),
+        Column("state"),
+        Column("took", right=True),
+        Column("values or error", cut=True),
+        Column("sent", wide=True),
+        Column("batch", wide=True),
+    ]
+    if found or not is_watched(sys.stdout):
+        rows = [
+            [
+                job.id,
+                str(job.status),
+                seconds_at(job),
+                what_of(job),
+                time_of(job.created_at),
+                job.batch_id or "",
+            ]
+            for job in found
+        ]
+        show_table(columns, rows)
+    if not found:
+        hint("No such items." if states or batch else "The queue is empty.")
+    else:
+        more = f"The newest {len(found)} of {total:,}; more with -n. " if total > len(found) else ""
+        hint(f"{more}Follow it: ivk queue watch")
+
+
+@queue.command("status")
+@url_option
+@json_option
+def status(url: str | None, as_json: bool) -> None:
+    """Say how the queue stands."""
+    from invokeai_py_client.cli.watching import status_line
+
+    with connect(url) as client:
+        now = client.queue_repo.status()
+    if as_json:
+        counts = {name: getattr(now, name) for name in _COUNTS}
+        facts = {"item_id": now.item_id, "batch_id": now.batch_id, "is_started": now.is_started}
+        emit({"event": "result", "ok": True, **counts, **facts, "is_processing": now.is_processing})
+        return
+    click.echo(status_line(now))
+    if not now.is_started:
+        hint("Have it go on: ivk queue resume")
+    elif now.unfinished:
+        hint("Follow it: ivk queue watch")
+    elif now.failed:
+        hint("See what failed: ivk queue ls --state failed")
+
+
+@queue.command("watch")
+@click.option("--until-idle", is_flag=True, help="End when every item has ended.")
+@url_option
+@json_option
+def watch(until_idle: bool, url: str | None, as_json: bool) -> None:
+    """Follow the queue live, whoever sent what is in it, until Ctrl-C.
+
+    Where nobody looks: one line for each change.
+    """
+    from invokeai_py_client.cli.watching import watch_queue
+
+    with connect(url) as client:
+        watch_queue(client, until_idle=until_idle, as_json=as_json)
+
+
+@queue.command("cancel")
+@_items
+@click.option("--all", "everything", is_flag=True, help="All that have not ended.")
+@click.option("--batch", "batches", metavar="BATCH", multiple=True, help="Those of a batch: its id.")
+@yes_option
+@url_option
+@json_option
+def cancel(
+    items: tuple[str, ...],
+    everything: bool,
+    batches: tuple[str, ...],
+    yes: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Cancel items. Those that have ended stay as they are."""
+    if sum(map(bool, (items, everything, batches))) != 1:
+        raise UsageError("Say what to cancel: ITEMS, --batch BATCH, or --all.")
+    with connect(url) as client:
+        repo = client.queue_repo
+        if items:
+            ids = item_ids(items)
+            ended = [job for job in find_items(client, ids) if job.is_complete()]
+            for item_id in set(ids) - {job.item_id for job in ended}:
+                repo.cancel(item_id)
+            count = len(set(ids)) - len(ended)
+            for job in [] if as_json else ended:
+                say(f"Item {job.id} is {job.status} already.")
+        elif batches:
+            count = repo.cancel_batches(batches)
+        else:
+            count = repo.status().unfinished
+            if count:
+                confirm(f"Cancel {counted(count, 'item')}?", yes)
+                repo.cancel_all_except_current()
+                repo.cancel_current()
+    _done(f"Canceled {counted(count, 'item')}.", as_json, canceled=count)
+    if count:
+        hint("Put canceled items into the queue again: ivk queue retry ITEMS...", as_json)
+
+
+@queue.command("retry")
+@_items
+@click.option("--failed", is_flag=True, help="All that have failed.")
+@url_option
+@json_option
+def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) -> None:
+    """Put failed and canceled items into the queue again, as new items. Their numbers go to standard output."""
+    if bool(items) == failed:
+        raise UsageError("Say what to retry: ITEMS, or --failed.")
+    with connect(url) as client:
+        repo = client.queue_repo
+        if failed:
+            ids = [int(job.id) for job in repo.items(status="failed")]
+        else:
+            ids = item_ids(items)
+            left = [job for job in find_items(client, ids) if str(job.status) not in ("failed", "cancelled")]
+            if left:
+                raise UsageError(
+                    f"Item {left[0].id} is {left[0].status}; only failed and canceled ones can be retried. "
+                    "Nothing was done."
+                )
+        last = max(repo.item_ids(), default=0)
+        retried = repo.retry(ids) if ids else []
+        new = _retries(client, last, set(retried)) if retried else []
+    if as_json:
+        emit({"event": "result", "ok": True, "retried": retried, "items": new})
+        return
+    for item_id in new:
+        click.echo(item_id)
+    say(f"{counted(len(retried), 'item')} in the queue again.")
+    hint("Follow it: ivk queue watch")
+
+
+def _retries(client: InvokeAIClient, last: int, retried: set[int]) -> list[int]:
+    """The new items that stand for retried ones."""
+    later = [item_id for item_id in client.queue_repo.item_ids() if item_id > last]
+    found = client.queue_repo.items(later, outputs=True)  # summaries do not tell it (InvokeAI 6.14)
+    return [int(job.id) for job in found if job.metadata.get("retried_from_item_id") in retried]
+
+
+@queue.command("clear")
+@yes_option
+@url_option
+@json_option
+def clear(yes: bool, url: str | None, as_json: bool) -> None:
+    """Cancel what is at work, and remove all items. Images stay."""
+    with connect(url) as client:
+        now = client.queue_repo.status()
+        confirm(f"Remove {counted(now.total, 'item')}, {now.unfinished} of which have not ended?", yes)
+        count = client.queue_repo.clear()
+    _done(f"Removed {counted(count, 'item')}.", as_json, removed=count)
+
+
+@queue.command("prune")
+@yes_option
+@url_option
+@json_option
+def prune(yes: bool, url: str | None, as_json: bool) -> None:
+    """Remove the items that have ended. Images stay."""
+    with connect(url) as client:
+        now = client.queue_repo.status()
+        confirm(f"Remove {counted(now.total - now.unfinished, 'item')} that have ended?", yes)
+        count = client.queue_repo.prune()
+    _done(f"Removed {counted(count, 'item')}.", as_json, removed=count)
+
+
+@queue.command("pause")
+@url_option
+@json_option
+def pause(url: str | None, as_json: bool) -> None:
+    """Have the server begin no more items. The one at work goes on."""
+    with connect(url) as client:
+        client.queue_repo.pause()
+    _done("The server begins no more items.", as_json, is_started=False)
+    hint("Have it go on: ivk queue resume", as_json)
+
+
+@queue.command("resume")
+@url_option
+@json_option
+def resume(url: str | None, as_json: bool) -> None:
+    """Have the server begin items again."""
+    with connect(url) as client:
+        client.queue_repo.resume()
+    _done("The server begins items again.", as_json, is_started=True)
+    hint("Follow it: ivk queue watch", as_json)

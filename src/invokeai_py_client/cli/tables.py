@@ -1,0 +1,137 @@
+"""Lists: a table for a person, lines with tabs where the output is piped, JSON lines for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from invokeai_py_client.cli.out import is_watched
+
+WIDE = 110
+SCREEN = 40
+"""How many rows a list has on a terminal, where nothing else was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a list.
+
+    Attributes:
+        name: Its head.
+        right: Whether it is set to the right.
+        whole: Whether it is never broken.
+        cut: Whether what does not fit is cut off instead, with an ellipsis.
+        wide: Whether only a wide terminal shows it. Piped lines have it always.
+    """
+
+    name: str
+    right: bool = False
+    whole: bool = True
+    wide: bool = False
+    cut: bool = False
+
+
+def screenful(limit: int | None, as_json: bool) -> int | None:
+    """How many rows to ask for: a screen for a person, all for a program."""
+    return SCREEN if limit is None and not as_json and is_watched(sys.stdout) else limit
+
+
+def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+    """Write a table to standard output; where that is piped, a line with tabs for each row, and no head."""
+    if not is_watched(sys.stdout):
+        for row in rows:
+            click.echo("\t".join(" ".join(cell.split()) for cell in row))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    shown = [index for index, one in enumerate(columns) if console.width >= WIDE or not one.wide]
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for index in shown:
+        one = columns[index]
+        table.add_column(
+            one.name,
+            justify="right" if one.right else "left",
+            overflow="ellipsis" if one.cut else "fold",
+            no_wrap=one.whole,
+        )
+    for row in rows:
+        table.add_row(*(Text(row[index], style=STYLES.get(row[index], "")) for index in shown))
+    console.print(table)
+
+
+def show_facts(facts: Mapping[str, Any]) -> None:
+    """Write names and values, one pair a line; those without a value are left out."""
+    known = {name: text for name, value in facts.items() if (text := words_of(value))}
+    if not is_watched(sys.stdout):
+        for name, text in known.items():
+            click.echo(f"{name}\t{' '.join(text.split())}")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in known.items():
+        table.add_row(Text(name), Text(text))
+    Console().print(table)
+
+
+def words_of(value: Any) -> str:
+    """A value as people read it."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return time_of(value)
+    if isinstance(value, Mapping | list):
+        import json
+
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def time_of(when: datetime | str | None) -> str:
+    """A time on this machine's clock, to the minute; a text that is no time stays as it is."""
+    moment = moment_of(when)
+    return str(when or "") if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def moment_of(when: datetime | str | None) -> datetime | None:
+    """A time as the server gives it: without a zone it is UTC."""
+    if isinstance(when, str):
+        try:
+            when = datetime.fromisoformat(when)
+        except ValueError:
+            return None
+    return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
+
+
+def seconds_of(seconds: float) -> str:
+    """A length of time: ``0.8 s``, ``2:05``, ``1:02:03``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+STYLES = {
+    "completed": "green",
+    "running": "cyan",
+    "pending": "yellow",
+    "waiting": "yellow",
+    "failed": "red",
+    "cancelled": "dim",
+}

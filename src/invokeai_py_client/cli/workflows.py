@@ -1,0 +1,180 @@
+"""``ivk workflows``: the server's library of workflows."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from invokeai_py_client.cli.group import IvkGroup
+from invokeai_py_client.cli.names import find_workflow
+from invokeai_py_client.cli.options import connect, json_option, url_option, yes_option
+from invokeai_py_client.cli.out import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.tables import Column, show_table, time_of
+from invokeai_py_client.errors import UsageError
+
+
+@click.group(cls=IvkGroup)
+def workflows() -> None:
+    """List, fetch, save and remove workflows of the server's library.
+
+    NAME is a workflow's name or id. What the library has needs no file: `ivk run NAME` runs it.
+    """
+
+
+@workflows.command("ls")
+@click.argument("query", required=False)
+@click.option("--mine", "category", flag_value="user", help="Those that somebody saved.")
+@click.option("--default", "category", flag_value="default", help="Those that come with InvokeAI.")
+@url_option
+@json_option
+def list_(query: str | None, category: str | None, url: str | None, as_json: bool) -> None:
+    """List the workflows of the library; with QUERY those with this text in name, description or tags."""
+    with connect(url) as client:
+        categories = (category,) if category else ("user", "default")
+        found = client.workflow_repo.list_workflows(query, categories=categories)
+    if as_json:
+        for one in found:
+            emit({"event": "workflow", **one})
+        emit({"event": "result", "ok": True, "workflows": len(found)})
+        return
+    columns = [
+        Column("workflow", whole=False),
+        Column("category"),
+        Column("saved"),
+        Column("description", whole=False, wide=True),
+        Column("id", wide=True),
+    ]
+    if found or not is_watched(sys.stdout):
+        show_table(columns, [_row(one) for one in found])
+    hint("What one can be given: ivk inputs NAME" if found else "None. Save one: ivk workflows push FILE")
+
+
+def _row(record: dict[str, Any]) -> list[str]:
+    return [
+        str(record["name"]),
+        str(record.get("category") or ""),
+        time_of(record.get("updated_at")),
+        str(record.get("description") or ""),
+        str(record["workflow_id"]),
+    ]
+
+
+@workflows.command("pull")
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="The file to write, - for standard output; by default NAME.json here.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@url_option
+@json_option
+def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_json: bool) -> None:
+    """Fetch a workflow from the library into a file."""
+    with connect(url) as client:
+        record = find_workflow(client, name)
+        definition = client.workflow_repo.get_workflow(record["workflow_id"])
+    if output is not None and str(output) == "-":
+        click.echo(definition.to_json(indent=None if as_json else 2))
+        return
+    path = output or Path(file_name(record["name"]))
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} is there already; --overwrite replaces it, -o names another file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(definition.to_json() + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
+    if as_json:
+        facts = {"name": record["name"], "workflow_id": record["workflow_id"], "path": str(path)}
+        emit({"event": "result", "ok": True, **facts})
+    else:
+        click.echo(path)
+    hint(f"What it can be given: ivk inputs {path}", as_json)
+
+
+def file_name(name: str) -> str:
+    """What to call a workflow's file: letters, digits and dashes of its name."""
+    plain = re.sub(r"[^\w.]+", "-", name).strip("-.")
+    return f"{plain or 'workflow'}.json"
+
+
+@workflows.command("push")
+@click.argument("file", type=click.Path())
+@click.option("--replace", is_flag=True, help="Replace the one in the library with its id or name.")
+@click.option("--new", is_flag=True, help="Make another one, whatever the library has.")
+@url_option
+@json_option
+def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) -> None:
+    """Save a workflow in the library. FILE is its JSON, or an image that carries one.
+
+    Where the library has one with its id or name, say --replace or --new. Its id goes to standard output.
+    """
+    from invokeai_py_client.workflow.definition import WorkflowDefinition
+
+    if replace and new:
+        raise UsageError("--replace and --new do not go together.")
+    definition = WorkflowDefinition.from_file(Path(file))
+    with connect(url) as client:
+        mine = client.workflow_repo.list_workflows(categories=("user",))
+        alike = [one for one in mine if one["workflow_id"] == definition.id]
+        alike = alike or [one for one in mine if one["name"] == definition.name]
+        if alike and not (replace or new):
+            raise UsageError(
+                f"The library has a workflow {alike[0]['name']!r} (id {alike[0]['workflow_id']}) already: "
+                "--replace makes it this one, --new makes another."
+            )
+        if replace and len(alike) > 1:
+            ids = ", ".join(one["workflow_id"] for one in alike)
+            raise UsageError(
+                f"{len(alike)} workflows are called {definition.name!r}: {ids}. Remove some first."
+            )
+        if replace and alike:
+            document = {**definition.to_dict(), "id": alike[0]["workflow_id"]}
+            saved = client.workflow_repo.upload_workflow(
+                WorkflowDefinition.from_dict(document), overwrite=True
+            )
+        else:
+            saved = client.workflow_repo.upload_workflow(definition)
+    if as_json:
+        replaced = bool(replace and alike)
+        emit(
+            {
+                "event": "result",
+                "ok": True,
+                "name": definition.name,
+                "workflow_id": saved,
+                "replaced": replaced,
+            }
+        )
+    else:
+        click.echo(saved)
+    hint(f"Run it: ivk run {definition.name!r}", as_json)
+
+
+@workflows.command("rm")
+@click.argument("names", metavar="NAMES...", nargs=-1, required=True)
+@yes_option
+@url_option
+@json_option
+def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> None:
+    """Remove workflows from the library for good. Those that come with InvokeAI stay."""
+    with connect(url) as client:
+        found = {one["workflow_id"]: one for one in (find_workflow(client, name) for name in names)}
+        fixed = [one["name"] for one in found.values() if one.get("category") == "default"]
+        if fixed:
+            raise UsageError(f"{fixed[0]!r} comes with InvokeAI and cannot be removed. Nothing was done.")
+        listed = ", ".join(repr(one["name"]) for one in found.values())
+        confirm(f"Remove {listed} from the library for good?", yes)
+        for workflow_id in found:
+            client.workflow_repo.delete_workflow(workflow_id)
+    if as_json:
+        emit({"event": "result", "ok": True, "workflows": len(found), "ids": list(found)})
+    else:
+        say(f"Removed {counted(len(found), 'workflow')}.")

@@ -1,0 +1,182 @@
+"""``ivk images`` and ``ivk boards`` against the real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command import Command, ivk_command
+from PIL import Image as Pillow
+
+from invokeai_py_client import InvokeAIClient
+
+__all__ = ["ivk_command"]
+
+BOARD = "Command line"
+
+
+@pytest.fixture
+def ivk(ivk_command: Command, client: InvokeAIClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    monkeypatch.setenv("INVOKEAI_URL", client.url)
+    monkeypatch.setenv("NO_COLOR", "1")
+    yield ivk_command
+    for board in client.board_repo.list_boards(include_archived=True):
+        if board.board_name.startswith(BOARD):
+            client.board_repo.delete_board(board.board_id, delete_images=True)
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    names = [f"p{number}.png" for number in range(3)]
+    for number, name in enumerate(names):
+        Pillow.new("RGB", (64, 48), (80 * number, 10, 20)).save(tmp_path / name)
+    return names
+
+
+@pytest.fixture
+def brought(ivk: Command, files: list[str]) -> list[str]:
+    """The names of three images on a board."""
+    assert ivk("boards", "create", BOARD).code == 0
+    return ivk("images", "put", *files, "--board", BOARD).lines
+
+
+def test_images_from_end_to_end(
+    ivk: Command, brought: list[str], client: InvokeAIClient, tmp_path: Path
+) -> None:
+    listed = ivk("images", "ls", "--board", BOARD.upper())
+    assert {row[0] for row in listed.cells} == set(brought)
+    assert [row[2:] for row in listed.cells] == [["64×48", BOARD, "user"]] * 3
+    assert listed.err == ""
+    got = ivk("images", "get", "-", "-o", "got", stdin=listed.out)
+    assert sorted(got.lines) == sorted(f"got/{name}" for name in brought)
+    with Pillow.open(tmp_path / "got" / brought[1]) as picture:
+        assert picture.getpixel((0, 0)) == (80, 10, 20)
+    assert ivk("images", "star", brought[0]).said == "Starred 1 image."
+    assert ivk("images", "ls", "--board", BOARD, "--starred").cells[0][0] == brought[0]
+    assert ivk("images", "unstar", brought[0]).code == 0
+    assert not client.image_repo.get_image(brought[0]).starred
+    assert ivk("images", "mv", brought[0], "--board", "none").code == 0
+    assert client.image_repo.get_image(brought[0]).board_id is None
+    told = ivk("images", "info", brought[1])
+    assert ["board", BOARD] in told.cells
+    deleted = ivk("images", "rm", brought[0], "--yes", "--json").objects
+    assert deleted[-1] == {"event": "result", "ok": True, "images": 1}
+    assert client.image_repo.get_images(brought) == client.image_repo.get_images(brought[1:])
+
+
+def test_images_for_programs(ivk: Command, brought: list[str]) -> None:
+    listed = ivk("images", "ls", "--board", BOARD, "-n", "2", "--json")
+    *rows, result = listed.objects
+    assert result == {"event": "result", "ok": True, "images": 2, "more": True}
+    assert {row["name"] for row in rows} < set(brought)
+    got = ivk("images", "get", "-", "--json", "--thumbnails", "--as", "{width}-{index}", stdin=listed.out)
+    assert [row["path"] for row in got.objects[:-1]] == ["64-0.thumbnail.webp", "64-1.thumbnail.webp"]
+    info = ivk("images", "info", brought[0], "--json").objects[0]
+    assert (info["name"], info["metadata"]) == (brought[0], {})
+
+
+def test_an_image_that_carries_nothing(ivk: Command, brought: list[str]) -> None:
+    done = ivk("images", "info", brought[0], "--workflow")
+    assert (done.code, done.out) == (2, "")
+    assert "carries no workflow" in done.said
+
+
+def test_an_image_that_is_not_there_has_its_close_names_told(
+    ivk: Command, brought: list[str], client: InvokeAIClient
+) -> None:
+    before = client.image_repo.count_images()
+    done = ivk("images", "rm", brought[0], brought[1][:-7], "--yes", "--json")
+    assert done.code == 2
+    assert done.objects[-1]["code"] == "unknown_name"
+    assert brought[1] in done.said
+    assert client.image_repo.count_images() == before
+
+
+def test_nothing_is_deleted_unasked(ivk: Command, brought: list[str], client: InvokeAIClient) -> None:
+    piped = ivk("images", "rm", *brought, stdin="y\n")
+    assert (piped.code, piped.out) == (2, "")
+    assert "Delete 3 images for good?" in piped.said
+    assert "--yes" in piped.said
+    refused = ivk("images", "rm", *brought, stdin="n\n", terminal=True)
+    assert refused.code == 1
+    assert "Nothing was done" in refused.said
+    assert len(client.image_repo.get_images(brought)) == 3
+    assert ivk("images", "rm", brought[0], stdin="y\n", terminal=True).code == 0
+    assert len(client.image_repo.get_images(brought)) == 2
+
+
+def test_a_person_gets_a_table_and_what_to_do_next(ivk: Command, brought: list[str]) -> None:
+    done = ivk("images", "ls", "--board", BOARD, terminal=True)
+    assert all(name in done.out for name in brought)
+    assert max(map(len, done.shown)) <= 80
+    assert done.shown[1].split() == ["image", "made", "size", "board"]
+    assert "ivk images get" in done.err
+    assert "\x1b" not in done.err  # NO_COLOR
+
+
+def test_an_export_fetches_what_is_new_and_goes_on_where_it_was(
+    ivk: Command, brought: list[str], client: InvokeAIClient, files: list[str], tmp_path: Path
+) -> None:
+    export = ["images", "export", "--board", BOARD, "--since", "2026-01-01", "out"]
+    first = ivk(*export)
+    assert sorted(first.lines) == sorted(f"out/{name}" for name in brought)
+    data = json.loads((tmp_path / "out" / brought[0].replace(".png", ".json")).read_text())
+    assert (data["image_name"], data["width"], data["metadata"]) == (brought[0], 64, None)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert len(kept) == 6
+    assert ivk(*export).said == "0 new images, 3 there already, in out."
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == kept
+    # Another image, a changed record, data that were not written, a picture that is gone.
+    [new] = ivk("images", "put", files[0], "--board", BOARD).lines
+    client.image_repo.star(brought[0])
+    (tmp_path / "out" / brought[1].replace(".png", ".json")).unlink()
+    (tmp_path / "out" / brought[2]).unlink()
+    *rows, result = ivk(*export, "--json").objects
+    assert {row["name"]: row["new"] for row in rows} == {
+        new: True,
+        brought[0]: False,
+        brought[1]: False,
+        brought[2]: True,
+    }
+    assert result == {"event": "result", "ok": True, "images": 4, "new": 2, "renewed": 2, "there": 0}
+    assert json.loads((tmp_path / "out" / brought[0].replace(".png", ".json")).read_text())["starred"] is True
+    assert len(list((tmp_path / "out").iterdir())) == 8
+
+
+def test_boards(ivk: Command, brought: list[str], client: InvokeAIClient) -> None:
+    assert ivk("boards", "create", BOARD).code == 2
+    [board_id] = ivk("boards", "create", BOARD, "--exist-ok").lines
+    rows = {row[0]: row for row in ivk("boards", "ls").cells}
+    assert rows[BOARD][1:3] == ["0", "3"]
+    assert rows[BOARD][-1] == board_id
+    assert rows["Uncategorized"][-1] == "none"
+    wrong = ivk("boards", "rename", "Comand line", "x")
+    assert wrong.code == 2
+    assert f"Close names: '{BOARD}'." in wrong.said
+    assert ivk("boards", "rename", BOARD, f"{BOARD} 2").code == 0
+    assert ivk("boards", "archive", board_id).code == 0
+    assert board_id not in ivk("boards", "ls").out
+    assert board_id in ivk("boards", "ls", "--archived").out
+    assert ivk("boards", "unarchive", board_id).code == 0
+    assert ivk("boards", "rm", board_id).code == 2
+    assert client.board_repo.get_board_by_id(board_id) is not None
+    done = ivk("boards", "rm", board_id, "--images", "--yes", "--json").objects[-1]
+    assert (done["boards"], done["names"]) == (1, [f"{BOARD} 2"])
+    assert client.image_repo.get_images(brought) == []
+
+
+def test_none_is_no_board(ivk: Command) -> None:
+    assert ivk("boards", "rm", "none", "--yes").code == 2
+
+
+def test_files_are_looked_for_before_any_is_sent(
+    ivk: Command, files: list[str], client: InvokeAIClient
+) -> None:
+    before = client.image_repo.count_images()
+    done = ivk("images", "put", *files, "nowhere.png")
+    assert done.code == 2
+    assert "nowhere.png" in done.said
+    assert client.image_repo.count_images() == before

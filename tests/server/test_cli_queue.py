@@ -1,0 +1,168 @@
+"""``ivk queue`` and ``ivk graph`` against the real server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import workflows
+from command import Command, ivk_command
+
+from invokeai_py_client import InvokeAIClient
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.models import JobStatus, QueueStatus
+from invokeai_py_client.run.events import StatusChanged
+
+__all__ = ["ivk_command"]
+
+
+@pytest.fixture
+def ivk(ivk_command: Command, client: InvokeAIClient, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("INVOKEAI_URL", client.url)
+    monkeypatch.setenv("NO_COLOR", "1")
+    return ivk_command
+
+
+@pytest.fixture
+def pending(held_queue: None, client: InvokeAIClient) -> list[str]:
+    """The numbers of three items that wait in a paused queue."""
+    del held_queue
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    return [str(wf.start(a=number).item_id) for number in (1, 2, 3)]
+
+
+def test_graph_is_what_a_run_would_send(ivk: Command, tmp_path: Path, client: InvokeAIClient) -> None:
+    file = tmp_path / "add.json"
+    file.write_text(json.dumps(workflows.add()))
+    before = client.queue_repo.status().total
+    words = [str(file), "-s", "a=40"]
+    body = json.loads(ivk("graph", *words).out)
+    dry = json.loads(ivk("run", *words, "--dry-run").out)
+    for one in (body, dry):
+        del one["batch"]["graph"]["id"]  # made anew each time
+    assert body == dry
+    assert body["batch"]["graph"]["nodes"]["sum"]["a"] == 40
+    assert client.queue_repo.status().total == before
+    assert ivk("graph", str(file), "-s", "a=many").code == 2
+
+
+def test_the_queue_listed_and_its_items_canceled(ivk: Command, pending: list[str]) -> None:
+    listed = ivk("queue", "ls")
+    assert [row[:2] for row in listed.cells] == [[item, "pending"] for item in reversed(pending)]
+    assert ivk("queue", "status").out == "Paused: 3 pending\n"
+    assert ivk("queue", "cancel", pending[0]).said == "Canceled 1 item."
+    assert ivk("queue", "cancel", pending[0]).said.startswith(f"Item {pending[0]} is cancelled already.")
+    [item], [result] = [
+        [
+            line
+            for line in ivk("queue", "ls", "--state", "cancelled", "--json").objects
+            if line["event"] == kind
+        ]
+        for kind in ("item", "result")
+    ]
+    assert item["name"] == pending[0]
+    assert result == {"event": "result", "ok": True, "items": 1, "more": False}
+    assert ivk("queue", "ls", "--batch", item["metadata"]["batch_id"]).cells[0][0] == pending[0]
+    refused = ivk("queue", "cancel", "--all")
+    assert refused.code == 2
+    assert "Cancel 2 items?" in refused.said
+    assert ivk("queue", "cancel", "-", stdin=f"{pending[1]}\tpending\n").code == 0
+    assert ivk("queue", "cancel", "--all", "--yes", "--json").objects[-1]["canceled"] == 1
+    assert ivk("queue", "status", "--json").objects[0]["canceled"] == 3
+    assert ivk("queue", "prune").code == 2
+    assert ivk("queue", "prune", "--yes", "--json").objects[-1]["removed"] == 3
+    assert ivk("queue", "ls").out == ""
+
+
+def test_a_batch_canceled(ivk: Command, pending: list[str], client: InvokeAIClient) -> None:
+    batch = client.queue_repo.item(int(pending[2])).batch_id
+    assert batch is not None
+    assert ivk("queue", "cancel", "--batch", batch, "--json").objects[-1]["canceled"] == 1
+    assert client.queue_repo.status().pending == 2
+
+
+def test_a_person_is_asked_before_a_queue_is_cleared(
+    ivk: Command, pending: list[str], client: InvokeAIClient
+) -> None:
+    assert ivk("queue", "clear", stdin="n\n", terminal=True).code == 1
+    assert client.queue_repo.status().pending == len(pending)
+    done = ivk("queue", "clear", stdin="y\n", terminal=True)
+    assert done.code == 0
+    assert "Removed 3 items." in done.said
+    assert client.queue_repo.status().total == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["cancel"], "--batch BATCH, or --all"),
+        (["cancel", "5", "--all"], "--batch BATCH, or --all"),
+        (["cancel", "five"], "'five' is not the number"),
+        (["cancel", "987654321"], "no item 987654321"),
+        (["retry"], "--failed"),
+        (["retry", "987654321"], "no item 987654321"),
+        (["ls", "--state", "asleep"], "asleep"),
+    ],
+)
+def test_words_that_name_nothing(ivk: Command, words: list[str], said: str) -> None:
+    done = ivk("queue", *words)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.said
+
+
+def test_failed_items_retried_and_watched(ivk: Command, held_queue: None, client: InvokeAIClient) -> None:
+    del held_queue
+    document = workflows.workflow("Fails", {"divide": ("div", {"a": 1, "b": 0})}, [], [("divide", "b")])
+    run = client.workflow_repo.create_workflow(document).start()
+    assert ivk("queue", "retry", str(run.item_id)).code == 2  # pending yet
+    assert ivk("queue", "resume").code == 0
+    assert run.wait(60).state is JobStatus.FAILED
+    row = ivk("queue", "ls", "--state", "failed").cells[0]
+    assert (row[0], row[3][:17]) == (str(run.item_id), "ZeroDivisionError")
+    assert ivk("queue", "pause").code == 0
+    [new] = ivk("queue", "retry", "--failed").lines
+    assert int(new) > run.item_id
+    assert client.queue_repo.status().pending == 1
+    assert ivk("queue", "resume", "--json").objects[-1]["is_started"] is True
+    lines = ivk("queue", "watch", "--until-idle", "--json").objects
+    assert lines[0]["event"] == "queue_status"
+    assert lines[-1] == {"event": "result", "ok": True}
+    ended = [line for line in lines if line.get("item_id") == int(new) and line.get("status") == "failed"]
+    # It may have ended before the watcher came.
+    assert ended or lines[0]["failed"] == 2
+
+
+def test_the_queue_watched_by_a_person(ivk: Command, held_queue: None, client: InvokeAIClient) -> None:
+    del held_queue
+    run = client.workflow_repo.create_workflow(workflows.add()).start(a=4)
+    client.queue_repo.resume()
+    done = ivk("queue", "watch", "--until-idle", terminal=True)
+    assert done.code == 0
+    assert "Idle: 1 completed" in done.out
+    assert f"{run.item_id}  completed" in done.out
+    assert max(map(len, done.shown)) <= 80
+
+
+def test_watching_gives_how_the_queue_stands_and_what_happens(
+    held_queue: None, client: InvokeAIClient
+) -> None:
+    del held_queue
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    statuses: list[tuple[int, int]] = []
+    states: list[JobStatus] = []
+    for update in client.queue_repo.watch(interval=30):
+        if isinstance(update, QueueStatus):
+            if not statuses:
+                client.queue_repo.resume()
+                wf.start(a=5)
+            statuses.append((update.unfinished, update.completed))
+            if update.completed:
+                break
+        elif isinstance(update, StatusChanged):
+            states.append(update.status)
+    assert statuses[0] == (0, 0)
+    assert statuses[-1] == (0, 1)
+    assert states == [JobStatus.RUNNING, JobStatus.COMPLETED]
+    with pytest.raises(UsageError, match="above 0"):
+        next(iter(client.queue_repo.watch(interval=0)))

@@ -1,0 +1,94 @@
+"""``ivk`` without a process of its own: the same entry, its output caught, and a terminal where a test wants one."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.cli.main import ivk
+from invokeai_py_client.cli.out import run_command
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left.
+
+    Attributes:
+        code: Its exit code.
+        out: Its standard output.
+        err: Its standard error.
+    """
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of standard output."""
+        return self.out.splitlines()
+
+    @property
+    def shown(self) -> list[str]:
+        """The lines of standard output as a terminal shows them, without the codes for bold and the like."""
+        return [re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", line) for line in self.lines]
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """The lines of a piped list, each by its tabs."""
+        return [line.split("\t") for line in self.lines]
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """The JSON lines of standard output."""
+        return [json.loads(line) for line in self.lines]
+
+    @property
+    def said(self) -> str:
+        """Standard error as one line."""
+        return " ".join(self.err.split())
+
+
+class Command:
+    """Runs ``ivk``: called with its words."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+
+    def __call__(self, *words: str, stdin: str = "", terminal: bool = False) -> Done:
+        """Run a command line.
+
+        Args:
+            words: The words after ``ivk``.
+            stdin: What comes in by standard input.
+            terminal: Whether all three streams are a terminal, 80 columns wide.
+        """
+        kind = Terminal if terminal else io.StringIO
+        out, err = kind(), kind()
+        with self._patch.context() as patch:
+            patch.setattr(sys, "stdin", kind(stdin))
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            patch.setenv("COLUMNS", "80")
+            patch.setenv("TERM", "xterm-256color")
+            code = run_command(ivk, words)
+        return Done(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def ivk_command(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """``ivk`` in this process; the server is that of $INVOKEAI_URL, or of --url."""
+    return Command(monkeypatch)
