@@ -19,8 +19,8 @@ def completion(shell: str) -> None:
     """Print the script that makes a shell complete ivk's words.
 
     \b
-      eval "$(ivk completion bash)"                                      # in ~/.bashrc
-      eval "$(ivk completion zsh)"                                       # in ~/.zshrc
+      eval "$(ivk completion bash)"      # in ~/.bashrc
+      eval "$(ivk completion zsh)"       # in ~/.zshrc
       ivk completion fish > ~/.config/fish/completions/ivk.fish
     """
     from click.shell_completion import get_completion_class

@@ -41,7 +41,8 @@ def login(
 
     \b
       ivk login https://example.org/invoke
-      pass show invokeai | ivk login http://gpu:9090 --email me@example.org --password-stdin
+      pass show invokeai |
+        ivk login http://gpu:9090 --email me@example.org --password-stdin
     """
     from invokeai_py_client import InvokeAIClient
     from invokeai_py_client.config import DEFAULT_PROFILE, Profile, choose, keep_profile, read_profiles

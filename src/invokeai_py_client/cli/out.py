@@ -48,7 +48,7 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
         return WRONG_USE
     except InvokeAIClientError as error:
         _tell(error.code, str(error), as_json)
-        return exit_code_of(error)
+        return exit_code_of(type(error))
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone
         return FAILED
@@ -56,14 +56,14 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     return ended if isinstance(ended, int) else OK
 
 
-def exit_code_of(error: InvokeAIClientError) -> int:
-    """The exit code of an error.
+def exit_code_of(kind: type[InvokeAIClientError]) -> int:
+    """The exit code of a class of errors.
 
     A connection that broke counts as failed, not as unreachable: the request may have been carried out.
     """
-    if isinstance(error, UsageError):
+    if issubclass(kind, UsageError):
         return WRONG_USE
-    if isinstance(error, ServerUnreachableError) and not isinstance(error, ConnectionLostError):
+    if issubclass(kind, ServerUnreachableError) and not issubclass(kind, ConnectionLostError):
         return UNREACHABLE
     return FAILED
 

@@ -76,7 +76,7 @@ def sweep(
     What is done is kept in DIR/sweep.jsonl: after a crash the same command with --resume goes on where it stopped.
 
     \b
-      ivk sweep portrait.json -s steps=10,20,30 -s seed=0..3 -s prompt=@prompts.txt -o out/ --grid
+      ivk sweep portrait.json -s steps=10,20 -s seed=0..3 -s prompt=@p.txt --grid
     """
     with connect(url) as client:
         manifest = output / MANIFEST

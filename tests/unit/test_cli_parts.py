@@ -1,0 +1,263 @@
+"""The command line without a server: codes, help, completion, and how things are shown."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+from command import Command, ivk_command
+
+from invokeai_py_client import errors
+from invokeai_py_client.cli import out
+from invokeai_py_client.cli.export import is_exported
+from invokeai_py_client.cli.installing import short_name
+from invokeai_py_client.cli.main import ivk
+from invokeai_py_client.cli.names import close_to, read_names
+from invokeai_py_client.cli.tables import seconds_of, time_of, words_of
+from invokeai_py_client.cli.watching import QueueView, seconds_at, status_line, what_of, window
+from invokeai_py_client.cli.workflows import file_name
+from invokeai_py_client.models import IvkImage, IvkJob, JobStatus, QueueStatus
+from invokeai_py_client.run.events import NodeProgress
+
+__all__ = ["ivk_command"]
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def all_commands() -> list[list[str]]:
+    """The words of every command."""
+
+    def below(command: click.Command, words: list[str]) -> list[list[str]]:
+        if not isinstance(command, click.Group):
+            return [words]
+        context = click.Context(command)
+        found = [words]
+        for name in command.list_commands(context):
+            one = command.get_command(context, name)
+            assert one is not None
+            found += below(one, [*words, name])
+        return found
+
+    return below(ivk, [])
+
+
+@pytest.mark.parametrize("words", all_commands(), ids=" ".join)
+def test_every_command_says_what_it_is_for(ivk_command: Command, words: list[str]) -> None:
+    done = ivk_command(*words, "--help")
+    assert done.code == 0
+    assert done.out.startswith("Usage: ivk")
+    assert len(done.lines) > 4
+    assert max(map(len, done.lines)) <= 80
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    tool = [sys.executable, str(REPOSITORY / "tools" / "cli_reference.py"), "--check"]
+    done = subprocess.run(tool, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_error_has_the_exit_code_that_fits() -> None:
+    kinds: list[type[errors.InvokeAIClientError]] = [errors.InvokeAIClientError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    codes = {kind: out.exit_code_of(kind) for kind in kinds}
+    assert {kind for kind, code in codes.items() if code == out.UNREACHABLE} == {
+        errors.ServerUnreachableError,
+        errors.NotInvokeAIError,
+    }
+    assert {kind for kind, code in codes.items() if code == out.WRONG_USE} == {
+        kind for kind in kinds if issubclass(kind, errors.UsageError)
+    }
+    assert set(codes.values()) == {out.FAILED, out.WRONG_USE, out.UNREACHABLE}
+
+
+def test_every_code_that_programs_are_told_is_used_and_documented() -> None:
+    """Both ways: no error without a page that tells it, no code on a page that nothing gives."""
+    documented = set(re.findall(r"`(\w+)`", (REPOSITORY / "docs" / "errors.md").read_text()))
+    sources = [
+        path.read_text()
+        for path in (REPOSITORY / "src" / "invokeai_py_client").rglob("*.py")
+        if path.name != "errors.py"
+    ]
+    kinds: list[type[errors.InvokeAIClientError]] = [errors.InvokeAIClientError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+        assert kind.code in documented
+        if not kind.__subclasses__() and kind not in errors.API_ERRORS.values():
+            raised = re.compile(rf"\b{kind.__name__}\(")
+            assert any(raised.search(text) for text in sources), f"nothing raises {kind.__name__}"
+    here = set(re.findall(r'"code": "(\w+)"|_tell\("(\w+)"', (Path(str(out.__file__))).read_text()))
+    assert {one or other for one, other in here} == {"usage", "interrupted"} <= documented
+
+
+def test_a_word_that_may_have_been_another(ivk_command: Command) -> None:
+    done = ivk_command("imags", "ls")
+    assert done.code == 2
+    assert "Did you mean images?" in done.said
+    assert "Did you mean cancel or clear?" in ivk_command("queue", "cancle").said
+    assert ivk_command("queue", "xyzzy", "--json").objects == [
+        {"event": "error", "code": "usage", "message": "No such command 'xyzzy'."}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shell", "mark"), [("bash", "complete -o"), ("zsh", "#compdef ivk"), ("fish", "--command ivk")]
+)
+def test_completion(ivk_command: Command, shell: str, mark: str) -> None:
+    done = ivk_command("completion", shell)
+    assert (done.code, done.err) == (0, "")
+    assert mark in done.out
+    assert "_IVK_COMPLETE" in done.out
+
+
+def test_words_are_completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("_IVK_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "ivk queue c")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    with pytest.raises(SystemExit) as ended:
+        out.run_command(ivk, [])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.split() == ["plain,cancel", "plain,clear"]
+
+
+def test_errors_are_red_where_colours_are_wanted(
+    ivk_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["images", "ls", "--url", "ftp://example.org"]
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[31m" in ivk_command(*words, terminal=True).err
+    assert "\x1b" not in ivk_command(*words).err
+    monkeypatch.setenv("NO_COLOR", "1")
+    done = ivk_command(*words, terminal=True)
+    assert "\x1b" not in done.err
+    assert max(map(len, done.err.splitlines())) <= 80
+
+
+def test_nobody_at_the_address(ivk_command: Command) -> None:
+    done = ivk_command("queue", "status", "--json", "--url", "http://127.0.0.1:1")
+    assert done.code == 3
+    assert done.objects[-1]["code"] == "unreachable"
+
+
+def test_names_that_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "sys.stdin",
+        [
+            '{"event": "image", "name": "a.png"}\n',
+            "b.png\t2026\tx\n",
+            "\n",
+            '{"event": "result"}\n',
+            "a.png\n",
+        ],
+    )
+    assert read_names(["c.png", "-", "c.png"]) == ["c.png", "a.png", "b.png"]
+    monkeypatch.setattr("sys.stdin", ["{\n"])
+    with pytest.raises(errors.UsageError, match="not JSON"):
+        read_names(["-"])
+    monkeypatch.setattr("sys.stdin", [])
+    with pytest.raises(errors.UsageError, match="No names"):
+        read_names(["-"])
+
+
+def test_names_that_are_close() -> None:
+    known = ["Portraits", "Landscapes", "Old portraits of 2025"]
+    assert close_to("portrait", known) == ["Portraits", "Old portraits of 2025"]
+    assert close_to("zz", known) == []
+
+
+def test_words_for_values() -> None:
+    assert [seconds_of(seconds) for seconds in (0.84, 59.94, 65, 3723)] == [
+        "0.8 s",
+        "59.9 s",
+        "1:05",
+        "1:02:03",
+    ]
+    assert (words_of(True), words_of(None), words_of({"a": 1})) == ("yes", "", '{"a": 1}')
+    assert time_of("yesterday") == "yesterday"
+    moment = datetime(2026, 1, 31, 12, 5, tzinfo=UTC)
+    assert (
+        time_of("2026-01-31 12:05:09.5") == time_of(moment) == moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    )
+    assert file_name("Text to Image - SDXL") == "Text-to-Image-SDXL.json"
+    assert file_name("../..") == "workflow.json"
+    assert short_name("/models/watercolor.safetensors") == "watercolor.safetensors"
+    assert short_name("owner/name") == "owner/name"
+
+
+def job(item_id: int, status: JobStatus, **more: object) -> IvkJob:
+    return IvkJob.from_api_response({"item_id": item_id, "status": status.value, **more})
+
+
+def test_what_an_item_is_about() -> None:
+    values = [
+        {"node_path": "a", "field_name": "steps", "value": 4},
+        {"node_path": "b", "field_name": "model", "value": {"key": "k", "name": "tiny"}},
+    ]
+    assert what_of(job(1, JobStatus.PENDING, field_values=values)) == "steps=4, model=tiny"
+    failed = job(1, JobStatus.FAILED, error_type="ValueError", error_message="no\nsuch")
+    assert what_of(failed) == "ValueError: no such"
+    begun = job(1, JobStatus.RUNNING, started_at="2026-01-31 12:00:00.000")
+    assert seconds_at(begun, datetime(2026, 1, 31, 12, 1, 5, tzinfo=UTC)) == "1:05"
+    assert seconds_at(job(1, JobStatus.PENDING)) == ""
+
+
+def test_the_items_around_the_one_at_work() -> None:
+    ids = list(range(100))
+    assert window(ids, 50, 9) == [47, 48, 49, 50, 51, 52, 53, 54, 55]
+    assert window(ids, 99, 3) == [97, 98, 99]
+    assert window(ids, 0, 3) == [0, 1, 2]
+    assert window(ids, None, 3) == [97, 98, 99]
+    assert window([], None, 3) == []
+    assert window([1, 2], 1, 5) == [1, 2]
+
+
+def test_how_a_queue_stands_in_words() -> None:
+    assert status_line(QueueStatus(is_started=True)) == "Idle: no items"
+    assert status_line(QueueStatus(is_started=True, pending=1200)) == "At work: 1,200 pending"
+    assert status_line(QueueStatus(pending=1, failed=2)) == "Paused: 1 pending, 2 failed"
+
+
+def test_the_screen_of_a_watcher() -> None:
+    from rich.console import Console
+
+    console = Console(width=80, height=8, record=True, file=io.StringIO())
+    view = QueueView("http://localhost:9090")
+    jobs = [job(number, JobStatus.RUNNING if number == 2 else JobStatus.PENDING) for number in range(1, 9)]
+    view.show_status(QueueStatus(is_started=True, in_progress=1, pending=7), jobs)
+    view.show_event(
+        NodeProgress(
+            item_id=2,
+            timestamp=0,
+            raw={},
+            node_id="d",
+            node_type="denoise_latents",
+            prepared_id="p",
+            message="Denoising",
+            fraction=0.5,
+        )
+    )
+    console.print(view)
+    lines = console.export_text().splitlines()
+    assert lines[0].startswith("At work: 1 running, 7 pending   http://localhost:9090")
+    assert "50% denoise_latents: Denoising" in lines[3]
+    assert len(lines) <= 8
+    assert max(map(len, lines)) <= 80
+
+
+def test_what_has_been_exported(tmp_path: Path) -> None:
+    image = IvkImage(image_name="a.png", width=1)
+    assert not is_exported(image, tmp_path)
+    (tmp_path / "a.png").write_bytes(b"x")
+    for text in ("", "{", "[]", "{}"):
+        (tmp_path / "a.json").write_text(text)
+        assert not is_exported(image, tmp_path)
+    (tmp_path / "a.json").write_text(json.dumps({**image.to_dict(), "metadata": {"seed": 1}}))
+    assert is_exported(image, tmp_path)
+    assert not is_exported(IvkImage(image_name="a.png", width=1, starred=True), tmp_path)
