@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
-from command import Command, ivk_command
+from command import Command, Terminal, ivk_command
 
 from invokeai_py_client import errors
 from invokeai_py_client.cli import out
@@ -20,7 +20,7 @@ from invokeai_py_client.cli.export import is_exported
 from invokeai_py_client.cli.installing import short_name
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.cli.names import close_to, read_names
-from invokeai_py_client.cli.tables import seconds_of, time_of, words_of
+from invokeai_py_client.cli.tables import Column, seconds_of, show_facts, show_table, time_of, words_of
 from invokeai_py_client.cli.watching import QueueView, seconds_at, status_line, what_of, window
 from invokeai_py_client.cli.workflows import file_name
 from invokeai_py_client.models import IvkImage, IvkJob, JobStatus, QueueStatus
@@ -105,6 +105,20 @@ def test_a_word_that_may_have_been_another(ivk_command: Command) -> None:
     assert ivk_command("queue", "xyzzy", "--json").objects == [
         {"event": "error", "code": "usage", "message": "No such command 'xyzzy'."}
     ]
+
+
+def test_a_workflow_is_completed_with_files(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {
+        "_IVK_COMPLETE": "zsh_complete",
+        "COMP_WORDS": "ivk run port",
+        "COMP_CWORD": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        out.run_command(ivk, [])
+    assert capsys.readouterr().out.split() == ["file", "port", "_"]
 
 
 @pytest.mark.parametrize(
@@ -261,3 +275,23 @@ def test_what_has_been_exported(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({**image.to_dict(), "metadata": {"seed": 1}}))
     assert is_exported(image, tmp_path)
     assert not is_exported(IvkImage(image_name="a.png", width=1, starred=True), tmp_path)
+
+
+def test_a_servers_words_do_not_move_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    evil = "a\x1b[2Jb\x9b5mc"
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    show_table([Column("name")], [[evil]])
+    show_facts({"name": evil})
+    assert "\x1b[2J" not in terminal.getvalue()
+    assert terminal.getvalue().count("a�[2Jb�5mc") == 2
+    assert what_of(job(1, JobStatus.FAILED, error_type=evil)) == "a�[2Jb�5mc"
+
+
+def test_an_export_stays_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "evil.png").write_bytes(b"x")
+    image = IvkImage(image_name="../evil.png")
+    (tmp_path / "evil.json").write_text(json.dumps(image.to_dict()))
+    (tmp_path / "out").mkdir()
+    assert not is_exported(image, tmp_path / "out")

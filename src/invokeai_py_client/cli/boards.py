@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Any
 
@@ -88,7 +89,7 @@ def create(names: tuple[str, ...], exist_ok: bool, url: str | None, as_json: boo
                 click.echo(board.board_id)
         if as_json:
             emit({"event": "result", "ok": True, "boards": len(set(names))})
-    hint(f"Put images on it: ivk images put FILES... --board {names[0]!r}", as_json)
+    hint(f"Put images on it: ivk images put FILES... --board {shlex.quote(names[0])}", as_json)
 
 
 @boards.command("rename")
@@ -112,7 +113,7 @@ def archive(board: str, url: str | None, as_json: bool) -> None:
     with connect(url) as client:
         record = client.board_repo.update_board(find_board(client, board).board_id, archived=True)
     _done(f"{record.board_name!r} is archived.", as_json, **record.to_dict())
-    hint(f"Bring it back: ivk boards unarchive {board!r}", as_json)
+    hint(f"Bring it back: ivk boards unarchive {shlex.quote(board)}", as_json)
 
 
 @boards.command("unarchive")

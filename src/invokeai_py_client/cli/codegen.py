@@ -9,13 +9,17 @@ from pathlib import Path
 
 import click
 
-from invokeai_py_client.cli.options import connect, url_option
+from invokeai_py_client.cli.options import (
+    connect,
+    url_option,
+    workflow_argument,
+)
 from invokeai_py_client.cli.out import FAILED, say
 from invokeai_py_client.errors import UsageError
 
 
 @click.command()
-@click.argument("workflow", metavar="FILE")
+@workflow_argument
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The module to write.")
 @click.option("--async", "asynchronous", is_flag=True, help="A function to be awaited.")
 @click.option(

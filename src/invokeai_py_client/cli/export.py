@@ -142,11 +142,14 @@ def _failure(failed: dict[str, InvokeAIClientError], total: int) -> TransferErro
 
 
 def _picture(image: IvkImage, folder: Path) -> Path:
-    return folder / image.image_name
+    """Where fetching puts an image: in the folder, whatever the server calls it."""
+    from invokeai_py_client.image.naming import paths_for
+
+    return paths_for([image.image_name], {}, folder, "{image}", ".png")[image.image_name]
 
 
 def _data_file(image: IvkImage, folder: Path) -> Path:
-    return folder / f"{image.image_name.rpartition('.')[0] or image.image_name}.json"
+    return _picture(image, folder).with_suffix(".json")
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import click
 
-from invokeai_py_client.cli.options import connect, json_option, parse_settings, set_option, url_option
+from invokeai_py_client.cli.options import (
+    connect,
+    json_option,
+    parse_settings,
+    set_option,
+    url_option,
+    workflow_argument,
+)
 from invokeai_py_client.cli.out import hint, say
 
 
 @click.command()
-@click.argument("workflow", metavar="FILE")
+@workflow_argument
 @set_option
 @click.option("--prepend", is_flag=True, help="As at the front of the queue.")
 @click.option("--board", metavar="BOARD", help="The board for fields that say 'auto': its id or name.")
@@ -33,4 +41,4 @@ def graph(
             say(f"Note: {warning}")
         body = handle.enqueue_request(parse_settings(handle, settings), prepend=prepend, auto_board=board)
         click.echo(json.dumps(body, ensure_ascii=False, indent=None if as_json else 2))
-        hint(f"Run it: ivk run {workflow!r} -o out/", as_json)
+        hint(f"Run it: ivk run {shlex.quote(workflow)} -o out/", as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -286,7 +287,7 @@ def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> No
         target = find_board(client, board)
         moved = client.image_repo.move(find_images(client, wanted), target.board_id)
         _report("Moved", moved, as_json)
-        hint(f"See them: ivk images ls --board {board!r}", as_json)
+        hint(f"See them: ivk images ls --board {shlex.quote(board)}", as_json)
 
 
 @images.command("rm")

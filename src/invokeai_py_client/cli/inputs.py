@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import click
 
-from invokeai_py_client.cli.options import connect, json_option, url_option
+from invokeai_py_client.cli.options import (
+    connect,
+    json_option,
+    url_option,
+    workflow_argument,
+)
 from invokeai_py_client.cli.out import emit, say
 
 
 @click.command()
-@click.argument("workflow", metavar="FILE")
+@workflow_argument
 @click.option("--all", "everything", is_flag=True, help="Also fields that the form does not show.")
 @url_option
 @json_option

@@ -11,10 +11,17 @@ import click
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from invokeai_py_client import InvokeAIClient
     from invokeai_py_client.workflow import WorkflowHandle
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def workflow_argument(command: F) -> F:
+    """``FILE``: the workflow. Shells complete it with files; it may be a name in the library, too."""
+    return click.argument("workflow", metavar="FILE", shell_complete=_files)(command)
 
 
 def url_option(command: F) -> F:
@@ -107,3 +114,10 @@ def limit_option(command: F) -> F:
         metavar="N",
         help="How many at most; by default as many as fit a screen, and all where the output is piped.",
     )(command)
+
+
+def _files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    del context, parameter
+    return [CompletionItem(incomplete, type="file")]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -31,6 +32,8 @@ FAILED = 1
 WRONG_USE = 2
 UNREACHABLE = 3
 INTERRUPTED = 130
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def run_command(command: click.Command, arguments: Sequence[str]) -> int:
@@ -89,6 +92,11 @@ def paint(text: str, **style: Any) -> str:
     return text if os.environ.get("NO_COLOR") else click.style(text, **style)
 
 
+def printable(text: str) -> str:
+    """A text without what would move the cursor or change colours: a server may call things what it likes."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def hint(text: str, as_json: bool = False) -> None:
     """Say what one may want to do next, to people alone."""
     if is_watched() and not as_json:
@@ -124,7 +132,7 @@ def _tell(code: str, message: str, as_json: bool) -> None:
     if as_json:
         emit({"event": "error", "code": code, "message": message})
     width = min(shutil.get_terminal_size().columns, 100)
-    lines = ("Error: " + message).splitlines()
+    lines = [printable(line) for line in ("Error: " + message).splitlines()]
     wrapped = "\n".join(textwrap.fill(line, width, subsequent_indent="  ") for line in lines)
     click.echo(paint("Error:", fg="red", bold=True), err=True, nl=False)
     click.echo(wrapped.removeprefix("Error:"), err=True)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from invokeai_py_client.cli.options import connect, json_option, parse_settings, set_option, url_option
-from invokeai_py_client.cli.out import emit, say
+from invokeai_py_client.cli.options import (
+    connect,
+    json_option,
+    parse_settings,
+    set_option,
+    url_option,
+    workflow_argument,
+)
+from invokeai_py_client.cli.out import emit, hint, say
 from invokeai_py_client.image.files import safe_name
 
 if TYPE_CHECKING:
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("workflow", metavar="FILE")
+@workflow_argument
 @set_option
 @click.option(
     "-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default=Path()
@@ -78,6 +86,8 @@ def run(
             emit({"event": "result", "ok": True, "item_id": started.item_id, "images": images})
         elif not saved:
             say("The run made no images.")
+        else:
+            hint(f"Several at once: ivk sweep {shlex.quote(workflow)} -s NAME=1,2,3 -o DIR --grid")
 
 
 def _follow(handle: WorkflowHandle, run: Run, timeout: float | None, as_json: bool) -> None:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from invokeai_py_client.cli.options import address_of, connect, json_option, split_setting, url_option
+from invokeai_py_client.cli.options import (
+    address_of,
+    connect,
+    json_option,
+    split_setting,
+    url_option,
+    workflow_argument,
+)
 from invokeai_py_client.cli.out import emit, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.image.files import safe_name
@@ -21,7 +28,7 @@ MANIFEST = "sweep.jsonl"
 
 
 @click.command()
-@click.argument("workflow", metavar="FILE")
+@workflow_argument
 @click.option(
     "-s",
     "--set",

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from invokeai_py_client.cli.out import is_watched
+from invokeai_py_client.cli.out import is_watched, printable
 
 WIDE = 110
 SCREEN = 40
@@ -64,7 +64,7 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None
             no_wrap=one.whole,
         )
     for row in rows:
-        table.add_row(*(Text(row[index], style=STYLES.get(row[index], "")) for index in shown))
+        table.add_row(*(Text(printable(row[index]), style=STYLES.get(row[index], "")) for index in shown))
     console.print(table)
 
 
@@ -83,7 +83,7 @@ def show_facts(facts: Mapping[str, Any]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in known.items():
-        table.add_row(Text(name), Text(text))
+        table.add_row(Text(printable(name)), Text(printable(text)))
     Console().print(table)
 
 

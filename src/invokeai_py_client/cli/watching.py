@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from invokeai_py_client.cli.out import emit, hint, is_watched
+from invokeai_py_client.cli.out import emit, hint, is_watched, printable
 from invokeai_py_client.cli.tables import SCREEN, moment_of, seconds_of
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.run.display import line_of
@@ -66,7 +66,7 @@ def _word(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
-    text = " ".join(text.split())
+    text = printable(" ".join(text.split()))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
@@ -154,10 +154,10 @@ class QueueView:
         if job.status is not JobStatus.RUNNING or not text:
             return Text(what_of(job))
         if fraction is None:
-            return Text(text)
+            return Text(printable(text))
         full = round(fraction * _BAR)
         return Text.assemble(
-            ("━" * full, "cyan"), ("━" * (_BAR - full), "dim"), f" {fraction:4.0%} ", (text, "")
+            ("━" * full, "cyan"), ("━" * (_BAR - full), "dim"), f" {fraction:4.0%} {printable(text)}"
         )
 
 

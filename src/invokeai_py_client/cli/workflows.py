@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_js
         emit({"event": "result", "ok": True, **facts})
     else:
         click.echo(path)
-    hint(f"What it can be given: ivk inputs {path}", as_json)
+    hint(f"What it can be given: ivk inputs {shlex.quote(str(path))}", as_json)
 
 
 def file_name(name: str) -> str:
@@ -155,7 +156,7 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
         )
     else:
         click.echo(saved)
-    hint(f"Run it: ivk run {definition.name!r}", as_json)
+    hint(f"Run it: ivk run {shlex.quote(definition.name)}", as_json)
 
 
 @workflows.command("rm")
