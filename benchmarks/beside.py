@@ -30,11 +30,15 @@ class Floor:
         self._url = url
         self._left = 0
         self._done = asyncio.Event()
+        self._news = asyncio.Event()
         self.body: dict[str, Any] = {}
+        self.ended: dict[int, float] = {}  # when each item's last event came, by the clock of `timed`
         socket.on("queue_item_status_changed", self._changed)  # pyright: ignore[reportUnknownMemberType]
 
     def _changed(self, event: dict[str, Any]) -> None:
         if event["status"] in _ENDED:
+            self.ended[event["item_id"]] = time.perf_counter()
+            self._news.set()
             self._left -= 1
             if self._left <= 0:
                 self._done.set()
@@ -49,6 +53,13 @@ class Floor:
             answer.raise_for_status()
             await answer.read()
         await self._done.wait()
+
+    async def heard(self, item_id: int) -> None:
+        """Wait until the end of an item has been heard of."""
+        async with asyncio.timeout(10):
+            while item_id not in self.ended:
+                self._news.clear()
+                await self._news.wait()
 
     async def download(self, names: list[str], folder: Path) -> None:
         """Get images, eight at once."""
