@@ -7,21 +7,30 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import click
 import pytest
 from command import Command, Terminal, ivk_command
 
-from invokeai_py_client import errors
+from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.cli import out
 from invokeai_py_client.cli.export import is_exported
 from invokeai_py_client.cli.installing import short_name
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.cli.names import close_to, read_names
 from invokeai_py_client.cli.tables import Column, seconds_of, show_facts, show_table, time_of, words_of
-from invokeai_py_client.cli.watching import QueueView, seconds_at, status_line, what_of, window
+from invokeai_py_client.cli.watching import (
+    QueueView,
+    seconds_at,
+    status_line,
+    watch_queue,
+    what_of,
+    window,
+)
 from invokeai_py_client.cli.workflows import file_name
 from invokeai_py_client.models import IvkImage, IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.run.events import NodeProgress
@@ -236,6 +245,37 @@ def test_how_a_queue_stands_in_words() -> None:
     assert status_line(QueueStatus(is_started=True)) == "Idle: no items"
     assert status_line(QueueStatus(is_started=True, pending=1200)) == "At work: 1,200 pending"
     assert status_line(QueueStatus(pending=1, failed=2)) == "Paused: 1 pending, 2 failed"
+
+
+class Watched:
+    """Stands in for a client whose queue is watched until somebody presses Ctrl-C."""
+
+    url = "http://localhost:9090"
+
+    @property
+    def queue_repo(self) -> Watched:
+        return self
+
+    def watch(self, **_: object) -> Iterator[QueueStatus]:
+        yield QueueStatus(is_started=True, pending=1)
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_is_how_one_stops_watching(capsys: pytest.CaptureFixture[str]) -> None:
+    client = cast("InvokeAIClient", Watched())
+    watch_queue(client, until_idle=False, as_json=False)
+    assert capsys.readouterr().out == "At work: 1 pending\n"
+    with pytest.raises(KeyboardInterrupt):  # it was to wait, and has not
+        watch_queue(client, until_idle=True, as_json=False)
+
+
+def test_hints_are_for_people_alone(ivk_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "~/.bashrc" in ivk_command("completion", "bash", terminal=True).err
+    assert ivk_command("completion", "bash").err == ""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stdout", io.StringIO())  # as in $(ivk ...), where standard error is a terminal
+    out.hint("Next")
+    assert cast("Terminal", sys.stderr).getvalue() == ""
 
 
 def test_the_screen_of_a_watcher() -> None:

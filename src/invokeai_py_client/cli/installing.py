@@ -52,13 +52,14 @@ def _lines() -> Show:
 @contextmanager
 def _bars() -> Generator[Show]:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
+    from rich.filesize import decimal
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
     bars = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
-        DownloadColumn(),
+        TextColumn("{task.fields[size]}", markup=False),
         TextColumn("{task.fields[state]}", markup=False),
         console=Console(stderr=True),
         transient=True,
@@ -67,12 +68,13 @@ def _bars() -> Generator[Show]:
 
     def show(info: ModelInstJobInfo) -> None:
         if info.source not in tasks:
-            tasks[info.source] = bars.add_task(short_name(info.source), total=None, state="")
+            tasks[info.source] = bars.add_task(short_name(info.source), total=None, state="", size="")
         total = info.total_bytes or None
+        size = f"{decimal(info.bytes)} of {decimal(total)}" if total else ""
         if info.is_complete():  # nothing to download: a full bar all the same
-            total = info.total_bytes or 1
+            total = total or 1
         done = total if info.is_successful() else info.bytes
-        bars.update(tasks[info.source], total=total, completed=done or 0, state=str(info.status))
+        bars.update(tasks[info.source], total=total, completed=done or 0, state=str(info.status), size=size)
 
     with bars:
         yield show

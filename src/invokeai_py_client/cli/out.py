@@ -98,8 +98,8 @@ def printable(text: str) -> str:
 
 
 def hint(text: str, as_json: bool = False) -> None:
-    """Say what one may want to do next, to people alone."""
-    if is_watched() and not as_json:
+    """Say what one may want to do next: to people alone, and not in the middle of a pipe."""
+    if is_watched() and is_watched(sys.stdout) and not as_json:
         say(paint(text, dim=True))
 
 
