@@ -90,6 +90,7 @@ class QueueRepository(Face[AsyncQueueRepository]):
 
         Raises:
             UsageError: The interval is not above 0.
+            ServerUnreachableError: The server did not answer at the beginning, or stayed away for five minutes.
         """
         return self._iterate(self._impl.watch(interval=interval, queue_id=queue_id))
 

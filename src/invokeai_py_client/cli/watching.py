@@ -12,6 +12,7 @@ import click
 
 from invokeai_py_client.cli.out import emit, hint, is_watched, printable
 from invokeai_py_client.cli.tables import SCREEN, moment_of, seconds_of
+from invokeai_py_client.errors import ServerUnreachableError
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.run.display import line_of
 from invokeai_py_client.run.events import NodeEvent, NodeProgress, NodeStarted, RunEvent, StatusChanged
@@ -184,8 +185,11 @@ def _screen(client: InvokeAIClient, until_idle: bool) -> None:
                 if isinstance(update, RunEvent):
                     view.show_event(update)
                     continue
-                ids = window(client.queue_repo.item_ids(), update.item_id, SCREEN // 2)
-                view.show_status(update, with_errors(client, client.queue_repo.items(ids), failed))
+                try:
+                    ids = window(client.queue_repo.item_ids(), update.item_id, SCREEN // 2)
+                    view.show_status(update, with_errors(client, client.queue_repo.items(ids), failed))
+                except ServerUnreachableError:
+                    continue  # the watch itself bears with that, or ends
                 if until_idle and not update.unfinished:
                     break
         finally:

@@ -110,6 +110,7 @@ class AsyncQueueRepository(AsyncObject):
 
         Raises:
             UsageError: The interval is not above 0.
+            ServerUnreachableError: The server did not answer at the beginning, or stayed away for five minutes.
         """
         from invokeai_py_client.queue.watch import watch
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models import QueueStatus
+from invokeai_py_client.run import patience
 from invokeai_py_client.run.events import RunEvent, StatusChanged, parse_event
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
 
-# Without an event connection the queue is looked at so often.
-_POLL = 1.0
 # Changes of many items that come without an event for each.
 _SEVERAL = frozenset(
     {"connect", "queue_cleared", "queue_items_canceled", "queue_items_retried", "batch_enqueued"}
@@ -33,6 +34,7 @@ async def watch(
     running: set[int] = set()
     news = asyncio.Event()
     stale = True
+    contact: float | None = None
 
     def listen(name: str, payload: Any) -> None:
         nonlocal stale
@@ -57,7 +59,15 @@ async def watch(
                 yield events.popleft()
             if stale:
                 stale = False  # before asking: what changes meanwhile is asked for once more
-                status = await client.queue_repo.status(queue_id=queue_id)
+                try:
+                    status = await client.queue_repo.status(queue_id=queue_id)
+                except APIRequestError as error:
+                    if contact is None:
+                        raise
+                    await patience.bear(error, contact)
+                    stale = True
+                    continue
+                contact = time.monotonic()
                 if not status.unfinished:
                     # Somebody who waits for this leaves now: the last items' own events come first.
                     await _heard_of_all(running, news)
@@ -66,7 +76,7 @@ async def watch(
                 yield status
                 continue
             try:
-                async with asyncio.timeout(interval if feed.connected else min(_POLL, interval)):
+                async with asyncio.timeout(interval if feed.connected else min(patience.POLL, interval)):
                     await news.wait()
             except TimeoutError:
                 stale = True
