@@ -83,7 +83,7 @@ def mutated(draw: st.DrawFn) -> tuple[Reader, dict[str, Any]]:
     return reader, data
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(mutated())
 def test_mutated_records_give_a_record_or_our_error(case: tuple[Reader, dict[str, Any]]) -> None:
     reader, data = case
