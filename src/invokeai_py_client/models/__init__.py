@@ -5,7 +5,9 @@ Each name is loaded when it is first used, so that importing this package costs 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from invokeai_py_client._lazy import lazy_names
 
 if TYPE_CHECKING:
     from invokeai_py_client.models.base import IvkModel
@@ -87,17 +89,4 @@ _MODULES = {
 }
 _PLACE = dict.fromkeys(__all__, "enums") | _MODULES
 
-
-def __getattr__(name: str) -> Any:
-    place = _PLACE.get(name)
-    if place is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = getattr(importlib.import_module(f"{__name__}.{place}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _PLACE)
