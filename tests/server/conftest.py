@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from on_server import async_client, client, either, held_queue, long_run, nothing_left, picture, uploaded
+from on_server import (
+    async_client,
+    client,
+    either,
+    held_queue,
+    long_run,
+    nothing_left,
+    picture,
+    save,
+    uploaded,
+)
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.transport.http import Upload
@@ -19,6 +29,7 @@ __all__ = [
     "long_run",
     "nothing_left",
     "picture",
+    "save",
     "uploaded",
 ]
 

@@ -16,21 +16,6 @@ Save = Callable[[dict[str, Any]], str]
 
 
 @pytest.fixture
-def save(client: InvokeAIClient) -> Iterator[Save]:
-    """Puts workflows into the server's library, and gives their ids; they are taken out again."""
-    http, saved = client._impl._http, list[str]()
-
-    def keep(document: dict[str, Any]) -> str:
-        record = client._call(http.json("POST", "/api/v1/workflows/", json={"workflow": document}))
-        saved.append(record["workflow_id"])
-        return saved[-1]
-
-    yield keep
-    for workflow_id in reversed(saved):
-        client._call(http.json("DELETE", f"/api/v1/workflows/i/{workflow_id}"))
-
-
-@pytest.fixture
 def board(client: InvokeAIClient) -> Iterator[str]:
     """The id of a board."""
     made = client.board_repo.create_board("results")

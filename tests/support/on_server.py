@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import pytest_asyncio
@@ -107,3 +107,18 @@ async def either(server: RealServer, request: pytest.FixtureRequest) -> AsyncIte
     else:
         with InvokeAIClient.from_url(server.url) as client:
             yield cast("AsyncInvokeAIClient", Awaited(client))
+
+
+@pytest.fixture
+def save(client: InvokeAIClient) -> Iterator[Callable[[dict[str, Any]], str]]:
+    """Puts workflows into the server's library, and gives their ids; they are taken out again."""
+    http, saved = client._impl._http, list[str]()
+
+    def keep(document: dict[str, Any]) -> str:
+        record = client._call(http.json("POST", "/api/v1/workflows/", json={"workflow": document}))
+        saved.append(record["workflow_id"])
+        return saved[-1]
+
+    yield keep
+    for workflow_id in reversed(saved):
+        client._call(http.json("DELETE", f"/api/v1/workflows/i/{workflow_id}"))
