@@ -88,6 +88,7 @@ TAKEN: dict[str, set[str]] = {
     "dnn_model_repo.get_install_job": {"404"},
     "dnn_model_repo.get_model_by_key": {"404"},
     "queue_repo.delete": {"404"},
+    "queue_repo.retry": {"404"},
     "queue.get_item": {"404"},
     "queue.get_items_by_ids": {"404"},
     "workflow_repo.delete_workflow": {"404"},

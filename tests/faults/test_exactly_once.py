@@ -272,3 +272,49 @@ async def test_a_connection_that_the_server_closed_after_a_500(
             run = await wf.start()
             started.append((run.item_id, run.batch_id))
     assert batches(queue) == started
+
+
+# --------------------------------------------------------------------------- retries of items
+
+RETRY = "/retry_items_by_id$"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_lost_answer_to_a_retry(
+    proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, queue: InvokeAIClient
+) -> None:
+    runs = [await wf.start() for _ in range(3)]
+    for run in runs:
+        await run.cancel()
+    proxy.rule("PUT", RETRY, script(LOSE, LOSE))
+    again = await runs[0].retry()
+    assert [run.item_id for run in runs] + [again.item_id] == queue.queue_repo.item_ids()
+    ids = [runs[2].item_id, runs[1].item_id]
+    assert await client.queue_repo.retry(ids) == {ids[0]: again.item_id + 1, ids[1]: again.item_id + 2}
+    assert queue.queue_repo.item_ids()[-1] == again.item_id + 2
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("fault", [RESET, gateway(503)], ids=str)
+async def test_a_retry_that_never_came_to_the_server(
+    proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, queue: InvokeAIClient, fault: Fault
+) -> None:
+    """It may be on its way yet, so it is not sent again."""
+    client.settings.max_retries = 2
+    run = await wf.start()
+    await run.cancel()
+    proxy.rule("PUT", RETRY, script(fault))
+    with pytest.raises((ConnectionLostError, ServerError)):
+        await run.retry()
+    assert queue.queue_repo.item_ids() == [run.item_id]
+    assert (await run.retry()).item_id == run.item_id + 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_retry_that_is_slow_on_its_way(
+    proxy: Proxy, wf: AsyncWorkflowHandle, queue: InvokeAIClient
+) -> None:
+    run = await wf.start()
+    await run.cancel()
+    proxy.rule("PUT", RETRY, script(gateway(504, forward=True)))
+    assert (await run.retry()).item_id == queue.queue_repo.item_ids()[-1] == run.item_id + 1

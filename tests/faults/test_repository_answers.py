@@ -133,20 +133,29 @@ async def test_6_0_says_yes_to_what_it_does_not_have(fake: Fake) -> None:
     assert server.asked[-1][3] == {"image_names": ["new"]}, "what lies on no board now is taken away again"
 
 
-async def test_6_0_retries_none_where_it_lacks_one(fake: Fake) -> None:
+async def test_6_0_is_asked_for_what_it_has_alone(fake: Fake) -> None:
+    """It retries none of several where it lacks one."""
     server, client = fake
     tried: list[Any] = []
 
+    def item(item_id: int, **more: Any) -> dict[str, Any]:
+        return {"item_id": item_id, "batch_id": "b", "status": "failed", "session_id": "s", **more}
+
     def retry(request: web.Request) -> Any:
         tried.append(server.asked[-1][3])
-        return 500 if 8 in tried[-1] else {"retried_item_ids": tried[-1]}
+        server.answers[("GET", "/api/v1/queue/default/list_all")] = [item(7), item(9)]
+        return {"retried_item_ids": [7]}
 
+    server.answers[("POST", "/api/v1/queue/default/items_by_ids")] = 405
+    server.answers[("GET", "/api/v1/queue/default/item_ids")] = 405
+    server.answers[("GET", "/api/v1/queue/default/list_all")] = [item(7)]
+    server.answers[("GET", "/api/v1/queue/default/i/7")] = item(7)
+    server.answers[("GET", "/api/v1/queue/default/i/8")] = 404
+    server.answers[("GET", "/api/v1/queue/default/i/9")] = item(9, retried_from_item_id=7)
     server.answers[("PUT", "/api/v1/queue/default/retry_items_by_id")] = retry
-    item = {"item_id": 7, "batch_id": "b", "status": "failed", "session_id": "s"}
-    server.answers[("GET", "/api/v1/queue/default/i/7")] = item
-    assert await client.queue_repo.retry([7, 8]) == [7]
-    assert await client.queue_repo.retry([8]) == []
-    assert tried == [[7, 8], [7], [8]]
+    assert await client.queue_repo.retry([7, 8]) == {7: 9}
+    assert await client.queue_repo.retry([8]) == {}
+    assert tried == [[7]]
 
 
 async def test_5_15_several_records(fake: Fake) -> None:
@@ -518,20 +527,18 @@ async def test_what_makes_something_is_never_sent_twice(fake: Fake) -> None:
     server, client = fake
     for method, path in (
         ("POST", "/api/v1/boards/"),
-        ("PUT", "/api/v1/queue/default/retry_items_by_id"),
         ("PUT", "/api/v2/models/convert/k"),
         ("POST", "/api/v1/images/upload"),
     ):
         server.answers[(method, path)] = 503
     for call in (
         lambda: client.board_repo.create_board("x"),
-        lambda: client.queue_repo.retry(1),
         lambda: client.dnn_model_repo.convert_model("k"),
         lambda: client.image_repo.upload(b"x"),
     ):
         with pytest.raises(ServerError):
             await call()
-    assert len(server.asked) == 4
+    assert len(server.asked) == 3
 
 
 # ---------------------------------------------------------------------- downloads that break

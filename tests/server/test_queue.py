@@ -175,13 +175,30 @@ async def test_removing_by_destination(paused: AsyncInvokeAIClient) -> None:
 async def test_retrying(paused: AsyncInvokeAIClient) -> None:
     queue = paused.queue_repo
     [first, second] = await enqueue(paused, runs=2)
-    assert await queue.retry(first) == []  # it is to come yet
+    assert await queue.retry(first) == {}  # it is to come yet
     await queue.cancel(first)
-    assert await queue.retry([first, second, second + 1000]) == [first]
+    retried = await queue.retry([first, second, second + 1000])
     [new] = set(await queue.item_ids()) - {first, second}
+    assert retried == {first: new}
     job = await queue.item(new)
     assert job.status is JobStatus.PENDING
     assert job.metadata["retried_from_item_id"] == first
+    assert await queue.retry([]) == await queue.retry(second + 1000) == {}
+
+
+async def test_retrying_what_was_retried_before(paused: AsyncInvokeAIClient) -> None:
+    """The server names the first item of such a chain, whichever it makes anew."""
+    queue = paused.queue_repo
+    [first] = await enqueue(paused)
+    await queue.cancel(first)
+    second = (await queue.retry(first))[first]
+    third = (await queue.retry(first))[first]
+    await queue.cancel(second)
+    run = await (await paused.run(second)).retry()
+    assert first < second < third < run.item_id
+    assert run.status.state is JobStatus.PENDING
+    await queue.cancel_all_except_current()
+    assert await queue.retry([third, run.item_id]) == {third: run.item_id + 1, run.item_id: run.item_id + 2}
 
 
 @pytest.mark.since("6.0")

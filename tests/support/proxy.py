@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from trouble import Choice, Fault, Frames
+from trouble import HOLD, Choice, Fault, Frames
 
 # --------------------------------------------------------------------------- the proxy
 
@@ -69,6 +69,7 @@ class Proxy:
     _rules: list[tuple[str, re.Pattern[str], Choice]] = field(default_factory=list[Any])
     _connections: set[_Connection] = field(default_factory=set[_Connection])
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set[Any])
+    _released: asyncio.Event = field(default_factory=asyncio.Event)
     _refuses: bool = False
     _refuses_sockets: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -133,6 +134,16 @@ class Proxy:
             yield
         finally:
             self._inside(task.cancel)
+
+    @contextmanager
+    def holding(self, method: str, path: str) -> Generator[None]:
+        """Hold the next answer to such a request back, to the end of the block."""
+        self._released = asyncio.Event()
+        self.rule(method, path, iter([HOLD]))
+        try:
+            yield
+        finally:
+            self._inside(self._released.set)
 
     def wait_for(self, name: str, timeout: float = 20) -> None:
         """Wait until a fault has happened: the server has got what it is to get."""
@@ -214,6 +225,8 @@ class Proxy:
             top = await back.readuntil(b"\r\n\r\n")
             answer = top + await _body(back, top, is_answer=True, method=method)
         self._count(fault.name if fault else "passed")
+        if fault is not None and fault.held:
+            await self._released.wait()
         if fault is not None and fault.silent:
             await reader.read(1)  # until the client goes away
             return False

@@ -19,6 +19,7 @@ class Fault:
         forward: Whether the server gets it at all.
         keep: How many bytes of the answer the client gets before its connection breaks; None for all.
         silent: Whether the client never hears of it again, over a connection that stays open.
+        held: Whether the answer is held back until the proxy is told to let it go.
         status: What the proxy answers itself.
         headers: The headers of that answer.
     """
@@ -28,6 +29,7 @@ class Fault:
     forward: bool = True
     keep: int | None = None
     silent: bool = False
+    held: bool = False
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -38,6 +40,8 @@ RESET = Fault("reset", forward=False, keep=0)
 """The connection breaks before the server gets the request."""
 HANG = Fault("hang", silent=True)
 """The server takes the request; its answer never comes."""
+HOLD = Fault("held", held=True)
+"""The server answers; its answer comes later."""
 SWALLOW = Fault("swallow", forward=False, silent=True)
 """The request never comes to the server, and no answer to the client."""
 

@@ -192,12 +192,14 @@ class QueueRepository(Face[AsyncQueueRepository]):
         """
         return self._call(self._impl.cancel_all_except_current(queue_id=queue_id))
 
-    def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> list[int]:
+    def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> dict[int, int]:
         """Put failed and canceled items into the queue again, as new items of the same batches.
 
+        Each once: where the answer is lost, the server is asked what it did.
+
         Returns:
-            Those of the given ids that are retried. The new items' ``metadata["retried_from_item_id"]``
-            names them.
+            The items that are retried, each with its new item's id. Others, and those that the queue does not
+            have, are left out.
         """
         return self._call(self._impl.retry(item_ids, queue_id=queue_id))
 

@@ -167,7 +167,8 @@ class Run(Face[AsyncRun]):
     def retry(self) -> Run:
         """Run it once more, as it was sent.
 
-        The server makes a new queue item in the same batch, and only for one that failed or was canceled.
+        The server makes a new queue item in the same batch, and only for one that failed or was canceled. It is made
+        once: where the answer is lost, the server is asked what it did.
 
         Returns:
             The new run.

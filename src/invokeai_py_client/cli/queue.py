@@ -15,7 +15,7 @@ from invokeai_py_client.cli.tables import Column, screenful, show_table, time_of
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
-    from invokeai_py_client import InvokeAIClient
+    pass
 
 _items = click.argument("items", metavar="ITEMS...", nargs=-1)
 _COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled", "total")
@@ -210,23 +210,14 @@ def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) 
                     f"Item {left[0].id} is {left[0].status}; only failed and canceled ones can be retried. "
                     "Nothing was done."
                 )
-        last = max(repo.item_ids(), default=0)
-        retried = repo.retry(ids) if ids else []
-        new = _retries(client, last, set(retried)) if retried else []
+        retried = repo.retry(ids)
     if as_json:
-        emit({"event": "result", "ok": True, "retried": retried, "items": new})
+        emit({"event": "result", "ok": True, "retried": list(retried), "items": list(retried.values())})
         return
-    for item_id in new:
+    for item_id in retried.values():
         click.echo(item_id)
     say(f"{counted(len(retried), 'item')} in the queue again.")
     hint("Follow it: ivk queue watch")
-
-
-def _retries(client: InvokeAIClient, last: int, retried: set[int]) -> list[int]:
-    """The new items that stand for retried ones."""
-    later = [item_id for item_id in client.queue_repo.item_ids() if item_id > last]
-    found = client.queue_repo.items(later, outputs=True)  # summaries do not tell it (InvokeAI 6.14)
-    return [int(job.id) for job in found if job.metadata.get("retried_from_item_id") in retried]
 
 
 @queue.command("clear")

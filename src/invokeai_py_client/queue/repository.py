@@ -18,7 +18,7 @@ from invokeai_py_client.models import (
 )
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.routes import path_part
-from invokeai_py_client.run import blocked, bulk
+from invokeai_py_client.run import blocked, bulk, retrying
 
 if TYPE_CHECKING:
     from typing import Self
@@ -241,25 +241,17 @@ class AsyncQueueRepository(AsyncObject):
         """
         return _count(await self._json("PUT", queue_id, "cancel_all_except_current"), "canceled")
 
-    async def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> list[int]:
+    async def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> dict[int, int]:
         """Put failed and canceled items into the queue again, as new items of the same batches.
 
+        Each once: where the answer is lost, the server is asked what it did.
+
         Returns:
-            Those of the given ids that are retried. The new items' ``metadata["retried_from_item_id"]``
-            names them.
+            The items that are retried, each with its new item's id. Others, and those that the queue does not
+            have, are left out.
         """
-        ids = [item_ids] if isinstance(item_ids, int) else list(item_ids)
-        # Never twice: each time would make new items.
-        try:
-            answer = await self._json("PUT", queue_id, "retry_items_by_id", json=ids, repeatable=False)
-        except ServerError as error:
-            # Servers up to 6.0 at least retry none where they lack one.
-            known = await bulk.read_states(self._client, queue_id, ids) if error.status_code == 500 else {}
-            there = [item_id for item_id in ids if item_id in known]
-            if there == ids or error.status_code != 500:
-                raise
-            return await self.retry(there, queue_id=queue_id) if there else []
-        return [int(item_id) for item_id in as_mapping(answer).get("retried_item_ids") or ()]
+        ids = [item_ids] if isinstance(item_ids, int) else item_ids
+        return await retrying.retry_items(self._client, path_part(queue_id, "a queue"), ids)
 
     async def delete(self, item_id: int, *, queue_id: str = "default") -> bool:
         """Remove an item, canceling it first where it is at work. InvokeAI 6.0+.

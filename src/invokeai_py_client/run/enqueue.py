@@ -15,11 +15,10 @@ from invokeai_py_client.errors import (
     MethodNotAllowedError,
     NotFoundError,
     NotInvokeAIError,
-    ServerUnreachableError,
 )
-from invokeai_py_client.run.again import items_of_batch
 from invokeai_py_client.run.bulk import read_items
-from invokeai_py_client.transport.retry import is_passing, retry_delay
+from invokeai_py_client.run.locate import items_of_batch
+from invokeai_py_client.transport.retry import is_passing, is_unclear, retry_delay
 from invokeai_py_client.transport.shapes import ListOf, mismatch
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ async def enqueue(
         except APIRequestError as error:
             if isinstance(error, NotInvokeAIError) or not is_passing(error):
                 raise
-            if type(error) is not ServerUnreachableError:  # else no connection was made: it was not sent
+            if is_unclear(error):
                 unclear = error
             attempt += 1
             delay = retry_delay(

@@ -31,7 +31,7 @@ from invokeai_py_client.run.results import (
     seconds_of_item,
     told_by_events,
 )
-from invokeai_py_client.run.status import RunStatus
+from invokeai_py_client.run.status import RunStatus, has_ended
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport.loop import call_back
 from invokeai_py_client.transport.shapes import QUEUE_ITEM
@@ -235,7 +235,8 @@ class AsyncRun(AsyncObject):
     async def retry(self) -> AsyncRun:
         """Run it once more, as it was sent.
 
-        The server makes a new queue item in the same batch, and only for one that failed or was canceled.
+        The server makes a new queue item in the same batch, and only for one that failed or was canceled. It is made
+        once: where the answer is lost, the server is asked what it did.
 
         Returns:
             The new run.
@@ -243,12 +244,18 @@ class AsyncRun(AsyncObject):
         Raises:
             RunError: The server had nothing to retry.
         """
-        from invokeai_py_client.run.again import retry_item
+        from invokeai_py_client.run.retrying import retry_items
 
-        item_id = await retry_item(self._client, self.queue_id, self.item_id)
+        new = await retry_items(self._client, self.queue_id, [self.item_id])
+        if not new:
+            raise RunError(
+                f"The server did not retry queue item {self.item_id}: only one that failed or was canceled can be.",
+                item_id=self.item_id,
+                batch_id=self.batch_id,
+            )
         run = AsyncRun(
             self._client,
-            item_id,
+            new[self.item_id],
             BatchTracker(self.batch_id),
             queue_id=self.queue_id,
             inputs=self.inputs,
@@ -322,7 +329,7 @@ class AsyncRun(AsyncObject):
             changed = await self._tracker.change(longest, self.item_id)
             if changed and not self._is_stale:
                 return time.monotonic()
-            if longest == patience.SILENCE and self.status.state is JobStatus.PENDING:
+            if not changed and longest == patience.SILENCE and self.status.state is JobStatus.PENDING:
                 await feed.states.look_why(self._client, self.queue_id)
         try:
             if self._tracker.unplaced:
@@ -334,7 +341,8 @@ class AsyncRun(AsyncObject):
                 item = await feed.states.read(self._client, self.queue_id, self.item_id)
                 self._tracker.item(self.item_id, item)
                 self._gaps = gaps
-                if self.status.done and "session" in (item or {}):
+                # The end may have been heard of after this was read.
+                if item is not None and "session" in item and has_ended(item):
                     return await self._finish(contact, item)
         except APIRequestError as error:
             await patience.bear(error, contact)

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.run import patience
-from invokeai_py_client.run.again import QueueLength, queue_length
 from invokeai_py_client.run.blocked import warn_if_blocked
-from invokeai_py_client.run.bulk import read_item, read_items, read_states
+from invokeai_py_client.run.bulk import read_item, read_states
+from invokeai_py_client.run.locate import QueueLength, queue_length
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
 
-# A few are read whole, so that those that have ended need not be read again; of many the summaries.
-_WHOLE = 4
+# What was sent first ends first, most often: a few are read whole, so that those that have ended need not be read
+# again; of some more the summaries. Neither waits for the summaries of all others, which take a busy server a while.
+_WHOLE = 3
+_NEAR = 20
+
+_Kind = Literal["length", "near", "again", "far"]
 # Asked for with an item's id; the length of the queue is asked for with none.
-_Answers = dict[int | None, list["asyncio.Future[Any]"]]
+_Asked = dict[int | None, list["asyncio.Future[Any]"]]
 
 
 class StateReader:
@@ -31,8 +35,8 @@ class StateReader:
     """
 
     def __init__(self) -> None:
-        self._asked: dict[tuple[str, bool], _Answers] = {}
-        self._tasks: dict[tuple[str, bool], asyncio.Task[None]] = {}
+        self._asked: dict[tuple[str, _Kind], _Asked] = {}
+        self._tasks: dict[tuple[str, _Kind], asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looked = -math.inf
 
@@ -44,7 +48,11 @@ class StateReader:
         Raises:
             APIRequestError: The server refused or failed, or could not be reached.
         """
-        return await self._ask(client, queue_id, item_id)
+        # An answer that is on its way may be from before what made somebody ask: then it is asked for at once again.
+        near = queue_id, "near"
+        task = self._tasks.get(near)
+        busy = near not in self._asked and task is not None and not task.done()
+        return await self._ask(client, queue_id, "again" if busy else "near", item_id)
 
     async def length(self, client: AsyncInvokeAIClient, queue_id: str) -> QueueLength:
         """How long the queue is.
@@ -52,7 +60,7 @@ class StateReader:
         Raises:
             APIRequestError: The server refused or failed, or could not be reached.
         """
-        return await self._ask(client, queue_id, None)
+        return await self._ask(client, queue_id, "length", None)
 
     async def look_why(self, client: AsyncInvokeAIClient, queue_id: str) -> None:
         """Nothing has gone on for a while: say in the log if the queue is blocked. Once for all who wait."""
@@ -67,50 +75,64 @@ class StateReader:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask(self, client: AsyncInvokeAIClient, queue_id: str, key: int | None) -> Any:
+    async def _ask(self, client: AsyncInvokeAIClient, queue_id: str, kind: _Kind, key: int | None) -> Any:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # what went on in another loop has ended with it
             self._loop, self._asked, self._tasks = loop, {}, {}
         answer: asyncio.Future[Any] = loop.create_future()
-        about = queue_id, key is None
-        self._asked.setdefault(about, {}).setdefault(key, []).append(answer)
+        self._put(client, (queue_id, kind), {key: [answer]})
+        return await answer
+
+    def _put(self, client: AsyncInvokeAIClient, about: tuple[str, _Kind], asked: _Asked) -> None:
+        """Have something answered, together with what else is asked for by then."""
+        for key, answers in asked.items():
+            self._asked.setdefault(about, {}).setdefault(key, []).extend(answers)
         task = self._tasks.get(about)
         if task is None or task.done():
             self._tasks[about] = asyncio.ensure_future(self._answer_all(client, about))
-        return await answer
 
-    async def _answer_all(self, client: AsyncInvokeAIClient, about: tuple[str, bool]) -> None:
-        queue_id, is_length = about
+    async def _answer_all(self, client: AsyncInvokeAIClient, about: tuple[str, _Kind]) -> None:
+        queue_id, kind = about
         while asked := self._asked.pop(about, None):
-            answers = [answer for several in asked.values() for answer in several]
-            found: Mapping[int | None, Any]
-            try:
-                if is_length:
-                    found = {None: await queue_length(client, queue_id)}
-                else:
-                    found = await _read(client, queue_id, [key for key in asked if key is not None])
-            except APIRequestError as error:
-                for answer in answers:
-                    if not answer.done():
-                        answer.set_exception(error)
-            except BaseException:
-                for answer in answers:
-                    answer.cancel()
-                raise
-            else:
-                for key, several in asked.items():
-                    for answer in several:
-                        if not answer.done():
-                            answer.set_result(found.get(key))
+            if kind == "length":
+                await _answer(asked, queue_length(client, queue_id))
+                continue
+            ids = sorted(key for key in asked if key is not None)
+            if kind == "far":
+                await _answer(asked, read_states(client, queue_id, ids))
+                continue
+            whole, near, far = ids[:_WHOLE], ids[_WHOLE : _WHOLE + _NEAR], ids[_WHOLE + _NEAR :]
+            if far:
+                self._put(client, (queue_id, "far"), {key: asked[key] for key in far})
+            await asyncio.gather(
+                *(_answer({key: asked[key]}, _read_whole(client, queue_id, key)) for key in whole),
+                _answer({key: asked[key] for key in near}, read_states(client, queue_id, near)),
+            )
 
 
-async def _read(client: AsyncInvokeAIClient, queue_id: str, item_ids: list[int]) -> Mapping[int | None, Any]:
-    if len(item_ids) > _WHOLE:
-        return {**await read_states(client, queue_id, item_ids)}
-    if len(item_ids) > 1:
-        return {**await read_items(client, queue_id, item_ids)}
+async def _answer(asked: _Asked, reading: Awaitable[Any]) -> None:
+    """Give what is read to those who asked for it; many items come as a mapping of their ids."""
+    waiting = [(key, answer) for key, answers in asked.items() for answer in answers]
     try:
-        item = await read_item(client, queue_id, item_ids[0])
+        found = await reading
+    except APIRequestError as error:
+        for _, answer in waiting:
+            if not answer.done():
+                answer.set_exception(error)
+    except BaseException:
+        for _, answer in waiting:
+            answer.cancel()
+        raise
+    else:
+        for key, answer in waiting:
+            if not answer.done():
+                answer.set_result(found if key is None else found.get(key))
+
+
+async def _read_whole(
+    client: AsyncInvokeAIClient, queue_id: str, item_id: int
+) -> Mapping[int, Mapping[str, Any]]:
+    try:
+        return {item_id: await read_item(client, queue_id, item_id)}
     except NotFoundError:
         return {}
-    return {item_ids[0]: item}

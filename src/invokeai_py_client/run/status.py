@@ -184,6 +184,14 @@ def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
     )
 
 
+def has_ended(item: Mapping[str, Any]) -> bool:
+    """Whether a queue item, as it was read, tells of its end: only then it has all results."""
+    try:
+        return JobStatus(str(item.get("status"))) in TERMINAL
+    except ValueError:
+        return False
+
+
 def status_of_item(item: Mapping[str, Any], before: RunStatus) -> RunStatus:
     """The status after reading the queue item itself, which is the truth.
 

@@ -16,7 +16,8 @@ from invokeai_py_client.errors import (
 _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 8.0
 _LONGEST_RETRY_AFTER = 120.0
-_TRY_AGAIN = frozenset({429, 502, 503, 504})
+_REFUSED_FOR_NOW = 429
+_TRY_AGAIN = frozenset({_REFUSED_FOR_NOW, 502, 503, 504})
 
 
 def is_passing(error: APIRequestError) -> bool:
@@ -27,6 +28,13 @@ def is_passing(error: APIRequestError) -> bool:
     if isinstance(error, ServerUnreachableError | RequestTimeoutError):
         return True
     return error.status_code in _TRY_AGAIN
+
+
+def is_unclear(error: APIRequestError) -> bool:
+    """Whether the server may have carried a request out whose answer this is: it never came, or is a proxy's."""
+    if isinstance(error, NotInvokeAIError) or type(error) is ServerUnreachableError:
+        return False  # no connection was made, or not with InvokeAI: nobody got it
+    return is_passing(error) and error.status_code != _REFUSED_FOR_NOW
 
 
 def retry_delay(
@@ -51,8 +59,7 @@ def retry_delay(
     """
     if attempt > max_retries or isinstance(error, NotInvokeAIError):
         return None
-    refused_for_now = error.status_code == 429
-    if not repeatable and not refused_for_now:
+    if not repeatable and error.status_code != _REFUSED_FOR_NOW:
         return None
     # Plain 500 is final: InvokeAI answers it for requests that will never work (a poisoned queue row,
     # a batch node in a graph), each time anew.

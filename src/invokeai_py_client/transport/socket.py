@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("invokeai_py_client.events")
 
 _ACKNOWLEDGED = 5.0
-_FIRST_RETURN = 0.2
+_FIRST_RETURN = 0.05
 _LONGEST_RETURN = 5.0
 
 Listener = Callable[[str, Any], None]
@@ -94,16 +94,29 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
     def auth() -> dict[str, str]:  # asked for again when the library reconnects: the token of then
         return {"token": settings.token} if settings.token else {}
 
+    broken: list[str] = []
     try:
-        async with asyncio.timeout(2 * settings.connect_timeout):
-            await socket.connect(
-                settings.address.origin,
-                headers=settings.request_headers,
-                auth=auth,
-                transports=["websocket"],
-                socketio_path=settings.address.socket_path,
-                wait_timeout=int(settings.connect_timeout) or 1,
-            )
+        async with asyncio.timeout(2 * settings.connect_timeout) as patience:
+
+            async def disconnected(reason: str) -> None:
+                await socket._handle_eio_disconnect(reason)  # pyright: ignore[reportPrivateUsage]
+                if reason != socket.reason.CLIENT_DISCONNECT:
+                    # The library would wait on for the answer of a server that it has lost.
+                    broken.append(reason)
+                    patience.reschedule(0)
+
+            socket.eio.on("disconnect", disconnected)
+            try:
+                await socket.connect(
+                    settings.address.origin,
+                    headers=settings.request_headers,
+                    auth=auth,
+                    transports=["websocket"],
+                    socketio_path=settings.address.socket_path,
+                    wait_timeout=int(settings.connect_timeout) or 1,
+                )
+            finally:
+                socket.eio.on("disconnect", socket._handle_eio_disconnect)  # pyright: ignore[reportPrivateUsage]
     # What is no InvokeAI answers anything, and the library reads into it as it comes.
     except (
         SocketIOError,
@@ -115,7 +128,9 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         RecursionError,
     ) as error:
         await socket.eio.disconnect(abort=True)  # else the library leaves its HTTP session open
-        reason = str(error) or type(error).__name__
+        reason = (
+            ": ".join(["broke while it was made", *broken]) if broken else str(error) or type(error).__name__
+        )
         raise ServerUnreachableError(
             None, None, f"No event connection to {settings.address.url} ({reason})."
         ) from None

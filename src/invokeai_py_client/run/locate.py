@@ -1,4 +1,4 @@
-"""Finding queue items: those of a batch, those before it, and the new one after a retry."""
+"""Finding queue items: those of a batch, and how many stand before them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.errors import RunError
-from invokeai_py_client.run.bulk import cheap_item_ids, item_ids, read_items, read_states
-from invokeai_py_client.transport.shapes import ListOf
+from invokeai_py_client.run.bulk import cheap_item_ids, item_ids, read_states
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
 
 _CHUNK = 1000
-# A retried item is among the newest; reading sessions is not cheap.
 _NEWEST = 100
 
 _PENDING = {"queue": {"pending": int}}
@@ -70,32 +67,3 @@ async def queue_length(client: AsyncInvokeAIClient, queue_id: str) -> QueueLengt
     http = client._http  # pyright: ignore[reportPrivateUsage]
     status = await http.json("GET", f"/api/v1/queue/{queue_id}/status", gives=_PENDING)
     return QueueLength(status["queue"]["pending"], await cheap_item_ids(client, queue_id) or ())
-
-
-async def retry_item(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> int:
-    """Have an item retried.
-
-    Returns:
-        The new item's id. The server answers with the old one, so the new one is looked for.
-
-    Raises:
-        RunError: The server did not retry it.
-    """
-    http = client._http  # pyright: ignore[reportPrivateUsage]
-    answer = await http.json(
-        "PUT",
-        f"/api/v1/queue/{queue_id}/retry_items_by_id",
-        json=[item_id],
-        repeatable=False,
-        gives={"retried_item_ids": ListOf(int)},
-    )
-    retried: list[int] = answer["retried_item_ids"]
-    if item_id in retried:
-        newest = (await item_ids(client, queue_id))[-_NEWEST:]
-        for item in (await read_items(client, queue_id, newest)).values():
-            if item.get("retried_from_item_id") == item_id:
-                return item["item_id"]
-    raise RunError(
-        f"The server did not retry queue item {item_id}: only one that failed or was canceled can be.",
-        item_id=item_id,
-    )
