@@ -28,6 +28,23 @@ def cells_of_the_readme(url: str) -> list[str]:
     return [cell.replace("asyncio.run(main())", "await main()") for cell in cells]
 
 
+# Keeps what is shown below a cell while a run goes on: it is gone in the end.
+WATCHED = """
+from invokeai_py_client.run.display import notebook
+pages, show = [], notebook.Cell.show
+def watch(cell, html, *, at_once=False):
+    pages.append(html)
+    show(cell, html, at_once=at_once)
+notebook.Cell.show = watch
+wf.run(steps=12, seed=77)
+first = list(pages)
+pages.clear()
+wf.sweep(seed=range(2)).wait()
+print("shown:", any("<progress" in page for page in first), any("<img src=" in page for page in first),
+      any("2 of 2 runs" in page for page in pages), pages[-1] == first[-1] == "")
+"""
+
+
 # What the notebook machinery itself does is not ours to judge.
 @pytest.mark.filterwarnings("default")
 def test_readme_in_a_notebook(reader: Path, server: RealServer) -> None:
@@ -37,6 +54,7 @@ def test_readme_in_a_notebook(reader: Path, server: RealServer) -> None:
         "import asyncio\nprint('a loop runs:', asyncio.get_running_loop().is_running())",
         *cells_of_the_readme(server.url),
         "wf",
+        WATCHED,
         "print('both still work:', client.version(), (await asyncio.to_thread(client.health_check)))\nclient.close()",
     ]
     notebook: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -55,7 +73,8 @@ def test_readme_in_a_notebook(reader: Path, server: RealServer) -> None:
     assert said["stdout"].startswith("a loop runs: True\n")
     assert "invocation_complete" in said["stdout"]  # of the asynchronous client
     assert said["stdout"].endswith(f"both still work: {server.version} True\n")
-    [table] = [one.data["text/html"] for one in notebook.cells[-2].outputs if "data" in one]
+    assert "\nshown: True True True True\n" in said["stdout"]
+    [table] = [one.data["text/html"] for one in notebook.cells[-3].outputs if "data" in one]
     assert "Positive Prompt" in table
     assert (reader / "lighthouse.png").exists()
     assert len(list((reader / "async").iterdir())) == 4

@@ -1,13 +1,19 @@
-"""What a run looks like while it goes on: plain lines here, bars where a person watches."""
+"""What a run looks like while it goes on: plain lines here, bars and pictures where a person watches."""
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import Any
 
 import pytest
 
-from invokeai_py_client.run.display import BarDisplay, LineDisplay, display_for, is_interactive, line_of
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.run.display import check_preview, choice, display_for, is_interactive, line_of
+from invokeai_py_client.run.display.bars import BarDisplay
+from invokeai_py_client.run.display.lines import LineDisplay
+from invokeai_py_client.run.display.notebook import Cell, NotebookDisplay, page_of
+from invokeai_py_client.run.display.progress import Progress
 from invokeai_py_client.run.events import RunEvent, parse_event
 
 LABELS = {"d": "Denoise", "s": "Save [final]"}
@@ -110,7 +116,7 @@ def test_bars_show_labels_as_they_are_and_leave_nothing_behind(monkeypatch: pyte
 
 def bars_after(display: BarDisplay, told: RunEvent) -> list[tuple[str, float, float | None]]:
     display.show(told)
-    return [(task.description, task.completed, task.total) for task in display._progress.tasks]
+    return [(task.description, task.completed, task.total) for task in display._bars.tasks]
 
 
 def test_iterations_may_run_more_nodes_than_there_are() -> None:
@@ -120,3 +126,105 @@ def test_iterations_may_run_more_nodes_than_there_are() -> None:
     for turn in "ab":
         display.show(event("invocation_complete", turn, result={}))
     assert bars_after(display, event("invocation_complete", "c", result={}))[0][1:] == (3, 3)
+
+
+# --------------------------------------------------------------------------- the picture so far
+
+
+def preview_of(colour: str, size: tuple[int, int] = (8, 8)) -> RunEvent:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, "JPEG")
+    url = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+    picture = {"width": 8 * size[0], "height": 8 * size[1], "dataURL": url}
+    return event("invocation_progress", message="Denoising", percentage=0.5, image=picture)
+
+
+NO_PICTURE = {"width": 64, "height": 64, "dataURL": "data:image/jpeg;base64,bm9uZQ=="}
+
+
+def test_a_terminal_shows_the_picture_and_what_comes_after_it() -> None:
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        width=40,
+        height=12,
+        color_system="truecolor",
+        legacy_windows=False,
+    )
+    display = BarDisplay(label, 1, console, preview=True)
+    display.show(A_RUN[3])
+    assert len(lines_of(console, display)) == 2
+    display.show(preview_of("red", (8, 4)))
+    red = lines_of(console, display)
+    assert "38;2;254;0;0" in red[-1]
+    assert 2 < len(red) <= 12
+    display.show(event("invocation_progress", message="Denoising", percentage=0.6, image=NO_PICTURE))
+    assert lines_of(console, display)[2:] == red[2:]
+    display.show(preview_of("blue", (8, 4)))
+    assert "38;2;0;0;254" in lines_of(console, display)[-1]
+
+
+def lines_of(console: Any, display: BarDisplay) -> list[str]:
+    with console.capture() as captured:
+        console.print(display._shown(), end="")
+    return captured.get().rstrip("\n").split("\n")
+
+
+def test_a_picture_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), force_terminal=True, width=40, height=12)
+    display = BarDisplay(label, 1, console, preview=True)
+    display.show(preview_of("red"))
+    lines_of(console, display)
+    assert display._picture is not None
+    monkeypatch.setattr(display._picture, "_image", "not to be drawn again")
+    assert len(lines_of(console, display)) > 2
+
+
+def test_a_preview_in_a_terminal_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delitem(__import__("sys").modules, "ipykernel", raising=False)
+    check_preview(True, Terminal())
+    monkeypatch.setattr(choice, "find_spec", {}.get)
+    with pytest.raises(UsageError, match=r"client\[preview\]"):
+        check_preview(True, Terminal())
+    check_preview(False, Terminal())
+    check_preview(None, Terminal())
+    check_preview(True, io.StringIO())  # nobody watches: plain lines
+
+
+def test_a_notebook_shows_bars_and_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    def show(_: Cell, html: str, *, at_once: bool = False) -> None:
+        shown.append(html)
+
+    monkeypatch.setattr(Cell, "show", show)
+    monkeypatch.setitem(__import__("sys").modules, "ipykernel", __import__("types"))
+    display = display_for(label, 3)
+    assert isinstance(display, NotebookDisplay)
+    for told in (A_RUN[0], preview_of("red")):
+        display.show(told)
+    assert shown[0].count("<progress") == 1
+    assert "running" in shown[0]
+    assert 'value="0.5"' in shown[1]
+    assert '<img src="data:image/jpeg;base64,' in shown[1]
+
+
+def test_what_a_server_says_is_no_html() -> None:
+    progress = Progress(lambda node_id: "<b>", 1)
+    progress.take(preview_of("red"))
+    picture = {"width": 8, "height": 8, "dataURL": 'data:image/png;base64,"><script>'}
+    progress.take(event("invocation_progress", message="<script>", percentage=None, image=picture))
+    page = page_of(progress, preview=True)
+    assert "<script>" not in page
+    assert "&lt;b&gt;: &lt;script&gt;" in page
+    assert "<img" not in page_of(progress, preview=False)
+    picture = {"width": 8, "height": 8, "dataURL": "https://elsewhere/"}
+    progress.take(event("invocation_progress", message="", percentage=None, image=picture))
+    assert "elsewhere" not in page_of(progress, preview=True)

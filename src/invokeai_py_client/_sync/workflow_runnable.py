@@ -148,6 +148,7 @@ class RunnableWorkflow(BoundWorkflow):
         *,
         timeout: float | None = None,
         progress: bool | Callable[[RunEvent], object] | None = None,
+        preview: bool | None = None,
         prepend: bool = False,
         auto_board: str | None = None,
         queue_id: str = "default",
@@ -163,6 +164,8 @@ class RunnableWorkflow(BoundWorkflow):
             timeout: Seconds to wait at most; the run goes on afterwards.
             progress: True shows live progress, False none; by default it is shown where a person watches (a
                 terminal or a notebook). A function is called with each event instead.
+            preview: Whether the progress has the picture as it looks so far: by default in a notebook, in a
+                terminal when asked for, which needs the extra ``invokeai-py-client[preview]``.
             prepend: Whether it goes to the front of the queue.
             auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
             queue_id: The queue; the web UI shows ``default``.
@@ -174,6 +177,7 @@ class RunnableWorkflow(BoundWorkflow):
         Raises:
             NotReadyError: The workflow cannot run as it is; nothing was sent.
             InputValueError: Values are of the wrong type or out of range; nothing was sent.
+            UsageError: A preview is asked for, and what it needs is not installed; nothing was sent.
             RunFailedError: A node failed; the error names it.
             RunCanceledError: Someone canceled it.
             RunTimeoutError: Time ran out.
@@ -184,6 +188,7 @@ class RunnableWorkflow(BoundWorkflow):
                     values,
                     timeout=timeout,
                     progress=progress,
+                    preview=preview,
                     prepend=prepend,
                     auto_board=auto_board,
                     queue_id=queue_id,

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 )
 @click.option("--prepend", is_flag=True, help="Put it at the front of the queue.")
 @click.option("--board", metavar="BOARD", help="The board for fields that say 'auto': its id or name.")
+@click.option(
+    "--preview", is_flag=True, help="Show the picture while it is made, where a terminal is watched."
+)
 @click.option("--dry-run", is_flag=True, help="Print the request instead of sending it.")
 @url_option
 @json_option
@@ -48,6 +51,7 @@ def run(
     timeout: float | None,
     prepend: bool,
     board: str | None,
+    preview: bool,
     dry_run: bool,
     url: str | None,
     as_json: bool,
@@ -60,6 +64,9 @@ def run(
     \b
       ivk run portrait.json -s positive_prompt="a lighthouse" -s steps=30 -o out/
     """
+    from invokeai_py_client.run.display import check_preview
+
+    check_preview(preview and not as_json)
     with connect(url) as client:
         handle = client.workflow_repo.create_workflow(workflow)
         for warning in handle.warnings:
@@ -71,7 +78,7 @@ def run(
             return
         started = handle.start(values, prepend=prepend, auto_board=board)
         try:
-            _follow(handle, started, timeout, as_json)
+            _follow(handle, started, timeout, preview, as_json)
             started.raise_if_failed()
             saved = [(image.name, image.save(output / safe_name(image.name))) for image in started.images]
         except KeyboardInterrupt:
@@ -90,13 +97,13 @@ def run(
             hint(f"Several at once: ivk sweep {shlex.quote(workflow)} -s NAME=1,2,3 -o DIR --grid")
 
 
-def _follow(handle: WorkflowHandle, run: Run, timeout: float | None, as_json: bool) -> None:
+def _follow(handle: WorkflowHandle, run: Run, timeout: float | None, preview: bool, as_json: bool) -> None:
     if as_json:
         run.wait(timeout, on_event=lambda event: emit(_plain(event, run)))
         return
     from invokeai_py_client.run.display import display_for
 
-    with display_for(run.node_label, handle.node_count) as display:
+    with display_for(run.node_label, handle.node_count, preview=preview) as display:
         run.wait(timeout, on_event=display.show)
 
 

@@ -7,9 +7,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from invokeai_py_client.run.display import is_interactive
+from invokeai_py_client.run.display.choice import in_notebook
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from invokeai_py_client.run.display.notebook import Cell
 
 
 def sweep_display(count: int, progress: bool | None) -> SweepDisplay:
@@ -23,17 +26,23 @@ def sweep_display(count: int, progress: bool | None) -> SweepDisplay:
 
 
 class SweepDisplay:
-    """A bar over the runs, with rate and time left; plain lines where nobody watches."""
+    """A bar over the runs, in a terminal with rate and time left; plain lines where nobody watches."""
 
     def __init__(self, count: int, shown: bool) -> None:
         self._count = count
         self._shown = shown
         self._progress: Progress | None = None
         self._task: TaskID | None = None
+        self._cell: Cell | None = None
+        self._failed = 0
         self._tenths = 0
 
     def __enter__(self) -> Self:
-        if self._shown and is_interactive():
+        if self._shown and in_notebook():
+            from invokeai_py_client.run.display.notebook import Cell
+
+            self._cell = Cell()
+        elif self._shown and is_interactive():
             from rich.console import Console
             from rich.progress import (
                 BarColumn,
@@ -64,16 +73,23 @@ class SweepDisplay:
     ) -> None:
         if self._progress is not None:
             self._progress.stop()
+        if self._cell is not None:
+            self._cell.clear()
 
     def show(self, done: int, failed: int | None) -> None:
         """Say how many have ended, and how many of them failed (None: no more than before)."""
-        if self._progress is not None and self._task is not None:
+        self._failed = self._failed if failed is None else failed
+        trouble = f", {self._failed} failed" if self._failed else ""
+        if self._cell is not None:
+            from invokeai_py_client.run.display.notebook import bar_of
+
+            self._cell.show(bar_of(f"{done} of {self._count} runs{trouble}", done, self._count))
+        elif self._progress is not None and self._task is not None:
             speed = self._progress.tasks[0].speed
             self._progress.update(self._task, completed=done, rate=f"{speed:.1f}/s" if speed else "")
             if failed:
                 self._progress.update(self._task, description=f"runs ({failed} failed)")
         elif self._shown and (done * 10 // self._count > self._tenths or failed is not None):
             self._tenths = done * 10 // self._count
-            trouble = f", {failed} failed" if failed else ""
             sys.stderr.write(f"{done} of {self._count} runs done{trouble}\n")
             sys.stderr.flush()

@@ -155,6 +155,7 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
         *,
         timeout: float | None = None,
         progress: bool | Callable[[RunEvent], object] | None = None,
+        preview: bool | None = None,
         prepend: bool = False,
         auto_board: str | None = None,
         queue_id: str = "default",
@@ -170,6 +171,8 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
             timeout: Seconds to wait at most; the run goes on afterwards.
             progress: True shows live progress, False none; by default it is shown where a person watches (a
                 terminal or a notebook). A function is called with each event instead.
+            preview: Whether the progress has the picture as it looks so far: by default in a notebook, in a
+                terminal when asked for, which needs the extra ``invokeai-py-client[preview]``.
             prepend: Whether it goes to the front of the queue.
             auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
             queue_id: The queue; the web UI shows ``default``.
@@ -181,16 +184,20 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
         Raises:
             NotReadyError: The workflow cannot run as it is; nothing was sent.
             InputValueError: Values are of the wrong type or out of range; nothing was sent.
+            UsageError: A preview is asked for, and what it needs is not installed; nothing was sent.
             RunFailedError: A node failed; the error names it.
             RunCanceledError: Someone canceled it.
             RunTimeoutError: Time ran out.
         """
+        from invokeai_py_client.run.display import check_preview
+
+        check_preview(preview)
         run = await self.start(values, prepend=prepend, auto_board=auto_board, queue_id=queue_id, **named)
         try:
             if callable(progress):
                 await run.wait(timeout, on_event=progress)
             else:
-                await self._watch(run, timeout, progress)
+                await self._watch(run, timeout, progress, preview)
         except asyncio.CancelledError:
             await withdrawn(run.cancel())
             raise
@@ -218,13 +225,15 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
             for item_id in enqueued.item_ids
         ]
 
-    async def _watch(self, run: AsyncRun, timeout: float | None, progress: bool | None) -> None:
+    async def _watch(
+        self, run: AsyncRun, timeout: float | None, progress: bool | None, preview: bool | None
+    ) -> None:
         from invokeai_py_client.run.display import display_for, is_interactive
 
         if progress is False or (progress is None and not is_interactive()):
             await run.wait(timeout)
             return
-        with display_for(self.node_label, self.node_count) as display:
+        with display_for(self.node_label, self.node_count, preview=preview) as display:
             await run.wait(timeout, on_event=display.show)
 
 
