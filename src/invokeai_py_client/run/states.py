@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client.errors import APIRequestError, NotFoundError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # What was sent first ends first, most often: a few are read whole, so that those that have ended need not be read
 # again; of some more the summaries. Neither waits for the summaries of all others, which take a busy server a while.
-_WHOLE = 3
+_WHOLE = 2
 _NEAR = 20
 
 _Kind = Literal["length", "near", "again", "far"]
@@ -94,39 +95,45 @@ class StateReader:
     async def _answer_all(self, client: AsyncInvokeAIClient, about: tuple[str, _Kind]) -> None:
         queue_id, kind = about
         while asked := self._asked.pop(about, None):
-            if kind == "length":
-                await _answer(asked, queue_length(client, queue_id))
-                continue
             ids = sorted(key for key in asked if key is not None)
-            if kind == "far":
-                await _answer(asked, read_states(client, queue_id, ids))
-                continue
-            whole, near, far = ids[:_WHOLE], ids[_WHOLE : _WHOLE + _NEAR], ids[_WHOLE + _NEAR :]
-            if far:
-                self._put(client, (queue_id, "far"), {key: asked[key] for key in far})
-            await asyncio.gather(
-                *(_answer({key: asked[key]}, _read_whole(client, queue_id, key)) for key in whole),
-                _answer({key: asked[key] for key in near}, read_states(client, queue_id, near)),
-            )
+            try:
+                if kind == "length":
+                    await _answer(asked, partial(queue_length, client, queue_id))
+                elif kind == "far":
+                    await _answer(asked, partial(read_states, client, queue_id, ids))
+                else:
+                    whole, near, far = ids[:_WHOLE], ids[_WHOLE : _WHOLE + _NEAR], ids[_WHOLE + _NEAR :]
+                    if far:
+                        self._put(client, (queue_id, "far"), {key: asked[key] for key in far})
+                    parts = [
+                        ({key: asked[key]}, partial(_read_whole, client, queue_id, key)) for key in whole
+                    ]
+                    parts.append(
+                        ({key: asked[key] for key in near}, partial(read_states, client, queue_id, near))
+                    )
+                    await asyncio.gather(*(_answer(*part) for part in parts))
+            except BaseException:  # nobody is to wait for an answer that will not come
+                for answers in asked.values():
+                    for answer in answers:
+                        answer.cancel()
+                raise
 
 
-async def _answer(asked: _Asked, reading: Awaitable[Any]) -> None:
+async def _answer(asked: Mapping[Any, list[asyncio.Future[Any]]], read: Callable[[], Awaitable[Any]]) -> None:
     """Give what is read to those who asked for it; many items come as a mapping of their ids."""
-    waiting = [(key, answer) for key, answers in asked.items() for answer in answers]
+    found, trouble = None, None
     try:
-        found = await reading
+        found = await read()
     except APIRequestError as error:
-        for _, answer in waiting:
-            if not answer.done():
-                answer.set_exception(error)
-    except BaseException:
-        for _, answer in waiting:
-            answer.cancel()
-        raise
-    else:
-        for key, answer in waiting:
-            if not answer.done():
-                answer.set_result(found if key is None else found.get(key))
+        trouble = error
+    for key, answers in asked.items():
+        for answer in answers:
+            if answer.done():
+                continue
+            if trouble is not None:
+                answer.set_exception(trouble)
+            else:
+                answer.set_result(found if key is None or found is None else found.get(key))
 
 
 async def _read_whole(
