@@ -7,7 +7,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-versions lint format setup clean
+.PHONY: help demo test test-unit test-versions lint format docs docs-serve pictures setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,15 @@ lint: $(READY) ## style, formatting and types
 format: $(READY) ## bring the code into shape
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
+docs: $(READY) ## the documentation site, in site/
+	@$(BIN)/zensical build --strict --clean && echo "==> site/index.html"
+
+docs-serve: $(READY) ## the documentation site at http://localhost:8000, built anew with every change
+	@$(BIN)/zensical serve
+
+pictures: $(READY) ## the pictures of README and docs, from a local InvokeAI (needs tmux)
+	@PYTHONPATH=tests/support $(BIN)/python tools/pictures.py
+
 setup: $(READY) ## make the development environment in .venv
 
 $(READY): pyproject.toml
@@ -58,5 +67,5 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 clean: ## remove .venv, caches and outputs (the installed servers stay: ivk server says where)
-	rm -rf .venv dist build demo-output .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv dist build site .cache demo-output .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -44,10 +44,12 @@ class AsyncInvokeAIClient(AsyncAccountClient):
         settings: How the server is reached.
 
     Example:
+        ```python
         async with AsyncInvokeAIClient.from_url("http://localhost:9090") as client:
             wf = await client.workflow_repo.create_workflow("portrait.json")
             run = await wf.run(positive_prompt="a lighthouse at dusk")
             await run.images[0].save("lighthouse.png")
+        ```
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class AsyncInvokeAIClient(AsyncAccountClient):
         """Say which server, and how to reach it.
 
         Args:
-            host: The server's name or address, or its whole URL. Without it as in :meth:`from_url`.
+            host: The server's name or address, or its whole URL. Without it as in ``from_url()``.
             port: Its port; 9090 by default.
             use_https: Whether to speak HTTPS.
             timeout: Seconds for one request.
@@ -293,7 +295,7 @@ class AsyncInvokeAIClient(AsyncAccountClient):
     async def connect_socketio(self) -> socketio.AsyncClient:
         """A connected python-socketio client of one's own, in the running event loop.
 
-        It is subscribed to the default queue. Disconnect it with :meth:`disconnect_socketio`. Runs need none
+        It is subscribed to the default queue. Disconnect it with ``disconnect_socketio()``. Runs need none
         of this; they follow their events by themselves.
 
         Raises:
@@ -310,7 +312,7 @@ class AsyncInvokeAIClient(AsyncAccountClient):
 
     @face(same=True)
     async def disconnect_socketio(self) -> None:
-        """Disconnect the clients that :meth:`connect_socketio` made in the running event loop."""
+        """Disconnect the clients that ``connect_socketio()`` made in the running event loop."""
         loop = asyncio.get_running_loop()
         mine = [entry for entry in self._sockets if entry[0] is loop]
         for entry in mine:

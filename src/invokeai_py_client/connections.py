@@ -5,6 +5,7 @@ Apart from the client, so that they can still be closed when the client itself i
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ class Connections:
         self._settings = settings
         self._http: HttpTransport | None = None
         self._feed: EventFeed | None = None
+        self._working: set[asyncio.Task[None]] = set()
         self.loop_thread: LoopThread | None = None
         self.lock = threading.Lock()
 
@@ -48,8 +50,17 @@ class Connections:
         if self._feed is not None:
             await self._feed.renew()
 
+    def work(self, task: asyncio.Task[None]) -> None:
+        """Have a task ended before the connections that it uses are closed."""
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
     async def close(self) -> None:
         """Close what is open."""
+        working = [task for task in self._working if task.get_loop() is asyncio.get_running_loop()]
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
         if self._feed is not None:
             await self._feed.close()
         if self._http is not None:

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Literal
 
 from invokeai_py_client import __version__
 from invokeai_py_client.config import config_path, read_profiles, unsafe
-from invokeai_py_client.errors import APIRequestError, AuthenticationError, InvokeAIClientError, UsageError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    AuthenticationError,
+    CertificateError,
+    InvokeAIClientError,
+    PermissionDeniedError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -100,6 +107,14 @@ async def examine(client: AsyncInvokeAIClient, root: Path | None = None) -> Asyn
     yield _disk(root)
 
 
+def _cure(error: APIRequestError) -> str:
+    if isinstance(error, AuthenticationError | PermissionDeniedError):
+        return "A proxy wants to know who you are: put user:password@ before the host in the URL."
+    if isinstance(error, CertificateError):
+        return "Name the certificate's authority in SSL_CERT_FILE; or is it http:// there?"
+    return "Start it (`ivk server start` starts one of your own), or give its address: --url, INVOKEAI_URL."
+
+
 async def _server(client: AsyncInvokeAIClient) -> Finding:
     from invokeai_py_client.schema.source import server_version
 
@@ -107,10 +122,7 @@ async def _server(client: AsyncInvokeAIClient) -> Finding:
     try:
         version = await server_version(client._http, timeout=min(client.settings.timeout, 10), once=True)
     except APIRequestError as error:
-        cure = (
-            "Start it (`ivk server start` starts one of your own), or give its address: --url, INVOKEAI_URL."
-        )
-        return Finding("server", "fail", str(error), cure)
+        return Finding("server", "fail", str(error), _cure(error))
     says = f"InvokeAI {version} at {client.url}, answers in {1000 * (time.monotonic() - started):.0f} ms"
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < OLDEST:

@@ -21,6 +21,7 @@
     │   │   NotFoundError 404, MethodNotAllowedError 405, ConflictError 409, UnprocessableError 422
     │   ├── ServerError                 5xx
     │   ├── ServerUnreachableError      no answer from the address (also a ConnectionError)
+    │   │   ├── CertificateError        no secure connection
     │   │   ├── ConnectionLostError     the request was sent; its answer never came
     │   │   │   └── EnqueueUnknownError     ... and whether the batch was enqueued cannot be asked
     │   │   └── NotInvokeAIError        something answers, but it is not InvokeAI
@@ -41,7 +42,7 @@
         ├── InstallError, StartError
         └── PythonNotFoundError
 
-Catch :class:`InvokeAIClientError` to catch them all. Each carries a stable ``code`` for programs,
+Catch ``InvokeAIClientError`` to catch them all. Each carries a stable ``code`` for programs,
 a sentence for people, and can be pickled.
 """
 
@@ -297,6 +298,12 @@ class ServerUnreachableError(APIRequestError, ConnectionError):
     """Nothing answers at the address."""
 
     code = "unreachable"
+
+
+class CertificateError(ServerUnreachableError):
+    """No secure connection: the server's certificate is not one to be trusted, or there is no TLS at that port."""
+
+    code = "certificate"
 
 
 class ConnectionLostError(ServerUnreachableError):

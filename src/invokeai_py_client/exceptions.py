@@ -1,4 +1,4 @@
-"""Version 1's names of the errors. :mod:`invokeai_py_client.errors` has them under their present names."""
+"""Version 1's names of the errors. ``invokeai_py_client.errors`` has them under their present names."""
 
 from __future__ import annotations
 

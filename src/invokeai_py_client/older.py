@@ -58,7 +58,7 @@ class AsyncOlderClient(AsyncObject):
 
     @property
     def base_url(self) -> str:
-        """The root of the server's API: what :meth:`request` puts before its paths."""
+        """The root of the server's API: what ``request()`` puts before its paths."""
         return f"{self._client.url}/api/v1"
 
     # ------------------------------------------------------------------ shortcuts
@@ -152,5 +152,5 @@ class AsyncOlderClient(AsyncObject):
         json: Any = None,
         timeout: float | None = None,
     ) -> Answer:
-        """Version 1's name of :meth:`request`."""
+        """Version 1's name of ``request()``."""
         return await self.request(method, endpoint, params=params, json=json, timeout=timeout)

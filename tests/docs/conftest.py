@@ -1,15 +1,14 @@
-"""A working directory as the texts assume it: ``portrait.json``, two LoRAs, and a server at $INVOKEAI_URL."""
+"""A working directory as the texts assume it, with two LoRAs in ``models/``, and a server at $INVOKEAI_URL."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import workflows
+import readers
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.cli.codegen import codegen
@@ -19,35 +18,6 @@ if TYPE_CHECKING:
     from tests.conftest import RealServer
 
     from invokeai_py_client.server import TinyModels
-
-
-def portrait(model: dict[str, Any]) -> dict[str, Any]:
-    """The workflow that the texts call ``portrait.json``: text to image, with a model of the server."""
-    plain = workflows.sd1()
-    nodes: dict[str, tuple[str, dict[str, Any]]] = {
-        node["id"]: (
-            node["data"]["type"],
-            {name: held["value"] for name, held in node["data"]["inputs"].items() if "value" in held},
-        )
-        for node in plain["nodes"]
-    }
-    nodes["model"] = ("main_model_loader", {"model": model})
-    return workflows.workflow(
-        "Portrait",
-        nodes,
-        [edge["id"] for edge in plain["edges"]],
-        [
-            ("model", "model"),
-            ("positive", "prompt"),
-            ("negative", "prompt"),
-            ("denoise", "steps"),
-            ("denoise", "cfg_scale"),
-            ("denoise", "scheduler"),
-            ("noise", "seed"),
-        ],
-        labels={("positive", "prompt"): "Positive Prompt", ("negative", "prompt"): "Negative Prompt"},
-        final=["decode"],
-    )
 
 
 @pytest.fixture
@@ -66,12 +36,10 @@ def reader(
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     for name, value in {"COLUMNS": "80", "NO_COLOR": "1"}.items():
         monkeypatch.setenv(name, value)
-    with InvokeAIClient() as client:
-        [model] = [one for one in client.dnn_model_repo.list_models() if one.name == "tiny-sd1"]
-    parts = {part: str(getattr(model, part)) for part in ("key", "hash", "name", "base", "type")}
     folder = tmp_path / "reader"
     folder.mkdir()
-    (folder / "portrait.json").write_text(json.dumps(portrait(parts)))
+    with InvokeAIClient() as client:
+        readers.fill(folder, readers.tiny_model(client))
     (folder / "models").mkdir()
     for name in ("watercolor", "charcoal"):
         lora = tiny_models.folder / "tiny-lora-sd1.safetensors"

@@ -17,8 +17,10 @@ import pytest
 import pytest_asyncio
 
 from invokeai_py_client import AsyncInvokeAIClient
+from invokeai_py_client.doctor import examine
 from invokeai_py_client.errors import (
     APIRequestError,
+    CertificateError,
     InvokeAIClientError,
     NotInvokeAIError,
     RequestTimeoutError,
@@ -391,6 +393,21 @@ async def test_an_event_connection_of_nonsense_is_one_of_our_errors(
     async with asyncio.timeout(15):
         with pytest.raises(ServerUnreachableError, match="No event connection"):
             await client.connect_socketio()
+
+
+async def test_a_port_without_tls() -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with AsyncInvokeAIClient.from_url(url) as client:
+            with pytest.raises(CertificateError, match=r"No secure connection to https://.* SSL_CERT_FILE"):
+                await client.version()
+            [found] = [one async for one in examine(client)]
+    assert (found.about, found.state) == ("server", "fail")
+    assert "SSL_CERT_FILE" in (found.cure or "")
 
 
 # --------------------------------------------------------------------------- names

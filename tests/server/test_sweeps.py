@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import workflows
 from PIL import Image as Pillow
+from tests.conftest import RealServer
 
 from invokeai_py_client import AsyncInvokeAIClient, DynamicPrompts, InvokeAIClient, Run, Sweep
 from invokeai_py_client.errors import (
@@ -216,6 +218,20 @@ def test_in_the_background_little_is_queued(client: InvokeAIClient) -> None:
         most = max(most, client.queue_repo.status().pending)
     assert most <= 2
     assert [run.outputs.of("sum")[0].data["value"] for run in sweep.runs] == list(range(3002, 3008))
+
+
+def test_a_client_that_is_closed_while_its_sweep_sends(server: RealServer) -> None:
+    """Nothing stays open, and when the client is used again the sweep goes on: each run once."""
+    client = InvokeAIClient.from_url(server.url)
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    sweep = wf.sweep(a=range(20), background=True)
+    for _ in sweep:
+        client.close()  # a new connection is made for the next
+        gc.collect()  # what is left open is told then
+        if sweep.done > 3:
+            break
+    assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == list(range(2, 22))
+    client.close()
 
 
 def test_a_sweep_travels(client: InvokeAIClient) -> None:

@@ -109,7 +109,7 @@ def bob(users: Users) -> Iterator[InvokeAIClient]:
 
 @pytest_asyncio.fixture
 async def held(users: Users) -> AsyncIterator[None]:
-    """A queue that begins nothing until somebody says :func:`go`."""
+    """A queue that begins nothing until somebody says ``go()``."""
     users.admin.queue_repo.pause()
     yield
     users.admin.queue_repo.resume()

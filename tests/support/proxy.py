@@ -55,7 +55,7 @@ class Proxy:
         target: The server's URL.
         url: Its own URL, while it runs.
         counts: How often each fault happened; ``passed`` for what was left alone, ``kills`` for connections
-            that :meth:`kill` ended.
+            that ``kill()`` ended.
         killed: When connections were killed, by ``time.monotonic()``.
         frames: What is done to events on their way to the client.
         open_sockets: How many event connections are open.

@@ -1,4 +1,4 @@
-"""What a proxy does to requests and events, and how that is chosen: data for :mod:`proxy`."""
+"""What a proxy does to requests and events, and how that is chosen: data for ``proxy``."""
 
 from __future__ import annotations
 

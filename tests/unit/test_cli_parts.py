@@ -79,6 +79,7 @@ def test_every_error_has_the_exit_code_that_fits() -> None:
     codes = {kind: out.exit_code_of(kind) for kind in kinds}
     assert {kind for kind, code in codes.items() if code == out.UNREACHABLE} == {
         errors.ServerUnreachableError,
+        errors.CertificateError,
         errors.NotInvokeAIError,
     }
     assert {kind for kind, code in codes.items() if code == out.WRONG_USE} == {

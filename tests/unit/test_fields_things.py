@@ -25,6 +25,7 @@ from invokeai_py_client.ivk_fields import (
     make_field,
 )
 from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage, find_pending, replace_pending
+from invokeai_py_client.models import IvkImage
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.schema.template import Limits
 
@@ -124,7 +125,14 @@ def png() -> bytes:
 
 
 @pytest.mark.parametrize(
-    "value", ["a.png", {"image_name": "a.png", "width": 5}, Named(image_name="a.png"), Named(name="a.png")]
+    "value",
+    [
+        "a.png",
+        {"image_name": "a.png", "width": 5},
+        IvkImage(image_name="a.png"),
+        Named(image_name="a.png"),
+        Named(name="a.png"),
+    ],
 )
 def test_images_of_the_server(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -218,3 +218,18 @@ async def test_S19_values_that_were_set_count_and_names_are_left_alone() -> None
     assert await wf.sync_dnn_model() == []
     wf.set({"loader.model": identifier(model("g", "Gone"))})
     assert [after["key"] for _, after in await wf.sync_dnn_model()] == ["m0"]
+
+
+def test_no_option_of_a_method_is_an_inputs_name() -> None:
+    """``wf.run(**run.inputs)`` sets inputs alone."""
+    from inspect import Parameter, signature
+
+    from invokeai_py_client import WorkflowHandle
+    from invokeai_py_client.workflow.inputs import _TAKEN
+
+    options: set[str] = set()
+    for name in ("run", "start", "start_batch", "enqueue_request", "sweep", "sweep_plan", "set"):
+        parameters = signature(getattr(WorkflowHandle, name)).parameters.values()
+        assert any(one.kind is Parameter.VAR_KEYWORD for one in parameters), name
+        options |= {one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY}
+    assert options - {"seed"} <= _TAKEN  # a sweep's seed is the input's

@@ -30,6 +30,7 @@ from invokeai_py_client.models import (
     QueueStatus,
     SessionEvent,
 )
+from invokeai_py_client.models.jsonable import jsonable
 
 RECORDS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "records.json").read_text())
 
@@ -383,3 +384,15 @@ def test_records_can_be_pickled_and_copied() -> None:
     job = IvkJob.from_api_response(RECORDS["queue_item"])
     assert pickle.loads(pickle.dumps(job)) == job
     assert job.model_copy(deep=True) == job
+
+
+def test_what_a_record_holds_of_things_in_memory() -> None:
+    class Thing:
+        pass
+
+    class Picture:
+        name = "a.png"
+        thumbnail = None
+
+    assert jsonable([b"12345", Picture(), Path("x/y.png")]) == ["5 bytes", "a.png", "x/y.png"]
+    assert " at 0x" not in jsonable(Thing())

@@ -251,3 +251,12 @@ class Named:
 )
 def test_values_in_words(value: Any, expected: str) -> None:
     assert label_of(value) == expected
+
+
+def test_a_source_is_named_without_its_ending() -> None:
+    """The same from a path, from its text in a manifest, and from a name on the server."""
+    for source in (Path("photos/harbour.png"), "photos/harbour.png", "harbour.PNG"):
+        assert file_name("out/{Source}-{steps}.png", {"Source": source, "steps": 4}, 0) == Path(
+            "out/harbour-4.png"
+        )
+    assert file_name("{Source}.png", {"Source": "a fox. A hen"}, 0).name == "a fox. A hen.png"

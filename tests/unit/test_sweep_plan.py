@@ -278,6 +278,14 @@ def test_repeating_takes_other_seeds(inputs: InputSet) -> None:
     assert len(set(drawn)) == 3
 
 
+def test_requests_are_repeated_with_the_same_seeds(inputs: InputSet) -> None:
+    found = plan_sweep(inputs, {"model": ["a", "b"], "steps": [1, 2]}, repeat=2)
+    assert len(found.parts) == 2
+    drawn = [point["seed"] for point in found.points()]
+    assert drawn == drawn[:2] * 4
+    assert len(set(drawn)) == 2
+
+
 def test_random_seeds_are_each_runs_own_and_known(inputs: InputSet) -> None:
     found = plan_sweep(inputs, {"steps": [1, 2], "cfg_scale": [3.0, 4.0]}, repeat=2, seed="random")
     seeds = [point["seed"] for point in found.points()]

@@ -24,9 +24,11 @@ class BoardHandle(Face[AsyncBoardHandle]):
     """A board to work with, or the images on no board (id ``"none"``).
 
     Example:
+        ```python
         board = client.board_repo.get_board_handle_by_name("Portraits")
         for image in board.list_images():
             board.save_image(image.image_name, "copies/")
+        ```
     """
 
     @property
@@ -164,7 +166,7 @@ class BoardHandle(Face[AsyncBoardHandle]):
         return self._call(self._impl.list_image_names(categories=categories, is_intermediate=is_intermediate))
 
     def get_image_count(self) -> int:
-        """How many images :meth:`list_images` would list: of all categories, by-products left out."""
+        """How many images ``list_images()`` would list: of all categories, by-products left out."""
         return self._call(self._impl.get_image_count())
 
     def move_image_to(self, image_name: str | IvkImage, target_board_id: str) -> bool:

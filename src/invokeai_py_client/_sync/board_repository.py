@@ -21,8 +21,10 @@ class BoardRepository(OlderBoardRepository):
     """The boards of a server. Images on no board count as those of a board with the id ``"none"``.
 
     Example:
+        ```python
         board = client.board_repo.create_board("Portraits")
         image = board.upload_image("reference.jpg")
+        ```
     """
 
     _impl: AsyncBoardRepository

@@ -38,10 +38,12 @@ class InvokeAIClient(AccountClient):
         settings: How the server is reached.
 
     Example:
+        ```python
         with InvokeAIClient.from_url("http://localhost:9090") as client:
             wf = client.workflow_repo.create_workflow("portrait.json")
             run = wf.run(positive_prompt="a lighthouse at dusk")
             run.images[0].save("lighthouse.png")
+        ```
     """
 
     _impl: AsyncInvokeAIClient
@@ -65,7 +67,7 @@ class InvokeAIClient(AccountClient):
         """Say which server, and how to reach it.
 
         Args:
-            host: The server's name or address, or its whole URL. Without it as in :meth:`from_url`.
+            host: The server's name or address, or its whole URL. Without it as in ``from_url()``.
             port: Its port; 9090 by default.
             use_https: Whether to speak HTTPS.
             timeout: Seconds for one request.
@@ -226,7 +228,7 @@ class InvokeAIClient(AccountClient):
     async def connect_socketio(self) -> socketio.AsyncClient:
         """A connected python-socketio client of one's own, in the running event loop.
 
-        It is subscribed to the default queue. Disconnect it with :meth:`disconnect_socketio`. Runs need none
+        It is subscribed to the default queue. Disconnect it with ``disconnect_socketio()``. Runs need none
         of this; they follow their events by themselves.
 
         Raises:
@@ -235,7 +237,7 @@ class InvokeAIClient(AccountClient):
         return await self._impl.connect_socketio()
 
     async def disconnect_socketio(self) -> None:
-        """Disconnect the clients that :meth:`connect_socketio` made in the running event loop."""
+        """Disconnect the clients that ``connect_socketio()`` made in the running event loop."""
         return await self._impl.disconnect_socketio()
 
     def socketio_session(self) -> AbstractAsyncContextManager[socketio.AsyncClient]:

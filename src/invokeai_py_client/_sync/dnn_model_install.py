@@ -22,9 +22,11 @@ class ModelInstJobHandle(Face[AsyncModelInstJobHandle]):
     """A model's installation on the server.
 
     Example:
-        job = client.dnn_model_repo.install_model("/models/portrait.safetensors", inplace=True)
+        ```python
+        job = client.dnn_model_repo.install_model("models/charcoal.safetensors")
         info = job.wait_until(timeout=600)
         print(info.model_key)
+        ```
     """
 
     @property
@@ -75,7 +77,7 @@ class ModelInstJobHandle(Face[AsyncModelInstJobHandle]):
     def events(self, *, poll_interval: float = 2.0) -> Iterator[InstallEvent]:
         """What happens to the installation from now on, until it has ended; first, how far it is.
 
-        The events are those of :mod:`invokeai_py_client.dnn_model.events`. They come as the server sends them.
+        The events are those of ``invokeai_py_client.dnn_model.events``. They come as the server sends them.
         Where it sends none (a proxy lets no WebSocket through), the job is read every ``poll_interval``
         seconds, so that short steps may be missing. The last event always comes.
 
@@ -102,7 +104,7 @@ class ModelInstJobHandle(Face[AsyncModelInstJobHandle]):
 
         Args:
             timeout: Seconds to wait at most; for ever by default. 0 looks once.
-            poll_interval: Seconds between two looks at the job where no events come; see :meth:`events`.
+            poll_interval: Seconds between two looks at the job where no events come; see ``events()``.
             on_progress: Called with the job whenever it got further, in the caller's thread or event loop.
 
         Returns:
@@ -116,7 +118,7 @@ class ModelInstJobHandle(Face[AsyncModelInstJobHandle]):
         return self._call(self._impl.wait_until(timeout, poll_interval, on_progress=on_progress))
 
     def wait(self, timeout: float | None = None, poll_interval: float = 2.0) -> ModelInstJobInfo:
-        """The same as :meth:`wait_until`."""
+        """The same as ``wait_until()``."""
         return self._call(self._impl.wait(timeout, poll_interval))
 
     def is_done(self) -> bool:

@@ -30,9 +30,11 @@ class DnnModelRepository(Face[AsyncDnnModelRepository]):
     """The models of a server. Nothing is kept here: every call asks the server.
 
     Example:
-        job = client.dnn_model_repo.install_huggingface("owner/name")
+        ```python
+        job = client.dnn_model_repo.install_model("models/watercolor.safetensors")
         info = job.wait_until()
         model = client.dnn_model_repo.get_model_by_key(info.model_key)
+        ```
     """
 
     def list_models(
@@ -94,7 +96,7 @@ class DnnModelRepository(Face[AsyncDnnModelRepository]):
         inplace: bool | None = None,
         access_token: str | None = None,
     ) -> list[ModelInstJobHandle]:
-        """Start the installation of several models, as :meth:`install_model` does for each.
+        """Start the installation of several models, as ``install_model()`` does for each.
 
         One bad source does not keep the others from being installed: where the server refuses to start, the
         handle is one of a job that failed.
@@ -105,7 +107,7 @@ class DnnModelRepository(Face[AsyncDnnModelRepository]):
             access_token: For sources that want one.
 
         Returns:
-            A handle for each source, in their order. :meth:`wait_all` waits for them.
+            A handle for each source, in their order. ``wait_all()`` waits for them.
         """
         return wrap(
             self._call(self._impl.install_models(sources, inplace=inplace, access_token=access_token))
@@ -123,7 +125,7 @@ class DnnModelRepository(Face[AsyncDnnModelRepository]):
         """Wait until several installations have ended.
 
         Args:
-            jobs: Handles, of :meth:`install_models` or of several calls.
+            jobs: Handles, of ``install_models()`` or of several calls.
             timeout: Seconds to wait at most for all of them; for ever by default.
             poll_interval: As for one installation.
             check: Whether failed ones raise, once all have ended. With False their infos say it.
@@ -175,11 +177,11 @@ class DnnModelRepository(Face[AsyncDnnModelRepository]):
         """Start the installation of a proposed model, and of what it needs besides.
 
         Args:
-            name: Its name or its source, or an element of :meth:`list_starter_models`.
+            name: Its name or its source, or an element of ``list_starter_models()``.
             access_token: For models that their owners give only to those who agreed to something.
 
         Returns:
-            A handle for each model: those it needs first, itself last. :meth:`wait_all` waits for them.
+            A handle for each model: those it needs first, itself last. ``wait_all()`` waits for them.
             What the server has already counts as completed.
 
         Raises:
@@ -270,6 +272,6 @@ class DnnModelRepository(Face[AsyncDnnModelRepository]):
         """Have the server forget its token for Hugging Face.
 
         Returns:
-            As :meth:`hf_status`.
+            As ``hf_status()``.
         """
         return self._call(self._impl.hf_logout())

@@ -25,7 +25,9 @@ class Image(Face[AsyncImage]):
         name: The image's name on the server (``....png``).
 
     Example:
+        ```python
         run.images[0].save("lighthouse.png")
+        ```
     """
 
     @property
@@ -77,7 +79,9 @@ class Image(Face[AsyncImage]):
         return self._call(self._impl.metadata())
 
     def workflow(self) -> dict[str, Any] | None:
-        """The workflow that made it, with the values used, if it carries one.
+        """The workflow that made it, if it carries one: with the values used, or of a sweep those of its first run.
+
+        The server keeps one workflow for a whole batch; ``graph()`` has the values of this image's own run.
 
         Raises:
             NotFoundError: The server has no such image.

@@ -130,7 +130,7 @@ class ImageRecords(Face[AsyncImageRecords]):
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
     ) -> Iterator[IvkImage]:
-        """As :meth:`list_images`, but page by page while one goes through it.
+        """As ``list_images()``, but page by page while one goes through it.
 
         None comes twice, and none is left out, while images are made or deleted meanwhile; those made
         after the beginning may be missing.
@@ -158,7 +158,7 @@ class ImageRecords(Face[AsyncImageRecords]):
         is_intermediate: bool | None = False,
         search_term: str | None = None,
     ) -> int:
-        """How many images :meth:`list_images` would list. One request, however many they are."""
+        """How many images ``list_images()`` would list. One request, however many they are."""
         return self._call(
             self._impl.count_images(
                 board_id=board_id,

@@ -18,8 +18,10 @@ class ImageRepository(ImageTransfer):
     """The images of a server.
 
     Example:
+        ```python
         record = client.image_repo.upload("portrait.jpg")
         client.image_repo.download_to(record.image_name, "copies/")
+        ```
     """
 
     _impl: AsyncImageRepository

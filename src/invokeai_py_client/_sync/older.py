@@ -25,7 +25,7 @@ class OlderClient(Face[AsyncOlderClient]):
 
     @property
     def base_url(self) -> str:
-        """The root of the server's API: what :meth:`request` puts before its paths."""
+        """The root of the server's API: what ``request()`` puts before its paths."""
         return self._impl.base_url
 
     def create_workflow(
@@ -102,7 +102,7 @@ class OlderClient(Face[AsyncOlderClient]):
         json: Any = None,
         timeout: float | None = None,
     ) -> Answer:
-        """Version 1's name of :meth:`request`."""
+        """Version 1's name of ``request()``."""
         return self._call(
             self._impl.make_request(method, endpoint, params=params, json=json, timeout=timeout)
         )

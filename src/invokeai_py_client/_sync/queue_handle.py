@@ -24,9 +24,11 @@ class QueueHandle(Face[AsyncQueueHandle]):
     """One queue of the server. ``default`` is the one that the web UI shows.
 
     Example:
+        ```python
         queue = client.queue_repo.get_queue()
         for job in queue.list_pending():
             print(job.item_id, job.batch_id)
+        ```
     """
 
     @classmethod

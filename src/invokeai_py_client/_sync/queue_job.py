@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 
 class JobHandle(Face[AsyncJobHandle]):
-    """A queue item. It is asked for when it is first needed, and again by :meth:`refresh`.
+    """A queue item. It is asked for when it is first needed, and again by ``refresh()``.
 
     ``client.run(item_id)`` gives the same item as a run: with live events, images and results.
 
     Example:
-        job = client.queue_repo.get_queue().get_item(42)
+        ```python
+        job = client.queue_repo.get_queue().get_item(run.item_id)
         item = job.wait_for_completion(timeout=300)
         print(item.status)
+        ```
     """
 
     @classmethod

@@ -31,8 +31,10 @@ class QueueRepository(Face[AsyncQueueRepository]):
     """The queue of a server. Every call takes the id of another queue than ``default``.
 
     Example:
+        ```python
         status = client.queue_repo.status()
         print(status.pending, "to do,", status.in_progress, "at work")
+        ```
     """
 
     @classmethod
@@ -251,13 +253,13 @@ class QueueRepository(Face[AsyncQueueRepository]):
 
         Such an item comes from a batch with a value of the wrong type, which the server took unchecked (6.14.2). It
         holds up everything after it, in all queues, and can be neither canceled nor removed by itself. This client
-        sends none. Its row stays in the queue's history until :meth:`prune`.
+        sends none. Its row stays in the queue's history until ``prune()``.
 
         Returns:
             The batches.
 
         Raises:
-            RunError: The server (before 6.14) does not tell of which batch such an item is; :meth:`clear` helps.
+            RunError: The server (before 6.14) does not tell of which batch such an item is; ``clear()`` helps.
         """
         return self._call(self._impl.unblock(queue_id=queue_id))
 

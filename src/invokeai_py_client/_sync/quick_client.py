@@ -22,9 +22,11 @@ class QuickClient(Face[AsyncQuickClient]):
     Whatever goes wrong is a ``ValueError``, too.
 
     Example:
+        ```python
         quick = QuickClient(client)
-        image = quick.generate_image_sdxl_t2i("a lighthouse at dusk", "blurry", 1024, 1024)
+        image = quick.generate_image_sdxl_t2i("a lighthouse at dusk", "blurry", 512, 512)
         print(image.image_name)
+        ```
     """
 
     def __init__(self, client: InvokeAIClient) -> None:

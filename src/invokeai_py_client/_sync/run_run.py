@@ -36,11 +36,13 @@ class Run(Face[AsyncRun]):
         inputs: The values it was sent with, by the names of the workflow's inputs.
 
     Example:
+        ```python
         run = wf.start(positive_prompt="a lighthouse")
         for event in run.events():
             print(event)
         run.result()
         run.images[0].save("lighthouse.png")
+        ```
     """
 
     @property
@@ -129,7 +131,7 @@ class Run(Face[AsyncRun]):
             on_event: Called with each event, in the caller's thread or event loop.
 
         Returns:
-            The final status. A failed run is no exception here; see :meth:`result`.
+            The final status. A failed run is no exception here; see ``result()``.
 
         Raises:
             RunTimeoutError: Time ran out. The run itself goes on.

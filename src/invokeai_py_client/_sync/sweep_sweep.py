@@ -27,9 +27,11 @@ class Sweep(ManyRuns):
     """Many runs of one workflow.
 
     Example:
+        ```python
         sweep = wf.sweep(cfg_scale=[4, 6, 8], seed=range(4))
         for run in sweep:
             print(run.inputs, run.images)
+        ```
     """
 
     _impl: AsyncSweep

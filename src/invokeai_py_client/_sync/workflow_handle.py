@@ -25,9 +25,11 @@ class WorkflowHandle(SweepableWorkflow):
     """A workflow made ready for one server.
 
     Example:
+        ```python
         wf = client.workflow_repo.create_workflow("portrait.json")
         run = wf.run(positive_prompt="a lighthouse at dusk", steps=30)
         run.images[0].save("lighthouse.png")
+        ```
     """
 
     _impl: AsyncWorkflowHandle
@@ -228,7 +230,7 @@ class WorkflowHandle(SweepableWorkflow):
         """The images of each output node.
 
         Args:
-            item: A queue item as :meth:`wait_for_completion` gives it; by default the latest one.
+            item: A queue item as ``wait_for_completion()`` gives it; by default the latest one.
 
         Raises:
             RunError: Nothing was submitted.

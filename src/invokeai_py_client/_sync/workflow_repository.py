@@ -49,7 +49,7 @@ class WorkflowRepository(OlderWorkflowRepository):
     def get_definition(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
     ) -> WorkflowDefinition:
-        """The workflow that a source holds; see :meth:`create_workflow` for what a source can be.
+        """The workflow that a source holds; see ``create_workflow()`` for what a source can be.
 
         Raises:
             WorkflowFormatError: It is no workflow.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class RunnableWorkflow(BoundWorkflow):
     """A workflow whose inputs are set and that can be run.
 
-    Values set on it hold for every later run; values given to :meth:`run` or :meth:`start` hold for that run
+    Values set on it hold for every later run; values given to ``run()`` or ``start()`` hold for that run
     alone. What nobody sets goes out exactly as the workflow has it.
     """
 
@@ -43,7 +43,7 @@ class RunnableWorkflow(BoundWorkflow):
         """The exact body that would be posted to ``enqueue_batch``.
 
         Args:
-            values: Values for this request alone; see :meth:`set`.
+            values: Values for this request alone; see ``set()``.
             validate: Whether to check everything first. Without it, whatever the web UI would build is built,
                 and the server is asked for nothing but its schema.
             runs: How often the server repeats the batch.
@@ -75,7 +75,7 @@ class RunnableWorkflow(BoundWorkflow):
         """Start a run, and return at once.
 
         Args:
-            values: Values for this run alone; see :meth:`set`.
+            values: Values for this run alone; see ``set()``.
             prepend: Whether it goes to the front of the queue.
             auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
             queue_id: The queue; the web UI shows ``default``.
@@ -88,7 +88,7 @@ class RunnableWorkflow(BoundWorkflow):
             NotReadyError: The workflow cannot run as it is; nothing was sent.
             InputValueError: Values are of the wrong type or out of range; nothing was sent.
             ModelNotFoundError: The server lacks a model; nothing was sent.
-            UsageError: The workflow's batch nodes make several runs of it; see :meth:`start_batch`.
+            UsageError: The workflow's batch nodes make several runs of it; see ``start_batch()``.
             EnqueueError: The server's queue is full.
         """
         return wrap(
@@ -112,7 +112,7 @@ class RunnableWorkflow(BoundWorkflow):
         """Start all runs that the workflow's batch nodes ask for, ``runs`` times, in one request.
 
         Args:
-            values: Values for these runs alone; see :meth:`set`.
+            values: Values for these runs alone; see ``set()``.
             runs: How often the server repeats the whole batch.
             prepend: Whether they go to the front of the queue.
             auto_board: The board (id or name) for board fields that say "auto".
@@ -157,10 +157,10 @@ class RunnableWorkflow(BoundWorkflow):
         """Run the workflow, and return when it is done.
 
         When the call is interrupted (Ctrl-C, or its task is cancelled), the run is canceled on the server:
-        nobody else holds it. To leave it running, use :meth:`start`.
+        nobody else holds it. To leave it running, use ``start()``.
 
         Args:
-            values: Values for this run alone; see :meth:`set`.
+            values: Values for this run alone; see ``set()``.
             timeout: Seconds to wait at most; the run goes on afterwards.
             progress: True shows live progress, False none; by default it is shown where a person watches (a
                 terminal or a notebook). A function is called with each event instead.

@@ -24,9 +24,11 @@ class AsyncBoardHandle(AsyncObject):
     """A board to work with, or the images on no board (id ``"none"``).
 
     Example:
+        ```python
         board = await client.board_repo.get_board_handle_by_name("Portraits")
         for image in await board.list_images():
             await board.save_image(image.image_name, "copies/")
+        ```
     """
 
     def __init__(self, client: AsyncInvokeAIClient, board: IvkBoard) -> None:
@@ -179,7 +181,7 @@ class AsyncBoardHandle(AsyncObject):
         return await self._json("GET", path, params=params, gives=ListOf(str))
 
     async def get_image_count(self) -> int:
-        """How many images :meth:`list_images` would list: of all categories, by-products left out."""
+        """How many images ``list_images()`` would list: of all categories, by-products left out."""
         return await self._client.image_repo.count_images(board_id=self.board_id)
 
     # ------------------------------------------------------------------ changing

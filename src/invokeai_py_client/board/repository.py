@@ -21,8 +21,10 @@ class AsyncBoardRepository(AsyncOlderBoardRepository):
     """The boards of a server. Images on no board count as those of a board with the id ``"none"``.
 
     Example:
+        ```python
         board = await client.board_repo.create_board("Portraits")
         image = await board.upload_image("reference.jpg")
+        ```
     """
 
     def __init__(self, client: AsyncInvokeAIClient) -> None:

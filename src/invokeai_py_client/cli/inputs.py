@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from invokeai_py_client.cli.options import (
@@ -41,4 +43,4 @@ def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> N
         if not listed:
             say("Its form shows no fields; see --all for every field of its nodes.")
         else:
-            say(f"Run it: ivk run {workflow!r} -s NAME=VALUE -o out/")
+            say(f"Run it: ivk run {shlex.quote(workflow)} -s NAME=VALUE -o out/")

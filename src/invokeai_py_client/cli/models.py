@@ -169,10 +169,7 @@ def _start(
     plain: list[str] = []
     starting: list[str] = []
     for source in sources:
-        here = Path(source).expanduser()
-        if here.exists():
-            plain.append(str(here.absolute()))
-        elif "/" in source or "\\" in source:
+        if Path(source).expanduser().exists() or "/" in source or "\\" in source:
             plain.append(source)
         else:
             starting.append(source)

@@ -77,8 +77,8 @@ def emit(line: dict[str, Any]) -> None:
 
 
 def say(text: str) -> None:
-    """Write a sentence for people, to standard error."""
-    click.echo(text, err=True)
+    """Write a sentence for people, to standard error; in a terminal none breaks within a word."""
+    click.echo(textwrap.fill(text, _width(), break_on_hyphens=False) if is_watched() else text, err=True)
 
 
 def is_watched(stream: TextIO | None = None) -> bool:
@@ -100,7 +100,7 @@ def printable(text: str) -> str:
 def hint(text: str, as_json: bool = False) -> None:
     """Say what one may want to do next: to people alone, and not in the middle of a pipe."""
     if is_watched() and is_watched(sys.stdout) and not as_json:
-        say(paint(text, dim=True))
+        click.echo(paint(textwrap.fill(text, _width(), break_on_hyphens=False), dim=True), err=True)
 
 
 def confirm(question: str, yes: bool) -> None:
@@ -128,11 +128,14 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
+def _width() -> int:
+    return min(shutil.get_terminal_size().columns, 100)
+
+
 def _tell(code: str, message: str, as_json: bool) -> None:
     if as_json:
         emit({"event": "error", "code": code, "message": message})
-    width = min(shutil.get_terminal_size().columns, 100)
     lines = [printable(line) for line in ("Error: " + message).splitlines()]
-    wrapped = "\n".join(textwrap.fill(line, width, subsequent_indent="  ") for line in lines)
+    wrapped = "\n".join(textwrap.fill(line, _width(), subsequent_indent="  ") for line in lines)
     click.echo(paint("Error:", fg="red", bold=True), err=True, nl=False)
     click.echo(wrapped.removeprefix("Error:"), err=True)

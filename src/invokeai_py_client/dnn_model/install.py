@@ -36,9 +36,11 @@ class AsyncModelInstJobHandle(AsyncObject):
     """A model's installation on the server.
 
     Example:
-        job = await client.dnn_model_repo.install_model("/models/portrait.safetensors", inplace=True)
+        ```python
+        job = await client.dnn_model_repo.install_model("models/charcoal.safetensors")
         info = await job.wait_until(timeout=600)
         print(info.model_key)
+        ```
     """
 
     def __init__(self, client: AsyncInvokeAIClient, info: ModelInstJobInfo) -> None:
@@ -110,7 +112,7 @@ class AsyncModelInstJobHandle(AsyncObject):
     async def events(self, *, poll_interval: float = 2.0) -> AsyncIterator[InstallEvent]:
         """What happens to the installation from now on, until it has ended; first, how far it is.
 
-        The events are those of :mod:`invokeai_py_client.dnn_model.events`. They come as the server sends them.
+        The events are those of ``invokeai_py_client.dnn_model.events``. They come as the server sends them.
         Where it sends none (a proxy lets no WebSocket through), the job is read every ``poll_interval``
         seconds, so that short steps may be missing. The last event always comes.
 
@@ -139,7 +141,7 @@ class AsyncModelInstJobHandle(AsyncObject):
 
         Args:
             timeout: Seconds to wait at most; for ever by default. 0 looks once.
-            poll_interval: Seconds between two looks at the job where no events come; see :meth:`events`.
+            poll_interval: Seconds between two looks at the job where no events come; see ``events()``.
             on_progress: Called with the job whenever it got further, in the caller's thread or event loop.
 
         Returns:
@@ -168,7 +170,7 @@ class AsyncModelInstJobHandle(AsyncObject):
     # ------------------------------------------------------------------ acting on it
 
     async def wait(self, timeout: float | None = None, poll_interval: float = 2.0) -> ModelInstJobInfo:
-        """The same as :meth:`wait_until`."""
+        """The same as ``wait_until()``."""
         return await self.wait_until(timeout, poll_interval)
 
     async def is_done(self) -> bool:

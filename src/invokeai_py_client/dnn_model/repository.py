@@ -43,9 +43,11 @@ class AsyncDnnModelRepository(AsyncObject):
     """The models of a server. Nothing is kept here: every call asks the server.
 
     Example:
-        job = await client.dnn_model_repo.install_huggingface("owner/name")
+        ```python
+        job = await client.dnn_model_repo.install_model("models/watercolor.safetensors")
         info = await job.wait_until()
         model = await client.dnn_model_repo.get_model_by_key(info.model_key)
+        ```
     """
 
     def __init__(self, client: AsyncInvokeAIClient) -> None:
@@ -119,7 +121,7 @@ class AsyncDnnModelRepository(AsyncObject):
         inplace: bool | None = None,
         access_token: str | None = None,
     ) -> list[AsyncModelInstJobHandle]:
-        """Start the installation of several models, as :meth:`install_model` does for each.
+        """Start the installation of several models, as ``install_model()`` does for each.
 
         One bad source does not keep the others from being installed: where the server refuses to start, the
         handle is one of a job that failed.
@@ -130,7 +132,7 @@ class AsyncDnnModelRepository(AsyncObject):
             access_token: For sources that want one.
 
         Returns:
-            A handle for each source, in their order. :meth:`wait_all` waits for them.
+            A handle for each source, in their order. ``wait_all()`` waits for them.
         """
         texts = [source_text(source) for source in sources]
         known = await self.list_models() if texts else []
@@ -149,7 +151,7 @@ class AsyncDnnModelRepository(AsyncObject):
         """Wait until several installations have ended.
 
         Args:
-            jobs: Handles, of :meth:`install_models` or of several calls.
+            jobs: Handles, of ``install_models()`` or of several calls.
             timeout: Seconds to wait at most for all of them; for ever by default.
             poll_interval: As for one installation.
             check: Whether failed ones raise, once all have ended. With False their infos say it.
@@ -212,11 +214,11 @@ class AsyncDnnModelRepository(AsyncObject):
         """Start the installation of a proposed model, and of what it needs besides.
 
         Args:
-            name: Its name or its source, or an element of :meth:`list_starter_models`.
+            name: Its name or its source, or an element of ``list_starter_models()``.
             access_token: For models that their owners give only to those who agreed to something.
 
         Returns:
-            A handle for each model: those it needs first, itself last. :meth:`wait_all` waits for them.
+            A handle for each model: those it needs first, itself last. ``wait_all()`` waits for them.
             What the server has already counts as completed.
 
         Raises:
@@ -363,7 +365,7 @@ class AsyncDnnModelRepository(AsyncObject):
         """Have the server forget its token for Hugging Face.
 
         Returns:
-            As :meth:`hf_status`.
+            As ``hf_status()``.
         """
         return str(await self._json("DELETE", f"{_MODELS}/hf_login"))
 

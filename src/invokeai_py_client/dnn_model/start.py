@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.dnn_model.installed import already_installed, model_of_source
@@ -28,7 +29,7 @@ _AT_ONCE = 4
 
 
 def source_text(source: str | os.PathLike[str]) -> str:
-    """What to install, as text.
+    """What to install, as text: a path that is there on this machine in full, for the server runs in another folder.
 
     Raises:
         UsageError: It is none, or empty.
@@ -38,7 +39,8 @@ def source_text(source: str | os.PathLike[str]) -> str:
     text = os.fspath(source)
     if not text.strip():
         raise UsageError("What to install: the source is empty; give a path, a URL or owner/name.")
-    return text
+    here = Path(text).expanduser()
+    return str(here.absolute()) if here.exists() else text
 
 
 def _not_started(source: str, error: ModelInstallStartError) -> ModelInstJobInfo:

@@ -25,7 +25,9 @@ class AsyncImage(AsyncObject):
         name: The image's name on the server (``....png``).
 
     Example:
+        ```python
         await run.images[0].save("lighthouse.png")
+        ```
     """
 
     def __init__(self, client: AsyncInvokeAIClient, name: str) -> None:
@@ -86,7 +88,9 @@ class AsyncImage(AsyncObject):
         return await self._client._http.json("GET", self._path("metadata"), gives=dict | None)  # pyright: ignore[reportPrivateUsage]
 
     async def workflow(self) -> dict[str, Any] | None:
-        """The workflow that made it, with the values used, if it carries one.
+        """The workflow that made it, if it carries one: with the values used, or of a sweep those of its first run.
+
+        The server keeps one workflow for a whole batch; ``graph()`` has the values of this image's own run.
 
         Raises:
             NotFoundError: The server has no such image.

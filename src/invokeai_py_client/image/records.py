@@ -154,7 +154,7 @@ class AsyncImageRecords(AsyncObject):
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
     ) -> AsyncIterator[IvkImage]:
-        """As :meth:`list_images`, but page by page while one goes through it.
+        """As ``list_images()``, but page by page while one goes through it.
 
         None comes twice, and none is left out, while images are made or deleted meanwhile; those made
         after the beginning may be missing.
@@ -186,7 +186,7 @@ class AsyncImageRecords(AsyncObject):
         is_intermediate: bool | None = False,
         search_term: str | None = None,
     ) -> int:
-        """How many images :meth:`list_images` would list. One request, however many they are."""
+        """How many images ``list_images()`` would list. One request, however many they are."""
         params = {
             "board_id": board_id,
             "categories": category_words(categories),

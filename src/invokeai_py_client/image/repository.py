@@ -9,6 +9,8 @@ class AsyncImageRepository(AsyncImageTransfer):
     """The images of a server.
 
     Example:
+        ```python
         record = await client.image_repo.upload("portrait.jpg")
         await client.image_repo.download_to(record.image_name, "copies/")
+        ```
     """

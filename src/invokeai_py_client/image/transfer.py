@@ -248,7 +248,7 @@ class AsyncImageTransfer(AsyncImageChanges):
         """Have the server make a zip of images, and fetch it. The server deletes it then.
 
         The zip has a folder for each category, with the images under their names. For many images
-        :meth:`download_images` is the surer way: it goes on where it was interrupted.
+        ``download_images()`` is the surer way: it goes on where it was interrupted.
 
         Args:
             path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the zip has the

@@ -24,19 +24,19 @@ class PydanticFieldMixin:
     """Fields as plain JSON data, by version 1's names for it. Fields are no pydantic models any more."""
 
     def to_json_dict(self) -> Any:
-        """The same as :meth:`IvkField.to_api_format`."""
+        """The same as ``IvkField.to_api_format()``."""
         return cast("IvkField[Any]", self).to_api_format()
 
     @classmethod
     def from_json_dict(cls, data: Any) -> Self:
-        """The same as :meth:`IvkField.from_api_format`."""
+        """The same as ``IvkField.from_api_format()``."""
         return cast("Self", cast("type[IvkField[Any]]", cls).from_api_format(data))
 
 
 class IvkField(PydanticFieldMixin, Generic[T]):
     """A typed input of a workflow.
 
-    Assigning :attr:`value` checks it at once. A value that the workflow came with is kept as it came, and goes
+    Assigning ``value`` checks it at once. A value that the workflow came with is kept as it came, and goes
     out as it came, until another one is assigned, or it is changed in place (``field.value.append(...)``).
 
     Attributes:
@@ -104,7 +104,7 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         return self._checked(value)
 
     def keep(self, checked: Any) -> None:
-        """Take a value that :meth:`check` gave."""
+        """Take a value that ``check()`` gave."""
         self._value = checked
         self._assigned = True
 
@@ -139,7 +139,7 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         return []
 
     def validate_field(self) -> bool:
-        """Whether the value fits; :meth:`problems` says what does not."""
+        """Whether the value fits; ``problems()`` says what does not."""
         return not self.problems()
 
     def to_api_format(self) -> Any:

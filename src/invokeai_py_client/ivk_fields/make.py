@@ -89,7 +89,7 @@ FIELD_CLASSES: Mapping[str, type[IvkField[Any]]] = {
     "VAEField": IvkVAEField,
     "VideoField": IvkVideoField,
 }
-"""The class for each type of the schema; every other type is an :class:`IvkAnyField`."""
+"""The class for each type of the schema; every other type is an ``IvkAnyField``."""
 
 
 def make_field(

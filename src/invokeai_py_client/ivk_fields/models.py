@@ -73,7 +73,7 @@ class IvkModelIdentifierField(_ModelChoice):
             self._set_part(part, word)
 
     def keep(self, checked: Any) -> None:
-        """Take a value that :meth:`check` gave."""
+        """Take a value that ``check()`` gave."""
         super().keep(checked)
         self._given = MappingProxyType({})
 

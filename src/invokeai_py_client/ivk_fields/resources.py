@@ -76,6 +76,9 @@ class IvkImageField(IvkImageFieldMixin, _NamedField):
             if not data:
                 raise Unfit("it should be an image's bytes, and there are none")
             return LocalImage(data=data, name="image.png")
+        record = getattr(value, "image_name", None)
+        if isinstance(record, str):  # which serves as a path, too: that of a file of the same name
+            return super()._convert(record)
         if isinstance(value, os.PathLike):
             return _local(cast("os.PathLike[str]", value))
         if isinstance(value, str):

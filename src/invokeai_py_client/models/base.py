@@ -25,7 +25,7 @@ class IvkModel(BaseModel):
     """A record: fields with types, whatever else the server sent beside them, and a way back to JSON.
 
     No exception of the validation library leaves it: what does not fit raises
-    :class:`~invokeai_py_client.errors.InputValueError`.
+    ``invokeai_py_client.errors.InputValueError``.
     """
 
     model_config = ConfigDict(
@@ -43,7 +43,7 @@ class IvkModel(BaseModel):
 
     @classmethod
     def from_api_response(cls, data: Mapping[str, Any]) -> Self:
-        """Read a record as a server sent it, or as :meth:`to_dict` gave it.
+        """Read a record as a server sent it, or as ``to_dict()`` gave it.
 
         Nothing but a missing identity is refused: a field of a type that this client does not expect
         (a newer server) gets its default, with a warning in the log.
@@ -67,7 +67,7 @@ class IvkModel(BaseModel):
     def to_dict(self) -> dict[str, Any]:
         """The record as plain JSON data; fields without a value are left out.
 
-        :meth:`from_api_response` makes an equal record of it.
+        ``from_api_response()`` makes an equal record of it.
         """
         fields = {name: value for name, value in self.__dict__.items() if value is not None}
         return {name: jsonable(value) for name, value in (fields | (self.model_extra or {})).items()}

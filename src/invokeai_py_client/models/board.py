@@ -47,7 +47,7 @@ class IvkBoard(IvkModel):
         return cls(board_id=UNCATEGORIZED, board_name="Uncategorized", image_count=image_count)
 
     def is_system_board(self) -> bool:
-        """The same as :meth:`is_uncategorized`: there is no other board that is none."""
+        """The same as ``is_uncategorized()``: there is no other board that is none."""
         return self.is_uncategorized()
 
     def is_uncategorized(self) -> bool:

@@ -73,27 +73,27 @@ class IvkDnnModel(IvkModel):
 
     @property
     def model_key(self) -> str:
-        """An older name of :attr:`key`."""
+        """An older name of ``key``."""
         return self.key
 
     @property
     def model_name(self) -> str:
-        """An older name of :attr:`name`."""
+        """An older name of ``name``."""
         return self.name
 
     @property
     def base_model(self) -> BaseModelEnum | str:
-        """An older name of :attr:`base`."""
+        """An older name of ``base``."""
         return self.base
 
     @property
     def model_type(self) -> str:
-        """An older name of :attr:`type`."""
+        """An older name of ``type``."""
         return self.type
 
     @property
     def model_format(self) -> str | None:
-        """An older name of :attr:`format`."""
+        """An older name of ``format``."""
         return self.format
 
     @classmethod

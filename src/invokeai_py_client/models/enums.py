@@ -1,7 +1,7 @@
 """The words that servers use for states, categories and kinds of model, as open enums.
 
 Open means: whatever spelling a document or a server of 5.15 to 6.14 uses resolves to one member, and a
-word that nobody knew when this was written stays what it is (:meth:`OpenEnum.parse` hands it back).
+word that nobody knew when this was written stays what it is (``OpenEnum.parse()`` hands it back).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _spellings(enum: type[OpenEnum]) -> dict[str, OpenEnum]:
 class JobStatus(OpenEnum):
     """How far a queue item is.
 
-    The values are this client's words; :attr:`wire` is the queue's own.
+    The values are this client's words; ``wire`` is the queue's own.
     """
 
     PENDING = "pending"

@@ -36,7 +36,7 @@ class SessionEvent(IvkModel):
 
     @property
     def event_type(self) -> str:
-        """The same as :attr:`event`."""
+        """The same as ``event``."""
         return self.event
 
     @classmethod
@@ -61,7 +61,7 @@ class InvocationEvent(IvkModel):
     """An event about a node at work.
 
     Attributes:
-        invocation_id: The node's id in the executed graph; :attr:`node_id` is its id in the workflow.
+        invocation_id: The node's id in the executed graph; ``node_id`` is its id in the workflow.
         invocation_type: The node's type.
         status: RUNNING, COMPLETED or FAILED.
         outputs: What the node gave, once it is done.

@@ -90,7 +90,7 @@ class IvkJob(IvkModel):
 
     @property
     def error_message(self) -> str | None:
-        """The same as :attr:`error`."""
+        """The same as ``error``."""
         return self.error
 
     @property

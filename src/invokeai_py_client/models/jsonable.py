@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, cast
+
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 def jsonable(value: Any) -> Any:
@@ -29,5 +32,11 @@ def jsonable(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, bool | int | float):
         return value
+    if isinstance(value, bytes | bytearray):
+        return f"{len(value)} bytes"
     to_dict = getattr(value, "to_dict", None)
-    return jsonable(to_dict()) if callable(to_dict) else str(value)
+    if callable(to_dict):
+        return jsonable(to_dict())
+    name = getattr(value, "name", None)
+    # An image is its name; where an object is in memory says nothing.
+    return name if isinstance(name, str) and hasattr(value, "thumbnail") else _ADDRESS.sub("", str(value))

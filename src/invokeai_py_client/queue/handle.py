@@ -21,9 +21,11 @@ class AsyncQueueHandle(AsyncObject):
     """One queue of the server. ``default`` is the one that the web UI shows.
 
     Example:
+        ```python
         queue = client.queue_repo.get_queue()
         for job in await queue.list_pending():
             print(job.item_id, job.batch_id)
+        ```
     """
 
     def __init__(self, client: AsyncInvokeAIClient, queue_id: str = "default") -> None:

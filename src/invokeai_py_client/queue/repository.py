@@ -32,8 +32,10 @@ class AsyncQueueRepository(AsyncObject):
     """The queue of a server. Every call takes the id of another queue than ``default``.
 
     Example:
+        ```python
         status = await client.queue_repo.status()
         print(status.pending, "to do,", status.in_progress, "at work")
+        ```
     """
 
     def __init__(self, client: AsyncInvokeAIClient) -> None:
@@ -311,13 +313,13 @@ class AsyncQueueRepository(AsyncObject):
 
         Such an item comes from a batch with a value of the wrong type, which the server took unchecked (6.14.2). It
         holds up everything after it, in all queues, and can be neither canceled nor removed by itself. This client
-        sends none. Its row stays in the queue's history until :meth:`prune`.
+        sends none. Its row stays in the queue's history until ``prune()``.
 
         Returns:
             The batches.
 
         Raises:
-            RunError: The server (before 6.14) does not tell of which batch such an item is; :meth:`clear` helps.
+            RunError: The server (before 6.14) does not tell of which batch such an item is; ``clear()`` helps.
         """
         found = await blocked.unreadable_batches(self._client, queue_id)
         if found:

@@ -29,7 +29,7 @@ _LATE = 1.0
 async def watch(
     client: AsyncInvokeAIClient, queue_id: str, interval: float
 ) -> AsyncGenerator[QueueStatus | RunEvent]:
-    """What :meth:`AsyncQueueRepository.watch` gives."""
+    """What ``AsyncQueueRepository.watch()`` gives."""
     events: deque[RunEvent] = deque(maxlen=_MOST)  # somebody who does not read must not fill the memory
     running: set[int] = set()
     news = asyncio.Event()

@@ -27,9 +27,11 @@ class AsyncQuickClient(AsyncObject):
     Whatever goes wrong is a ``ValueError``, too.
 
     Example:
-        quick = QuickClient(client)
-        image = await quick.generate_image_sdxl_t2i("a lighthouse at dusk", "blurry", 1024, 1024)
+        ```python
+        quick = AsyncQuickClient(client)
+        image = await quick.generate_image_sdxl_t2i("a lighthouse at dusk", "blurry", 512, 512)
         print(image.image_name)
+        ```
     """
 
     def __init__(self, client: AsyncInvokeAIClient) -> None:

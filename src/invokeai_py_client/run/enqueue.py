@@ -169,12 +169,18 @@ async def cancel_batches(client: AsyncInvokeAIClient, queue_id: str, batch_ids: 
     await client._http.json("PUT", path, json={"batch_ids": list(batch_ids)})  # pyright: ignore[reportPrivateUsage]
 
 
-async def withdrawn(cancellation: Coroutine[Any, Any, object]) -> None:
-    """Cancel something on the server, on the way out of a call that was interrupted: that is what it then raises."""
+async def withdrawn(cancellation: Coroutine[Any, Any, object]) -> bool:
+    """Cancel something on the server, on the way out of a call that was interrupted: that is what it then raises.
+
+    Returns:
+        Whether it is canceled.
+    """
     try:
         await asyncio.shield(cancellation)
     except APIRequestError as error:
         logger.warning("what was begun could not be canceled: %s", error)
+        return False
+    return True
 
 
 def raise_if_cut(enqueued: Enqueued, batch_id: str) -> None:

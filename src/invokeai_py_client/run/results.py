@@ -51,7 +51,7 @@ class NodeOutput:
         """The output itself, where the node has one that matters: a number, a text, a list...
 
         That is ``value``, ``collection`` or an iteration's ``item``, or else the only output there is; None for a
-        node with several (see :attr:`values`).
+        node with several (see ``values``).
         """
         values = self.values
         for name in ("value", "collection", "item"):
@@ -120,7 +120,7 @@ class Results:
         return tuple(output for output in self.outputs if output.node_id == node_id)
 
     def values(self, node: int | str | tuple[str, str]) -> list[Any]:
-        """The :attr:`~NodeOutput.value` of each iteration of one node; see :meth:`of`.
+        """The ``NodeOutput.value`` of each iteration of one node; see ``of()``.
 
         Raises:
             UsageError: No node is meant, or several are.
@@ -138,7 +138,7 @@ class Results:
         return tuple(dict.fromkeys(name for one in self._shown(intermediate) for name in one.image_names))
 
     def video_names(self, *, intermediate: bool = False) -> tuple[str, ...]:
-        """Names of the videos made (6.14+), as :meth:`image_names` gives those of images."""
+        """Names of the videos made (6.14+), as ``image_names()`` gives those of images."""
         return tuple(dict.fromkeys(name for one in self._shown(intermediate) for name in one.video_names))
 
     def _shown(self, intermediate: bool) -> Iterator[NodeOutput]:

@@ -57,11 +57,13 @@ class AsyncRun(AsyncObject):
         inputs: The values it was sent with, by the names of the workflow's inputs.
 
     Example:
+        ```python
         run = await wf.start(positive_prompt="a lighthouse")
         async for event in run.events():
             print(event)
         await run.result()
         await run.images[0].save("lighthouse.png")
+        ```
     """
 
     def __init__(
@@ -184,7 +186,7 @@ class AsyncRun(AsyncObject):
             on_event: Called with each event, in the caller's thread or event loop.
 
         Returns:
-            The final status. A failed run is no exception here; see :meth:`result`.
+            The final status. A failed run is no exception here; see ``result()``.
 
         Raises:
             RunTimeoutError: Time ran out. The run itself goes on.
@@ -391,8 +393,8 @@ class AsyncRun(AsyncObject):
     def _finished(self) -> tuple[Mapping[str, Any], Results]:
         if self._item is None or self._results is None:
             raise RunNotFinishedError(
-                f"Queue item {self.item_id} has no results yet ({self.status}): wait for it first, with "
-                "result() or wait().",
+                f"The results of queue item {self.item_id} ({self.status}) were not fetched yet: call result() or "
+                "wait() first.",
                 item_id=self.item_id,
                 batch_id=self.batch_id,
             )

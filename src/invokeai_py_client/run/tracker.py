@@ -43,7 +43,7 @@ class BatchTracker:
     Args:
         batch_id: The batch's id.
         keep_events: Whether events are kept from the beginning; else from when somebody follows an item.
-        keep_results: Whether the nodes' results are kept until :meth:`story` is asked for.
+        keep_results: Whether the nodes' results are kept until ``story()`` is asked for.
         in_front: Whether the batch goes to the front of the queue.
     """
 

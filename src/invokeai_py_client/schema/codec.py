@@ -64,7 +64,7 @@ def encode_node(node: NodeTemplate, fold: SchemaStep) -> dict[str, Any]:
 
 
 def decode_node(node_type: str, data: dict[str, Any], unfold: SchemaStep) -> NodeTemplate:
-    """The node template that :func:`encode_node` encoded."""
+    """The node template that ``encode_node()`` encoded."""
     return NodeTemplate(
         type=node_type,
         tags=tuple(data["tags"]),

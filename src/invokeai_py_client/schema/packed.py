@@ -59,7 +59,7 @@ def pack(schema: Schema) -> bytes:
 
 
 def unpack(data: bytes) -> Schema:
-    """The schema that :func:`pack` packed; its nodes are made when they are first asked for.
+    """The schema that ``pack()`` packed; its nodes are made when they are first asked for.
 
     Raises:
         SchemaFormatError: The bytes are damaged, of another format, or something else entirely.

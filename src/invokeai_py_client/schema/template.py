@@ -106,7 +106,7 @@ class InputTemplate:
         nullable: Whether the server accepts an explicit null.
         json_schema: The field's schema as the server states it, references resolved, without prose; its
             parts are shared between templates, so treat it as read-only. See
-            :mod:`invokeai_py_client.schema.shapes`.
+            ``invokeai_py_client.schema.shapes``.
         server_input: What the server takes. The editor has no widget for some types and calls them
             ``connection``, although the server takes a value too; then this says ``any``.
     """

@@ -33,13 +33,15 @@ _NOT_FOR_SERVERS = {"VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEB
 class LocalServer:
     """An InvokeAI of our own: installed when first needed, started at a free port, ended with its children.
 
-    ::
-
-        with LocalServer() as server:
-            client = InvokeAIClient.from_url(server.url)
+    Example:
+        ```python
+        with LocalServer(temporary=True) as server:
+            with InvokeAIClient.from_url(server.url) as client:
+                print(client.version())
+        ```
 
     A server started so ends with this process, even when the process is killed. ``detached=True`` lets it
-    run on; :meth:`find` picks it up again from another process.
+    run on; ``find()`` picks it up again from another process.
 
     Args:
         version: The InvokeAI release.

@@ -105,7 +105,7 @@ def _group_lives(pid: int) -> bool:
 
 
 def end_group(pid: int, *, grace: float, child: subprocess.Popen[bytes] | None = None) -> None:
-    """End a process that :func:`spawn` started, and its children: ask first, then insist.
+    """End a process that ``spawn()`` started, and its children: ask first, then insist.
 
     Args:
         pid: The process.

@@ -86,7 +86,7 @@ def make_tiny_models(
     """Make the tiny models with an installed server's Python; at once where they are made already.
 
     Args:
-        installation: The server, as :func:`~invokeai_py_client.server.install` returns it.
+        installation: The server, as ``invokeai_py_client.server.install()`` returns it.
         out: The folder; by default one in the user's cache directory.
         only: The names of the models wanted; by default all.
         say: Called with sentences about the progress.

@@ -65,7 +65,7 @@ def read_axes(inputs: InputSet, axes: Mapping[Any, Any]) -> list[Axis]:
 
     Args:
         inputs: The workflow's inputs.
-        axes: For each input its values: a list, or what :func:`values_for` takes for one.
+        axes: For each input its values: a list, or what ``values_for()`` takes for one.
 
     Raises:
         UsageError: An axis without values, or two of the same input.

@@ -115,8 +115,9 @@ class Delivery:
             try:
                 enqueued = await enqueue(self._client, self._queue_id, body, len(taken))
             except asyncio.CancelledError:
-                # Whether the server took it is not known; nobody waits for it any more.
-                await withdrawn(self.cancel([batch_id]))
+                # Whether the server took it is not known; nobody waits for it any more. Who goes on sends it anew.
+                if await withdrawn(self.cancel([batch_id])):
+                    self._unsure = None
                 raise
         self._unsure = None
         self._write("sent", batch=batch_id, items=packed(enqueued.item_ids))

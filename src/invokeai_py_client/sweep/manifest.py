@@ -153,7 +153,7 @@ def packed(numbers: Sequence[int]) -> list[int | list[int]]:
 
 
 def unpacked(stretches: Sequence[int | list[int]]) -> list[int]:
-    """The numbers that :func:`packed` made these of."""
+    """The numbers that ``packed()`` made these of."""
     found: list[int] = []
     for stretch in stretches:
         found.extend(range(stretch[0], stretch[1] + 1) if isinstance(stretch, list) else [stretch])

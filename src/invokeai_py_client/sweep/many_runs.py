@@ -231,7 +231,8 @@ class AsyncManyRuns(AsyncObject):
 
     def _feed_on(self) -> None:
         if self._feeder is None or self._feeder.done():
-            self._feeder = asyncio.ensure_future(self._keep_sending())
+            self._feeder = asyncio.create_task(self._keep_sending())
+            self._client._connections.work(self._feeder)  # pyright: ignore[reportPrivateUsage]
 
     async def _keep_sending(self) -> None:
         """Send the rest as there is room for it."""
@@ -297,7 +298,8 @@ class AsyncManyRuns(AsyncObject):
         feeder = self._feeder
         if feeder is not None and feeder.done():
             self._feeder = None
-            feeder.result()  # what went wrong there is told here
+            if not feeder.cancelled():  # as its client was closed, which is used again now
+                feeder.result()  # what went wrong there is told here
         if len(self._delivery):
             self._feed_on()
         if len(self._follower):

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from string import Formatter
 from typing import Any
 
@@ -145,13 +145,20 @@ def _text(template: str, part: _Part, values: Mapping[str, Any], known: Mapping[
         return part
     value = _value(template, part.name, values, known)
     if not part.spec:
-        return _cut(_clean(label_of(value)), _MOST_OF_A_VALUE, label_of(value))
+        label = _without_ending(label_of(value))
+        return _cut(_clean(label), _MOST_OF_A_VALUE, label)
     try:
         return _clean(format(value, part.spec))
     except (TypeError, ValueError):
         raise UsageError(
             f"{{{part.name}:{part.spec}}} in {template!r} does not fit the value {value!r}."
         ) from None
+
+
+def _without_ending(label: str) -> str:
+    """A file is what it is called, wherever it lies: its ending and its folders have no place within another name."""
+    ending = next((one for one in _ENDINGS if label.casefold().endswith(one)), "")
+    return PurePath(label).name.removesuffix(label[-len(ending) :]) if ending else label
 
 
 def _value(template: str, name: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> Any:

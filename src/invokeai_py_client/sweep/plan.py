@@ -88,6 +88,11 @@ class SweepPlan:
         """How many runs there are."""
         return sum(part.count for part in self.parts)
 
+    def __repr__(self) -> str:
+        over = f" over {', '.join(self.axes)}" if self.axes else ""
+        requests = f"{len(self.parts)} request{'s' * (len(self.parts) != 1)}"
+        return f"<{type(self).__name__}: {self.count} run{'s' * (self.count != 1)}{over}, in {requests}>"
+
     def points(self) -> Iterator[dict[str, Any]]:
         """The values of each run."""
         for part in self.parts:
@@ -213,7 +218,9 @@ def _finished(
         raise UsageError(f"These axes make {count} runs; a sweep has at most {_LARGEST}.")
     if repeat > 1 or seed is not None:
         seeds = _seed_targets(inputs, axes)
-        parts = [_seeded(inputs, part, seeds, repeat, seed) for part in parts]
+        # Drawn once: what is compared, models for example, is compared with the same seeds.
+        first_seed = random.SystemRandom().randrange(_SEEDS - repeat) if seed is None else seed
+        parts = [_seeded(inputs, part, seeds, repeat, first_seed) for part in parts]
         names += [inputs.name_of(item) for item in seeds]
     numbered: list[Part] = []
     first = 0
@@ -242,8 +249,8 @@ def _seed_targets(inputs: InputSet, axes: Sequence[Axis]) -> list[WorkflowInput]
 
 
 def _seeded(inputs: InputSet, part: Part, targets: Sequence[WorkflowInput], repeat: int, seed: Any) -> Part:
-    draw = random.SystemRandom()
     if seed == "random":
+        draw = random.SystemRandom()
         # A seed of its own for each run is no product: the rows are spelled out.
         rows = [row for row in range(part.count) for _ in range(repeat)]
         seeds = [draw.randrange(_SEEDS) for _ in rows]
@@ -254,12 +261,10 @@ def _seeded(inputs: InputSet, part: Part, targets: Sequence[WorkflowInput], repe
             for axis in group
         ]
         return Part(part.fixed, ((*spelled, *_seed_axes(inputs, targets, seeds)),))
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+    if isinstance(seed, bool) or not isinstance(seed, int):
         raise UsageError(f"seed is a whole number or 'random', not {seed!r}; several seeds are an axis.")
-    first = draw.randrange(_SEEDS - repeat) if seed is None else seed
-    return Part(
-        part.fixed, (*part.groups, tuple(_seed_axes(inputs, targets, list(range(first, first + repeat)))))
-    )
+    seeds = list(range(seed, seed + repeat))
+    return Part(part.fixed, (*part.groups, tuple(_seed_axes(inputs, targets, seeds))))
 
 
 def _seed_axes(inputs: InputSet, targets: Sequence[WorkflowInput], seeds: Sequence[int]) -> list[Axis]:

@@ -64,5 +64,5 @@ class Request:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Request:
-        """The request that :meth:`to_dict` made this of."""
+        """The request that ``to_dict()`` made this of."""
         return cls(data["first"], data["count"], data["fixed"], tuple(data["groups"]), data["body"])

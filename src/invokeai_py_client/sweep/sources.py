@@ -41,7 +41,7 @@ def values_for(name: Any, item: WorkflowInput, given: Any) -> tuple[Any, ...]:
         name: What the user calls the axis, for messages.
         item: The input.
         given: An iterable of values; one value; for numbers a text such as ``"1-10 (+2)"``; for texts and choices
-            ``"a || b"``; a :class:`~pathlib.Path` of a text file, a line each; for images a folder or a pattern.
+            ``"a || b"``; a ``pathlib.Path`` of a text file, a line each; for images a folder or a pattern.
 
     Raises:
         UsageError: There are no values, or the notation or file cannot be read.

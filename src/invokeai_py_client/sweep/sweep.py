@@ -32,9 +32,11 @@ class AsyncSweep(AsyncManyRuns):
     """Many runs of one workflow.
 
     Example:
+        ```python
         sweep = await wf.sweep(cfg_scale=[4, 6, 8], seed=range(4))
         async for run in sweep:
             print(run.inputs, run.images)
+        ```
     """
 
     # ------------------------------------------------------------------ looking at it

@@ -7,6 +7,7 @@ from typing import Any
 
 from invokeai_py_client.errors import (
     APIRequestError,
+    CertificateError,
     ConnectionLostError,
     NotInvokeAIError,
     RequestTimeoutError,
@@ -57,6 +58,14 @@ class OurErrors:
                 None,
                 None,
                 f"{self._url} did not answer {self._place} within {self._patience:g} s.",
+                **self._where,
+            ) from None
+        if isinstance(error, aiohttp.ClientSSLError):
+            raise CertificateError(
+                None,
+                None,
+                f"No secure connection to {self._url} ({_reason(error)}). If its certificate is one of your own, name "
+                "it in SSL_CERT_FILE, or do without the check: verify_ssl=False.",
                 **self._where,
             ) from None
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):

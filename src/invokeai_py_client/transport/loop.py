@@ -1,6 +1,6 @@
 """The bridge from synchronous callers to the asynchronous code: one background event loop.
 
-Everything is written once, asynchronously. A synchronous client owns a :class:`LoopThread` and hands each
+Everything is written once, asynchronously. A synchronous client owns a ``LoopThread`` and hands each
 call to it. So a script gets live events and concurrent downloads without an event loop of its own, and the
 same client works inside a running loop (Jupyter), in threads, and after a fork.
 """

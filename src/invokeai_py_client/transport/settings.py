@@ -78,7 +78,7 @@ class ConnectionSettings:
 
         Args:
             token: The token; None for none.
-            session: What :attr:`session` was when the request was sent.
+            session: What ``session`` was when the request was sent.
         """
         if token and self.token and session in (None, self._session):
             self.token = token

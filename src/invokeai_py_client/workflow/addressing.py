@@ -68,7 +68,7 @@ def plain(name: str) -> str:
 
 
 def word(name: str) -> str:
-    """What two names must share to be the same: :func:`plain`, or the name itself where that leaves nothing."""
+    """What two names must share to be the same: ``plain()``, or the name itself where that leaves nothing."""
     return plain(name) or name.strip()
 
 

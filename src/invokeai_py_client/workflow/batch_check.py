@@ -28,7 +28,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem with batch data; see :class:`invokeai_py_client.workflow.readiness.Problem`."""
+    """A problem with batch data; see ``invokeai_py_client.workflow.readiness.Problem``."""
 
     node_id: str
     field: str | None

@@ -141,7 +141,7 @@ class AsyncBoundWorkflow(AsyncObject):
         """Which inputs of a kept index map are ``unchanged``, ``moved``, ``missing`` or ``new``.
 
         Args:
-            kept: What :meth:`export_input_index_map` gave, or the file that it wrote.
+            kept: What ``export_input_index_map()`` gave, or the file that it wrote.
 
         Raises:
             UsageError: It is no such map.

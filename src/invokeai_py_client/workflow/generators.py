@@ -61,7 +61,7 @@ def generate(settings: Mapping[str, Any], draw: Draw = _random.random) -> list[A
     """The values of a generator that needs no server.
 
     Args:
-        settings: Complete settings, as :func:`settings_of` returns them.
+        settings: Complete settings, as ``settings_of()`` returns them.
         draw: Where a generator without a seed draws from: a number from 0 to 1, 1 not included.
 
     Raises:

@@ -36,9 +36,11 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
     """A workflow made ready for one server.
 
     Example:
+        ```python
         wf = await client.workflow_repo.create_workflow("portrait.json")
         run = await wf.run(positive_prompt="a lighthouse at dusk", steps=30)
         await run.images[0].save("lighthouse.png")
+        ```
     """
 
     _latest: tuple[AsyncRun, ...] = ()
@@ -192,7 +194,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         """The images of each output node.
 
         Args:
-            item: A queue item as :meth:`wait_for_completion` gives it; by default the latest one.
+            item: A queue item as ``wait_for_completion()`` gives it; by default the latest one.
 
         Raises:
             RunError: Nothing was submitted.

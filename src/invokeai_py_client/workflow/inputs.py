@@ -19,8 +19,8 @@ from invokeai_py_client.workflow.server_rules import RULES, node_findings
 from invokeai_py_client.workflow.wiring import EdgeIndex, resolve_source
 
 _TAKEN = frozenset(
-    {"auto_board", "mode", "only_one", "prepend", "progress", "queue_id", "runs", "timeout", "validate"}
-    | {"values"}
+    {"auto_board", "background", "manifest", "mode", "only_one", "prepend", "preview", "progress", "queue_id"}
+    | {"repeat", "runs", "timeout", "validate", "values"}
 )
 """Arguments of a handle's methods: an input of that name cannot be given as a keyword."""
 
@@ -165,7 +165,7 @@ class InputSet:
         return [self._input(key) for key in (*self._order, *others)]
 
     def set(self, values: Mapping[Any, Any]) -> None:
-        """Assign values by index or name (see :meth:`find`): all of them, or none.
+        """Assign values by index or name (see ``find()``): all of them, or none.
 
         Raises:
             UnknownInputError: An input is not there.

@@ -68,7 +68,7 @@ def load_workflow(
         definition: The workflow.
         schema: The server's node types.
         callees: Workflows of the server's library by id, for nodes that call them (see
-            :func:`invokeai_py_client.workflow.callee.callee_ids`). Without them such nodes keep the inputs
+            ``invokeai_py_client.workflow.callee.callee_ids()``). Without them such nodes keep the inputs
             they were saved with.
 
     Raises:

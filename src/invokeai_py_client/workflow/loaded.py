@@ -1,6 +1,6 @@
 """A workflow made ready for one server: plain data, between the file and the request.
 
-Loading (``workflow/load.py``) turns a :class:`WorkflowDefinition` into this by the rules of the official
+Loading (``workflow/load.py``) turns a ``WorkflowDefinition`` into this by the rules of the official
 editor: older versions migrated, values parsed, nodes brought to the server's versions, edges that do not
 fit removed, the form walked. Nothing here changes afterwards; values set by a user live beside it.
 

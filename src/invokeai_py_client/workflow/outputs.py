@@ -58,7 +58,7 @@ class OutputMapping(Row):
         input_index: The index of its board field in the form; -1 where the form does not show it.
         label: What the editor shows for that field.
         board_id: The board that its images are on: its id, or ``"none"`` for uncategorized ones.
-        tier: As of :class:`WorkflowOutput`.
+        tier: As of ``WorkflowOutput``.
         image_names: The images, in order of iteration.
     """
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from invokeai_py_client.errors import NotReadyError, UnknownNodeError
+from invokeai_py_client.ivk_fields.make import make_field
 from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplate
 from invokeai_py_client.workflow.batch import batch_groups, value_of
 from invokeai_py_client.workflow.batch_check import batch_findings
 from invokeai_py_client.workflow.callee import CALL, PREFIX
-from invokeai_py_client.workflow.fits import describe, mismatch
+from invokeai_py_client.workflow.fits import mismatch
 from invokeai_py_client.workflow.generators import FAMILIES
 from invokeai_py_client.workflow.graph import NOT_EXECUTABLE, resolved_edges
 from invokeai_py_client.workflow.known import EXTRA_INPUTS
@@ -191,8 +192,7 @@ def _missing(field: InputTemplate, *, in_file: bool) -> tuple[str, str] | None:
         return None  # the called workflow has its own value
     if field.server_input == "connection":
         return "it is not connected", "Connect it in the editor: it takes no value."
-    what = describe(field.json_schema) if field.json_schema else f"a {field.type}"
-    return f"it has no value and is not connected ({what} is needed)", "Set one."
+    return "it has no value and is not connected", f"It should be {make_field(field).allowed}."
 
 
 def _short(value: Any) -> str:

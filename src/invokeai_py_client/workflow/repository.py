@@ -71,7 +71,7 @@ class AsyncWorkflowRepository(AsyncOlderWorkflowRepository):
     async def get_definition(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
     ) -> WorkflowDefinition:
-        """The workflow that a source holds; see :meth:`create_workflow` for what a source can be.
+        """The workflow that a source holds; see ``create_workflow()`` for what a source can be.
 
         Raises:
             WorkflowFormatError: It is no workflow.

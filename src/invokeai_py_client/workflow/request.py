@@ -30,7 +30,7 @@ def build_request(
 ) -> dict[str, Any]:
     """Builds the request that the official editor would send.
 
-    Nothing is checked here: see :func:`invokeai_py_client.workflow.readiness.find_problems`.
+    Nothing is checked here: see ``invokeai_py_client.workflow.readiness.find_problems()``.
 
     Args:
         loaded: The workflow.
@@ -40,7 +40,7 @@ def build_request(
         runs: How many times to run it.
         prepend: Whether it goes before everything else that waits in the queue.
         auto_board: The id of the board for fields set to "auto"; None for no board.
-        generated: What the server answered for :func:`invokeai_py_client.workflow.batch.server_generators`,
+        generated: What the server answered for ``invokeai_py_client.workflow.batch.server_generators()``,
             by node id.
         batch_id: The id of the batch; without one the server makes one up.
         destination: Where results go; the editor's word for the gallery.

@@ -34,7 +34,7 @@ def _is_version(text: str) -> bool:
 
 
 def major_of(version: str) -> int:
-    """The first number of a version that :func:`is_version` accepts."""
+    """The first number of a version that ``is_version()`` accepts."""
     return to_integer(version.split(".")[0]) or 0
 
 

@@ -46,8 +46,8 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
         """Start many runs that differ in some inputs, in as few requests as can be.
 
         The values of an axis are a list; or ``"1-10 (+2)"`` for numbers, ``"a || b"`` for texts; a
-        :class:`~pathlib.Path` of a text file, a line each; for images a folder or a pattern; or
-        :class:`~invokeai_py_client.sweep.sources.DynamicPrompts`. Models, boards and whatever else the server's
+        ``pathlib.Path`` of a text file, a line each; for images a folder or a pattern; or
+        ``invokeai_py_client.sweep.sources.DynamicPrompts``. Models, boards and whatever else the server's
         batches cannot carry take one request for each value, and vary slowest.
 
         Args:
@@ -56,8 +56,8 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
             repeat: How often each combination runs, each time with another seed.
             seed: An axis like any other. Or ``"random"``: a seed of its own for each run, kept with it. Or a number:
                 with ``repeat`` the first of the seeds. By default all runs have the seed that the workflow has.
-            values: Values for all of these runs; see :meth:`set`.
-            manifest: A new file for the sweep's record, to resume it from; see :meth:`AsyncSweep.resume`.
+            values: Values for all of these runs; see ``set()``.
+            manifest: A new file for the sweep's record, to resume it from; see ``AsyncSweep.resume()``.
             background: Keep only two runs at a time in the server's queue, so that others come in between.
             prepend: Whether they go to the front of the queue.
             auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
@@ -102,7 +102,7 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
             rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
             repeat: How often each row runs, each time with another seed.
             seed: ``"random"``: a seed of its own for each run. Or a number: with ``repeat`` the first of the seeds.
-            values: Values for all of these runs; see :meth:`set`.
+            values: Values for all of these runs; see ``set()``.
             manifest: A new file for the sweep's record, to resume it from.
             background: Keep only two runs at a time in the server's queue.
             prepend: Whether they go to the front of the queue.
@@ -138,13 +138,13 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
         values: Values | None = None,
         **named: Any,
     ) -> SweepPlan:
-        """What :meth:`sweep` would run, with every value checked. Nothing is sent.
+        """What ``sweep()`` would run, with every value checked. Nothing is sent.
 
         Args:
             axes: For each input that varies its values.
             mode: ``product`` or ``zip``.
             repeat: How often each combination runs.
-            seed: See :meth:`sweep`.
+            seed: See ``sweep()``.
             values: Values for all runs.
             **named: Axes by name.
 
@@ -167,12 +167,12 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
     def sweep_rows_plan(
         self, rows: Any, *, repeat: int = 1, seed: Any = None, values: Values | None = None
     ) -> SweepPlan:
-        """What :meth:`sweep_rows` would run, with every value checked. Nothing is sent.
+        """What ``sweep_rows()`` would run, with every value checked. Nothing is sent.
 
         Args:
             rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
             repeat: How often each row runs.
-            seed: See :meth:`sweep_rows`.
+            seed: See ``sweep_rows()``.
             values: Values for all runs.
 
         Raises:
@@ -198,7 +198,7 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
         """Start the runs of a plan.
 
         Args:
-            plan: What :meth:`sweep_plan` or :meth:`sweep_rows_plan` gave.
+            plan: What ``sweep_plan()`` or ``sweep_rows_plan()`` gave.
             values: Values for all of these runs; the same as for the plan.
             manifest: A new file for the sweep's record, to resume it from.
             background: Keep only two runs at a time in the server's queue.

@@ -1,7 +1,7 @@
 """Workflow documents as typed objects that can be read and changed, by version 1's names.
 
 These work on the document alone, without a server. What is exact comes from the server's schema, through a
-handle: :meth:`WorkflowHandle.list_inputs` and :meth:`WorkflowHandle.list_outputs`.
+handle: ``WorkflowHandle.list_inputs()`` and ``WorkflowHandle.list_outputs()``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How a literal in a workflow file is understood.
 
 The official editor reads every literal without knowing its field's type: the first of a list of shapes
-that fits wins, keys beyond that shape are dropped, and what fits none is lost. :func:`parse` does the same,
-because a request must not differ from the editor's. :func:`read` adds the field's type where the editor's
+that fits wins, keys beyond that shape are dropped, and what fits none is lost. ``parse()`` does the same,
+because a request must not differ from the editor's. ``read()`` adds the field's type where the editor's
 way destroys data that the server would have taken (see ``docs/engine.md``).
 """
 

@@ -1,0 +1,101 @@
+"""What lies in the folder of somebody who reads the texts.
+
+The workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in ``photos/``,
+the texts ``prompts.txt`` and ``runs.csv``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import workflows
+
+if TYPE_CHECKING:
+    from invokeai_py_client import InvokeAIClient
+
+
+def tiny_model(client: InvokeAIClient) -> dict[str, Any]:
+    """The model of the server that the workflows are made with."""
+    [model] = [one for one in client.dnn_model_repo.list_models() if one.name == "tiny-sd1"]
+    return {part: str(getattr(model, part)) for part in ("key", "hash", "name", "base", "type")}
+
+
+def _text_to_image(model: dict[str, Any]) -> tuple[dict[str, tuple[str, dict[str, Any]]], list[str]]:
+    """The nodes and edges that both workflows have."""
+    plain = workflows.sd1()
+    nodes: dict[str, tuple[str, dict[str, Any]]] = {
+        node["id"]: (
+            node["data"]["type"],
+            {name: held["value"] for name, held in node["data"]["inputs"].items() if "value" in held},
+        )
+        for node in plain["nodes"]
+    }
+    nodes["model"] = ("main_model_loader", {"model": model})
+    return nodes, [edge["id"] for edge in plain["edges"]]
+
+
+def portrait(model: dict[str, Any]) -> dict[str, Any]:
+    """The workflow that the texts call ``portrait.json``: text to image, with a model of the server."""
+    nodes, edges = _text_to_image(model)
+    return workflows.workflow(
+        "Portrait",
+        nodes,
+        edges,
+        [
+            ("model", "model"),
+            ("positive", "prompt"),
+            ("negative", "prompt"),
+            ("denoise", "steps"),
+            ("denoise", "cfg_scale"),
+            ("denoise", "scheduler"),
+            ("noise", "seed"),
+        ],
+        labels={("positive", "prompt"): "Positive Prompt", ("negative", "prompt"): "Negative Prompt"},
+        final=["decode"],
+    )
+
+
+def restyle(model: dict[str, Any]) -> dict[str, Any]:
+    """The workflow that the texts call ``restyle.json``: image to image, with a model of the server."""
+    nodes, edges = _text_to_image(model)
+    nodes |= {
+        "image": ("image", {}),
+        "resize": ("img_resize", {"width": 64, "height": 64}),
+        "encode": ("i2l", {}),
+        "positive": ("compel", {"prompt": "an oil painting"}),
+        "denoise": ("denoise_latents", {"steps": 8, "denoising_start": 0.5}),
+    }
+    edges += [
+        "image.image -> resize.image",
+        "resize.image -> encode.image",
+        "model.vae -> encode.vae",
+        "encode.latents -> denoise.latents",
+    ]
+    shown = [
+        ("image", "image"),
+        ("positive", "prompt"),
+        ("denoise", "denoising_start"),
+        ("denoise", "steps"),
+        ("noise", "seed"),
+    ]
+    labels = {("positive", "prompt"): "Style", ("denoise", "denoising_start"): "Keep"}
+    return workflows.workflow("Restyle", nodes, edges, shown, labels=labels, final=["decode"])
+
+
+PROMPTS = ["a lighthouse at dusk", "a fox in the long grass", "a hen on the lonely hill"]
+
+
+def fill(folder: Path, model: dict[str, Any]) -> None:
+    """Put into a folder what the texts assume to be there."""
+    from PIL import Image
+
+    (folder / "portrait.json").write_text(json.dumps(portrait(model)))
+    (folder / "restyle.json").write_text(json.dumps(restyle(model)))
+    (folder / "prompts.txt").write_text("\n".join(PROMPTS) + "\n")
+    rows = [f"{number},{text},{4 * number}" for number, text in enumerate(PROMPTS, 1)]
+    (folder / "runs.csv").write_text("\n".join(["seed,positive_prompt,steps", *rows]) + "\n")
+    (folder / "photos").mkdir()
+    for name, colour in {"harbour": "steelblue", "meadow": "olivedrab", "street": "sienna"}.items():
+        Image.new("RGB", (96, 96), colour).save(folder / "photos" / f"{name}.png")
