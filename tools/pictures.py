@@ -192,10 +192,10 @@ def sweep(terminal: Terminal) -> None:
 
 
 def watch(terminal: Terminal) -> None:
-    terminal.type(
-        "ivk sweep portrait.json -s steps=100 -s seed=0..5 -o hens >/dev/null 2>&1 & ivk queue watch"
-    )
-    write_screen("watch", terminal.until(lambda text: "━" in text and "%" in text))
+    terminal.type("ivk sweep portrait.json -s steps=60,90 -s seed=0..3 -o hens >/dev/null 2>&1 &")
+    terminal.until(lambda text: "hens" in text and ended(text))
+    terminal.type("ivk queue watch")
+    write_screen("watch", terminal.until(lambda text: re.search(r"[3-6]\d% denoise", text) is not None))
     terminal.interrupt()
     terminal.type("ivk queue cancel --all --yes; wait")
     terminal.until(ended)
