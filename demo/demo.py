@@ -49,10 +49,11 @@ def show(client: InvokeAIClient) -> None:
     vae = pick(client, "vae")
     say(f"The workflow {WORKFLOW!r} from the server's library, with the model {model!r}:")
     wf = client.workflow_repo.create_workflow(WORKFLOW)
-    wf.set({"Model": model, "vae_model": vae}, width=512, height=512)
+    wf.set({"Model": model, "vae_model": vae}, width=256, height=256)
     say(repr(wf))
 
-    run = wf.run(positive_prompt="a lighthouse at dusk, watercolor", steps=12)
+    say("One run, with its progress (on a CPU the server needs some seconds for each):")
+    run = wf.run(positive_prompt="a lighthouse at dusk, watercolor", steps=8, progress=True)
     say(f"One run: {run.images[0].save(OUTPUT / 'lighthouse.png')}")
 
     sweep = wf.sweep(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def reader(
     server: RealServer, tiny_models: TinyModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """The working directory of somebody who reads the texts."""
+) -> Iterator[Path]:
+    """The working directory of somebody who reads the texts; what they leave on the server is removed."""
     # A server that a text starts must not meet one of the developer's: installations are shared, the rest is new.
     for name in ("servers", "tiny-models"):
         (tmp_path / "cache").mkdir(exist_ok=True)
@@ -40,6 +41,7 @@ def reader(
     folder.mkdir()
     with InvokeAIClient() as client:
         readers.fill(folder, readers.tiny_model(client))
+        before = things_of(client)
     (folder / "models").mkdir()
     for name in ("watercolor", "charcoal"):
         lora = tiny_models.folder / "tiny-lora-sd1.safetensors"
@@ -50,4 +52,22 @@ def reader(
     codegen.main(command, standalone_mode=False)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, "portrait", raising=False)
-    return folder
+    yield folder
+    with InvokeAIClient.from_url(server.url) as client:
+        after = things_of(client)
+        for board_id in after["boards"] - before["boards"]:
+            client.board_repo.delete_board(board_id)
+        for key in after["models"] - before["models"]:
+            client.dnn_model_repo.delete_model(key)
+        for workflow_id in after["workflows"] - before["workflows"]:
+            client.workflow_repo.delete_workflow(workflow_id)
+
+
+def things_of(client: InvokeAIClient) -> dict[str, set[str]]:
+    """What a server has of what texts make, by ids."""
+    own = client.workflow_repo.list_workflows(categories=("user",))
+    return {
+        "boards": {board.board_id for board in client.board_repo.list_boards(include_archived=True)},
+        "models": {model.key for model in client.dnn_model_repo.list_models()},
+        "workflows": {workflow["workflow_id"] for workflow in own},
+    }

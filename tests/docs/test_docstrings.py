@@ -51,8 +51,6 @@ def names(reader: Path) -> Iterator[dict[str, Any]]:
         client.board_repo.create_board("Portraits")
         wf = client.workflow_repo.create_workflow("portrait.json")
         yield {"client": client, "wf": wf, "run": wf.run(steps=4), "QuickClient": QuickClient} | PUBLIC
-        for board in client.board_repo.get_boards_by_name("Portraits"):
-            client.board_repo.delete_board(board.board_id, delete_images=True)
 
 
 @pytest.mark.parametrize("text", EXAMPLES)

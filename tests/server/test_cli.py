@@ -173,7 +173,28 @@ def test_sweep(ivk: Ivk, tmp_path: Path) -> None:
         json.loads(line) for line in ivk(*words, "-o", "out", "--resume", "--json").stdout.splitlines()
     ]
     assert resumed[-1] == {"event": "result", "ok": True, "runs": 4, "failed": 0}
+    assert "are not read" in ivk(*words, "-o", "out", "--resume").stderr
     assert [path for line in resumed[:-1] for path in line["images"]] == images
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (["-s", "model=nope"], "no model 'nope'"),
+        (["-s", "model=tiny-sd1 || nope"], "no model 'nope'"),
+        (["-s", "steps=2,3"], "it has no model"),
+        (["-s", "model=tiny-sd1", "--board", "Nope"], "no board 'Nope'"),
+        (["-s", "model=tiny-sd1", "-s", "steps=2,3", "-s", "Steps=4"], "second time"),
+    ],
+)
+def test_a_dry_run_finds_what_the_sweep_would_stumble_over(
+    ivk: Ivk, words: list[str], match: str, queue_size: Callable[[], int]
+) -> None:
+    before = queue_size()
+    done = ivk("sweep", "sd1.json", *words, "--dry-run")
+    assert done.returncode == 2
+    assert match in " ".join(done.stderr.split())
+    assert queue_size() == before
 
 
 def test_a_wrong_row_is_named_and_nothing_is_sent(

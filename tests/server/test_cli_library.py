@@ -71,6 +71,16 @@ def test_a_workflow_saved_fetched_replaced_and_removed(
     assert ivk("workflows", "ls", NAME).out == ""
 
 
+def test_a_workflow_of_the_server_becomes_ones_own(ivk: Command, tmp_path: Path) -> None:
+    ivk("workflows", "pull", DEFAULT, "-o", "theirs.json")
+    document = json.loads((tmp_path / "theirs.json").read_text())
+    assert document["meta"]["category"] == "default"
+    (tmp_path / "theirs.json").write_text(json.dumps({**document, "name": NAME}))
+    pushed = ivk("workflows", "push", "theirs.json")
+    assert pushed.code == 0, pushed.said
+    assert [row[:2] for row in ivk("workflows", "ls", NAME).cells] == [[NAME, "user"]]
+
+
 def test_what_comes_with_the_server_stays(ivk: Command, client: InvokeAIClient) -> None:
     text = ivk("workflows", "pull", DEFAULT, "-o", "-").out
     assert json.loads(text)["name"] == DEFAULT

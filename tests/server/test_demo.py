@@ -31,5 +31,5 @@ def test_demo_leaves_pictures_that_carry_their_workflow(server: Any, tmp_path: P
         with Pillow.open(path) as picture:
             picture.load()
             if path.name != "sheet.png":
-                assert picture.size == (512, 512)
+                assert picture.size == (256, 256)
                 assert "invokeai_workflow" in picture.info

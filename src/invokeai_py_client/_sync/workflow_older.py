@@ -47,7 +47,7 @@ class OlderWorkflowRepository(Face[AsyncOlderWorkflowRepository]):
         return self._call(self._impl.download_workflow(workflow_id))
 
     def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
-        """Put a workflow into the server's library.
+        """Put a workflow into the server's library, as one of the user's own.
 
         Args:
             definition: The workflow.

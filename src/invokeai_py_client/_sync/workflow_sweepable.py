@@ -149,7 +149,7 @@ class SweepableWorkflow(RunnableWorkflow):
         values: Values | None = None,
         **named: Any,
     ) -> SweepPlan:
-        """What ``sweep()`` would run, with every value checked. Nothing is sent.
+        """What ``sweep()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
 
         Args:
             axes: For each input that varies its values.
@@ -173,7 +173,7 @@ class SweepableWorkflow(RunnableWorkflow):
     def sweep_rows_plan(
         self, rows: Any, *, repeat: int = 1, seed: Any = None, values: Values | None = None
     ) -> SweepPlan:
-        """What ``sweep_rows()`` would run, with every value checked. Nothing is sent.
+        """What ``sweep_rows()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
 
         Args:
             rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
@@ -186,6 +186,24 @@ class SweepableWorkflow(RunnableWorkflow):
             UsageError: There are no rows, or the file cannot be read.
         """
         return self._impl.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values)
+
+    def check_sweep(
+        self, plan: SweepPlan, *, values: Values | None = None, auto_board: str | None = None
+    ) -> None:
+        """Look whether ``start_sweep()`` would start a plan: whether models, boards and images are there, too.
+
+        Nothing is sent or uploaded.
+
+        Args:
+            plan: What ``sweep_plan()`` or ``sweep_rows_plan()`` gave.
+            values: Values for all of its runs; the same as for the plan.
+            auto_board: The board (id or name) for board fields that say "auto".
+
+        Raises:
+            NotReadyError: The workflow cannot run as it is; the error lists all findings.
+            ModelNotFoundError: The server lacks a model.
+        """
+        self._call(self._impl.check_sweep(plan, values=values, auto_board=auto_board))
 
     def start_sweep(
         self,

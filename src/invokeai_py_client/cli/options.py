@@ -65,12 +65,27 @@ def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[
         UsageError: An option without ``=``, an unknown input, or a text that is no such value.
     """
     values: dict[str | int, Any] = {}
+    named: set[Any] = set()
     for setting in settings:
         name, text = split_setting(setting)
         address = address_of(name)
         found = workflow.inputs.find(address)
+        once(named, found.key, name)
         values[address] = found.field.parse_text(_content(text))
     return values
+
+
+def once(named: set[Any], key: Any, name: str) -> None:
+    """See that an input is named once only: of two values one would be lost.
+
+    Raises:
+        UsageError: It was named before.
+    """
+    if key in named:
+        raise UsageError(
+            f"-s {name}=... names an input for the second time; several values stand in one option."
+        )
+    named.add(key)
 
 
 def split_setting(setting: str) -> tuple[str, str]:

@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 @workflow_argument
 @set_option
 @click.option(
-    "-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default=Path()
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Where the images go; by default the folder you are in.",
 )
 @click.option(
     "--timeout", type=float, metavar="SECONDS", help="Give up waiting after so long; the run goes on."

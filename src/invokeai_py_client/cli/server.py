@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from invokeai_py_client.cli.out import emit, say
+from invokeai_py_client.cli.out import emit, hint, say
 
 if TYPE_CHECKING:
     from invokeai_py_client.server.state import Running
@@ -115,7 +115,10 @@ def start(
         raise StartError(f"A server runs on {folder} already, at {local.url}. Stop it first.")
     names = _install_tiny(local.version, local.url) if tiny_models else []
     found: state.Running = local.state
+    if already:
+        say("It runs already.")
     _print({**found.to_dict(), "already": already, "tiny_models": names}, found.url, as_json)
+    hint(f"Commands and scripts find it by: export INVOKEAI_URL={found.url}", as_json)
 
 
 def _packs(tiny_models: bool) -> list[Path]:

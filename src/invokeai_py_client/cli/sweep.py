@@ -12,11 +12,12 @@ from invokeai_py_client.cli.options import (
     address_of,
     connect,
     json_option,
+    once,
     split_setting,
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.out import emit, say
+from invokeai_py_client.cli.out import counted, emit, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.image.files import safe_name
 
@@ -47,7 +48,12 @@ MANIFEST = "sweep.jsonl"
 )
 @click.option("--random-seeds", is_flag=True, help="A seed of its own for each run, recorded with it.")
 @click.option(
-    "-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default=Path("sweep")
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("sweep"),
+    help="Where the images go; by default sweep/.",
 )
 @click.option(
     "--grid", is_flag=True, help="Put the first image of each run on a labelled sheet, DIR/grid.png."
@@ -90,8 +96,12 @@ def sweep(
         if resume and manifest.exists() and not dry_run:
             from invokeai_py_client import Sweep
 
+            if settings or rows is not None:
+                say(f"Going on with what {manifest} says; -s and --rows are not read.")
             _finish(Sweep.resume(manifest, client), output, grid, report, as_json)
             return
+        if resume and not dry_run:
+            say(f"There is no {manifest} to go on with: this is a new sweep.")
         handle = client.workflow_repo.create_workflow(workflow)
         for warning in handle.warnings:
             say(f"Note: {warning}")
@@ -106,6 +116,8 @@ def sweep(
         else:
             mode = "zip" if zipped else "product"
             plan = handle.sweep_plan(axes, mode=mode, repeat=repeat, seed=seed, values=values)
+        if dry_run:
+            handle.check_sweep(plan, values=values, auto_board=board)
         _announce(handle, plan, as_json)
         if dry_run:
             return
@@ -121,10 +133,13 @@ def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, 
 
     fixed: dict[Any, Any] = {}
     axes: dict[Any, Any] = {}
+    named: set[Any] = set()
     for setting in settings:
         name, text = split_setting(setting)
         address = address_of(name)
-        given = values_of_text(handle.inputs.find(address), text)
+        found = handle.inputs.find(address)
+        once(named, found.key, name)
+        given = values_of_text(found, text)
         if len(given) == 1:
             fixed[address] = given[0]
         else:
@@ -144,7 +159,7 @@ def _announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
         about = (
             f", about {_duration(seconds * plan.count)} (the server's latest runs took {seconds:.1f} s each)"
         )
-    say(f"{plan.count} runs{over}, in {_counted(len(plan.parts), 'request')}{about}.")
+    say(f"{counted(plan.count, 'run')}{over}, in {counted(len(plan.parts), 'request')}{about}.")
 
 
 def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
@@ -209,7 +224,3 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -225,6 +225,11 @@ class PlaceIndex:
         usable = (one if self.means(one, place) else self.distinct_name(place) for one, place in found)
         candidates = list(dict.fromkeys(usable))[:_CLOSE]
         hint = f" {kind}: {', '.join(map(repr, candidates))}." if candidates else ""
+        fed = [
+            place.address for place in self._all() if not place.settable and word(place.field_name) == wanted
+        ]
+        if fed:
+            hint = f" Other nodes feed {', '.join(map(repr, fed[:_CLOSE]))}.{hint}"
         return UnknownInputError(f"The workflow has no input {name!r}.{hint}", name, candidates)
 
 

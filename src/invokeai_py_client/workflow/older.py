@@ -50,7 +50,7 @@ class AsyncOlderWorkflowRepository(AsyncObject):
             return None
 
     async def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
-        """Put a workflow into the server's library.
+        """Put a workflow into the server's library, as one of the user's own.
 
         Args:
             definition: The workflow.
@@ -61,6 +61,11 @@ class AsyncOlderWorkflowRepository(AsyncObject):
             Its id there.
         """
         document = definition.to_dict()
+        if isinstance(meta := document.get("meta"), dict):
+            document["meta"] = {
+                **meta,
+                "category": "user",
+            }  # those of InvokeAI's own are refused with a 500 (6.14.2)
         http = self._client._http  # pyright: ignore[reportPrivateUsage]
         if overwrite and definition.id is not None:
             try:

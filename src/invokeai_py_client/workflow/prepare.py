@@ -66,6 +66,7 @@ async def prepare_request(
     batch_id: str | None = None,
     data: Sequence[Any] = (),
     server: ServerSide | None = None,
+    upload: bool = True,
 ) -> dict[str, Any]:
     """The body of an enqueue request.
 
@@ -83,6 +84,7 @@ async def prepare_request(
         batch_id: The batch's id.
         server: What the server has answered already, where several requests are made at once.
         data: Further batch data: the axes of a sweep. Images of this machine in it are uploaded.
+        upload: Whether to go on after the checks; without it there is no body.
 
     Raises:
         UnknownNodeError: The server lacks node types.
@@ -114,6 +116,8 @@ async def prepare_request(
             if (problem.node_id, problem.field) not in found.blamed:
                 found.others.append(str(await _with_models(server, inputs, problem, values)))
     found.raise_if_any(loaded.name)
+    if not upload:
+        return {}
     if uploads:
         names = await _in_order(server.upload(image) for image in uploads.values())
         values = {

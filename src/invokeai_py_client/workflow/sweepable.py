@@ -138,7 +138,7 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
         values: Values | None = None,
         **named: Any,
     ) -> SweepPlan:
-        """What ``sweep()`` would run, with every value checked. Nothing is sent.
+        """What ``sweep()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
 
         Args:
             axes: For each input that varies its values.
@@ -167,7 +167,7 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
     def sweep_rows_plan(
         self, rows: Any, *, repeat: int = 1, seed: Any = None, values: Values | None = None
     ) -> SweepPlan:
-        """What ``sweep_rows()`` would run, with every value checked. Nothing is sent.
+        """What ``sweep_rows()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
 
         Args:
             rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
@@ -183,6 +183,24 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
         from invokeai_py_client.sweep.rows import rows_of
 
         return plan_rows(self._inputs_with(values, {}), rows_of(rows), repeat=repeat, seed=seed)
+
+    async def check_sweep(
+        self, plan: SweepPlan, *, values: Values | None = None, auto_board: str | None = None
+    ) -> None:
+        """Look whether ``start_sweep()`` would start a plan: whether models, boards and images are there, too.
+
+        Nothing is sent or uploaded.
+
+        Args:
+            plan: What ``sweep_plan()`` or ``sweep_rows_plan()`` gave.
+            values: Values for all of its runs; the same as for the plan.
+            auto_board: The board (id or name) for board fields that say "auto".
+
+        Raises:
+            NotReadyError: The workflow cannot run as it is; the error lists all findings.
+            ModelNotFoundError: The server lacks a model.
+        """
+        await self._requests(plan, self._inputs_with(values, {}), False, auto_board, upload=False)
 
     async def start_sweep(
         self,
@@ -246,7 +264,13 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
         return (await ServerSide(self._client).generated([generator]))["axis"]
 
     async def _requests(
-        self, plan: SweepPlan, inputs: InputSet, prepend: bool, auto_board: str | None
+        self,
+        plan: SweepPlan,
+        inputs: InputSet,
+        prepend: bool,
+        auto_board: str | None,
+        *,
+        upload: bool = True,
     ) -> list[Request]:
         from invokeai_py_client.sweep.requests import Request
         from invokeai_py_client.workflow.server_side import ServerSide
@@ -267,7 +291,10 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
                 auto_board=auto_board,
                 data=data,
                 server=server,
+                upload=upload,
             )
+            if not upload:
+                continue
             if len(body["batch"]["data"]) > len(data):
                 raise UsageError(
                     f"The workflow {self.name!r} makes a batch of its own; take its batch nodes out to sweep it."
