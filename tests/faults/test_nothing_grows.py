@@ -181,8 +181,8 @@ async def test_many_runs_of_one_client(url: str, capsys: pytest.CaptureFixture[s
 def _settle(before: dict[str, int]) -> None:
     now = standing()
     # The server of this test lives in this process, too, and lets go of its ends a moment later. And one attempt at
-    # the event connection may be under way while the one before is being closed.
-    slack = {"files": 8, "ClientSession": 2}
+    # the event connection may be under way while those before, quick ones at first, are being closed.
+    slack = {"files": 12, "ClientSession": 4}
     assert {
         name: now[name] - before[name] for name in now if now[name] > before[name] + slack.get(name, 0)
     } == {}

@@ -115,7 +115,7 @@ def start(
         raise StartError(f"A server runs on {folder} already, at {local.url}. Stop it first.")
     names = _install_tiny(local.version, local.url) if tiny_models else []
     found: state.Running = local.state
-    if already:
+    if already and not as_json:
         say("It runs already.")
     _print({**found.to_dict(), "already": already, "tiny_models": names}, found.url, as_json)
     hint(f"Commands and scripts find it by: export INVOKEAI_URL={found.url}", as_json)
