@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,9 +13,6 @@ from invokeai_py_client.cli.options import connect, json_option, limit_option, u
 from invokeai_py_client.cli.out import confirm, counted, emit, hint, is_watched, say
 from invokeai_py_client.cli.tables import Column, screenful, show_table, time_of
 from invokeai_py_client.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 _items = click.argument("items", metavar="ITEMS...", nargs=-1)
 _COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled", "total")

@@ -61,11 +61,9 @@ class AsyncOlderWorkflowRepository(AsyncObject):
             Its id there.
         """
         document = definition.to_dict()
+        # The server refuses those of InvokeAI's own, which one may have fetched, with a 500 (6.14.2).
         if isinstance(meta := document.get("meta"), dict):
-            document["meta"] = {
-                **meta,
-                "category": "user",
-            }  # those of InvokeAI's own are refused with a 500 (6.14.2)
+            document["meta"] = {**meta, "category": "user"}
         http = self._client._http  # pyright: ignore[reportPrivateUsage]
         if overwrite and definition.id is not None:
             try:
