@@ -26,7 +26,7 @@ async def measure(url: str, pictures: int, rounds: int, other: str | None) -> di
     """All figures."""
     found: dict[str, Any] = {"pictures": pictures, "rounds": rounds}
     async with AsyncInvokeAIClient.from_url(url) as client, floor_of(url) as floor:
-        http = client._http  # pyright: ignore[reportPrivateUsage]
+        http = client.connection.http
         names = await some_pictures(client, pictures)
         ours, bare = list[float](), list[float]()
         theirs: list[dict[str, Any]] = []

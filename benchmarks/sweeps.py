@@ -38,7 +38,7 @@ async def measure(url: str, runs: int, rounds: int, other: str | None) -> dict[s
         wf = await client.workflow_repo.create_workflow(add())
         await wf.run(a=fresh(1)[0])
         floor.body = await wf.enqueue_request(a=0)
-        http = client._http  # pyright: ignore[reportPrivateUsage]
+        http = client.connection.http
 
         ours, bare, cpu = list[float](), list[float](), list[float]()
         requests: list[int] = []

@@ -283,6 +283,8 @@ def attributes(init: Function, faces: set[str], docs: dict[str, str]) -> Iterato
             continue
         if not isinstance(target, ast.Attribute) or target.attr.startswith("_"):
             continue
+        if kind is None and target.attr == "connection":  # that of the object which it comes from
+            continue
         if kind is None:
             raise SystemExit(f"self.{target.attr} needs a type: self.{target.attr}: T = ...")
         text, used = annotation(kind, faces)

@@ -1,4 +1,4 @@
-"""What every asynchronous object of the client shares, and the marks that shape its synchronous face."""
+"""The base of every asynchronous object, and the marks that shape its synchronous face."""
 
 from __future__ import annotations
 
@@ -6,20 +6,35 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 class AsyncObject:
-    """An object that belongs to a client and can be pickled with it."""
+    """An object that is reached through a connection, and that can be pickled.
 
-    _client: AsyncInvokeAIClient
+    Attributes:
+        connection: The connection to the object's server.
+    """
+
+    connection: Connection
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         state.pop("_face", None)  # the synchronous face of this object, made again when asked for
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(with_connection(state, "connection"))
+
+
+def with_connection(state: dict[str, Any], name: str) -> dict[str, Any]:
+    """The state of a pickled object, which held a client before there were connections."""
+    return {
+        (name if key == "_client" else key): value.connection if key == "_client" else value
+        for key, value in state.items()
+    }
 
 
 def face(

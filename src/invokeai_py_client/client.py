@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._base import face
-from invokeai_py_client.account import AsyncAccountClient
-from invokeai_py_client.config import choose
-from invokeai_py_client.connections import Connections
+from invokeai_py_client._base import AsyncObject, face
+from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
-from invokeai_py_client.transport.settings import ConnectionSettings
+from invokeai_py_client.older import OlderClient
 
 if TYPE_CHECKING:
     from typing import Self
@@ -23,25 +21,26 @@ if TYPE_CHECKING:
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.image.repository import AsyncImageRepository
-    from invokeai_py_client.models import IvkJob
+    from invokeai_py_client.models import IvkJob, IvkUser
+    from invokeai_py_client.older import Answer
     from invokeai_py_client.queue.repository import AsyncQueueRepository
-    from invokeai_py_client.run.feed import EventFeed
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.schema import Schema
-    from invokeai_py_client.transport.http import HttpTransport
-    from invokeai_py_client.transport.loop import LoopThread
+    from invokeai_py_client.transport.settings import ConnectionSettings
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
+
+logger = logging.getLogger("invokeai_py_client")
 
 _HEALTH_PATIENCE = 10.0
 
 
-class AsyncInvokeAIClient(AsyncAccountClient):
+class AsyncInvokeAIClient(OlderClient, AsyncObject):
     """A connection to one InvokeAI server.
 
     Nothing is sent until something is asked for. Close it when done, or use it in a ``with`` block.
 
     Attributes:
-        settings: How the server is reached.
+        connection: The connection to the server, which repositories and handles take; for extensions.
 
     Example:
         ```python
@@ -92,27 +91,18 @@ class AsyncInvokeAIClient(AsyncAccountClient):
         if port is not None or (host is not None and "://" not in host):
             name = f"[{host}]" if host and ":" in host and not host.startswith("[") else host or "localhost"
             url = f"{'https' if use_https else 'http'}://{name}:{9090 if port is None else port}"
-        chosen = choose(
-            url, base_path=base_path, api_key=api_key, email=email, password=password, profile=profile
-        )
-        if not timeout > 0:
-            raise UsageError(f"timeout must be a positive number of seconds, not {timeout!r}.")
-        if max_retries < 0:
-            raise UsageError(f"max_retries must be 0 or more, not {max_retries!r}.")
-        self.settings: ConnectionSettings = ConnectionSettings(
-            chosen.address,
+        self.connection: Connection = Connection.to(
+            url,
+            base_path=base_path,
             timeout=timeout,
-            connect_timeout=min(timeout, 10.0),
-            max_retries=max_retries,
+            api_key=api_key,
             verify_ssl=verify_ssl,
-            token=chosen.token,
-            headers=dict(headers or {}),
-            credentials=chosen.credentials,
+            max_retries=max_retries,
+            headers=headers,
+            email=email,
+            password=password,
+            profile=profile,
         )
-        self._profile = chosen.profile
-        self._parts: dict[str, Any] = {}
-        self._connections = Connections(self.settings)
-        self._uploads: dict[str, str] = {}  # names of images that this client uploaded, by their content
         self._sockets: list[tuple[asyncio.AbstractEventLoop, socketio.AsyncClient]] = []
 
     @classmethod
@@ -165,9 +155,14 @@ class AsyncInvokeAIClient(AsyncAccountClient):
     # ------------------------------------------------------------------ the server
 
     @property
+    def settings(self) -> ConnectionSettings:
+        """How the server is reached."""
+        return self.connection.settings
+
+    @property
     def url(self) -> str:
         """The server's URL, without a password."""
-        return self.settings.address.url
+        return self.connection.url
 
     async def version(self) -> str:
         """The server's version, such as ``6.14.2``.
@@ -177,14 +172,16 @@ class AsyncInvokeAIClient(AsyncAccountClient):
         """
         from invokeai_py_client.schema.source import server_version
 
-        return await server_version(self._http)
+        return await server_version(self.connection.http)
 
     async def health_check(self) -> bool:
         """Whether an InvokeAI server answers at the address. Never raises."""
         from invokeai_py_client.schema.source import server_version
 
         try:
-            await server_version(self._http, timeout=min(self.settings.timeout, _HEALTH_PATIENCE), once=True)
+            await server_version(
+                self.connection.http, timeout=min(self.settings.timeout, _HEALTH_PATIENCE), once=True
+            )
         except APIRequestError:
             return False
         return True
@@ -200,12 +197,7 @@ class AsyncInvokeAIClient(AsyncAccountClient):
         Raises:
             ServerUnreachableError: Nothing answers there, or it is not InvokeAI.
         """
-        from invokeai_py_client.schema.source import load_schema
-
-        known: Schema | None = self._parts.get("schema")
-        if known is None or refresh:
-            known = self._parts["schema"] = await load_schema(self._http, self.url, refresh=refresh)
-        return known
+        return await self.connection.schema(refresh=refresh)
 
     async def run(self, item_id: int, *, queue_id: str = "default") -> AsyncRun:
         """Pick up a run again by its queue item's id, from wherever it was started.
@@ -213,16 +205,9 @@ class AsyncInvokeAIClient(AsyncAccountClient):
         Raises:
             RunError: There is no such queue item.
         """
-        from invokeai_py_client.run.run import AsyncRun
-        from invokeai_py_client.run.tracker import BatchTracker
+        from invokeai_py_client.run.run import run_of_item
 
-        item = await self._queue_item(item_id, queue_id)
-        tracker = BatchTracker(item["batch_id"])
-        await self._feed.follow(tracker, queue_id)
-        inputs = {f"{f['node_path']}.{f['field_name']}": f["value"] for f in item.get("field_values") or ()}
-        run = AsyncRun(self, item_id, tracker, queue_id=queue_id, inputs=inputs)
-        await run.refresh()
-        return run
+        return await run_of_item(self.connection, item_id, queue_id=queue_id)
 
     async def get_job(self, job_id: str | int, *, queue_id: str = "default") -> IvkJob:
         """A queue item as a typed record.
@@ -231,20 +216,17 @@ class AsyncInvokeAIClient(AsyncAccountClient):
             RunError: There is no such queue item.
         """
         from invokeai_py_client.models import IvkJob
+        from invokeai_py_client.run.bulk import read_item
 
         try:
             item_id = int(job_id)
         except ValueError:
             raise UsageError(f"{job_id!r} is not the id of a queue item; those are whole numbers.") from None
-        return IvkJob.from_api_response(await self._queue_item(item_id, queue_id))
-
-    async def _queue_item(self, item_id: int, queue_id: str) -> dict[str, Any]:
-        from invokeai_py_client.run.bulk import read_item
-
         try:
-            return await read_item(self, queue_id, item_id)
+            item = await read_item(self.connection, queue_id, item_id)
         except NotFoundError:
             raise RunError(f"The server has no queue item {item_id}.", item_id=item_id) from None
+        return IvkJob.from_api_response(item)
 
     # ------------------------------------------------------------------ its areas
 
@@ -253,41 +235,35 @@ class AsyncInvokeAIClient(AsyncAccountClient):
         """Workflows: to run, and in the server's library."""
         from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
-        return self._part("workflow_repo", AsyncWorkflowRepository)
+        return self.connection.part(AsyncWorkflowRepository)
 
     @property
     def image_repo(self) -> AsyncImageRepository:
         """Images."""
         from invokeai_py_client.image.repository import AsyncImageRepository
 
-        return self._part("image_repo", AsyncImageRepository)
+        return self.connection.part(AsyncImageRepository)
 
     @property
     def board_repo(self) -> AsyncBoardRepository:
         """Boards, and the images on them."""
         from invokeai_py_client.board.repository import AsyncBoardRepository
 
-        return self._part("board_repo", AsyncBoardRepository)
+        return self.connection.part(AsyncBoardRepository)
 
     @property
     def dnn_model_repo(self) -> AsyncDnnModelRepository:
         """Models: listed, installed, converted, removed."""
         from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 
-        return self._part("dnn_model_repo", AsyncDnnModelRepository)
+        return self.connection.part(AsyncDnnModelRepository)
 
     @property
     def queue_repo(self) -> AsyncQueueRepository:
         """The queue of runs."""
         from invokeai_py_client.queue.repository import AsyncQueueRepository
 
-        return self._part("queue_repo", AsyncQueueRepository)
-
-    def _part(self, name: str, make: type[Any]) -> Any:
-        part = self._parts.get(name)
-        if part is None:
-            part = self._parts[name] = make(self)
-        return part
+        return self.connection.part(AsyncQueueRepository)
 
     # ------------------------------------------------------------------ raw events
 
@@ -303,7 +279,7 @@ class AsyncInvokeAIClient(AsyncAccountClient):
         """
         from invokeai_py_client.transport.socket import connect, enter, new_socket, queue_room
 
-        await self._http.sign_in.first()
+        await self.connection.http.sign_in.first()
         socket = new_socket(self.settings)
         await connect(socket, self.settings)
         await enter(socket, queue_room("default"))
@@ -334,13 +310,136 @@ class AsyncInvokeAIClient(AsyncAccountClient):
             self._sockets = [entry for entry in self._sockets if entry[1] is not socket]
             await socket.shutdown()
 
+    # ------------------------------------------------------------------ requests of one's own
+
+    async def request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Send a request for which this client has no method.
+
+        Args:
+            method: ``"GET"``, ``"POST"``...
+            endpoint: The path below ``/api/v1``, or the whole of it (``/api/v2/models/stats``).
+            params: Query parameters.
+            json: The body, as JSON data.
+            timeout: Seconds for the whole exchange; the client's timeout by default.
+
+        Raises:
+            APIRequestError: The server refused or failed, or could not be reached.
+        """
+        from invokeai_py_client.older import Answer
+
+        path = endpoint if endpoint.startswith("/api/") else f"/api/v1/{endpoint.lstrip('/')}"
+        content, content_type = await self.connection.http.raw(
+            method.upper(), path, params=params, json=json, timeout=timeout
+        )
+        return Answer(content, content_type)
+
+    # ------------------------------------------------------------------ users (InvokeAI 6.12+)
+
+    async def login(self, email: str, password: str, *, remember_me: bool = False) -> IvkUser:
+        """Sign in to a server with several users, and be that user from now on.
+
+        The client keeps email and password in memory, never anywhere else, and signs in again by itself when the
+        token has ended: requests are then repeated, and waits go on.
+
+        Args:
+            email: The user's email address.
+            password: The password.
+            remember_me: Ask for a token that lasts longer (7 days instead of one, as of 6.14).
+
+        Returns:
+            The user's record.
+
+        Raises:
+            AuthenticationError: The server knows no such user, or not with this password.
+            PermissionDeniedError: The account is disabled, or the server has no users (single-user mode).
+            UsageError: No email, or no password.
+            APIRequestError: The server failed, has no such route (before 6.12), or could not be reached.
+        """
+        from invokeai_py_client.models import IvkUser
+        from invokeai_py_client.transport.sign_in import credentials_of
+
+        credentials = credentials_of(email, password, remember_me)
+        del password  # tracebacks that show variables do not show it here
+        if credentials is None:
+            raise UsageError("Signing in takes an email and a password.")
+        changes = self.settings.token is not None
+        user = IvkUser.from_api_response(await self.connection.http.sign_in.sign_in(credentials))
+        self.connection.profile = None
+        if changes:
+            await self.connection.renew_events()  # they came as somebody else's
+        return user
+
+    async def logout(self) -> None:
+        """Be nobody from now on: the token, email and password are forgotten.
+
+        The server keeps no list of tokens (6.14): one that was copied elsewhere lives until it ends, or until the
+        password is changed.
+        """
+        self.connection.profile = None
+        if self.settings.token is not None:
+            try:
+                self.settings.credentials = None  # an ended token is no reason to sign in again
+                await self.connection.http.json("POST", "/api/v1/auth/logout")
+            except APIRequestError as error:
+                logger.info("the server was not told of signing out: %s", error)
+        self.settings.use_token(None)
+        await self.connection.renew_events()
+
+    async def has_users(self) -> bool:
+        """Whether the server has users, one of whom one has to sign in as.
+
+        Raises:
+            APIRequestError: The server failed, or could not be reached.
+        """
+        from invokeai_py_client.transport.sign_in import auth_status
+
+        return (await auth_status(self.connection.http))["multiuser_enabled"]
+
+    async def me(self) -> IvkUser | None:
+        """The user that this client is signed in as; None where the server has no users.
+
+        Raises:
+            AuthenticationError: Nobody is signed in, or the token has ended.
+            APIRequestError: The server failed, or could not be reached.
+        """
+        from invokeai_py_client.models import IvkUser
+
+        if not await self.has_users():
+            return None
+        return IvkUser.from_api_response(
+            await self.connection.http.json("GET", "/api/v1/auth/me", gives={"user_id": str, "email": str})
+        )
+
+    def _keep_token(self) -> None:
+        """Write a token that the server has renewed where the old one came from, for the next program."""
+        from invokeai_py_client.config import Profile, keep_profile, read_profiles
+
+        known, token = self.connection.profile, self.settings.token
+        if known is None or token is None or token == known.token:
+            return
+        try:
+            today = read_profiles().get(known.name)
+            if today == known:  # else somebody has signed in or out meanwhile
+                self.connection.profile = Profile(known.name, known.url, token, known.email)
+                keep_profile(self.connection.profile)
+        except UsageError as error:
+            logger.warning("The renewed token could not be kept: %s", error)
+
     # ------------------------------------------------------------------ opening and closing
 
     @face(ends_loop=True)
     async def close(self) -> None:
         """Close the connections. Harmless when repeated; the client opens them again when used again."""
         await self.disconnect_socketio()
-        await self._connections.close()
+        await self.connection.close()
         self._keep_token()
 
     async def __aenter__(self) -> Self:
@@ -349,44 +448,15 @@ class AsyncInvokeAIClient(AsyncAccountClient):
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
-    @property
-    def _client(self) -> AsyncInvokeAIClient:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self
-
-    @property
-    def _http(self) -> HttpTransport:
-        return self._connections.http
-
-    @property
-    def _feed(self) -> EventFeed:
-        return self._connections.feed
-
-    @property
-    def _loop_thread(self) -> LoopThread:
-        """The background loop of the synchronous face."""
-        if self._connections.loop_thread is None:
-            from invokeai_py_client.transport.loop import LoopThread
-
-            with self._connections.lock:  # several threads may make the first call at once
-                if self._connections.loop_thread is None:
-                    self._connections.loop_thread = LoopThread()
-                    # A script that never closes its client ends quietly all the same.
-                    weakref.finalize(self, self._connections.end)
-        return self._connections.loop_thread
-
     def __getstate__(self) -> dict[str, Any]:
-        # Connections are made anew where it is unpickled. Secrets stay behind, because they would travel in
-        # every pickled run; the other side takes those that it knows for this server.
-        return {"settings": self.settings.without_secrets()}
+        return {"connection": self.connection}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.settings = state["settings"]
-        chosen = choose(self.url)
-        self.settings.use_token(chosen.token, chosen.credentials)
-        self._profile = chosen.profile
-        self._parts = {}
-        self._connections = Connections(self.settings)
-        self._uploads = {}
+        if "settings" in state:  # pickled before there were connections
+            connection = Connection.__new__(Connection)
+            connection.__setstate__(state)
+            state = {"connection": connection}
+        self.connection = state["connection"]
         self._sockets = []
 
     def __repr__(self) -> str:

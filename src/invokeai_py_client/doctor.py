@@ -1,7 +1,5 @@
 """What may be wrong between here and a server, looked at one thing after the other, each with its cure."""
 
-# pyright: reportPrivateUsage=false
-
 from __future__ import annotations
 
 import shutil
@@ -120,7 +118,9 @@ async def _server(client: AsyncInvokeAIClient) -> Finding:
 
     started = time.monotonic()
     try:
-        version = await server_version(client._http, timeout=min(client.settings.timeout, 10), once=True)
+        version = await server_version(
+            client.connection.http, timeout=min(client.settings.timeout, 10), once=True
+        )
     except APIRequestError as error:
         return Finding("server", "fail", str(error), _cure(error))
     says = f"InvokeAI {version} at {client.url}, answers in {1000 * (time.monotonic() - started):.0f} ms"
@@ -140,7 +140,7 @@ async def _server(client: AsyncInvokeAIClient) -> Finding:
 
 
 def _clock(client: AsyncInvokeAIClient) -> Finding:
-    apart = client._http.clock_difference
+    apart = client.connection.http.clock_difference
     if apart is None:
         return Finding("clock", "ok", "the server does not tell its time")
     if abs(apart) > _CLOCKS_APART:
@@ -159,7 +159,7 @@ def _clock(client: AsyncInvokeAIClient) -> Finding:
 async def _sign_in(client: AsyncInvokeAIClient) -> Finding:
     from invokeai_py_client.transport.sign_in import auth_status
 
-    status = await auth_status(client._http)
+    status = await auth_status(client.connection.http)
     if not status["multiuser_enabled"]:
         return Finding("sign-in", "ok", "the server has no users: everybody may do everything")
     if status.get("setup_required"):
@@ -200,7 +200,7 @@ async def _queue(client: AsyncInvokeAIClient) -> Finding:
     status = await client.queue_repo.status()
     says = f"{status.pending} pending, {status.in_progress} in progress, {status.total} in all"
     try:
-        await client._http.json("GET", "/api/v1/queue/default/next")
+        await client.connection.http.json("GET", "/api/v1/queue/default/next")
     except APIRequestError as error:
         if is_blocked(error):
             return Finding("queue", "fail", says, WAY_OUT)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json as json_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from invokeai_py_client._base import AsyncObject, face
+from invokeai_py_client._base import face
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, UsageError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.models import IvkDnnModel, IvkJob, JobStatus
-    from invokeai_py_client.transport.http import HttpTransport
+    from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.workflow.definition import WorkflowDefinition
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
+    from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 
 class Answer:
@@ -53,33 +55,61 @@ class Answer:
         return f"<Answer: {len(self.content)} bytes of {self.content_type}>"
 
 
-class AsyncOlderClient(AsyncObject):
-    """Shortcuts into the repositories, and the two doors to the rest of the server's API."""
+class _Client(Protocol):
+    """What these methods need of the client."""
 
     @property
-    def base_url(self) -> str:
+    def url(self) -> str: ...
+
+    @property
+    def workflow_repo(self) -> AsyncWorkflowRepository: ...
+
+    @property
+    def dnn_model_repo(self) -> AsyncDnnModelRepository: ...
+
+    @property
+    def queue_repo(self) -> AsyncQueueRepository: ...
+
+    async def request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> Answer: ...
+
+
+class OlderClient:
+    """Shortcuts into the repositories."""
+
+    @property
+    def base_url(self: _Client) -> str:
         """The root of the server's API: what ``request()`` puts before its paths."""
-        return f"{self._client.url}/api/v1"
+        return f"{self.url}/api/v1"
 
     # ------------------------------------------------------------------ shortcuts
 
     async def create_workflow(
-        self, definition: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any]
+        self: _Client, definition: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any]
     ) -> AsyncWorkflowHandle:
         """The same as ``client.workflow_repo.create_workflow(definition)``."""
-        return await self._client.workflow_repo.create_workflow(definition)
+        return await self.workflow_repo.create_workflow(definition)
 
-    async def list_jobs(self, status: JobStatus | str | None = None, limit: int = 100) -> list[IvkJob]:
+    async def list_jobs(
+        self: _Client, status: JobStatus | str | None = None, limit: int = 100
+    ) -> list[IvkJob]:
         """Items of the queue, the newest first, without their outputs.
 
         Args:
             status: Only those in this state.
             limit: How many at most.
         """
-        jobs = await self._client.queue_repo.items(status=status)
+        jobs = await self.queue_repo.items(status=status)
         return jobs[::-1][: max(limit, 0)]
 
-    async def cancel_job(self, job_id: str | int) -> bool:
+    async def cancel_job(self: _Client, job_id: str | int) -> bool:
         """Cancel a queue item.
 
         Returns:
@@ -90,61 +120,31 @@ class AsyncOlderClient(AsyncObject):
         """
         if not str(job_id).strip().isdecimal():
             raise UsageError(f"{job_id!r} is not the id of a queue item; those are whole numbers.")
-        job = await self._client.queue_repo.cancel(int(job_id))
+        job = await self.queue_repo.cancel(int(job_id))
         return job.status == "cancelled"
 
-    async def list_models(self, base_model: str | None = None) -> list[IvkDnnModel]:
+    async def list_models(self: _Client, base_model: str | None = None) -> list[IvkDnnModel]:
         """The records of all models.
 
         Args:
             base_model: Only those of this architecture.
         """
-        return await self._client.dnn_model_repo.list_models(base=base_model)
+        return await self.dnn_model_repo.list_models(base=base_model)
 
-    async def get_model_info(self, model_key: str) -> IvkDnnModel:
+    async def get_model_info(self: _Client, model_key: str) -> IvkDnnModel:
         """A model's record.
 
         Raises:
             NotFoundError: The server has no such model.
         """
-        model = await self._client.dnn_model_repo.get_model_by_key(model_key)
+        model = await self.dnn_model_repo.get_model_by_key(model_key)
         if model is None:
             raise NotFoundError(404, None, f"The server has no model with the key {model_key!r}.")
         return model
 
-    # ------------------------------------------------------------------ requests of one's own
-
-    async def request(
-        self,
-        method: str,
-        endpoint: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        timeout: float | None = None,
-    ) -> Answer:
-        """Send a request for which this client has no method.
-
-        Args:
-            method: ``"GET"``, ``"POST"``...
-            endpoint: The path below ``/api/v1``, or the whole of it (``/api/v2/models/stats``).
-            params: Query parameters.
-            json: The body, as JSON data.
-            timeout: Seconds for the whole exchange; the client's timeout by default.
-
-        Raises:
-            APIRequestError: The server refused or failed, or could not be reached.
-        """
-        path = endpoint if endpoint.startswith("/api/") else f"/api/v1/{endpoint.lstrip('/')}"
-        http: HttpTransport = self._client._http  # pyright: ignore[reportPrivateUsage]
-        content, content_type = await http.raw(
-            method.upper(), path, params=params, json=json, timeout=timeout
-        )
-        return Answer(content, content_type)
-
     @face(sync_name="_make_request")
     async def make_request(
-        self,
+        self: _Client,
         method: str,
         endpoint: str,
         *,

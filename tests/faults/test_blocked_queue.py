@@ -37,14 +37,14 @@ async def held(client: AsyncInvokeAIClient) -> AsyncIterator[None]:
 def posted(client: AsyncInvokeAIClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What is posted to the server, by path."""
     paths: list[str] = []
-    plain = client._http.json
+    plain = client.connection.http.json
 
     async def json(method: str, path: str, **options: Any) -> Any:
         if method != "GET":
             paths.append(path)
         return await plain(method, path, **options)
 
-    monkeypatch.setattr(client._http, "json", json)
+    monkeypatch.setattr(client.connection.http, "json", json)
     yield paths
 
 
@@ -138,7 +138,9 @@ async def poison(client: AsyncInvokeAIClient, batch_id: str) -> int:
     graph = {"nodes": {"sum": {"id": "sum", "type": "add", "a": 1, "b": 2}}, "edges": []}
     data = [[{"node_path": "sum", "field_name": "a", "items": ["boom"]}]]
     batch = {"batch_id": batch_id, "graph": graph, "runs": 1, "data": data}
-    answer = await client._http.json("POST", "/api/v1/queue/default/enqueue_batch", json={"batch": batch})
+    answer = await client.connection.http.json(
+        "POST", "/api/v1/queue/default/enqueue_batch", json={"batch": batch}
+    )
     return answer["item_ids"][0]
 
 

@@ -21,6 +21,7 @@ from invokeai_py_client.errors import (
     ServerError,
 )
 from invokeai_py_client.models import JobStatus
+from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.transport import retry
 
 ENQUEUE = "/enqueue_batch$"
@@ -151,7 +152,7 @@ async def test_a_request_that_comes_after_it_was_sent_again(proxy: Proxy, queue:
             assert batches(queue) == [(run.item_id, run.batch_id)]
             async with asyncio.timeout(20):
                 await removed.event.wait()
-                await asyncio.gather(*client._feed._guarding)
+                await client.connection.part(LiveRuns).settled()
         assert batches(queue) == [(run.item_id, run.batch_id)]
 
 
@@ -161,7 +162,7 @@ async def test_a_request_that_comes_just_before_it_is_sent_again(
     """The server answers the second one with the items of both."""
     wf = await client.workflow_repo.create_workflow(workflows.add())
     bodies: list[Any] = []
-    plain = client._http.json
+    plain = client.connection.http.json
 
     async def json(method: str, path: str, **options: Any) -> Any:
         if path.endswith("/enqueue_batch"):
@@ -173,7 +174,7 @@ async def test_a_request_that_comes_just_before_it_is_sent_again(
             return answer
         return await plain(method, path, **options)
 
-    client._http.json = json  # type: ignore[method-assign]
+    client.connection.http.json = json  # type: ignore[method-assign]
     proxy.rule("POST", ENQUEUE, script(gateway(503)))
     run = await wf.start()
     assert batches(queue) == [(run.item_id, run.batch_id)]
@@ -266,7 +267,7 @@ async def test_a_connection_that_the_server_closed_after_a_500(
         wf = await client.workflow_repo.create_workflow(workflows.add())
         for _ in range(5):
             with pytest.raises(ServerError):
-                await client._http.json(
+                await client.connection.http.json(
                     "POST", "/api/v1/queue/default/enqueue_batch", json={"batch": {"graph": graph, "runs": 1}}
                 )
             run = await wf.start()

@@ -143,7 +143,7 @@ def files(folder: Path) -> list[Path]:
 
 
 async def ask(client: AsyncInvokeAIClient) -> Any:
-    return await client._http.json("GET", "/api/v1/app/version", gives={"version": str})
+    return await client.connection.http.json("GET", "/api/v1/app/version", gives={"version": str})
 
 
 # --------------------------------------------------------------------------- too much
@@ -196,7 +196,7 @@ async def test_an_endless_file_is_cut_off_and_leaves_nothing(
     with pytest.raises(InvokeAIClientError):
         await client.image_repo.download_images(["a.png"], tmp_path)
     with pytest.raises(NotInvokeAIError, match="more than 2 MB"):
-        await AsyncImage(client, "a.png").bytes()
+        await AsyncImage(client.connection, "a.png").bytes()
     assert files(tmp_path) == []
 
 
@@ -208,7 +208,7 @@ async def test_a_picture_of_a_billion_pixels_is_not_unpacked(
     png = head + zlib.crc32(head[12:]).to_bytes(4) + b"\0\0\0\0IEND\xaeB`\x82"
     hostile.answer = hostile.whole(png, kind="image/png")
     with pytest.raises(APIRequestError, match="cannot read the image"):
-        await AsyncImage(client, "a.png").pil()
+        await AsyncImage(client.connection, "a.png").pil()
 
 
 # --------------------------------------------------------------------------- too slow
@@ -436,7 +436,7 @@ async def test_a_name_does_not_lead_out_of_its_folder(
     hostile.answer = hostile.whole(b"\x89PNG\r\n\x1a\n" + b"\0\0\0\0IEND\xaeB`\x82", kind="image/png")
     assert "/" not in safe_name(name)
     for save in (
-        lambda: AsyncImage(client, name).save(folder),
+        lambda: AsyncImage(client.connection, name).save(folder),
         lambda: client.image_repo.download_images([name], folder),
     ):
         try:

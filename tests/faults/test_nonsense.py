@@ -19,11 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from invokeai_py_client import AsyncInvokeAIClient
+from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import InvokeAIClientError
 from invokeai_py_client.models import IvkBoard, IvkDnnModel, IvkImage, IvkJob, QueueStatus
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import RunEvent, parse_event
-from invokeai_py_client.run.feed import EventFeed
+from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.status import RunStatus
 from invokeai_py_client.run.tracker import BatchTracker
@@ -82,7 +83,7 @@ def client_that_gets(answer: Any) -> AsyncInvokeAIClient:
     async def exchange(method: str, path: str, **_: Any) -> tuple[bytes, str, str]:
         return json.dumps(answer).encode(), "application/json", "id"
 
-    client._http._exchange = exchange  # type: ignore[method-assign]
+    client.connection.http._exchange = exchange  # type: ignore[method-assign]
     return client
 
 
@@ -92,7 +93,7 @@ async def awaited(call: Callable[[AsyncInvokeAIClient], Any], answer: Any) -> An
 
 
 async def finish(client: AsyncInvokeAIClient) -> AsyncRun:
-    run = AsyncRun(client, 28, BatchTracker("b"))
+    run = AsyncRun(client.connection, 28, BatchTracker("b"))
     await run.refresh()
     if run.done:
         await run._finish(0)
@@ -120,7 +121,7 @@ CALLS: list[tuple[str, Callable[[AsyncInvokeAIClient], Any], type | tuple[type, 
 async def sent(client: AsyncInvokeAIClient) -> Any:
     from invokeai_py_client.run.enqueue import enqueue
 
-    enqueued = await enqueue(client, "default", {"batch": {"batch_id": "b"}}, 1)
+    enqueued = await enqueue(client.connection, "default", {"batch": {"batch_id": "b"}}, 1)
     assert all(isinstance(item_id, int) for item_id in enqueued.item_ids)
     return enqueued
 
@@ -166,15 +167,16 @@ def test_nonsense_for_a_refusal(body: Any) -> None:
 @settings(QUICK, max_examples=max(50, EXAMPLES * 3 // (len(CALLS) + 4)))
 @given(data=st.data())
 def test_nonsense_for_events(data: st.DataObject) -> None:
-    """Many in a row, as a feed gets them; afterwards it still knows a real one."""
-    feed = EventFeed(ConnectionSettings(ServerAddress(NOWHERE)))
+    """Many in a row, as they come; afterwards it still knows a real one."""
+    connection = Connection(ConnectionSettings(ServerAddress(NOWHERE)))
+    live = connection.part(LiveRuns)
     tracker = BatchTracker("95923e9d", keep_results=True)
-    feed._trackers[tracker.batch_id] = tracker
+    live._trackers[tracker.batch_id] = tracker
     names = [*RECORDS["events"], "queue_cleared", "queue_items_canceled", "batch_enqueued", "nonsense"]
     for _ in range(data.draw(st.integers(1, 4))):
         name = data.draw(st.sampled_from(names))
         payload = data.draw(damaged(RECORDS["events"].get(name, {"batch_id": "95923e9d"})))
-        feed._on_event(name, payload)
+        live._on_event(name, payload)
         event = parse_event(name, payload)
         if event is not None:
             assert isinstance(event, RunEvent)
@@ -182,7 +184,7 @@ def test_nonsense_for_events(data: st.DataObject) -> None:
     assert isinstance(tracker.status(28), RunStatus)
     assert str(tracker.status(28))
     last = RECORDS["events"]["queue_item_status_changed"]
-    feed._on_event("queue_item_status_changed", {**last, "item_id": 99, "status": "completed"})
+    live._on_event("queue_item_status_changed", {**last, "item_id": 99, "status": "completed"})
     assert tracker.status(99).state is JobStatus.COMPLETED
 
 

@@ -189,7 +189,7 @@ async def test_a_server_that_is_gone_is_not_asked_for_every_file(tmp_path: Path)
     async with AsyncInvokeAIClient("127.0.0.1", port, max_retries=0) as client:
         with pytest.raises(TransferError) as caught:
             await client.image_repo.download_images([f"{n}.png" for n in range(500)], tmp_path)
-        assert client._http.sent <= 8
+        assert client.connection.http.sent <= 8
     assert len(caught.value.failed) == 500
     assert {type(error) for error in caught.value.failed.values()} == {ServerUnreachableError}
 

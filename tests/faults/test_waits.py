@@ -107,8 +107,8 @@ async def test_waits_while_the_event_connection_breaks(
     room = queue_room("default")
     async with contextlib.AsyncExitStack() as stack:
         watcher = await stack.enter_async_context(AsyncInvokeAIClient.from_url(server.url))
-        await stack.enter_async_context(watcher._feed.listening(room, heard))
-        await stack.enter_async_context(client._feed.listening(room, connected))
+        await stack.enter_async_context(watcher.connection.hub.listening(room, heard))
+        await stack.enter_async_context(client.connection.hub.listening(room, connected))
         await stack.enter_async_context(asyncio.timeout(WAITS * 3 + 30))
         with proxy.killing(5, 0.5, 3.0):
             runs = [await wf.start(a=number) for number in range(WAITS)]
@@ -333,7 +333,7 @@ async def test_a_chain_of_saved_workflows_while_the_event_connection_breaks(
         [],
     )
     document = {"workflow": inner}
-    saved = await client._http.json("POST", "/api/v1/workflows/", json=document)
+    saved = await client.connection.http.json("POST", "/api/v1/workflows/", json=document)
     try:
         outer = workflows.workflow(
             "Outer", {"call": ("call_saved_workflow", {"workflow_id": saved["workflow_id"]})}, []
@@ -345,7 +345,7 @@ async def test_a_chain_of_saved_workflows_while_the_event_connection_breaks(
             async with asyncio.timeout(60):
                 assert (await run.wait()).ok
     finally:
-        await client._http.json("DELETE", f"/api/v1/workflows/i/{saved['workflow_id']}")
+        await client.connection.http.json("DELETE", f"/api/v1/workflows/i/{saved['workflow_id']}")
     [call] = run.outputs.called
     assert call.results.values("sum") == [42]
 

@@ -40,7 +40,7 @@ def video(client: InvokeAIClient) -> Iterator[str]:
     videos = "/api/v1/videos"
     data = (Path(__file__).parents[1] / "data" / "tiny.mp4").read_bytes()
     upload = Upload(data, "tiny.mp4", "video/mp4", {})
-    http = client._impl._http
+    http = client._impl.connection.http
     record = client._call(
         http.json(
             "POST",

@@ -86,7 +86,7 @@ def test_damaged_files_give_our_errors_or_requests_that_the_server_takes(
 
 def post(client: InvokeAIClient, request: Document) -> None:
     """What we call valid is taken, and nothing in it spoils the queue: its items can be read."""
-    http, queue = client._impl._http, "/api/v1/queue/default"
+    http, queue = client._impl.connection.http, "/api/v1/queue/default"
     answer = client._call(http.json("POST", f"{queue}/enqueue_batch", json=request))
     assert answer["enqueued"] == min(answer["requested"], LONGEST_QUEUE) > 0
     first = {"item_ids": answer["item_ids"][:20]}

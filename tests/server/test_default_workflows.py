@@ -66,7 +66,7 @@ def node_schemas(server: RealServer) -> dict[str, Any]:
 def document_of(client: InvokeAIClient, name: str) -> dict[str, Any]:
     """The workflow as the server keeps it, from the wire."""
     path = f"/api/v1/workflows/i/{FACTS[name]['id']}"
-    return client._call(client._impl._http.json("GET", path))["workflow"]
+    return client._call(client._impl.connection.http.json("GET", path))["workflow"]
 
 
 def test_they_are_those_that_facts_are_known_of(library: dict[str, str]) -> None:

@@ -103,12 +103,12 @@ async def test_versions_that_are_known(version: str, state: str, monkeypatch: py
 async def test_a_clock_that_is_wrong(client: InvokeAIClient) -> None:
     async with AsyncInvokeAIClient.from_url(client.url) as asynchronous:
         await asynchronous.version()
-        apart = asynchronous._http.clock_difference
+        apart = asynchronous.connection.http.clock_difference
         assert apart is not None
         assert abs(apart) < 60
     assert seconds_ahead(None) is None
     assert seconds_ahead("yesterday") is None
     assert (seconds_ahead("Sat, 21 Nov 2099 11:05:48 GMT") or 0) > 1e9
-    asynchronous._http.clock_difference = -3600
+    asynchronous.connection.http.clock_difference = -3600
     found = _clock(asynchronous)
     assert (found.state, found.says) == ("warn", "the server's clock is 3600 s behind this machine's")

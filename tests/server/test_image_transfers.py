@@ -87,9 +87,9 @@ async def test_a_folder_goes_up_and_comes_down(
     }
     assert (told[-1].done, told[-1].total) == (6, 6)
 
-    sent = client._http.sent
+    sent = client.connection.http.sent
     paths = await repo.download_images(records, tmp_path / "out", concurrency=3)
-    assert client._http.sent == sent + 6, "a request for each, no board, no record"
+    assert client.connection.http.sent == sent + 6, "a request for each, no board, no record"
     assert [path.name for path in paths] == [record.image_name for record in records]
     stored = server.root / "outputs" / "images"
     for path in paths:
@@ -97,28 +97,28 @@ async def test_a_folder_goes_up_and_comes_down(
         assert path.read_bytes() == file.read_bytes()
     assert len(list((tmp_path / "out").iterdir())) == 6
     assert await repo.download_images(records, tmp_path / "out") == paths
-    assert client._http.sent == sent + 6, "they are all there"
+    assert client.connection.http.sent == sent + 6, "they are all there"
 
     names = [record.image_name for record in records]
     template = "{image_category}/{created_at:%Y}/{index}-{width}x{height}"
     named = await repo.download_images(names, tmp_path / "named", template=template)
-    assert client._http.sent == sent + 13, "all records in one request"
+    assert client.connection.http.sent == sent + 13, "all records in one request"
     year = f"{records[0].created_at:%Y}"
     assert named[2] == tmp_path / "named" / "control" / year / "2-34x16.png"
     small = await repo.download_images(names[:2], tmp_path / "small", full_resolution=False)
     assert [path.read_bytes()[8:12] for path in small] == [b"WEBP", b"WEBP"]
-    sent = client._http.sent
+    sent = client.connection.http.sent
     assert await repo.download_images(names[:2], tmp_path / "small", full_resolution=False) == small
-    assert client._http.sent == sent
+    assert client.connection.http.sent == sent
 
 
 async def test_one_that_fails_is_named(client: AsyncInvokeAIClient, folder: Path, tmp_path: Path) -> None:
     repo = client.image_repo
     (folder / "broken.png").write_text("this is no image")
-    sent = client._http.sent
+    sent = client.connection.http.sent
     with pytest.raises(InputValueError, match=r"missing\.png'; nothing was sent"):
         await repo.upload_images([folder / "0-red.png", folder / "missing.png"])
-    assert client._http.sent == sent
+    assert client.connection.http.sent == sent
     with pytest.raises(
         TransferError, match=r"1 of 3 images could not be uploaded:\n  .*broken\.png: .*415"
     ) as up:
@@ -176,9 +176,9 @@ async def test_many_are_changed_in_one_request(client: AsyncInvokeAIClient, fold
     names = [record.image_name for record in records]
 
     async def changed(change: Awaitable[list[str]]) -> list[IvkImage]:
-        sent = client._http.sent
+        sent = client.connection.http.sent
         assert await change == names
-        assert client._http.sent == sent + 1
+        assert client.connection.http.sent == sent + 1
         return await repo.get_images(names)
 
     everything = [*names, "gone.png"]
@@ -186,9 +186,9 @@ async def test_many_are_changed_in_one_request(client: AsyncInvokeAIClient, fold
     assert {one.starred for one in await changed(repo.star(everything))} == {True}
     assert {one.starred for one in await changed(repo.unstar(everything))} == {False}
     assert {one.board_id for one in await changed(repo.move(records, "none"))} == {None}
-    sent = client._http.sent
+    sent = client.connection.http.sent
     assert await repo.delete(records) == names
-    assert client._http.sent == sent + 1
+    assert client.connection.http.sent == sent + 1
     assert await repo.get_images(names) == []
     with pytest.raises(NotFoundError):
         await repo.move(names, "no-such-board")

@@ -90,7 +90,7 @@ async def test_upload_says_what_it_is_for(client: AsyncInvokeAIClient) -> None:
 
 
 async def test_what_is_no_image_is_refused(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
-    sent = client._http.sent
+    sent = client.connection.http.sent
     with pytest.raises(InputValueError, match=r"no image file .*missing\.png"):
         await client.image_repo.upload(tmp_path / "missing.png")
     with pytest.raises(InputValueError, match="cannot be read"):
@@ -101,7 +101,7 @@ async def test_what_is_no_image_is_refused(client: AsyncInvokeAIClient, tmp_path
         await client.image_repo.upload(5)  # pyright: ignore[reportArgumentType]
     with pytest.raises(UsageError, match="'painting' is not an image category"):
         await client.image_repo.upload(picture(), image_category="painting")
-    assert client._http.sent == sent
+    assert client.connection.http.sent == sent
     with pytest.raises(APIRequestError) as caught:
         await client.image_repo.upload(b"this is text")
     assert caught.value.status_code == 415
@@ -210,10 +210,10 @@ async def test_listing_filters_orders_and_pages(client: AsyncInvokeAIClient) -> 
 @pytest.mark.since("6.0")
 async def test_several_records_in_one_request(client: AsyncInvokeAIClient) -> None:
     names = [(await client.image_repo.upload(picture())).image_name for _ in range(3)]
-    sent = client._http.sent
+    sent = client.connection.http.sent
     found = await client.image_repo.get_images([names[2], "missing.png", names[0]])
     assert [image.image_name for image in found] == [names[2], names[0]]
-    assert client._http.sent == sent + 1
+    assert client.connection.http.sent == sent + 1
 
 
 async def test_star_update_delete_tell_the_truth(client: AsyncInvokeAIClient) -> None:

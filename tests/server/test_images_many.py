@@ -49,9 +49,9 @@ def records(server: RealServer, uploaded: str) -> Iterator[list[str]]:
 def board(client: InvokeAIClient, records: list[str]) -> BoardHandle:
     """A board that these records are on, the newest last."""
     board = client.board_repo.create_board("many")
-    sent = client._impl._http.sent
+    sent = client._impl.connection.http.sent
     assert client.image_repo.move(records, board.board_id) == records
-    assert client._impl._http.sent == sent + 2, "a request takes a thousand"
+    assert client._impl.connection.http.sent == sent + 2, "a request takes a thousand"
     return board
 
 
@@ -62,7 +62,7 @@ def names(images: list[IvkImage]) -> list[str]:
 def test_S28_a_thousand_records_in_one_request(
     client: InvokeAIClient, board: BoardHandle, records: list[str]
 ) -> None:
-    http = client._impl._http
+    http = client._impl.connection.http
     sent = http.sent
     assert names(board.list_images(limit=1000)) == records[:-1001:-1]
     assert http.sent == sent + 1
@@ -77,7 +77,7 @@ def test_S28_a_thousand_records_in_one_request(
 
 
 def test_records_come_page_by_page(client: InvokeAIClient, board: BoardHandle, records: list[str]) -> None:
-    http = client._impl._http
+    http = client._impl.connection.http
     sent = http.sent
     images = client.image_repo.iter_images(board_id=board.board_id)
     assert names(list(islice(images, 1000))) == records[:199:-1]
@@ -104,7 +104,7 @@ def test_images_that_come_and_go_while_one_lists_them(
 
 
 def test_stars_and_times_among_many(client: InvokeAIClient, board: BoardHandle, records: list[str]) -> None:
-    images, http = client.image_repo, client._impl._http
+    images, http = client.image_repo, client._impl.connection.http
     starred = [records[1150], records[40], records[3]]
     assert sorted(images.star(starred)) == sorted(starred)
     sent = http.sent

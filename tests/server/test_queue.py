@@ -38,7 +38,7 @@ async def enqueue(client: AsyncInvokeAIClient, runs: int = 1, b: Any = 1, **batc
         "nodes": {"sum": {"id": "sum", "type": "add", "a": 1, "b": b, "use_cache": False}},
         "edges": [],
     }
-    answer = await client._http.json(
+    answer = await client.connection.http.json(
         "POST",
         "/api/v1/queue/default/enqueue_batch",
         json={"prepend": False, "batch": {"graph": graph, "runs": runs, **batch}},

@@ -247,9 +247,9 @@ def test_videos(client: InvokeAIClient, video: str, board: str) -> None:
     assert outputs.video_names() == (name,)
     assert (cut.values["num_frames"], cut.values["width"], cut.board_id) == (3, 64, board)
     assert outputs.image_names() == frame.image_names
-    record = client._call(client._impl._http.json("GET", f"/api/v1/videos/i/{name}"))
+    record = client._call(client._impl.connection.http.json("GET", f"/api/v1/videos/i/{name}"))
     assert record["board_id"] == board
-    client._call(client._impl._http.json("DELETE", f"/api/v1/videos/i/{name}"))
+    client._call(client._impl.connection.http.json("DELETE", f"/api/v1/videos/i/{name}"))
     client.image_repo.delete(frame.image_names)
 
 

@@ -176,7 +176,7 @@ def test_a_run_canceled_by_somebody_else_ends(
 @pytest.mark.since("6.0")
 def test_a_deleted_item_ends_its_wait(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
     run = long_run()
-    client._call(client._impl._http.json("DELETE", f"/api/v1/queue/default/i/{run.item_id}"))
+    client._call(client._impl.connection.http.json("DELETE", f"/api/v1/queue/default/i/{run.item_id}"))
     assert run.wait(20).state is JobStatus.CANCELLED
 
 

@@ -184,7 +184,7 @@ def test_hardly_any_requests(client: InvokeAIClient) -> None:
     """One request sends all; events tell how each run ended, and what it gave."""
     wf = client.workflow_repo.create_workflow(workflows.add())
     wf.run(a=1000, b=1)  # connects
-    http = client._impl._http
+    http = client._impl.connection.http
     before = http.sent
     sweep = wf.sweep(a=range(2000, 2012))
     assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == list(range(2002, 2014))

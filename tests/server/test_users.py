@@ -47,7 +47,7 @@ class Users:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Something of the server, as its administrator."""
-        return self.admin._call(self.admin._impl._http.json(method, path, json=body))
+        return self.admin._call(self.admin._impl.connection.http.json(method, path, json=body))
 
     def end_tokens(self, user: tuple[str, str], password: str | None = None) -> None:
         """Have all tokens of a user refused from now on, and its event connections broken.
@@ -190,7 +190,7 @@ def test_two_users_in_parallel_each_see_their_own(ann: InvokeAIClient, bob: Invo
         run = wf.start(a=a)
         run.wait(60, on_event=lambda event: heard.append(event.event_type))
         assert run.status.ok
-        assert client._impl._feed.connected  # the server knows whose socket this is
+        assert client._impl.connection.hub.connected  # the server knows whose socket this is
         names = {one.board_name for one in client.board_repo.list_boards() if not one.is_uncategorized()}
         client.board_repo.delete_board(board.board_id)
         return heard, run.item_id, _sum(run), names
@@ -209,7 +209,7 @@ def test_two_users_in_parallel_each_see_their_own(ann: InvokeAIClient, bob: Invo
 
 def test_a_token_that_ends_in_the_middle_of_a_run(users: Users, ann: InvokeAIClient, held: None) -> None:
     run = ann.workflow_repo.create_workflow(workflows.add()).start(a=4)
-    assert ann._impl._feed.connected
+    assert ann._impl.connection.hub.connected
     old = ann.settings.token
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(run.wait, 60)
@@ -235,9 +235,9 @@ def test_a_token_that_ends_in_the_middle_of_a_sweep(users: Users, ann: InvokeAIC
 
 def test_requests_that_are_refused_together_sign_in_once(users: Users) -> None:
     async def go(client: AsyncInvokeAIClient) -> int:
-        before = client._http.sent
+        before = client.connection.http.sent
         await asyncio.gather(*(client.board_repo.list_boards() for _ in range(8)))
-        return client._http.sent - before
+        return client.connection.http.sent - before
 
     with (
         InvokeAIClient.from_url(users.url, api_key=users.token(ANN, -5)) as client,

@@ -105,14 +105,14 @@ async def test_S25_uncategorized(client: AsyncInvokeAIClient) -> None:
 
 
 async def test_S25_bad_calls_send_nothing(client: AsyncInvokeAIClient) -> None:
-    sent = client._http.sent
+    sent = client.connection.http.sent
     with pytest.raises(UsageError, match="at most 300 characters, not 301"):
         await client.board_repo.create_board("x" * 301)
     with pytest.raises(UsageError, match="say what to change"):
         await client.board_repo.update_board("b")
     with pytest.raises(UsageError, match="does not name a board"):
         await client.board_repo.get_board_by_id("..")
-    assert client._http.sent == sent
+    assert client.connection.http.sent == sent
     with pytest.raises(NotFoundError):
         await client.board_repo.update_board("no-such-board", "x")
 
@@ -149,9 +149,9 @@ async def test_S27_downloads(
     client: AsyncInvokeAIClient, board: AsyncBoardHandle, tmp_path: Path, server: Any
 ) -> None:
     image = await board.upload_image_data(png())
-    sent = client._http.sent
+    sent = client.connection.http.sent
     data = await board.download_image(image.image_name, full_resolution=True)
-    assert client._http.sent == sent + 1, "nothing else is asked for: no record, no board"
+    assert client.connection.http.sent == sent + 1, "nothing else is asked for: no record, no board"
     [file] = (server.root / "outputs" / "images").rglob(image.image_name)
     assert data == file.read_bytes()
     thumbnail = await board.download_image(image.image_name, full_resolution=False)
@@ -241,5 +241,5 @@ def test_S25_a_board_travels_in_a_pickle(server: Any) -> None:
         again = pickle.loads(pickle.dumps(board))
         assert again == board
         assert again.list_image_names() == [image.image_name]
-        again._impl._client._connections.end()  # the unpickled client is its own, with its own connection
+        again._impl.connection._open.end()  # the unpickled client is its own, with its own connection
         assert "BoardHandle 'My Project'" in repr(board)

@@ -120,7 +120,7 @@ async def installed(async_client: AsyncInvokeAIClient, path: Path, **options: An
 
 
 async def test_S07_every_model_of_the_server_is_read(async_client: AsyncInvokeAIClient, server: Any) -> None:
-    answer = await async_client._http.json("GET", "/api/v2/models/")
+    answer = await async_client.connection.http.json("GET", "/api/v2/models/")
     models = await async_client.dnn_model_repo.list_models()
     assert set(server.models) <= {model.name for model in models}
     for record, model in zip(answer["models"], models, strict=True):

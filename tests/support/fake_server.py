@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import unquote
 
-from invokeai_py_client.client import AsyncInvokeAIClient
+from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import NotFoundError
+from invokeai_py_client.image.local import UploadCache
 
 
 def model(key: str, name: str, base: str = "sd-1", kind: str = "main", **more: Any) -> dict[str, Any]:
@@ -50,14 +51,18 @@ class FakeServer:
         self.asked: list[str] = []
         self.bodies: list[Any] = []
         self.uploaded: list[bytes] = []
-        self._http = self
-        self._uploads: dict[str, str] = {}
-        self.image_repo = self
+        self.http = self
+        self.url = "http://fake"
+        self._uploads = UploadCache(self.connection)
 
     @property
-    def client(self) -> AsyncInvokeAIClient:
+    def connection(self) -> Connection:
         """As the code under test expects it."""
-        return cast(AsyncInvokeAIClient, self)
+        return cast(Connection, self)
+
+    def part(self, kind: type[Any]) -> Any:
+        """As of the connection: the cache of uploads, or the image repository, which is played here, too."""
+        return self._uploads if kind is UploadCache else self
 
     async def upload(self, data: bytes, *, filename: str) -> Any:
         """As of the image repository."""

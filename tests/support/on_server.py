@@ -112,7 +112,7 @@ async def either(server: RealServer, request: pytest.FixtureRequest) -> AsyncIte
 @pytest.fixture
 def save(client: InvokeAIClient) -> Iterator[Callable[[dict[str, Any]], str]]:
     """Puts workflows into the server's library, and gives their ids; they are taken out again."""
-    http, saved = client._impl._http, list[str]()
+    http, saved = client._impl.connection.http, list[str]()
 
     def keep(document: dict[str, Any]) -> str:
         record = client._call(http.json("POST", "/api/v1/workflows/", json={"workflow": document}))

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
+from invokeai_py_client import InvokeAIClient
 from invokeai_py_client._sync.face import wrap
-from invokeai_py_client.connections import Connections
+from invokeai_py_client.connection import Connection
 from invokeai_py_client.image.image import AsyncImage
 from invokeai_py_client.run.events import parse_event
 from invokeai_py_client.run.run import AsyncRun
@@ -42,13 +42,13 @@ def quick(**options: object) -> InvokeAIClient:
 
 
 def test_nothing_is_opened_before_it_is_needed() -> None:
-    connections = Connections(ConnectionSettings(ServerAddress(NOWHERE)))
-    assert connections.loop_thread is None
-    assert connections.http is connections.http
-    assert connections.feed is connections.feed
-    assert not connections.feed.connected
-    connections.end()
-    asyncio.run(connections.close())
+    connection = Connection(ConnectionSettings(ServerAddress(NOWHERE)))
+    assert connection._open.loop_thread is None
+    assert connection.http is connection.http
+    assert connection.hub is connection.hub
+    assert not connection.hub.connected
+    connection._open.end()
+    asyncio.run(connection.close())
 
 
 def test_a_client_can_be_closed_again_and_used_again() -> None:
@@ -100,15 +100,14 @@ def test_threads_that_come_first_share_one_loop(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_ending_from_the_loops_own_thread_does_not_wait_for_itself() -> None:
-    connections = Connections(ConnectionSettings(ServerAddress(NOWHERE)))
-    connections.loop_thread = LoopThread()
+    connection = Connection(ConnectionSettings(ServerAddress(NOWHERE)))
 
     async def end() -> None:
-        connections.end()
+        connection._open.end()
 
-    connections.loop_thread.call(end())
-    connections.end()
-    assert not connections.loop_thread.is_running
+    connection.loop_thread.call(end())
+    connection._open.end()
+    assert not connection.loop_thread.is_running
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -145,7 +144,7 @@ def test_a_client_works_on_both_sides_of_a_fork() -> None:
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 7, status
         assert client.version() == "6.14.2"  # over the connection that it had before
-        assert client._impl._http.sent == 2
+        assert client._impl.connection.http.sent == 2
         client.close()
     """)
     done = subprocess.run(
@@ -187,9 +186,7 @@ def a_run() -> AsyncRun:
     )
     assert event is not None
     tracker.event(event)
-    return AsyncRun(
-        AsyncInvokeAIClient.from_url(NOWHERE), 41, tracker, inputs={"steps": 30}, labels={"d": "Denoise"}
-    )
+    return AsyncRun(Connection.to(NOWHERE), 41, tracker, inputs={"steps": 30}, labels={"d": "Denoise"})
 
 
 def test_a_run_travels_with_what_is_known_of_it() -> None:
@@ -211,7 +208,7 @@ def test_a_synchronous_run_stays_one() -> None:
 
 
 def test_an_image_travels_as_its_name() -> None:
-    image = AsyncImage(AsyncInvokeAIClient.from_url(NOWHERE), "x.png")
+    image = AsyncImage(Connection.to(NOWHERE), "x.png")
     for one in (image, wrap(image)):
         copy = pickle.loads(pickle.dumps(one))
         assert copy == one
@@ -219,8 +216,8 @@ def test_an_image_travels_as_its_name() -> None:
         assert copy.url == f"{NOWHERE}/api/v1/images/i/x.png/full"
 
 
-def test_many_runs_share_one_client_in_a_pickle() -> None:
-    client = AsyncInvokeAIClient.from_url(NOWHERE)
-    runs = [AsyncRun(client, number, BatchTracker("b")) for number in range(3)]
+def test_many_runs_share_one_connection_in_a_pickle() -> None:
+    connection = Connection.to(NOWHERE)
+    runs = [AsyncRun(connection, number, BatchTracker("b")) for number in range(3)]
     copies = pickle.loads(pickle.dumps(runs))
-    assert len({id(run._client) for run in copies}) == 1
+    assert len({id(run.connection) for run in copies}) == 1

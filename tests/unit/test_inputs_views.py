@@ -47,7 +47,7 @@ def handle(form: Any = FORM, server: FakeServer | None = None, **nodes: Any) -> 
             "A <b>workflow</b>", NODES | nodes, EDGES, form, labels={("denoise", "steps"): "[bold]Steps"}
         )
     )
-    known = (server or FakeServer(models=MODELS)).client
+    known = (server or FakeServer(models=MODELS)).connection
     return AsyncWorkflowHandle(known, definition, load_workflow(definition, schema), schema)
 
 

@@ -58,7 +58,7 @@ async def prepared(
     loaded = load_workflow(WorkflowDefinition.from_dict(document), schema)
     inputs = InputSet(loaded, schema)
     inputs.set(values or {})
-    return await prepare_request(server.client, loaded, schema, inputs, **options)
+    return await prepare_request(server.connection, loaded, schema, inputs, **options)
 
 
 def of(body: dict[str, Any], node: str, field: str) -> Any:
@@ -225,7 +225,7 @@ async def test_node_types_that_the_server_lacks_come_first() -> None:
     document["nodes"][0]["data"]["type"] = "loader_of_tomorrow"
     loaded = load_workflow(WorkflowDefinition.from_dict(document), schema)
     with pytest.raises(UnknownNodeError, match="loader_of_tomorrow"):
-        await prepare_request(known.client, loaded, schema, InputSet(loaded, schema))
+        await prepare_request(known.connection, loaded, schema, InputSet(loaded, schema))
     assert known.asked == []
 
 
@@ -318,7 +318,7 @@ async def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
     inputs.set({"blur.image": file})
     file.unlink()
     with pytest.raises(UsageError, match="cannot be read"):
-        await prepare_request(server().client, loaded, schema, inputs)
+        await prepare_request(server().connection, loaded, schema, inputs)
 
 
 async def test_when_an_upload_fails_no_other_goes_on() -> None:
@@ -394,7 +394,7 @@ async def body_of(
 ) -> dict[str, Any]:
     schema = reference_schema()
     loaded = load_workflow(WorkflowDefinition.from_dict(workflow("Test", given, edges, [])), schema)
-    return await prepare_request(known.client, loaded, schema, InputSet(loaded, schema), **options)
+    return await prepare_request(known.connection, loaded, schema, InputSet(loaded, schema), **options)
 
 
 BOARD_IMAGES = {"type": "image_generator_images_from_board", "board_id": "b2", "category": "images"}

@@ -1,4 +1,4 @@
-"""The tracker of a batch: whom it tells what, who waits and who is woken, and the feed that hands it events."""
+"""The tracker of a batch: whom it tells what, who waits and who is woken, and the live runs that hands it events."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from invokeai_py_client.connection import Connection
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import NodeStarted, RunEvent, StatusChanged, parse_event
-from invokeai_py_client.run.feed import EventFeed
+from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport.address import ServerAddress
 from invokeai_py_client.transport.settings import ConnectionSettings
@@ -200,68 +201,73 @@ async def test_a_pickled_tracker_knows_what_it_knew_and_reads_anew() -> None:
     assert not await copy.change(0)
 
 
-# --------------------------------------------------------------------------- the feed
+# --------------------------------------------------------------------------- the live runs
 
 
 @pytest.fixture
-def feed() -> EventFeed:
-    return EventFeed(ConnectionSettings(ServerAddress("http://127.0.0.1:9")))
+def connection() -> Connection:
+    return Connection(ConnectionSettings(ServerAddress("http://127.0.0.1:9")))
 
 
-def following(feed: EventFeed, *batch_ids: str) -> list[BatchTracker]:
+@pytest.fixture
+def live(connection: Connection) -> LiveRuns:
+    return connection.part(LiveRuns)
+
+
+def following(live: LiveRuns, *batch_ids: str) -> list[BatchTracker]:
     trackers = [BatchTracker(batch_id) for batch_id in batch_ids]
     for tracker in trackers:
-        feed._trackers[tracker.batch_id] = tracker
+        live._trackers[tracker.batch_id] = tracker
     return trackers
 
 
-def test_events_go_to_the_tracker_of_their_batch(feed: EventFeed) -> None:
-    one, two = following(feed, "b-1", "b-2")
-    feed._on_event("queue_item_status_changed", payload(1, "b-1", status="in_progress"))
-    feed._on_event("queue_item_status_changed", payload(2, "b-3", status="completed"))
-    feed._on_event("something_new", {"batch_id": "b-2"})
-    feed._on_event("queue_item_status_changed", None)
+def test_events_go_to_the_tracker_of_their_batch(live: LiveRuns) -> None:
+    one, two = following(live, "b-1", "b-2")
+    live._on_event("queue_item_status_changed", payload(1, "b-1", status="in_progress"))
+    live._on_event("queue_item_status_changed", payload(2, "b-3", status="completed"))
+    live._on_event("something_new", {"batch_id": "b-2"})
+    live._on_event("queue_item_status_changed", None)
     assert one.status(1).state is JobStatus.RUNNING
     assert two.events_from(2, 0) == ([], 0)
 
 
 @pytest.mark.parametrize("name", ["queue_cleared", "queue_items_canceled", "queue_items_retried"])
-def test_events_about_many_items_make_everyone_read(feed: EventFeed, name: str) -> None:
-    trackers = following(feed, "b-1", "b-2")
-    feed._on_event(name, {"timestamp": 1, "queue_id": "default"})
+def test_events_about_many_items_make_everyone_read(live: LiveRuns, name: str) -> None:
+    trackers = following(live, "b-1", "b-2")
+    live._on_event(name, {"timestamp": 1, "queue_id": "default"})
     assert [tracker.gaps for tracker in trackers] == [1, 1]
 
 
-def test_a_connection_made_anew_makes_everyone_read(feed: EventFeed) -> None:
-    (tracker,) = following(feed, "b-1")
-    feed._on_connection(False)
+def test_a_connection_made_anew_makes_everyone_read(live: LiveRuns) -> None:
+    (tracker,) = following(live, "b-1")
+    live._on_event("disconnect", None)
     assert tracker.gaps == 0
-    feed._on_connection(True)
+    live._on_event("connect", None)
     assert tracker.gaps == 1
 
 
-async def test_a_connection_that_is_lost_makes_everyone_look_how_long_to_wait(feed: EventFeed) -> None:
-    (tracker,) = following(feed, "b-1")
+async def test_a_connection_that_is_lost_makes_everyone_look_how_long_to_wait(live: LiveRuns) -> None:
+    (tracker,) = following(live, "b-1")
     task = asyncio.create_task(tracker.change(30))
     await begun(task)
-    feed._on_connection(False)
+    live._on_event("disconnect", None)
     assert await task
 
 
-def test_whoever_is_pending_moves_up_when_an_item_begins(feed: EventFeed) -> None:
-    one, two = following(feed, "b-1", "b-2")
+def test_whoever_is_pending_moves_up_when_an_item_begins(live: LiveRuns) -> None:
+    one, two = following(live, "b-1", "b-2")
     one.sent([1, 2])
     one.place(2)
     two.sent([3])
     two.place(3)
     beginning = payload(1, "b-1", status="in_progress")
-    feed._on_event("queue_item_status_changed", beginning)
-    feed._on_event("queue_item_status_changed", beginning)  # 6.13 says it twice
+    live._on_event("queue_item_status_changed", beginning)
+    live._on_event("queue_item_status_changed", beginning)  # 6.13 says it twice
     assert (one.status(1).position, one.status(2).position, two.status(3).position) == (None, 0, 1)
-    feed._on_event("queue_item_status_changed", payload(2, "b-1", status="in_progress"))
+    live._on_event("queue_item_status_changed", payload(2, "b-1", status="in_progress"))
     assert two.status(3).position == 0
 
 
-def test_a_tracker_that_nobody_holds_is_let_go(feed: EventFeed) -> None:
-    following(feed, "b-1")
-    assert not list(feed._trackers)
+def test_a_tracker_that_nobody_holds_is_let_go(live: LiveRuns) -> None:
+    following(live, "b-1")
+    assert not list(live._trackers)

@@ -27,13 +27,13 @@ class Server(FakeServer):
 
 
 async def test_a_workflow_is_found_by_such_a_name() -> None:
-    repository = AsyncWorkflowRepository(Server().client)
+    repository = AsyncWorkflowRepository(Server().connection)
     assert (await repository.get_workflow("With w/ Slash")).name == "Sum"
     with pytest.raises(WorkflowNotFoundError, match="With w/ Slash"):
         await repository.get_workflow("With/Slash")
 
 
 async def test_there_is_no_image_of_such_a_name() -> None:
-    server = ServerSide(Server(images={"a.png"}).client)
+    server = ServerSide(Server(images={"a.png"}).connection)
     assert not await server.has_image("b/a.png")
     assert await server.has_image("a.png")

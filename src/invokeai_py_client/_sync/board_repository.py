@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from invokeai_py_client._sync.board_older import OlderBoardRepository
-from invokeai_py_client._sync.face import wrap
+from invokeai_py_client._sync.face import Face, wrap
+from invokeai_py_client.board.repository import AsyncBoardRepository
 
 if TYPE_CHECKING:
     from invokeai_py_client._sync.board_handle import BoardHandle
-    from invokeai_py_client.board.repository import AsyncBoardRepository
+    from invokeai_py_client._sync.image_repository import ImageRepository
     from invokeai_py_client.models import BoardVisibility, IvkBoard
 
 
-class BoardRepository(OlderBoardRepository):
+class BoardRepository(Face[AsyncBoardRepository]):
     """The boards of a server. Images on no board count as those of a board with the id ``"none"``.
 
     Example:
@@ -27,7 +27,10 @@ class BoardRepository(OlderBoardRepository):
         ```
     """
 
-    _impl: AsyncBoardRepository
+    @property
+    def images(self) -> ImageRepository:
+        """The images of the same server."""
+        return wrap(self._impl.images)
 
     def list_boards(
         self,

@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from invokeai_py_client._sync.account import AccountClient
-from invokeai_py_client._sync.face import wrap
+from invokeai_py_client._sync.face import Face, wrap
 from invokeai_py_client.client import AsyncInvokeAIClient
 
 if TYPE_CHECKING:
@@ -24,18 +23,20 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync.queue_repository import QueueRepository
     from invokeai_py_client._sync.run_run import Run
     from invokeai_py_client._sync.workflow_repository import WorkflowRepository
-    from invokeai_py_client.models import IvkJob
+    from invokeai_py_client.connection import Connection
+    from invokeai_py_client.models import IvkJob, IvkUser
+    from invokeai_py_client.older import Answer
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.transport.settings import ConnectionSettings
 
 
-class InvokeAIClient(AccountClient):
+class InvokeAIClient(Face[AsyncInvokeAIClient]):
     """A connection to one InvokeAI server.
 
     Nothing is sent until something is asked for. Close it when done, or use it in a ``with`` block.
 
     Attributes:
-        settings: How the server is reached.
+        connection: The connection to the server, which repositories and handles take; for extensions.
 
     Example:
         ```python
@@ -45,8 +46,6 @@ class InvokeAIClient(AccountClient):
             run.images[0].save("lighthouse.png")
         ```
     """
-
-    _impl: AsyncInvokeAIClient
 
     def __init__(
         self,
@@ -101,9 +100,9 @@ class InvokeAIClient(AccountClient):
         self._impl.__dict__["_face"] = self
 
     @property
-    def settings(self) -> ConnectionSettings:
-        """How the server is reached."""
-        return self._impl.settings
+    def connection(self) -> Connection:
+        """The connection to the server, which repositories and handles take; for extensions."""
+        return self._impl.connection
 
     @classmethod
     def from_url(
@@ -153,6 +152,11 @@ class InvokeAIClient(AccountClient):
                 profile=profile,
             )
         )
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """How the server is reached."""
+        return self._impl.settings
 
     @property
     def url(self) -> str:
@@ -247,6 +251,76 @@ class InvokeAIClient(AccountClient):
             ServerUnreachableError: No connection.
         """
         return self._impl.socketio_session()
+
+    def request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Send a request for which this client has no method.
+
+        Args:
+            method: ``"GET"``, ``"POST"``...
+            endpoint: The path below ``/api/v1``, or the whole of it (``/api/v2/models/stats``).
+            params: Query parameters.
+            json: The body, as JSON data.
+            timeout: Seconds for the whole exchange; the client's timeout by default.
+
+        Raises:
+            APIRequestError: The server refused or failed, or could not be reached.
+        """
+        return self._call(self._impl.request(method, endpoint, params=params, json=json, timeout=timeout))
+
+    def login(self, email: str, password: str, *, remember_me: bool = False) -> IvkUser:
+        """Sign in to a server with several users, and be that user from now on.
+
+        The client keeps email and password in memory, never anywhere else, and signs in again by itself when the
+        token has ended: requests are then repeated, and waits go on.
+
+        Args:
+            email: The user's email address.
+            password: The password.
+            remember_me: Ask for a token that lasts longer (7 days instead of one, as of 6.14).
+
+        Returns:
+            The user's record.
+
+        Raises:
+            AuthenticationError: The server knows no such user, or not with this password.
+            PermissionDeniedError: The account is disabled, or the server has no users (single-user mode).
+            UsageError: No email, or no password.
+            APIRequestError: The server failed, has no such route (before 6.12), or could not be reached.
+        """
+        return self._call(self._impl.login(email, password, remember_me=remember_me))
+
+    def logout(self) -> None:
+        """Be nobody from now on: the token, email and password are forgotten.
+
+        The server keeps no list of tokens (6.14): one that was copied elsewhere lives until it ends, or until the
+        password is changed.
+        """
+        self._call(self._impl.logout())
+
+    def has_users(self) -> bool:
+        """Whether the server has users, one of whom one has to sign in as.
+
+        Raises:
+            APIRequestError: The server failed, or could not be reached.
+        """
+        return self._call(self._impl.has_users())
+
+    def me(self) -> IvkUser | None:
+        """The user that this client is signed in as; None where the server has no users.
+
+        Raises:
+            AuthenticationError: Nobody is signed in, or the token has ended.
+            APIRequestError: The server failed, or could not be reached.
+        """
+        return self._call(self._impl.me())
 
     def close(self) -> None:
         """Close the connections. Harmless when repeated; the client opens them again when used again."""

@@ -36,7 +36,7 @@ class Face(Generic[A]):
 
     @property
     def _loop_thread(self) -> LoopThread:
-        return self._impl._client._loop_thread
+        return self._impl.connection.loop_thread
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._loop_thread.call(coroutine)

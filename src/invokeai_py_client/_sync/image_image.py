@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image as PILImage
 
+    from invokeai_py_client.connection import Connection
+
 
 class Image(Face[AsyncImage]):
     """An image on the server, by its name. Nothing is fetched until it is asked for.
@@ -29,6 +31,10 @@ class Image(Face[AsyncImage]):
         run.images[0].save("lighthouse.png")
         ```
     """
+
+    @property
+    def connection(self) -> Connection:
+        return self._impl.connection
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
 
     from invokeai_py_client._sync.image_image import Image
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.run.results import (
         Results,
@@ -44,6 +45,10 @@ class Run(Face[AsyncRun]):
         run.images[0].save("lighthouse.png")
         ```
     """
+
+    @property
+    def connection(self) -> Connection:
+        return self._impl.connection
 
     @property
     def item_id(self) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from invokeai_py_client._sync.run_run import Run
+    from invokeai_py_client.connection import Connection
 
 
 class ManyRuns(Face[AsyncManyRuns]):
@@ -25,6 +26,10 @@ class ManyRuns(Face[AsyncManyRuns]):
         axes: The names of the axes, outermost first.
         queue_id: The queue.
     """
+
+    @property
+    def connection(self) -> Connection:
+        return self._impl.connection
 
     @property
     def name(self) -> str:

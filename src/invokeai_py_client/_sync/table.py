@@ -5,7 +5,6 @@
 # pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
 
 FACES = {
-    "AsyncAccountClient": "invokeai_py_client._sync.account",
     "AsyncBoardHandle": "invokeai_py_client._sync.board_handle",
     "AsyncBoardRepository": "invokeai_py_client._sync.board_repository",
     "AsyncBoundWorkflow": "invokeai_py_client._sync.workflow_bound",
@@ -19,9 +18,6 @@ FACES = {
     "AsyncJobHandle": "invokeai_py_client._sync.queue_job",
     "AsyncManyRuns": "invokeai_py_client._sync.sweep_many_runs",
     "AsyncModelInstJobHandle": "invokeai_py_client._sync.dnn_model_install",
-    "AsyncOlderBoardRepository": "invokeai_py_client._sync.board_older",
-    "AsyncOlderClient": "invokeai_py_client._sync.older",
-    "AsyncOlderWorkflowRepository": "invokeai_py_client._sync.workflow_older",
     "AsyncQueueHandle": "invokeai_py_client._sync.queue_handle",
     "AsyncQueueRepository": "invokeai_py_client._sync.queue_repository",
     "AsyncQuickClient": "invokeai_py_client._sync.quick_client",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.ivk_fields import IvkField
     from invokeai_py_client.workflow.definition import WorkflowDefinition
     from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
@@ -28,6 +29,10 @@ class BoundWorkflow(Face[AsyncBoundWorkflow]):
         definition: The workflow as it was given; never changed.
         inputs: Its inputs.
     """
+
+    @property
+    def connection(self) -> Connection:
+        return self._impl.connection
 
     @property
     def definition(self) -> WorkflowDefinition:

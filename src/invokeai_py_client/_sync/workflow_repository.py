@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._sync.face import unwrap, wrap
-from invokeai_py_client._sync.workflow_older import OlderWorkflowRepository
+from invokeai_py_client._sync.face import Face, unwrap, wrap
+from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 if TYPE_CHECKING:
     import os
@@ -18,13 +18,10 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync.image_image import Image
     from invokeai_py_client._sync.workflow_handle import WorkflowHandle
     from invokeai_py_client.workflow.definition import WorkflowDefinition
-    from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 
-class WorkflowRepository(OlderWorkflowRepository):
+class WorkflowRepository(Face[AsyncWorkflowRepository]):
     """Workflows of one server."""
-
-    _impl: AsyncWorkflowRepository
 
     def create_workflow(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.board.repository import AsyncBoardRepository
+    from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.image.upload import ImageSource
 
 
@@ -31,8 +32,9 @@ class AsyncBoardHandle(AsyncObject):
         ```
     """
 
-    def __init__(self, client: AsyncInvokeAIClient, board: IvkBoard) -> None:
-        self._client = client
+    def __init__(self, boards: AsyncBoardRepository, board: IvkBoard) -> None:
+        self.connection = boards.connection
+        self._boards = boards
         self._board = board
 
     @property
@@ -61,7 +63,7 @@ class AsyncBoardHandle(AsyncObject):
         Raises:
             NotFoundError: The server no longer has the board.
         """
-        board = await self._client.board_repo.get_board_by_id(self.board_id)
+        board = await self._boards.get_board_by_id(self.board_id)
         if board is None:
             raise NotFoundError(404, None, f"The server no longer has the board {self.board_id}.")
         self._board = board
@@ -110,7 +112,7 @@ class AsyncBoardHandle(AsyncObject):
         Raises:
             NotFoundError: The server has no such image.
         """
-        return await self._client.image_repo.download(str(image_name), full_resolution=full_resolution)
+        return await self._images.download(str(image_name), full_resolution=full_resolution)
 
     async def save_image(
         self, image_name: str | IvkImage, path: str | os.PathLike[str], full_resolution: bool = True
@@ -123,9 +125,7 @@ class AsyncBoardHandle(AsyncObject):
         Raises:
             NotFoundError: The server has no such image.
         """
-        return await self._client.image_repo.download_to(
-            str(image_name), path, full_resolution=full_resolution
-        )
+        return await self._images.download_to(str(image_name), path, full_resolution=full_resolution)
 
     # ------------------------------------------------------------------ what is on it
 
@@ -154,7 +154,7 @@ class AsyncBoardHandle(AsyncObject):
             order_by: Servers sort by nothing else; kept for older callers.
         """
         del order_by
-        return await self._client.image_repo.list_images(
+        return await self._images.list_images(
             board_id=self.board_id,
             categories=categories,
             is_intermediate=is_intermediate,
@@ -178,11 +178,11 @@ class AsyncBoardHandle(AsyncObject):
         """
         params = {"categories": category_words(categories), "is_intermediate": is_intermediate}
         path = f"/api/v1/boards/{path_part(self.board_id, 'a board')}/image_names"
-        return await self._json("GET", path, params=params, gives=ListOf(str))
+        return await self.connection.http.json("GET", path, params=params, gives=ListOf(str))
 
     async def get_image_count(self) -> int:
         """How many images ``list_images()`` would list: of all categories, by-products left out."""
-        return await self._client.image_repo.count_images(board_id=self.board_id)
+        return await self._images.count_images(board_id=self.board_id)
 
     # ------------------------------------------------------------------ changing
 
@@ -196,7 +196,7 @@ class AsyncBoardHandle(AsyncObject):
             NotFoundError: The server has no such board.
         """
         path_part(image_name, "an image")
-        return image_name in await self._client.image_repo.move(str(image_name), target_board_id)
+        return image_name in await self._images.move(str(image_name), target_board_id)
 
     async def add_image(self, image_name: str | IvkImage) -> bool:
         """Put an image on this board, wherever it was.
@@ -218,7 +218,7 @@ class AsyncBoardHandle(AsyncObject):
         if self.is_uncategorized:
             raise UsageError("An image that is on no board cannot be taken off one.")
         try:
-            image = await self._client.image_repo.get_image(str(image_name))
+            image = await self._images.get_image(str(image_name))
         except NotFoundError:
             return False
         return image.board_id == self.board_id and await self.move_image_to(image_name, UNCATEGORIZED)
@@ -229,7 +229,7 @@ class AsyncBoardHandle(AsyncObject):
         Returns:
             Whether the server deleted it; False where it has no such image (InvokeAI before 6.0 says True).
         """
-        return image_name in await self._client.image_repo.delete(str(image_name))
+        return image_name in await self._images.delete(str(image_name))
 
     async def star_image(self, image_name: str | IvkImage) -> bool:
         """Star an image.
@@ -237,7 +237,7 @@ class AsyncBoardHandle(AsyncObject):
         Returns:
             Whether the server did; False where it has no such image.
         """
-        return image_name in await self._client.image_repo.star(str(image_name))
+        return image_name in await self._images.star(str(image_name))
 
     async def unstar_image(self, image_name: str | IvkImage) -> bool:
         """Take the star from an image.
@@ -245,14 +245,14 @@ class AsyncBoardHandle(AsyncObject):
         Returns:
             Whether the server did; False where it has no such image.
         """
-        return image_name in await self._client.image_repo.unstar(str(image_name))
+        return image_name in await self._images.unstar(str(image_name))
 
     # ------------------------------------------------------------------ inside
 
     async def _upload(
         self, image: ImageSource, filename: str | None, category: ImageCategory | str, is_intermediate: bool
     ) -> IvkImage:
-        return await self._client.image_repo.upload(
+        return await self._images.upload(
             image,
             board_id=self.board_id,
             image_category=category,
@@ -260,8 +260,16 @@ class AsyncBoardHandle(AsyncObject):
             filename=filename,
         )
 
-    async def _json(self, method: str, path: str, **options: Any) -> Any:
-        return await self._client._http.json(method, path, **options)  # pyright: ignore[reportPrivateUsage]
+    @property
+    def _images(self) -> AsyncImageRepository:
+        return self._boards.images
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_boards" not in state:  # pickled before handles had their repository
+            from invokeai_py_client.board.repository import AsyncBoardRepository
+
+            self._boards = self.connection.part(AsyncBoardRepository)
 
     def to_dict(self) -> dict[str, Any]:
         """The board's record as plain JSON data."""
@@ -274,7 +282,7 @@ class AsyncBoardHandle(AsyncObject):
         return (
             isinstance(other, AsyncBoardHandle)
             and self.board_id == other.board_id
-            and self._client.url == other._client.url
+            and self.connection.url == other.connection.url
         )
 
     def __hash__(self) -> int:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from invokeai_py_client.board.older import AsyncOlderBoardRepository
+from invokeai_py_client.board.older import OlderBoards
+from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
 from invokeai_py_client.routes import path_part
 
 if TYPE_CHECKING:
     from invokeai_py_client.board.handle import AsyncBoardHandle
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.image.repository import AsyncImageRepository
 
 _BOARDS = "/api/v1/boards"
 _LONGEST_NAME = 300
 
 
-class AsyncBoardRepository(AsyncOlderBoardRepository):
+class AsyncBoardRepository(OlderBoards, Resource):
     """The boards of a server. Images on no board count as those of a board with the id ``"none"``.
 
     Example:
@@ -27,8 +28,12 @@ class AsyncBoardRepository(AsyncOlderBoardRepository):
         ```
     """
 
-    def __init__(self, client: AsyncInvokeAIClient) -> None:
-        self._client = client
+    @property
+    def images(self) -> AsyncImageRepository:
+        """The images of the same server."""
+        from invokeai_py_client.image.repository import AsyncImageRepository
+
+        return self.connection.part(AsyncImageRepository)
 
     async def list_boards(
         self,
@@ -195,7 +200,7 @@ class AsyncBoardRepository(AsyncOlderBoardRepository):
     # ------------------------------------------------------------------ inside
 
     async def _uncategorized(self) -> IvkBoard:
-        images = self._client.image_repo
+        images = self.images
         general = await images.count_images(board_id=UNCATEGORIZED, categories="general")
         everything = await images.count_images(board_id=UNCATEGORIZED)
         return IvkBoard(
@@ -208,10 +213,7 @@ class AsyncBoardRepository(AsyncOlderBoardRepository):
     def _handle(self, board: IvkBoard) -> AsyncBoardHandle:
         from invokeai_py_client.board.handle import AsyncBoardHandle
 
-        return AsyncBoardHandle(self._client, board)
-
-    async def _json(self, method: str, path: str, **options: Any) -> Any:
-        return await self._client._http.json(method, path, **options)  # pyright: ignore[reportPrivateUsage]
+        return AsyncBoardHandle(self, board)
 
 
 def _path(board_id: str) -> str:

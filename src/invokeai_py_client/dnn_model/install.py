@@ -22,8 +22,8 @@ from invokeai_py_client.run import patience
 from invokeai_py_client.transport.loop import call_back
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.dnn_model.events import InstallEvent
+    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 
 _INSTALL = "/api/v2/models/install"
 # A local model is installed in a fraction of a second, a large one takes minutes: look often at first.
@@ -43,8 +43,9 @@ class AsyncModelInstJobHandle(AsyncObject):
         ```
     """
 
-    def __init__(self, client: AsyncInvokeAIClient, info: ModelInstJobInfo) -> None:
-        self._client = client
+    def __init__(self, models: AsyncDnnModelRepository, info: ModelInstJobInfo) -> None:
+        self.connection = models.connection
+        self._models = models
         self._info = info
 
     @property
@@ -226,7 +227,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         pause, contact = min(_FIRST_PAUSE, poll_interval), time.monotonic()
         if last.is_complete() or _left(deadline) <= 0:
             return
-        async with news_of(self._client._feed, last) as news:  # pyright: ignore[reportPrivateUsage]
+        async with news_of(self.connection.hub, last) as news:
             while not last.is_complete() and _left(deadline) > 0:
                 quiet = poll_interval * _SELDOM if news.flow else pause
                 pause = min(pause * 1.5, poll_interval)
@@ -267,13 +268,13 @@ class AsyncModelInstJobHandle(AsyncObject):
         """The job as told, unless it failed only because there was nothing to do."""
         if told.error_reason != "DuplicateModelException":
             return told
-        model = duplicate_of(await self._client.dnn_model_repo.list_models(), told)
+        model = duplicate_of(await self._models.list_models(), told)
         return told if model is None else already_installed(told.source or "", model, told)
 
     async def _without_job(self) -> ModelInstJobInfo:
         """What became of a job that the server forgot: pruned, or the server was restarted."""
         source = self._info.source or ""
-        model = model_of_source(await self._client.dnn_model_repo.list_models(), source)
+        model = model_of_source(await self._models.list_models(), source)
         if model is None:
             raise ModelInstallJobFailed(
                 self._info,
@@ -285,7 +286,14 @@ class AsyncModelInstJobHandle(AsyncObject):
         return info
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
-        return await self._client._http.json(method, path, **options)  # pyright: ignore[reportPrivateUsage]
+        return await self.connection.http.json(method, path, **options)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_models" not in state:  # pickled before handles had their repository
+            from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
+
+            self._models = self.connection.part(AsyncDnnModelRepository)
 
     def __repr__(self) -> str:
         return f"<AsyncModelInstJobHandle {self._info.id} of {self._info.source}: {self._info.status}>"

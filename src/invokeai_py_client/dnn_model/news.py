@@ -13,7 +13,7 @@ from invokeai_py_client.models import ModelInstJobInfo
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
-    from invokeai_py_client.run.feed import EventFeed
+    from invokeai_py_client.transport.hub import EventHub
 
 
 class InstallNews:
@@ -22,8 +22,8 @@ class InstallNews:
     Of a download's progress only the latest is kept: the server tells it many times a second.
     """
 
-    def __init__(self, feed: EventFeed, info: ModelInstJobInfo) -> None:
-        self._feed = feed
+    def __init__(self, hub: EventHub, info: ModelInstJobInfo) -> None:
+        self._hub = hub
         self._info = info
         self._told: deque[tuple[str, Mapping[str, Any]]] = deque()
         self._missed = False
@@ -32,7 +32,7 @@ class InstallNews:
     @property
     def flow(self) -> bool:
         """Whether there is a connection for events."""
-        return self._feed.connected
+        return self._hub.connected
 
     async def next(self, info: ModelInstJobInfo, timeout: float) -> ModelInstJobInfo | None:
         """The job after what is told next; None where it has to be read: time is up, or events were missed."""
@@ -63,16 +63,16 @@ class InstallNews:
 
 
 @asynccontextmanager
-async def news_of(feed: EventFeed, info: ModelInstJobInfo) -> AsyncGenerator[InstallNews]:
+async def news_of(hub: EventHub, info: ModelInstJobInfo) -> AsyncGenerator[InstallNews]:
     """The news of one job, for the length of an ``async with`` block.
 
     Nobody waits for a connection: where none comes about, there are no news.
     """
-    news = InstallNews(feed, info)
+    news = InstallNews(hub, info)
 
     async def listen() -> None:
         # 6.12 and 6.13 tell of models only those who follow a queue.
-        async with feed.listening(queue_room("default"), news.on_event):
+        async with hub.listening(queue_room("default"), news.on_event):
             news.on_event("connect", None)  # what was said before is missed
             await over.wait()
 

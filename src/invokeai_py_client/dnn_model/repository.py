@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.connection import Resource
 from invokeai_py_client.dnn_model.installed import already_installed, looks_like_repository
 from invokeai_py_client.dnn_model.several import ended_or_error, raise_first, together
 from invokeai_py_client.dnn_model.start import source_text, start, start_each
@@ -31,7 +31,6 @@ from invokeai_py_client.transport.secrets import Hidden
 if TYPE_CHECKING:
     import os
 
-    from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
 
 _MODELS = "/api/v2/models"
@@ -39,7 +38,7 @@ _MODELS = "/api/v2/models"
 _LONG = 1800.0
 
 
-class AsyncDnnModelRepository(AsyncObject):
+class AsyncDnnModelRepository(Resource):
     """The models of a server. Nothing is kept here: every call asks the server.
 
     Example:
@@ -49,9 +48,6 @@ class AsyncDnnModelRepository(AsyncObject):
         model = await client.dnn_model_repo.get_model_by_key(info.model_key)
         ```
     """
-
-    def __init__(self, client: AsyncInvokeAIClient) -> None:
-        self._client = client
 
     async def list_models(
         self,
@@ -136,7 +132,7 @@ class AsyncDnnModelRepository(AsyncObject):
         """
         texts = [source_text(source) for source in sources]
         known = await self.list_models() if texts else []
-        infos = await start_each(self._client, texts, inplace, access_token, known)
+        infos = await start_each(self, texts, inplace, access_token, known)
         return [self._handle(info) for info in infos]
 
     async def wait_all(
@@ -379,7 +375,7 @@ class AsyncDnnModelRepository(AsyncObject):
         access_token: str | None,
         known: Iterable[IvkDnnModel],
     ) -> AsyncModelInstJobHandle:
-        return self._handle(await start(self._client, source, config, inplace, access_token, known))
+        return self._handle(await start(self, source, config, inplace, access_token, known))
 
     async def _delete(self, key: str) -> None:
         try:
@@ -393,10 +389,7 @@ class AsyncDnnModelRepository(AsyncObject):
     def _handle(self, info: ModelInstJobInfo) -> AsyncModelInstJobHandle:
         from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
 
-        return AsyncModelInstJobHandle(self._client, info)
-
-    async def _json(self, method: str, path: str, **options: Any) -> Any:
-        return await self._client._http.json(method, path, **options)  # pyright: ignore[reportPrivateUsage]
+        return AsyncModelInstJobHandle(self, info)
 
 
 def _path(key: str) -> str:

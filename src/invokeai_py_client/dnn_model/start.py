@@ -21,7 +21,7 @@ from invokeai_py_client.models import InstallStatus, IvkDnnModel, ModelInstJobIn
 from invokeai_py_client.transport.secrets import Hidden
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 
 # The server asks Hugging Face for a repository's files before it answers.
 _PATIENCE = 1800.0
@@ -52,7 +52,7 @@ def _not_started(source: str, error: ModelInstallStartError) -> ModelInstJobInfo
 
 
 async def start(
-    client: AsyncInvokeAIClient,
+    models: AsyncDnnModelRepository,
     source: str,
     config: Mapping[str, Any] | None,
     inplace: bool | None,
@@ -67,7 +67,7 @@ async def start(
     there = model_of_source(known, source)
     if there is not None:
         return already_installed(source, there)
-    http = client._http  # pyright: ignore[reportPrivateUsage]
+    http = models.connection.http
     # Without a word about it the server would move a file away from where its owner put it.
     params = Hidden(source=source, inplace=inplace is not False, access_token=access_token)
     try:
@@ -82,7 +82,7 @@ async def start(
             raise
         # Servers older than those this was written for say 409 of what is there; they tell no job.
         if error.status_code == 409:
-            there = model_of_source(await client.dnn_model_repo.list_models(), source)
+            there = model_of_source(await models.list_models(), source)
         if there is not None:
             return already_installed(source, there)
         raise ModelInstallStartError(
@@ -97,7 +97,7 @@ async def start(
 
 
 async def start_each(
-    client: AsyncInvokeAIClient,
+    models: AsyncDnnModelRepository,
     sources: Sequence[str],
     inplace: bool | None,
     access_token: str | None,
@@ -109,7 +109,7 @@ async def start_each(
     async def starting(source: str) -> ModelInstJobInfo:
         async with limit:
             try:
-                return await start(client, source, None, inplace, access_token, known)
+                return await start(models, source, None, inplace, access_token, known)
             except ModelInstallStartError as error:
                 return _not_started(source, error)
 

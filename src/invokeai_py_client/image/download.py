@@ -14,7 +14,7 @@ from invokeai_py_client.routes import path_part
 from invokeai_py_client.transport.retry import retry_delay
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.transport.http import HttpTransport
 
 # Pictures are compressed already; servers before 6.14 would compress them once more, and then not tell their length.
@@ -28,7 +28,7 @@ def file_path(image_name: str, full_resolution: bool) -> str:
 
 
 async def download_files(
-    client: AsyncInvokeAIClient,
+    connection: Connection,
     wanted: Sequence[tuple[str, Path]],
     *,
     there: Mapping[str, Path] | None = None,
@@ -41,8 +41,8 @@ async def download_files(
     Raises:
         TransferError: Not all could be fetched; what could is there.
     """
-    http = client._http  # pyright: ignore[reportPrivateUsage]
-    retries = client.settings.max_retries
+    http = connection.http
+    retries = connection.settings.max_retries
 
     async def fetch(job: tuple[str, Path]) -> tuple[Path, int]:
         name, target = job

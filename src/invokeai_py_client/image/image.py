@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image as PILImage
 
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
 
 
 class AsyncImage(AsyncObject):
@@ -30,15 +30,15 @@ class AsyncImage(AsyncObject):
         ```
     """
 
-    def __init__(self, client: AsyncInvokeAIClient, name: str) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, name: str) -> None:
+        self.connection = connection
         self._data: bytes | None = None
         self.name = name
 
     @property
     def url(self) -> str:
         """Where the full image is."""
-        return f"{self._client.url}{self._path('full')}"
+        return f"{self.connection.url}{self._path('full')}"
 
     async def bytes(self) -> bytes:
         """The image's file, as the server keeps it (a PNG). Fetched once.
@@ -47,7 +47,7 @@ class AsyncImage(AsyncObject):
             NotFoundError: The server no longer has it.
         """
         if self._data is None:
-            self._data = await self._client._http.bytes(self._path("full"))  # pyright: ignore[reportPrivateUsage]
+            self._data = await self.connection.http.bytes(self._path("full"))
         return self._data
 
     async def thumbnail(self) -> bytes:
@@ -56,7 +56,7 @@ class AsyncImage(AsyncObject):
         Raises:
             NotFoundError: The server no longer has the image.
         """
-        return await self._client._http.bytes(self._path("thumbnail"))  # pyright: ignore[reportPrivateUsage]
+        return await self.connection.http.bytes(self._path("thumbnail"))
 
     async def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the image to a file.
@@ -85,7 +85,7 @@ class AsyncImage(AsyncObject):
 
     async def metadata(self) -> dict[str, Any] | None:
         """The generation metadata that the workflow wrote into it, if any."""
-        return await self._client._http.json("GET", self._path("metadata"), gives=dict | None)  # pyright: ignore[reportPrivateUsage]
+        return await self.connection.http.json("GET", self._path("metadata"), gives=dict | None)
 
     async def workflow(self) -> dict[str, Any] | None:
         """The workflow that made it, if it carries one: with the values used, or of a sweep those of its first run.
@@ -108,7 +108,7 @@ class AsyncImage(AsyncObject):
         return await self._embedded("graph")
 
     async def _embedded(self, what: str) -> dict[str, Any] | None:
-        answer = await self._client._http.json("GET", self._path("workflow"), gives={what: str | None})  # pyright: ignore[reportPrivateUsage]
+        answer = await self.connection.http.json("GET", self._path("workflow"), gives={what: str | None})
         text: str | None = answer.get(what)
         if not text:
             return None
@@ -132,9 +132,9 @@ class AsyncImage(AsyncObject):
         return f"<AsyncImage {self.name}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, AsyncImage) and (self.name, self._client.url) == (
+        return isinstance(other, AsyncImage) and (self.name, self.connection.url) == (
             other.name,
-            other._client.url,
+            other.connection.url,
         )
 
     def __hash__(self) -> int:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.ivk_fields.pending import LocalImage
+
+if TYPE_CHECKING:
+    from invokeai_py_client.connection import Connection
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _GLOB = frozenset("*?[")
@@ -45,6 +49,18 @@ def read_local(image: LocalImage) -> bytes:
         return Path(image.path).read_bytes()
     except OSError as error:
         raise UsageError(f"The image {image.path} cannot be read: {error.strerror or error}.") from None
+
+
+class UploadCache:
+    """The images that a connection has uploaded: ``connection.part(UploadCache)``.
+
+    Attributes:
+        names: The names that they have on the server, by ``digest()`` of their contents.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        del connection  # there is one cache for each
+        self.names: dict[str, str] = {}
 
 
 def digest(data: bytes) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.image.answers import (
     MOST_NAMES,
@@ -21,7 +21,6 @@ from invokeai_py_client.models import ImageCategory, IvkImage
 from invokeai_py_client.routes import ROUTE_MISSING, path_part, portions
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.image.image import AsyncImage
 
 IMAGES = "/api/v1/images"
@@ -32,18 +31,15 @@ def image_path(image_name: str) -> str:
     return f"{IMAGES}/i/{path_part(image_name, 'an image')}"
 
 
-class AsyncImageRecords(AsyncObject):
+class AsyncImageRecords(Resource):
     """The records of a server's images."""
-
-    def __init__(self, client: AsyncInvokeAIClient) -> None:
-        self._client = client
 
     def image(self, image_name: str) -> AsyncImage:
         """An image by its name, to be fetched, shown or saved. Asks the server for nothing."""
         from invokeai_py_client.image.image import AsyncImage
 
         path_part(image_name, "an image")
-        return AsyncImage(self._client, image_name)
+        return AsyncImage(self.connection, image_name)
 
     # ------------------------------------------------------------------ one by one
 
@@ -214,6 +210,3 @@ class AsyncImageRecords(AsyncObject):
             except NotFoundError:
                 continue
         return found
-
-    async def _json(self, method: str, path: str, **options: Any) -> Any:
-        return await self._client._http.json(method, path, **options)  # pyright: ignore[reportPrivateUsage]

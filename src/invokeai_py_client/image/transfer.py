@@ -146,7 +146,7 @@ class AsyncImageTransfer(AsyncImageChanges):
         """
         from invokeai_py_client.image.download import file_path
 
-        http = self._client._http  # pyright: ignore[reportPrivateUsage]
+        http = self.connection.http
         return await http.bytes(file_path(image_name, full_resolution))
 
     async def download_to(
@@ -172,8 +172,8 @@ class AsyncImageTransfer(AsyncImageChanges):
 
         http_path = file_path(image_name, full_resolution)
         target = target_path(path, image_name if full_resolution else f"{image_name}.thumbnail.webp")
-        http = self._client._http  # pyright: ignore[reportPrivateUsage]
-        await download_to_file(http, http_path, target, max_retries=self._client.settings.max_retries)
+        http = self.connection.http
+        await download_to_file(http, http_path, target, max_retries=self.connection.settings.max_retries)
         return target
 
     async def download_images(
@@ -228,7 +228,7 @@ class AsyncImageTransfer(AsyncImageChanges):
         if "{image" in template and not overwrite:
             kept = await asyncio.to_thread(lambda: {name for name in names if is_whole(paths[name])})
         await download_files(
-            self._client,
+            self.connection,
             [(name, paths[name]) for name in names if name not in kept],
             there={name: paths[name] for name in names if name in kept},
             full_resolution=full_resolution,
@@ -269,7 +269,7 @@ class AsyncImageTransfer(AsyncImageChanges):
         from invokeai_py_client.image.zipped import fetch_zip
 
         names = None if image_names is None else name_list(image_names)
-        return await fetch_zip(self._client, path, image_names=names, board_id=board_id, timeout=timeout)
+        return await fetch_zip(self.connection, path, image_names=names, board_id=board_id, timeout=timeout)
 
     # ------------------------------------------------------------------ copying
 
@@ -298,7 +298,7 @@ class AsyncImageTransfer(AsyncImageChanges):
 
         names = name_list(image_names)
         if board_id != UNCATEGORIZED:
-            await self._client.board_repo.get_board_handle(board_id)
+            await self._json("GET", f"/api/v1/boards/{path_part(board_id, 'a board')}")
         known = {image.image_name: image for image in await self.get_images(names)}
 
         async def one(name: str) -> tuple[IvkImage, int]:

@@ -17,6 +17,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.image.download import fetch_once
 from invokeai_py_client.image.files import target_path
+from invokeai_py_client.models import UNCATEGORIZED
 from invokeai_py_client.routes import path_part
 from invokeai_py_client.transport.socket import BULK_DOWNLOADS
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
 
 _ROUTE = "/api/v1/images/download"
 # The zip can be fetched once only, and while it is being written, too: what comes then is a part, and the rest is
@@ -72,7 +73,7 @@ class _Zips:
 
 
 async def fetch_zip(
-    client: AsyncInvokeAIClient,
+    connection: Connection,
     path: str | os.PathLike[str],
     *,
     image_names: Sequence[str] | None,
@@ -92,23 +93,27 @@ async def fetch_zip(
     wanted = {"image_names": list(image_names)} if image_names else {"board_id": board_id}
     try:
         async with asyncio.timeout(timeout):
-            return await _fetch(client, path, wanted)
+            return await _fetch(connection, path, wanted)
     except TimeoutError as error:
         if isinstance(error, InvokeAIClientError):
             raise
         raise RequestTimeoutError(
-            None, None, f"{client.url} had not made the zip after {timeout:g} s.", method="POST", path=_ROUTE
+            None,
+            None,
+            f"{connection.url} had not made the zip after {timeout:g} s.",
+            method="POST",
+            path=_ROUTE,
         ) from None
 
 
-async def _fetch(client: AsyncInvokeAIClient, path: str | os.PathLike[str], wanted: dict[str, Any]) -> Path:
-    http, feed, zips = client._http, client._feed, _Zips()  # pyright: ignore[reportPrivateUsage]
+async def _fetch(connection: Connection, path: str | os.PathLike[str], wanted: dict[str, Any]) -> Path:
+    http, hub, zips = connection.http, connection.hub, _Zips()
     attempt = 0
-    async with feed.listening(BULK_DOWNLOADS, zips.listen):
-        patience = _SILENCE if feed.connected else _WITHOUT_EVENTS
+    async with hub.listening(BULK_DOWNLOADS, zips.listen):
+        patience = _SILENCE if hub.connected else _WITHOUT_EVENTS
         while True:
             attempt += 1
-            item = await _ask(client, wanted)
+            item = await _ask(connection, wanted)
             target = target_path(path, item)
             try:
                 while True:
@@ -123,12 +128,20 @@ async def _fetch(client: AsyncInvokeAIClient, path: str | os.PathLike[str], want
                         return target
             except ConnectionLostError:
                 # A part came, and what was there is gone: it has to be made again.
-                if attempt > client.settings.max_retries:
+                if attempt > connection.settings.max_retries:
                     raise
 
 
-async def _ask(client: AsyncInvokeAIClient, wanted: dict[str, Any]) -> str:
-    http = client._http  # pyright: ignore[reportPrivateUsage]
+async def _has_board(connection: Connection, board_id: str) -> bool:
+    try:
+        await connection.http.json("GET", f"/api/v1/boards/{path_part(board_id, 'a board')}")
+    except NotFoundError:
+        return board_id == UNCATEGORIZED  # the images on no board
+    return True
+
+
+async def _ask(connection: Connection, wanted: dict[str, Any]) -> str:
+    http = connection.http
     try:
         answer = await http.json(
             "POST", _ROUTE, json=wanted, repeatable=True, gives={"bulk_download_item_name": str}
@@ -136,11 +149,7 @@ async def _ask(client: AsyncInvokeAIClient, wanted: dict[str, Any]) -> str:
     except APIRequestError as error:
         board_id = wanted.get("board_id")
         # An unknown board is an unexpected error to many a version.
-        if (
-            error.status_code in (404, 500)
-            and board_id
-            and not await client.board_repo.get_board_by_id(board_id)
-        ):
+        if error.status_code in (404, 500) and board_id and not await _has_board(connection, board_id):
             raise NotFoundError(404, None, f"The server has no board {board_id}.") from None
         raise
     return answer["bulk_download_item_name"]

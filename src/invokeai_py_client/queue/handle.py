@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import NotFoundError, RunTimeoutError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.queue.repository import AsyncQueueRepository
 
 
 class AsyncQueueHandle(AsyncObject):
@@ -28,14 +29,15 @@ class AsyncQueueHandle(AsyncObject):
         ```
     """
 
-    def __init__(self, client: AsyncInvokeAIClient, queue_id: str = "default") -> None:
-        self._client = client
+    def __init__(self, queues: AsyncQueueRepository, queue_id: str = "default") -> None:
+        self.connection = queues.connection
+        self._queues = queues
         self._queue_id = queue_id
 
     @classmethod
     def from_client_and_id(cls, client: AsyncInvokeAIClient, queue_id: str) -> Self:
         """The queue with an id; the server is not asked for it."""
-        return cls(client, queue_id)
+        return cls(client.queue_repo, queue_id)
 
     @property
     def queue_id(self) -> str:
@@ -46,7 +48,7 @@ class AsyncQueueHandle(AsyncObject):
 
     async def get_status(self) -> QueueStatus:
         """How many items are in each state, and whether the processor takes items."""
-        return await self._client.queue_repo.status(queue_id=self._queue_id)
+        return await self._queues.status(queue_id=self._queue_id)
 
     async def is_busy(self) -> bool:
         """Whether anything is at work, or still to do."""
@@ -69,7 +71,7 @@ class AsyncQueueHandle(AsyncObject):
         """
         del poll_interval
         try:
-            await self._client.queue_repo.wait_until_idle(timeout, queue_id=self._queue_id)
+            await self._queues.wait_until_idle(timeout, queue_id=self._queue_id)
         except RunTimeoutError:
             return False
         return True
@@ -82,52 +84,59 @@ class AsyncQueueHandle(AsyncObject):
         Args:
             destination: Only those of this destination.
         """
-        return await self._client.queue_repo.items(destination=destination, queue_id=self._queue_id)
+        return await self._queues.items(destination=destination, queue_id=self._queue_id)
 
     async def list_running(self) -> list[IvkJob]:
         """The items at work."""
-        return await self._client.queue_repo.items(status=JobStatus.RUNNING, queue_id=self._queue_id)
+        return await self._queues.items(status=JobStatus.RUNNING, queue_id=self._queue_id)
 
     async def list_pending(self) -> list[IvkJob]:
         """The items that have not begun."""
-        return await self._client.queue_repo.items(status=JobStatus.PENDING, queue_id=self._queue_id)
+        return await self._queues.items(status=JobStatus.PENDING, queue_id=self._queue_id)
 
     async def get_current(self) -> AsyncJobHandle | None:
         """The item at work, to work with; None where nothing is."""
-        job = await self._client.queue_repo.current(queue_id=self._queue_id)
+        job = await self._queues.current(queue_id=self._queue_id)
         return None if job is None else self._handle(job)
 
     async def get_item(self, item_id: int) -> AsyncJobHandle | None:
         """One item to work with; None where the queue has no such item."""
         try:
-            return self._handle(await self._client.queue_repo.item(item_id, queue_id=self._queue_id))
+            return self._handle(await self._queues.item(item_id, queue_id=self._queue_id))
         except NotFoundError:
             return None
 
     async def get_items_by_ids(self, item_ids: Iterable[int]) -> list[AsyncJobHandle]:
         """Several items to work with, in the order of their ids; those that the queue lacks are left out."""
-        jobs = await self._client.queue_repo.items(item_ids, queue_id=self._queue_id)
+        jobs = await self._queues.items(item_ids, queue_id=self._queue_id)
         return [self._handle(job) for job in jobs]
 
     # ------------------------------------------------------------------ canceling and removing
 
     async def cancel_all_except_current(self) -> CancelAllExceptCurrentResult:
         """Cancel all items that have not begun."""
-        count = await self._client.queue_repo.cancel_all_except_current(queue_id=self._queue_id)
+        count = await self._queues.cancel_all_except_current(queue_id=self._queue_id)
         return CancelAllExceptCurrentResult(canceled=count)
 
     async def clear(self) -> ClearResult:
         """Cancel what is at work and remove all items."""
-        return ClearResult(deleted=await self._client.queue_repo.clear(queue_id=self._queue_id))
+        return ClearResult(deleted=await self._queues.clear(queue_id=self._queue_id))
 
     async def prune(self) -> PruneResult:
         """Remove all items that have ended."""
-        return PruneResult(deleted=await self._client.queue_repo.prune(queue_id=self._queue_id))
+        return PruneResult(deleted=await self._queues.prune(queue_id=self._queue_id))
 
     # ------------------------------------------------------------------ inside
 
     def _handle(self, job: IvkJob) -> AsyncJobHandle:
-        return AsyncJobHandle(self._client, self._queue_id, int(job.id), job)
+        return AsyncJobHandle(self._queues, self._queue_id, int(job.id), job)
 
     def __repr__(self) -> str:
         return f"<AsyncQueueHandle {self._queue_id!r}>"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_queues" not in state:  # pickled before handles had their repository
+            from invokeai_py_client.queue.repository import AsyncQueueRepository
+
+            self._queues = self.connection.part(AsyncQueueRepository)

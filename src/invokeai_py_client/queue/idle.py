@@ -10,7 +10,7 @@ from invokeai_py_client.models import JobStatus, QueueStatus
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.queue.repository import AsyncQueueRepository
 
 # How long no event may come before the queue is looked at all the same, with and without an event connection.
 _SILENCE = 10.0
@@ -20,7 +20,7 @@ _SEVERAL = frozenset({"connect", "queue_cleared", "queue_items_canceled"})
 
 
 async def wait_until_idle(
-    client: AsyncInvokeAIClient, queue_id: str, *, timeout: float | None
+    queues: AsyncQueueRepository, queue_id: str, *, timeout: float | None
 ) -> QueueStatus:
     """Wait until nothing is pending, at work or waiting.
 
@@ -34,15 +34,15 @@ async def wait_until_idle(
         if name in _SEVERAL or (name == "queue_item_status_changed" and _ended(payload, queue_id)):
             moved.set()
 
-    feed = client._feed  # pyright: ignore[reportPrivateUsage]
+    hub = queues.connection.hub
     try:
-        async with asyncio.timeout(timeout), feed.listening(queue_room(queue_id), listen):
+        async with asyncio.timeout(timeout), hub.listening(queue_room(queue_id), listen):
             while True:
                 moved.clear()
-                status = await client.queue_repo.status(queue_id=queue_id)
+                status = await queues.status(queue_id=queue_id)
                 if not status.unfinished:
                     return status
-                await _any_move(moved, _SILENCE if feed.connected else _POLL)
+                await _any_move(moved, _SILENCE if hub.connected else _POLL)
     except TimeoutError as error:
         if isinstance(error, InvokeAIClientError):
             raise

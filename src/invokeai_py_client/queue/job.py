@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.models import IvkJob, JobStatus
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.queue.repository import AsyncQueueRepository
 
 
 class AsyncJobHandle(AsyncObject):
@@ -27,9 +28,10 @@ class AsyncJobHandle(AsyncObject):
     """
 
     def __init__(
-        self, client: AsyncInvokeAIClient, queue_id: str, item_id: int, job: IvkJob | None = None
+        self, queues: AsyncQueueRepository, queue_id: str, item_id: int, job: IvkJob | None = None
     ) -> None:
-        self._client = client
+        self.connection = queues.connection
+        self._queues = queues
         self._queue_id = queue_id
         self._item_id = item_id
         self._job = job
@@ -37,7 +39,7 @@ class AsyncJobHandle(AsyncObject):
     @classmethod
     def from_client_ids(cls, client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> Self:
         """The item with an id; the server is not asked for it yet."""
-        return cls(client, queue_id, item_id)
+        return cls(client.queue_repo, queue_id, item_id)
 
     @property
     def queue_id(self) -> str:
@@ -64,7 +66,7 @@ class AsyncJobHandle(AsyncObject):
         Raises:
             NotFoundError: The queue has no such item.
         """
-        self._job = await self._client.queue_repo.item(self._item_id, queue_id=self._queue_id)
+        self._job = await self._queues.item(self._item_id, queue_id=self._queue_id)
         return self._job
 
     # ------------------------------------------------------------------ how far it was when last asked
@@ -108,7 +110,7 @@ class AsyncJobHandle(AsyncObject):
         Raises:
             NotFoundError: The queue has no such item.
         """
-        self._job = await self._client.queue_repo.cancel(self._item_id, queue_id=self._queue_id)
+        self._job = await self._queues.cancel(self._item_id, queue_id=self._queue_id)
         return self._job.status is JobStatus.CANCELLED
 
     async def wait_for_completion(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> IvkJob:
@@ -125,10 +127,19 @@ class AsyncJobHandle(AsyncObject):
             RunTimeoutError: Time ran out; the item goes on.
             RunError: The queue has no such item.
         """
+        from invokeai_py_client.run.run import run_of_item
+
         del poll_interval
-        run = await self._client.run(self._item_id, queue_id=self._queue_id)
-        await run._wait(timeout, None)  # pyright: ignore[reportPrivateUsage]
+        run = await run_of_item(self.connection, self._item_id, queue_id=self._queue_id)
+        await run.wait(timeout)
         return await self.refresh()
 
     def __repr__(self) -> str:
         return f"<AsyncJobHandle {self._item_id} of queue {self._queue_id!r}>"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_queues" not in state:  # pickled before handles had their repository
+            from invokeai_py_client.queue.repository import AsyncQueueRepository
+
+            self._queues = self.connection.part(AsyncQueueRepository)

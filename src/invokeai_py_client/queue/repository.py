@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, UsageError
 from invokeai_py_client.models import (
     BatchStatus,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.events import RunEvent
 
 
-class AsyncQueueRepository(AsyncObject):
+class AsyncQueueRepository(Resource):
     """The queue of a server. Every call takes the id of another queue than ``default``.
 
     Example:
@@ -38,13 +38,10 @@ class AsyncQueueRepository(AsyncObject):
         ```
     """
 
-    def __init__(self, client: AsyncInvokeAIClient) -> None:
-        self._client = client
-
     @classmethod
     def from_client(cls, client: AsyncInvokeAIClient) -> Self:
         """The queues of a client; ``client.queue_repo`` is the same."""
-        return cls(client)
+        return cls(client.connection)
 
     # ------------------------------------------------------------------ queues
 
@@ -52,7 +49,7 @@ class AsyncQueueRepository(AsyncObject):
         """One queue to work with; the server is not asked for it."""
         from invokeai_py_client.queue.handle import AsyncQueueHandle
 
-        return AsyncQueueHandle(self._client, queue_id)
+        return AsyncQueueHandle(self, queue_id)
 
     def list_queues(self) -> list[str]:
         """The ids of the queues that people see: servers up to 6.14 tell of no other than ``default``."""
@@ -62,18 +59,18 @@ class AsyncQueueRepository(AsyncObject):
 
     async def status(self, *, queue_id: str = "default") -> QueueStatus:
         """How many items are in each state, and whether the processor takes items."""
-        return QueueStatus.from_api_response(await self._json("GET", queue_id, "status"))
+        return QueueStatus.from_api_response(await self._ask("GET", queue_id, "status"))
 
     async def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
         """How many items of a batch are in each state: 0 in all for a batch that the queue does not know."""
         path = f"b/{path_part(batch_id, 'a batch')}/status"
-        return BatchStatus.from_api_response(await self._json("GET", queue_id, path))
+        return BatchStatus.from_api_response(await self._ask("GET", queue_id, path))
 
     async def destination_status(self, destination: str, *, queue_id: str = "default") -> DestinationStatus:
         """How many items of a destination are in each state: 0 in all for one that the queue does not know."""
         params = {"destination": destination}
         return DestinationStatus.from_api_response(
-            await self._json("GET", queue_id, "counts_by_destination", params=params)
+            await self._ask("GET", queue_id, "counts_by_destination", params=params)
         )
 
     async def wait_until_idle(
@@ -95,7 +92,7 @@ class AsyncQueueRepository(AsyncObject):
         """
         from invokeai_py_client.queue.idle import wait_until_idle
 
-        return await wait_until_idle(self._client, queue_id, timeout=timeout)
+        return await wait_until_idle(self, queue_id, timeout=timeout)
 
     async def watch(
         self, *, interval: float = 5.0, queue_id: str = "default"
@@ -118,7 +115,7 @@ class AsyncQueueRepository(AsyncObject):
 
         if not interval > 0:
             raise UsageError(f"interval should be a number of seconds above 0, not {interval!r}.")
-        async with aclosing(watch(self._client, queue_id, interval)) as updates:
+        async with aclosing(watch(self, queue_id, interval)) as updates:
             async for update in updates:
                 yield update
 
@@ -161,7 +158,7 @@ class AsyncQueueRepository(AsyncObject):
         wanted = sorted(set(ids))
         if states is not None or batch_id is not None or destination is not None:
             # The server has no such filters: summaries are small, and tell whom it concerns.
-            known = await bulk.read_states(self._client, queue_id, wanted)
+            known = await bulk.read_states(self.connection, queue_id, wanted)
             found = [
                 job
                 for job in map(IvkJob.from_api_response, known.values())
@@ -173,24 +170,24 @@ class AsyncQueueRepository(AsyncObject):
                 return found
             wanted = [int(job.id) for job in found]
         read = bulk.read_items if outputs else bulk.read_states
-        items = await read(self._client, queue_id, wanted)
+        items = await read(self.connection, queue_id, wanted)
         return [IvkJob.from_api_response(items[item_id]) for item_id in wanted if item_id in items]
 
     async def item_ids(
         self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default"
     ) -> list[int]:
         """The ids of all items, the oldest first; with ``"DESC"`` the newest."""
-        ids = await bulk.item_ids(self._client, queue_id)
+        ids = await bulk.item_ids(self.connection, queue_id)
         return ids if order_dir == "ASC" else ids[::-1]
 
     async def current(self, *, queue_id: str = "default") -> IvkJob | None:
         """The item at work, if any."""
-        answer = await self._json("GET", queue_id, "current")
+        answer = await self._ask("GET", queue_id, "current")
         return None if answer is None else IvkJob.from_api_response(answer)
 
     async def next_item(self, *, queue_id: str = "default") -> IvkJob | None:
         """The item that comes next, if any."""
-        answer = await self._json("GET", queue_id, "next")
+        answer = await self._ask("GET", queue_id, "next")
         return None if answer is None else IvkJob.from_api_response(answer)
 
     # ------------------------------------------------------------------ canceling, retrying, removing
@@ -223,7 +220,7 @@ class AsyncQueueRepository(AsyncObject):
         """
         ids = [batch_ids] if isinstance(batch_ids, str) else list(batch_ids)
         return _count(
-            await self._json("PUT", queue_id, "cancel_by_batch_ids", json={"batch_ids": ids}), "canceled"
+            await self._ask("PUT", queue_id, "cancel_by_batch_ids", json={"batch_ids": ids}), "canceled"
         )
 
     async def cancel_destination(self, destination: str, *, queue_id: str = "default") -> int:
@@ -233,7 +230,7 @@ class AsyncQueueRepository(AsyncObject):
             How many they were.
         """
         params = {"destination": destination}
-        return _count(await self._json("PUT", queue_id, "cancel_by_destination", params=params), "canceled")
+        return _count(await self._ask("PUT", queue_id, "cancel_by_destination", params=params), "canceled")
 
     async def cancel_all_except_current(self, *, queue_id: str = "default") -> int:
         """Cancel all items that have not begun.
@@ -241,7 +238,7 @@ class AsyncQueueRepository(AsyncObject):
         Returns:
             How many they were.
         """
-        return _count(await self._json("PUT", queue_id, "cancel_all_except_current"), "canceled")
+        return _count(await self._ask("PUT", queue_id, "cancel_all_except_current"), "canceled")
 
     async def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> dict[int, int]:
         """Put failed and canceled items into the queue again, as new items of the same batches.
@@ -253,7 +250,7 @@ class AsyncQueueRepository(AsyncObject):
             have, are left out.
         """
         ids = [item_ids] if isinstance(item_ids, int) else item_ids
-        return await retrying.retry_items(self._client, path_part(queue_id, "a queue"), ids)
+        return await retrying.retry_items(self.connection, path_part(queue_id, "a queue"), ids)
 
     async def delete(self, item_id: int, *, queue_id: str = "default") -> bool:
         """Remove an item, canceling it first where it is at work. InvokeAI 6.0+.
@@ -261,7 +258,7 @@ class AsyncQueueRepository(AsyncObject):
         Returns:
             Whether there was such an item.
         """
-        known = await bulk.read_states(self._client, queue_id, [item_id])
+        known = await bulk.read_states(self.connection, queue_id, [item_id])
         if item_id not in known:  # 6.0.2 says yes to items that it does not have
             return False
         try:
@@ -280,7 +277,7 @@ class AsyncQueueRepository(AsyncObject):
             UsageError: The destination has a slash: then the server cannot be told its name.
         """
         path = f"d/{path_part(destination, 'a destination that can be deleted')}"
-        return _count(await self._json("DELETE", queue_id, path, repeatable=False), "deleted")
+        return _count(await self._ask("DELETE", queue_id, path, repeatable=False), "deleted")
 
     async def delete_all_except_current(self, *, queue_id: str = "default") -> int:
         """Remove all items that have not begun. InvokeAI 6.0+.
@@ -289,7 +286,7 @@ class AsyncQueueRepository(AsyncObject):
             How many they were.
         """
         return _count(
-            await self._json("PUT", queue_id, "delete_all_except_current", repeatable=False), "deleted"
+            await self._ask("PUT", queue_id, "delete_all_except_current", repeatable=False), "deleted"
         )
 
     async def prune(self, *, queue_id: str = "default") -> int:
@@ -298,7 +295,7 @@ class AsyncQueueRepository(AsyncObject):
         Returns:
             How many they were.
         """
-        return _count(await self._json("PUT", queue_id, "prune", repeatable=False), "deleted")
+        return _count(await self._ask("PUT", queue_id, "prune", repeatable=False), "deleted")
 
     async def clear(self, *, queue_id: str = "default") -> int:
         """Cancel what is at work and remove all items.
@@ -306,7 +303,7 @@ class AsyncQueueRepository(AsyncObject):
         Returns:
             How many they were.
         """
-        return _count(await self._json("PUT", queue_id, "clear", repeatable=False), "deleted")
+        return _count(await self._ask("PUT", queue_id, "clear", repeatable=False), "deleted")
 
     async def unblock(self, *, queue_id: str = "default") -> list[str]:
         """Cancel the batches of items that the server cannot read.
@@ -321,7 +318,7 @@ class AsyncQueueRepository(AsyncObject):
         Raises:
             RunError: The server (before 6.14) does not tell of which batch such an item is; ``clear()`` helps.
         """
-        found = await blocked.unreadable_batches(self._client, queue_id)
+        found = await blocked.unreadable_batches(self.connection, queue_id)
         if found:
             await self.cancel_batches(found, queue_id=queue_id)
         return found
@@ -330,11 +327,11 @@ class AsyncQueueRepository(AsyncObject):
 
     async def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
         """Have the server begin no more items, of any queue. The one at work goes on."""
-        return ProcessorStatus.from_api_response(await self._json("PUT", queue_id, "processor/pause"))
+        return ProcessorStatus.from_api_response(await self._ask("PUT", queue_id, "processor/pause"))
 
     async def resume(self, *, queue_id: str = "default") -> ProcessorStatus:
         """Have the server begin items again, of all queues."""
-        return ProcessorStatus.from_api_response(await self._json("PUT", queue_id, "processor/resume"))
+        return ProcessorStatus.from_api_response(await self._ask("PUT", queue_id, "processor/resume"))
 
     # ------------------------------------------------------------------ inside
 
@@ -342,16 +339,16 @@ class AsyncQueueRepository(AsyncObject):
         self, method: str, queue_id: str, item_id: int, action: str = "", **options: Any
     ) -> Any:
         try:
-            return await self._json(method, queue_id, f"i/{int(item_id)}{action}", **options)
+            return await self._ask(method, queue_id, f"i/{int(item_id)}{action}", **options)
         except APIRequestError as error:
-            if await bulk.is_missing(self._client, queue_id, int(item_id), error):
+            if await bulk.is_missing(self.connection, queue_id, int(item_id), error):
                 raise bulk.no_item(queue_id, item_id, error) from None
             raise
 
-    async def _json(self, method: str, queue_id: str, path: str, **options: Any) -> Any:
+    async def _ask(self, method: str, queue_id: str, path: str, **options: Any) -> Any:
         full_path = f"/api/v1/queue/{path_part(queue_id, 'a queue')}/{path}"
         try:
-            return await self._client._http.json(method, full_path, **options)  # pyright: ignore[reportPrivateUsage]
+            return await self.connection.http.json(method, full_path, **options)
         except APIRequestError as error:
             if not blocked.is_blocked(error):
                 raise

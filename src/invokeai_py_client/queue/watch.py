@@ -15,7 +15,7 @@ from invokeai_py_client.run.events import RunEvent, StatusChanged, parse_event
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.queue.repository import AsyncQueueRepository
 
 # Changes of many items that come without an event for each.
 _SEVERAL = frozenset(
@@ -27,7 +27,7 @@ _LATE = 1.0
 
 
 async def watch(
-    client: AsyncInvokeAIClient, queue_id: str, interval: float
+    queues: AsyncQueueRepository, queue_id: str, interval: float
 ) -> AsyncGenerator[QueueStatus | RunEvent]:
     """What ``AsyncQueueRepository.watch()`` gives."""
     events: deque[RunEvent] = deque(maxlen=_MOST)  # somebody who does not read must not fill the memory
@@ -51,8 +51,8 @@ async def watch(
                 (running.discard if event.status.is_final else running.add)(event.item_id)
         news.set()
 
-    feed = client._feed  # pyright: ignore[reportPrivateUsage]
-    async with feed.listening(queue_room(queue_id), listen):
+    hub = queues.connection.hub
+    async with hub.listening(queue_room(queue_id), listen):
         while True:
             news.clear()
             while events:
@@ -60,7 +60,7 @@ async def watch(
             if stale:
                 stale = False  # before asking: what changes meanwhile is asked for once more
                 try:
-                    status = await client.queue_repo.status(queue_id=queue_id)
+                    status = await queues.status(queue_id=queue_id)
                 except APIRequestError as error:
                     if contact is None:
                         raise
@@ -76,7 +76,7 @@ async def watch(
                 yield status
                 continue
             try:
-                async with asyncio.timeout(interval if feed.connected else min(patience.POLL, interval)):
+                async with asyncio.timeout(interval if hub.connected else min(patience.POLL, interval)):
                     await news.wait()
             except TimeoutError:
                 stale = True

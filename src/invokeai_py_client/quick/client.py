@@ -40,7 +40,8 @@ class AsyncQuickClient(AsyncObject):
         Args:
             client: A client.
         """
-        self._client = client
+        self.connection = client.connection
+        self._areas = client
 
     async def copy_image_to_board(self, image_name: str, target_board_id: str) -> IvkImage | None:
         """Make another image of an image, on a board.
@@ -63,12 +64,12 @@ class AsyncQuickClient(AsyncObject):
 
         with _as_value_errors(f"Image {image_name} was not copied"):
             await self._check_board(target_board_id)
-            if await self._client.board_repo.get_image_by_name(image_name) is None:
+            if await self._areas.board_repo.get_image_by_name(image_name) is None:
                 raise UsageError(f"The server has no image {image_name!r}.")
-            original = AsyncImage(self._client, image_name)
+            original = AsyncImage(self.connection, image_name)
             metadata, workflow = await original.metadata(), await original.workflow()
-            schema = await self._client.schema()
-            wf = await self._client.workflow_repo.create_workflow(copy_image(schema))
+            schema = await self._areas.schema()
+            wf = await self._areas.workflow_repo.create_workflow(copy_image(schema))
             body = await wf.enqueue_request({"save.image": image_name, "save.board": target_board_id})
             # The copy is to say how the image was made, not how it was copied.
             batch: dict[str, Any] = body["batch"]
@@ -117,8 +118,8 @@ class AsyncQuickClient(AsyncObject):
             board = UNCATEGORIZED if board_id is None else board_id
             await self._check_board(board)
             model = await self._sdxl_model(model_name)
-            wf = await self._client.workflow_repo.create_workflow(
-                sdxl_text_to_image(await self._client.schema())
+            wf = await self._areas.workflow_repo.create_workflow(
+                sdxl_text_to_image(await self._areas.schema())
             )
             seed = random.randint(0, _LARGEST_SEED)
             size = {"width": _on_grid(width), "height": _on_grid(height)}
@@ -153,21 +154,29 @@ class AsyncQuickClient(AsyncObject):
     async def _check_board(self, board_id: str) -> None:
         if board_id == UNCATEGORIZED:
             return
-        if await self._client.board_repo.get_board_by_id(board_id) is None:
+        if await self._areas.board_repo.get_board_by_id(board_id) is None:
             raise UsageError(f"The server has no board with the id {board_id!r}.")
 
     async def _sdxl_model(self, name: str | None) -> IvkDnnModel:
-        models = await self._client.dnn_model_repo.list_models(base="sdxl", type="main")
+        models = await self._areas.dnn_model_repo.list_models(base="sdxl", type="main")
         if not models:
             raise UsageError("The server has no SDXL main model.")
         wanted = (name or "").casefold()
         return next((model for model in models if wanted in model.name.casefold()), models[0])
 
     async def _first_image(self, names: list[str]) -> IvkImage | None:
-        return await self._client.image_repo.get_image(names[0]) if names else None
+        return await self._areas.image_repo.get_image(names[0]) if names else None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_areas" not in state:  # pickled before there were connections
+            from invokeai_py_client.client import AsyncInvokeAIClient
+
+            self._areas = AsyncInvokeAIClient.__new__(AsyncInvokeAIClient)
+            self._areas.__setstate__({"connection": self.connection})
 
     def __repr__(self) -> str:
-        return f"<AsyncQuickClient of {self._client.url}>"
+        return f"<AsyncQuickClient of {self.connection.url}>"
 
 
 def _on_grid(pixels: int) -> int:

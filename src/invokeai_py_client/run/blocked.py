@@ -13,7 +13,7 @@ from invokeai_py_client.errors import APIRequestError, RunError, ServerError
 from invokeai_py_client.run.bulk import item_ids, read_items, read_states
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
 
 logger = logging.getLogger("invokeai_py_client.run")
 
@@ -30,18 +30,18 @@ def is_blocked(error: APIRequestError) -> bool:
     return isinstance(error, ServerError) and _SIGN in str(error)
 
 
-async def unreadable_batches(client: AsyncInvokeAIClient, queue_id: str) -> list[str]:
+async def unreadable_batches(connection: Connection, queue_id: str) -> list[str]:
     """The batches of the items that have not ended and that the server cannot read.
 
     Raises:
         RunError: There are such items, but the server (before 6.14) does not tell their batches.
     """
-    states = await read_states(client, queue_id, ids := await item_ids(client, queue_id))
+    states = await read_states(connection, queue_id, ids := await item_ids(connection, queue_id))
     open_ids = [item for item in ids if item not in states or states[item]["status"] in _OPEN]
-    missing = set(open_ids) - set(await read_items(client, queue_id, open_ids))
-    again = await read_states(client, queue_id, missing)  # some may have ended meanwhile, and be gone
+    missing = set(open_ids) - set(await read_items(connection, queue_id, open_ids))
+    again = await read_states(connection, queue_id, missing)  # some may have ended meanwhile, and be gone
     found = {item["batch_id"] for item in again.values() if item["status"] in _OPEN}
-    if missing and not again and missing & set(await item_ids(client, queue_id)):
+    if missing and not again and missing & set(await item_ids(connection, queue_id)):
         raise RunError(
             f"The server cannot read the queue items {sorted(missing)}, and does not tell their batches. "
             "client.queue_repo.clear() removes them, with all others."
@@ -49,10 +49,10 @@ async def unreadable_batches(client: AsyncInvokeAIClient, queue_id: str) -> list
     return sorted(found)
 
 
-async def warn_if_blocked(client: AsyncInvokeAIClient, queue_id: str) -> None:
+async def warn_if_blocked(connection: Connection, queue_id: str) -> None:
     """Say in the log why nothing goes on, if it is that."""
     try:
-        await client._http.json("GET", f"/api/v1/queue/{queue_id}/next")  # pyright: ignore[reportPrivateUsage]
+        await connection.http.json("GET", f"/api/v1/queue/{queue_id}/next")
     except APIRequestError as error:
         if is_blocked(error):
             logger.warning("%s", WAY_OUT)

@@ -11,7 +11,7 @@ from invokeai_py_client.routes import ROUTE_MISSING
 from invokeai_py_client.transport.shapes import QUEUE_ITEM, ListOf
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
 
 # Whole items hold the graph and the workflow; summaries are a few hundred bytes. The server takes 1000 ids at most.
 _ITEMS = 100
@@ -19,25 +19,23 @@ _SUMMARIES = 1000
 _AT_ONCE = 8
 
 
-async def read_item(client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> dict[str, Any]:
+async def read_item(connection: Connection, queue_id: str, item_id: int) -> dict[str, Any]:
     """One whole queue item.
 
     Raises:
         NotFoundError: The queue has no such item.
         APIRequestError: The server refused or failed, or could not be reached.
     """
-    http = client._http  # pyright: ignore[reportPrivateUsage]
+    http = connection.http
     try:
         return await http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_id}", gives=QUEUE_ITEM)
     except ServerError as error:
-        if await is_missing(client, queue_id, item_id, error):
+        if await is_missing(connection, queue_id, item_id, error):
             raise no_item(queue_id, item_id, error) from None
         raise
 
 
-async def is_missing(
-    client: AsyncInvokeAIClient, queue_id: str, item_id: int, error: APIRequestError
-) -> bool:
+async def is_missing(connection: Connection, queue_id: str, item_id: int, error: APIRequestError) -> bool:
     """Whether a request about an item failed because the queue has no such item.
 
     Before InvokeAI 6.0 that is a bare 500, like every other trouble: then the list of items decides. An item of another
@@ -48,7 +46,7 @@ async def is_missing(
     if error.status_code != 500:
         return False
     try:
-        return item_id not in await item_ids(client, queue_id)
+        return item_id not in await item_ids(connection, queue_id)
     except APIRequestError:
         return False  # what went wrong first is what is to be told
 
@@ -65,21 +63,21 @@ def no_item(queue_id: str, item_id: int, error: APIRequestError) -> NotFoundErro
     )
 
 
-async def item_ids(client: AsyncInvokeAIClient, queue_id: str) -> list[int]:
+async def item_ids(connection: Connection, queue_id: str) -> list[int]:
     """Ids of all items of a queue, oldest first.
 
     In one request from InvokeAI 6.7; with much of the items before that.
     """
-    ids = await cheap_item_ids(client, queue_id)
+    ids = await cheap_item_ids(connection, queue_id)
     if ids is None:
-        ids = [item["item_id"] for item in await _all_items(client, f"/api/v1/queue/{queue_id}")]
+        ids = [item["item_id"] for item in await _all_items(connection, f"/api/v1/queue/{queue_id}")]
     # By id: the server sorts by the second of making, which a whole batch shares.
     return sorted(ids)
 
 
-async def cheap_item_ids(client: AsyncInvokeAIClient, queue_id: str) -> list[int] | None:
+async def cheap_item_ids(connection: Connection, queue_id: str) -> list[int] | None:
     """Ids of all items of a queue, from a server that tells them alone (6.7+); None from others."""
-    http = client._http  # pyright: ignore[reportPrivateUsage]
+    http = connection.http
     try:
         answer = await http.json("GET", f"/api/v1/queue/{queue_id}/item_ids", gives={"item_ids": ListOf(int)})
     except ROUTE_MISSING:
@@ -88,7 +86,7 @@ async def cheap_item_ids(client: AsyncInvokeAIClient, queue_id: str) -> list[int
 
 
 async def read_items(
-    client: AsyncInvokeAIClient, queue_id: str, item_ids: Iterable[int]
+    connection: Connection, queue_id: str, item_ids: Iterable[int]
 ) -> dict[int, dict[str, Any]]:
     """Whole queue items by id; those that are gone are left out.
 
@@ -98,15 +96,15 @@ async def read_items(
     found: dict[int, dict[str, Any]] = {}
     for start in range(0, len(ids), _ITEMS):
         chunk = ids[start : start + _ITEMS]
-        items = await _by_ids(client, queue_id, "items_by_ids", chunk)
+        items = await _by_ids(connection, queue_id, "items_by_ids", chunk)
         if items is None:
-            items = await _one_by_one(client, queue_id, chunk)
+            items = await _one_by_one(connection, queue_id, chunk)
         found.update((item["item_id"], item) for item in items)
     return found
 
 
 async def read_states(
-    client: AsyncInvokeAIClient, queue_id: str, item_ids: Iterable[int]
+    connection: Connection, queue_id: str, item_ids: Iterable[int]
 ) -> dict[int, dict[str, Any]]:
     """What says how queue items stand, by id; those that are gone are left out.
 
@@ -116,17 +114,17 @@ async def read_states(
     found: dict[int, dict[str, Any]] = {}
     for start in range(0, len(ids), _SUMMARIES):
         chunk = ids[start : start + _SUMMARIES]
-        items = await _by_ids(client, queue_id, "item_summaries_by_ids", chunk)
+        items = await _by_ids(connection, queue_id, "item_summaries_by_ids", chunk)
         if items is None:
-            found |= await read_items(client, queue_id, chunk)
+            found |= await read_items(connection, queue_id, chunk)
         else:
             found.update((item["item_id"], item) for item in items)
     return found
 
 
-async def _all_items(client: AsyncInvokeAIClient, queue: str) -> list[dict[str, Any]]:
+async def _all_items(connection: Connection, queue: str) -> list[dict[str, Any]]:
     """All items, from InvokeAI 6.0 in one request; before that page by page, those of highest priority first."""
-    http = client._http  # pyright: ignore[reportPrivateUsage]
+    http = connection.http
     try:
         return await http.json("GET", f"{queue}/list_all", gives=ListOf(QUEUE_ITEM))
     except ROUTE_MISSING:
@@ -146,9 +144,9 @@ async def _all_items(client: AsyncInvokeAIClient, queue: str) -> list[dict[str, 
 
 
 async def _by_ids(
-    client: AsyncInvokeAIClient, queue_id: str, route: str, ids: Sequence[int]
+    connection: Connection, queue_id: str, route: str, ids: Sequence[int]
 ) -> list[dict[str, Any]] | None:
-    http = client._http  # pyright: ignore[reportPrivateUsage]
+    http = connection.http
     try:
         return await http.json(
             "POST",
@@ -161,13 +159,13 @@ async def _by_ids(
         return None  # a server before that route
 
 
-async def _one_by_one(client: AsyncInvokeAIClient, queue_id: str, ids: Sequence[int]) -> list[dict[str, Any]]:
+async def _one_by_one(connection: Connection, queue_id: str, ids: Sequence[int]) -> list[dict[str, Any]]:
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def read(item_id: int) -> dict[str, Any] | None:
         async with limit:
             try:
-                return await read_item(client, queue_id, item_id)
+                return await read_item(connection, queue_id, item_id)
             except NotFoundError:
                 return None
 

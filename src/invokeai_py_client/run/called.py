@@ -10,11 +10,11 @@ from invokeai_py_client.run.bulk import read_item
 from invokeai_py_client.run.results import CalledResults, results_of_item
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
 
 
 async def called_results(
-    client: AsyncInvokeAIClient, queue_id: str, item: Mapping[str, Any]
+    connection: Connection, queue_id: str, item: Mapping[str, Any]
 ) -> tuple[CalledResults, ...]:
     """The results of all workflows that an ended queue item called, and of those that they called.
 
@@ -26,10 +26,10 @@ async def called_results(
     for call in history:
         for item_id in cast("list[int]", call.get("child_item_ids") or []):
             try:
-                child: dict[str, Any] = await read_item(client, queue_id, item_id)
+                child: dict[str, Any] = await read_item(connection, queue_id, item_id)
             except NotFoundError:
                 continue
-            deeper = await called_results(client, queue_id, child)
+            deeper = await called_results(connection, queue_id, child)
             found.append(
                 CalledResults(
                     node_id=call["source_call_node_id"],

@@ -17,12 +17,13 @@ from invokeai_py_client.errors import (
     NotInvokeAIError,
 )
 from invokeai_py_client.run.bulk import read_items
+from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.locate import items_of_batch
 from invokeai_py_client.transport.retry import is_passing, is_unclear, retry_delay
 from invokeai_py_client.transport.shapes import ListOf, mismatch
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
 
 logger = logging.getLogger("invokeai_py_client.run")
 
@@ -42,21 +43,19 @@ class Enqueued:
     requested: int
 
 
-async def batch_taken(client: AsyncInvokeAIClient, queue_id: str, batch_id: str) -> Enqueued | None:
+async def batch_taken(connection: Connection, queue_id: str, batch_id: str) -> Enqueued | None:
     """What the server took of a batch whose answer was lost; None where it has nothing of it."""
-    known = await client._http.json(  # pyright: ignore[reportPrivateUsage]
+    known = await connection.http.json(
         "GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", gives={"total": int}
     )
     if not known["total"]:
         return None
     logger.info("the answer to batch %s was lost, but the server has it", batch_id)
-    ids = await items_of_batch(client, queue_id, batch_id, known["total"])
+    ids = await items_of_batch(connection, queue_id, batch_id, known["total"])
     return Enqueued(tuple(ids), len(ids))
 
 
-async def enqueue(
-    client: AsyncInvokeAIClient, queue_id: str, body: Mapping[str, Any], requested: int
-) -> Enqueued:
+async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any], requested: int) -> Enqueued:
     """Send an enqueue request whose batch carries an id of ours.
 
     The request itself is never repeated blindly: when it is unclear what became of it, the server is asked for
@@ -64,7 +63,7 @@ async def enqueue(
     to the server after that one (some proxy held it back); what it adds is removed.
 
     Args:
-        client: The server.
+        connection: The server.
         queue_id: The queue.
         body: The request.
         requested: How many items it asks for.
@@ -77,7 +76,7 @@ async def enqueue(
         APIRequestError: The server refused the request, or could not be reached: it has nothing of the batch.
     """
     batch_id: str = body["batch"]["batch_id"]
-    http = client._http  # pyright: ignore[reportPrivateUsage]
+    http = connection.http
     path = f"/api/v1/queue/{queue_id}/enqueue_batch"
     unclear: APIRequestError | None = None
     attempt = 0
@@ -94,7 +93,7 @@ async def enqueue(
             delay = retry_delay(
                 error,
                 attempt=attempt,
-                max_retries=client.settings.max_retries,
+                max_retries=connection.settings.max_retries,
                 repeatable=True,
                 retry_after=error.retry_after,
             )
@@ -102,30 +101,30 @@ async def enqueue(
             for pause in (0.0, delay or 0.0):
                 await asyncio.sleep(pause)
                 if unclear is not None:
-                    known = await _taken_or_unknown(client, queue_id, batch_id, unclear)
+                    known = await _taken_or_unknown(connection, queue_id, batch_id, unclear)
                     if known is not None:
                         return Enqueued(known.item_ids, requested)
             if delay is None:
                 raise
     item_ids: list[int] = answer.get("item_ids")
     if mismatch(item_ids, ListOf(int)):  # 5.15 does not tell them
-        item_ids = await items_of_batch(client, queue_id, batch_id, answer["enqueued"])
+        item_ids = await items_of_batch(connection, queue_id, batch_id, answer["enqueued"])
     kept = tuple(sorted(item_ids))
     if unclear is not None or len(kept) > answer["enqueued"]:
         # The server answers with all items of the batch, and gave this request's the highest ids.
         kept = kept[: len(kept) - answer["enqueued"]] or kept
-        await remove_surplus(client, queue_id, batch_id, kept)
-        client._feed.on_enqueued(  # pyright: ignore[reportPrivateUsage]
-            batch_id, lambda: remove_surplus(client, queue_id, batch_id, kept)
+        await remove_surplus(connection, queue_id, batch_id, kept)
+        connection.part(LiveRuns).on_enqueued(
+            batch_id, lambda: remove_surplus(connection, queue_id, batch_id, kept)
         )
     return Enqueued(kept, answer["requested"])
 
 
 async def _taken_or_unknown(
-    client: AsyncInvokeAIClient, queue_id: str, batch_id: str, unclear: APIRequestError
+    connection: Connection, queue_id: str, batch_id: str, unclear: APIRequestError
 ) -> Enqueued | None:
     try:
-        return await batch_taken(client, queue_id, batch_id)
+        return await batch_taken(connection, queue_id, batch_id)
     except APIRequestError as error:
         if not is_passing(error):
             raise
@@ -142,16 +141,14 @@ async def _taken_or_unknown(
         raise unknown from None
 
 
-async def remove_surplus(
-    client: AsyncInvokeAIClient, queue_id: str, batch_id: str, kept: Sequence[int]
-) -> None:
+async def remove_surplus(connection: Connection, queue_id: str, batch_id: str, kept: Sequence[int]) -> None:
     """Remove what a request added to the queue that came to the server a second time."""
-    http = client._http  # pyright: ignore[reportPrivateUsage]
+    http = connection.http
     known = await http.json("GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", gives={"total": int})
     if known["total"] <= len(kept):
         return
-    items = await items_of_batch(client, queue_id, batch_id, known["total"])
-    for item in (await read_items(client, queue_id, set(items) - set(kept))).values():
+    items = await items_of_batch(connection, queue_id, batch_id, known["total"])
+    for item in (await read_items(connection, queue_id, set(items) - set(kept))).values():
         if item.get("retried_from_item_id") is not None:
             continue  # somebody retried one of ours
         logger.warning("batch %s came to the server twice; item %d is removed", batch_id, item["item_id"])
@@ -163,10 +160,10 @@ async def remove_surplus(
             await http.json("PUT", f"/api/v1/queue/{queue_id}/i/{item['item_id']}/cancel")
 
 
-async def cancel_batches(client: AsyncInvokeAIClient, queue_id: str, batch_ids: Sequence[str]) -> None:
+async def cancel_batches(connection: Connection, queue_id: str, batch_ids: Sequence[str]) -> None:
     """Cancel what has not ended of some batches."""
     path = f"/api/v1/queue/{queue_id}/cancel_by_batch_ids"
-    await client._http.json("PUT", path, json={"batch_ids": list(batch_ids)})  # pyright: ignore[reportPrivateUsage]
+    await connection.http.json("PUT", path, json={"batch_ids": list(batch_ids)})
 
 
 async def withdrawn(cancellation: Coroutine[Any, Any, object]) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from invokeai_py_client.run.bulk import cheap_item_ids, item_ids, read_states
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
 
 _CHUNK = 1000
 _NEWEST = 100
@@ -17,21 +17,21 @@ _NEWEST = 100
 _PENDING = {"queue": {"pending": int}}
 
 
-async def items_of_batch(client: AsyncInvokeAIClient, queue_id: str, batch_id: str, count: int) -> list[int]:
+async def items_of_batch(connection: Connection, queue_id: str, batch_id: str, count: int) -> list[int]:
     """Ids of a batch's items, oldest first; without items that a workflow called by them added.
 
     Args:
-        client: The server.
+        connection: The server.
         queue_id: The queue.
         batch_id: The batch.
         count: How many there are, as the batch's status tells.
     """
-    newest = (await item_ids(client, queue_id))[::-1]
+    newest = (await item_ids(connection, queue_id))[::-1]
     found: list[int] = []
     # It was sent a moment ago, most often: then its items are the newest.
     few = min(_CHUNK, max(count, _NEWEST))
     for start, end in [(0, few), *((at, at + _CHUNK) for at in range(few, len(newest), _CHUNK))]:
-        items = await read_states(client, queue_id, newest[start:end])
+        items = await read_states(connection, queue_id, newest[start:end])
         found += [
             item["item_id"]
             for item in items.values()
@@ -62,8 +62,8 @@ class QueueLength:
         return self.pending - sum(one > item_id for one in self.item_ids)
 
 
-async def queue_length(client: AsyncInvokeAIClient, queue_id: str) -> QueueLength:
+async def queue_length(connection: Connection, queue_id: str) -> QueueLength:
     """How long a queue is now."""
-    http = client._http  # pyright: ignore[reportPrivateUsage]
+    http = connection.http
     status = await http.json("GET", f"/api/v1/queue/{queue_id}/status", gives=_PENDING)
-    return QueueLength(status["queue"]["pending"], await cheap_item_ids(client, queue_id) or ())
+    return QueueLength(status["queue"]["pending"], await cheap_item_ids(connection, queue_id) or ())

@@ -22,6 +22,7 @@ from invokeai_py_client.run.bulk import is_missing, read_item
 from invokeai_py_client.run.called import called_results
 from invokeai_py_client.run.events import RunEvent
 from invokeai_py_client.run.failure import raise_if_failed
+from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
@@ -37,7 +38,7 @@ from invokeai_py_client.transport.loop import call_back
 from invokeai_py_client.transport.shapes import QUEUE_ITEM
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.image.image import AsyncImage
 
 _Tell = Callable[[RunEvent], Awaitable[None]]
@@ -68,7 +69,7 @@ class AsyncRun(AsyncObject):
 
     def __init__(
         self,
-        client: AsyncInvokeAIClient,
+        connection: Connection,
         item_id: int,
         tracker: BatchTracker,
         *,
@@ -77,7 +78,7 @@ class AsyncRun(AsyncObject):
         inputs: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        self._client = client
+        self.connection = connection
         self._tracker = tracker
         self._labels: Mapping[str, str] = labels or {}
         self._item: Mapping[str, Any] | None = None
@@ -134,7 +135,7 @@ class AsyncRun(AsyncObject):
             names = self._record["images"]
         else:
             names = self.outputs.image_names() or self.outputs.image_names(intermediate=True)
-        return [AsyncImage(self._client, name) for name in names]
+        return [AsyncImage(self.connection, name) for name in names]
 
     @property
     def seconds(self) -> float | None:
@@ -226,9 +227,9 @@ class AsyncRun(AsyncObject):
         if self.status.done:  # InvokeAI 5.15 would make it a canceled one
             return self.status
         try:
-            item = await self._client._http.json("PUT", f"{self._path}/cancel", gives=QUEUE_ITEM)  # pyright: ignore[reportPrivateUsage]
+            item = await self.connection.http.json("PUT", f"{self._path}/cancel", gives=QUEUE_ITEM)
         except APIRequestError as error:
-            if not await is_missing(self._client, self.queue_id, self.item_id, error):
+            if not await is_missing(self.connection, self.queue_id, self.item_id, error):
                 raise
             item = None
         self._tracker.item(self.item_id, item)
@@ -248,7 +249,7 @@ class AsyncRun(AsyncObject):
         """
         from invokeai_py_client.run.retrying import retry_items
 
-        new = await retry_items(self._client, self.queue_id, [self.item_id])
+        new = await retry_items(self.connection, self.queue_id, [self.item_id])
         if not new:
             raise RunError(
                 f"The server did not retry queue item {self.item_id}: only one that failed or was canceled can be.",
@@ -256,14 +257,14 @@ class AsyncRun(AsyncObject):
                 batch_id=self.batch_id,
             )
         run = AsyncRun(
-            self._client,
+            self.connection,
             new[self.item_id],
             BatchTracker(self.batch_id),
             queue_id=self.queue_id,
             inputs=self.inputs,
             labels=self._labels,
         )
-        await self._client._feed.follow(run._tracker, self.queue_id)  # pyright: ignore[reportPrivateUsage]
+        await self.connection.part(LiveRuns).follow(run._tracker, self.queue_id)
         await run.refresh()
         return run
 
@@ -309,7 +310,7 @@ class AsyncRun(AsyncObject):
 
     async def _read(self) -> Mapping[str, Any] | None:
         try:
-            return await read_item(self._client, self.queue_id, self.item_id)
+            return await read_item(self.connection, self.queue_id, self.item_id)
         except NotFoundError:
             return None
 
@@ -320,27 +321,27 @@ class AsyncRun(AsyncObject):
 
     async def _look(self, contact: float) -> float:
         """Wait for a change, or read the item when there is reason to; gives the time of last contact."""
-        feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
+        live = self.connection.part(LiveRuns)
         # Not so out of a pickle, or after its client was closed.
-        if not feed.follows(self._tracker, self.batch_id):
-            await feed.follow(self._tracker, self.queue_id, self.batch_id)
+        if not live.follows(self._tracker, self.batch_id):
+            await live.follow(self._tracker, self.queue_id, self.batch_id)
             self._gaps = -1
         if not self._is_stale:
-            quiet = patience.SILENCE if feed.connected else patience.POLL
+            quiet = patience.SILENCE if live.connected else patience.POLL
             longest = _MOMENT if self._tracker.unplaced else quiet
             changed = await self._tracker.change(longest, self.item_id)
             if changed and not self._is_stale:
                 return time.monotonic()
             if not changed and longest == patience.SILENCE and self.status.state is JobStatus.PENDING:
-                await feed.states.look_why(self._client, self.queue_id)
+                await live.states.look_why(self.queue_id)
         try:
             if self._tracker.unplaced:
                 self._tracker.unplaced = False  # asked for once for the whole batch
-                length = await feed.states.length(self._client, self.queue_id)
+                length = await live.states.length(self.queue_id)
                 self._tracker.place(length.up_to(self._tracker.last_item))
             else:
                 gaps = self._tracker.gaps
-                item = await feed.states.read(self._client, self.queue_id, self.item_id)
+                item = await live.states.read(self.queue_id, self.item_id)
                 self._tracker.item(self.item_id, item)
                 self._gaps = gaps
                 # The end may have been heard of after this was read.
@@ -362,7 +363,7 @@ class AsyncRun(AsyncObject):
             elif item is not None:
                 self._tracker.item(self.item_id, item)  # with its error, which no summary has
             with reading(self.item_id):
-                self._take(item, await called_results(self._client, self.queue_id, item or {}))
+                self._take(item, await called_results(self.connection, self.queue_id, item or {}))
         except APIRequestError as error:
             await patience.bear(error, contact)
             return contact
@@ -407,8 +408,26 @@ class AsyncRun(AsyncObject):
         return (
             isinstance(other, AsyncRun)
             and (self.item_id, self.queue_id) == (other.item_id, other.queue_id)
-            and self._client.url == other._client.url
+            and self.connection.url == other.connection.url
         )
 
     def __hash__(self) -> int:
         return hash((self.item_id, self.queue_id))
+
+
+async def run_of_item(connection: Connection, item_id: int, *, queue_id: str = "default") -> AsyncRun:
+    """Pick up a run again by its queue item's id, from wherever it was started.
+
+    Raises:
+        RunError: The queue has no such item.
+    """
+    try:
+        item = await read_item(connection, queue_id, item_id)
+    except NotFoundError:
+        raise RunError(f"The server has no queue item {item_id}.", item_id=item_id) from None
+    tracker = BatchTracker(item["batch_id"])
+    await connection.part(LiveRuns).follow(tracker, queue_id)
+    inputs = {f"{f['node_path']}.{f['field_name']}": f["value"] for f in item.get("field_values") or ()}
+    run = AsyncRun(connection, item_id, tracker, queue_id=queue_id, inputs=inputs)
+    await run.refresh()
+    return run

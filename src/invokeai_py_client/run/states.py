@@ -16,7 +16,7 @@ from invokeai_py_client.run.bulk import read_item, read_states
 from invokeai_py_client.run.locate import QueueLength, queue_length
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
 
 # What was sent first ends first, most often: a few are read whole, so that those that have ended need not be read
 # again; of some more the summaries. Neither waits for the summaries of all others, which take a busy server a while.
@@ -35,15 +35,14 @@ class StateReader:
     answer is there goes into one request. The same holds for the length of the queue.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._asked: dict[tuple[str, _Kind], _Asked] = {}
         self._tasks: dict[tuple[str, _Kind], asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looked = -math.inf
 
-    async def read(
-        self, client: AsyncInvokeAIClient, queue_id: str, item_id: int
-    ) -> Mapping[str, Any] | None:
+    async def read(self, queue_id: str, item_id: int) -> Mapping[str, Any] | None:
         """The item, or its summary; None where it is gone.
 
         Raises:
@@ -53,21 +52,21 @@ class StateReader:
         near = queue_id, "near"
         task = self._tasks.get(near)
         busy = near not in self._asked and task is not None and not task.done()
-        return await self._ask(client, queue_id, "again" if busy else "near", item_id)
+        return await self._ask(queue_id, "again" if busy else "near", item_id)
 
-    async def length(self, client: AsyncInvokeAIClient, queue_id: str) -> QueueLength:
+    async def length(self, queue_id: str) -> QueueLength:
         """How long the queue is.
 
         Raises:
             APIRequestError: The server refused or failed, or could not be reached.
         """
-        return await self._ask(client, queue_id, "length", None)
+        return await self._ask(queue_id, "length", None)
 
-    async def look_why(self, client: AsyncInvokeAIClient, queue_id: str) -> None:
+    async def look_why(self, queue_id: str) -> None:
         """Nothing has gone on for a while: say in the log if the queue is blocked. Once for all who wait."""
         if time.monotonic() - self._looked >= patience.SILENCE:
             self._looked = time.monotonic()
-            await warn_if_blocked(client, queue_id)
+            await warn_if_blocked(self._connection, queue_id)
 
     async def close(self) -> None:
         """Read no more: what goes on would open connections anew."""
@@ -76,40 +75,44 @@ class StateReader:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask(self, client: AsyncInvokeAIClient, queue_id: str, kind: _Kind, key: int | None) -> Any:
+    async def _ask(self, queue_id: str, kind: _Kind, key: int | None) -> Any:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # what went on in another loop has ended with it
             self._loop, self._asked, self._tasks = loop, {}, {}
         answer: asyncio.Future[Any] = loop.create_future()
-        self._put(client, (queue_id, kind), {key: [answer]})
+        self._put((queue_id, kind), {key: [answer]})
         return await answer
 
-    def _put(self, client: AsyncInvokeAIClient, about: tuple[str, _Kind], asked: _Asked) -> None:
+    def _put(self, about: tuple[str, _Kind], asked: _Asked) -> None:
         """Have something answered, together with what else is asked for by then."""
         for key, answers in asked.items():
             self._asked.setdefault(about, {}).setdefault(key, []).extend(answers)
         task = self._tasks.get(about)
         if task is None or task.done():
-            self._tasks[about] = asyncio.ensure_future(self._answer_all(client, about))
+            self._tasks[about] = asyncio.ensure_future(self._answer_all(about))
 
-    async def _answer_all(self, client: AsyncInvokeAIClient, about: tuple[str, _Kind]) -> None:
+    async def _answer_all(self, about: tuple[str, _Kind]) -> None:
         queue_id, kind = about
         while asked := self._asked.pop(about, None):
             ids = sorted(key for key in asked if key is not None)
             try:
                 if kind == "length":
-                    await _answer(asked, partial(queue_length, client, queue_id))
+                    await _answer(asked, partial(queue_length, self._connection, queue_id))
                 elif kind == "far":
-                    await _answer(asked, partial(read_states, client, queue_id, ids))
+                    await _answer(asked, partial(read_states, self._connection, queue_id, ids))
                 else:
                     whole, near, far = ids[:_WHOLE], ids[_WHOLE : _WHOLE + _NEAR], ids[_WHOLE + _NEAR :]
                     if far:
-                        self._put(client, (queue_id, "far"), {key: asked[key] for key in far})
+                        self._put((queue_id, "far"), {key: asked[key] for key in far})
                     parts = [
-                        ({key: asked[key]}, partial(_read_whole, client, queue_id, key)) for key in whole
+                        ({key: asked[key]}, partial(_read_whole, self._connection, queue_id, key))
+                        for key in whole
                     ]
                     parts.append(
-                        ({key: asked[key] for key in near}, partial(read_states, client, queue_id, near))
+                        (
+                            {key: asked[key] for key in near},
+                            partial(read_states, self._connection, queue_id, near),
+                        )
                     )
                     await asyncio.gather(*(_answer(*part) for part in parts))
             except BaseException:  # nobody is to wait for an answer that will not come
@@ -136,10 +139,8 @@ async def _answer(asked: Mapping[Any, list[asyncio.Future[Any]]], read: Callable
                 answer.set_result(found if key is None or found is None else found.get(key))
 
 
-async def _read_whole(
-    client: AsyncInvokeAIClient, queue_id: str, item_id: int
-) -> Mapping[int, Mapping[str, Any]]:
+async def _read_whole(connection: Connection, queue_id: str, item_id: int) -> Mapping[int, Mapping[str, Any]]:
     try:
-        return {item_id: await read_item(client, queue_id, item_id)}
+        return {item_id: await read_item(connection, queue_id, item_id)}
     except NotFoundError:
         return {}

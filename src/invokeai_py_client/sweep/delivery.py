@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._base import with_connection
 from invokeai_py_client.run.enqueue import Enqueued, batch_taken, cancel_batches, enqueue, withdrawn
+from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.sweep.manifest import ManifestWriter, now, packed
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.run.tracker import BatchTracker
     from invokeai_py_client.sweep.requests import Request
 
@@ -37,7 +39,7 @@ class Delivery:
     """What of a sweep is still to be sent.
 
     Args:
-        client: The server.
+        connection: The server.
         queue_id: The queue.
         requests: All requests of the sweep.
         tracker: Told of the events of every batch that is sent.
@@ -46,13 +48,13 @@ class Delivery:
 
     def __init__(
         self,
-        client: AsyncInvokeAIClient,
+        connection: Connection,
         queue_id: str,
         requests: Sequence[Request],
         tracker: BatchTracker,
         manifest: ManifestWriter | None,
     ) -> None:
-        self._client = client
+        self._connection = connection
         self._queue_id = queue_id
         self._requests = requests
         self._tracker = tracker
@@ -98,7 +100,7 @@ class Delivery:
         enqueued: Enqueued | None = None
         if self._unsure is not None:
             batch_id, taken = self._unsure
-            enqueued = await batch_taken(self._client, self._queue_id, batch_id)
+            enqueued = await batch_taken(self._connection, self._queue_id, batch_id)
         else:
             taken = rows if most is None else rows[:most]
             batch_id = self._tracker.batch_id if not self.batches else str(uuid.uuid4())
@@ -106,14 +108,14 @@ class Delivery:
             self._write("sending", batch=batch_id, request=number, rows=packed(taken), time=now())
             self._unsure = batch_id, taken
         if enqueued is None:
-            await self._client._feed.follow(self._tracker, self._queue_id, batch_id)  # pyright: ignore[reportPrivateUsage]
+            await self._connection.part(LiveRuns).follow(self._tracker, self._queue_id, batch_id)
             if len(self.batches) == 1:
                 self._tracker.settled = (
                     self._tracker.gaps
                 )  # a connection was made for it, before there was anything to miss
             body = self._requests[number].body_for(taken, batch_id)
             try:
-                enqueued = await enqueue(self._client, self._queue_id, body, len(taken))
+                enqueued = await enqueue(self._connection, self._queue_id, body, len(taken))
             except asyncio.CancelledError:
                 # Whether the server took it is not known; nobody waits for it any more. Who goes on sends it anew.
                 if await withdrawn(self.cancel([batch_id])):
@@ -133,10 +135,13 @@ class Delivery:
 
     async def cancel(self, batch_ids: Sequence[str]) -> None:
         """Cancel batches on the server."""
-        await cancel_batches(self._client, self._queue_id, batch_ids)
+        await cancel_batches(self._connection, self._queue_id, batch_ids)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_manifest": None}  # that stays with the process that writes it
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(with_connection(state, "_connection"))
 
     def _write(self, kind: str, **values: object) -> None:
         if self._manifest is not None:

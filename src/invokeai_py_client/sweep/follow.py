@@ -7,16 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._base import with_connection
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run import patience
 from invokeai_py_client.run.bulk import read_items, read_states
 from invokeai_py_client.run.called import called_results
+from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.results import CalledResults, reading
 from invokeai_py_client.workflow.callee import CALL
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.run.tracker import BatchTracker
 
 # After a silence, only the items whose turn it is are looked at.
@@ -31,7 +33,7 @@ class Follower:
     """The queue items of a sweep, from when they are sent until their results have been read.
 
     Args:
-        client: The server.
+        connection: The server.
         queue_id: The queue.
         tracker: Told of the events of all their batches.
         finished: Called with each item that has ended, as the server gives it; None where it is gone.
@@ -40,13 +42,13 @@ class Follower:
 
     def __init__(
         self,
-        client: AsyncInvokeAIClient,
+        connection: Connection,
         queue_id: str,
         tracker: BatchTracker,
         finished: Finished,
         batch: Mapping[str, Any],
     ) -> None:
-        self._client = client
+        self._connection = connection
         self._queue_id = queue_id
         self._tracker = tracker
         self._finished = finished
@@ -68,6 +70,9 @@ class Follower:
     def __len__(self) -> int:
         return len(self._open)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(with_connection(state, "_connection"))
+
     def add(self, item_id: int, batch_id: str) -> None:
         """Follow an item, too."""
         self._open[item_id] = batch_id
@@ -85,7 +90,7 @@ class Follower:
         if not self._left[batch_id]:
             del self._left[batch_id]
             if batch_id != self._tracker.batch_id:
-                self._client._feed.forget(batch_id)  # pyright: ignore[reportPrivateUsage]
+                self._connection.part(LiveRuns).forget(batch_id)
 
     async def step(self) -> None:
         """Read the results of what has ended; where nothing has, wait for a change.
@@ -109,21 +114,21 @@ class Follower:
         waiting = [item for item in self._open if not self._tracker.status(item).done]
         if not everything:
             waiting = waiting[:_NEXT]
-        states = await read_states(self._client, self._queue_id, waiting)
+        states = await read_states(self._connection, self._queue_id, waiting)
         for item in waiting:
             self._tracker.item(item, states.get(item))
         if everything:
             self._gaps = gaps
 
     async def _wait(self) -> None:
-        feed = self._client._feed  # pyright: ignore[reportPrivateUsage]
+        live = self._connection.part(LiveRuns)
         for batch_id in list(self._left):
             # After a client was closed, or in another event loop, nothing is followed any more.
-            if not feed.follows(self._tracker, batch_id):
-                await feed.follow(self._tracker, self._queue_id, batch_id)
+            if not live.follows(self._tracker, batch_id):
+                await live.follow(self._tracker, self._queue_id, batch_id)
                 self._gaps = -1
         if not self._is_stale:
-            changed = await self._tracker.change(patience.SILENCE if feed.connected else patience.POLL)
+            changed = await self._tracker.change(patience.SILENCE if live.connected else patience.POLL)
             if changed and not self._is_stale:
                 return
         await self.read_states(everything=self._is_stale)
@@ -140,9 +145,9 @@ class Follower:
         unheard = [item for item, told in items.items() if told is None]
         try:
             if unheard:
-                items |= await read_items(self._client, self._queue_id, unheard)
+                items |= await read_items(self._connection, self._queue_id, unheard)
             called = {
-                item: await called_results(self._client, self._queue_id, items.get(item) or {})
+                item: await called_results(self._connection, self._queue_id, items.get(item) or {})
                 for item in taken
             }
         except BaseException:

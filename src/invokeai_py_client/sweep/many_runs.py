@@ -20,7 +20,7 @@ from invokeai_py_client.sweep.follow import Follower
 from invokeai_py_client.transport.loop import call_back
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.sweep.manifest import Manifest, ManifestWriter
     from invokeai_py_client.sweep.requests import Request
 
@@ -43,7 +43,7 @@ class AsyncManyRuns(AsyncObject):
 
     def __init__(
         self,
-        client: AsyncInvokeAIClient,
+        connection: Connection,
         name: str,
         axes: Sequence[str],
         requests: Sequence[Request],
@@ -55,7 +55,7 @@ class AsyncManyRuns(AsyncObject):
         background: bool = False,
         manifest: ManifestWriter | None = None,
     ) -> None:
-        self._client = client
+        self.connection = connection
         self._requests = tuple(requests)
         self._inputs = dict(inputs)
         self._labels = dict(labels)
@@ -68,8 +68,8 @@ class AsyncManyRuns(AsyncObject):
         self._order: list[int] = []
         self._tracker = BatchTracker(batch_id, keep_events=False, keep_results=True)
         batch = requests[0].body["batch"]
-        self._follower = Follower(client, queue_id, self._tracker, self._finished, batch)
-        self._delivery = Delivery(client, queue_id, requests, self._tracker, manifest)
+        self._follower = Follower(connection, queue_id, self._tracker, self._finished, batch)
+        self._delivery = Delivery(connection, queue_id, requests, self._tracker, manifest)
         self._feeder: asyncio.Task[None] | None = None
         self._kept: Manifest | None = None
         self.name = name
@@ -232,7 +232,7 @@ class AsyncManyRuns(AsyncObject):
     def _feed_on(self) -> None:
         if self._feeder is None or self._feeder.done():
             self._feeder = asyncio.create_task(self._keep_sending())
-            self._client._connections.work(self._feeder)  # pyright: ignore[reportPrivateUsage]
+            self.connection.background(self._feeder)
 
     async def _keep_sending(self) -> None:
         """Send the rest as there is room for it."""
@@ -268,7 +268,7 @@ class AsyncManyRuns(AsyncObject):
 
     def _add_run(self, index: int, item_id: int, batch_id: str) -> AsyncRun:
         run = self._runs[index] = AsyncRun(
-            self._client,
+            self.connection,
             item_id,
             self._tracker,
             batch_id=batch_id,

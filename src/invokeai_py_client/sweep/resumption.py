@@ -58,7 +58,7 @@ async def pick_up(sweep: AsyncManyRuns, kept: Manifest) -> None:
 async def _settled(sweep: AsyncManyRuns, sending: Sending) -> list[int]:
     """The items of a batch of which the manifest does not tell whether the server took it; none if it did not."""
     while True:
-        taken = await batch_taken(sweep._client, sweep.queue_id, sending.batch_id)
+        taken = await batch_taken(sweep.connection, sweep.queue_id, sending.batch_id)
         if taken is not None:
             return list(taken.item_ids)
         if now() - sending.time > _UNDER_WAY:

@@ -110,7 +110,7 @@ class AsyncSweep(AsyncManyRuns):
         missing = [
             (image.name, path) for (image, _), path in zip(wanted, paths, strict=True) if not path.exists()
         ]
-        await download_files(self._client, missing)
+        await download_files(self.connection, missing)
         return paths
 
     async def report(self, folder: str | os.PathLike[str], *, title: str | None = None) -> Path:
@@ -195,13 +195,13 @@ class AsyncSweep(AsyncManyRuns):
         Raises:
             UsageError: The file is no manifest, or nothing of the sweep had been sent.
         """
-        from invokeai_py_client.client import AsyncInvokeAIClient
+        from invokeai_py_client.connection import Connection
         from invokeai_py_client.sweep.manifest import ManifestWriter, read_manifest
 
         kept = read_manifest(Path(path))
         head = kept.header
         sweep = cls(
-            client or AsyncInvokeAIClient.from_url(head["url"]),
+            Connection.to(head["url"]) if client is None else client.connection,
             head["name"],
             head["axes"],
             kept.requests,
@@ -262,7 +262,11 @@ class AsyncSweep(AsyncManyRuns):
         await self._ready()
         runs = self.runs
         shown = [run.images[0] if run.done and run.images else None for run in runs]
-        records = await self._client.image_repo.get_images(image.name for image in shown if image)
+        from invokeai_py_client.image.repository import AsyncImageRepository
+
+        records = await self.connection.part(AsyncImageRepository).get_images(
+            image.name for image in shown if image
+        )
         sizes = {record.image_name: (record.width or 1, record.height or 1) for record in records}
         limit = asyncio.Semaphore(_AT_ONCE)
 

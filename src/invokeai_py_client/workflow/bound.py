@@ -15,7 +15,7 @@ from invokeai_py_client.workflow.index_map import (
 from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.ivk_fields import IvkField
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.workflow.definition import WorkflowDefinition
@@ -36,12 +36,12 @@ class AsyncBoundWorkflow(AsyncObject):
 
     def __init__(
         self,
-        client: AsyncInvokeAIClient,
+        connection: Connection,
         definition: WorkflowDefinition,
         loaded: LoadedWorkflow,
         schema: Schema,
     ) -> None:
-        self._client = client
+        self.connection = connection
         self._loaded = loaded
         self._schema = schema
         self.definition = definition
@@ -164,7 +164,7 @@ class AsyncBoundWorkflow(AsyncObject):
         from invokeai_py_client.workflow.model_sync import model_changes
         from invokeai_py_client.workflow.server_side import ServerSide
 
-        models = await ServerSide(self._client).models()
+        models = await ServerSide(self.connection).models()
         changes = model_changes(
             self._loaded, self._schema, self.inputs, models, by_name=by_name, by_base=by_base
         )

@@ -85,7 +85,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
         }
         self._latest = tuple(runs)
         self._watching = {kind: function for kind, function in given.items() if function is not None}
-        item = await read_item(self._client, runs[0].queue_id, runs[0].item_id)
+        item = await read_item(self.connection, runs[0].queue_id, runs[0].item_id)
         self._session_id = item.get("session_id")
         return WorkflowSubmission(
             batch_id=runs[0].batch_id,
@@ -172,7 +172,7 @@ class AsyncWorkflowHandle(AsyncSweepableWorkflow):
             return None
         run = self._latest[0]
         try:
-            return await read_item(self._client, run.queue_id, run.item_id)
+            return await read_item(self.connection, run.queue_id, run.item_id)
         except NotFoundError:
             return None
 

@@ -45,7 +45,7 @@ from invokeai_py_client.workflow.server_side import (
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
 
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
     from invokeai_py_client.workflow.loaded import Key, LoadedWorkflow
@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 
 async def prepare_request(
-    client: AsyncInvokeAIClient,
+    connection: Connection,
     loaded: LoadedWorkflow,
     schema: Schema,
     inputs: InputSet,
@@ -71,7 +71,7 @@ async def prepare_request(
     """The body of an enqueue request.
 
     Args:
-        client: The server.
+        connection: The server.
         loaded: The workflow.
         schema: The server's node types.
         inputs: The workflow's inputs with the values to use.
@@ -93,7 +93,7 @@ async def prepare_request(
     """
     if runs < 1:
         raise UsageError(f"runs must be 1 or more, not {runs}.")
-    server = server or ServerSide(client)
+    server = server or ServerSide(connection)
     if validate and unknown_node_types(loaded, schema):
         raise_for_problems(find_problems(loaded, schema, {}), loaded, schema)
     found = _Findings()

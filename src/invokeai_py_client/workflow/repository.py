@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import (
     NotFoundError,
     NotInvokeAIError,
@@ -17,10 +18,9 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.transport.shapes import ListOf
 from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.older import AsyncOlderWorkflowRepository
+from invokeai_py_client.workflow.older import OlderWorkflows
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
@@ -29,11 +29,8 @@ _RECORD = {"workflow": dict}
 _FILE_ENDINGS = frozenset({".json", ".png"})
 
 
-class AsyncWorkflowRepository(AsyncOlderWorkflowRepository):
+class AsyncWorkflowRepository(OlderWorkflows, Resource):
     """Workflows of one server."""
-
-    def __init__(self, client: AsyncInvokeAIClient) -> None:
-        self._client = client
 
     async def create_workflow(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
@@ -58,14 +55,14 @@ class AsyncWorkflowRepository(AsyncOlderWorkflowRepository):
         from invokeai_py_client.workflow.load import load_workflow
 
         definition = await self.get_definition(source)
-        schema = await self._client.schema()
+        schema = await self.connection.schema()
         if any(kind not in schema for kind in definition.node_types):
-            schema = await self._client.schema(
+            schema = await self.connection.schema(
                 refresh=True
             )  # nodes may have been installed since it was kept
         callees = {one: await self.get_workflow(one) for one in callee_ids(definition)}
         return AsyncWorkflowHandle(
-            self._client, definition, load_workflow(definition, schema, callees), schema
+            self.connection, definition, load_workflow(definition, schema, callees), schema
         )
 
     async def get_definition(
@@ -112,7 +109,7 @@ class AsyncWorkflowRepository(AsyncOlderWorkflowRepository):
         Returns:
             One record each, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
         """
-        answer = await self._http.json(
+        answer = await self._json(
             "GET",
             f"{_ROUTE}/",
             params={"order_by": "name", "direction": "ASC", "categories": categories, "query": query},
@@ -127,18 +124,11 @@ class AsyncWorkflowRepository(AsyncOlderWorkflowRepository):
             WorkflowNotFoundError: There is none, or several have that name.
         """
         try:
-            record = await self._http.json("GET", f"{_ROUTE}/i/{_quoted(name_or_id)}", gives=_RECORD)
+            record = await self._json("GET", f"{_ROUTE}/i/{_quoted(name_or_id)}", gives=_RECORD)
         except (NotFoundError, NotInvokeAIError):  # 6.12 and later answer a path with %2F with a web page
             workflow_id = _find(name_or_id, await self.list_workflows())
-            record = await self._http.json("GET", f"{_ROUTE}/i/{workflow_id}", gives=_RECORD)
+            record = await self._json("GET", f"{_ROUTE}/i/{workflow_id}", gives=_RECORD)
         return WorkflowDefinition.from_dict(record["workflow"])
-
-    @property
-    def _http(self) -> Any:
-        return self._client._http  # pyright: ignore[reportPrivateUsage]
-
-    def __repr__(self) -> str:
-        return f"<AsyncWorkflowRepository of {self._client.url}>"
 
 
 def _quoted(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.run.enqueue import Enqueued, cancel_batches, enqueue, raise_if_cut, withdrawn
+from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.workflow.bound import AsyncBoundWorkflow
@@ -56,7 +57,7 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
         """
         inputs = self._inputs_with(values, named)
         return await prepare_request(
-            self._client,
+            self.connection,
             self._loaded,
             self._schema,
             inputs,
@@ -132,7 +133,7 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
         """
         inputs = self._inputs_with(values, named)
         body = await prepare_request(
-            self._client,
+            self.connection,
             self._loaded,
             self._schema,
             inputs,
@@ -209,19 +210,19 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
     async def _send(self, body: Mapping[str, Any], queue_id: str, inputs: InputSet) -> list[AsyncRun]:
         batch_id: str = body["batch"]["batch_id"]
         tracker = BatchTracker(batch_id, in_front=body["prepend"])
-        await self._client._feed.follow(tracker, queue_id)  # pyright: ignore[reportPrivateUsage]
+        await self.connection.part(LiveRuns).follow(tracker, queue_id)
         tracker.settled = tracker.gaps  # a connection was made for it, before there was anything to miss
         try:
-            enqueued: Enqueued = await enqueue(self._client, queue_id, body, _run_count(body))
+            enqueued: Enqueued = await enqueue(self.connection, queue_id, body, _run_count(body))
             raise_if_cut(enqueued, batch_id)
         except asyncio.CancelledError:
             # Whether the server took it is not known; nobody will hold these runs, so they must not go on.
-            await withdrawn(cancel_batches(self._client, queue_id, [batch_id]))
+            await withdrawn(cancel_batches(self.connection, queue_id, [batch_id]))
             raise
         tracker.sent(enqueued.item_ids)
         labels, used = self._labels, inputs.snapshot()
         return [
-            AsyncRun(self._client, item_id, tracker, queue_id=queue_id, inputs=used, labels=labels)
+            AsyncRun(self.connection, item_id, tracker, queue_id=queue_id, inputs=used, labels=labels)
             for item_id in enqueued.item_ids
         ]
 

@@ -17,7 +17,7 @@ from invokeai_py_client.transport.shapes import ListOf
 from invokeai_py_client.workflow.batch import ServerGenerator
 
 if TYPE_CHECKING:
-    from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.ivk_fields.pending import LocalImage
 
 _IDENTIFIER = ("key", "hash", "name", "base", "type")
@@ -30,8 +30,8 @@ _CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "ot
 class ServerSide:
     """The server's answers for one request; each question is asked at most once."""
 
-    def __init__(self, client: AsyncInvokeAIClient) -> None:
-        self._client = client
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._models: list[dict[str, Any]] | None = None
         self._boards: list[dict[str, Any]] | None = None
         self._there: dict[str, bool] = {}
@@ -73,15 +73,16 @@ class ServerSide:
 
     async def upload(self, image: LocalImage) -> str:
         """The name that a local image has on the server; it is uploaded if this client has not done so."""
-        from invokeai_py_client.image.local import digest, read_local
+        from invokeai_py_client.image.local import UploadCache, digest, read_local
+        from invokeai_py_client.image.repository import AsyncImageRepository
 
         data = await asyncio.to_thread(read_local, image)
         mark = digest(data)
-        uploads: dict[str, str] = self._client._uploads  # pyright: ignore[reportPrivateUsage]
+        uploads = self._connection.part(UploadCache).names
         async with self._uploading.setdefault(mark, asyncio.Lock()):
             known = uploads.get(mark)
             if known is None or not await self.has_image(known):
-                record = await self._client.image_repo.upload(data, filename=image.name)
+                record = await self._connection.part(AsyncImageRepository).upload(data, filename=image.name)
                 known = uploads[mark] = record.image_name
                 self._there.pop(_image(known), None)
             return known
@@ -160,7 +161,7 @@ class ServerSide:
 
     @property
     def _http(self) -> Any:
-        return self._client._http  # pyright: ignore[reportPrivateUsage]
+        return self._connection.http
 
 
 _NAMED = 8

@@ -237,8 +237,8 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
         from invokeai_py_client.run.bulk import item_ids, read_states
         from invokeai_py_client.run.results import seconds_of_item
 
-        newest = (await item_ids(self._client, queue_id))[-_LATEST:]
-        items = (await read_states(self._client, queue_id, newest)).values()
+        newest = (await item_ids(self.connection, queue_id))[-_LATEST:]
+        items = (await read_states(self.connection, queue_id, newest)).values()
         times = [seconds_of_item(item) for item in items if item["status"] == "completed"]
         known = sorted(seconds for seconds in times if seconds is not None)
         return known[len(known) // 2] if known else None
@@ -261,7 +261,7 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
             combinatorial=given.combinatorial,
             seed=given.seed,
         )
-        return (await ServerSide(self._client).generated([generator]))["axis"]
+        return (await ServerSide(self.connection).generated([generator]))["axis"]
 
     async def _requests(
         self,
@@ -275,7 +275,7 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
         from invokeai_py_client.sweep.requests import Request
         from invokeai_py_client.workflow.server_side import ServerSide
 
-        server = ServerSide(self._client)
+        server = ServerSide(self.connection)
         requests: list[Request] = []
         for part in plan.parts:
             mine = inputs.copy()
@@ -283,7 +283,7 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
             mine.set({**part.fixed, **{axis.name: axis.values[0] for group in part.groups for axis in group}})
             data = part.data()
             body = await prepare_request(
-                self._client,
+                self.connection,
                 self._loaded,
                 self._schema,
                 mine,
@@ -323,7 +323,7 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
             head: Mapping[str, Any] = {
                 "format": FORMAT,
                 "name": self.name,
-                "url": self._client.url,
+                "url": self.connection.url,
                 "queue": queue_id,
                 "axes": plan.axes,
                 "batch": batch_id,
@@ -336,7 +336,7 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
             for request in requests:
                 writer.write("request", **request.to_dict())
         sweep = AsyncSweep(
-            self._client,
+            self.connection,
             self.name,
             plan.axes,
             requests,

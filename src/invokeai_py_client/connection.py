@@ -1,0 +1,245 @@
+"""The narrow interface between one server and everything that talks to it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.config import choose
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.transport.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from invokeai_py_client.config import Profile
+    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.transport.http import HttpTransport
+    from invokeai_py_client.transport.hub import EventHub
+    from invokeai_py_client.transport.loop import LoopThread
+
+T = TypeVar("T")
+
+
+class Connection:
+    """One InvokeAI server: requests, events, its schema, and the work that goes on in the background.
+
+    Repositories and handles take a connection, not the client. Nothing is sent before something is asked for.
+
+    Attributes:
+        settings: How the server is reached.
+        profile: The profile of the configuration file that the settings came from, if any.
+    """
+
+    def __init__(self, settings: ConnectionSettings, *, profile: Profile | None = None) -> None:
+        self.settings = settings
+        self.profile = profile
+        self._open = _OpenEnds(settings)
+        self._schema: Schema | None = None
+        self._parts: dict[Any, Any] = {}
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+        self._working: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def to(
+        cls,
+        url: str | None = None,
+        *,
+        base_path: str = "",
+        timeout: float = 60.0,
+        api_key: str | None = None,
+        verify_ssl: bool = True,
+        max_retries: int = 3,
+        headers: Mapping[str, str] | None = None,
+        email: str | None = None,
+        password: str | None = None,
+        profile: str | None = None,
+    ) -> Connection:
+        """Return a connection to the server at a URL, with what the environment and the configuration say.
+
+        The arguments are those of ``AsyncInvokeAIClient.from_url()``.
+
+        Raises:
+            UsageError: The address is invalid, or a number is out of range.
+        """
+        chosen = choose(
+            url, base_path=base_path, api_key=api_key, email=email, password=password, profile=profile
+        )
+        if not timeout > 0:
+            raise UsageError(f"timeout must be a positive number of seconds, not {timeout!r}.")
+        if max_retries < 0:
+            raise UsageError(f"max_retries must be 0 or more, not {max_retries!r}.")
+        settings = ConnectionSettings(
+            chosen.address,
+            timeout=timeout,
+            connect_timeout=min(timeout, 10.0),
+            max_retries=max_retries,
+            verify_ssl=verify_ssl,
+            token=chosen.token,
+            headers=dict(headers or {}),
+            credentials=chosen.credentials,
+        )
+        return cls(settings, profile=chosen.profile)
+
+    @property
+    def url(self) -> str:
+        """The server's URL, without a password."""
+        return self.settings.address.url
+
+    @property
+    def http(self) -> HttpTransport:
+        """Sends requests."""
+        return self._open.http
+
+    @property
+    def hub(self) -> EventHub:
+        """Receives events."""
+        return self._open.hub
+
+    async def schema(self, *, refresh: bool = False) -> Schema:
+        """Return the server's node types, from its own OpenAPI document.
+
+        Args:
+            refresh: Whether to read the document again. Defaults to False: it is read once.
+
+        Raises:
+            ServerUnreachableError: Nothing responds at the address, or it is not InvokeAI.
+        """
+        if self._schema is None or refresh:
+            from invokeai_py_client.schema.source import load_schema
+
+            self._schema = await load_schema(self.http, self.url, refresh=refresh)
+        return self._schema
+
+    def use_schema(self, schema: Schema) -> None:
+        """Use these node types instead of asking the server for its own."""
+        self._schema = schema
+
+    def part(self, kind: Callable[[Connection], T]) -> T:
+        """Return the object of a kind that everything on this connection shares, creating it when first asked for.
+
+        Args:
+            kind: A class whose instances take the connection: a repository, for example.
+        """
+        part = self._parts.get(kind)
+        if part is None:
+            part = self._parts[kind] = kind(self)
+        return cast("T", part)
+
+    def background(self, task: asyncio.Task[None]) -> None:
+        """Cancel a task when the connection is closed, before anything that the task uses."""
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    def on_close(self, function: Callable[[], Awaitable[None]]) -> None:
+        """Await a function whenever the connection is closed, after the background tasks have ended."""
+        self._closing.append(function)
+
+    async def renew_events(self) -> None:
+        """Receive events as the user who is signed in now, if any were received so far."""
+        await self._open.renew_events()
+
+    async def close(self) -> None:
+        """Close what is open. Does nothing if called twice; a connection that is used again opens again."""
+        working = [task for task in self._working if task.get_loop() is asyncio.get_running_loop()]
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+        for function in self._closing:
+            await function()
+        await self._open.close()
+
+    @property
+    def loop_thread(self) -> LoopThread:
+        """The background event loop of the synchronous classes."""
+        opened = self._open
+        if opened.loop_thread is None:
+            from invokeai_py_client.transport.loop import LoopThread
+
+            with opened.lock:  # several threads may make the first call at once
+                if opened.loop_thread is None:
+                    opened.loop_thread = LoopThread()
+                    # A script that never closes its client ends quietly all the same.
+                    weakref.finalize(self, opened.end)
+        return opened.loop_thread
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Secrets stay behind, because they would travel in every pickled run. The process that unpickles it takes
+        # those that it knows for this server.
+        return {"settings": self.settings.without_secrets()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        settings: ConnectionSettings = state["settings"]
+        chosen = choose(settings.address.url)
+        settings.use_token(chosen.token, chosen.credentials)
+        self.__init__(settings, profile=chosen.profile)
+
+    def __repr__(self) -> str:
+        return f"<Connection to {self.url}>"
+
+
+class Resource(AsyncObject):
+    """Something on a server that is reached through a connection: the base of repositories."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def _json(self, method: str, path: str, **options: Any) -> Any:
+        return await self.connection.http.json(method, path, **options)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.connection.url}>"
+
+
+class _OpenEnds:
+    """What a connection holds open.
+
+    Apart from the connection, so that it can still be closed when the connection itself has been collected.
+    """
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._settings = settings
+        self._http: HttpTransport | None = None
+        self._hub: EventHub | None = None
+        self.loop_thread: LoopThread | None = None
+        self.lock = threading.Lock()
+
+    @property
+    def http(self) -> HttpTransport:
+        """Sends requests."""
+        if self._http is None:
+            from invokeai_py_client.transport.http import HttpTransport
+
+            self._http = HttpTransport(self._settings)
+        return self._http
+
+    @property
+    def hub(self) -> EventHub:
+        """Receives events."""
+        if self._hub is None:
+            from invokeai_py_client.transport.hub import EventHub
+
+            self._hub = EventHub(self._settings, self.http.sign_in.first)
+        return self._hub
+
+    async def renew_events(self) -> None:
+        """Receive events as the user who is signed in now, if any were received so far."""
+        if self._hub is not None:
+            await self._hub.renew()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._hub is not None:
+            await self._hub.close()
+        if self._http is not None:
+            await self._http.close()
+
+    def end(self) -> None:
+        """Close what is open, and stop the background loop; from any thread, even at the end of Python."""
+        thread = self.loop_thread
+        if thread is None or not thread.is_running or thread.thread is threading.current_thread():
+            return
+        thread.call(self.close())
+        thread.close()

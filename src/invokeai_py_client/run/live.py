@@ -1,0 +1,141 @@
+"""Passes the server's events on to the trackers of the batches that they are about."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakValueDictionary
+
+from invokeai_py_client.errors import APIRequestError
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.events import StatusChanged, parse_event
+from invokeai_py_client.run.states import StateReader
+from invokeai_py_client.transport.socket import queue_room
+
+if TYPE_CHECKING:
+    from invokeai_py_client.connection import Connection
+    from invokeai_py_client.run.tracker import BatchTracker
+
+logger = logging.getLogger("invokeai_py_client.events")
+
+
+class LiveRuns:
+    """The batches that are followed on one connection: ``connection.part(LiveRuns)``.
+
+    Trackers are held weakly: a run that nobody holds any more is not followed any more.
+
+    Attributes:
+        states: Reads queue items for all waits of the connection.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._hub = connection.hub
+        self._trackers: WeakValueDictionary[str, BatchTracker] = WeakValueDictionary()
+        self._begun: int | None = None
+        self._guards: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._guarding: set[asyncio.Task[None]] = set()
+        self.states = StateReader(connection)
+        self._hub.add(self._on_event)
+        connection.on_close(self.close)
+
+    @property
+    def connected(self) -> bool:
+        """Whether events arrive."""
+        return self._hub.connected
+
+    @property
+    def batches(self) -> list[str]:
+        """The ids of the batches that are followed."""
+        return list(self._trackers)
+
+    def follows(self, tracker: BatchTracker, batch_id: str) -> bool:
+        """Whether a tracker receives a batch's events, in the running event loop."""
+        return self._trackers.get(batch_id) is tracker and self._hub.in_use
+
+    async def follow(self, tracker: BatchTracker, queue_id: str, batch_id: str | None = None) -> None:
+        """Pass a batch's events on to a tracker from now on.
+
+        Args:
+            tracker: The tracker.
+            queue_id: The queue that the batch is in.
+            batch_id: The batch. Defaults to the tracker's own.
+
+        Raises:
+            AuthenticationError: The server requires signing in.
+            PermissionDeniedError: The account is disabled.
+        """
+        self._trackers[batch_id or tracker.batch_id] = tracker
+        await self._hub.join(queue_room(queue_id))
+
+    def forget(self, batch_id: str) -> None:
+        """Stop passing a batch's events on: all of it has ended."""
+        self._trackers.pop(batch_id, None)
+
+    def on_enqueued(self, batch_id: str, guard: Callable[[], Awaitable[None]]) -> None:
+        """Await a function whenever something more of a followed batch was enqueued, or may have been."""
+        self._guards = {known: one for known, one in self._guards.items() if known in self._trackers}
+        self._guards[batch_id] = guard
+
+    async def settled(self) -> None:
+        """Wait until the functions of ``on_enqueued()`` that are running have ended."""
+        await asyncio.gather(*self._guarding)
+
+    async def close(self) -> None:
+        """End what goes on in the running event loop: it would open connections again."""
+        self._guards.clear()
+        guarding = [task for task in self._guarding if task.get_loop() is asyncio.get_running_loop()]
+        for task in guarding:
+            task.cancel()
+        await asyncio.gather(*guarding, return_exceptions=True)
+        await self.states.close()
+
+    def _on_event(self, name: str, payload: Any) -> None:
+        if name == "connect":
+            self._wake_all()
+            for batch_id in tuple(self._guards):
+                self._guard(batch_id)
+        elif name == "disconnect":
+            for tracker in set(self._trackers.values()):
+                tracker.wake()  # meanwhile each wait reads the state by itself
+        elif name in ("queue_cleared", "queue_items_canceled", "queue_items_retried"):
+            self._wake_all()  # they name items, or none at all: every wait reads its own item again
+        elif name == "batch_enqueued" and isinstance(payload, dict):
+            self._guard(str(cast("dict[str, Any]", payload).get("batch_id")))
+        else:
+            self._pass_on(name, payload)
+
+    def _pass_on(self, name: str, payload: Any) -> None:
+        event = parse_event(name, payload)
+        if event is None:
+            return
+        own = self._trackers.get(str(event.raw.get("batch_id")))
+        if own is not None:
+            own.event(event)
+        if not isinstance(event, StatusChanged) or event.status is not JobStatus.RUNNING:
+            return
+        if event.item_id == self._begun:  # 6.13 sends each event twice
+            return
+        self._begun = event.item_id
+        for tracker in set(self._trackers.values()):
+            tracker.others_moved()
+
+    def _guard(self, batch_id: str) -> None:
+        guard = self._guards.get(batch_id)
+        if guard is None or batch_id not in self._trackers:
+            return
+
+        async def run() -> None:
+            try:
+                await guard()
+            except APIRequestError as error:
+                logger.warning("batch %s could not be looked after: %s", batch_id, error)
+
+        task = asyncio.ensure_future(run())
+        self._guarding.add(task)
+        task.add_done_callback(self._guarding.discard)
+
+    def _wake_all(self) -> None:
+        for tracker in set(self._trackers.values()):
+            tracker.gap()

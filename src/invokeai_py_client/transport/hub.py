@@ -1,0 +1,127 @@
+"""One event connection to a server, shared by everything that listens to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
+
+from invokeai_py_client.errors import (
+    APIRequestError,
+    AuthenticationError,
+    PermissionDeniedError,
+    ServerUnreachableError,
+)
+from invokeai_py_client.transport.socket import EventSocket, Listener, Room
+
+if TYPE_CHECKING:
+    from invokeai_py_client.transport.settings import ConnectionSettings
+
+logger = logging.getLogger("invokeai_py_client.events")
+
+
+class EventHub:
+    """Passes the server's events on to listeners.
+
+    A listener is called with the name and payload of every event. It is also called with ``connect`` whenever the
+    connection has been made, and with ``disconnect`` when it is lost: the events in between are lost.
+    """
+
+    def __init__(
+        self, settings: ConnectionSettings, sign_in: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Create a hub that is not connected yet.
+
+        Args:
+            settings: How the server is reached.
+            sign_in: Awaited before a connection is made, so that the server knows whose events to send.
+        """
+        self._settings = settings
+        self._sign_in = sign_in
+        self._socket: EventSocket | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listeners: set[Listener] = set()
+        self._objects: list[WeakMethod[Listener]] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether events arrive."""
+        return self._socket is not None and self._socket.connected
+
+    @property
+    def in_use(self) -> bool:
+        """Whether events are received, or reconnecting, in the running event loop."""
+        return self._socket is not None and self._loop is asyncio.get_running_loop()
+
+    def add(self, listener: Listener) -> None:
+        """Call an object's method with every event, for as long as something else holds the object.
+
+        The hub does not hold it, so that an object which holds the connection does not keep it open.
+        """
+        self._objects.append(WeakMethod(listener))
+
+    @asynccontextmanager
+    async def listening(self, room: Room, listener: Listener) -> AsyncGenerator[None]:
+        """Call a function with every event for the length of an ``async with`` block, those of a room included.
+
+        Without an event connection (a proxy may not let WebSockets through) nothing arrives.
+        """
+        self._listeners.add(listener)
+        try:
+            await self.join(room)
+            yield
+        finally:
+            self._listeners.discard(listener)
+
+    async def join(self, room: Room) -> None:
+        """Connect, and receive the events of a room.
+
+        Without an event connection a wait still ends: it then reads the status by HTTP now and then. That is slower,
+        so it is logged as a warning.
+
+        Raises:
+            AuthenticationError: The server requires signing in.
+            PermissionDeniedError: The account is disabled.
+        """
+        loop = asyncio.get_running_loop()
+        if self._socket is None or self._loop is not loop:
+            # A socket of a loop that has gone can neither be used nor closed any more.
+            self._socket = EventSocket(self._settings, self._on_event, self._on_connection)
+            self._loop = loop
+        socket = self._socket
+        if self._sign_in is not None:
+            try:
+                await self._sign_in()
+            except (AuthenticationError, PermissionDeniedError):
+                raise
+            except APIRequestError as error:
+                logger.info("not signed in yet: %s", error)
+        try:
+            await socket.subscribe(room)
+        except ServerUnreachableError as error:
+            logger.warning("%s The status is read every second instead.", error)
+
+    async def renew(self) -> None:
+        """Receive events as whoever is signed in now. Waits notice, and connect again."""
+        await self.close()
+        self._on_connection(False)
+
+    async def close(self) -> None:
+        """Close the event connection."""
+        socket, self._socket = self._socket, None
+        if socket is not None and self._loop is asyncio.get_running_loop():
+            await socket.close()
+
+    def _on_event(self, name: str, payload: Any) -> None:
+        for method in self._objects:
+            listener = method()
+            if listener is not None:
+                listener(name, payload)
+        for listener in tuple(self._listeners):
+            listener(name, payload)
+
+    def _on_connection(self, connected: bool) -> None:
+        self._on_event("connect" if connected else "disconnect", None)
