@@ -28,14 +28,14 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from workflows import workflow  # noqa: E402
 
+from invokeai_py_client.engine.definition import WorkflowDefinition  # noqa: E402
+from invokeai_py_client.engine.inputs import InputSet  # noqa: E402
+from invokeai_py_client.engine.load import load_workflow  # noqa: E402
+from invokeai_py_client.engine.readiness import find_problems  # noqa: E402
+from invokeai_py_client.engine.request import build_request  # noqa: E402
 from invokeai_py_client.schema.cache import SchemaCache  # noqa: E402
 from invokeai_py_client.schema.parse import parse_schema  # noqa: E402
 from invokeai_py_client.schema.reference import reference_schema  # noqa: E402
-from invokeai_py_client.workflow.definition import WorkflowDefinition  # noqa: E402
-from invokeai_py_client.workflow.inputs import InputSet  # noqa: E402
-from invokeai_py_client.workflow.load import load_workflow  # noqa: E402
-from invokeai_py_client.workflow.readiness import find_problems  # noqa: E402
-from invokeai_py_client.workflow.request import build_request  # noqa: E402
 
 
 @dataclass(frozen=True)

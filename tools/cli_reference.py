@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from invokeai_py_client.cli import out
+from invokeai_py_client.cli import output
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.errors import InvokeAIClientError
 
@@ -28,11 +28,11 @@ Every command has `--help`, or `-h`. `--url` says which server, `--json` prints 
 """
 _COMMON = ("--url", "--json")
 _MEANINGS = {
-    out.OK: "done",
-    out.FAILED: "the server, the connection or the run failed, or a question was answered with no",
-    out.WRONG_USE: "the command was wrong, or nobody was there to be asked",
-    out.UNREACHABLE: "there is no InvokeAI at the address",
-    out.INTERRUPTED: "Ctrl-C",
+    output.OK: "done",
+    output.FAILED: "the server, the connection or the run failed, or a question was answered with no",
+    output.WRONG_USE: "the command was wrong, or nobody was there to be asked",
+    output.UNREACHABLE: "there is no InvokeAI at the address",
+    output.INTERRUPTED: "Ctrl-C",
 }
 
 
@@ -96,12 +96,12 @@ def option_row(parameter: click.Parameter, context: click.Context) -> str:
 
 def codes() -> str:
     """The exit codes, with the error codes that ``--json`` tells for each."""
-    by_exit: dict[int, list[str]] = {out.WRONG_USE: [], out.INTERRUPTED: ["interrupted"]}
+    by_exit: dict[int, list[str]] = {output.WRONG_USE: [], output.INTERRUPTED: ["interrupted"]}
     kinds: list[type[InvokeAIClientError]] = [InvokeAIClientError]
     for kind in kinds:  # it grows meanwhile
         if kind.__module__ != InvokeAIClientError.__module__:
             continue
-        by_exit.setdefault(out.exit_code_of(kind), []).append(kind.code)
+        by_exit.setdefault(output.exit_code_of(kind), []).append(kind.code)
         kinds.extend(kind.__subclasses__())
     rows = [
         f"| {code} | {meaning} | {', '.join(f'`{one}`' for one in sorted(set(by_exit.get(code, ()))))} |\n"

@@ -39,8 +39,8 @@ CLASSES = (
     "invokeai_py_client._sync.image_repository.ImageRepository",
     "invokeai_py_client._sync.queue_repository.QueueRepository",
     "invokeai_py_client._sync.workflow_repository.WorkflowRepository",
-    "invokeai_py_client.workflow.inputs.InputSet",
-    "invokeai_py_client.workflow.inputs.WorkflowInput",
+    "invokeai_py_client.engine.inputs.InputSet",
+    "invokeai_py_client.engine.inputs.WorkflowInput",
 )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync.workflow_handle import WorkflowHandle
     from invokeai_py_client._sync.workflow_repository import WorkflowRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.errors import InvokeAIClientError
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.models.board import IvkBoard as Board
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.server.local import LocalServer
     from invokeai_py_client.sweep.sources import DynamicPrompts
     from invokeai_py_client.sweep.sweep import AsyncSweep
-    from invokeai_py_client.workflow.definition import WorkflowDefinition
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
 __all__ = [
@@ -95,7 +95,7 @@ _WHERE = {
     "Run": "_sync.run_run",
     "SessionEvent": "models.events",
     "Sweep": "_sync.sweep_sweep",
-    "WorkflowDefinition": "workflow.definition",
+    "WorkflowDefinition": "engine.definition",
     "WorkflowHandle": "_sync.workflow_handle",
     "WorkflowRepository": "_sync.workflow_repository",
 }

@@ -37,6 +37,16 @@ def with_connection(state: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
+def repository_of(connection: Connection, module: str, name: str) -> Any:
+    """The repository of a handle that was pickled before handles had theirs.
+
+    It is imported by name: repositories import their handles.
+    """
+    from importlib import import_module
+
+    return connection.part(getattr(import_module(f"invokeai_py_client.{module}"), name))
+
+
 def face(
     *,
     sync_name: str | None = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invokeai_py_client._base import AsyncObject, face
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
-from invokeai_py_client.older import OlderClient
+from invokeai_py_client.v1.client import OlderClient
 
 if TYPE_CHECKING:
     from typing import Self
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.models import IvkJob, IvkUser
-    from invokeai_py_client.older import Answer
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.v1.client import Answer
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 logger = logging.getLogger("invokeai_py_client")
@@ -216,7 +216,7 @@ class AsyncInvokeAIClient(OlderClient, AsyncObject):
             RunError: There is no such queue item.
         """
         from invokeai_py_client.models import IvkJob
-        from invokeai_py_client.run.bulk import read_item
+        from invokeai_py_client.run.queue_items import read_item
 
         try:
             item_id = int(job_id)
@@ -333,7 +333,7 @@ class AsyncInvokeAIClient(OlderClient, AsyncObject):
         Raises:
             APIRequestError: The server refused or failed, or could not be reached.
         """
-        from invokeai_py_client.older import Answer
+        from invokeai_py_client.v1.client import Answer
 
         path = endpoint if endpoint.startswith("/api/") else f"/api/v1/{endpoint.lstrip('/')}"
         content, content_type = await self.connection.http.raw(
@@ -364,7 +364,7 @@ class AsyncInvokeAIClient(OlderClient, AsyncObject):
             APIRequestError: The server failed, has no such route (before 6.12), or could not be reached.
         """
         from invokeai_py_client.models import IvkUser
-        from invokeai_py_client.transport.sign_in import credentials_of
+        from invokeai_py_client.transport.auth import credentials_of
 
         credentials = credentials_of(email, password, remember_me)
         del password  # tracebacks that show variables do not show it here
@@ -399,7 +399,7 @@ class AsyncInvokeAIClient(OlderClient, AsyncObject):
         Raises:
             APIRequestError: The server failed, or could not be reached.
         """
-        from invokeai_py_client.transport.sign_in import auth_status
+        from invokeai_py_client.transport.auth import auth_status
 
         return (await auth_status(self.connection.http))["multiuser_enabled"]
 
@@ -415,7 +415,7 @@ class AsyncInvokeAIClient(OlderClient, AsyncObject):
         if not await self.has_users():
             return None
         return IvkUser.from_api_response(
-            await self.connection.http.json("GET", "/api/v1/auth/me", gives={"user_id": str, "email": str})
+            await self.connection.http.json("GET", "/api/v1/auth/me", expect={"user_id": str, "email": str})
         )
 
     def _keep_token(self) -> None:
@@ -467,6 +467,6 @@ def __getattr__(name: str) -> Any:
     # Version 1 had the synchronous client in this module.
     if name != "InvokeAIClient":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from invokeai_py_client._sync.client import InvokeAIClient
+    import invokeai_py_client
 
-    return InvokeAIClient
+    return invokeai_py_client.InvokeAIClient

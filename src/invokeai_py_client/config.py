@@ -21,8 +21,8 @@ from typing import Any, cast
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.address import DEFAULT_URL, ServerAddress, clean_prefix
+from invokeai_py_client.transport.auth import credentials_of
 from invokeai_py_client.transport.settings import Credentials
-from invokeai_py_client.transport.sign_in import credentials_of
 
 DEFAULT_PROFILE = "default"
 _KEYS = ("url", "token", "email")

@@ -157,7 +157,7 @@ def _clock(client: AsyncInvokeAIClient) -> Finding:
 
 
 async def _sign_in(client: AsyncInvokeAIClient) -> Finding:
-    from invokeai_py_client.transport.sign_in import auth_status
+    from invokeai_py_client.transport.auth import auth_status
 
     status = await auth_status(client.connection.http)
     if not status["multiuser_enabled"]:
@@ -195,7 +195,7 @@ async def _models(client: AsyncInvokeAIClient) -> Finding:
 
 
 async def _queue(client: AsyncInvokeAIClient) -> Finding:
-    from invokeai_py_client.run.blocked import WAY_OUT, is_blocked
+    from invokeai_py_client.run.blockage import WAY_OUT, is_blocked
 
     status = await client.queue_repo.status()
     says = f"{status.pending} pending, {status.in_progress} in progress, {status.total} in all"

@@ -12,7 +12,7 @@ import pages
 import pytest
 
 from invokeai_py_client import InvokeAIClient, errors
-from invokeai_py_client.cli import out
+from invokeai_py_client.cli import output as cli_output
 
 if TYPE_CHECKING:
     from tests.conftest import RealServer
@@ -109,7 +109,13 @@ def test_every_error_is_listed_with_its_code() -> None:
 
 def test_every_exit_code_is_listed() -> None:
     rows = {int(cells[0]) for cells in pages.table_rows(ERRORS, r"\d+")}
-    assert rows == {out.OK, out.FAILED, out.WRONG_USE, out.UNREACHABLE, out.INTERRUPTED}
+    assert rows == {
+        cli_output.OK,
+        cli_output.FAILED,
+        cli_output.WRONG_USE,
+        cli_output.UNREACHABLE,
+        cli_output.INTERRUPTED,
+    }
 
 
 def test_every_row_of_the_contract_has_a_state_and_its_proof() -> None:

@@ -30,7 +30,7 @@ def cells_of_the_readme(url: str) -> list[str]:
 
 # Keeps what is shown below a cell while a run goes on: it is gone in the end.
 WATCHED = """
-from invokeai_py_client.run.display import notebook
+from invokeai_py_client.display import notebook
 pages, show = [], notebook.Cell.show
 def watch(cell, html, *, at_once=False):
     pages.append(html)

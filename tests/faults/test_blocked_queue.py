@@ -14,7 +14,7 @@ from tests.conftest import RealServer
 
 from invokeai_py_client import AsyncInvokeAIClient, AsyncWorkflowHandle
 from invokeai_py_client.errors import InvokeAIClientError, RunTimeoutError, ServerError
-from invokeai_py_client.run import patience
+from invokeai_py_client.transport import timing
 
 
 @pytest_asyncio.fixture
@@ -147,7 +147,7 @@ async def poison(client: AsyncInvokeAIClient, batch_id: str) -> int:
 async def test_the_way_out(
     client: AsyncInvokeAIClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(patience, "SILENCE", 0.5)
+    monkeypatch.setattr(timing, "SILENCE", 0.5)
     bad = await poison(client, "not-ours")
     wf = await client.workflow_repo.create_workflow(workflows.add())
     run = await wf.start(a=40)

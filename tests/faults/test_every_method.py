@@ -21,10 +21,10 @@ from aiohttp import web
 from invokeai_py_client import AsyncInvokeAIClient
 from invokeai_py_client.board.handle import AsyncBoardHandle
 from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
+from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.errors import APIRequestError, InvokeAIClientError
 from invokeai_py_client.models import IvkBoard, ModelInstJobInfo
 from invokeai_py_client.queue.job import AsyncJobHandle
-from invokeai_py_client.workflow.definition import WorkflowDefinition
 
 PATIENCE = 20  # seconds for one call; each takes milliseconds
 
@@ -171,14 +171,16 @@ def _targets(client: AsyncInvokeAIClient) -> dict[str, object]:
     return {
         "client": client,
         "board_repo": client.board_repo,
-        "board": AsyncBoardHandle(client, board),
+        "board": AsyncBoardHandle(client.board_repo, board),
         "dnn_model_repo": client.dnn_model_repo,
-        "model_job": AsyncModelInstJobHandle(client, ModelInstJobInfo(id=4, source="http://x/y")),
+        "model_job": AsyncModelInstJobHandle(
+            client.dnn_model_repo, ModelInstJobInfo(id=4, source="http://x/y")
+        ),
         "image_repo": client.image_repo,
         "image": client.image_repo.image("a.png"),
         "queue_repo": client.queue_repo,
         "queue": client.queue_repo.get_queue(),
-        "job": AsyncJobHandle(client, "default", 7),
+        "job": AsyncJobHandle(client.queue_repo, "default", 7),
         "workflow_repo": client.workflow_repo,
     }
 

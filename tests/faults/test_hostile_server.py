@@ -28,7 +28,7 @@ from invokeai_py_client.errors import (
     ServerUnreachableError,
     UsageError,
 )
-from invokeai_py_client.image.files import safe_name
+from invokeai_py_client.files.atomic import safe_name
 from invokeai_py_client.image.image import AsyncImage
 from invokeai_py_client.transport import http as http_module
 from invokeai_py_client.transport import limits
@@ -143,7 +143,7 @@ def files(folder: Path) -> list[Path]:
 
 
 async def ask(client: AsyncInvokeAIClient) -> Any:
-    return await client.connection.http.json("GET", "/api/v1/app/version", gives={"version": str})
+    return await client.connection.http.json("GET", "/api/v1/app/version", expect={"version": str})
 
 
 # --------------------------------------------------------------------------- too much

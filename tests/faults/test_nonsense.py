@@ -29,9 +29,9 @@ from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.status import RunStatus
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport.address import ServerAddress
-from invokeai_py_client.transport.answers import error_of
+from invokeai_py_client.transport.json_shape import shape_error
+from invokeai_py_client.transport.responses import error_of
 from invokeai_py_client.transport.settings import ConnectionSettings
-from invokeai_py_client.transport.shapes import mismatch
 
 RECORDS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "records.json").read_text())
 EXAMPLES = int(os.environ.get("FUZZ", "1500"))
@@ -191,9 +191,9 @@ def test_nonsense_for_events(data: st.DataObject) -> None:
 @QUICK
 @given(answer=damaged([RECORDS["queue_item"]]))
 def test_nonsense_has_a_shape_or_is_told_apart(answer: Any) -> None:
-    from invokeai_py_client.transport.shapes import QUEUE_ITEM, ListOf
+    from invokeai_py_client.transport.json_shape import QUEUE_ITEM, ListOf
 
-    wrong = mismatch(answer, ListOf(QUEUE_ITEM))
+    wrong = shape_error(answer, ListOf(QUEUE_ITEM))
     if wrong is None:
         assert all(isinstance(item["item_id"], int) for item in answer)
     else:

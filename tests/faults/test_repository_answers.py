@@ -25,7 +25,7 @@ from invokeai_py_client.errors import (
     UsageError,
 )
 from invokeai_py_client.models import InstallStatus, JobStatus
-from invokeai_py_client.run import patience
+from invokeai_py_client.transport import timing
 
 
 class FakeServer:
@@ -334,7 +334,7 @@ async def test_S33_without_events_the_job_is_read(fake: Fake) -> None:
 
 async def test_S33_a_server_that_is_away_for_a_moment(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     server, client = fake
-    monkeypatch.setattr(patience, "POLL", 0.01)
+    monkeypatch.setattr(timing, "POLL", 0.01)
     monkeypatch.setattr(client.settings, "max_retries", 0)
     states = iter([DOWNLOAD, DOWNLOAD, 502, 503, {**DOWNLOAD, "status": "completed", "config_out": MODEL}])
 

@@ -29,7 +29,7 @@ from invokeai_py_client.errors import (
     TransferError,
     UsageError,
 )
-from invokeai_py_client.image import zipped
+from invokeai_py_client.image import zip as zip_module
 from invokeai_py_client.image.transfers import TransferProgress
 
 PATIENCE = 30
@@ -333,7 +333,7 @@ async def test_a_zip_is_fetched_when_it_is_told_to_be_ready(tmp_path: Path) -> N
 
 
 async def test_a_zip_without_any_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zipped, "_WITHOUT_EVENTS", 0.01)
+    monkeypatch.setattr(zip_module, "_WITHOUT_EVENTS", 0.01)
     zips = Zips(vain=3)
     async with served(zips.handle) as client:  # it takes no event connection
         path = await client.image_repo.bulk_download(tmp_path / "a.zip", board_id="b")
@@ -342,7 +342,7 @@ async def test_a_zip_without_any_event(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 async def test_a_zip_whose_event_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zipped, "_SILENCE", 0.01)
+    monkeypatch.setattr(zip_module, "_SILENCE", 0.01)
     zips = Zips(vain=1)
     async with served(zips.handle, zips.sockets) as client:
         await client.image_repo.bulk_download(tmp_path / "a.zip", board_id="b")
@@ -350,7 +350,7 @@ async def test_a_zip_whose_event_was_lost(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 async def test_a_zip_fetched_too_early_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zipped, "_SILENCE", 0.01)
+    monkeypatch.setattr(zip_module, "_SILENCE", 0.01)
     zips = Zips()
     zips.bodies.insert(0, b"half")
     async with served(zips.handle, zips.sockets) as client:

@@ -19,8 +19,8 @@ from trouble import HANG, LOSE, RESET, Frames, always, doubled, gateway, randoml
 from invokeai_py_client import AsyncInvokeAIClient, AsyncRun, AsyncWorkflowHandle, InvokeAIClient
 from invokeai_py_client.errors import RunCanceledError, RunTimeoutError, ServerUnreachableError
 from invokeai_py_client.models import JobStatus
-from invokeai_py_client.run import patience
 from invokeai_py_client.run.events import StatusChanged
+from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.socket import queue_room
 
 # How many waits one test has broken connections under. The server works half a second at each.
@@ -64,7 +64,7 @@ async def wf(client: AsyncInvokeAIClient) -> AsyncWorkflowHandle:
 @pytest.fixture
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a second of silence a wait reads the item itself."""
-    monkeypatch.setattr(patience, "SILENCE", 1.0)
+    monkeypatch.setattr(timing, "SILENCE", 1.0)
 
 
 async def waiting(run: AsyncRun) -> asyncio.Task[Any]:
@@ -385,7 +385,7 @@ async def test_who_stops_waiting_leaves_the_run_alone(wf: AsyncWorkflowHandle, h
 async def test_a_server_that_stays_away_ends_a_wait(
     proxy: Proxy, wf: AsyncWorkflowHandle, held: InvokeAIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "LONGEST_OUTAGE", 1.0)
+    monkeypatch.setattr(timing, "LONGEST_OUTAGE", 1.0)
     run = await wf.start()
     with proxy.away(), pytest.raises(ServerUnreachableError):
         async with asyncio.timeout(30):

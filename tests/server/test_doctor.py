@@ -15,7 +15,7 @@ from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.config import Profile, keep_profile
 from invokeai_py_client.doctor import _clock, examine
-from invokeai_py_client.transport.answers import seconds_ahead
+from invokeai_py_client.transport.responses import seconds_ahead
 
 if TYPE_CHECKING:
     from tests.conftest import RealServer

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from invokeai_py_client.cli.main import ivk
-from invokeai_py_client.cli.out import run_command
+from invokeai_py_client.cli.output import run_command
 
 
 class Terminal(io.StringIO):

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import NotFoundError
-from invokeai_py_client.image.local import UploadCache
+from invokeai_py_client.run.lookup import UploadCache
 
 
 def model(key: str, name: str, base: str = "sd-1", kind: str = "main", **more: Any) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.load import load_workflow
+from invokeai_py_client.engine.references import references
+from invokeai_py_client.engine.request import build_request
+from invokeai_py_client.engine.workflow import Key, LoadedWorkflow
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.schema.template import UNSET
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.load import load_workflow
-from invokeai_py_client.workflow.loaded import Key, LoadedWorkflow
-from invokeai_py_client.workflow.references import references
-from invokeai_py_client.workflow.request import build_request
 
 FOLDER = Path(__file__).parents[1] / "data" / "goldens"
 CASES = sorted(path.name.removesuffix(".json.gz") for path in FOLDER.glob("*.json.gz"))

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invokeai_py_client.engine.addressing import FieldPath, InputIndex, plain, word
 from invokeai_py_client.errors import AmbiguousInputError, UnknownInputError
-from invokeai_py_client.workflow.addressing import Place, PlaceIndex, plain, word
 
 
 def place(
     node_id: str, field: str, label: str = "", *, node: str = "", kind: str = "denoise_latents", **known: Any
-) -> Place:
+) -> FieldPath:
     known = {"settable": True, "in_form": True, **known}
-    return Place((node_id, field), label or field.title(), (node_id, node, kind, "Denoise"), **known)
+    return FieldPath((node_id, field), label or field.title(), (node_id, node, kind, "Denoise"), **known)
 
 
-def index(*places: Place) -> PlaceIndex:
-    return PlaceIndex([one for one in places if one.in_form], lambda: places)
+def index(*places: FieldPath) -> InputIndex:
+    return InputIndex([one for one in places if one.in_form], lambda: places)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_all_the_ways_to_say_it(name: str) -> None:
     assert index(text, other).find(name) is text
 
 
-ORDER: list[tuple[str, list[Place], int]] = [
+ORDER: list[tuple[str, list[FieldPath], int]] = [
     ("Steps", [place("a", "x", "Steps"), place("b", "y", "steps")], 0),  # the exact label
     ("steps", [place("a", "x", "Steps"), place("b", "y", "steps")], 1),
     ("steps", [place("a", "x", "STEPS"), place("b", "steps", "Detail")], 0),  # a label before a field name
@@ -97,11 +97,11 @@ ORDER: list[tuple[str, list[Place], int]] = [
 
 
 @pytest.mark.parametrize(("name", "places", "expected"), ORDER)
-def test_what_comes_first(name: str, places: list[Place], expected: int) -> None:
+def test_what_comes_first(name: str, places: list[FieldPath], expected: int) -> None:
     assert index(*places).find(name) is places[expected]
 
 
-AMBIGUOUS: list[tuple[str, list[Place]]] = [
+AMBIGUOUS: list[tuple[str, list[FieldPath]]] = [
     ("Prompt", [place("1", "text", "Prompt", node="A"), place("2", "text", "Prompt", node="B")]),
     ("steps", [place("1", "steps", node="A"), place("2", "steps", node="A")]),
     ("steps", [place("1", "steps", in_form=False), place("2", "steps", in_form=False)]),
@@ -112,7 +112,7 @@ AMBIGUOUS: list[tuple[str, list[Place]]] = [
 
 
 @pytest.mark.parametrize(("name", "places"), AMBIGUOUS)
-def test_an_ambiguous_name_lists_names_that_work(name: str, places: list[Place]) -> None:
+def test_an_ambiguous_name_lists_names_that_work(name: str, places: list[FieldPath]) -> None:
     known = index(*places)
     with pytest.raises(AmbiguousInputError, match="say which") as caught:
         known.find(name)
@@ -191,20 +191,20 @@ PLACES = st.lists(
 
 
 @given(PLACES)
-def test_every_input_has_a_name_of_its_own(places: list[Place]) -> None:
+def test_every_input_has_a_name_of_its_own(places: list[FieldPath]) -> None:
     known = index(*places)
     for one in places:
         assert known.find(known.distinct_name(one)) is one
         assert known.place(one.key) is one
 
 
-def first_reading(name: str, places: Sequence[Place]) -> list[Place]:
+def first_reading(name: str, places: Sequence[FieldPath]) -> list[FieldPath]:
     """The rules once more, without tables: the slow and plain way."""
     form = [one for one in places if one.in_form]
     alone = [one for one in form if [other.key[0] for other in form].count(one.key[0]) == 1]
     splits = [(name[:dot], name[dot + 1 :]) for dot, char in enumerate(name) if char == "."]
 
-    def dotted(last: Callable[[Place], str]) -> list[Place]:
+    def dotted(last: Callable[[FieldPath], str]) -> list[FieldPath]:
         return [
             one
             for one in places
@@ -239,7 +239,7 @@ def first_reading(name: str, places: Sequence[Place]) -> list[Place]:
         NAMES, st.builds("{}.{}".format, NAMES, NAMES), st.text(string.ascii_letters + ". ", max_size=5)
     ),
 )
-def test_the_tables_say_what_the_rules_say(places: list[Place], name: str) -> None:
+def test_the_tables_say_what_the_rules_say(places: list[FieldPath], name: str) -> None:
     expected = first_reading(name, places)
     try:
         assert [index(*places).find(name)] == expected

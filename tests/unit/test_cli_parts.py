@@ -17,13 +17,13 @@ import pytest
 from command import Command, Terminal, ivk_command
 
 from invokeai_py_client import InvokeAIClient, errors
-from invokeai_py_client.cli import out
+from invokeai_py_client.cli import output
 from invokeai_py_client.cli.export import is_exported
-from invokeai_py_client.cli.installing import short_name
+from invokeai_py_client.cli.install import short_name
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.cli.names import close_to, read_names
 from invokeai_py_client.cli.tables import Column, seconds_of, show_facts, show_table, time_of, words_of
-from invokeai_py_client.cli.watching import (
+from invokeai_py_client.cli.watch import (
     QueueView,
     seconds_at,
     status_line,
@@ -76,16 +76,16 @@ def test_every_error_has_the_exit_code_that_fits() -> None:
     kinds: list[type[errors.InvokeAIClientError]] = [errors.InvokeAIClientError]
     for kind in kinds:
         kinds.extend(kind.__subclasses__())
-    codes = {kind: out.exit_code_of(kind) for kind in kinds}
-    assert {kind for kind, code in codes.items() if code == out.UNREACHABLE} == {
+    codes = {kind: output.exit_code_of(kind) for kind in kinds}
+    assert {kind for kind, code in codes.items() if code == output.UNREACHABLE} == {
         errors.ServerUnreachableError,
         errors.CertificateError,
         errors.NotInvokeAIError,
     }
-    assert {kind for kind, code in codes.items() if code == out.WRONG_USE} == {
+    assert {kind for kind, code in codes.items() if code == output.WRONG_USE} == {
         kind for kind in kinds if issubclass(kind, errors.UsageError)
     }
-    assert set(codes.values()) == {out.FAILED, out.WRONG_USE, out.UNREACHABLE}
+    assert set(codes.values()) == {output.FAILED, output.WRONG_USE, output.UNREACHABLE}
 
 
 def test_every_code_that_programs_are_told_is_used_and_documented() -> None:
@@ -103,7 +103,7 @@ def test_every_code_that_programs_are_told_is_used_and_documented() -> None:
         if not kind.__subclasses__() and kind not in errors.API_ERRORS.values():
             raised = re.compile(rf"\b{kind.__name__}\(")
             assert any(raised.search(text) for text in sources), f"nothing raises {kind.__name__}"
-    here = set(re.findall(r'"code": "(\w+)"|_tell\("(\w+)"', (Path(str(out.__file__))).read_text()))
+    here = set(re.findall(r'"code": "(\w+)"|_tell\("(\w+)"', (Path(str(output.__file__))).read_text()))
     assert {one or other for one, other in here} == {"usage", "interrupted"} <= documented
 
 
@@ -127,7 +127,7 @@ def test_a_workflow_is_completed_with_files(
     }.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
-        out.run_command(ivk, [])
+        output.run_command(ivk, [])
     assert capsys.readouterr().out.split() == ["file", "port", "_"]
 
 
@@ -146,7 +146,7 @@ def test_words_are_completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setenv("COMP_WORDS", "ivk queue c")
     monkeypatch.setenv("COMP_CWORD", "2")
     with pytest.raises(SystemExit) as ended:
-        out.run_command(ivk, [])
+        output.run_command(ivk, [])
     assert ended.value.code == 0
     assert capsys.readouterr().out.split() == ["plain,cancel", "plain,clear"]
 
@@ -275,7 +275,7 @@ def test_hints_are_for_people_alone(ivk_command: Command, monkeypatch: pytest.Mo
     assert ivk_command("completion", "bash").err == ""
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(sys, "stdout", io.StringIO())  # as in $(ivk ...), where standard error is a terminal
-    out.hint("Next")
+    output.hint("Next")
     assert cast("Terminal", sys.stderr).getvalue() == ""
 
 

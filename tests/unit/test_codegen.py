@@ -12,11 +12,11 @@ from golden import CASES, golden
 from workflows import workflow
 
 from invokeai_py_client import AsyncRun, Run
+from invokeai_py_client.engine.codegen import function_name, generate
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.inputs import InputSet
+from invokeai_py_client.engine.load import load_workflow
 from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.workflow.codegen import function_name, generate
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.inputs import InputSet
-from invokeai_py_client.workflow.load import load_workflow
 
 
 def generated(document: Any, *, source: str = "portrait.json", is_file: bool = True, **options: Any) -> str:

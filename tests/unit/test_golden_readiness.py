@@ -7,9 +7,9 @@ import re
 import pytest
 from golden import CASES, golden
 
+from invokeai_py_client.engine.readiness import Problem, find_problems
+from invokeai_py_client.engine.workflow import LoadedWorkflow
 from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.workflow.loaded import LoadedWorkflow
-from invokeai_py_client.workflow.readiness import Problem, find_problems
 
 SCHEMA = reference_schema()
 

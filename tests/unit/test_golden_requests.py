@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from golden import CASES, Golden, differences, golden, normalised
 
+from invokeai_py_client.engine.batch import server_generators
 from invokeai_py_client.errors import WorkflowFormatError
 from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.workflow.batch import server_generators
 
 REFUSED = [name for name in CASES if golden(name).meta.get("loaded") is False]
 POSTED = [name for name in CASES if golden(name).posted is not None]

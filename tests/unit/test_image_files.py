@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as Pillow
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.image.files import (
+from invokeai_py_client.files.atomic import (
     AtomicFile,
     has_end,
     is_whole,

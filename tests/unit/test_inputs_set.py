@@ -13,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from workflows import workflow
 
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+from invokeai_py_client.engine.load import load_workflow
 from invokeai_py_client.errors import (
     AmbiguousInputError,
     InputError,
@@ -23,9 +26,6 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.ivk_fields.pending import ModelByName
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.schema.template import UNSET
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
-from invokeai_py_client.workflow.load import load_workflow
 
 MODEL = {"key": "k", "hash": "h", "name": "Dream", "base": "sd-1", "type": "main"}
 NODES: dict[str, tuple[str, dict[str, Any]]] = {

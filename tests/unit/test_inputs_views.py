@@ -11,14 +11,15 @@ from fake_server import FakeServer, identifier, model
 from rich.console import Console
 from workflows import workflow
 
+from invokeai_py_client.display.inputs import inputs_html, inputs_table, inputs_text
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.index_map import export_input_index_map, verify_input_index_map
+from invokeai_py_client.engine.input_rows import input_row, type_word
+from invokeai_py_client.engine.inputs import InputSet
+from invokeai_py_client.engine.load import load_workflow
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.workflow.definition import WorkflowDefinition
 from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
-from invokeai_py_client.workflow.index_map import export_input_index_map, verify_input_index_map
-from invokeai_py_client.workflow.inputs import InputSet
-from invokeai_py_client.workflow.load import load_workflow
-from invokeai_py_client.workflow.table import input_row, inputs_html, inputs_table, inputs_text, type_word
 
 INK, OIL = model("l1", "Ink", kind="lora"), model("l2", "Oil", kind="lora")
 MODELS = [model("m0", "First"), model("m1", "Dream"), model("x1", "Dream", "sdxl"), INK, OIL]
@@ -225,7 +226,7 @@ def test_no_option_of_a_method_is_an_inputs_name() -> None:
     from inspect import Parameter, signature
 
     from invokeai_py_client import WorkflowHandle
-    from invokeai_py_client.workflow.inputs import _TAKEN
+    from invokeai_py_client.engine.inputs import _TAKEN
 
     options: set[str] = set()
     for name in ("run", "start", "start_batch", "enqueue_request", "sweep", "sweep_plan", "set"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from invokeai_py_client.dnn_model import events
-from invokeai_py_client.dnn_model.events import event_between, fold, told_of
+from invokeai_py_client.dnn_model.events import after_event, concerns, event_between
 from invokeai_py_client.dnn_model.news import InstallNews, news_of
 from invokeai_py_client.dnn_model.starters import installed_starter, starter, starter_config
 from invokeai_py_client.errors import InputValueError, ModelNotFoundError
@@ -86,23 +86,23 @@ def test_what_events_tell() -> None:
     ],
 )
 def test_which_events_are_about_a_job(name: str, payload: Any, ours: bool) -> None:
-    assert told_of(job(), name, payload) is ours
-    assert told_of(ModelInstJobInfo(source="https://x/y"), name, payload) is False
+    assert concerns(job(), name, payload) is ours
+    assert concerns(ModelInstJobInfo(source="https://x/y"), name, payload) is False
 
 
 def test_events_are_folded() -> None:
-    info = fold(job("waiting"), PROGRESS, told(bytes=5, total_bytes=9, parts=[]))
+    info = after_event(job("waiting"), PROGRESS, told(bytes=5, total_bytes=9, parts=[]))
     assert info is not None
     assert (info.status, info.bytes, info.total_bytes) == (InstallStatus.DOWNLOADING, 5, 9)
-    assert fold(info, PROGRESS, told(bytes="?", total_bytes=None)) is not None
-    info = fold(info, "model_install_started", told())
+    assert after_event(info, PROGRESS, told(bytes="?", total_bytes=None)) is not None
+    info = after_event(info, "model_install_started", told())
     assert info is not None
     assert info.status is InstallStatus.RUNNING
     for late in (PROGRESS, "model_install_downloads_complete", "model_install_started"):
-        assert fold(info, late, told(bytes=1, total_bytes=9)) in (info, info.model_copy())
-        assert fold(job("completed"), late, told()) == job("completed")
+        assert after_event(info, late, told(bytes=1, total_bytes=9)) in (info, info.model_copy())
+        assert after_event(job("completed"), late, told()) == job("completed")
     for final in ("complete", "error", "cancelled"):
-        assert fold(info, f"model_install_{final}", told()) is None
+        assert after_event(info, f"model_install_{final}", told()) is None
 
 
 async def test_of_a_download_only_the_latest_progress_is_kept() -> None:

@@ -28,7 +28,7 @@ from invokeai_py_client.ivk_fields import (
 )
 from invokeai_py_client.models import IvkImage, IvkJob, QueueStatus
 from invokeai_py_client.models.install import ModelInstallConfig
-from invokeai_py_client.workflow import upstream_models as up
+from invokeai_py_client.v1 import upstream_models as up
 
 TESTS = Path(__file__).parents[1]
 NAMES: dict[str, dict[str, list[str]]] = json.loads((TESTS / "data" / "names-1.1.1.json").read_text())

@@ -10,6 +10,9 @@ import pytest
 from fake_server import FakeServer, identifier, model
 from workflows import workflow
 
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.inputs import InputSet
+from invokeai_py_client.engine.load import load_workflow
 from invokeai_py_client.errors import (
     APIRequestError,
     ModelNotFoundError,
@@ -18,11 +21,8 @@ from invokeai_py_client.errors import (
     UnknownNodeError,
     UsageError,
 )
+from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.inputs import InputSet
-from invokeai_py_client.workflow.load import load_workflow
-from invokeai_py_client.workflow.prepare import prepare_request
 
 DREAM, OTHER, XL = model("m1", "Dream"), model("m2", "Other"), model("x1", "Big", "sdxl")
 VAE, INK, OIL = (

@@ -19,9 +19,9 @@ import pytest
 from invokeai_py_client.errors import StartError, UsageError
 from invokeai_py_client.server import LocalServer, state
 from invokeai_py_client.server.health import answers, request
+from invokeai_py_client.server.log_tail import tail
 from invokeai_py_client.server.ports import free_port, is_taken
 from invokeai_py_client.server.processes import end_group, identity, spawn
-from invokeai_py_client.server.tails import tail
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 

@@ -9,8 +9,8 @@ import workflows
 from fake_server import FakeServer
 
 from invokeai_py_client.errors import NotInvokeAIError, WorkflowNotFoundError
+from invokeai_py_client.run.lookup import ServerSide
 from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
-from invokeai_py_client.workflow.server_side import ServerSide
 
 
 class Server(FakeServer):

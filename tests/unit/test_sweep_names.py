@@ -13,9 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.files.labels import label_of
+from invokeai_py_client.files.names import file_name, unique
 from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage, ModelByName
-from invokeai_py_client.sweep.labels import label_of
-from invokeai_py_client.sweep.names import file_name, unique
 
 VALUES = {"Positive Prompt": "a fox", "seed": 7, "CFG Scale": 4.5, "node.width": 64, "steps": 8.0}
 

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import workflows
 
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.inputs import InputSet
+from invokeai_py_client.engine.load import load_workflow
 from invokeai_py_client.errors import (
     AmbiguousInputError,
     InputError,
@@ -23,9 +26,6 @@ from invokeai_py_client.sweep.plan import SweepPlan, plan_rows, plan_sweep
 from invokeai_py_client.sweep.requests import Request
 from invokeai_py_client.sweep.rows import rows_of
 from invokeai_py_client.sweep.sources import values_for
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.inputs import InputSet
-from invokeai_py_client.workflow.load import load_workflow
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.sweep.rows import Row, rows_of
+from invokeai_py_client.sweep.rows import TableRow, rows_of
 
 
 def written(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:
@@ -214,6 +214,6 @@ def test_what_is_no_rows(source: Any, match: str) -> None:
 
 
 def test_rows_can_be_pickled_and_written() -> None:
-    row = pickle.loads(pickle.dumps(Row({"a": 1}, "row 1", is_text=True)))
+    row = pickle.loads(pickle.dumps(TableRow({"a": 1}, "row 1", is_text=True)))
     assert (row, row.where, row.is_text) == ({"a": 1}, "row 1", True)
     assert json.dumps(row) == '{"a": 1}'

@@ -215,7 +215,7 @@ async def test_an_escaped_name_stays_escaped(server: Faulty, http: HttpTransport
 async def test_an_upload_is_a_form_and_can_be_repeated(server: Faulty, http: HttpTransport) -> None:
     server.script = [reply("503 Busy"), OK]
     upload = Upload(b"\x89PNG", "ü.png", "image/png", {"metadata": "{}"})
-    await http.json("POST", "/api/v1/images/upload", upload=upload, repeatable=True)
+    await http.json("POST", "/api/v1/images/upload", upload=upload, idempotent=True)
     first, second = server.seen
     for exchange in (first, second):
         assert b"\x89PNG" in exchange.body
@@ -308,7 +308,7 @@ async def test_a_write_is_not_repeated_blindly(
 ) -> None:
     server.script = [fault]
     with pytest.raises(ConnectionLostError, match=f"broke during {method} {PATH}") as caught:
-        await http.json(method, PATH, json={}, repeatable=None if method in ("POST", "PATCH") else False)
+        await http.json(method, PATH, json={}, idempotent=None if method in ("POST", "PATCH") else False)
     assert len(server.seen) == 1
     assert caught.value.request_id == server.seen[0].header("X-Request-ID")
     assert isinstance(caught.value, ConnectionError)
@@ -328,7 +328,7 @@ async def test_a_single_try_survives_a_connection_that_went_stale(server: Faulty
     http = HttpTransport(settings(server.port, max_retries=0))
     server.script = [OK, drop, OK]
     for _ in range(2):
-        assert await http.json("GET", PATH, repeatable=False) == {"version": "6.14.2"}
+        assert await http.json("GET", PATH, idempotent=False) == {"version": "6.14.2"}
     assert [exchange.connection for exchange in server.seen] == [1, 1, 2]
     await http.close()
 

@@ -28,7 +28,7 @@ from invokeai_py_client.errors import (
     UsageError,
 )
 from invokeai_py_client.transport.address import ServerAddress, clean_prefix
-from invokeai_py_client.transport.answers import check_is_ours, decode_json, error_of
+from invokeai_py_client.transport.responses import check_is_ours, decode_json, error_of
 from invokeai_py_client.transport.retry import is_passing, parse_retry_after, retry_delay
 from invokeai_py_client.transport.settings import ConnectionSettings
 
@@ -145,11 +145,11 @@ def delay(
     error: APIRequestError,
     attempt: int = 1,
     max_retries: int = 3,
-    repeatable: bool = True,
+    idempotent: bool = True,
     retry_after: float | None = None,
 ) -> float | None:
     return retry_delay(
-        error, attempt=attempt, max_retries=max_retries, repeatable=repeatable, retry_after=retry_after
+        error, attempt=attempt, max_retries=max_retries, idempotent=idempotent, retry_after=retry_after
     )
 
 
@@ -189,8 +189,8 @@ def test_what_will_not_pass_is_final(error: APIRequestError) -> None:
 
 def test_what_may_have_been_done_is_not_repeated_blindly() -> None:
     for error in (ConnectionLostError(), RequestTimeoutError(), ServerError(503)):
-        assert delay(error, repeatable=False) is None
-    assert delay(APIRequestError(429), repeatable=False) is not None  # it was refused, so not done
+        assert delay(error, idempotent=False) is None
+    assert delay(APIRequestError(429), idempotent=False) is not None  # it was refused, so not done
 
 
 def test_the_server_may_say_when() -> None:

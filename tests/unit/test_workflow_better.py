@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from workflows import workflow
 
+from invokeai_py_client.engine.batch import server_generators
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.load import load_workflow
+from invokeai_py_client.engine.readiness import find_problems, raise_for_problems
+from invokeai_py_client.engine.request import build_request
+from invokeai_py_client.engine.workflow import LoadedWorkflow
 from invokeai_py_client.errors import NotReadyError, UnknownNodeError
 from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.workflow.batch import server_generators
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.load import load_workflow
-from invokeai_py_client.workflow.loaded import LoadedWorkflow
-from invokeai_py_client.workflow.readiness import find_problems, raise_for_problems
-from invokeai_py_client.workflow.request import build_request
 
 SCHEMA = reference_schema()
 MODEL = {"key": "k", "hash": "h", "name": "n", "base": "sdxl", "type": "main"}

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.errors import WorkflowFormatError
-from invokeai_py_client.workflow.definition import WorkflowDefinition
 
 DOCUMENT: dict[str, Any] = {
     "name": "Küche",

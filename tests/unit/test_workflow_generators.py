@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from workflows import workflow
 
+from invokeai_py_client.editor.generators import MAX_COUNT, generate, settings_of
+from invokeai_py_client.editor.mersenne import MersenneTwister
+from invokeai_py_client.engine.batch import ServerGenerator, build_data, server_generators
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.load import load_workflow
+from invokeai_py_client.engine.readiness import find_problems
+from invokeai_py_client.engine.workflow import LoadedWorkflow
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.workflow.batch import ServerGenerator, build_data, server_generators
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.generators import MAX_COUNT, generate, settings_of
-from invokeai_py_client.workflow.load import load_workflow
-from invokeai_py_client.workflow.loaded import LoadedWorkflow
-from invokeai_py_client.workflow.mersenne import MersenneTwister
-from invokeai_py_client.workflow.readiness import find_problems
 
 SCHEMA = reference_schema()
 

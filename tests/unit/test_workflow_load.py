@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from workflows import workflow
 
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.load import load_workflow
+from invokeai_py_client.engine.readiness import find_problems
+from invokeai_py_client.engine.subworkflow import PREFIX
+from invokeai_py_client.engine.workflow import LoadedWorkflow
 from invokeai_py_client.errors import WorkflowFormatError
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.schema.template import UNSET
-from invokeai_py_client.workflow.callee import PREFIX
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.load import load_workflow
-from invokeai_py_client.workflow.loaded import LoadedWorkflow
-from invokeai_py_client.workflow.readiness import find_problems
 
 SCHEMA = reference_schema()
 Nodes = Mapping[str, tuple[str, Mapping[str, Any]]]

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import mutate
 
+from invokeai_py_client.engine.batch import server_generators
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.load import load_workflow
+from invokeai_py_client.engine.readiness import find_problems
+from invokeai_py_client.engine.references import references
+from invokeai_py_client.engine.request import build_request
 from invokeai_py_client.errors import InvokeAIClientError
 from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.workflow.batch import server_generators
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.load import load_workflow
-from invokeai_py_client.workflow.readiness import find_problems
-from invokeai_py_client.workflow.references import references
-from invokeai_py_client.workflow.request import build_request
 
 SCHEMA = reference_schema()
 NODE_TYPES = sorted(SCHEMA)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync.workflow_repository import WorkflowRepository
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.models import IvkJob, IvkUser
-    from invokeai_py_client.older import Answer
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.v1.client import Answer
 
 
 class InvokeAIClient(Face[AsyncInvokeAIClient]):

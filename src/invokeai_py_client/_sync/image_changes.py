@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from invokeai_py_client._sync.image_records import ImageRecords
 
 if TYPE_CHECKING:
-    from invokeai_py_client.image.answers import ImageNames
     from invokeai_py_client.image.changes import AsyncImageChanges
+    from invokeai_py_client.image.responses import ImageNames
     from invokeai_py_client.models import ImageCategory, IvkImage
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from invokeai_py_client._sync.image_image import Image
-    from invokeai_py_client.image.answers import (
+    from invokeai_py_client.image.responses import (
         ImageNames,
     )
     from invokeai_py_client.models import ImageCategory, IvkImage

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from invokeai_py_client.image.answers import ImageNames
+    from invokeai_py_client.image.responses import ImageNames
     from invokeai_py_client.image.transfers import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from invokeai_py_client.connection import Connection
+    from invokeai_py_client.engine.definition import WorkflowDefinition
+    from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.ivk_fields import IvkField
-    from invokeai_py_client.workflow.definition import WorkflowDefinition
-    from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
-    from invokeai_py_client.workflow.row import Row
+    from invokeai_py_client.models.row import Row
 
 
 class BoundWorkflow(Face[AsyncBoundWorkflow]):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from invokeai_py_client._sync.image_image import Image
     from invokeai_py_client._sync.workflow_handle import WorkflowHandle
-    from invokeai_py_client.workflow.definition import WorkflowDefinition
+    from invokeai_py_client.engine.definition import WorkflowDefinition
 
 
 class WorkflowRepository(Face[AsyncWorkflowRepository]):

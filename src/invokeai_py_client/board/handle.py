@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._base import AsyncObject, repository_of
 from invokeai_py_client.errors import NotFoundError, UsageError
-from invokeai_py_client.image.answers import category_words
+from invokeai_py_client.image.responses import category_words
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkBoard, IvkImage
 from invokeai_py_client.routes import path_part
-from invokeai_py_client.transport.shapes import ListOf
+from invokeai_py_client.transport.json_shape import ListOf
 
 if TYPE_CHECKING:
     import os
@@ -178,7 +178,7 @@ class AsyncBoardHandle(AsyncObject):
         """
         params = {"categories": category_words(categories), "is_intermediate": is_intermediate}
         path = f"/api/v1/boards/{path_part(self.board_id, 'a board')}/image_names"
-        return await self.connection.http.json("GET", path, params=params, gives=ListOf(str))
+        return await self.connection.http.json("GET", path, params=params, expect=ListOf(str))
 
     async def get_image_count(self) -> int:
         """How many images ``list_images()`` would list: of all categories, by-products left out."""
@@ -266,10 +266,8 @@ class AsyncBoardHandle(AsyncObject):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "_boards" not in state:  # pickled before handles had their repository
-            from invokeai_py_client.board.repository import AsyncBoardRepository
-
-            self._boards = self.connection.part(AsyncBoardRepository)
+        if "_boards" not in state:
+            self._boards = repository_of(self.connection, "board.repository", "AsyncBoardRepository")
 
     def to_dict(self) -> dict[str, Any]:
         """The board's record as plain JSON data."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from invokeai_py_client.board.older import OlderBoards
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
 from invokeai_py_client.routes import path_part
+from invokeai_py_client.v1.boards import OlderBoards
 
 if TYPE_CHECKING:
     from invokeai_py_client.board.handle import AsyncBoardHandle
@@ -60,7 +60,7 @@ class AsyncBoardRepository(OlderBoards, Resource):
             "direction": direction,
             "include_archived": include_archived,
         }
-        answer = await self._json("GET", f"{_BOARDS}/", params=params, gives=list)
+        answer = await self._json("GET", f"{_BOARDS}/", params=params, expect=list)
         boards = [IvkBoard.from_api_response(item) for item in answer]
         return [await self._uncategorized(), *boards] if include_uncategorized else boards
 
@@ -169,7 +169,7 @@ class AsyncBoardRepository(OlderBoards, Resource):
             raise UsageError("update_board: say what to change.")
         _refuse_uncategorized(board_id, "changed")
         try:
-            answer = await self._json("PATCH", _path(board_id), json=sent, repeatable=True)
+            answer = await self._json("PATCH", _path(board_id), json=sent, idempotent=True)
         except ServerError:  # what older servers (6.0.2) say of a board that they do not have
             await self._json("GET", _path(board_id))
             raise
@@ -192,7 +192,7 @@ class AsyncBoardRepository(OlderBoards, Resource):
         params = {"include_images": delete_images}
         try:
             await self._json("GET", _path(board_id))  # older servers (6.0.2) delete what they do not have
-            await self._json("DELETE", _path(board_id), params=params, repeatable=False)
+            await self._json("DELETE", _path(board_id), params=params, idempotent=False)
         except NotFoundError:
             return False
         return True

@@ -11,7 +11,7 @@ import click
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board
 from invokeai_py_client.cli.options import connect, json_option, url_option, yes_option
-from invokeai_py_client.cli.out import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
 from invokeai_py_client.cli.tables import Column, show_table, time_of
 from invokeai_py_client.errors import UsageError
 

@@ -14,7 +14,7 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.out import FAILED, say
+from invokeai_py_client.cli.output import FAILED, say
 from invokeai_py_client.errors import UsageError
 
 
@@ -52,7 +52,7 @@ def codegen(workflow: str, output: Path | None, asynchronous: bool, check: bool,
 
 
 def _generated(workflow: str, output: Path | None, asynchronous: bool, url: str | None) -> str:
-    from invokeai_py_client.workflow.codegen import generate
+    from invokeai_py_client.engine.codegen import generate
 
     is_file = Path(workflow).is_file()
     source = workflow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from invokeai_py_client.cli.out import hint
+from invokeai_py_client.cli.output import hint
 
 _WHERE = {
     "bash": 'Put this into ~/.bashrc: eval "$(ivk completion bash)"',

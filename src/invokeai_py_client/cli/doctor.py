@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from invokeai_py_client.cli.options import json_option, url_option
-from invokeai_py_client.cli.out import FAILED, emit
+from invokeai_py_client.cli.output import FAILED, emit
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:

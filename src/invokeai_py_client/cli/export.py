@@ -11,7 +11,7 @@ import click
 
 from invokeai_py_client.cli.names import find_board
 from invokeai_py_client.cli.options import connect, json_option, url_option
-from invokeai_py_client.cli.out import counted, emit, hint, say
+from invokeai_py_client.cli.output import counted, emit, hint, say
 from invokeai_py_client.cli.progress import Advance, counting_bar, of_transfer, waiting
 from invokeai_py_client.errors import (
     InvokeAIClientError,
@@ -97,10 +97,10 @@ def is_exported(image: IvkImage, folder: Path) -> bool:
         return False
     if not isinstance(data, dict):
         return False
-    return record_of(cast("dict[str, Any]", data)) == record_of(image.to_dict())
+    return metadata_record(cast("dict[str, Any]", data)) == metadata_record(image.to_dict())
 
 
-def record_of(data: dict[str, Any]) -> dict[str, Any]:
+def metadata_record(data: dict[str, Any]) -> dict[str, Any]:
     """What tells whether the data of an image have changed: its record without what is beside it."""
     return {key: value for key, value in data.items() if key != "metadata"}
 
@@ -143,7 +143,7 @@ def _failure(failed: dict[str, InvokeAIClientError], total: int) -> TransferErro
 
 def _picture(image: IvkImage, folder: Path) -> Path:
     """Where fetching puts an image: in the folder, whatever the server calls it."""
-    from invokeai_py_client.image.naming import paths_for
+    from invokeai_py_client.image.paths import paths_for
 
     return paths_for([image.image_name], {}, folder, "{image}", ".png")[image.image_name]
 

@@ -15,7 +15,7 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.out import hint, say
+from invokeai_py_client.cli.output import hint, say
 
 
 @click.command()

@@ -14,7 +14,7 @@ from invokeai_py_client.cli.export import export
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board, find_images, read_names
 from invokeai_py_client.cli.options import connect, json_option, limit_option, url_option, yes_option
-from invokeai_py_client.cli.out import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
 from invokeai_py_client.cli.progress import counting_bar, of_transfer, waiting
 from invokeai_py_client.cli.tables import Column, screenful, show_facts, show_table, time_of
 from invokeai_py_client.errors import UsageError

@@ -12,7 +12,7 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.out import emit, say
+from invokeai_py_client.cli.output import emit, say
 
 
 @click.command()
@@ -25,7 +25,8 @@ def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> N
 
     FILE is a workflow's JSON, an image that carries one, or the name or id of a workflow in the server's library.
     """
-    from invokeai_py_client.workflow.table import input_row, inputs_table
+    from invokeai_py_client.display.inputs import inputs_table
+    from invokeai_py_client.engine.input_rows import input_row
 
     with connect(url) as client:
         handle = client.workflow_repo.create_workflow(workflow)

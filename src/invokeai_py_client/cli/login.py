@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from invokeai_py_client.cli.out import emit, say
+from invokeai_py_client.cli.output import emit, say
 from invokeai_py_client.errors import UsageError
 
 _profile = click.option(

@@ -8,7 +8,7 @@ import click
 
 from invokeai_py_client import __version__
 from invokeai_py_client.cli.group import LazyGroup
-from invokeai_py_client.cli.out import run_command
+from invokeai_py_client.cli.output import run_command
 
 # name: (module, what `ivk --help` says)
 _COMMANDS = {

@@ -11,7 +11,7 @@ import click
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_models
 from invokeai_py_client.cli.options import connect, json_option, url_option, yes_option
-from invokeai_py_client.cli.out import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
 from invokeai_py_client.cli.progress import waiting
 from invokeai_py_client.cli.tables import Column, show_table
 from invokeai_py_client.errors import UnprocessableError, UsageError
@@ -184,7 +184,7 @@ def _start(
 
 
 def _follow(client: InvokeAIClient, jobs: list[ModelInstJobHandle], as_json: bool) -> None:
-    from invokeai_py_client.cli.installing import install_display
+    from invokeai_py_client.cli.install import install_display
 
     try:
         with install_display(as_json) as show:

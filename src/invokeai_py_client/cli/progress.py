@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.cli.out import is_watched
+from invokeai_py_client.cli.output import is_watched
 
 if TYPE_CHECKING:
     from invokeai_py_client.image.transfers import TransferProgress

@@ -10,7 +10,7 @@ import click
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_items, read_names
 from invokeai_py_client.cli.options import connect, json_option, limit_option, url_option, yes_option
-from invokeai_py_client.cli.out import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
 from invokeai_py_client.cli.tables import Column, screenful, show_table, time_of
 from invokeai_py_client.errors import UsageError
 
@@ -59,7 +59,7 @@ def list_(
     states: tuple[str, ...], batch: str | None, limit: int | None, url: str | None, as_json: bool
 ) -> None:
     """List the items of the queue, the newest first."""
-    from invokeai_py_client.cli.watching import seconds_at, what_of, with_errors
+    from invokeai_py_client.cli.watch import seconds_at, what_of, with_errors
 
     most = screenful(limit, as_json)
     with connect(url) as client:
@@ -112,7 +112,7 @@ def list_(
 @json_option
 def status(url: str | None, as_json: bool) -> None:
     """Say how the queue stands."""
-    from invokeai_py_client.cli.watching import status_line
+    from invokeai_py_client.cli.watch import status_line
 
     with connect(url) as client:
         now = client.queue_repo.status()
@@ -139,7 +139,7 @@ def watch(until_idle: bool, url: str | None, as_json: bool) -> None:
 
     Where nobody looks: one line for each change.
     """
-    from invokeai_py_client.cli.watching import watch_queue
+    from invokeai_py_client.cli.watch import watch_queue
 
     with connect(url) as client:
         watch_queue(client, until_idle=until_idle, as_json=as_json)

@@ -18,8 +18,8 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.out import emit, hint, say
-from invokeai_py_client.image.files import safe_name
+from invokeai_py_client.cli.output import emit, hint, say
+from invokeai_py_client.files.atomic import safe_name
 
 if TYPE_CHECKING:
     from invokeai_py_client._sync.run_run import Run
@@ -69,7 +69,7 @@ def run(
     \b
       ivk run portrait.json -s positive_prompt="a lighthouse" -s steps=30 -o out/
     """
-    from invokeai_py_client.run.display import check_preview
+    from invokeai_py_client.display import check_preview
 
     check_preview(preview and not as_json)
     with connect(url) as client:
@@ -106,7 +106,7 @@ def _follow(handle: WorkflowHandle, run: Run, timeout: float | None, preview: bo
     if as_json:
         run.wait(timeout, on_event=lambda event: emit(_plain(event, run)))
         return
-    from invokeai_py_client.run.display import display_for
+    from invokeai_py_client.display import display_for
 
     with display_for(run.node_label, handle.node_count, preview=preview) as display:
         run.wait(timeout, on_event=display.show)

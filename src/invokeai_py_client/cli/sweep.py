@@ -17,9 +17,9 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.out import counted, emit, say
+from invokeai_py_client.cli.output import counted, emit, say
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.image.files import safe_name
+from invokeai_py_client.files.atomic import safe_name
 
 if TYPE_CHECKING:
     from invokeai_py_client import Run, Sweep, WorkflowHandle

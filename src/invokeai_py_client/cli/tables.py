@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from invokeai_py_client.cli.out import is_watched, printable
+from invokeai_py_client.cli.output import is_watched, printable
 
 WIDE = 110
 SCREEN = 40

@@ -13,7 +13,7 @@ import click
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_workflow
 from invokeai_py_client.cli.options import connect, json_option, url_option, yes_option
-from invokeai_py_client.cli.out import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
 from invokeai_py_client.cli.tables import Column, show_table, time_of
 from invokeai_py_client.errors import UsageError
 
@@ -117,7 +117,7 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
 
     Where the library has one with its id or name, say --replace or --new. Its id goes to standard output.
     """
-    from invokeai_py_client.workflow.definition import WorkflowDefinition
+    from invokeai_py_client.engine.definition import WorkflowDefinition
 
     if replace and new:
         raise UsageError("--replace and --new do not go together.")

@@ -134,7 +134,7 @@ def event_between(before: ModelInstJobInfo | None, after: ModelInstJobInfo) -> I
     return (_CLASSES.get(status, InstallEvent) if isinstance(status, InstallStatus) else InstallEvent)(after)
 
 
-def told_of(info: ModelInstJobInfo, name: str, payload: Any) -> bool:
+def concerns(info: ModelInstJobInfo, name: str, payload: Any) -> bool:
     """Whether one of the server's Socket.IO events is about a job."""
     if name not in _STATUS_OF and name not in _FINAL:
         return False
@@ -145,7 +145,7 @@ def told_of(info: ModelInstJobInfo, name: str, payload: Any) -> bool:
     return ModelInstJobInfo.from_api_response(told).source == info.source
 
 
-def fold(info: ModelInstJobInfo, name: str, payload: Mapping[str, Any]) -> ModelInstJobInfo | None:
+def after_event(info: ModelInstJobInfo, name: str, payload: Mapping[str, Any]) -> ModelInstJobInfo | None:
     """The job after one of the server's events; None where the event says that the job has to be read.
 
     Doubled and late events change nothing.

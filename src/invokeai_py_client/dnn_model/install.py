@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._base import AsyncObject, repository_of
 from invokeai_py_client.dnn_model.events import event_between
 from invokeai_py_client.dnn_model.installed import already_installed, duplicate_of, model_of_source
 from invokeai_py_client.errors import (
@@ -18,7 +18,7 @@ from invokeai_py_client.errors import (
     UsageError,
 )
 from invokeai_py_client.models import InstallStatus, ModelInstJobInfo
-from invokeai_py_client.run import patience
+from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.loop import call_back
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         """
         if (await self.refresh()).is_complete():  # the server would call a completed one canceled
             return self._info
-        await self._json("DELETE", f"{_INSTALL}/{self._info.id}", repeatable=False)
+        await self._json("DELETE", f"{_INSTALL}/{self._info.id}", idempotent=False)
         return await self.refresh()
 
     async def pause(self) -> ModelInstJobInfo:
@@ -236,7 +236,7 @@ class AsyncModelInstJobHandle(AsyncObject):
                     try:
                         now = await self.refresh()
                     except APIRequestError as error:  # it may be away for a moment: a download takes hours
-                        await patience.bear(error, contact)
+                        await timing.tolerate_outage(error, contact)
                         continue
                     contact = time.monotonic()
                 self._info = now
@@ -252,7 +252,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         if (await self.refresh()).is_complete():
             return self._info
         try:
-            answer = await self._json("POST", f"{_INSTALL}/{self._info.id}/{what}", repeatable=True)
+            answer = await self._json("POST", f"{_INSTALL}/{self._info.id}/{what}", idempotent=True)
         except APIRequestError as error:
             if error.status_code in (404, 405):  # what older servers say of paths that they do not know
                 raise UsageError(
@@ -290,10 +290,8 @@ class AsyncModelInstJobHandle(AsyncObject):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "_models" not in state:  # pickled before handles had their repository
-            from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
-
-            self._models = self.connection.part(AsyncDnnModelRepository)
+        if "_models" not in state:
+            self._models = repository_of(self.connection, "dnn_model.repository", "AsyncDnnModelRepository")
 
     def __repr__(self) -> str:
         return f"<AsyncModelInstJobHandle {self._info.id} of {self._info.source}: {self._info.status}>"

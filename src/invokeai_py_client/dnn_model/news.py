@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.dnn_model.events import DOWNLOADING, fold, told_of
+from invokeai_py_client.dnn_model.events import DOWNLOADING, after_event, concerns
 from invokeai_py_client.models import ModelInstJobInfo
 from invokeai_py_client.transport.socket import queue_room
 
@@ -47,13 +47,13 @@ class InstallNews:
         told = self._told.popleft() if self._told else None
         if not self._told:
             self._something.clear()
-        return None if told is None else fold(info, *told)
+        return None if told is None else after_event(info, *told)
 
     def on_event(self, name: str, payload: Any) -> None:
         """Take an event of the server's, whomever it is about."""
         if name == "connect":
             self._missed = True
-        elif not told_of(self._info, name, payload):
+        elif not concerns(self._info, name, payload):
             return
         elif name == DOWNLOADING and self._told and self._told[-1][0] == DOWNLOADING:
             self._told[-1] = (name, payload)

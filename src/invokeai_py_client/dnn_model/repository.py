@@ -199,7 +199,7 @@ class AsyncDnnModelRepository(Resource):
             base: Only those of this architecture.
             type: Only those of this type: ``main``, ``lora``...
         """
-        answer = await self._json("GET", f"{_MODELS}/starter_models", gives={"starter_models": list})
+        answer = await self._json("GET", f"{_MODELS}/starter_models", expect={"starter_models": list})
         models = [StarterModel.from_api_response(one) for one in answer["starter_models"]]
         wanted = None if base is None else BaseModelEnum.parse(base)
         return [one for one in models if wanted in (None, one.base) and type in (None, one.type)]
@@ -236,7 +236,7 @@ class AsyncDnnModelRepository(Resource):
 
     async def list_install_jobs(self) -> list[AsyncModelInstJobHandle]:
         """The installations since the server started, pruned ones left out, oldest first."""
-        answer = await self._json("GET", f"{_MODELS}/install", gives=list)
+        answer = await self._json("GET", f"{_MODELS}/install", expect=list)
         return [self._handle(ModelInstJobInfo.from_api_response(job)) for job in answer]
 
     async def get_install_job(self, id: int) -> AsyncModelInstJobHandle | None:
@@ -271,7 +271,7 @@ class AsyncDnnModelRepository(Resource):
         """
         try:
             answer = await self._json(
-                "PUT", f"{_MODELS}/convert/{path_part(key, 'a model')}", timeout=_LONG, repeatable=False
+                "PUT", f"{_MODELS}/convert/{path_part(key, 'a model')}", timeout=_LONG, idempotent=False
             )
         except APIRequestError as error:
             if error.status_code == 424:  # what the server says of a model that it does not have
@@ -325,7 +325,7 @@ class AsyncDnnModelRepository(Resource):
             BadRequestError: The server has no such folder.
         """
         answer = await self._json(
-            "GET", f"{_MODELS}/scan_folder", params={"scan_path": str(scan_path)}, timeout=_LONG, gives=list
+            "GET", f"{_MODELS}/scan_folder", params={"scan_path": str(scan_path)}, timeout=_LONG, expect=list
         )
         return [FoundModel.from_api_response(found) for found in answer]
 
@@ -335,7 +335,7 @@ class AsyncDnnModelRepository(Resource):
         Returns:
             True; whatever hinders it raises.
         """
-        await self._json("POST", f"{_MODELS}/empty_model_cache", repeatable=True)
+        await self._json("POST", f"{_MODELS}/empty_model_cache", idempotent=True)
         return True
 
     async def get_stats(self) -> ModelCacheStats | None:
@@ -355,7 +355,7 @@ class AsyncDnnModelRepository(Resource):
         Returns:
             What has become of it: ``valid``, ``invalid``, or ``unknown`` where it could not be checked.
         """
-        return str(await self._json("POST", f"{_MODELS}/hf_login", json=Hidden(token=token), repeatable=True))
+        return str(await self._json("POST", f"{_MODELS}/hf_login", json=Hidden(token=token), idempotent=True))
 
     async def hf_logout(self) -> str:
         """Have the server forget its token for Hugging Face.
@@ -379,12 +379,12 @@ class AsyncDnnModelRepository(Resource):
 
     async def _delete(self, key: str) -> None:
         try:
-            await self._json("DELETE", _path(key), repeatable=False)
+            await self._json("DELETE", _path(key), idempotent=False)
         except ConnectionLostError:
             # After an error of its own (a record that it cannot read) the server closes the connection, which
             # shows when the next request uses it. Whether that one was heard, the model's record tells.
             if await self.get_model_by_key(key) is not None:
-                await self._json("DELETE", _path(key), repeatable=False)
+                await self._json("DELETE", _path(key), idempotent=False)
 
     def _handle(self, info: ModelInstJobInfo) -> AsyncModelInstJobHandle:
         from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle

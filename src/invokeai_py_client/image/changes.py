@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from invokeai_py_client.errors import APIRequestError
-from invokeai_py_client.image.answers import MOST_NAMES, ImageNames, category_word, changed_names, name_list
 from invokeai_py_client.image.records import IMAGES, AsyncImageRecords, image_path
+from invokeai_py_client.image.responses import MOST_NAMES, ImageNames, category_word, changed_names, name_list
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
 from invokeai_py_client.routes import path_part, portions
 
@@ -85,11 +85,11 @@ class AsyncImageChanges(AsyncImageRecords):
             The names of those that the server deleted; those it did not have are left out (InvokeAI before 6.0
             counts them, too).
         """
-        return await self._change(f"{IMAGES}/delete", "deleted", image_names, repeatable=False)
+        return await self._change(f"{IMAGES}/delete", "deleted", image_names, idempotent=False)
 
     async def count_intermediates(self) -> int:
         """How many by-products the server keeps."""
-        return await self._json("GET", f"{IMAGES}/intermediates", gives=int)
+        return await self._json("GET", f"{IMAGES}/intermediates", expect=int)
 
     async def clear_intermediates(self) -> int:
         """Delete all by-products for good.
@@ -97,18 +97,18 @@ class AsyncImageChanges(AsyncImageRecords):
         Returns:
             How many they were.
         """
-        return await self._json("DELETE", f"{IMAGES}/intermediates", repeatable=False, gives=int)
+        return await self._json("DELETE", f"{IMAGES}/intermediates", idempotent=False, expect=int)
 
     # ------------------------------------------------------------------ inside
 
     async def _change(
-        self, path: str, verb: str, image_names: ImageNames, *, repeatable: bool = True, **more: Any
+        self, path: str, verb: str, image_names: ImageNames, *, idempotent: bool = True, **more: Any
     ) -> list[str]:
         changed: set[str] = set()
         names = name_list(image_names)
         for portion in portions(names, MOST_NAMES):
             body = {**more, "image_names": portion}
-            answer = await self._json("POST", path, json=body, repeatable=repeatable)
+            answer = await self._json("POST", path, json=body, idempotent=idempotent)
             said = changed_names(answer, verb)
             if "removed_image_names" in answer:  # InvokeAI before 6.0 names those that it does not have, too
                 said = [image.image_name for image in await self.get_images(said)]

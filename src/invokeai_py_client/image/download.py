@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import APIRequestError, ConnectionLostError
-from invokeai_py_client.image.files import AtomicFile, has_end
+from invokeai_py_client.files.atomic import AtomicFile, has_end
 from invokeai_py_client.image.transfers import AT_ONCE, TransferProgress, transfer_all
 from invokeai_py_client.routes import path_part
 from invokeai_py_client.transport.retry import retry_delay
@@ -75,7 +75,7 @@ async def download_to_file(http: HttpTransport, path: str, target: Path, *, max_
         try:
             return await fetch_once(http, path, target)
         except APIRequestError as error:
-            delay = retry_delay(error, attempt=attempt, max_retries=max_retries, repeatable=True)
+            delay = retry_delay(error, attempt=attempt, max_retries=max_retries, idempotent=True)
             if delay is None:
                 raise
         await asyncio.sleep(delay)

@@ -70,7 +70,7 @@ class AsyncImage(AsyncObject):
         Returns:
             The file's path.
         """
-        from invokeai_py_client.image.files import target_path, write_atomically
+        from invokeai_py_client.files.atomic import target_path, write_atomically
 
         target = target_path(path, self.name)
         data = await self.bytes()
@@ -79,13 +79,13 @@ class AsyncImage(AsyncObject):
 
     async def pil(self) -> PILImage:
         """The image as a Pillow image. Needs the extra ``invokeai-py-client[image]``."""
-        from invokeai_py_client.image.decode import decode
+        from invokeai_py_client.files.decode import decode
 
         return decode(await self.bytes(), self.name)
 
     async def metadata(self) -> dict[str, Any] | None:
         """The generation metadata that the workflow wrote into it, if any."""
-        return await self.connection.http.json("GET", self._path("metadata"), gives=dict | None)
+        return await self.connection.http.json("GET", self._path("metadata"), expect=dict | None)
 
     async def workflow(self) -> dict[str, Any] | None:
         """The workflow that made it, if it carries one: with the values used, or of a sweep those of its first run.
@@ -108,7 +108,7 @@ class AsyncImage(AsyncObject):
         return await self._embedded("graph")
 
     async def _embedded(self, what: str) -> dict[str, Any] | None:
-        answer = await self.connection.http.json("GET", self._path("workflow"), gives={what: str | None})
+        answer = await self.connection.http.json("GET", self._path("workflow"), expect={what: str | None})
         text: str | None = answer.get(what)
         if not text:
             return None

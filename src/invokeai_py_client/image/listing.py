@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.image.answers import MOST_NAMES
+from invokeai_py_client.image.responses import MOST_NAMES
 from invokeai_py_client.models import IvkImage
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError
-from invokeai_py_client.image.answers import (
+from invokeai_py_client.image.listing import Listing
+from invokeai_py_client.image.responses import (
     MOST_NAMES,
     ImageNames,
     category_words,
@@ -16,7 +17,6 @@ from invokeai_py_client.image.answers import (
     page_of,
     records,
 )
-from invokeai_py_client.image.listing import Listing
 from invokeai_py_client.models import ImageCategory, IvkImage
 from invokeai_py_client.routes import ROUTE_MISSING, path_part, portions
 
@@ -197,7 +197,7 @@ class AsyncImageRecords(Resource):
     async def _records_of(self, names: list[str]) -> list[IvkImage]:
         try:
             answer = await self._json(
-                "POST", f"{IMAGES}/images_by_names", json={"image_names": names}, repeatable=True, gives=list
+                "POST", f"{IMAGES}/images_by_names", json={"image_names": names}, idempotent=True, expect=list
             )
         except ROUTE_MISSING:  # before InvokeAI 6.0
             pass

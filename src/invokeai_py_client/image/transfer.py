@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import NotFoundError
-from invokeai_py_client.image.answers import ImageNames, category_word, name_list
 from invokeai_py_client.image.changes import AsyncImageChanges
 from invokeai_py_client.image.records import IMAGES
+from invokeai_py_client.image.responses import ImageNames, category_word, name_list
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
 from invokeai_py_client.routes import path_part
 
@@ -167,8 +167,8 @@ class AsyncImageTransfer(AsyncImageChanges):
             NotFoundError: The server has no such image.
             UsageError: The file cannot be written.
         """
+        from invokeai_py_client.files.atomic import target_path
         from invokeai_py_client.image.download import download_to_file, file_path
-        from invokeai_py_client.image.files import target_path
 
         http_path = file_path(image_name, full_resolution)
         target = target_path(path, image_name if full_resolution else f"{image_name}.thumbnail.webp")
@@ -210,9 +210,9 @@ class AsyncImageTransfer(AsyncImageChanges):
             TransferError: Some could not be fetched. Its ``failed`` has their errors, its ``done`` the paths of the
                 others.
         """
+        from invokeai_py_client.files.atomic import is_whole
         from invokeai_py_client.image.download import download_files
-        from invokeai_py_client.image.files import is_whole
-        from invokeai_py_client.image.naming import needs_records, paths_for
+        from invokeai_py_client.image.paths import needs_records, paths_for
 
         given = [image_names] if isinstance(image_names, str | IvkImage) else list(image_names)
         names = name_list(given)
@@ -266,7 +266,7 @@ class AsyncImageTransfer(AsyncImageChanges):
             ServerError: The server could not make the zip.
             RequestTimeoutError: It was not there in time.
         """
-        from invokeai_py_client.image.zipped import fetch_zip
+        from invokeai_py_client.image.zip import fetch_zip
 
         names = None if image_names is None else name_list(image_names)
         return await fetch_zip(self.connection, path, image_names=names, board_id=board_id, timeout=timeout)

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 from invokeai_py_client.errors import InputError, InputValueError
 from invokeai_py_client.ivk_fields.pending import find_pending, replace_pending
 from invokeai_py_client.ivk_fields.plain import Unfit, shown
+from invokeai_py_client.schema.fits import explain_mismatch
 from invokeai_py_client.schema.template import NO_LIMITS, UNSET, FieldType, InputTemplate, Limits
-from invokeai_py_client.workflow.fits import mismatch
 
 T = TypeVar("T")
 _CHANGEABLE: tuple[type, ...] = (dict, list)
@@ -294,7 +294,7 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         return bool(self._template and self._template.json_schema) and self._knows_schema(value)
 
     def _fit_schema(self, value: Any, wire: Any) -> None:
-        reason = mismatch(self._template.json_schema, wire) if self._template else None
+        reason = explain_mismatch(self._template.json_schema, wire) if self._template else None
         if reason is not None:
             raise self._error(value, reason)
 

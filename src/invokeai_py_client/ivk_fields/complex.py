@@ -166,7 +166,7 @@ class IvkGeneratorField(IvkField[Any]):
         return f"{word}_generator_"
 
     def _convert(self, value: Any) -> dict[str, Any]:
-        from invokeai_py_client.workflow.generators import settings_of
+        from invokeai_py_client.editor.generators import settings_of
 
         if not isinstance(value, Mapping):
             value = self._listing(value)

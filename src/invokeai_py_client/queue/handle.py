@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._base import AsyncObject, repository_of
 from invokeai_py_client.errors import NotFoundError, RunTimeoutError
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.models.queue import CancelAllExceptCurrentResult, ClearResult, PruneResult
@@ -136,7 +136,5 @@ class AsyncQueueHandle(AsyncObject):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "_queues" not in state:  # pickled before handles had their repository
-            from invokeai_py_client.queue.repository import AsyncQueueRepository
-
-            self._queues = self.connection.part(AsyncQueueRepository)
+        if "_queues" not in state:
+            self._queues = repository_of(self.connection, "queue.repository", "AsyncQueueRepository")

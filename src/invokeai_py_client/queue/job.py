@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._base import AsyncObject, repository_of
 from invokeai_py_client.models import IvkJob, JobStatus
 
 if TYPE_CHECKING:
@@ -139,7 +139,5 @@ class AsyncJobHandle(AsyncObject):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "_queues" not in state:  # pickled before handles had their repository
-            from invokeai_py_client.queue.repository import AsyncQueueRepository
-
-            self._queues = self.connection.part(AsyncQueueRepository)
+        if "_queues" not in state:
+            self._queues = repository_of(self.connection, "queue.repository", "AsyncQueueRepository")

@@ -18,7 +18,7 @@ from invokeai_py_client.models import (
 )
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.routes import path_part
-from invokeai_py_client.run import blocked, bulk, retrying
+from invokeai_py_client.run import blockage, queue_items, retries
 
 if TYPE_CHECKING:
     from typing import Self
@@ -158,7 +158,7 @@ class AsyncQueueRepository(Resource):
         wanted = sorted(set(ids))
         if states is not None or batch_id is not None or destination is not None:
             # The server has no such filters: summaries are small, and tell whom it concerns.
-            known = await bulk.read_states(self.connection, queue_id, wanted)
+            known = await queue_items.read_states(self.connection, queue_id, wanted)
             found = [
                 job
                 for job in map(IvkJob.from_api_response, known.values())
@@ -169,7 +169,7 @@ class AsyncQueueRepository(Resource):
             if not outputs:
                 return found
             wanted = [int(job.id) for job in found]
-        read = bulk.read_items if outputs else bulk.read_states
+        read = queue_items.read_items if outputs else queue_items.read_states
         items = await read(self.connection, queue_id, wanted)
         return [IvkJob.from_api_response(items[item_id]) for item_id in wanted if item_id in items]
 
@@ -177,7 +177,7 @@ class AsyncQueueRepository(Resource):
         self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default"
     ) -> list[int]:
         """The ids of all items, the oldest first; with ``"DESC"`` the newest."""
-        ids = await bulk.item_ids(self.connection, queue_id)
+        ids = await queue_items.item_ids(self.connection, queue_id)
         return ids if order_dir == "ASC" else ids[::-1]
 
     async def current(self, *, queue_id: str = "default") -> IvkJob | None:
@@ -250,7 +250,7 @@ class AsyncQueueRepository(Resource):
             have, are left out.
         """
         ids = [item_ids] if isinstance(item_ids, int) else item_ids
-        return await retrying.retry_items(self.connection, path_part(queue_id, "a queue"), ids)
+        return await retries.retry_items(self.connection, path_part(queue_id, "a queue"), ids)
 
     async def delete(self, item_id: int, *, queue_id: str = "default") -> bool:
         """Remove an item, canceling it first where it is at work. InvokeAI 6.0+.
@@ -258,11 +258,11 @@ class AsyncQueueRepository(Resource):
         Returns:
             Whether there was such an item.
         """
-        known = await bulk.read_states(self.connection, queue_id, [item_id])
+        known = await queue_items.read_states(self.connection, queue_id, [item_id])
         if item_id not in known:  # 6.0.2 says yes to items that it does not have
             return False
         try:
-            await self._of_item("DELETE", queue_id, item_id, repeatable=False)
+            await self._of_item("DELETE", queue_id, item_id, idempotent=False)
         except NotFoundError:
             return False
         return True
@@ -277,7 +277,7 @@ class AsyncQueueRepository(Resource):
             UsageError: The destination has a slash: then the server cannot be told its name.
         """
         path = f"d/{path_part(destination, 'a destination that can be deleted')}"
-        return _count(await self._ask("DELETE", queue_id, path, repeatable=False), "deleted")
+        return _count(await self._ask("DELETE", queue_id, path, idempotent=False), "deleted")
 
     async def delete_all_except_current(self, *, queue_id: str = "default") -> int:
         """Remove all items that have not begun. InvokeAI 6.0+.
@@ -286,7 +286,7 @@ class AsyncQueueRepository(Resource):
             How many they were.
         """
         return _count(
-            await self._ask("PUT", queue_id, "delete_all_except_current", repeatable=False), "deleted"
+            await self._ask("PUT", queue_id, "delete_all_except_current", idempotent=False), "deleted"
         )
 
     async def prune(self, *, queue_id: str = "default") -> int:
@@ -295,7 +295,7 @@ class AsyncQueueRepository(Resource):
         Returns:
             How many they were.
         """
-        return _count(await self._ask("PUT", queue_id, "prune", repeatable=False), "deleted")
+        return _count(await self._ask("PUT", queue_id, "prune", idempotent=False), "deleted")
 
     async def clear(self, *, queue_id: str = "default") -> int:
         """Cancel what is at work and remove all items.
@@ -303,7 +303,7 @@ class AsyncQueueRepository(Resource):
         Returns:
             How many they were.
         """
-        return _count(await self._ask("PUT", queue_id, "clear", repeatable=False), "deleted")
+        return _count(await self._ask("PUT", queue_id, "clear", idempotent=False), "deleted")
 
     async def unblock(self, *, queue_id: str = "default") -> list[str]:
         """Cancel the batches of items that the server cannot read.
@@ -318,7 +318,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             RunError: The server (before 6.14) does not tell of which batch such an item is; ``clear()`` helps.
         """
-        found = await blocked.unreadable_batches(self.connection, queue_id)
+        found = await blockage.unreadable_batches(self.connection, queue_id)
         if found:
             await self.cancel_batches(found, queue_id=queue_id)
         return found
@@ -341,8 +341,8 @@ class AsyncQueueRepository(Resource):
         try:
             return await self._ask(method, queue_id, f"i/{int(item_id)}{action}", **options)
         except APIRequestError as error:
-            if await bulk.is_missing(self.connection, queue_id, int(item_id), error):
-                raise bulk.no_item(queue_id, item_id, error) from None
+            if await queue_items.is_missing(self.connection, queue_id, int(item_id), error):
+                raise queue_items.no_item(queue_id, item_id, error) from None
             raise
 
     async def _ask(self, method: str, queue_id: str, path: str, **options: Any) -> Any:
@@ -350,10 +350,10 @@ class AsyncQueueRepository(Resource):
         try:
             return await self.connection.http.json(method, full_path, **options)
         except APIRequestError as error:
-            if not blocked.is_blocked(error):
+            if not blockage.is_blocked(error):
                 raise
             where = {"method": error.method, "path": error.path, "request_id": error.request_id}
-            raise ServerError(error.status_code, error.payload, blocked.WAY_OUT, **where) from None
+            raise ServerError(error.status_code, error.payload, blockage.WAY_OUT, **where) from None
 
 
 def _states(status: JobStatus | str | Collection[JobStatus | str]) -> set[JobStatus | str]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models import QueueStatus
-from invokeai_py_client.run import patience
 from invokeai_py_client.run.events import RunEvent, StatusChanged, parse_event
+from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def watch(
                 except APIRequestError as error:
                     if contact is None:
                         raise
-                    await patience.bear(error, contact)
+                    await timing.tolerate_outage(error, contact)
                     stale = True
                     continue
                 contact = time.monotonic()
@@ -76,7 +76,7 @@ async def watch(
                 yield status
                 continue
             try:
-                async with asyncio.timeout(interval if hub.connected else min(patience.POLL, interval)):
+                async with asyncio.timeout(interval if hub.connected else min(timing.POLL, interval)):
                     await news.wait()
             except TimeoutError:
                 stale = True

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.schema.template import NodeTemplate
-from invokeai_py_client.workflow.definition import WorkflowDefinition
 
 Nodes = Mapping[str, tuple[str, Mapping[str, Any]]]
 

@@ -16,11 +16,11 @@ from invokeai_py_client.errors import (
     NotFoundError,
     NotInvokeAIError,
 )
-from invokeai_py_client.run.bulk import read_items
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.locate import items_of_batch
+from invokeai_py_client.run.queue_items import read_items
+from invokeai_py_client.transport.json_shape import ListOf, shape_error
 from invokeai_py_client.transport.retry import is_passing, is_unclear, retry_delay
-from invokeai_py_client.transport.shapes import ListOf, mismatch
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -46,7 +46,7 @@ class Enqueued:
 async def batch_taken(connection: Connection, queue_id: str, batch_id: str) -> Enqueued | None:
     """What the server took of a batch whose answer was lost; None where it has nothing of it."""
     known = await connection.http.json(
-        "GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", gives={"total": int}
+        "GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", expect={"total": int}
     )
     if not known["total"]:
         return None
@@ -82,7 +82,7 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
     attempt = 0
     while True:
         try:
-            answer = await http.json("POST", path, json=body, gives=_TAKEN)
+            answer = await http.json("POST", path, json=body, expect=_TAKEN)
             break
         except APIRequestError as error:
             if isinstance(error, NotInvokeAIError) or not is_passing(error):
@@ -94,7 +94,7 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
                 error,
                 attempt=attempt,
                 max_retries=connection.settings.max_retries,
-                repeatable=True,
+                idempotent=True,
                 retry_after=error.retry_after,
             )
             # It is asked for after the pause, too: what was lost on its way back can still be worked at.
@@ -107,7 +107,7 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
             if delay is None:
                 raise
     item_ids: list[int] = answer.get("item_ids")
-    if mismatch(item_ids, ListOf(int)):  # 5.15 does not tell them
+    if shape_error(item_ids, ListOf(int)):  # 5.15 does not tell them
         item_ids = await items_of_batch(connection, queue_id, batch_id, answer["enqueued"])
     kept = tuple(sorted(item_ids))
     if unclear is not None or len(kept) > answer["enqueued"]:
@@ -144,7 +144,7 @@ async def _taken_or_unknown(
 async def remove_surplus(connection: Connection, queue_id: str, batch_id: str, kept: Sequence[int]) -> None:
     """Remove what a request added to the queue that came to the server a second time."""
     http = connection.http
-    known = await http.json("GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", gives={"total": int})
+    known = await http.json("GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", expect={"total": int})
     if known["total"] <= len(kept):
         return
     items = await items_of_batch(connection, queue_id, batch_id, known["total"])
@@ -166,7 +166,7 @@ async def cancel_batches(connection: Connection, queue_id: str, batch_ids: Seque
     await connection.http.json("PUT", path, json={"batch_ids": list(batch_ids)})
 
 
-async def withdrawn(cancellation: Coroutine[Any, Any, object]) -> bool:
+async def cancel_quietly(cancellation: Coroutine[Any, Any, object]) -> bool:
     """Cancel something on the server, on the way out of a call that was interrupted: that is what it then raises.
 
     Returns:
@@ -180,7 +180,7 @@ async def withdrawn(cancellation: Coroutine[Any, Any, object]) -> bool:
     return True
 
 
-def raise_if_cut(enqueued: Enqueued, batch_id: str) -> None:
+def raise_if_truncated(enqueued: Enqueued, batch_id: str) -> None:
     """Raise if the server took less than all.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.run.bulk import cheap_item_ids, item_ids, read_states
+from invokeai_py_client.run.queue_items import cheap_item_ids, item_ids, read_states
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -65,5 +65,5 @@ class QueueLength:
 async def queue_length(connection: Connection, queue_id: str) -> QueueLength:
     """How long a queue is now."""
     http = connection.http
-    status = await http.json("GET", f"/api/v1/queue/{queue_id}/status", gives=_PENDING)
+    status = await http.json("GET", f"/api/v1/queue/{queue_id}/status", expect=_PENDING)
     return QueueLength(status["queue"]["pending"], await cheap_item_ids(connection, queue_id) or ())

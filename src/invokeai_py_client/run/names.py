@@ -66,7 +66,7 @@ class NodeNames:
 
     def _meanings(self, address: str) -> Iterator[Iterable[str]]:
         """Nodes that could be meant, the likeliest reading first."""
-        from invokeai_py_client.workflow.addressing import plain
+        from invokeai_py_client.engine.addressing import plain
 
         word = plain(address)
         yield (node_id for node_id, label, _ in self.nodes if label == address)
@@ -119,7 +119,7 @@ def _shared(names: NodeNames) -> NodeNames:
 
 
 def _shown(form: Any) -> list[tuple[str, str]]:
-    from invokeai_py_client.workflow.form import read_form, shown_fields
+    from invokeai_py_client.engine.form import read_form, shown_fields
 
     try:
         readable, _ = read_form(form)

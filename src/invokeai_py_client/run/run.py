@@ -17,12 +17,10 @@ from invokeai_py_client.errors import (
     RunTimeoutError,
 )
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.run import patience
-from invokeai_py_client.run.bulk import is_missing, read_item
-from invokeai_py_client.run.called import called_results
 from invokeai_py_client.run.events import RunEvent
 from invokeai_py_client.run.failure import raise_if_failed
 from invokeai_py_client.run.live import LiveRuns
+from invokeai_py_client.run.queue_items import is_missing, read_item
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
@@ -33,9 +31,11 @@ from invokeai_py_client.run.results import (
     told_by_events,
 )
 from invokeai_py_client.run.status import RunStatus, has_ended
+from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.run.tracker import BatchTracker
+from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.json_shape import QUEUE_ITEM
 from invokeai_py_client.transport.loop import call_back
-from invokeai_py_client.transport.shapes import QUEUE_ITEM
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -227,7 +227,7 @@ class AsyncRun(AsyncObject):
         if self.status.done:  # InvokeAI 5.15 would make it a canceled one
             return self.status
         try:
-            item = await self.connection.http.json("PUT", f"{self._path}/cancel", gives=QUEUE_ITEM)
+            item = await self.connection.http.json("PUT", f"{self._path}/cancel", expect=QUEUE_ITEM)
         except APIRequestError as error:
             if not await is_missing(self.connection, self.queue_id, self.item_id, error):
                 raise
@@ -247,7 +247,7 @@ class AsyncRun(AsyncObject):
         Raises:
             RunError: The server had nothing to retry.
         """
-        from invokeai_py_client.run.retrying import retry_items
+        from invokeai_py_client.run.retries import retry_items
 
         new = await retry_items(self.connection, self.queue_id, [self.item_id])
         if not new:
@@ -327,13 +327,13 @@ class AsyncRun(AsyncObject):
             await live.follow(self._tracker, self.queue_id, self.batch_id)
             self._gaps = -1
         if not self._is_stale:
-            quiet = patience.SILENCE if live.connected else patience.POLL
+            quiet = timing.SILENCE if live.connected else timing.POLL
             longest = _MOMENT if self._tracker.unplaced else quiet
             changed = await self._tracker.change(longest, self.item_id)
             if changed and not self._is_stale:
                 return time.monotonic()
-            if not changed and longest == patience.SILENCE and self.status.state is JobStatus.PENDING:
-                await live.states.look_why(self.queue_id)
+            if not changed and longest == timing.SILENCE and self.status.state is JobStatus.PENDING:
+                await live.states.warn_if_blocked(self.queue_id)
         try:
             if self._tracker.unplaced:
                 self._tracker.unplaced = False  # asked for once for the whole batch
@@ -348,7 +348,7 @@ class AsyncRun(AsyncObject):
                 if item is not None and "session" in item and has_ended(item):
                     return await self._finish(contact, item)
         except APIRequestError as error:
-            await patience.bear(error, contact)
+            await timing.tolerate_outage(error, contact)
             return contact
         return time.monotonic()
 
@@ -365,7 +365,7 @@ class AsyncRun(AsyncObject):
             with reading(self.item_id):
                 self._take(item, await called_results(self.connection, self.queue_id, item or {}))
         except APIRequestError as error:
-            await patience.bear(error, contact)
+            await timing.tolerate_outage(error, contact)
             return contact
         return time.monotonic()
 

@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client.errors import APIRequestError, NotFoundError
-from invokeai_py_client.run import patience
-from invokeai_py_client.run.blocked import warn_if_blocked
-from invokeai_py_client.run.bulk import read_item, read_states
+from invokeai_py_client.run.blockage import warn_if_blocked
 from invokeai_py_client.run.locate import QueueLength, queue_length
+from invokeai_py_client.run.queue_items import read_item, read_states
+from invokeai_py_client.transport import timing
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -62,9 +62,9 @@ class StateReader:
         """
         return await self._ask(queue_id, "length", None)
 
-    async def look_why(self, queue_id: str) -> None:
+    async def warn_if_blocked(self, queue_id: str) -> None:
         """Nothing has gone on for a while: say in the log if the queue is blocked. Once for all who wait."""
-        if time.monotonic() - self._looked >= patience.SILENCE:
+        if time.monotonic() - self._looked >= timing.SILENCE:
             self._looked = time.monotonic()
             await warn_if_blocked(self._connection, queue_id)
 

@@ -17,7 +17,7 @@ _KEPT_EVENTS = 5000
 
 
 @dataclass(slots=True)
-class Story:
+class ItemHistory:
     """What events told of an item.
 
     Attributes:
@@ -31,6 +31,9 @@ class Story:
         default_factory=dict[str, tuple[str, Mapping[str, Any]]]
     )
     end: StatusChanged | None = None
+
+
+Story = ItemHistory  # its name in older pickles
 
 
 class BatchTracker:
@@ -65,7 +68,7 @@ class BatchTracker:
         self.settled = 0
         """How many of these gaps were before there was anything to miss."""
         self._in_front = in_front
-        self._stories: dict[int, Story] | None = {} if keep_results else None
+        self._stories: dict[int, ItemHistory] | None = {} if keep_results else None
         self._items: tuple[int, ...] = ()
         self._statuses: dict[int, RunStatus] = {}
         self._places: dict[int, int] = {}
@@ -88,7 +91,7 @@ class BatchTracker:
         self.gaps += 1
         self.wake()
 
-    def story(self, item_id: int) -> Story | None:
+    def story(self, item_id: int) -> ItemHistory | None:
         """All that events told of an item from its beginning to its end; None where some may have been lost.
 
         It is told once, and then forgotten.
@@ -163,9 +166,9 @@ class BatchTracker:
         self.wake(item_id)
 
     def _listen(self, item_id: int, status: RunStatus, event: RunEvent) -> None:
-        stories: dict[int, Story] = self._stories if self._stories is not None else {}
+        stories: dict[int, ItemHistory] = self._stories if self._stories is not None else {}
         if isinstance(event, StatusChanged) and status.state is JobStatus.RUNNING:
-            stories.setdefault(item_id, Story(self.gaps))
+            stories.setdefault(item_id, ItemHistory(self.gaps))
         story = stories.get(item_id)
         if story is None:
             return

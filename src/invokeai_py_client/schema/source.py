@@ -29,7 +29,7 @@ async def server_version(http: HttpTransport, *, timeout: float | None = None, o
     """
     path = "/api/v1/app/version"
     try:
-        answer = await http.json("GET", path, timeout=timeout, repeatable=not once, gives={"version": str})
+        answer = await http.json("GET", path, timeout=timeout, idempotent=not once, expect={"version": str})
     except NotFoundError as error:
         raise NotInvokeAIError(
             None,
@@ -50,7 +50,7 @@ async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -
     schema = None if refresh else cache.load(mark)
     if schema is None:
         # The first time after its start the server takes 2-3 s to make this document.
-        document = await http.json("GET", "/openapi.json", timeout=_SCHEMA_PATIENCE, gives=dict)
+        document = await http.json("GET", "/openapi.json", timeout=_SCHEMA_PATIENCE, expect=dict)
         schema = parse_schema(document, version)
         cache.store(mark, schema)
     return schema

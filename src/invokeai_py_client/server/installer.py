@@ -17,11 +17,11 @@ from typing import Any
 from invokeai_py_client.errors import InstallError
 from invokeai_py_client.server.gpu import has_nvidia_gpu
 from invokeai_py_client.server.lock import locked
+from invokeai_py_client.server.log_tail import tail
 from invokeai_py_client.server.paths import python_in, server_folder
 from invokeai_py_client.server.pip_settings import PipSettings, read_pip_settings
 from invokeai_py_client.server.python import Python, find_python
 from invokeai_py_client.server.releases import DEFAULT_VERSION, Release, release
-from invokeai_py_client.server.tails import tail
 from invokeai_py_client.server.torch_choice import (
     TorchChoice,
     choose_torch,

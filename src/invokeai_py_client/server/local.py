@@ -18,11 +18,11 @@ from invokeai_py_client.server import state
 from invokeai_py_client.server.health import answers
 from invokeai_py_client.server.installer import Installation, install
 from invokeai_py_client.server.lock import locked
+from invokeai_py_client.server.log_tail import tail
 from invokeai_py_client.server.paths import default_root, inside_folder
 from invokeai_py_client.server.ports import free_port, is_taken
 from invokeai_py_client.server.processes import end_group, identity, spawn
 from invokeai_py_client.server.releases import DEFAULT_VERSION, release
-from invokeai_py_client.server.tails import tail
 
 EXIT_PORT = 65  # inside/serve.py
 # InvokeAI (6.14.2) vacuums its database while it begins with what was left in its queue: now and then it ends so.

@@ -12,7 +12,7 @@ from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.sweep.sources import values_for
 
 if TYPE_CHECKING:
-    from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
 
 # What the server's batch data can carry, from InvokeAI 5.15 to 6.14.
 _BATCHABLE = frozenset(

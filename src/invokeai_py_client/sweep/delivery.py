@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import with_connection
-from invokeai_py_client.run.enqueue import Enqueued, batch_taken, cancel_batches, enqueue, withdrawn
+from invokeai_py_client.run.enqueue import Enqueued, batch_taken, cancel_batches, cancel_quietly, enqueue
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.sweep.manifest import ManifestWriter, now, packed
 
@@ -118,7 +118,7 @@ class Delivery:
                 enqueued = await enqueue(self._connection, self._queue_id, body, len(taken))
             except asyncio.CancelledError:
                 # Whether the server took it is not known; nobody waits for it any more. Who goes on sends it anew.
-                if await withdrawn(self.cancel([batch_id])):
+                if await cancel_quietly(self.cancel([batch_id])):
                     self._unsure = None
                 raise
         self._unsure = None

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import APIRequestError, RunNotFinishedError
-from invokeai_py_client.run import patience
-from invokeai_py_client.run.enqueue import withdrawn
+from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.results import CalledResults
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.sweep.delivery import Delivered, Delivery
-from invokeai_py_client.sweep.follow import Follower
+from invokeai_py_client.sweep.follower import Follower
+from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.loop import call_back
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class AsyncManyRuns(AsyncObject):
         Raises:
             ServerUnreachableError: The server stayed away for five minutes.
         """
-        from invokeai_py_client.sweep.display import sweep_display
+        from invokeai_py_client.display.sweep import sweep_display
 
         with sweep_display(self._count, progress) as display:
             async for run in self.as_completed():
@@ -207,7 +207,7 @@ class AsyncManyRuns(AsyncObject):
             await self._send()
         except BaseException:
             if self._runs:
-                await withdrawn(self._delivery.cancel(self._delivery.batches))
+                await cancel_quietly(self._delivery.cancel(self._delivery.batches))
             raise
 
     async def _ready(self) -> None:
@@ -258,7 +258,7 @@ class AsyncManyRuns(AsyncObject):
                 self._take(await self._delivery.send(most))
                 return
             except APIRequestError as error:
-                await patience.bear(error, began)
+                await timing.tolerate_outage(error, began)
 
     def _take(self, delivered: Delivered) -> bool:
         for index, item_id in delivered.items.items():
@@ -290,9 +290,9 @@ class AsyncManyRuns(AsyncObject):
         self._open.discard(index)
         self._order.append(index)
         if self._manifest is not None:
-            from invokeai_py_client.sweep.record import record_of
+            from invokeai_py_client.sweep.record import run_record
 
-            self._manifest.write("run", **record_of(index, run, self.values(index)))
+            self._manifest.write("run", **run_record(index, run, self.values(index)))
 
     async def _step(self) -> None:
         feeder = self._feeder

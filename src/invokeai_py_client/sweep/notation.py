@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.sweep.textfile import read_text
+from invokeai_py_client.files.text import read_text
 
 # No more digits than make sense: a number such as 1e999999999 takes all memory when it is spelled out.
 _NUMBER = r"[+-]?(?:\d{1,40}(?:\.(?!\.)\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?"

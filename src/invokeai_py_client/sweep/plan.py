@@ -20,8 +20,8 @@ from invokeai_py_client.schema.template import UNSET
 from invokeai_py_client.sweep.axes import Axis, check_together, is_batchable, read_axes
 
 if TYPE_CHECKING:
-    from invokeai_py_client.sweep.rows import Row
-    from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.sweep.rows import TableRow
 
 _SEEDS = 2**32
 _LARGEST = 100_000
@@ -133,7 +133,7 @@ def plan_sweep(
     return _finished(inputs, [*apart, *(group[0] for group in groups)], parts, repeat, seed)
 
 
-def plan_rows(inputs: InputSet, rows: Sequence[Row], *, repeat: int = 1, seed: Any = None) -> SweepPlan:
+def plan_rows(inputs: InputSet, rows: Sequence[TableRow], *, repeat: int = 1, seed: Any = None) -> SweepPlan:
     """Plan a sweep of which each run is a row: its values by input.
 
     An input that only some rows name keeps its own value in the others.
@@ -161,7 +161,7 @@ def plan_rows(inputs: InputSet, rows: Sequence[Row], *, repeat: int = 1, seed: A
     return _finished(inputs, read, _zipped(read), repeat, seed)
 
 
-def _cell(item: WorkflowInput, row: Row, name: Any, problems: list[str]) -> Any:
+def _cell(item: WorkflowInput, row: TableRow, name: Any, problems: list[str]) -> Any:
     """The value of a row for a column, checked here so that an error can name both."""
     if name not in row:
         own: Any = item.field.reusable_value

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
 
 
-def record_of(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str, Any]:
+def run_record(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a run that has ended.
 
     Args:

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.image.files import AtomicFile
-from invokeai_py_client.sweep.labels import label_of
+from invokeai_py_client.files.atomic import AtomicFile
+from invokeai_py_client.files.labels import label_of
 
 _PAGE = Path(__file__).parent / "page"
 # Whole numbers beyond this are rounded by JavaScript.
@@ -97,7 +97,7 @@ def make_thumbnail(data: bytes, longest: int = 256) -> bytes:
     """
     import io
 
-    from invokeai_py_client.image.decode import decode
+    from invokeai_py_client.files.decode import decode
 
     with decode(data, "for the report") as picture:
         small = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGBA")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.sweep.textfile import read_text
+from invokeai_py_client.files.text import read_text
 
 _CSV = (".csv", ".tsv")
 _JSONL = (".jsonl", ".ndjson")
@@ -21,7 +21,7 @@ _JSON = (".json",)
 _PANDAS_MISSING = ("NAType", "NaTType")
 
 
-class Row(dict[str | int, Any]):
+class TableRow(dict[str | int, Any]):
     """The values of one run by input.
 
     Attributes:
@@ -35,7 +35,7 @@ class Row(dict[str | int, Any]):
         self.is_text = is_text
 
 
-def rows_of(source: Any) -> list[Row]:
+def rows_of(source: Any) -> list[TableRow]:
     """The rows of a table.
 
     A cell that is empty, ``None``, ``null`` or not a number (NaN) means that the row does not give that value. Empty
@@ -54,7 +54,7 @@ def rows_of(source: Any) -> list[Row]:
     return list(_from_records(_records(source)))
 
 
-def _from_file(path: Path) -> Iterable[Row]:
+def _from_file(path: Path) -> Iterable[TableRow]:
     suffix = path.suffix.casefold()
     if suffix in _CSV:
         return _from_csv(path, read_text(path))
@@ -69,7 +69,7 @@ def _from_file(path: Path) -> Iterable[Row]:
 # --------------------------------------------------------------------------- CSV
 
 
-def _from_csv(path: Path, text: str) -> Iterator[Row]:
+def _from_csv(path: Path, text: str) -> Iterator[TableRow]:
     first = text.lstrip("\n").partition("\n")[0]
     # Spreadsheets write semicolons where the comma is in numbers; prompts are full of both, the header is not.
     delimiter = next((mark for mark in "\t;" if mark in first and "," not in first), ",")
@@ -86,7 +86,7 @@ def _from_csv(path: Path, text: str) -> Iterator[Row]:
             if header is None:
                 header = _header(where, cells)
                 continue
-            yield Row(_by_column(where, header, cells), where, is_text=True)
+            yield TableRow(_by_column(where, header, cells), where, is_text=True)
     except csv.Error as error:
         raise UsageError(f"{path.name}, line {line}: this is no CSV: {error}.") from None
 
@@ -117,7 +117,7 @@ def _by_column(where: str, header: list[str], cells: list[str]) -> dict[str | in
 # --------------------------------------------------------------------------- JSON
 
 
-def _from_jsonl(path: Path, text: str) -> Iterator[Row]:
+def _from_jsonl(path: Path, text: str) -> Iterator[TableRow]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -125,7 +125,7 @@ def _from_jsonl(path: Path, text: str) -> Iterator[Row]:
         yield _row(_loaded(line, where, first_line=None), where)
 
 
-def _from_json(path: Path, text: str) -> Iterator[Row]:
+def _from_json(path: Path, text: str) -> Iterator[TableRow]:
     rows = _loaded(text, path.name, first_line=1)
     if not isinstance(rows, list):
         raise UsageError(f"{path.name}: it should be a list of objects, one for each row.")
@@ -170,12 +170,12 @@ def _records(source: Any) -> Iterable[Any]:
     return cast("Iterable[Any]", source)
 
 
-def _from_records(records: Iterable[Any]) -> Iterator[Row]:
+def _from_records(records: Iterable[Any]) -> Iterator[TableRow]:
     for number, record in enumerate(records, start=1):
         yield _row(record, f"row {number}")
 
 
-def _row(record: Any, where: str) -> Row:
+def _row(record: Any, where: str) -> TableRow:
     if not isinstance(record, Mapping):
         raise UsageError(f"{where}: a row should be values by name, not {type(record).__name__}.")
     values = cast("Mapping[Any, Any]", record)
@@ -184,7 +184,7 @@ def _row(record: Any, where: str) -> Row:
             raise UsageError(
                 f"{where}: {name!r} is no name of an input; that is a text, or an index in the form."
             )
-    return Row({name: value for name, value in values.items() if not _is_missing(value)}, where)
+    return TableRow({name: value for name, value in values.items() if not _is_missing(value)}, where)
 
 
 def _is_missing(value: Any) -> bool:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import ceil, sqrt
 from typing import Any
 
-from invokeai_py_client.sweep.labels import label_of
+from invokeai_py_client.files.labels import label_of
 from invokeai_py_client.sweep.sheet_text import Lettering
 
 _GAP = 8

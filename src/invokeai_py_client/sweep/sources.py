@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
-    from invokeai_py_client.workflow.inputs import WorkflowInput
+    from invokeai_py_client.engine.inputs import WorkflowInput
 
 # What has no commas of its own in its values.
 _WORDS = frozenset({"EnumField", "SchedulerField", "BooleanField"})
@@ -81,7 +81,7 @@ def values_of_text(item: WorkflowInput, text: str) -> tuple[Any, ...]:
 def _values(item: WorkflowInput, given: Any) -> tuple[Any, ...]:
     kind = item.field.type_name
     if kind == "ImageField" and not item.field.is_list and isinstance(given, str | Path):
-        from invokeai_py_client.image.local import pictures_at
+        from invokeai_py_client.files.local import pictures_at
 
         found = pictures_at(given)
         return (given,) if found is None else tuple(found)

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.sweep.many_runs import AsyncManyRuns
-from invokeai_py_client.workflow.addressing import plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -95,8 +95,8 @@ class AsyncSweep(AsyncManyRuns):
             UsageError: The template names something that there is not.
             TransferError: Some images could not be fetched; the others are there.
         """
+        from invokeai_py_client.files.names import file_name, unique
         from invokeai_py_client.image.download import download_files
-        from invokeai_py_client.sweep.names import file_name, unique
 
         await self._ready()
         names = _template(template)
@@ -153,12 +153,12 @@ class AsyncSweep(AsyncManyRuns):
 
     def to_records(self) -> list[dict[str, Any]]:
         """A dict for each run that has ended: ``run item state seconds images error``, and its axis values."""
-        from invokeai_py_client.sweep.record import record_of
+        from invokeai_py_client.sweep.record import run_record
 
         records: list[dict[str, Any]] = []
         for index, run in sorted(self._runs.items()):
             if run.done:
-                record = record_of(index, run, self.values(index))
+                record = run_record(index, run, self.values(index))
                 values = record.pop("inputs")
                 records.append({**record, "error": record.get("error"), **values})
         return records
@@ -224,8 +224,8 @@ class AsyncSweep(AsyncManyRuns):
         return rows, columns
 
     def _repr_html_(self) -> str:
-        from invokeai_py_client.sweep.labels import label_of
-        from invokeai_py_client.workflow.table import html_table
+        from invokeai_py_client.display.inputs import html_table
+        from invokeai_py_client.files.labels import label_of
 
         shown = sorted(self._runs.items())[:_IN_A_NOTEBOOK]
         rows = [
@@ -308,6 +308,6 @@ def _template(text: str) -> str:
 
 async def _picture(image: AsyncImage, cell: int) -> PILImage:
     """An image, as small as will do."""
-    from invokeai_py_client.image.decode import decode
+    from invokeai_py_client.files.decode import decode
 
     return decode(await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes()), image.name)

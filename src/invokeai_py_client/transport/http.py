@@ -15,20 +15,20 @@ from invokeai_py_client.errors import (
     NotInvokeAIError,
 )
 from invokeai_py_client.transport.address import proxy_for
-from invokeai_py_client.transport.answers import (
+from invokeai_py_client.transport.auth import LOGIN, SignIn
+from invokeai_py_client.transport.http_errors import translate_errors
+from invokeai_py_client.transport.json_shape import Shape, shape_error, shortly
+from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, read_all, watched
+from invokeai_py_client.transport.payload import Params, Upload, query_of
+from invokeai_py_client.transport.responses import (
     check_is_file,
     check_is_ours,
     decode_json,
     error_of,
     seconds_ahead,
 )
-from invokeai_py_client.transport.http_errors import OurErrors
-from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, read_all, watched
-from invokeai_py_client.transport.requests import Params, Upload, query_of
 from invokeai_py_client.transport.retry import parse_retry_after, retry_delay
 from invokeai_py_client.transport.secrets import Hidden, hidden, redacted, secrets_of
-from invokeai_py_client.transport.shapes import Shape, mismatch, shortly
-from invokeai_py_client.transport.sign_in import LOGIN, SignIn
 
 if TYPE_CHECKING:
     import aiohttp
@@ -81,8 +81,8 @@ class HttpTransport:
         json: Any = None,
         upload: Upload | None = None,
         timeout: float | None = None,
-        repeatable: bool | None = None,
-        gives: Shape | None = None,
+        idempotent: bool | None = None,
+        expect: Shape | None = None,
     ) -> Any:
         """Send a request and decode its JSON answer.
 
@@ -93,9 +93,9 @@ class HttpTransport:
             json: The body, as JSON data.
             upload: A file to send instead.
             timeout: Seconds for the whole exchange; the client's timeout by default.
-            repeatable: Whether it may be sent again when it is unclear what became of it; by default
+            idempotent: Whether it may be sent again when it is unclear what became of it; by default
                 for every method but POST and PATCH.
-            gives: What the answer has to be: a type, or an object's keys with their types. Whoever reads into
+            expect: What the answer has to be: a type, or an object's keys with their types. Whoever reads into
                 an answer says it, so that nothing else than InvokeAI's answers gets that far.
 
         Returns:
@@ -105,11 +105,11 @@ class HttpTransport:
             APIRequestError: The server refused or failed, could not be reached, or answered something else.
         """
         body, content_type, request_id = await self._exchange(
-            method, path, params=params, json=json, upload=upload, timeout=timeout, repeatable=repeatable
+            method, path, params=params, json=json, upload=upload, timeout=timeout, idempotent=idempotent
         )
         where = {"method": method, "path": path, "request_id": request_id}
         answer = decode_json(body, content_type, url=self.url, **where)
-        wrong = None if gives is None else mismatch(answer, gives)
+        wrong = None if expect is None else shape_error(answer, expect)
         if wrong is not None:
             body = redacted(body, secrets_of(self._settings, params, json))
             answer = "***" if path == LOGIN else decode_json(body, content_type, url=self.url, **where)
@@ -219,13 +219,13 @@ class HttpTransport:
         json: Any = None,
         upload: Upload | None = None,
         timeout: float | None = None,
-        repeatable: bool | None = None,
+        idempotent: bool | None = None,
     ) -> tuple[bytes, str, str]:
         import aiohttp
 
         patience = timeout or self._settings.timeout
         limits = aiohttp.ClientTimeout(total=patience, sock_connect=self._connect_timeout(patience))
-        may_repeat = method in _REPEATABLE if repeatable is None else repeatable
+        may_repeat = method in _REPEATABLE if idempotent is None else idempotent
         # A server may have closed a kept connection (InvokeAI does after an unhandled error), which shows only
         # when it is used again. So a read that breaks is sent once more at once, whatever the retries.
         maybe_stale = method in _READS
@@ -280,7 +280,7 @@ class HttpTransport:
                     error,
                     attempt=attempt,
                     max_retries=self._settings.max_retries,
-                    repeatable=may_repeat,
+                    idempotent=may_repeat,
                     retry_after=retry_after,
                 )
                 if delay is None:
@@ -352,8 +352,8 @@ class HttpTransport:
             self._loop = loop
         return self._session
 
-    def _our_errors(self, where: Mapping[str, str], patience: float) -> OurErrors:
-        return OurErrors(self._settings.address.url, where, patience)
+    def _our_errors(self, where: Mapping[str, str], patience: float) -> translate_errors:
+        return translate_errors(self._settings.address.url, where, patience)
 
 
 def session_for_events() -> aiohttp.ClientSession:

@@ -16,7 +16,7 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.transport.limits import TooMuchError
 
 
-class OurErrors:
+class translate_errors:
     """Turns the library's exceptions into ours.
 
     A plain class, because it wraps every request and every chunk of a download: a generator-based context

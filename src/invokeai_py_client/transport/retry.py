@@ -42,7 +42,7 @@ def retry_delay(
     *,
     attempt: int,
     max_retries: int,
-    repeatable: bool,
+    idempotent: bool,
     retry_after: float | None = None,
 ) -> float | None:
     """How many seconds to wait before asking again, or None to give up.
@@ -54,12 +54,12 @@ def retry_delay(
         error: What went wrong.
         attempt: How often the request was sent so far, from 1.
         max_retries: How often it may be repeated.
-        repeatable: Whether sending it twice is the same as sending it once.
+        idempotent: Whether sending it twice is the same as sending it once.
         retry_after: The server's ``Retry-After``, in seconds.
     """
     if attempt > max_retries or isinstance(error, NotInvokeAIError):
         return None
-    if not repeatable and error.status_code != _REFUSED_FOR_NOW:
+    if not idempotent and error.status_code != _REFUSED_FOR_NOW:
         return None
     # Plain 500 is final: InvokeAI answers it for requests that will never work (a poisoned queue row,
     # a batch node in a graph), each time anew.

@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.workflow.index_map import (
+from invokeai_py_client.engine.index_map import (
     export_input_index_map,
     verify_input_index_map,
     write_index_map,
 )
-from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
+from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
+    from invokeai_py_client.engine.definition import WorkflowDefinition
+    from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.ivk_fields import IvkField
+    from invokeai_py_client.models.row import Row
     from invokeai_py_client.schema.schema import Schema
-    from invokeai_py_client.workflow.definition import WorkflowDefinition
-    from invokeai_py_client.workflow.loaded import LoadedWorkflow
-    from invokeai_py_client.workflow.row import Row
 
 Values = Mapping[Any, Any]
 """Values by input: index, label, field name or ``node.field``."""
@@ -117,7 +117,7 @@ class AsyncBoundWorkflow(AsyncObject):
 
     def preview(self) -> list[dict[str, Any]]:
         """The inputs as plain rows: index, label, field, type, value, limits."""
-        from invokeai_py_client.workflow.table import input_row
+        from invokeai_py_client.engine.input_rows import input_row
 
         return [input_row(item) for item in self.inputs]
 
@@ -161,8 +161,8 @@ class AsyncBoundWorkflow(AsyncObject):
         Returns:
             For each model that was changed its identifier before and after, by key or by attribute.
         """
-        from invokeai_py_client.workflow.model_sync import model_changes
-        from invokeai_py_client.workflow.server_side import ServerSide
+        from invokeai_py_client.engine.model_sync import model_changes
+        from invokeai_py_client.run.lookup import ServerSide
 
         models = await ServerSide(self.connection).models()
         changes = model_changes(
@@ -187,11 +187,11 @@ class AsyncBoundWorkflow(AsyncObject):
         return inputs
 
     def _repr_html_(self) -> str:
-        from invokeai_py_client.workflow.table import inputs_html
+        from invokeai_py_client.display.inputs import inputs_html
 
         return inputs_html(self.name, self.inputs)
 
     def __repr__(self) -> str:
-        from invokeai_py_client.workflow.table import inputs_text
+        from invokeai_py_client.display.inputs import inputs_text
 
         return inputs_text(self.name, self.inputs)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import face
 from invokeai_py_client.errors import NotFoundError, RunError
-from invokeai_py_client.run.bulk import read_item
 from invokeai_py_client.run.events import (
     NodeCompleted,
     NodeFailed,
@@ -21,6 +20,7 @@ from invokeai_py_client.run.events import (
     RunEvent,
     StatusChanged,
 )
+from invokeai_py_client.run.queue_items import read_item
 from invokeai_py_client.transport.loop import call_back
 from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, list_outputs, map_outputs
 from invokeai_py_client.workflow.submission import WorkflowSubmission

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from invokeai_py_client.models.row import Row
 from invokeai_py_client.run.results import NodeOutput, media_names, results_of_item
-from invokeai_py_client.workflow.row import Row
 
 if TYPE_CHECKING:
-    from invokeai_py_client.workflow.inputs import InputSet, WorkflowInput
-    from invokeai_py_client.workflow.loaded import LoadedWorkflow
+    from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.engine.workflow import LoadedWorkflow
 
 Tier = Literal["form", "workflow", "intermediate"]
 

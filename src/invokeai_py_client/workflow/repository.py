@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.connection import Resource
+from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.errors import (
     NotFoundError,
     NotInvokeAIError,
     WorkflowFormatError,
     WorkflowNotFoundError,
 )
-from invokeai_py_client.transport.shapes import ListOf
-from invokeai_py_client.workflow.definition import WorkflowDefinition
-from invokeai_py_client.workflow.older import OlderWorkflows
+from invokeai_py_client.transport.json_shape import ListOf
+from invokeai_py_client.v1.workflows import OlderWorkflows
 
 if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage
@@ -50,9 +50,9 @@ class AsyncWorkflowRepository(OlderWorkflows, Resource):
             WorkflowNotFoundError: Neither a file nor a workflow of the library has that name.
             ServerUnreachableError: Nothing answers at the address, or it is not InvokeAI.
         """
-        from invokeai_py_client.workflow.callee import callee_ids
+        from invokeai_py_client.engine.load import load_workflow
+        from invokeai_py_client.engine.subworkflow import callee_ids
         from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
-        from invokeai_py_client.workflow.load import load_workflow
 
         definition = await self.get_definition(source)
         schema = await self.connection.schema()
@@ -113,7 +113,7 @@ class AsyncWorkflowRepository(OlderWorkflows, Resource):
             "GET",
             f"{_ROUTE}/",
             params={"order_by": "name", "direction": "ASC", "categories": categories, "query": query},
-            gives={"items": ListOf({"workflow_id": str, "name": str})},
+            expect={"items": ListOf({"workflow_id": str, "name": str})},
         )
         return cast("list[dict[str, Any]]", answer["items"])
 
@@ -124,10 +124,10 @@ class AsyncWorkflowRepository(OlderWorkflows, Resource):
             WorkflowNotFoundError: There is none, or several have that name.
         """
         try:
-            record = await self._json("GET", f"{_ROUTE}/i/{_quoted(name_or_id)}", gives=_RECORD)
+            record = await self._json("GET", f"{_ROUTE}/i/{_quoted(name_or_id)}", expect=_RECORD)
         except (NotFoundError, NotInvokeAIError):  # 6.12 and later answer a path with %2F with a web page
             workflow_id = _find(name_or_id, await self.list_workflows())
-            record = await self._json("GET", f"{_ROUTE}/i/{workflow_id}", gives=_RECORD)
+            record = await self._json("GET", f"{_ROUTE}/i/{workflow_id}", expect=_RECORD)
         return WorkflowDefinition.from_dict(record["workflow"])
 
 

@@ -8,17 +8,23 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.run.enqueue import Enqueued, cancel_batches, enqueue, raise_if_cut, withdrawn
+from invokeai_py_client.run.enqueue import (
+    Enqueued,
+    cancel_batches,
+    cancel_quietly,
+    enqueue,
+    raise_if_truncated,
+)
 from invokeai_py_client.run.live import LiveRuns
+from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.workflow.bound import AsyncBoundWorkflow
-from invokeai_py_client.workflow.prepare import prepare_request
 
 if TYPE_CHECKING:
+    from invokeai_py_client.engine.inputs import InputSet
     from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.workflow.bound import Values
-    from invokeai_py_client.workflow.inputs import InputSet
 
 
 class AsyncRunnableWorkflow(AsyncBoundWorkflow):
@@ -190,7 +196,7 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
             RunCanceledError: Someone canceled it.
             RunTimeoutError: Time ran out.
         """
-        from invokeai_py_client.run.display import check_preview
+        from invokeai_py_client.display import check_preview
 
         check_preview(preview)
         run = await self.start(values, prepend=prepend, auto_board=auto_board, queue_id=queue_id, **named)
@@ -200,7 +206,7 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
             else:
                 await self._watch(run, timeout, progress, preview)
         except asyncio.CancelledError:
-            await withdrawn(run.cancel())
+            await cancel_quietly(run.cancel())
             raise
         await run.result(0 if run.done else timeout)
         return run
@@ -214,10 +220,10 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
         tracker.settled = tracker.gaps  # a connection was made for it, before there was anything to miss
         try:
             enqueued: Enqueued = await enqueue(self.connection, queue_id, body, _run_count(body))
-            raise_if_cut(enqueued, batch_id)
+            raise_if_truncated(enqueued, batch_id)
         except asyncio.CancelledError:
             # Whether the server took it is not known; nobody will hold these runs, so they must not go on.
-            await withdrawn(cancel_batches(self.connection, queue_id, [batch_id]))
+            await cancel_quietly(cancel_batches(self.connection, queue_id, [batch_id]))
             raise
         tracker.sent(enqueued.item_ids)
         labels, used = self._labels, inputs.snapshot()
@@ -229,7 +235,7 @@ class AsyncRunnableWorkflow(AsyncBoundWorkflow):
     async def _watch(
         self, run: AsyncRun, timeout: float | None, progress: bool | None, preview: bool | None
     ) -> None:
-        from invokeai_py_client.run.display import display_for, is_interactive
+        from invokeai_py_client.display import display_for, is_interactive
 
         if progress is False or (progress is None and not is_interactive()):
             await run.wait(timeout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invokeai_py_client.workflow.row import Row
+from invokeai_py_client.models.row import Row
 
 
 class WorkflowSubmission(Row):

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.workflow.prepare import prepare_request
+from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.workflow.runnable import AsyncRunnableWorkflow
 
 if TYPE_CHECKING:
+    from invokeai_py_client.engine.inputs import InputSet
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.requests import Request
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.workflow.bound import Values
-    from invokeai_py_client.workflow.inputs import InputSet
 
 
 # How many of a queue's latest runs are looked at to tell how long one takes.
@@ -234,7 +234,7 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
 
     async def usual_seconds(self, *, queue_id: str = "default") -> float | None:
         """How long the queue's latest runs took, in the median; None where it has none that ended well."""
-        from invokeai_py_client.run.bulk import item_ids, read_states
+        from invokeai_py_client.run.queue_items import item_ids, read_states
         from invokeai_py_client.run.results import seconds_of_item
 
         newest = (await item_ids(self.connection, queue_id))[-_LATEST:]
@@ -247,9 +247,9 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
 
     async def _spelled_out(self, given: Any) -> Any:
         """Prompts with alternatives, spelled out by the server."""
+        from invokeai_py_client.engine.batch import ServerGenerator
+        from invokeai_py_client.run.lookup import ServerSide
         from invokeai_py_client.sweep.sources import DynamicPrompts
-        from invokeai_py_client.workflow.batch import ServerGenerator
-        from invokeai_py_client.workflow.server_side import ServerSide
 
         if not isinstance(given, DynamicPrompts):
             return given
@@ -272,8 +272,8 @@ class AsyncSweepableWorkflow(AsyncRunnableWorkflow):
         *,
         upload: bool = True,
     ) -> list[Request]:
+        from invokeai_py_client.run.lookup import ServerSide
         from invokeai_py_client.sweep.requests import Request
-        from invokeai_py_client.workflow.server_side import ServerSide
 
         server = ServerSide(self.connection)
         requests: list[Request] = []

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invokeai_py_client.workflow.definition import WorkflowDefinition
+from invokeai_py_client.engine.definition import WorkflowDefinition
 
 __all__ = ["WorkflowDefinition"]

@@ -1,0 +1,80 @@
+"""How installations of models look while they go on: a bar each for a person, lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from invokeai_py_client.cli.output import is_watched, say
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from invokeai_py_client.models.install import ModelInstJobInfo
+
+Show = Callable[["ModelInstJobInfo"], None]
+
+
+@contextmanager
+def install_display(as_json: bool) -> Generator[Show]:
+    """Something to be called with the state of an installation whenever it got further."""
+    if as_json:
+        yield lambda info: None
+    elif is_watched():
+        with _bars() as show:
+            yield show
+    else:
+        yield _lines()
+
+
+def short_name(source: str | None) -> str:
+    """A source in as few words as tell it apart."""
+    text = (source or "a model").rstrip("/")
+    name = text if text.count("/") == 1 else PurePath(text).name
+    return name if len(name) <= 32 else f"…{name[-31:]}"
+
+
+def _lines() -> Show:
+    """One line for each state, not for each byte."""
+    said: dict[str | None, str] = {}
+
+    def show(info: ModelInstJobInfo) -> None:
+        word = str(info.status)
+        if said.get(info.source) != word:
+            said[info.source] = word
+            say(f"{info.source}: {word}")
+
+    return show
+
+
+@contextmanager
+def _bars() -> Generator[Show]:
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+    bars = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[size]}", markup=False),
+        TextColumn("{task.fields[state]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    tasks: dict[str | None, TaskID] = {}
+
+    def show(info: ModelInstJobInfo) -> None:
+        if info.source not in tasks:
+            tasks[info.source] = bars.add_task(short_name(info.source), total=None, state="", size="")
+        total = info.total_bytes or None
+        size = f"{decimal(info.bytes)} of {decimal(total)}" if total else ""
+        if info.is_complete():  # nothing to download: a full bar all the same
+            total = total or 1
+        done = total if info.is_successful() else info.bytes
+        bars.update(tasks[info.source], total=total, completed=done or 0, state=str(info.status), size=size)
+
+    with bars:
+        yield show

@@ -1,0 +1,87 @@
+"""Inputs as people read them: rows, a text table, a terminal table, HTML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.engine.input_rows import plain_value, type_word
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from invokeai_py_client.engine.inputs import WorkflowInput
+
+_COLUMNS = ("#", "input", "type", "value", "allowed")
+_LONGEST_VALUE = 60
+
+
+def inputs_table(name: str, items: Iterable[WorkflowInput]) -> Table:
+    """A table for a terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(name),
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in _COLUMNS:
+        short = column in ("#", "type")  # these stay whole; the others share what is left
+        table.add_column(column, justify="right" if column == "#" else "left", overflow="fold", no_wrap=short)
+    for cells in _rows(items):
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def inputs_text(name: str, items: Iterable[WorkflowInput]) -> str:
+    """A table in plain text."""
+    rows = [_COLUMNS, *_rows(items)]
+    widths = [min(max(len(row[i]) for row in rows), 48) for i in range(len(_COLUMNS))]
+    lines = [
+        "  ".join(cell[:width].ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([name, *lines])
+
+
+def inputs_html(name: str, items: Iterable[WorkflowInput]) -> str:
+    """A table for a notebook."""
+    return html_table(name, _COLUMNS, _rows(items))
+
+
+def html_table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table for a notebook, out of plain texts."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
+
+
+def _rows(items: Iterable[WorkflowInput]) -> list[Sequence[str]]:
+    return [
+        (
+            "" if item.input_index is None else str(item.input_index),
+            item.label + (" *" if item.required else ""),
+            type_word(item.type),
+            "(connected)" if item.connected else _short(plain_value(item)),
+            item.field.allowed,
+        )
+        for item in items
+    ]
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

@@ -1,0 +1,95 @@
+"""Showing a sweep while it goes on: how many runs are done, how fast, and how long it will take."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from invokeai_py_client.display import is_interactive
+from invokeai_py_client.display.choice import in_notebook
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from invokeai_py_client.display.notebook import Cell
+
+
+def sweep_display(count: int, progress: bool | None) -> SweepDisplay:
+    """A bar, or nothing.
+
+    Args:
+        count: How many runs there are.
+        progress: Whether to show it; None shows it where a person watches.
+    """
+    return SweepDisplay(count, is_interactive() if progress is None else progress)
+
+
+class SweepDisplay:
+    """A bar over the runs, in a terminal with rate and time left; plain lines where nobody watches."""
+
+    def __init__(self, count: int, shown: bool) -> None:
+        self._count = count
+        self._shown = shown
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._cell: Cell | None = None
+        self._failed = 0
+        self._tenths = 0
+
+    def __enter__(self) -> Self:
+        if self._shown and in_notebook():
+            from invokeai_py_client.display.notebook import Cell
+
+            self._cell = Cell()
+        elif self._shown and is_interactive():
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=Console(file=sys.stderr),
+                transient=True,
+            )
+            self._task = self._progress.add_task("runs", total=self._count, rate="")
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+        if self._cell is not None:
+            self._cell.clear()
+
+    def show(self, done: int, failed: int | None) -> None:
+        """Say how many have ended, and how many of them failed (None: no more than before)."""
+        self._failed = self._failed if failed is None else failed
+        trouble = f", {self._failed} failed" if self._failed else ""
+        if self._cell is not None:
+            from invokeai_py_client.display.notebook import bar_of
+
+            self._cell.show(bar_of(f"{done} of {self._count} runs{trouble}", done, self._count))
+        elif self._progress is not None and self._task is not None:
+            speed = self._progress.tasks[0].speed
+            self._progress.update(self._task, completed=done, rate=f"{speed:.1f}/s" if speed else "")
+            if failed:
+                self._progress.update(self._task, description=f"runs ({failed} failed)")
+        elif self._shown and (done * 10 // self._count > self._tenths or failed is not None):
+            self._tenths = done * 10 // self._count
+            sys.stderr.write(f"{done} of {self._count} runs done{trouble}\n")
+            sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""What the web UI does with values: JavaScript numbers, generators, literals, names."""

@@ -1,0 +1,115 @@
+"""What generator nodes generate: lists of values for batch nodes.
+
+The server never runs these nodes; the editor computes their lists, and so does this module, in the same
+double-precision arithmetic and from the same random stream.
+"""
+
+from __future__ import annotations
+
+import math
+import random as _random
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, cast
+
+from invokeai_py_client.editor.js import number, parse_float, parse_int, round_half_up, split, trim
+from invokeai_py_client.editor.literals import IMAGES_FROM_BOARD, parse_generator
+from invokeai_py_client.editor.mersenne import MersenneTwister
+from invokeai_py_client.errors import InputValueError
+
+MAX_COUNT = 100_000
+"""More runs than any queue takes (10,000 is the server's default limit)."""
+
+DYNAMIC_PROMPTS = frozenset(
+    {"string_generator_dynamic_prompts_combinatorial", "string_generator_dynamic_prompts_random"}
+)
+Draw = Callable[[], float]
+
+FAMILIES: Mapping[str, str] = {
+    "float_generator": "float_generator_",
+    "integer_generator": "integer_generator_",
+    "string_generator": "string_generator_",
+    "image_generator": "image_generator_",
+}
+"""Generator node types, and how the kinds of generator that each may hold begin."""
+
+
+def settings_of(node_type: str, value: Any) -> dict[str, Any] | None:
+    """A generator node's settings, complete; None where the value is none of that node's kinds."""
+    if not isinstance(value, dict):
+        return None
+    given = cast("dict[str, Any]", value)
+    if given.get("type") == IMAGES_FROM_BOARD:
+        settings: dict[str, Any] | None = parse_generator({k: v for k, v in given.items() if k != "board_id"})
+        board_id = given.get("board_id")
+        if settings is not None and isinstance(board_id, str) and trim(board_id):
+            settings["board_id"] = trim(board_id)
+    else:
+        settings = parse_generator(given)
+    if settings is None or not settings["type"].startswith(FAMILIES[node_type]):
+        return None
+    return settings
+
+
+def asks_server(settings: Mapping[str, Any]) -> Literal["dynamic_prompts", "board_images"] | None:
+    """What the server must be asked for to generate, if anything."""
+    if settings["type"] in DYNAMIC_PROMPTS:
+        return "dynamic_prompts"
+    return "board_images" if settings["type"] == IMAGES_FROM_BOARD else None
+
+
+def generate(settings: Mapping[str, Any], draw: Draw = _random.random) -> list[Any]:
+    """The values of a generator that needs no server.
+
+    Args:
+        settings: Complete settings, as ``settings_of()`` returns them.
+        draw: Where a generator without a seed draws from: a number from 0 to 1, 1 not included.
+
+    Raises:
+        InputValueError: More values are asked for than any queue takes.
+    """
+    values = settings.get("values")
+    if values is not None:
+        return [number(value) for value in values]
+    kind = settings["type"]
+    if kind.endswith("_parse_string"):
+        return _parse(kind, settings["input"], settings["splitOn"])
+    count = int(settings["count"])
+    if count > MAX_COUNT:
+        raise InputValueError(f"A generator asks for {count} values; {MAX_COUNT} are the most.")
+    if kind.endswith("_random_distribution_uniform"):
+        values = _uniform(kind, settings, count, draw)
+    elif kind.endswith("_arithmetic_sequence"):
+        values = _sequence(settings["start"], settings["step"], count)
+    else:
+        values = _linear(kind, settings["start"], settings["end"], count)
+    return [number(value) for value in values if math.isfinite(value)]
+
+
+def _sequence(start: float, step: float, count: int) -> list[float]:
+    return [start] if step == 0 else [start + index * step for index in range(count)]
+
+
+def _linear(kind: str, start: float, end: float, count: int) -> list[float]:
+    if count == 1:
+        return [start]
+    offsets = [(end - start) * (index / (count - 1)) for index in range(count)]
+    whole = kind.startswith("integer")
+    return [start + (round_half_up(offset) if whole else offset) for offset in offsets]
+
+
+def _uniform(kind: str, settings: Mapping[str, Any], count: int, draw: Draw) -> list[float]:
+    low, high, seed = settings["min"], settings["max"], settings.get("seed")
+    if seed is not None:
+        draw = MersenneTwister(int(seed)).random
+    if kind.startswith("integer"):
+        return [math.floor(draw() * (high - low + 1)) + low for _ in range(count)]
+    return [draw() * (high - low) + low for _ in range(count)]
+
+
+def _parse(kind: str, text: str, separator: str) -> list[Any]:
+    parts = split(text, separator)
+    if kind.startswith("string"):
+        return [part for part in parts if part]
+    parse = parse_int if kind.startswith("integer") else parse_float
+    parsed = (parse(part) for part in map(trim, parts) if part)
+    return [value for value in parsed if value is not None]

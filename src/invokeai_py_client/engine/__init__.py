@@ -1,0 +1,1 @@
+"""From a workflow file to a request, as functions of data: no I/O."""

@@ -1,0 +1,235 @@
+"""Batch data: the lists that batch nodes spread over runs.
+
+Batch nodes stand in the workflow, but never in the graph. Their lists go into the request's ``data``: the
+inner lists of one group are walked side by side, the groups are multiplied with each other.
+"""
+
+from __future__ import annotations
+
+import random as _random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from invokeai_py_client.editor.generators import FAMILIES, asks_server, generate, settings_of
+from invokeai_py_client.editor.js import number
+from invokeai_py_client.engine.definition import copy_json
+from invokeai_py_client.engine.wiring import CONNECTOR_OUT, EdgeIndex, resolve_source
+from invokeai_py_client.engine.workflow import Edge, Key, LoadedWorkflow, Node
+from invokeai_py_client.schema.template import UNSET
+
+BATCH_NODES: Mapping[str, tuple[str, str]] = {
+    "image_batch": ("images", "image"),
+    "string_batch": ("strings", "value"),
+    "integer_batch": ("integers", "value"),
+    "float_batch": ("floats", "value"),
+}
+"""Batch node types: their input with the list, and the output that stands for one item of it."""
+
+UNGROUPED = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerGenerator:
+    """A generator whose values the server must be asked for.
+
+    Attributes:
+        node_id: The generator node.
+        kind: ``dynamic_prompts`` (``POST /api/v1/utilities/dynamicprompts``) or ``board_images``
+            (``GET /api/v1/boards/{board_id}/image_names``).
+        prompt: The text to expand.
+        max_prompts: How many prompts at most.
+        combinatorial: Every combination in order, or as many drawn at random.
+        seed: The seed for drawing; None for a new one each time.
+        board_id: The board; None where none is chosen, which gives no images.
+        category: ``images`` (category general) or ``assets`` (control, mask, user and other).
+    """
+
+    node_id: str
+    kind: Literal["dynamic_prompts", "board_images"]
+    prompt: str = ""
+    max_prompts: int = 0
+    combinatorial: bool = True
+    seed: int | None = None
+    board_id: str | None = None
+    category: Literal["images", "assets"] = "images"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTarget:
+    """One list of a batch and the input that it feeds.
+
+    Attributes:
+        batch_id: The batch node.
+        items: Its values.
+    """
+
+    batch_id: str
+    node_id: str
+    field: str
+    items: Sequence[Any]
+
+
+def value_of(node: Node, field_name: str, values: Mapping[Key, Any]) -> Any:
+    """The value in use: the one that was set, or the workflow's own; ``UNSET`` for none."""
+    key = (node.id, field_name)
+    if key in values:
+        return values[key]
+    entry = node.inputs.get(field_name)
+    return UNSET if entry is None else entry.value
+
+
+def batch_nodes(loaded: LoadedWorkflow) -> list[Node]:
+    """The batch nodes of a workflow, in file order."""
+    return [node for node in loaded.nodes.values() if node.type in BATCH_NODES]
+
+
+def generator_of(loaded: LoadedWorkflow, edges: EdgeIndex, batch: Node) -> Node | None:
+    """The generator node that feeds a batch node, through connectors or not."""
+    incoming = edges.into(batch.id, BATCH_NODES[batch.type][0])
+    if not incoming:
+        return None
+    source = resolve_source(incoming[0].source, incoming[0].source_field, loaded.connectors, edges)
+    node = loaded.nodes.get(source[0]) if source is not None else None
+    return node if node is not None and node.type in FAMILIES else None
+
+
+def server_generators(loaded: LoadedWorkflow, values: Mapping[Key, Any]) -> list[ServerGenerator]:
+    """The generators that the server must be asked for before a request can be built."""
+    edges = EdgeIndex(loaded.edges)
+    found: dict[str, ServerGenerator] = {}
+    for batch in batch_nodes(loaded):
+        node = generator_of(loaded, edges, batch)
+        settings = settings_of(node.type, value_of(node, "generator", values)) if node is not None else None
+        if node is None or settings is None:
+            continue
+        kind = asks_server(settings)
+        if kind == "board_images":
+            found[node.id] = ServerGenerator(
+                node.id, kind, board_id=settings.get("board_id"), category=settings["category"]
+            )
+        elif kind == "dynamic_prompts":
+            combinatorial = "maxPrompts" in settings
+            found[node.id] = ServerGenerator(
+                node.id,
+                kind,
+                prompt=settings["input"],
+                max_prompts=int(settings["maxPrompts" if combinatorial else "count"]),
+                combinatorial=combinatorial,
+                seed=settings.get("seed"),
+            )
+    return list(found.values())
+
+
+def batch_items(
+    loaded: LoadedWorkflow,
+    edges: EdgeIndex,
+    batch: Node,
+    values: Mapping[Key, Any],
+    generated: Mapping[str, Sequence[Any]],
+    draw: Callable[[], float] = _random.random,
+) -> list[Any]:
+    """The values of a batch node: those of the generator that feeds it, or its own list."""
+    node = generator_of(loaded, edges, batch)
+    if node is not None:
+        if node.id in generated:
+            return copy_json(list(generated[node.id]))
+        settings = settings_of(node.type, value_of(node, "generator", values))
+        if settings is None or asks_server(settings) is not None:
+            return []
+        return generate(settings, draw)
+    own = value_of(batch, BATCH_NODES[batch.type][0], values)
+    if not isinstance(own, (list, tuple)):
+        return []
+    return [_item(item) for item in cast("Sequence[Any]", own)]
+
+
+def _item(item: Any) -> Any:
+    # The server tells 2 from 2.0 in a list of items, and JavaScript cannot write the latter.
+    kind = item.__class__
+    if kind is int or kind is float:
+        plain = number(item)
+        return item if plain is None else plain
+    return copy_json(item)
+
+
+def _targets(loaded: LoadedWorkflow, edges: EdgeIndex, batch: Node) -> Iterator[Edge]:
+    """The edges that lead from a batch node to inputs, in order, through connectors."""
+    output = BATCH_NODES[batch.type][1]
+    visited: set[str] = set()
+    stack = [edge for edge in reversed(edges.out_of(batch.id)) if edge.source_field == output]
+    while stack:
+        edge = stack.pop()
+        if edge.target not in loaded.connectors:
+            yield edge
+        elif edge.target not in visited:
+            # The editor names the connector itself here, which the server refuses.
+            visited.add(edge.target)
+            stack.extend(e for e in reversed(edges.out_of(edge.target)) if e.source_field == CONNECTOR_OUT)
+
+
+def batch_groups(
+    loaded: LoadedWorkflow,
+    values: Mapping[Key, Any],
+    generated: Mapping[str, Sequence[Any]],
+    draw: Callable[[], float] = _random.random,
+) -> list[tuple[str, list[BatchTarget]]]:
+    """What the batch nodes feed, by group, in the order of the request.
+
+    A node outside any group is a group of its own. Groups without any target are included.
+    """
+    batches = batch_nodes(loaded)
+    if not batches:
+        return []
+    edges = EdgeIndex(loaded.edges)
+    grouped: dict[str, list[Node]] = {}
+    for batch in batches:
+        grouped.setdefault(_group_of(batch, values), []).append(batch)
+    groups: list[tuple[str, list[BatchTarget]]] = []
+    for name in _in_order(grouped):
+        together: list[BatchTarget] = []
+        for batch in grouped[name]:
+            targets = list(_targets(loaded, edges, batch))
+            items = batch_items(loaded, edges, batch, values, generated, draw) if targets else []
+            fed = [BatchTarget(batch.id, edge.target, edge.target_field, items) for edge in targets]
+            if name == UNGROUPED:
+                groups.append((name, fed))
+            else:
+                together.extend(fed)
+        if name != UNGROUPED:
+            groups.append((name, together))
+    return groups
+
+
+def _group_of(batch: Node, values: Mapping[Key, Any]) -> str:
+    """The group's name. A node without one joins others without one, as in the editor."""
+    group = value_of(batch, "batch_group_id", values)
+    if group is UNSET:
+        return "undefined"
+    if isinstance(group, (int, float)) and not isinstance(group, bool):
+        return str(number(group))
+    return group if isinstance(group, str) else str(group).lower()
+
+
+def _in_order(grouped: Mapping[str, Any]) -> list[str]:
+    # First come, first served, except that JavaScript puts keys that are array indices before all others.
+    def is_index(name: str) -> bool:
+        return (
+            name.isascii() and name.isdigit() and str(int(name[:11])) == name and int(name[:11]) < 2**32 - 1
+        )
+
+    return sorted(filter(is_index, grouped), key=int) + [name for name in grouped if not is_index(name)]
+
+
+def build_data(
+    loaded: LoadedWorkflow,
+    values: Mapping[Key, Any],
+    generated: Mapping[str, Sequence[Any]],
+    draw: Callable[[], float] = _random.random,
+) -> list[list[dict[str, Any]]]:
+    """The request's ``data``."""
+    return [
+        [{"node_path": t.node_id, "field_name": t.field, "items": copy_json(list(t.items))} for t in targets]
+        for _, targets in batch_groups(loaded, values, generated, draw)
+        if targets
+    ]

@@ -1,0 +1,173 @@
+"""What is wrong with batch data: the server checks the shape of the lists, but not what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invokeai_py_client.editor.generators import FAMILIES, asks_server, settings_of
+from invokeai_py_client.engine.batch import (
+    BATCH_NODES,
+    UNGROUPED,
+    BatchTarget,
+    batch_groups,
+    batch_nodes,
+    generator_of,
+    value_of,
+)
+from invokeai_py_client.engine.server_rules import RULES, node_findings
+from invokeai_py_client.engine.subworkflow import PREFIX
+from invokeai_py_client.engine.wiring import EdgeIndex
+from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
+from invokeai_py_client.schema.fits import explain_mismatch
+from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplate
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFinding:
+    """A problem with batch data; see ``invokeai_py_client.engine.readiness.Problem``."""
+
+    node_id: str
+    field: str | None
+    what: str
+    cure: str
+
+
+def batch_findings(
+    loaded: LoadedWorkflow,
+    schema: Mapping[str, NodeTemplate],
+    values: Mapping[Key, Any],
+    generated: Mapping[str, Sequence[Any]] | None,
+) -> Iterator[BatchFinding]:
+    """Everything that is wrong with what batch nodes feed into the runs."""
+    batches = batch_nodes(loaded)
+    if not batches:
+        return
+    edges = EdgeIndex(loaded.edges)
+    unjudged: set[str] = set()
+    for batch in batches:
+        findings, known = _source_findings(loaded, edges, batch, values, generated)
+        yield from findings
+        if findings or not known:
+            unjudged.add(batch.id)
+    fed: set[str] = set()
+    for name, targets in batch_groups(loaded, values, generated or {}):
+        fed.update(target.batch_id for target in targets)
+        judged = [target for target in targets if target.batch_id not in unjudged]
+        if name != UNGROUPED:
+            yield from _length_findings(name, judged)
+        for target in judged:
+            yield from _target_findings(loaded, schema, values, target)
+    for batch in batches:
+        if batch.id not in fed:
+            output = BATCH_NODES[batch.type][1]
+            yield BatchFinding(
+                batch.id,
+                None,
+                "it feeds nothing",
+                f"Connect its output {output!r} to an input, or remove it.",
+            )
+
+
+def _source_findings(
+    loaded: LoadedWorkflow,
+    edges: EdgeIndex,
+    batch: Node,
+    values: Mapping[Key, Any],
+    generated: Mapping[str, Sequence[Any]] | None,
+) -> tuple[list[BatchFinding], bool]:
+    """What is wrong with where a batch node's values come from, and whether they are known."""
+    field = BATCH_NODES[batch.type][0]
+    generator = generator_of(loaded, edges, batch)
+    if generator is not None:
+        settings = settings_of(generator.type, value_of(generator, "generator", values))
+        if settings is None:
+            family = FAMILIES[generator.type].replace("_", " ").strip()
+            return [
+                BatchFinding(generator.id, "generator", f"its settings are none of a {family}", "Set others.")
+            ], True
+        if asks_server(settings) == "board_images" and "board_id" not in settings:
+            return [BatchFinding(generator.id, "generator", "no board is chosen", "Choose one.")], True
+        if asks_server(settings) is not None and (generated is None or generator.id not in generated):
+            return [], False
+        return [], True
+    if edges.into(batch.id, field):
+        return [
+            BatchFinding(batch.id, field, "what it is connected to leads to no generator", "Connect one.")
+        ], True
+    own = value_of(batch, field, values)
+    if own is not UNSET and not isinstance(own, (list, tuple)):
+        return [
+            BatchFinding(batch.id, field, f"{str(own)[:60]!r} is not a list", "Set a list of values.")
+        ], True
+    return [], True
+
+
+def _length_findings(name: str, targets: Sequence[BatchTarget]) -> Iterator[BatchFinding]:
+    lengths = {target.batch_id: len(target.items) for target in targets}
+    if len(set(lengths.values())) > 1:
+        first = next(iter(lengths.values()))
+        for batch_id, length in lengths.items():
+            if length != first:
+                yield BatchFinding(
+                    batch_id,
+                    None,
+                    f"it has {length} values, but another batch node of its group ({name}) has {first}",
+                    "Give all of a group equally many values, or put them into different groups.",
+                )
+
+
+def _target_findings(
+    loaded: LoadedWorkflow,
+    schema: Mapping[str, NodeTemplate],
+    values: Mapping[Key, Any],
+    target: BatchTarget,
+) -> Iterator[BatchFinding]:
+    batch = loaded.nodes[target.batch_id]
+    field = BATCH_NODES[batch.type][0]
+    if not target.items:
+        yield BatchFinding(batch.id, field, "its list is empty", "Give it at least one value.")
+        return
+    node = loaded.nodes.get(target.node_id)
+    node_template = schema.get(node.type) if node is not None else None
+    template = node_template.inputs.get(target.field) if node_template is not None else None
+    if template is None:
+        if target.field.startswith(PREFIX):
+            yield BatchFinding(
+                batch.id,
+                field,
+                "it feeds an input of a called workflow, which the server refuses",
+                "Set a value.",
+            )
+        return
+    wrong = _wrong_items(template, target.items)
+    if not wrong and node is not None and node_template is not None and node.type in RULES:
+        sent = {name: value_of(node, name, values) for name in node.inputs}
+        for index, item in enumerate(target.items):
+            sent[target.field] = item
+            found = {name: value for name, value in sent.items() if value is not UNSET}
+            wrong.extend((index, item, what) for _, what in node_findings(node_template, found))
+    if wrong:
+        index, value, reason = wrong[0]
+        label = (node.label if node is not None else "") or target.node_id
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        yield BatchFinding(
+            batch.id,
+            field,
+            f"value {index + 1}{more}, {value!r}, does not fit {target.field!r} of {label!r}: {reason}",
+            "Correct it: the server would take it, and its queue would stop there.",
+        )
+
+
+def _wrong_items(template: InputTemplate, items: Sequence[Any]) -> list[tuple[int, Any, str]]:
+    wrong: list[tuple[int, Any, str]] = []
+    for index, item in enumerate(items):
+        reason = explain_mismatch(template.json_schema, item)
+        if reason is None and isinstance(item, bool):
+            reason = "true and false cannot be sent in a batch"
+        if reason is not None:
+            wrong.append((index, item, reason))
+    return wrong

@@ -1,0 +1,91 @@
+"""Index maps: what stood at each index of a form, kept to be compared when the workflow changes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.errors import UsageError
+
+if TYPE_CHECKING:
+    from invokeai_py_client.engine.inputs import WorkflowInput
+
+_IDENTITY = ("node_id", "field_name")
+
+
+def export_input_index_map(inputs: Iterable[WorkflowInput]) -> list[dict[str, Any]]:
+    """One JSON-ready row for each input: index, label, node and field."""
+    return [
+        {
+            "input_index": item.input_index,
+            "label": item.label,
+            "node_id": item.node_id,
+            "node_name": item.node_name,
+            "field_name": item.field_name,
+            "type": item.type,
+        }
+        for item in inputs
+    ]
+
+
+def verify_input_index_map(
+    inputs: Iterable[WorkflowInput], kept: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Compare a kept index map, or the file that holds it, with the inputs as they are now.
+
+    Returns:
+        ``unchanged``, ``moved`` (with ``name``, ``old_index`` and ``new_index``), ``missing`` and ``new`` rows.
+
+    Raises:
+        UsageError: ``kept`` is no such map.
+    """
+    now = {_identity(row): row for row in export_input_index_map(inputs)}
+    rows = _read(kept) if isinstance(kept, str | os.PathLike) else kept
+    try:
+        before = {_identity(row): row for row in rows}
+        indices = {key: int(row["input_index"]) for key, row in before.items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            "That is no input index map: it should be the list that export_input_index_map() gives "
+            f"({type(error).__name__}: {error})."
+        ) from None
+    report: dict[str, list[dict[str, Any]]] = {"unchanged": [], "moved": [], "missing": [], "new": []}
+    for key, row in before.items():
+        if key not in now:
+            report["missing"].append(dict(row))
+        elif now[key]["input_index"] == indices[key]:
+            report["unchanged"].append(now[key])
+        else:
+            new = now[key]
+            move = {"name": new["label"], "old_index": indices[key], "new_index": new["input_index"]}
+            report["moved"].append({**new, **move})
+    report["new"] = [row for key, row in now.items() if key not in before]
+    return report
+
+
+def write_index_map(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write an index map to a file, as JSON.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    try:
+        Path(path).write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The index map cannot be written to {str(path)!r}: {error.strerror}.") from error
+
+
+def _read(path: str | os.PathLike[str]) -> Any:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The index map {str(path)!r} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"The index map {str(path)!r} is no JSON: {error}.") from error
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _IDENTITY)

@@ -1,0 +1,390 @@
+"""The inputs of a workflow: what its form shows, and every other field that takes a value."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from invokeai_py_client.engine.addressing import FieldPath, InputIndex, plain
+from invokeai_py_client.engine.batch import value_of
+from invokeai_py_client.engine.server_rules import RULES, node_findings
+from invokeai_py_client.engine.wiring import EdgeIndex, resolve_source
+from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
+from invokeai_py_client.errors import InputError, InputValueError, UnknownInputError
+from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.make import make_field
+from invokeai_py_client.ivk_fields.pending import find_pending
+from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate, NodeTemplate
+
+_TAKEN = frozenset(
+    {"auto_board", "background", "manifest", "mode", "only_one", "prepend", "preview", "progress", "queue_id"}
+    | {"repeat", "runs", "timeout", "validate", "values"}
+)
+"""Arguments of a handle's methods: an input of that name cannot be given as a keyword."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorkflowInput:
+    """One input of a workflow.
+
+    Attributes:
+        input_index: Its place in the form, from 0: its stable name. None for fields the form does not show.
+        label: What the editor shows for it.
+        field_name: The field's name on the wire.
+        node_name: What the workflow calls its node: the node's label, or its type's title.
+        node_id: Its node's id.
+        field: The typed field that holds its value.
+        connected: Whether an edge feeds it; then it takes no value.
+    """
+
+    input_index: int | None
+    label: str
+    field_name: str
+    node_name: str
+    node_id: str
+    field: IvkField[Any]
+    connected: bool
+
+    @property
+    def key(self) -> Key:
+        """Node id and field name."""
+        return self.node_id, self.field_name
+
+    @property
+    def type(self) -> str:
+        """The field's type: ``IntegerField``, ``ImageField[]``..."""
+        return self.field.type_text
+
+    @property
+    def required(self) -> bool:
+        """Whether the node cannot run without it."""
+        return self.field.required
+
+    @property
+    def value(self) -> Any:
+        """Its value; None where it has none."""
+        return self.field.value
+
+    @property
+    def jsonpath(self) -> str:
+        """Where it stands in the workflow's document, as a JSONPath."""
+        return f"$.nodes[?(@.id='{self.node_id}')].data.inputs.{self.field_name}"
+
+    def validate_input(self) -> bool:
+        """Whether its value fits, and is there if it has to be."""
+        return self.field.validate_field()
+
+    def __repr__(self) -> str:
+        index = "" if self.input_index is None else f"[{self.input_index}] "
+        return f"<{index}{self.label}: {self.type} = {self.field.display_value!r}>"
+
+
+Address = int | str | Key | WorkflowInput
+"""What names an input: its index, a name, (node id, field name), or the input itself."""
+
+
+class InputSet:
+    """The inputs of a workflow, with their values.
+
+    Iterating gives the form's inputs in its order; every other field that takes a value is found by name. A
+    field that the form shows twice is one input, at the place where it comes first.
+    """
+
+    def __init__(self, loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate]) -> None:
+        self._loaded = loaded
+        self._schema = schema
+        self._feeds = _feeds(loaded)
+        keys = dict.fromkeys((shown.node_id, shown.field_name) for shown in loaded.form)
+        self._order: tuple[Key, ...] = tuple(keys)
+        self._form: dict[Key, int] = {key: index for index, key in enumerate(keys)}
+        self._settings = {(f.node_id, f.field_name): f.settings for f in reversed(loaded.form)}
+        self._made: dict[Key, WorkflowInput] = {}
+        self._index = self._new_index()
+
+    def __len__(self) -> int:
+        return len(self._form)
+
+    def __iter__(self) -> Iterator[WorkflowInput]:
+        return (self._input(key) for key in self._order)
+
+    def __contains__(self, item: object) -> bool:
+        return isinstance(item, WorkflowInput) and self._made.get(item.key) is item
+
+    def __getitem__(self, address: Address) -> WorkflowInput:
+        return self.find(address)
+
+    def find(self, address: Address) -> WorkflowInput:
+        """The input that an index, a name, a (node id, field name) or another handle's input means.
+
+        Raises:
+            UnknownInputError: There is none.
+            AmbiguousInputError: There are several.
+        """
+        if isinstance(address, str):
+            return self._input(self._index.find(address).key)
+        if isinstance(address, WorkflowInput):
+            return self.at(address.key)
+        if isinstance(address, tuple):
+            return self.at(address)
+        try:
+            index = None if isinstance(address, bool) else operator.index(address)
+        except TypeError:
+            index = None
+        if index is None:
+            raise UnknownInputError(
+                f"{address!r} names no input: it should be an index, a name, or (node id, field name).",
+                str(address),
+            )
+        if not 0 <= index < len(self._form):
+            known = f"its indices are 0 to {len(self._form) - 1}" if self._form else "it shows none at all"
+            raise UnknownInputError(f"The form has no input {index}; {known}.", index)
+        return self._input(self._order[index])
+
+    def at(self, key: Key) -> WorkflowInput:
+        """The input of a node id and a field name.
+
+        Raises:
+            UnknownInputError: There is no such field.
+        """
+        node = self._loaded.nodes.get(key[0]) if len(key) == 2 else None
+        if node is None:
+            raise UnknownInputError(f"The workflow has no node {key[0]!r}." if key else "() names no input.")
+        if self.template(key) is None and key not in self._form:
+            known = ", ".join(map(repr, self._schema[node.type].inputs)) if node.type in self._schema else ""
+            hint = f" It has {known}." if known else ""
+            raise UnknownInputError(
+                f"Node {self._name_of_node(node)!r} has no field {key[1]!r}.{hint}", key[1]
+            )
+        return self._input(key)
+
+    def everything(self) -> list[WorkflowInput]:
+        """The form's inputs, then every other field that takes a value, node by node."""
+        others = [place.key for place in self._index.others]
+        return [self._input(key) for key in (*self._order, *others)]
+
+    def set(self, values: Mapping[Any, Any]) -> None:
+        """Assign values by index or name (see ``find()``): all of them, or none.
+
+        Raises:
+            UnknownInputError: An input is not there.
+            AmbiguousInputError: A name means several inputs.
+            InputValueError: A value does not fit.
+            InputError: Several of these, or a connection feeds an input. The error lists all that is wrong.
+        """
+        checked: list[tuple[IvkField[Any], Any]] = []
+        errors: list[InputError] = []
+        for address, value in values.items():
+            try:
+                field = self.find(address).field
+                checked.append((field, field.check(value)))
+            except InputError as error:
+                errors.append(error)
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            alike = all(isinstance(error, InputValueError) for error in errors)
+            raise (InputValueError if alike else InputError)("\n".join(map(str, errors)))
+        for field, value in checked:
+            field.keep(value)
+
+    def values(self) -> dict[Key, Any]:
+        """The values that were set, as they go on the wire; untouched ones are not among them."""
+        return {key: item.field.to_api_format() for key, item in self.touched().items()}
+
+    def touched(self) -> dict[Key, WorkflowInput]:
+        """The inputs that were set."""
+        return {key: item for key, item in dict(self._made).items() if item.field.is_set_by_user}
+
+    def copy(self) -> InputSet:
+        """The same inputs with values of their own."""
+        other = object.__new__(InputSet)
+        other.__dict__.update(self.__dict__)
+        other._made = {
+            key: replace(item, field=item.field.copy())
+            for key, item in dict(self._made).items()  # another thread may be making one
+        }
+        return other
+
+    def name_of(self, item: WorkflowInput) -> str:
+        """A name that means this input alone: its label as an identifier where possible, else ``node.field``."""
+        place = self._index.place(item.key)
+        if place is None:  # a connection-only field
+            return f"{item.node_id}.{item.field_name}"
+        for name in (plain(item.label), item.label):
+            if name and name not in _TAKEN and not name.isdigit() and self._index.means(name, place):
+                return name
+        return self._index.distinct_name(place)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The values by name: all that the form has, and what was set besides. They can be set again.
+
+        A value of the workflow's own that could not be set, because it does not fit, is left out; so is none.
+        """
+        shown = {item.key: item for item in self} | self.touched()
+        return {
+            self.name_of(item): item.field.reusable_value
+            for item in shown.values()
+            if item.field.is_set_by_user or _can_be_set(item.field)
+        }
+
+    def template(self, key: Key) -> InputTemplate | None:
+        """What the schema says of a field."""
+        node = self._loaded.nodes.get(key[0])
+        return None if node is None else node.template_of(key[1], self._schema.get(node.type))
+
+    def has_rules(self, node_id: str) -> bool:
+        """Whether a node's class on the server checks more than its schema tells."""
+        return self._loaded.nodes[node_id].type in RULES
+
+    def refusals(self, node_id: str, instead: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What a node's class on the server would refuse, with other values for some of its fields.
+
+        Args:
+            node_id: The node.
+            instead: Those values by field name, as they go on the wire.
+
+        Returns:
+            Field names, and what is wrong with them.
+        """
+        node = self._loaded.nodes[node_id]
+        kind = self._schema.get(node.type)
+        if kind is None or node.type not in RULES:
+            return []
+        own = {
+            key: item.field.to_api_format()
+            for key, item in self.touched().items()
+            if key[0] == node_id and not find_pending(item.field.value)
+        }
+        names = dict.fromkeys([*node.inputs, *(name for _, name in own)])
+        sent = {name: value_of(node, name, own) for name in names} | dict(instead)
+        return list(node_findings(kind, {name: value for name, value in sent.items() if value is not UNSET}))
+
+    # ------------------------------------------------------------------ inside
+
+    def __copy__(self) -> InputSet:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> InputSet:
+        return self.copy()  # the workflow and the schema never change
+
+    def __getstate__(self) -> dict[str, Any]:
+        kinds = {node.type for node in self._loaded.nodes.values()}
+        schema = {kind: self._schema[kind] for kind in kinds if kind in self._schema}
+        state = {**self.__dict__, "_schema": schema, "_made": self.touched()}
+        del state["_index"]
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._index = self._new_index()
+
+    def _input(self, key: Key) -> WorkflowInput:
+        item = self._made.get(key)
+        # Two threads may make the same one; both get the one that was put first.
+        return item if item is not None else self._made.setdefault(key, self._make(key))
+
+    def _make(self, key: Key) -> WorkflowInput:
+        node_id, field_name = key
+        node = self._loaded.nodes[node_id]
+        # A node type that the server lacks has no templates; its fields can be looked at all the same.
+        template = self.template(key) or InputTemplate(
+            field_name, field_name, FieldType("AnyField"), "any", required=False
+        )
+        held = node.inputs.get(field_name)
+        label, name = _label(node, template), self._name_of_node(node)
+        field = make_field(
+            template,
+            UNSET if held is None else held.value,
+            label=label,
+            node_label=name,
+            settings=self._settings.get(key),
+            refusal=self._refusal(key, template),
+        )
+        return WorkflowInput(self._form.get(key), label, field_name, name, node_id, field, key in self._feeds)
+
+    def _refusal(self, key: Key, template: InputTemplate) -> str:
+        source = self._feeds.get(key)
+        if source is not None:
+            feeder = self._loaded.nodes.get(source[0])
+            name = repr(self._name_of_node(feeder)) if feeder is not None else "another node"
+            return (
+                f"{name} feeds it over a connection (its output {source[1]!r}), so it takes no value; "
+                "set the inputs of that node instead"
+            )
+        if template.server_input == "connection":
+            return "it takes no value, only a connection from another node"
+        return ""
+
+    def _name_of_node(self, node: Node) -> str:
+        kind = self._schema.get(node.type)
+        return node.label or (kind.title if kind else "") or node.type
+
+    def _new_index(self) -> InputIndex:
+        nodes = self._loaded.nodes
+        form = [
+            self._place(nodes[node_id], name, self.template((node_id, name))) for node_id, name in self._order
+        ]
+        return InputIndex(form, self._all_places)
+
+    def _all_places(self) -> list[FieldPath]:
+        """Every field that takes a value, is fed by a connection, or stands in the form."""
+        places: list[FieldPath] = []
+        in_form: dict[str, list[str]] = {}
+        for node_id, name in self._order:
+            in_form.setdefault(node_id, []).append(name)
+        for node in self._loaded.nodes.values():
+            kind = self._schema.get(node.type)
+            templates: dict[str, InputTemplate | None] = {**(kind.inputs if kind else {}), **node.dynamic}
+            for name in in_form.get(node.id, ()):
+                templates.setdefault(name, None)
+            for name, template in templates.items():
+                place = self._place(node, name, template)
+                if place.settable or place.in_form or place.key in self._feeds:
+                    places.append(place)
+        return places
+
+    def _place(self, node: Node, name: str, template: InputTemplate | None) -> FieldPath:
+        key = (node.id, name)
+        kind = self._schema.get(node.type)
+        takes_value = key not in self._feeds and (template is None or template.server_input != "connection")
+        return FieldPath(
+            key,
+            _label(node, template, name),
+            (node.id, node.label, node.type, kind.title if kind else ""),
+            takes_value,
+            key in self._form,
+        )
+
+
+def _can_be_set(field: IvkField[Any]) -> bool:
+    """Whether a field's own value is one that could be assigned."""
+    if field.value is None:
+        return False
+    try:
+        field.check(field.reusable_value)
+    except InputError:
+        return False
+    return True
+
+
+def _label(node: Node, template: InputTemplate | None, name: str = "") -> str:
+    name = template.name if template else name
+    held = node.inputs.get(name)
+    return (held.label if held else "") or (template.title if template else "") or name
+
+
+def _feeds(loaded: LoadedWorkflow) -> dict[Key, tuple[str, str]]:
+    """For each input that an edge feeds, the output that it comes from, behind any connectors."""
+    index = EdgeIndex(loaded.edges) if loaded.connectors else None
+    feeds: dict[Key, tuple[str, str]] = {}
+    for edge in loaded.edges:
+        if edge.target not in loaded.nodes:
+            continue
+        source = (edge.source, edge.source_field)
+        if index is not None:
+            source = resolve_source(*source, loaded.connectors, index)
+        if source is not None:
+            feeds.setdefault((edge.target, edge.target_field), source)
+    return feeds

@@ -1,0 +1,130 @@
+"""Workflows of older InvokeAI versions, brought to the present file format.
+
+Format 1.0.0 was written up to InvokeAI 3.4, 2.0.0 up to 4.1. Both keep a type with each input, and the
+editor reads a literal by that type: lists, and whatever has no box to type it into, are lost on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from invokeai_py_client.editor.js import is_integer, is_number
+from invokeai_py_client.engine.structure import HEADER, list_of, mapping_of, read_version
+from invokeai_py_client.schema.template import NodeTemplate
+
+_OLD_BASES = ("any", "sd-1", "sd-2", "sdxl", "sdxl-refiner")
+
+# What format 1.0.0 calls the types whose literals survive; those of lists and "polymorphic" types are
+# named after the same stem.
+_STEMS = {
+    "boolean": "BooleanField",
+    "integer": "IntegerField",
+    "float": "FloatField",
+    "string": "StringField",
+    "enum": "EnumField",
+    "color": "ColorField",
+    "image": "ImageField",
+    "scheduler": "SchedulerField",
+}
+
+
+def _is_model(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    model = cast("dict[str, Any]", value)
+    model_name = model.get("model_name")
+    return isinstance(model_name, str) and len(model_name) >= 3 and model.get("base_model") in _OLD_BASES
+
+
+def _has(key: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and isinstance(cast("dict[str, Any]", value).get(key), str)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_KEPT: Mapping[str, Callable[[Any], bool]] = {
+    "IntegerField": is_integer,
+    "FloatField": is_number,
+    "StringField": _is_text,
+    "EnumField": _is_text,
+    "SchedulerField": _is_text,
+    "BooleanField": lambda value: type(value) is bool,
+    "ImageField": _has("image_name"),
+    "BoardField": _has("board_id"),
+    "ColorField": lambda value: isinstance(value, dict),
+}
+
+
+def _survives(type_name: str, value: Any) -> bool:
+    if type_name.endswith("ModelField"):
+        return _is_model(value)
+    kept = _KEPT.get(type_name)
+    return kept is not None and kept(value)
+
+
+def _type_name(kind: Any, version: str) -> str:
+    if version == "2.0.0":
+        found: Any = cast("dict[str, Any]", kind).get("name") if isinstance(kind, dict) else None
+        return found if isinstance(found, str) else ""
+    if not isinstance(kind, str):
+        return ""
+    if kind.endswith(("Field", "ModelField")):
+        return kind
+    return _STEMS.get(kind.removesuffix("Collection").removesuffix("Polymorphic").lower(), "")
+
+
+def _migrate_inputs(inputs: Mapping[str, Any], version: str) -> dict[str, Any]:
+    migrated: dict[str, Any] = {}
+    for key, value in inputs.items():
+        field = dict(mapping_of(value, f"input {key!r}"))
+        if "value" in field and not _survives(_type_name(field.get("type"), version), field["value"]):
+            del field["value"]
+        migrated[key] = field
+    return migrated
+
+
+def _migrate_node(value: Any, version: str, schema: Mapping[str, NodeTemplate]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    node = cast("dict[str, Any]", value)
+    data: Any = node.get("data")
+    if node.get("type") != "invocation" or not isinstance(data, dict):
+        return node
+    data = dict(cast("dict[str, Any]", data))
+    if isinstance(data.get("inputs"), dict):
+        data["inputs"] = _migrate_inputs(cast("dict[str, Any]", data["inputs"]), version)
+    if version == "1.0.0":
+        node_type: Any = data.get("type")
+        template = schema.get(node_type) if isinstance(node_type, str) else None
+        data["nodePack"] = template.node_pack if template is not None else "Unknown"
+        data.setdefault("useCache", True)
+        data["version"] = data.get("version") or "1.0.0"
+    return {**node, "data": data}
+
+
+def to_current(data: Mapping[str, Any], schema: Mapping[str, NodeTemplate]) -> Mapping[str, Any]:
+    """The document in the present format; itself if it is in it, or in the one before (they are alike).
+
+    Raises:
+        WorkflowFormatError: Its format is none that the editor knows.
+    """
+    version = read_version(data)
+    if version not in ("1.0.0", "2.0.0"):
+        return data
+    current = dict(data)
+    meta = mapping_of(data.get("meta"), "its meta")
+    if version == "1.0.0":
+        for key in HEADER:
+            current.setdefault(key, "")
+        for key in ("nodes", "edges", "exposedFields"):
+            current.setdefault(key, [])
+        meta = {"category": "user"}
+    current["meta"] = {**meta, "version": version}
+    current["nodes"] = [_migrate_node(node, version, schema) for node in list_of(current, "nodes", "it")]
+    for key in ("id",) if version == "1.0.0" else ():
+        current.pop(key, None)
+    current.pop("form", None)  # these formats know none
+    return current

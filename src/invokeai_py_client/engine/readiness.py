@@ -1,0 +1,226 @@
+"""What stands between a workflow and a run that the server accepts.
+
+The editor disables its Invoke button for some of this; the rest it posts, and the server refuses it, or,
+worse, takes it: a value of the wrong type in batch data blocks the whole queue (InvokeAI 6.14 checks those
+only when it takes the item up).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invokeai_py_client.editor.generators import FAMILIES
+from invokeai_py_client.editor.names import EXTRA_INPUTS
+from invokeai_py_client.engine.batch import batch_groups, value_of
+from invokeai_py_client.engine.batch_check import batch_findings
+from invokeai_py_client.engine.graph import NOT_EXECUTABLE, resolved_edges
+from invokeai_py_client.engine.server_rules import node_findings, wiring_findings
+from invokeai_py_client.engine.subworkflow import CALL, PREFIX
+from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
+from invokeai_py_client.errors import NotReadyError, UnknownNodeError
+from invokeai_py_client.ivk_fields.make import make_field
+from invokeai_py_client.schema.fits import explain_mismatch
+from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that keeps a workflow from running.
+
+    Attributes:
+        node_id: The node, or "" where the workflow as a whole is meant.
+        node_label: What people call the node.
+        field: The field's name on the wire, or None where the node as a whole is meant.
+        what: What is wrong.
+        cure: What to do about it.
+    """
+
+    node_id: str
+    node_label: str
+    field: str | None
+    what: str
+    cure: str
+
+    def __str__(self) -> str:
+        """One sentence, or two with the cure."""
+        where = f"{self.node_label} ({self.node_id})" if self.node_id else "The workflow"
+        if self.field is not None:
+            where += f", {self.field}"
+        return f"{where}: {self.what}. {self.cure}".rstrip()
+
+
+def label_of(node: Node, schema: Mapping[str, NodeTemplate]) -> str:
+    """What people call a node: its own label, or its type's title."""
+    template = schema.get(node.type)
+    return node.label or (template.title if template is not None else node.type)
+
+
+def find_problems(
+    loaded: LoadedWorkflow,
+    schema: Mapping[str, NodeTemplate],
+    values: Mapping[Key, Any],
+    generated: Mapping[str, Sequence[Any]] | None = None,
+) -> list[Problem]:
+    """Everything that keeps a workflow from running, as far as that can be told without asking the server.
+
+    Args:
+        loaded: The workflow.
+        schema: The server's node types.
+        values: Values that replace those of the workflow.
+        generated: What the server answered for its generators, by node id; without it, the lists of
+            those generators are not judged.
+
+    Returns:
+        The problems, in the order of the workflow's nodes; batch problems last.
+    """
+    problems: list[Problem] = []
+    runnable = [node for node in loaded.nodes.values() if node.type not in NOT_EXECUTABLE]
+    if not runnable:
+        problems.append(Problem("", "", None, "it has no node that the server could run", "Add one."))
+    edges = resolved_edges(loaded)
+    connected = {(edge.target, edge.target_field) for edge in edges}
+    fed = {
+        (target.node_id, target.field)
+        for _, targets in batch_groups(loaded, {}, _nothing(loaded))
+        for target in targets
+    }
+    for node in loaded.nodes.values():
+        template = schema.get(node.type)
+        if template is None:
+            problems.append(_unknown(node, schema))
+        elif node.type not in NOT_EXECUTABLE:
+            problems.extend(_node_problems(loaded, node, template, values, connected, fed))
+    for node_id, name, what in wiring_findings(loaded, schema, edges):
+        label = label_of(loaded.nodes[node_id], schema)
+        problems.append(Problem(node_id, label, name, what, "Correct the connection in the editor."))
+    for finding in batch_findings(loaded, schema, values, generated):
+        node = loaded.nodes[finding.node_id]
+        problems.append(Problem(node.id, label_of(node, schema), finding.field, finding.what, finding.cure))
+    return problems
+
+
+def _nothing(loaded: LoadedWorkflow) -> dict[str, Sequence[Any]]:
+    """Empty lists for every generator: only where lists go is asked, not what is in them."""
+    return {node.id: () for node in loaded.nodes.values() if node.type in FAMILIES}
+
+
+def _unknown(node: Node, schema: Mapping[str, NodeTemplate]) -> Problem:
+    return Problem(
+        node.id,
+        label_of(node, schema),
+        None,
+        f"the server has no node type {node.type!r}",
+        "Install the nodes it comes from on the server, or replace it in the workflow.",
+    )
+
+
+def _node_problems(
+    loaded: LoadedWorkflow,
+    node: Node,
+    template: NodeTemplate,
+    values: Mapping[Key, Any],
+    connected: set[Key],
+    fed: set[Key],
+) -> Iterator[Problem]:
+    label = node.label or template.title
+    sent: dict[str, Any] = {}
+    clean = True
+    names = dict.fromkeys([*template.inputs, *node.dynamic, *node.inputs])
+    for name in names:
+        key = (node.id, name)
+        if key in connected or (node.type == CALL and name == "workflow_inputs"):
+            continue
+        field = node.template_of(name, template)
+        if field is None:
+            continue  # left out of the request, or of no declared type (core_metadata)
+        entry = node.inputs.get(name)
+        title = (entry.label if entry is not None else "") or field.title
+        value = value_of(node, name, values)
+        if value is UNSET and key in fed and key not in loaded.unusable:
+            continue  # a literal under a batch is sent all the same, and has to be right
+        finding = (
+            _lost(field, loaded.unusable[key])
+            if key in loaded.unusable and key not in values
+            else _value_finding(node, field, value, in_file=entry is not None)
+        )
+        if finding is not None:
+            clean = False
+            yield Problem(node.id, label, name, finding[0], _cure(finding[1], title, name))
+        elif value is not UNSET:
+            sent[name] = value
+    if clean:  # the rules may rely on values of the right type
+        for name, what in node_findings(template, sent):
+            yield Problem(
+                node.id,
+                label,
+                name,
+                f"{_short(sent.get(name))} does not fit: {what}",
+                "Set a value that does.",
+            )
+
+
+def _cure(cure: str, title: str, name: str) -> str:
+    return cure if title == name else f"{cure} (The editor calls it {title!r}.)"
+
+
+def _lost(field: InputTemplate, raw: Any) -> tuple[str, str]:
+    reason = explain_mismatch(field.json_schema, raw) or f"it is no {field.type}"
+    return f"the workflow's value {_short(raw)} cannot be used: {reason}", "Set another value."
+
+
+def _value_finding(node: Node, field: InputTemplate, value: Any, *, in_file: bool) -> tuple[str, str] | None:
+    if value is UNSET or (value is None and field.required):
+        return _missing(field, in_file=in_file)
+    if field.type.name == "BoardField" and (value in ("auto", "none") or value is None):
+        return None
+    if node.type == CALL and field.name == "workflow_id" and value == "":
+        return "no workflow is chosen", "Set the id of a workflow in the server's library."
+    if node.type in EXTRA_INPUTS and value is None:
+        return None
+    reason = explain_mismatch(field.json_schema, value)
+    if reason is None:
+        return None
+    return f"{_short(value)} does not fit: {reason}", "Set a value that does."
+
+
+def _missing(field: InputTemplate, *, in_file: bool) -> tuple[str, str] | None:
+    if not field.required or (not in_file and field.json_schema.get("default") is not None):
+        return None
+    if field.name.startswith(PREFIX):
+        return None  # the called workflow has its own value
+    if field.server_input == "connection":
+        return "it is not connected", "Connect it in the editor: it takes no value."
+    return "it has no value and is not connected", f"It should be {make_field(field).allowed}."
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def unknown_node_types(loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate]) -> tuple[str, ...]:
+    """Node types of a workflow that the server lacks, each once."""
+    return tuple(dict.fromkeys(node.type for node in loaded.nodes.values() if node.type not in schema))
+
+
+def raise_for_problems(
+    problems: Sequence[Problem], loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate]
+) -> None:
+    """Raises one error that lists all problems, if there are any.
+
+    Raises:
+        UnknownNodeError: The workflow has node types that the server lacks.
+        NotReadyError: It has other problems.
+    """
+    if not problems:
+        return
+    findings = [str(problem) for problem in problems]
+    unknown = unknown_node_types(loaded, schema)
+    listed = "\n".join(f"- {finding}" for finding in findings)
+    if unknown:
+        raise UnknownNodeError(
+            f"The workflow {loaded.name!r} needs nodes that the server lacks:\n{listed}", unknown
+        )
+    raise NotReadyError(f"The workflow {loaded.name!r} cannot run yet:\n{listed}", findings)

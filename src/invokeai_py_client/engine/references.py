@@ -1,0 +1,116 @@
+"""What a workflow refers to by name and the server must have: models, images, videos, boards, workflows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from invokeai_py_client.editor.generators import FAMILIES, settings_of
+from invokeai_py_client.engine.batch import BATCH_NODES, generator_of, value_of
+from invokeai_py_client.engine.graph import resolved_edges
+from invokeai_py_client.engine.subworkflow import CALL
+from invokeai_py_client.engine.wiring import EdgeIndex
+from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
+from invokeai_py_client.schema.template import UNSET, NodeTemplate
+
+Kind = Literal["model", "image", "video", "board", "workflow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One thing that a value refers to.
+
+    Attributes:
+        kind: What sort of thing.
+        node_id: The node.
+        field: The field that refers to it.
+        value: The reference as it stands in the value: a model's identifier, ``{"image_name": ...}``,
+            ``{"video_name": ...}``, ``{"board_id": ...}``, or a workflow's id.
+        index: Its place in the field's list, or None where the field holds one thing.
+    """
+
+    kind: Kind
+    node_id: str
+    field: str
+    value: Any
+    index: int | None = None
+
+
+def references(
+    loaded: LoadedWorkflow,
+    values: Mapping[Key, Any],
+    schema: Mapping[str, NodeTemplate] | None = None,
+) -> list[Reference]:
+    """Everything that a workflow's values refer to, connected inputs apart.
+
+    Args:
+        loaded: The workflow.
+        values: Values that replace those of the workflow.
+        schema: The server's node types; with it, inputs that are not sent are passed over.
+    """
+    connected = {(edge.target, edge.target_field) for edge in resolved_edges(loaded)}
+    edges = EdgeIndex(loaded.edges)
+    found: list[Reference] = []
+    for node in loaded.nodes.values():
+        if node.type in FAMILIES:
+            continue
+        if node.type in BATCH_NODES:
+            found.extend(_batch_references(loaded, edges, node, values))
+            continue
+        template = schema.get(node.type) if schema is not None else None
+        names = dict.fromkeys([*node.inputs, *(field for node_id, field in values if node_id == node.id)])
+        for name in names:
+            if (node.id, name) in connected or (
+                template is not None and node.template_of(name, template) is None
+            ):
+                continue
+            if node.type == CALL and name == "workflow_id":
+                workflow_id = value_of(node, name, values)
+                if isinstance(workflow_id, str) and workflow_id:
+                    found.append(Reference("workflow", node.id, name, workflow_id))
+                continue
+            found.extend(_in_value(node.id, name, value_of(node, name, values)))
+    return found
+
+
+def _batch_references(
+    loaded: LoadedWorkflow, edges: EdgeIndex, batch: Node, values: Mapping[Key, Any]
+) -> Iterator[Reference]:
+    generator = generator_of(loaded, edges, batch)
+    if generator is None:
+        field = BATCH_NODES[batch.type][0]
+        yield from _in_value(batch.id, field, value_of(batch, field, values))
+        return
+    settings = settings_of(generator.type, value_of(generator, "generator", values))
+    if settings is not None and settings.get("board_id", "none") != "none":
+        yield Reference("board", generator.id, "generator", {"board_id": settings["board_id"]})
+
+
+def _in_value(node_id: str, field: str, value: Any) -> Iterator[Reference]:
+    if isinstance(value, list):
+        for index, item in enumerate(cast("list[Any]", value)):
+            kind, part = _refers_to(item)
+            if kind is not None:
+                yield Reference(kind, node_id, field, part, index)
+    elif value is not UNSET:
+        kind, part = _refers_to(value)
+        if kind is not None:
+            yield Reference(kind, node_id, field, part)
+
+
+def _refers_to(value: Any) -> tuple[Kind | None, Any]:
+    if not isinstance(value, dict):
+        return None, None
+    record = cast("dict[str, Any]", value)
+    if "image_name" in record:
+        return "image", record
+    if "video_name" in record:
+        return "video", record
+    if "board_id" in record:
+        return "board", record
+    if "key" in record and "base" in record:
+        return "model", record
+    if isinstance(record.get("lora"), dict):
+        return "model", record["lora"]
+    return None, None

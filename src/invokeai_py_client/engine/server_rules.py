@@ -1,0 +1,257 @@
+"""What the server checks beyond its own schema: the validators of single node classes, and of its graph.
+
+Read from the classes of InvokeAI 6.14.2. Without these the server answers 422 with a message that names
+no node, and in some cases 500.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+from invokeai_py_client.engine.workflow import Edge, LoadedWorkflow
+from invokeai_py_client.schema.connect import can_connect
+from invokeai_py_client.schema.fits import number_or_none
+from invokeai_py_client.schema.template import FieldType, NodeTemplate
+
+Finding = tuple[str, str]
+"""A field, and what is wrong with it."""
+
+Sent = Mapping[str, Any]
+Rule = Callable[[Sent, Sent], Finding | None]
+"""Takes the values sent, and the same filled up with the schema's defaults."""
+
+_FACE_IDS = re.compile(r"\d*(,\d+)*\Z")
+
+
+def _numbers(value: Any) -> list[float]:
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return [number for number in map(number_or_none, items) if number is not None]
+
+
+def _within(field: str, least: float, most: float | None) -> Rule:
+    words = f"at least {least} is needed" if most is None else f"a number from {least} to {most} is needed"
+
+    def rule(sent: Sent, full: Sent) -> Finding | None:
+        numbers = _numbers(sent[field]) if field in sent else []
+        if any(number < least or (most is not None and number > most) for number in numbers):
+            return field, words
+        return None
+
+    return rule
+
+
+def _steps(sent: Sent, full: Sent) -> Finding | None:
+    begin, end = _numbers(full.get("begin_step_percent")), _numbers(full.get("end_step_percent"))
+    if begin and end and begin[0] > end[0]:
+        return "begin_step_percent", f"it may not be greater than end_step_percent, which is {end[0]}"
+    return None
+
+
+def _range(sent: Sent, full: Sent) -> Finding | None:
+    start, stop = _numbers(full.get("start")), _numbers(sent.get("stop"))
+    if start and stop and stop[0] <= start[0]:
+        return "stop", f"more than the start, {start[0]:g}, is needed"
+    return None
+
+
+def _panel(index: str, count: str) -> Rule:
+    def rule(sent: Sent, full: Sent) -> Finding | None:
+        chosen, panels = _numbers(sent.get(index)), _numbers(full.get(count))
+        if chosen and panels and not 0 <= chosen[0] < panels[0]:
+            return index, f"a number from 0 to {panels[0] - 1:g} is needed"
+        return None
+
+    return rule
+
+
+def _arithmetic(sent: Sent, full: Sent) -> Finding | None:
+    first, second = _numbers(full.get("a")), _numbers(sent.get("b"))
+    if not first or not second:
+        return None
+    operation, a, b = full.get("operation"), first[0], second[0]
+    if operation in ("DIV", "MOD") and b == 0:
+        return "b", "nothing can be divided by 0"
+    if operation != "EXP":
+        return None
+    if (a == 0 or full.get("type") == "integer_math") and b < 0:
+        return "b", "0 or more is needed with this operation"
+    try:
+        if isinstance(a**b, complex):
+            return "b", "a negative number has no such root"
+    except OverflowError:
+        # Python's own error, which the server does not expect: it answers 500.
+        return "b", "the result is too great"
+    return None
+
+
+def _box(sent: Sent, full: Sent) -> Finding | None:
+    box = sent.get("bounding_box")
+    if not isinstance(box, dict):
+        return None
+    sides = cast("dict[str, Any]", box)
+    for axis in "xy":
+        low, high = _numbers(sides.get(f"{axis}_min")), _numbers(sides.get(f"{axis}_max"))
+        if low and high and low[0] > high[0]:
+            return "bounding_box", f"its {axis}_min may not be greater than its {axis}_max"
+    return None
+
+
+def _face_ids(sent: Sent, full: Sent) -> Finding | None:
+    ids = sent.get("face_ids")
+    if ids is not None and not _FACE_IDS.match(str(ids)):
+        return "face_ids", "whole numbers with commas between are needed"
+    return None
+
+
+def _seed_text(sent: Sent, full: Sent) -> Finding | None:
+    # The class computes with the seed before it is converted: the server answers 500.
+    seed = sent.get("seed", 0)
+    return None if isinstance(seed, (int, float)) else ("seed", "a whole number is needed, not text")
+
+
+def _prompt_file(sent: Sent, full: Sent) -> Finding | None:
+    # The one class that looks at the server's disk when it is validated.
+    return (
+        ("file_path", "the path of a text file on the server is needed")
+        if not full.get("file_path")
+        else None
+    )
+
+
+def _regions(sent: Sent, full: Sent) -> Finding | None:
+    regions = sent.get("regions")
+    for region in cast("list[Any]", regions) if isinstance(regions, list) else []:
+        box: Any = cast("dict[str, Any]", region).get("bbox") if isinstance(region, dict) else None
+        sides = _numbers(box) if isinstance(box, list) else []
+        if len(sides) == 4 and (sides[0] > sides[2] or sides[1] > sides[3]):
+            return "regions", "y_min and x_min of a bbox may not be greater than its y_max and x_max"
+    return None
+
+
+def _points(sent: Sent, full: Sent) -> Finding | None:
+    points, boxes = sent.get("point_lists"), sent.get("bounding_boxes")
+    if not isinstance(points, list) or not isinstance(boxes, list):
+        return None
+    if len(cast("list[Any]", points)) == len(cast("list[Any]", boxes)):
+        return None
+    return "point_lists", "as many are needed as there are bounding_boxes"
+
+
+def _custom_label(sent: Sent, full: Sent) -> Finding | None:
+    if full.get("label") == "* CUSTOM LABEL *" and not str(full.get("custom_label") or "").strip():
+        return "custom_label", "a label is needed, as label says that it is a custom one"
+    return None
+
+
+_CFG = (_within("cfg_scale", 1, None),)
+_WEIGHT = (_within("weight", -1, 2), _steps)
+_CONTROL = (_within("control_weight", -1, 2), _steps)
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "denoise_latents": _CFG,
+    "denoise_latents_meta": _CFG,
+    "tiled_multi_diffusion_denoise_latents": _CFG,
+    "ip_adapter": _WEIGHT,
+    "flux_ip_adapter": _WEIGHT,
+    "t2i_adapter": _WEIGHT,
+    "controlnet": _CONTROL,
+    "flux_controlnet": _CONTROL,
+    "range": (_range,),
+    "image_panel_layout": (_panel("panel_col_idx", "num_cols"), _panel("panel_row_idx", "num_rows")),
+    "integer_math": (_arithmetic,),
+    "float_math": (_arithmetic,),
+    "crop_image_to_bounding_box": (_box,),
+    "paste_image_into_bounding_box": (_box,),
+    "face_mask_detection": (_face_ids,),
+    "noise": (_seed_text,),
+    "prompt_from_file": (_prompt_file,),
+    "ideogram4_caption_builder": (_regions,),
+    "segment_anything": (_points,),
+}
+
+
+def node_findings(template: NodeTemplate, sent: Sent) -> Iterator[Finding]:
+    """What a node's class would refuse although the schema allows it.
+
+    Args:
+        template: The node's type.
+        sent: The literals that would be sent.
+    """
+    rules = RULES.get(template.type, (_custom_label,) if "custom_label" in template.inputs else ())
+    if not rules:
+        return
+    full: dict[str, Any] = {name: field.json_schema.get("default") for name, field in template.inputs.items()}
+    full.update(sent)
+    full["type"] = template.type
+    for rule in rules:
+        finding = rule(sent, full)
+        if finding is not None:
+            yield finding
+
+
+def wiring_findings(
+    loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate], edges: list[Edge]
+) -> Iterator[tuple[str, str | None, str]]:
+    """What the server would refuse about iterate and collect nodes: node id, field, and what is wrong.
+
+    The editor lets their outputs go anywhere; the server looks at what truly goes through them.
+    """
+    special = [node for node in loaded.nodes.values() if node.type in ("iterate", "collect")]
+    if not special:
+        return
+    into: dict[tuple[str, str], list[Edge]] = {}
+    for edge in edges:
+        into.setdefault((edge.target, edge.target_field), []).append(edge)
+    for node in special:
+        item = _item_type(node.id, loaded, schema, into)
+        if node.type == "collect" and not (into.get((node.id, "item")) or into.get((node.id, "collection"))):
+            yield node.id, "item", "nothing is connected to it that it could collect"
+        if node.type == "iterate" and not into.get((node.id, "collection")):
+            yield node.id, "collection", "no list is connected to it that it could go through"
+        output = "item" if node.type == "iterate" else "collection"
+        if item is None:
+            continue
+        given = FieldType(item.name, "SINGLE" if node.type == "iterate" else "COLLECTION", item.batch)
+        for edge in edges:
+            if edge.source != node.id or edge.source_field != output:
+                continue
+            target = loaded.nodes[edge.target]
+            template = target.template_of(edge.target_field, schema.get(target.type))
+            if (
+                template is not None
+                and not can_connect(given, template.type)
+                and not can_connect(item, template.type)
+            ):
+                label = target.label or target.type
+                yield (
+                    node.id,
+                    output,
+                    f"it gives {given}, but {edge.target_field!r} of {label!r} takes {template.type}",
+                )
+
+
+def _item_type(
+    node_id: str,
+    loaded: LoadedWorkflow,
+    schema: Mapping[str, NodeTemplate],
+    into: Mapping[tuple[str, str], list[Edge]],
+) -> FieldType | None:
+    """The type of one item that goes through an iterate or collect node, where that is known."""
+    visited: set[str] = set()
+    while node_id not in visited:
+        visited.add(node_id)
+        incoming = into.get((node_id, "item")) or into.get((node_id, "collection")) or []
+        if not incoming:
+            return None
+        source = loaded.nodes[incoming[0].source]
+        if source.type in ("iterate", "collect"):
+            node_id = source.id
+            continue
+        template = schema.get(source.type)
+        output = template.outputs.get(incoming[0].source_field) if template is not None else None
+        if output is None or output.type.name in ("CollectionField", "CollectionItemField", "AnyField"):
+            return None
+        return FieldType(output.type.name, "SINGLE", output.type.batch)
+    return None

@@ -1,0 +1,189 @@
+"""What the server must be asked before a request can be built: models, boards, images, prompts.
+
+A workflow made elsewhere names models by another server's keys; users name models and boards by their names and
+images by their files; some generators need the server to draw their values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, cast
+
+from invokeai_py_client.engine.batch import ServerGenerator
+from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, NotReadyError
+from invokeai_py_client.transport.json_shape import ListOf
+
+if TYPE_CHECKING:
+    from invokeai_py_client.connection import Connection
+    from invokeai_py_client.ivk_fields.pending import LocalImage
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MODELS = {"models": ListOf({"key": str, "hash": str, "name": str, "base": str, "type": str})}
+_BOARDS = ListOf({"board_id": str, "board_name": str})
+_CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "other")}
+
+
+class UploadCache:
+    """The images that a connection has uploaded: ``connection.part(UploadCache)``.
+
+    Attributes:
+        names: The names that they have on the server, by ``digest()`` of their contents.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        del connection  # there is one cache for each
+        self.names: dict[str, str] = {}
+
+
+class ServerSide:
+    """The server's answers for one request; each question is asked at most once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._models: list[dict[str, Any]] | None = None
+        self._boards: list[dict[str, Any]] | None = None
+        self._there: dict[str, bool] = {}
+        self._uploading: dict[str, asyncio.Lock] = {}
+        self._asking = asyncio.Lock()  # those who ask the same thing at once share one answer
+
+    async def models(self) -> list[dict[str, Any]]:
+        """All model records."""
+        async with self._asking:
+            if self._models is None:
+                answer = await self._http.json("GET", "/api/v2/models/", expect=_MODELS)
+                self._models = cast("list[dict[str, Any]]", answer["models"])
+            return self._models
+
+    async def boards(self) -> list[dict[str, Any]]:
+        """All board records."""
+        async with self._asking:
+            if self._boards is None:
+                params = {"all": True, "include_archived": True}
+                answer = await self._http.json("GET", "/api/v1/boards/", params=params, expect=_BOARDS)
+                self._boards = cast("list[dict[str, Any]]", answer)
+            return self._boards
+
+    async def has_image(self, name: str) -> bool:
+        """Whether an image of that name exists."""
+        return await self._exists(_image(name))
+
+    async def has_video(self, name: str) -> bool:
+        """Whether a video of that name exists (6.14+)."""
+        return await self._exists(f"/api/v1/videos/i/{_quoted(name)}")
+
+    async def has_workflow(self, workflow_id: str) -> bool:
+        """Whether a workflow of that id is in the library."""
+        return await self._exists(f"/api/v1/workflows/i/{_quoted(workflow_id)}")
+
+    async def has_board(self, board_id: str) -> bool:
+        """Whether there is a board of that id."""
+        return any(board["board_id"] == board_id for board in await self.boards())
+
+    async def upload(self, image: LocalImage) -> str:
+        """The name that a local image has on the server; it is uploaded if this client has not done so."""
+        from invokeai_py_client.files.local import digest, read_local
+        from invokeai_py_client.image.repository import AsyncImageRepository
+
+        data = await asyncio.to_thread(read_local, image)
+        mark = digest(data)
+        uploads = self._connection.part(UploadCache).names
+        async with self._uploading.setdefault(mark, asyncio.Lock()):
+            known = uploads.get(mark)
+            if known is None or not await self.has_image(known):
+                record = await self._connection.part(AsyncImageRepository).upload(data, filename=image.name)
+                known = uploads[mark] = record.image_name
+                self._there.pop(_image(known), None)
+            return known
+
+    async def board_id(self, name_or_id: str, place: str, *, trust: bool = False) -> str:
+        """The id of a board.
+
+        Args:
+            name_or_id: What the user calls it.
+            place: Where it stands, for messages.
+            trust: Whether to take what looks like an id for one, without asking the server.
+
+        Raises:
+            NotReadyError: There is none, or several have that name.
+        """
+        if trust and _ID.fullmatch(name_or_id):
+            return name_or_id
+        boards = await self.boards()
+        if any(board["board_id"] == name_or_id for board in boards):
+            return name_or_id
+        named = [board["board_id"] for board in boards if board["board_name"] == name_or_id]
+        if len(named) == 1:
+            return named[0]
+        if named:
+            raise _not_ready(
+                f"{place}: {len(named)} boards are called {name_or_id!r}; give an id: {', '.join(named)}."
+            )
+        close = get_close_matches(name_or_id, [board["board_name"] for board in boards], n=3, cutoff=0.4)
+        hint = f" Close names: {', '.join(map(repr, close))}." if close else ""
+        raise _not_ready(f"{place}: the server has no board {name_or_id!r}.{hint}")
+
+    async def generated(self, generators: Sequence[ServerGenerator]) -> dict[str, list[Any]]:
+        """The values of generators that need the server, by node id."""
+        answers = await asyncio.gather(*(self._generate(generator) for generator in generators))
+        return {generator.node_id: items for generator, items in zip(generators, answers, strict=True)}
+
+    async def _generate(self, generator: ServerGenerator) -> list[Any]:
+        if generator.kind == "dynamic_prompts":
+            body: dict[str, Any] = {
+                "prompt": generator.prompt,
+                "max_prompts": generator.max_prompts,
+                "combinatorial": generator.combinatorial,
+            }
+            if generator.seed is not None:
+                body["seed"] = generator.seed
+            answer = await self._http.json(
+                "POST",
+                "/api/v1/utilities/dynamicprompts",
+                json=body,
+                idempotent=True,
+                expect={"prompts": ListOf(str)},
+            )
+            return answer["prompts"]
+        if generator.board_id is None:
+            return []
+        try:
+            names = await self._http.json(
+                "GET",
+                f"/api/v1/boards/{_quoted(generator.board_id)}/image_names",
+                params={"categories": _CATEGORIES[generator.category], "is_intermediate": False},
+                expect=ListOf(str),
+            )
+        except NotFoundError:
+            return []  # the board is gone; whether that matters is not decided here
+        return [{"image_name": name} for name in names]
+
+    async def _exists(self, path: str) -> bool:
+        if path not in self._there:
+            try:
+                await self._http.json("GET", path)
+            except (NotFoundError, NotInvokeAIError):  # a web page for a name with a slash in it, from 6.12
+                self._there[path] = False
+            else:
+                self._there[path] = True
+        return self._there[path]
+
+    @property
+    def _http(self) -> Any:
+        return self._connection.http
+
+
+def _not_ready(finding: str) -> NotReadyError:
+    return NotReadyError(finding, [finding])
+
+
+def _image(name: str) -> str:
+    return f"/api/v1/images/i/{_quoted(name)}"
+
+
+def _quoted(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe="")

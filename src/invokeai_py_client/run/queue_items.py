@@ -1,0 +1,174 @@
+"""Reading queue items: one, or many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError
+from invokeai_py_client.routes import ROUTE_MISSING
+from invokeai_py_client.transport.json_shape import QUEUE_ITEM, ListOf
+
+if TYPE_CHECKING:
+    from invokeai_py_client.connection import Connection
+
+# Whole items hold the graph and the workflow; summaries are a few hundred bytes. The server takes 1000 ids at most.
+_ITEMS = 100
+_SUMMARIES = 1000
+_AT_ONCE = 8
+
+
+async def read_item(connection: Connection, queue_id: str, item_id: int) -> dict[str, Any]:
+    """One whole queue item.
+
+    Raises:
+        NotFoundError: The queue has no such item.
+        APIRequestError: The server refused or failed, or could not be reached.
+    """
+    http = connection.http
+    try:
+        return await http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_id}", expect=QUEUE_ITEM)
+    except ServerError as error:
+        if await is_missing(connection, queue_id, item_id, error):
+            raise no_item(queue_id, item_id, error) from None
+        raise
+
+
+async def is_missing(connection: Connection, queue_id: str, item_id: int, error: APIRequestError) -> bool:
+    """Whether a request about an item failed because the queue has no such item.
+
+    Before InvokeAI 6.0 that is a bare 500, like every other trouble: then the list of items decides. An item of another
+    queue is a 500 that talks of a 404 (6.14.2).
+    """
+    if error.status_code == 404 or "404: " in str(error):
+        return True
+    if error.status_code != 500:
+        return False
+    try:
+        return item_id not in await item_ids(connection, queue_id)
+    except APIRequestError:
+        return False  # what went wrong first is what is to be told
+
+
+def no_item(queue_id: str, item_id: int, error: APIRequestError) -> NotFoundError:
+    """The error that says so."""
+    return NotFoundError(
+        404,
+        error.payload,
+        f"The queue {queue_id!r} has no item {item_id}.",
+        method=error.method,
+        path=error.path,
+        request_id=error.request_id,
+    )
+
+
+async def item_ids(connection: Connection, queue_id: str) -> list[int]:
+    """Ids of all items of a queue, oldest first.
+
+    In one request from InvokeAI 6.7; with much of the items before that.
+    """
+    ids = await cheap_item_ids(connection, queue_id)
+    if ids is None:
+        ids = [item["item_id"] for item in await _all_items(connection, f"/api/v1/queue/{queue_id}")]
+    # By id: the server sorts by the second of making, which a whole batch shares.
+    return sorted(ids)
+
+
+async def cheap_item_ids(connection: Connection, queue_id: str) -> list[int] | None:
+    """Ids of all items of a queue, from a server that tells them alone (6.7+); None from others."""
+    http = connection.http
+    try:
+        answer = await http.json(
+            "GET", f"/api/v1/queue/{queue_id}/item_ids", expect={"item_ids": ListOf(int)}
+        )
+    except ROUTE_MISSING:
+        return None
+    return answer["item_ids"]
+
+
+async def read_items(
+    connection: Connection, queue_id: str, item_ids: Iterable[int]
+) -> dict[int, dict[str, Any]]:
+    """Whole queue items by id; those that are gone are left out.
+
+    One request for a hundred of them from InvokeAI 6.7, one for each before.
+    """
+    ids = list(item_ids)
+    found: dict[int, dict[str, Any]] = {}
+    for start in range(0, len(ids), _ITEMS):
+        chunk = ids[start : start + _ITEMS]
+        items = await _by_ids(connection, queue_id, "items_by_ids", chunk)
+        if items is None:
+            items = await _one_by_one(connection, queue_id, chunk)
+        found.update((item["item_id"], item) for item in items)
+    return found
+
+
+async def read_states(
+    connection: Connection, queue_id: str, item_ids: Iterable[int]
+) -> dict[int, dict[str, Any]]:
+    """What says how queue items stand, by id; those that are gone are left out.
+
+    Without sessions from InvokeAI 6.14; whole items before.
+    """
+    ids = list(item_ids)
+    found: dict[int, dict[str, Any]] = {}
+    for start in range(0, len(ids), _SUMMARIES):
+        chunk = ids[start : start + _SUMMARIES]
+        items = await _by_ids(connection, queue_id, "item_summaries_by_ids", chunk)
+        if items is None:
+            found |= await read_items(connection, queue_id, chunk)
+        else:
+            found.update((item["item_id"], item) for item in items)
+    return found
+
+
+async def _all_items(connection: Connection, queue: str) -> list[dict[str, Any]]:
+    """All items, from InvokeAI 6.0 in one request; before that page by page, those of highest priority first."""
+    http = connection.http
+    try:
+        return await http.json("GET", f"{queue}/list_all", expect=ListOf(QUEUE_ITEM))
+    except ROUTE_MISSING:
+        pass
+    items: list[dict[str, Any]] = []
+    params: dict[str, Any] = {"limit": _SUMMARIES}
+    more = True
+    while more:
+        page = await http.json(
+            "GET", f"{queue}/list", params=params, expect={"items": ListOf(QUEUE_ITEM), "has_more": bool}
+        )
+        items += page["items"]
+        more = page["has_more"] and bool(page["items"])
+        if more:
+            params.update(cursor=items[-1]["item_id"], priority=items[-1].get("priority", 0))
+    return items
+
+
+async def _by_ids(
+    connection: Connection, queue_id: str, route: str, ids: Sequence[int]
+) -> list[dict[str, Any]] | None:
+    http = connection.http
+    try:
+        return await http.json(
+            "POST",
+            f"/api/v1/queue/{queue_id}/{route}",
+            json={"item_ids": list(ids)},
+            idempotent=True,
+            expect=ListOf(QUEUE_ITEM),
+        )
+    except ROUTE_MISSING:
+        return None  # a server before that route
+
+
+async def _one_by_one(connection: Connection, queue_id: str, ids: Sequence[int]) -> list[dict[str, Any]]:
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(item_id: int) -> dict[str, Any] | None:
+        async with limit:
+            try:
+                return await read_item(connection, queue_id, item_id)
+            except NotFoundError:
+                return None
+
+    return [item for item in await asyncio.gather(*map(read, ids)) if item is not None]

@@ -1,0 +1,84 @@
+"""Having queue items retried, each once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from invokeai_py_client.errors import APIRequestError
+from invokeai_py_client.run.queue_items import item_ids, read_items
+from invokeai_py_client.transport.json_shape import ListOf
+from invokeai_py_client.transport.retry import is_unclear, retry_delay
+
+if TYPE_CHECKING:
+    from invokeai_py_client.connection import Connection
+
+logger = logging.getLogger("invokeai_py_client.run")
+
+
+async def retry_items(connection: Connection, queue_id: str, ids: Iterable[int]) -> dict[int, int]:
+    """Have items retried, each once: where the answer is lost, the server is asked what it did, and never told again.
+
+    Returns:
+        The new item of each that is retried; the server retries those that failed or were canceled.
+
+    Raises:
+        APIRequestError: The server refused or failed, or could not be reached.
+    """
+    known = await read_items(connection, queue_id, dict.fromkeys(ids))
+    if not known:
+        return {}
+    # What an item is a retry of stays the same in all retries of retries.
+    origins = {item_id: item.get("retried_from_item_id") or item_id for item_id, item in known.items()}
+    last = max(await item_ids(connection, queue_id), default=0)
+    try:
+        answer = await connection.http.json(
+            "PUT",
+            f"/api/v1/queue/{queue_id}/retry_items_by_id",
+            json=list(known),
+            idempotent=False,
+            expect={"retried_item_ids": ListOf(int)},
+        )
+    except APIRequestError as error:
+        if not is_unclear(error):
+            raise
+        new = await _retried_after_all(connection, queue_id, origins, last, error)
+        if not new:
+            raise
+        return new
+    retried = set[int](answer["retried_item_ids"])
+    mine = {item_id: origin for item_id, origin in origins.items() if item_id in retried}
+    return await _new_items(connection, queue_id, mine, last) if mine else {}
+
+
+async def _retried_after_all(
+    connection: Connection, queue_id: str, origins: Mapping[int, int], last: int, lost: APIRequestError
+) -> dict[int, int]:
+    for attempt in range(1, connection.settings.max_retries + 2):
+        try:
+            new = await _new_items(connection, queue_id, origins, last)
+        except APIRequestError as error:
+            logger.info("items %s may have been retried; the server does not say: %s", list(origins), error)
+            return {}
+        if new:
+            return new
+        # The request may still be worked at.
+        delay = retry_delay(
+            lost, attempt=attempt, max_retries=connection.settings.max_retries, idempotent=True
+        )
+        if delay is not None:
+            await asyncio.sleep(delay)
+    return {}
+
+
+async def _new_items(
+    connection: Connection, queue_id: str, origins: Mapping[int, int], last: int
+) -> dict[int, int]:
+    """The items after ``last`` that stand for retried ones, by those."""
+    later = [item_id for item_id in await item_ids(connection, queue_id) if item_id > last]
+    found: dict[int, list[int]] = {}
+    for item_id, item in sorted((await read_items(connection, queue_id, later)).items()):
+        found.setdefault(item.get("retried_from_item_id") or 0, []).append(item_id)
+    return {old: found[origin].pop(0) for old, origin in origins.items() if found.get(origin)}

@@ -1,0 +1,236 @@
+"""Whether a literal is one that the server's schema takes, and if not, why.
+
+The server validates with pydantic's lax rules, and lets numbers pass for text: ``"5"`` is as good as ``5``
+in either place. A literal is called wrong here only if the server would refuse it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from invokeai_py_client.schema.template import InputTemplate
+
+_TRUTHS = frozenset({"true", "false", "1", "0", "yes", "no", "on", "off", "y", "n", "t", "f"})
+_SHOWN = 12
+_NUMERIC = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+JsonSchema = Mapping[str, Any]
+
+
+def fits(template: InputTemplate, value: Any) -> bool:
+    """Whether the server takes the literal for this input."""
+    if template.server_input == "connection":
+        return False
+    if not template.json_schema:  # a type that the schema does not spell out: only the cardinality is known
+        return isinstance(value, list) == (template.type.cardinality == "COLLECTION") or (
+            template.type.cardinality == "SINGLE_OR_COLLECTION"
+        )
+    return explain_mismatch(template.json_schema, value) is None
+
+
+def explain_mismatch(schema: JsonSchema, value: Any, *, inside: bool = False) -> str | None:
+    """What a value would have to be that it is not; None where the schema takes it.
+
+    Args:
+        schema: A reduced JSON schema, as templates hold them.
+        value: The value.
+        inside: Whether it is a part of an object: numbers pass for text in nodes' own fields only.
+    """
+    for branch in schema.get("allOf", ()):
+        reason = explain_mismatch(branch, value, inside=inside)
+        if reason is not None:
+            return reason
+    branches: Sequence[JsonSchema] = schema.get("anyOf") or schema.get("oneOf") or ()
+    if branches:
+        reason = _none_of(branches, value, inside)
+        if reason is not None:
+            return reason
+    if "const" in schema and not _same(schema["const"], value):
+        return f"{schema['const']!r} is needed"
+    if "enum" in schema and not any(_same(option, value) for option in schema["enum"]):
+        return f"{describe(schema)} is needed"
+    return _kind_mismatch(schema, value, inside=inside) or _limit_mismatch(schema, value)
+
+
+def _none_of(branches: Sequence[JsonSchema], value: Any, inside: bool) -> str | None:
+    reasons: list[tuple[JsonSchema, str]] = []
+    for branch in branches:
+        reason = explain_mismatch(branch, value, inside=inside)
+        if reason is None:
+            return None
+        reasons.append((branch, reason))
+    # The branch that at least is of the value's kind says best what is wrong with it.
+    alike = [reason for branch, reason in reasons if _kind_mismatch(branch, value, shallow=True) is None]
+    if alike:
+        return alike[0]
+    wanted = [describe(branch) for branch in branches if branch.get("type") != "null"]
+    return f"{' or '.join(dict.fromkeys(wanted))} is needed"
+
+
+def _same(option: Any, value: Any) -> bool:
+    if isinstance(option, bool) != isinstance(value, bool):
+        return False
+    return option == value
+
+
+def _kind_mismatch(
+    schema: JsonSchema, value: Any, *, shallow: bool = False, inside: bool = False
+) -> str | None:
+    kind = schema.get("type")
+    match kind:
+        case "integer":
+            number = number_or_none(value)
+            good = number is not None and math.isfinite(number) and number == math.floor(number)
+            # pydantic converts a number with a fraction or an exponent by way of 64 bits.
+            good = good and (isinstance(value, int) or abs(number or 0) < 2**63)
+        case "number":
+            good = number_or_none(value) is not None
+        case "string":
+            if isinstance(value, str) and not _is_unicode(value):
+                return "text without half a surrogate pair is needed"
+            good = isinstance(value, str) or (type(value) in (int, float) and not inside)
+        case "boolean":
+            good = _is_boolean(value)
+        case "null":
+            good = value is None
+        case "array":
+            if not isinstance(value, list):
+                return f"{describe(schema)} is needed"
+            return None if shallow else _items_mismatch(schema, cast("list[Any]", value), inside)
+        case "object":
+            if not isinstance(value, dict):
+                return f"{describe(schema)} is needed"
+            return None if shallow else _record_mismatch(schema, cast("dict[str, Any]", value))
+        case _:
+            return None
+    return None if good else f"{describe(schema)} is needed"
+
+
+def number_or_none(value: Any) -> float | None:
+    """The number that pydantic would read from a value; None where it would refuse."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    if isinstance(value, (int, float)):
+        try:
+            return float(value) if math.isfinite(value) else None
+        except OverflowError:
+            return None
+    return None
+
+
+def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_boolean(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.lower() in _TRUTHS
+    return isinstance(value, bool) or (isinstance(value, (int, float)) and value in (0, 1))
+
+
+def _items_mismatch(schema: JsonSchema, items: list[Any], inside: bool) -> str | None:
+    item_schema = schema.get("items")
+    if isinstance(item_schema, Mapping):
+        for index, item in enumerate(items):
+            reason = explain_mismatch(cast(JsonSchema, item_schema), item, inside=inside)
+            if reason is not None:
+                return f"item {index + 1}: {reason}"
+    return None
+
+
+def _record_mismatch(schema: JsonSchema, record: dict[str, Any]) -> str | None:
+    missing = [key for key in schema.get("required", ()) if key not in record]
+    if missing:
+        return f"{describe(schema)} is needed, and {', '.join(map(repr, missing))} is missing"
+    properties = cast("Mapping[str, JsonSchema]", schema.get("properties", {}))
+    for key, value in record.items():
+        if key in properties:
+            reason = explain_mismatch(properties[key], value, inside=True)
+            if reason is not None:
+                return f"{key!r}: {reason}"
+        elif schema.get("additionalProperties") is False:
+            return f"{key!r} is not a part of {describe(schema)}"
+    return None
+
+
+def _limit_mismatch(schema: JsonSchema, value: Any) -> str | None:
+    if isinstance(value, list):
+        count = len(cast("list[Any]", value))
+        if any(word in schema for word in _NUMERIC) and schema.get("type") != "array":
+            # A limit on "number or list of numbers": InvokeAI 6.14 compares the list itself with it and
+            # answers 500 (controlnet.control_weight).
+            return "one number is needed: a list makes the server fail"
+        return _count_mismatch(schema, count, "minItems", "maxItems", "items")
+    if schema.get("type") == "string":
+        return _count_mismatch(schema, len(str(value)), "minLength", "maxLength", "characters")
+    number = number_or_none(value)
+    return None if number is None else _number_mismatch(schema, number)
+
+
+def _count_mismatch(schema: JsonSchema, count: int, least: str, most: str, unit: str) -> str | None:
+    if count < schema.get(least, 0):
+        return f"at least {schema[least]} {unit} are needed"
+    if most in schema and count > schema[most]:
+        return f"at most {schema[most]} {unit} are allowed"
+    return None
+
+
+def _number_mismatch(schema: JsonSchema, number: float) -> str | None:
+    if not math.isfinite(number) and any(word in schema for word in _NUMERIC):
+        return f"{describe(schema)} is needed"
+    if "minimum" in schema and number < schema["minimum"]:
+        return f"at least {schema['minimum']} is needed"
+    if "maximum" in schema and number > schema["maximum"]:
+        return f"at most {schema['maximum']} is allowed"
+    if "exclusiveMinimum" in schema and number <= schema["exclusiveMinimum"]:
+        return f"more than {schema['exclusiveMinimum']} is needed"
+    if "exclusiveMaximum" in schema and number >= schema["exclusiveMaximum"]:
+        return f"less than {schema['exclusiveMaximum']} is needed"
+    step = schema.get("multipleOf")
+    if step and abs(math.remainder(number, step)) > 1e-9 * max(1.0, abs(number)):
+        return f"a multiple of {step} is needed"
+    return None
+
+
+def describe(schema: JsonSchema) -> str:
+    """What a schema takes, in a few words."""
+    if "enum" in schema:
+        options = [str(option) for option in schema["enum"]]
+        more = f"... ({len(options)} in all)" if len(options) > _SHOWN else ""
+        return f"one of {', '.join(options[:_SHOWN])}{more}"
+    branches = [branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"]
+    if branches:
+        return " or ".join(dict.fromkeys(map(describe, branches)))
+    match schema.get("type"):
+        case "integer":
+            return "a whole number"
+        case "number":
+            return "a number"
+        case "string":
+            return "text"
+        case "boolean":
+            return "true or false"
+        case "null":
+            return "null"
+        case "array":
+            items = schema.get("items")
+            return (
+                f"a list, each item {describe(cast(JsonSchema, items))}"
+                if isinstance(items, Mapping)
+                else "a list"
+            )
+        case "object":
+            keys = ", ".join(schema.get("required", ()))
+            return f"a {schema.get('title', 'record')} (an object with {keys})" if keys else "an object"
+        case _:
+            return "another value"
