@@ -1,0 +1,228 @@
+"""The layers of the package: imports point down only, nothing goes in a circle, and private attributes stay private."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import invokeai_py_client
+
+PACKAGE = Path(invokeai_py_client.__file__).parent
+NAME = "invokeai_py_client"
+
+# Packages and single modules, from the highest layer to the lowest. A module may import from its own package and from
+# lower layers, not from its own layer's other packages. The package itself (``__init__``) holds names and the version
+# and imports nothing at run time, so every layer may use it.
+LAYERS: list[set[str]] = [
+    {"_sync"},
+    {"cli"},
+    {"quick", "doctor"},
+    {"client"},
+    {"workflow"},
+    {"sweep"},
+    {"dnn_model", "queue", "display"},
+    {"run"},
+    {"board"},
+    {"image"},
+    {"v1"},
+    {"files"},
+    {"engine"},
+    {"ivk_fields"},
+    {"editor"},
+    {"connection"},
+    {"schema", "config"},
+    {"transport"},
+    {"models"},
+    {"server"},
+    {"_base", "_face", "_lazy", "routes"},
+    {"errors"},
+]
+
+# Imports that point up, each with its reason.
+UPWARD: dict[tuple[str, str], str] = {}
+
+# Private attributes of other objects, as "module: attribute", each with its reason. The sockets and sessions of the
+# libraries have no public way to do these things.
+PRIVATE: dict[tuple[str, str], str] = {}
+
+
+class Import(NamedTuple):
+    """One import statement that runs: at the top of a module, or inside a function."""
+
+    module: str
+    target: str
+    line: int
+
+
+def modules() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+        if parts[:2] == ["server", "inside"]:  # runs in the server's own environment, without this package
+            continue
+        if parts[-1] == "__init__":
+            parts.pop()
+        found[".".join([NAME, *parts])] = path
+    return found
+
+
+MODULES = modules()
+TREES = {module: ast.parse(path.read_text()) for module, path in MODULES.items()}
+
+
+def is_for_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def running(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under ``if TYPE_CHECKING``."""
+    for child in ast.iter_child_nodes(tree):
+        if not is_for_checkers(child):
+            yield child
+            yield from running(child)
+
+
+def imports() -> list[Import]:
+    found: list[Import] = []
+    for module, tree in TREES.items():
+        for node in running(tree):
+            if isinstance(node, ast.ImportFrom):
+                base = node.module or ""
+                names = [f"{base}.{alias.name}" for alias in node.names]
+                targets = {name if name in MODULES else base for name in names}
+            elif isinstance(node, ast.Import):
+                targets = {alias.name for alias in node.names}
+            else:
+                continue
+            found += [Import(module, target, node.lineno) for target in targets if target in MODULES]
+    return found
+
+
+IMPORTS = imports()
+
+
+def package_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def layer_of(package: str) -> int:
+    """The number of a package's layer, counted from the highest."""
+    return next(number for number, layer in enumerate(LAYERS) if package in layer)
+
+
+def test_every_package_has_one_layer() -> None:
+    listed = [package for layer in LAYERS for package in layer]
+    assert sorted(listed) == sorted({package_of(module) for module in MODULES} - {""})
+
+
+def test_imports_point_down() -> None:
+    wrong = {
+        (one.module, one.target): one.line
+        for one in IMPORTS
+        if package_of(one.module) != package_of(one.target)
+        and package_of(one.target)
+        and (
+            not package_of(one.module) or layer_of(package_of(one.module)) >= layer_of(package_of(one.target))
+        )
+    }
+    assert {
+        f"{module}:{line} imports {target}"
+        for (module, target), line in wrong.items()
+        if (module, target) not in UPWARD
+    } == set()
+    assert UPWARD.keys() <= wrong.keys(), "no longer needed"
+
+
+def circles(edges: Mapping[str, set[str]]) -> list[list[str]]:
+    """The groups of nodes that reach each other (Tarjan's strongly connected components)."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        number[node] = low[node] = len(number)
+        stack.append(node)
+        for other in edges.get(node, ()):
+            if other not in number:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], number[other])
+        if low[node] == number[node]:
+            group = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for node in edges:
+        if node not in number:
+            visit(node)
+    return found
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+
+
+@pytest.mark.parametrize("by_package", [False, True], ids=["files", "packages"])
+def test_nothing_imports_in_a_circle(by_package: bool) -> None:
+    edges: dict[str, set[str]] = {}
+    for one in IMPORTS:
+        if not package_of(one.target):
+            continue
+        pair = (package_of(one.module), package_of(one.target)) if by_package else (one.module, one.target)
+        if pair[0] != pair[1]:
+            edges.setdefault(pair[0], set()).add(pair[1])
+    assert circles(edges) == []
+
+
+def own_names(tree: ast.AST) -> set[str]:
+    """The private names that a module gives to its own classes and objects."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.AnnAssign | ast.Assign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                parts = target.elts if isinstance(target, ast.Tuple) else [target]
+                names |= {part.attr for part in parts if isinstance(part, ast.Attribute) and is_own(part)}
+                names |= {part.id for part in parts if isinstance(part, ast.Name)}
+    return names
+
+
+def is_own(node: ast.Attribute) -> bool:
+    return ast.unparse(node.value) in ("self", "cls", "super()")
+
+
+def private_uses(tree: ast.AST) -> Iterator[ast.Attribute]:
+    """Private attributes of anything but ``self``, ``cls`` and ``super()`` that the module does not define."""
+    own = own_names(tree)
+    for node in running(tree):
+        if not isinstance(node, ast.Attribute) or not node.attr.startswith("_") or node.attr.endswith("__"):
+            continue
+        if not is_own(node) and node.attr not in own:
+            yield node
+
+
+def test_private_attributes_are_used_by_their_own_module_only() -> None:
+    found = {
+        (module.removeprefix(f"{NAME}."), node.attr)
+        for module, tree in TREES.items()
+        if package_of(module) != "_sync"  # generated: each class works on the object behind it
+        for node in private_uses(tree)
+    }
+    assert found - PRIVATE.keys() == set()
+    assert PRIVATE.keys() <= found, "no longer needed"
+
+
+def test_a_private_attribute_of_another_module_is_noticed() -> None:
+    tree = ast.parse(
+        "class A:\n    def f(self, other):\n        self._own = other._own\n        return other._strange\n"
+    )
+    assert [node.attr for node in private_uses(tree)] == ["_strange"]
