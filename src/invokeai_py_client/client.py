@@ -397,6 +397,6 @@ def __getattr__(name: str) -> Any:
     # Version 1 had the synchronous client in this module.
     if name != "InvokeAIClient":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from invokeai_py_client._sync.client import InvokeAIClient
+    from invokeai_py_client._sync import InvokeAIClient
 
     return InvokeAIClient
