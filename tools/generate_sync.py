@@ -387,6 +387,7 @@ class Defaults(ast.NodeTransformer):
 
 def sync_words(text: str) -> str:
     """Return a docstring's words and examples as the synchronous class needs them."""
+    text = re.sub(r"\b([Aa])n (?=(?:``)?(?:async (?:with|for)\b|Async[^\WAEIOU]))", r"\1 ", text)
     text = re.sub(r"\bAsync(?=[A-Z]\w)(?!Iterator|Generator|IO)", "", text)
     return re.sub(r"\b(await|async) (?=[\w(])", "", text)
 

@@ -1445,7 +1445,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         return await self._impl.disconnect_socketio()
 
     def socketio_session(self) -> AbstractAsyncContextManager[socketio.AsyncClient]:
-        """A connected python-socketio client for the length of an ``with`` block.
+        """A connected python-socketio client for the length of a ``with`` block.
 
         Raises:
             ServerUnreachableError: No connection.

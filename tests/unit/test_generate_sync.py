@@ -397,7 +397,7 @@ def test_signatures_are_kept(toys: tuple[Maker, Any, Any]) -> None:
 def test_words_are_said_of_the_synchronous_class(toys: tuple[Maker, Any, Any]) -> None:
     kind = toys[2].Toy
     assert inspect.getdoc(kind) == textwrap.dedent("""\
-        A toy; an Toy can \\\\ play.
+        A toy; a Toy can \\\\ play.
 
         Attributes:
             name: What it is called.
@@ -655,7 +655,7 @@ def test_overrides_win(farms: tuple[Maker, Any], farm: Any) -> None:
 def test_types_come_from_the_modules_that_define_the_members(farms: tuple[Maker, Any]) -> None:
     maker, kind = farms
     assert str(inspect.signature(kind._fetch)) == "(self, share: 'Fraction') -> 'Farm'"
-    assert kind._fetch.__doc__ == "Return an Farm."
+    assert kind._fetch.__doc__ == "Return a Farm."
     text = maker.target.read_text()
     for line in (
         "from decimal import Decimal",
@@ -708,7 +708,7 @@ def test_constructors_and_classmethods_import_their_class_themselves(farms: tupl
     assert type(built) is kind
     assert wrap(built._impl) is built
     assert built.name == "new"
-    assert kind.__init__.__doc__ == "Build an Farm."
+    assert kind.__init__.__doc__ == "Build a Farm."
     named = kind.named(client, "old")
     assert (type(named), named.name) == (kind, "old")
 
