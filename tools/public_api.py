@@ -32,13 +32,13 @@ MODULES = (
 )
 # Objects that a user gets from others: their classes are public, though nobody imports them.
 CLASSES = (
-    "invokeai_py_client._sync.board_handle.BoardHandle",
-    "invokeai_py_client._sync.board_repository.BoardRepository",
-    "invokeai_py_client._sync.dnn_model_install.ModelInstJobHandle",
-    "invokeai_py_client._sync.dnn_model_repository.DnnModelRepository",
-    "invokeai_py_client._sync.image_repository.ImageRepository",
-    "invokeai_py_client._sync.queue_repository.QueueRepository",
-    "invokeai_py_client._sync.workflow_repository.WorkflowRepository",
+    "invokeai_py_client._sync.BoardHandle",
+    "invokeai_py_client._sync.BoardRepository",
+    "invokeai_py_client._sync.ModelInstJobHandle",
+    "invokeai_py_client._sync.DnnModelRepository",
+    "invokeai_py_client._sync.ImageRepository",
+    "invokeai_py_client._sync.QueueRepository",
+    "invokeai_py_client._sync.WorkflowRepository",
     "invokeai_py_client.engine.inputs.InputSet",
     "invokeai_py_client.engine.inputs.WorkflowInput",
 )

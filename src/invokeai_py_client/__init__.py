@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "2.0.0"
 
 if TYPE_CHECKING:
-    from invokeai_py_client._sync.board_handle import BoardHandle
-    from invokeai_py_client._sync.board_repository import BoardRepository
-    from invokeai_py_client._sync.client import InvokeAIClient
-    from invokeai_py_client._sync.image_image import Image
-    from invokeai_py_client._sync.run_run import Run
-    from invokeai_py_client._sync.sweep_sweep import Sweep
-    from invokeai_py_client._sync.workflow_handle import WorkflowHandle
-    from invokeai_py_client._sync.workflow_repository import WorkflowRepository
+    from invokeai_py_client._sync import (
+        BoardHandle,
+        BoardRepository,
+        Image,
+        InvokeAIClient,
+        Run,
+        Sweep,
+        WorkflowHandle,
+        WorkflowRepository,
+    )
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.errors import InvokeAIClientError
@@ -80,24 +82,24 @@ _WHERE = {
     "AsyncWorkflowHandle": "workflow.handle",
     "BaseModelEnum": "models.enums",
     "Board": "models.board",
-    "BoardHandle": "_sync.board_handle",
-    "BoardRepository": "_sync.board_repository",
+    "BoardHandle": "_sync",
+    "BoardRepository": "_sync",
     "DynamicPrompts": "sweep.sources",
-    "Image": "_sync.image_image",
+    "Image": "_sync",
     "ImageCategory": "models.enums",
-    "InvokeAIClient": "_sync.client",
+    "InvokeAIClient": "_sync",
     "InvokeAIClientError": "errors",
     "IvkDnnModel": "models.dnn_model",
     "IvkImage": "models.image",
     "IvkJob": "models.job",
     "JobStatus": "models.enums",
     "LocalServer": "server.local",
-    "Run": "_sync.run_run",
+    "Run": "_sync",
     "SessionEvent": "models.events",
-    "Sweep": "_sync.sweep_sweep",
+    "Sweep": "_sync",
     "WorkflowDefinition": "engine.definition",
-    "WorkflowHandle": "_sync.workflow_handle",
-    "WorkflowRepository": "_sync.workflow_repository",
+    "WorkflowHandle": "_sync",
+    "WorkflowRepository": "_sync",
 }
 
 _ALIASES = {"Board": "IvkBoard"}

@@ -11,7 +11,6 @@ The file (``~/.config/invokeai-py-client/config.toml``) has one table for each p
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -250,6 +249,8 @@ def _write(profiles: Mapping[str, Profile]) -> Path:
 
 
 def _quoted(text: str) -> str:
+    import json
+
     # TOML's basic strings are JSON's, but for DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 

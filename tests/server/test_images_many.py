@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from invokeai_py_client import InvokeAIClient
-from invokeai_py_client._sync.board_handle import BoardHandle
+from invokeai_py_client._sync import BoardHandle
 from invokeai_py_client.models import IvkImage
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from invokeai_py_client._sync.face import Face
+from invokeai_py_client._face import Face
 
 
 class Awaited:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from invokeai_py_client import InvokeAIClient
-from invokeai_py_client._sync.face import wrap
+from invokeai_py_client._face import wrap
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.image.image import AsyncImage
 from invokeai_py_client.run.events import parse_event

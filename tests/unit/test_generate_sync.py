@@ -1,7 +1,8 @@
-"""Synchronous classes written from asynchronous ones, on a small module made for it."""
+"""The generator of the synchronous classes, run on small packages written for these tests."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
 import sys
@@ -13,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from invokeai_py_client._sync import table
-from invokeai_py_client._sync.face import Face, unwrap, wrap
+from invokeai_py_client import _sync
+from invokeai_py_client._face import Face, LazyConstant, unwrap, wrap
 from invokeai_py_client.transport.loop import LoopThread
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -184,13 +185,13 @@ class Plain:
 
 
 class Maker:
-    """The generator, working on a tree of its own."""
+    """The generator, running on a temporary package."""
 
     def __init__(self, module: ModuleType, root: Path) -> None:
         self.module = module
         self.root = root
         self.package = root / "src" / "invokeai_py_client"
-        self.target = self.package / "_sync"
+        self.target = self.package / "_sync.py"
 
     def run(self, *arguments: str) -> int:
         old = sys.argv
@@ -201,7 +202,36 @@ class Maker:
             sys.argv = old
 
     def write(self, name: str, text: str) -> None:
-        (self.package / name).write_text(textwrap.dedent(text))
+        path = self.package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+
+    def load(self, *names: str) -> dict[str, ModuleType]:
+        """Import the package's modules, then the generated one, which gets the name ``_sync``.
+
+        Its classes become classes of the real ``_sync``, where ``wrap`` looks for them.
+        """
+        loaded = {
+            name: module_from(self.package / f"{name}.py", f"invokeai_py_client.{name.replace('/', '.')}")
+            for name in names
+        }
+        loaded["_sync"] = module_from(self.target, f"invokeai_py_client._sync_of_{self.root.name}")
+        self.faces = {
+            name: value
+            for name, value in vars(loaded["_sync"]).items()
+            if getattr(value, "__module__", None) == loaded["_sync"].__name__
+        }
+        assert not {*self.faces} & {*vars(_sync)}
+        for name, value in self.faces.items():
+            setattr(_sync, name, value)
+        self.loaded = loaded
+        return loaded
+
+    def unload(self) -> None:
+        for name in self.faces:
+            delattr(_sync, name)
+        for module in self.loaded.values():
+            del sys.modules[module.__name__]
 
 
 def module_from(path: Path, name: str) -> ModuleType:
@@ -214,13 +244,12 @@ def module_from(path: Path, name: str) -> ModuleType:
     return module
 
 
-def new_maker(root: Path) -> Maker:
+def new_maker(root: Path, *made_by_users: str) -> Maker:
     maker = Maker(module_from(REPOSITORY / "tools" / "generate_sync.py", "generate_sync_for_test"), root)
-    maker.target.mkdir(parents=True)
+    maker.package.mkdir(parents=True)
     (root / "pyproject.toml").write_text((REPOSITORY / "pyproject.toml").read_text())
-    maker.target.joinpath("__init__.py").write_text("")
-    maker.target.joinpath("face.py").write_text("BY_HAND = True\n")
     maker.module.ROOT, maker.module.PACKAGE, maker.module.TARGET = root, maker.package, maker.target  # type: ignore[attr-defined]
+    maker.module.MADE_BY_USERS = set(made_by_users)  # type: ignore[attr-defined]
     return maker
 
 
@@ -230,15 +259,9 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Maker, Any,
     maker = new_maker(tmp_path_factory.mktemp("tree"))
     maker.write("toy.py", TOY)
     assert maker.run() == 0
-    asynchronous = module_from(maker.package / "toy.py", "invokeai_py_client.toy")
-    synchronous = module_from(maker.target / "toy.py", "invokeai_py_client._sync.toy")
-    names = {"AsyncToy": "invokeai_py_client._sync.toy", "AsyncRobot": "invokeai_py_client._sync.toy"}
-    table.FACES.update(names)
-    yield maker, asynchronous, synchronous
-    for name in names:
-        del table.FACES[name]
-    for name in ("invokeai_py_client.toy", "invokeai_py_client._sync.toy", "generate_sync_for_test"):
-        del sys.modules[name]
+    loaded = maker.load("toy")
+    yield maker, loaded["toy"], loaded["_sync"]
+    maker.unload()
 
 
 class Client:
@@ -344,12 +367,13 @@ def test_what_is_private_stays_so(toy: Any) -> None:
     assert repr(toy) == "<Toy bear>"
 
 
-def test_a_subclass_is_one(toys: tuple[Maker, Any, Any], toy: Any) -> None:
+def test_a_subclass_has_the_inherited_members_too(toys: tuple[Maker, Any, Any], toy: Any) -> None:
     robot = wrap(toys[1].AsyncRobot(toy._impl._client, "robo"))
-    assert isinstance(robot, toys[2].Robot)
-    assert isinstance(robot, toys[2].Toy)
+    assert type(robot) is toys[2].Robot
+    assert toys[2].Robot.__bases__ == (Face,)
     assert robot.walk() == "robo walks"
     assert robot.play(1)[0] == "robo"
+    assert robot.name == "robo"
 
 
 # --------------------------------------------------------------------------- what they look like
@@ -373,7 +397,7 @@ def test_signatures_are_kept(toys: tuple[Maker, Any, Any]) -> None:
 def test_words_are_said_of_the_synchronous_class(toys: tuple[Maker, Any, Any]) -> None:
     kind = toys[2].Toy
     assert inspect.getdoc(kind) == textwrap.dedent("""\
-        A toy; an Toy can \\\\ play.
+        A toy; a Toy can \\\\ play.
 
         Attributes:
             name: What it is called.
@@ -394,32 +418,427 @@ def test_words_are_said_of_the_synchronous_class(toys: tuple[Maker, Any, Any]) -
     assert kind.name.__doc__ == "What it is called."
     assert kind.play_sync.__doc__ == "Both ways: ``toy.play_both(1)``."
     assert kind.play_async.__doc__ == "Both ways: ``await toy.play_both(1)``."
-    assert toys[2].__doc__ == "Toys, Toy and others, for in the tests."
 
 
 def test_only_asynchronous_classes_are_taken(toys: tuple[Maker, Any, Any]) -> None:
     maker, _, synchronous = toys
     assert not hasattr(synchronous, "Plain")
-    assert sorted(path.name for path in maker.target.glob("*.py")) == [
-        "__init__.py",
-        "face.py",
-        "table.py",
-        "toy.py",
-    ]
-    names: dict[str, Any] = {}
-    exec((maker.target / "table.py").read_text(), names)
-    assert names["FACES"] == {
-        "AsyncRobot": "invokeai_py_client._sync.toy",
-        "AsyncToy": "invokeai_py_client._sync.toy",
-    }
+    assert sorted(maker.faces) == ["Robot", "Toy"]
 
 
-def test_the_files_are_tidy_and_say_where_they_are_from(toys: tuple[Maker, Any, Any]) -> None:
-    text = (toys[0].target / "toy.py").read_text()
-    assert "Written by tools/generate_sync.py from src/invokeai_py_client/toy.py" in text
-    assert "overload" not in text  # what is not used is not imported
+def test_one_tidy_file_is_written(toys: tuple[Maker, Any, Any]) -> None:
+    maker = toys[0]
+    assert sorted(path.name for path in maker.package.rglob("*.py")) == ["_sync.py", "toy.py"]
+    text = maker.target.read_text()
+    assert "Generated by tools/generate_sync.py" in text
+    assert "overload" not in text  # nothing unused is imported
     assert "if TYPE_CHECKING:" in text
     assert max(map(len, text.splitlines())) <= 120
+
+
+# --------------------------------------------------------------------------- bases
+
+
+FARM = {
+    "parts/resource.py": '''
+        """What all resources have."""
+
+        from __future__ import annotations
+
+        from typing import Any
+
+        from invokeai_py_client._base import AsyncObject
+
+
+        class Resource(AsyncObject):
+            """A base that is not called Async."""
+
+            def __init__(self, client: Any) -> None:
+                self._client = client
+                self.kind: str = "resource"
+                self.hidden: int = 1
+
+            @property
+            def label(self) -> str:
+                """The label."""
+                return self.kind
+
+            @label.setter
+            def label(self, value: str) -> None:
+                self.kind = value
+
+            async def ping(self) -> str:
+                """Answer."""
+                return "resource"
+
+            async def pong(self) -> str:
+                return "resource"
+    ''',
+    "parts/animals.py": '''
+        """A base between."""
+
+        from __future__ import annotations
+
+        import enum
+        from typing import TYPE_CHECKING
+
+        from invokeai_py_client.parts.resource import Resource
+
+        if TYPE_CHECKING:
+            from collections.abc import AsyncIterator, Sequence
+            from decimal import Decimal
+
+        LIMIT = 4 * 2
+
+
+        class Order(enum.Enum):
+            OLDEST = "oldest"
+            NEWEST = "newest"
+
+
+        class AsyncAnimals(Resource):
+            """A base without instances."""
+
+            async def ping(self) -> str:
+                """Answer as an animal."""
+                return "animals"
+
+            async def prices(self, limit: int = LIMIT, order: Order = Order.OLDEST) -> Sequence[Decimal | str]:
+                """Return the prices."""
+                return [str(limit), order.value]
+
+            async def each(self) -> AsyncIterator[str]:
+                yield "animal"
+    ''',
+    "older.py": '''
+        """Names of an older version."""
+
+        from __future__ import annotations
+
+        from fractions import Fraction
+        from typing import TYPE_CHECKING
+
+        from invokeai_py_client._base import face
+
+        if TYPE_CHECKING:
+            from invokeai_py_client.parts import AsyncFarm
+
+
+        class OlderNames:
+            """A mixin."""
+
+            @face(sync_name="_fetch")
+            async def fetch(self, share: Fraction) -> AsyncFarm:
+                """Return an AsyncFarm."""
+                return self  # type: ignore[return-value]
+
+            async def pong(self) -> str:
+                """Answer as the mixin."""
+                return "mixin"
+
+            async def close(self) -> None:
+                pass
+    ''',
+    "parts/farm.py": '''
+        """The class itself."""
+
+        from __future__ import annotations
+
+        from typing import TYPE_CHECKING, Any
+
+        from invokeai_py_client.older import OlderNames
+        from invokeai_py_client.parts.animals import AsyncAnimals
+
+        if TYPE_CHECKING:
+            from typing import Self
+
+
+        class AsyncFarm(OlderNames, AsyncAnimals):
+            """A farm.
+
+            Attributes:
+                kind: The kind of farm.
+            """
+
+            def __init__(self, client: Any, name: str = "farm") -> None:
+                """Build an AsyncFarm."""
+                super().__init__(client)
+                self.name = name
+
+            @classmethod
+            def named(cls, client: Any, name: str) -> Self:
+                """Return a farm."""
+                return cls(client, name)
+
+            @property
+            def hidden(self) -> int:
+                """A property takes the place of an attribute."""
+                return 2
+
+            @hidden.setter
+            def hidden(self, value: int) -> None:
+                pass
+
+            @property
+            def label(self) -> str:
+                """The label, which cannot be set."""
+                return f"farm {self.name}"
+
+            async def ping(self) -> str:
+                """Answer as the farm."""
+                return "farm " + await super().ping()
+    ''',
+    "parts/__init__.py": '''
+        """Parts."""
+
+        from __future__ import annotations
+
+        from typing import TYPE_CHECKING
+
+        if TYPE_CHECKING:
+            from invokeai_py_client.parts.farm import AsyncFarm
+    ''',
+}
+
+
+@pytest.fixture(scope="module")
+def farms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Maker, Any]]:
+    """The generator, and the synchronous class of a class whose bases are in other modules."""
+    maker = new_maker(tmp_path_factory.mktemp("farms"), "AsyncFarm")
+    for name, text in FARM.items():
+        maker.write(name, text)
+    assert maker.run() == 0
+    loaded = maker.load("parts/resource", "parts/animals", "older", "parts/farm")
+    yield maker, loaded["_sync"].Farm
+    maker.unload()
+
+
+@pytest.fixture
+def farm(farms: tuple[Maker, Any]) -> Iterator[Any]:
+    client = Client()
+    yield farms[1](client)
+    client._loop_thread.close()
+
+
+def test_members_of_all_bases_are_in_one_class(farms: tuple[Maker, Any], farm: Any) -> None:
+    maker, kind = farms
+    assert sorted(maker.faces) == ["Farm"]  # bases and mixins have no synchronous class
+    assert sorted(maker.target.parent.glob("_sync*")) == [maker.target]
+    assert kind.__bases__ == (Face,)
+    assert (farm.kind, farm.name) == ("resource", "farm")
+    assert list(farm.each()) == ["animal"]
+    assert farm._fetch(1) is farm
+
+
+def test_the_class_comes_first_and_then_its_bases_in_order(farms: tuple[Maker, Any]) -> None:
+    names = [name for name in vars(farms[1]) if not name.startswith("__") or name == "__init__"]
+    assert names == [
+        *("__init__", "name", "kind"),
+        *("named", "hidden", "label", "ping"),  # AsyncFarm
+        *("_fetch", "pong", "close"),  # OlderNames
+        *("prices", "each"),  # AsyncAnimals
+    ]
+
+
+def test_overrides_win(farms: tuple[Maker, Any], farm: Any) -> None:
+    kind = farms[1]
+    assert (farm.ping(), kind.ping.__doc__) == ("farm animals", "Answer as the farm.")
+    assert (farm.pong(), kind.pong.__doc__) == ("mixin", "Answer as the mixin.")
+    assert farm.label == "farm farm"
+    with pytest.raises(AttributeError):
+        farm.label = "other"  # the setter of the base is overridden with the getter
+    assert farm.hidden == 2
+    farm.hidden = 3
+    assert kind.kind.__doc__ == "The kind of farm."
+
+
+def test_types_come_from_the_modules_that_define_the_members(farms: tuple[Maker, Any]) -> None:
+    maker, kind = farms
+    assert str(inspect.signature(kind._fetch)) == "(self, share: 'Fraction') -> 'Farm'"
+    assert kind._fetch.__doc__ == "Return a Farm."
+    text = maker.target.read_text()
+    for line in (
+        "from decimal import Decimal",
+        "from fractions import Fraction",
+        "from invokeai_py_client.parts.farm import AsyncFarm",
+    ):
+        assert f"    {line}\n" in text
+    assert "AsyncAnimals" not in text
+    assert "OlderNames" not in text
+
+
+def test_default_values_need_no_import(farms: tuple[Maker, Any], farm: Any) -> None:
+    kind = farms[1]
+    limit, order = [*inspect.signature(kind.prices).parameters.values()][1:]
+    assert limit.default == 8
+    assert isinstance(order.default, LazyConstant)
+    assert repr(order.default) == "<Order.OLDEST: 'oldest'>"
+    assert farm.prices() == ["8", "oldest"]
+    newest = sys.modules["invokeai_py_client.parts.animals"].Order.NEWEST  # type: ignore[attr-defined]
+    assert farm.prices(1, newest) == ["1", "newest"]
+    assert farm.prices(1, order.default) == ["1", "oldest"]
+
+
+def test_a_constant_is_loaded_when_it_is_needed() -> None:
+    constant = LazyConstant("nowhere").one
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        unwrap(constant)
+    assert unwrap(LazyConstant("math").pi) == unwrap(LazyConstant("math", "pi")) > 3
+    assert unwrap(LazyConstant("math")).pi > 3
+    assert not hasattr(constant, "__wrapped__")
+
+
+def test_constructors_and_classmethods_import_their_class_themselves(farms: tuple[Maker, Any]) -> None:
+    maker, kind = farms
+    tree = ast.parse(maker.target.read_text())
+    at_import = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert at_import == ["__future__", "typing", "invokeai_py_client._face"]
+    own_imports = {
+        function.name: [ast.unparse(node) for node in function.body if isinstance(node, ast.ImportFrom)]
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+    }
+    line = "from invokeai_py_client.parts.farm import AsyncFarm"
+    assert {name: lines for name, lines in own_imports.items() if lines} == {
+        "__init__": [line],
+        "named": [line],
+    }
+    client = Client()
+    built = kind(client, "new")
+    assert type(built) is kind
+    assert wrap(built._impl) is built
+    assert built.name == "new"
+    assert kind.__init__.__doc__ == "Build a Farm."
+    named = kind.named(client, "old")
+    assert (type(named), named.name) == (kind, "old")
+
+
+def test_an_object_of_a_subclass_without_a_face_gets_that_of_its_base(farms: tuple[Maker, Any]) -> None:
+    base = farms[0].loaded["parts/farm"].AsyncFarm
+    subclass = type("AsyncRanch", (base,), {})
+    assert type(wrap(subclass(Client()))) is farms[1]
+
+
+def test_a_base_whose_init_is_not_called_sets_no_attributes(tmp_path: Path) -> None:
+    maker = new_maker(tmp_path)
+    maker.write("base.py", "class Base:\n    def __init__(self) -> None:\n        self.a: int = 1\n")
+    maker.write(
+        "sub.py",
+        """
+        from invokeai_py_client.base import Base
+
+        class AsyncSub(Base):
+            def __init__(self) -> None:
+                self.b: int = 2
+
+        class AsyncOther(Base): ...
+        """,
+    )
+    assert maker.run() == 0
+    other, sub = [node for node in ast.parse(maker.target.read_text()).body if isinstance(node, ast.ClassDef)]
+    assert [one.name for one in other.body if isinstance(one, ast.FunctionDef)] == ["a"]
+    assert [one.name for one in sub.body if isinstance(one, ast.FunctionDef)] == ["b"]
+
+
+def test_a_base_may_have_another_name(tmp_path: Path) -> None:
+    maker = new_maker(tmp_path)
+    maker.write(
+        "mixin.py",
+        """
+        from typing import TYPE_CHECKING
+
+        class Thing:
+            def thing(self) -> str: ...
+
+        if TYPE_CHECKING:
+            OnlyForCheckers = Thing
+        else:
+            OnlyForCheckers = object
+
+        class Mixin(OnlyForCheckers):
+            size: int  # declared for the methods, set elsewhere
+
+            def mixed(self) -> str: ...
+
+        Renamed = Mixin
+        """,
+    )
+    maker.write(
+        "sub.py",
+        "from invokeai_py_client.mixin import Renamed as Base\n\nclass AsyncSub(Base, list[int]): ...",
+    )
+    assert maker.run() == 0
+    (sub,) = [node for node in ast.parse(maker.target.read_text()).body if isinstance(node, ast.ClassDef)]
+    assert [one.name for one in sub.body if isinstance(one, ast.FunctionDef)] == ["mixed"]
+
+
+def test_the_order_of_bases_is_pythons(tmp_path: Path) -> None:
+    maker = new_maker(tmp_path)
+    maker.write(
+        "diamond.py",
+        """
+        class Top:
+            def a(self) -> str: ...
+            def b(self) -> str: ...
+
+        class Left(Top):
+            def b(self) -> str: ...
+
+        class Right(Top):
+            def a(self) -> str: ...
+            def c(self) -> str: ...
+
+        class AsyncBottom(Left, Right):
+            def d(self) -> str: ...
+        """,
+    )
+    assert maker.run() == 0
+    (bottom,) = [node for node in ast.parse(maker.target.read_text()).body if isinstance(node, ast.ClassDef)]
+    assert [one.name for one in bottom.body if isinstance(one, ast.FunctionDef)] == ["d", "b", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("modules", "complaint"),
+    [
+        (
+            {"a.py": "class AsyncOne: ...", "b.py": "class AsyncOne: ..."},
+            r"Two classes are called AsyncOne, in invokeai_py_client\.a and in invokeai_py_client\.b\. "
+            "Their synchronous classes would both be One: rename one of them",
+        ),
+        (
+            {"a.py": "from pathlib import Path\nclass AsyncPath:\n    def go(self) -> Path: ..."},
+            r"Path would have two meanings in _sync\.py: invokeai_py_client\.a\.AsyncPath and pathlib\.Path\. "
+            "Rename one of them, or import it under another name",
+        ),
+        (
+            {
+                "a.py": "class Size: ...\nclass AsyncOne:\n    def go(self) -> Size: ...",
+                "b.py": "class Size: ...\nclass AsyncTwo:\n    def go(self) -> Size: ...",
+            },
+            r"Size would have two meanings in _sync\.py: invokeai_py_client\.a\.Size and invokeai_py_client\.b\.Size",
+        ),
+        ({"a.py": "class AsyncFace: ..."}, "Face would have two meanings"),
+        (
+            {"a.py": "class AsyncBase: ...\nclass AsyncSub(AsyncBase):\n    def go(self) -> AsyncBase: ..."},
+            "a type names AsyncBase, which has no synchronous class because it is only a base",
+        ),
+        (
+            {"a.py": "from invokeai_py_client.b import Base\nclass AsyncSub(Base): ..."},
+            r"cannot find invokeai_py_client\.b\.Base, a base of AsyncSub",
+        ),
+        (
+            {"a.py": "class A: ...\nclass B(A): ...\nclass AsyncSub(A, B): ..."},
+            "the bases of AsyncSub have no consistent order",
+        ),
+    ],
+)
+def test_ambiguous_packages_are_refused(tmp_path: Path, modules: dict[str, str], complaint: str) -> None:
+    maker = new_maker(tmp_path)
+    for name, text in modules.items():
+        maker.write(name, text)
+    with pytest.raises(SystemExit, match=complaint):
+        maker.run()
+    assert not maker.target.exists()
 
 
 # --------------------------------------------------------------------------- faces by themselves
@@ -447,7 +866,7 @@ def test_an_object_without_a_face_says_what_to_do(toys: tuple[Maker, Any, Any]) 
     class AsyncStray(AsyncObject):
         pass
 
-    with pytest.raises(TypeError, match="AsyncStray has no synchronous face; run tools/generate_sync"):
+    with pytest.raises(TypeError, match=r"AsyncStray has no synchronous class\. Run tools/generate_sync"):
         wrap(AsyncStray())
     assert issubclass(toys[2].Toy, Face)
 
@@ -476,29 +895,24 @@ def test_check_tells_what_is_not_current(tmp_path: Path, capsys: pytest.CaptureF
     maker = new_maker(tmp_path)
     maker.write("small.py", SMALL)
     assert maker.run("--check") == 1
-    assert "small.py is not what tools/generate_sync.py writes" in capsys.readouterr().out
-    assert not (maker.target / "small.py").exists()  # it only looks
+    outdated = "src/invokeai_py_client/_sync.py is out of date. Run: python tools/generate_sync.py\n"
+    assert capsys.readouterr().out == outdated
+    assert not maker.target.exists()  # it only looks
 
     assert maker.run() == 0
-    assert capsys.readouterr().out == "2 files, 2 changed\n"
+    assert capsys.readouterr().out == "src/invokeai_py_client/_sync.py: written\n"
     assert maker.run("--check") == 0
     assert capsys.readouterr().out == ""
     assert maker.run() == 0
-    assert capsys.readouterr().out == "2 files, 0 changed\n"
+    assert capsys.readouterr().out == "src/invokeai_py_client/_sync.py: unchanged\n"
 
-    generated = maker.target / "small.py"
-    generated.write_text(generated.read_text().replace("Work.", "Play."))
-    (maker.target / "gone.py").write_text("LEFT_OVER = True\n")
+    maker.target.write_text(maker.target.read_text().replace("Work.", "Play."))
     assert maker.run("--check") == 1
-    told = capsys.readouterr().out
-    assert "gone.py" in told
-    assert "small.py" in told
-    assert "face.py" not in told
+    assert capsys.readouterr().out == outdated
+    assert "Play." in maker.target.read_text()
 
     assert maker.run() == 0
-    assert not (maker.target / "gone.py").exists()
-    assert "Work." in generated.read_text()
-    assert (maker.target / "face.py").read_text() == "BY_HAND = True\n"
+    assert "Work." in maker.target.read_text()
 
 
 @pytest.mark.parametrize(
@@ -510,10 +924,25 @@ def test_check_tells_what_is_not_current(tmp_path: Path, capsys: pytest.CaptureF
             "AsyncOdd.make: an asynchronous classmethod",
         ),
         ("@staticmethod\n    def make() -> int:\n        return 1", "AsyncOdd.make: a static method"),
+        (
+            "@asynccontextmanager\n    async def open(self) -> AsyncIterator[int]:\n        yield 1",
+            r"AsyncOdd.open: an asynchronous context manager needs @face\(same=True\)",
+        ),
+        (
+            "@face(sync_name='b')\n    async def a(self) -> None: ...\n    async def b(self) -> None: ...",
+            "AsyncOdd: two members would be called b in Odd",
+        ),
+        ("size = 1", "AsyncOdd.size: class attributes are not passed on; make it a property"),
+        ("def go(self) -> Unknown: ...", "Unknown is neither defined nor imported"),
+        ("def go(self, at: float = -NAN) -> None: ...", "the default value -NAN cannot be imported lazily"),
     ],
 )
 def test_what_it_cannot_write_it_refuses(tmp_path: Path, body: str, complaint: str) -> None:
     maker = new_maker(tmp_path)
-    maker.write("odd.py", f'"""Odd."""\n\nclass AsyncOdd:\n    {body}\n')
+    maker.write(
+        "odd.py",
+        '"""Odd."""\n\nfrom collections.abc import AsyncIterator\n\nNAN = float("nan")\n\n'
+        f"class AsyncOdd:\n    {body}\n",
+    )
     with pytest.raises(SystemExit, match=complaint):
         maker.run()

@@ -145,6 +145,17 @@ def test_a_client_brings_neither_connections_nor_models() -> None:
     }
 
 
+def test_the_name_of_the_client_brings_no_area_of_the_package() -> None:
+    code = (
+        "from invokeai_py_client import InvokeAIClient, Run, Sweep, WorkflowHandle\n"
+        "import sys; print(*sorted(name for name in sys.modules if name.startswith('invokeai_py_client.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == [f"invokeai_py_client.{name}" for name in ("_base", "_face", "_sync")]
+
+
 def test_the_errors_bring_nothing() -> None:
     assert own(loaded_by("from invokeai_py_client.errors import InvokeAIClientError")) == {"errors"}
 

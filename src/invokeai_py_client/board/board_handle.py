@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invokeai_py_client._sync.board_handle import BoardHandle
+from invokeai_py_client._sync import BoardHandle
 
 __all__ = ["BoardHandle"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invokeai_py_client._sync.board_repository import BoardRepository
+from invokeai_py_client._sync import BoardRepository
 
 __all__ = ["BoardRepository"]

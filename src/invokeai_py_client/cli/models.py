@@ -18,7 +18,7 @@ from invokeai_py_client.errors import UnprocessableError, UsageError
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
-    from invokeai_py_client._sync.dnn_model_install import ModelInstJobHandle
+    from invokeai_py_client._sync import ModelInstJobHandle
     from invokeai_py_client.models import IvkDnnModel
     from invokeai_py_client.models.install import ModelInstJobInfo
 

@@ -22,7 +22,7 @@ from invokeai_py_client.cli.output import emit, hint, say
 from invokeai_py_client.files.atomic import safe_name
 
 if TYPE_CHECKING:
-    from invokeai_py_client._sync.run_run import Run
+    from invokeai_py_client._sync import Run
     from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.workflow import WorkflowHandle
 

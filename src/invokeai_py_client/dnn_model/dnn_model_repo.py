@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invokeai_py_client._sync.dnn_model_repository import DnnModelRepository
+from invokeai_py_client._sync import DnnModelRepository
 
 __all__ = ["DnnModelRepository"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invokeai_py_client._sync.dnn_model_install import ModelInstJobHandle
+from invokeai_py_client._sync import ModelInstJobHandle
 
 __all__ = ["ModelInstJobHandle"]

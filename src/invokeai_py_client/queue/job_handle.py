@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invokeai_py_client._sync.queue_job import JobHandle
+from invokeai_py_client._sync import JobHandle
 
 __all__ = ["JobHandle"]

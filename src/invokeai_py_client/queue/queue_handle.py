@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invokeai_py_client._sync.queue_handle import QueueHandle
+from invokeai_py_client._sync import QueueHandle
 
 __all__ = ["QueueHandle"]

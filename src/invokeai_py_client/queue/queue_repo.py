@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invokeai_py_client._sync.queue_repository import QueueRepository
+from invokeai_py_client._sync import QueueRepository
 
 __all__ = ["QueueRepository"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invokeai_py_client._sync.quick_client import QuickClient
+from invokeai_py_client._sync import QuickClient
 
 __all__ = ["QuickClient"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -62,6 +61,8 @@ def secrets_of(settings: ConnectionSettings, *sent: Any) -> set[str]:
 
 def redacted(body: bytes, secrets: set[str]) -> bytes:
     """An answer without them, as they are and as JSON writes them, in JSON within JSON, too."""
+    import json
+
     forms = set(secrets)
     for _ in range(_NESTED):
         forms |= {json.dumps(one, ensure_ascii=way)[1:-1] for one in forms for way in (False, True)}

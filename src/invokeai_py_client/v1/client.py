@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from invokeai_py_client._base import face
@@ -46,8 +45,10 @@ class Answer:
         Raises:
             NotInvokeAIError: It is not JSON.
         """
+        import json
+
         try:
-            return json_module.loads(self.content) if self.content else None
+            return json.loads(self.content) if self.content else None
         except ValueError:
             raise NotInvokeAIError(None, self.text, f"The answer is no JSON: {self.text[:120]!r}.") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invokeai_py_client._sync.workflow_handle import WorkflowHandle
+from invokeai_py_client._sync import WorkflowHandle
 from invokeai_py_client.engine.inputs import WorkflowInput as IvkWorkflowInput
 from invokeai_py_client.workflow.outputs import OutputMapping
 from invokeai_py_client.workflow.outputs import WorkflowOutput as IvkWorkflowOutput

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from invokeai_py_client._sync.workflow_repository import WorkflowRepository
+from invokeai_py_client._sync import WorkflowRepository
 
 __all__ = ["WorkflowRepository"]

@@ -1,6 +1,6 @@
-"""The base of the synchronous classes: each stands before an asynchronous object and hands it the calls."""
+"""The base class of the synchronous classes. Each object passes its calls on to an asynchronous object."""
 
-# A face and what is behind it are one object to their users.
+# To users, a synchronous object and the asynchronous object behind it are one.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from importlib import import_module
+from operator import attrgetter
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -23,9 +24,15 @@ T = TypeVar("T")
 
 
 class Face(Generic[A]):
-    """A synchronous object before an asynchronous one."""
+    """A synchronous object that passes its calls on to an asynchronous object, ``_impl``."""
 
     _impl: A
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, item: str) -> type[Face[Any]]:
+            """Return the class itself: resolving type arguments would double the time to import ``_sync.py``."""
+            return cls
 
     @classmethod
     def _of(cls, impl: A) -> Self:
@@ -64,8 +71,33 @@ class Face(Generic[A]):
         return wrap, (self._impl,)
 
 
+class LazyConstant:
+    """A default value in a signature whose module is imported only when the value is needed."""
+
+    def __init__(self, module: str, path: str = "") -> None:
+        self._module = module
+        self._path = path
+
+    def __getattr__(self, name: str) -> LazyConstant:
+        if name.startswith("__"):  # inspect and copy look for special attributes
+            raise AttributeError(name)
+        return LazyConstant(self._module, f"{self._path}.{name}" if self._path else name)
+
+    def load(self) -> Any:
+        """Return the value."""
+        module = import_module(self._module)
+        return attrgetter(self._path)(module) if self._path else module
+
+    def __repr__(self) -> str:
+        return repr(self.load())
+
+
 def wrap(value: Any) -> Any:
-    """The synchronous face of a value: of an asynchronous object, or of those in a list, tuple or dict."""
+    """Return a value for synchronous code.
+
+    An asynchronous object becomes its synchronous object, the same one each time. So do those in a list, a tuple or
+    the values of a dict. Other values stay as they are.
+    """
     if isinstance(value, AsyncObject):
         known = value.__dict__.get("_face")
         return known if known is not None else _face_class(type(value))._of(value)
@@ -78,12 +110,16 @@ def wrap(value: Any) -> Any:
 
 
 def unwrap(value: Any) -> Any:
-    """The asynchronous object behind a synchronous one; other values as they are.
+    """Return a value for asynchronous code.
 
-    A callback that is to be given asynchronous objects gets their faces.
+    A synchronous object becomes the asynchronous object behind it. So do those in a list, a tuple or the values of a
+    dict. A function becomes one that is called with synchronous objects in place of asynchronous ones. Other values
+    stay as they are.
     """
     if isinstance(value, Face):
         return cast("Face[Any]", value)._impl
+    if isinstance(value, LazyConstant):
+        return value.load()
     if isinstance(value, FunctionType | MethodType | BuiltinFunctionType | partial):
         return _with_faces(cast("Callable[..., object]", value))
     if isinstance(value, list | tuple):
@@ -102,10 +138,11 @@ def _with_faces(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def _face_class(kind: type[AsyncObject]) -> type[Face[Any]]:
-    from invokeai_py_client._sync.table import FACES
+    from invokeai_py_client import _sync
 
     for base in kind.__mro__:
-        where = FACES.get(base.__name__)
-        if where is not None:
-            return cast("type[Face[Any]]", getattr(import_module(where), base.__name__.removeprefix("Async")))
-    raise TypeError(f"{kind.__name__} has no synchronous face; run tools/generate_sync.py")
+        name = base.__name__
+        found = getattr(_sync, name.removeprefix("Async"), None) if name.startswith("Async") else None
+        if isinstance(found, type) and issubclass(found, Face):
+            return cast("type[Face[Any]]", found)
+    raise TypeError(f"{kind.__name__} has no synchronous class. Run tools/generate_sync.py.")
