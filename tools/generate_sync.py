@@ -580,8 +580,8 @@ def attributes(one: Class, docs: Mapping[str, str], names: Names) -> Iterator[Me
             continue
         if not isinstance(target, ast.Attribute) or target.attr.startswith("_"):
             continue
-        if kind is None and target.attr == "connection":  # that of the object which it comes from
-            continue
+        if target.attr == "connection" and not isinstance(statement, ast.AnnAssign):
+            continue  # what an object was given; only the client, which makes the connection, shows it
         if kind is None:
             raise SystemExit(f"{one.name}: self.{target.attr} needs a type: self.{target.attr}: T = ...")
         shown = Types(names, one.module)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from importlib import import_module
+from importlib import import_module
 from operator import attrgetter
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -138,8 +139,8 @@ def _with_faces(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def _face_class(kind: type[AsyncObject]) -> type[Face[Any]]:
-    from invokeai_py_client import _sync
-
+    # By name: the generated module stands above everything, this one below.
+    _sync = import_module("invokeai_py_client._sync")
     for base in kind.__mro__:
         name = base.__name__
         found = getattr(_sync, name.removeprefix("Async"), None) if name.startswith("Async") else None

@@ -302,11 +302,6 @@ class BoardRepository(Face["AsyncBoardRepository"]):
     """
 
     @property
-    def connection(self) -> Connection:
-        """The connection to the object's server."""
-        return self._impl.connection
-
-    @property
     def images(self) -> ImageRepository:
         """The images of the same server."""
         return wrap(self._impl.images)
@@ -475,11 +470,6 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         model = client.dnn_model_repo.get_model_by_key(info.model_key)
         ```
     """
-
-    @property
-    def connection(self) -> Connection:
-        """The connection to the object's server."""
-        return self._impl.connection
 
     def list_models(
         self,
@@ -734,11 +724,6 @@ class Image(Face["AsyncImage"]):
     """
 
     @property
-    def connection(self) -> Connection:
-        """The connection to the object's server."""
-        return self._impl.connection
-
-    @property
     def name(self) -> str:
         """The image's name on the server (``....png``)."""
         return self._impl.name
@@ -819,11 +804,6 @@ class ImageRepository(Face["AsyncImageRepository"]):
         client.image_repo.download_to(record.image_name, "copies/")
         ```
     """
-
-    @property
-    def connection(self) -> Connection:
-        """The connection to the object's server."""
-        return self._impl.connection
 
     def upload(
         self,
@@ -1966,11 +1946,6 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         ```
     """
 
-    @property
-    def connection(self) -> Connection:
-        """The connection to the object's server."""
-        return self._impl.connection
-
     @classmethod
     def from_client(cls, client: InvokeAIClient) -> Self:
         """The queues of a client; ``client.queue_repo`` is the same."""
@@ -2309,11 +2284,6 @@ class Run(Face["AsyncRun"]):
     """
 
     @property
-    def connection(self) -> Connection:
-        """The connection to the object's server."""
-        return self._impl.connection
-
-    @property
     def item_id(self) -> int:
         """The queue item's id."""
         return self._impl.item_id
@@ -2467,11 +2437,6 @@ class Sweep(Face["AsyncSweep"]):
             print(run.inputs, run.images)
         ```
     """
-
-    @property
-    def connection(self) -> Connection:
-        """The connection to the object's server."""
-        return self._impl.connection
 
     @property
     def name(self) -> str:
@@ -2675,11 +2640,6 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         run.images[0].save("lighthouse.png")
         ```
     """
-
-    @property
-    def connection(self) -> Connection:
-        """The connection to the object's server."""
-        return self._impl.connection
 
     @property
     def definition(self) -> WorkflowDefinition:
@@ -3401,11 +3361,6 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
 class WorkflowRepository(Face["AsyncWorkflowRepository"]):
     """Workflows of one server."""
-
-    @property
-    def connection(self) -> Connection:
-        """The connection to the object's server."""
-        return self._impl.connection
 
     def create_workflow(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image

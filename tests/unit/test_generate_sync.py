@@ -54,7 +54,7 @@ class AsyncToy(AsyncObject):
     """
 
     def __init__(self, client: Any, name: str, *, loud: bool = False) -> None:
-        self._client = client
+        self.connection = client
         self.name = name
         self.loud = loud
         self.parts: list[AsyncToy] = []
@@ -94,7 +94,7 @@ class AsyncToy(AsyncObject):
 
     async def copy(self) -> AsyncToy:
         """Another one."""
-        toy = AsyncToy(self._client, self.name + "'")
+        toy = AsyncToy(self.connection, self.name + "'")
         toy.parts = [self]
         return toy
 
@@ -127,7 +127,7 @@ class AsyncToy(AsyncObject):
         return " and ".join(toy.name for toy in (self, other, *toys))
 
     def grown(self) -> AsyncToy:
-        self.parts.append(AsyncToy(self._client, f"{self.name}.{len(self.parts)}"))
+        self.parts.append(AsyncToy(self.connection, f"{self.name}.{len(self.parts)}"))
         return self
 
     @face(sync_name="play_sync", async_name="play_async")
@@ -266,14 +266,14 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Maker, Any,
 
 class Client:
     def __init__(self) -> None:
-        self._loop_thread = LoopThread()
+        self.loop_thread = LoopThread()
 
 
 @pytest.fixture
 def toy(toys: tuple[Maker, Any, Any]) -> Iterator[Any]:
     client = Client()
     yield wrap(toys[1].AsyncToy(client, "bear"))
-    client._loop_thread.close()
+    client.loop_thread.close()
 
 
 # --------------------------------------------------------------------------- what the classes do
@@ -368,7 +368,7 @@ def test_what_is_private_stays_so(toy: Any) -> None:
 
 
 def test_a_subclass_has_the_inherited_members_too(toys: tuple[Maker, Any, Any], toy: Any) -> None:
-    robot = wrap(toys[1].AsyncRobot(toy._impl._client, "robo"))
+    robot = wrap(toys[1].AsyncRobot(toy._impl.connection, "robo"))
     assert type(robot) is toys[2].Robot
     assert toys[2].Robot.__bases__ == (Face,)
     assert robot.walk() == "robo walks"
@@ -454,7 +454,7 @@ FARM = {
             """A base that is not called Async."""
 
             def __init__(self, client: Any) -> None:
-                self._client = client
+                self.connection = client
                 self.kind: str = "resource"
                 self.hidden: int = 1
 
@@ -617,7 +617,7 @@ def farms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Maker, Any
 def farm(farms: tuple[Maker, Any]) -> Iterator[Any]:
     client = Client()
     yield farms[1](client)
-    client._loop_thread.close()
+    client.loop_thread.close()
 
 
 def test_members_of_all_bases_are_in_one_class(farms: tuple[Maker, Any], farm: Any) -> None:

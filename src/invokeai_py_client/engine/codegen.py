@@ -16,20 +16,14 @@ from typing import Any, cast
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.engine.input_rows import plain_value, type_word
 from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+from invokeai_py_client.ivk_fields.kinds import FIELD_KINDS
 
 _WIDTH = 100
 _FACES = {
     False: ("InvokeAIClient", "Run", "def", ""),
     True: ("AsyncInvokeAIClient", "AsyncRun", "async def", "await "),
 }
-_SCALARS = {"StringField": "str", "IntegerField": "int", "FloatField": "float", "BooleanField": "bool"}
-_IMAGE = "str | Path | bytes"
-_OTHERS = {
-    "BoardField": "str",
-    "ImageField": _IMAGE,
-    "ModelIdentifierField": "str | Mapping[str, Any]",
-    "VideoField": "str",
-}
+_SIMPLE = frozenset({"StringField", "IntegerField", "FloatField", "BooleanField"})
 _RESERVED = {"client", "progress", "Any", "Literal", "Mapping", "Path", "Sequence", "WORKFLOW"}
 
 
@@ -172,7 +166,7 @@ def _aliases(choices: dict[str, tuple[str, tuple[Any, ...]]]) -> dict[str, tuple
 def _hint(item: WorkflowInput, choices: dict[str, tuple[str, tuple[Any, ...]]]) -> str:
     alias = next((entry[0] for entry in choices.values() if entry[1] == item.field.choices), None)
     kind = item.type.rstrip("|[]")
-    hint = alias or _SCALARS.get(kind) or _OTHERS.get(kind) or "Any"
+    hint = alias or (FIELD_KINDS[kind].annotation if kind in FIELD_KINDS else "") or "Any"
     if hint != "Any":
         if item.type.endswith("|[]"):
             hint = f"{hint} | Sequence[{hint}]"
@@ -188,7 +182,7 @@ def _default(item: WorkflowInput) -> str | None:
     value = plain_value(item)
     if value is None:
         return None if item.required else "None"
-    simple = item.type in _SCALARS or (item.field.choices is not None and value in item.field.choices)
+    simple = item.type in _SIMPLE or (item.field.choices is not None and value in item.field.choices)
     if simple and isinstance(value, str | int | float | bool):
         return _literal(value)
     return "None"

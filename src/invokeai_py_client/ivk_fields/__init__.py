@@ -31,7 +31,8 @@ from invokeai_py_client.ivk_fields.enums import (
     IvkLiteralField,
     IvkSchedulerField,
 )
-from invokeai_py_client.ivk_fields.make import FIELD_CLASSES, make_field
+from invokeai_py_client.ivk_fields.kinds import FIELD_CLASSES
+from invokeai_py_client.ivk_fields.make import make_field
 from invokeai_py_client.ivk_fields.models import (
     IvkCLIPEmbedField,
     IvkCLIPField,

@@ -1,4 +1,4 @@
-"""The one place that decides which class a field gets."""
+"""Making the typed field of an input."""
 
 from __future__ import annotations
 
@@ -8,88 +8,10 @@ from typing import Any
 
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.collection import IvkCollectionField
-from invokeai_py_client.ivk_fields.complex import (
-    IvkAnyField,
-    IvkBoundingBoxField,
-    IvkColorField,
-    IvkGeneratorField,
-)
-from invokeai_py_client.ivk_fields.conditioning import (
-    IvkCogView4ConditioningField,
-    IvkConditioningField,
-    IvkDenoiseMaskField,
-    IvkFluxConditioningField,
-    IvkFluxFillConditioningField,
-    IvkFluxKontextConditioningField,
-    IvkFluxReduxConditioningField,
-    IvkMetadataField,
-    IvkSD3ConditioningField,
-)
-from invokeai_py_client.ivk_fields.enums import IvkEnumField, IvkSchedulerField
-from invokeai_py_client.ivk_fields.models import (
-    IvkCLIPField,
-    IvkLoRAField,
-    IvkModelIdentifierField,
-    IvkTransformerField,
-    IvkUNetField,
-    IvkVAEField,
-)
-from invokeai_py_client.ivk_fields.primitives import (
-    IvkBooleanField,
-    IvkFloatField,
-    IvkIntegerField,
-    IvkStringField,
-)
-from invokeai_py_client.ivk_fields.resources import (
-    IvkBoardField,
-    IvkImageField,
-    IvkLatentsField,
-    IvkSavedWorkflowField,
-    IvkStylePresetField,
-    IvkSystemPromptField,
-    IvkTensorField,
-    IvkVideoField,
-)
+from invokeai_py_client.ivk_fields.complex import IvkAnyField
+from invokeai_py_client.ivk_fields.kinds import FIELD_CLASSES
+from invokeai_py_client.ivk_fields.models import IvkLoRAField
 from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate
-
-FIELD_CLASSES: Mapping[str, type[IvkField[Any]]] = {
-    "BoardField": IvkBoardField,
-    "BooleanField": IvkBooleanField,
-    "BoundingBoxField": IvkBoundingBoxField,
-    "CLIPField": IvkCLIPField,
-    "CogView4ConditioningField": IvkCogView4ConditioningField,
-    "ColorField": IvkColorField,
-    "ConditioningField": IvkConditioningField,
-    "DenoiseMaskField": IvkDenoiseMaskField,
-    "EnumField": IvkEnumField,
-    "FloatField": IvkFloatField,
-    "FloatGeneratorField": IvkGeneratorField,
-    "FluxConditioningField": IvkFluxConditioningField,
-    "FluxFillConditioningField": IvkFluxFillConditioningField,
-    "FluxKontextConditioningField": IvkFluxKontextConditioningField,
-    "FluxReduxConditioningField": IvkFluxReduxConditioningField,
-    "ImageField": IvkImageField,
-    "ImageGeneratorField": IvkGeneratorField,
-    "IntegerField": IvkIntegerField,
-    "IntegerGeneratorField": IvkGeneratorField,
-    "LatentsField": IvkLatentsField,
-    "LoRAField": IvkLoRAField,
-    "MetadataField": IvkMetadataField,
-    "ModelIdentifierField": IvkModelIdentifierField,
-    "SD3ConditioningField": IvkSD3ConditioningField,
-    "SavedWorkflowField": IvkSavedWorkflowField,
-    "SchedulerField": IvkSchedulerField,
-    "StringField": IvkStringField,
-    "StringGeneratorField": IvkGeneratorField,
-    "StylePresetField": IvkStylePresetField,
-    "SystemPromptField": IvkSystemPromptField,
-    "TensorField": IvkTensorField,
-    "TransformerField": IvkTransformerField,
-    "UNetField": IvkUNetField,
-    "VAEField": IvkVAEField,
-    "VideoField": IvkVideoField,
-}
-"""The class for each type of the schema; every other type is an ``IvkAnyField``."""
 
 
 def make_field(

@@ -8,16 +8,13 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import InputValueError, UsageError
+from invokeai_py_client.ivk_fields.kinds import FIELD_KINDS
 from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.sweep.sources import values_for
 
 if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
 
-# What the server's batch data can carry, from InvokeAI 5.15 to 6.14.
-_BATCHABLE = frozenset(
-    {"StringField", "IntegerField", "FloatField", "BooleanField", "EnumField", "SchedulerField", "ImageField"}
-)
 _SHOWN = 10
 
 
@@ -54,7 +51,8 @@ class Axis:
 
 def is_batchable(item: WorkflowInput) -> bool:
     """Whether the server's batch data can carry an input's values."""
-    return item.field.type_name in _BATCHABLE and not item.field.is_list
+    kind = FIELD_KINDS.get(item.field.type_name)
+    return kind is not None and kind.in_batch and not item.field.is_list
 
 
 def read_axes(inputs: InputSet, axes: Mapping[Any, Any]) -> list[Axis]:
