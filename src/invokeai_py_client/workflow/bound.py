@@ -161,7 +161,7 @@ class AsyncBoundWorkflow(AsyncObject):
         Returns:
             For each model that was changed its identifier before and after, by key or by attribute.
         """
-        from invokeai_py_client.engine.model_sync import model_changes
+        from invokeai_py_client.engine.models import model_changes
         from invokeai_py_client.run.lookup import ServerSide
 
         models = await ServerSide(self.connection).models()
