@@ -7,7 +7,6 @@
 FACES = {
     "AsyncBoardHandle": "invokeai_py_client._sync.board_handle",
     "AsyncBoardRepository": "invokeai_py_client._sync.board_repository",
-    "AsyncBoundWorkflow": "invokeai_py_client._sync.workflow_bound",
     "AsyncDnnModelRepository": "invokeai_py_client._sync.dnn_model_repository",
     "AsyncImage": "invokeai_py_client._sync.image_image",
     "AsyncImageChanges": "invokeai_py_client._sync.image_changes",
@@ -16,15 +15,12 @@ FACES = {
     "AsyncImageTransfer": "invokeai_py_client._sync.image_transfer",
     "AsyncInvokeAIClient": "invokeai_py_client._sync.client",
     "AsyncJobHandle": "invokeai_py_client._sync.queue_job",
-    "AsyncManyRuns": "invokeai_py_client._sync.sweep_many_runs",
     "AsyncModelInstJobHandle": "invokeai_py_client._sync.dnn_model_install",
     "AsyncQueueHandle": "invokeai_py_client._sync.queue_handle",
     "AsyncQueueRepository": "invokeai_py_client._sync.queue_repository",
     "AsyncQuickClient": "invokeai_py_client._sync.quick_client",
     "AsyncRun": "invokeai_py_client._sync.run_run",
-    "AsyncRunnableWorkflow": "invokeai_py_client._sync.workflow_runnable",
     "AsyncSweep": "invokeai_py_client._sync.sweep_sweep",
-    "AsyncSweepableWorkflow": "invokeai_py_client._sync.workflow_sweepable",
     "AsyncWorkflowHandle": "invokeai_py_client._sync.workflow_handle",
     "AsyncWorkflowRepository": "invokeai_py_client._sync.workflow_repository",
 }
