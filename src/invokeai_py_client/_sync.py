@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+__path__: list[str] = []  # pickles may name modules that were below this one: see v1/names.py
+
 from invokeai_py_client._face import Face, LazyConstant, unwrap, wrap
 
 if TYPE_CHECKING:

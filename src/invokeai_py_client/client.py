@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject, face
+from invokeai_py_client._lazy import old_names
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
 from invokeai_py_client.v1.client import V1ClientMethods
@@ -463,10 +464,4 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         return f"<AsyncInvokeAIClient of {self.url}>"
 
 
-def __getattr__(name: str) -> Any:
-    # Version 1 had the synchronous client in this module.
-    if name != "InvokeAIClient":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import invokeai_py_client
-
-    return invokeai_py_client.InvokeAIClient
+__getattr__ = old_names(__name__)  # InvokeAIClient
