@@ -44,6 +44,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+__path__: list[str] = []  # pickles may name modules that were below this one: see v1/names.py
+
 '''
 FACE_MODULE = "invokeai_py_client._face"
 FACE_NAMES = ("Face", "LazyConstant", "unwrap", "wrap")

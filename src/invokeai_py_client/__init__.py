@@ -14,7 +14,10 @@ Names are loaded when they are first used, so that the import itself costs littl
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
+
+__version__ = "2.0.0"
 
 __version__ = "2.0.0"
 
@@ -22,99 +25,295 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync import (
         BoardHandle,
         BoardRepository,
+        DnnModelRepository,
         Image,
+        ImageRepository,
         InvokeAIClient,
+        JobHandle,
+        ModelInstJobHandle,
+        QueueHandle,
+        QueueRepository,
+        QuickClient,
         Run,
         Sweep,
         WorkflowHandle,
         WorkflowRepository,
     )
+    from invokeai_py_client.board.handle import AsyncBoardHandle
+    from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.connection import Connection
+    from invokeai_py_client.dnn_model.events import (
+        InstallCancelled,
+        InstallCompleted,
+        InstallDownloaded,
+        InstallDownloading,
+        InstallEvent,
+        InstallFailed,
+        InstallPaused,
+        InstallStarted,
+    )
+    from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
+    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
-    from invokeai_py_client.errors import InvokeAIClientError
+    from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.errors import (
+        AmbiguousInputError,
+        APIRequestError,
+        AuthenticationError,
+        BadRequestError,
+        CertificateError,
+        ConflictError,
+        ConnectionLostError,
+        EnqueueError,
+        EnqueueUnknownError,
+        InputError,
+        InputValueError,
+        InstallError,
+        InvokeAIClientError,
+        LocalServerError,
+        MethodNotAllowedError,
+        ModelInstallError,
+        ModelInstallJobFailed,
+        ModelInstallStartError,
+        ModelInstallTimeout,
+        ModelNotFoundError,
+        NotFoundError,
+        NotInvokeAIError,
+        NotReadyError,
+        PermissionDeniedError,
+        PythonNotFoundError,
+        QuickTaskError,
+        RequestTimeoutError,
+        RunCanceledError,
+        RunError,
+        RunFailedError,
+        RunNotFinishedError,
+        RunTimeoutError,
+        SchemaFormatError,
+        ServerError,
+        ServerUnreachableError,
+        StartError,
+        TransferError,
+        UnknownInputError,
+        UnknownNameError,
+        UnknownNodeError,
+        UnprocessableError,
+        UsageError,
+        WorkflowError,
+        WorkflowFormatError,
+        WorkflowNotFoundError,
+    )
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.repository import AsyncImageRepository
+    from invokeai_py_client.image.transfers import TransferProgress
+    from invokeai_py_client.ivk_fields.base import IvkField
+    from invokeai_py_client.models.base import IvkModel
+    from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.board import IvkBoard as Board
-    from invokeai_py_client.models.dnn_model import IvkDnnModel
-    from invokeai_py_client.models.enums import BaseModelEnum, ImageCategory, JobStatus
-    from invokeai_py_client.models.events import SessionEvent
+    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.enums import (
+        BaseModelEnum,
+        BoardVisibility,
+        HFLoginStatus,
+        ImageCategory,
+        ImageOrigin,
+        InstallStatus,
+        JobStatus,
+        ModelFormatEnum,
+        ModelTypeEnum,
+        OpenEnum,
+    )
+    from invokeai_py_client.models.events import InvocationEvent, SessionEvent
     from invokeai_py_client.models.image import IvkImage
+    from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
+    from invokeai_py_client.models.queue import (
+        BatchStatus,
+        CancelAllExceptCurrentResult,
+        ClearResult,
+        DestinationStatus,
+        EnqueueResult,
+        ProcessorStatus,
+        PruneResult,
+        QueueStatus,
+    )
+    from invokeai_py_client.models.row import Row
+    from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.queue.handle import AsyncQueueHandle
+    from invokeai_py_client.queue.job import AsyncJobHandle
+    from invokeai_py_client.queue.repository import AsyncQueueRepository
+    from invokeai_py_client.quick.client import AsyncQuickClient
+    from invokeai_py_client.run.events import (
+        NodeCompleted,
+        NodeEvent,
+        NodeFailed,
+        NodeProgress,
+        NodeStarted,
+        Preview,
+        RunEvent,
+        StatusChanged,
+    )
+    from invokeai_py_client.run.results import CalledResults, NodeOutput, Results
     from invokeai_py_client.run.run import AsyncRun
+    from invokeai_py_client.run.status import RunStatus
+    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import (
+        FieldType,
+        InputTemplate,
+        Limits,
+        ModelFilter,
+        NodeTemplate,
+        OutputTemplate,
+    )
     from invokeai_py_client.server.local import LocalServer
+    from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sources import DynamicPrompts
     from invokeai_py_client.sweep.sweep import AsyncSweep
+    from invokeai_py_client.transport.address import ServerAddress
+    from invokeai_py_client.transport.responses import Response
+    from invokeai_py_client.transport.settings import ConnectionSettings, Credentials
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
+    from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput
+    from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
+    from invokeai_py_client.workflow.submission import WorkflowSubmission
 
+# fmt: off
 __all__ = [
-    "AsyncImage",
-    "AsyncInvokeAIClient",
-    "AsyncRun",
-    "AsyncSweep",
-    "AsyncWorkflowHandle",
-    "BaseModelEnum",
-    "Board",
-    "BoardHandle",
-    "BoardRepository",
-    "DynamicPrompts",
-    "Image",
-    "ImageCategory",
-    "InvokeAIClient",
-    "InvokeAIClientError",
-    "IvkDnnModel",
-    "IvkImage",
-    "IvkJob",
-    "JobStatus",
-    "LocalServer",
-    "Run",
-    "SessionEvent",
-    "Sweep",
-    "WorkflowDefinition",
-    "WorkflowHandle",
-    "WorkflowRepository",
-    "__version__",
+    "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository",
+    "AsyncDnnModelRepository", "AsyncImage", "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncJobHandle",
+    "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun",
+    "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError",
+    "BaseModelEnum", "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "CalledResults",
+    "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
+    "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
+    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FoundModel",
+    "HFLoginStatus", "Image", "ImageCategory", "ImageOrigin", "ImageRepository", "InputError", "InputSet",
+    "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
+    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
+    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
+    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits", "LocalServer",
+    "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
+    "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
+    "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NodeCompleted",
+    "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate", "NotFoundError",
+    "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate", "PermissionDeniedError",
+    "Preview", "ProcessorStatus", "PruneResult", "PythonNotFoundError", "QueueHandle", "QueueRepository",
+    "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError", "Response", "Results", "Row", "Run",
+    "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
+    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerUnreachableError",
+    "SessionEvent", "StartError", "StarterModel", "StatusChanged", "Sweep", "SweepPlan", "TransferError",
+    "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError", "UnprocessableError",
+    "UsageError", "WorkflowDefinition", "WorkflowError", "WorkflowFormatError", "WorkflowHandle", "WorkflowInput",
+    "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission", "__version__",
 ]
+# fmt: on
 
-_WHERE = {
-    "AsyncImage": "image.image",
-    "AsyncInvokeAIClient": "client",
-    "AsyncRun": "run.run",
-    "AsyncSweep": "sweep.sweep",
-    "AsyncWorkflowHandle": "workflow.handle",
-    "BaseModelEnum": "models.enums",
-    "Board": "models.board",
-    "BoardHandle": "_sync",
-    "BoardRepository": "_sync",
-    "DynamicPrompts": "sweep.sources",
-    "Image": "_sync",
-    "ImageCategory": "models.enums",
-    "InvokeAIClient": "_sync",
-    "InvokeAIClientError": "errors",
-    "IvkDnnModel": "models.dnn_model",
-    "IvkImage": "models.image",
-    "IvkJob": "models.job",
-    "JobStatus": "models.enums",
-    "LocalServer": "server.local",
-    "Run": "_sync",
-    "SessionEvent": "models.events",
-    "Sweep": "_sync",
-    "WorkflowDefinition": "engine.definition",
-    "WorkflowHandle": "_sync",
-    "WorkflowRepository": "_sync",
+_NAMES = {
+    "_sync": """
+        BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
+        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Sweep WorkflowHandle WorkflowRepository
+    """,
+    "board.handle": "AsyncBoardHandle",
+    "board.repository": "AsyncBoardRepository",
+    "client": "AsyncInvokeAIClient",
+    "connection": "Connection",
+    "dnn_model.events": """
+        InstallCancelled InstallCompleted InstallDownloaded InstallDownloading InstallEvent InstallFailed
+        InstallPaused InstallStarted
+    """,
+    "dnn_model.install": "AsyncModelInstJobHandle",
+    "dnn_model.repository": "AsyncDnnModelRepository",
+    "engine.definition": "WorkflowDefinition",
+    "engine.inputs": "InputSet WorkflowInput",
+    "errors": """
+        APIRequestError AmbiguousInputError AuthenticationError BadRequestError CertificateError ConflictError
+        ConnectionLostError EnqueueError EnqueueUnknownError InputError InputValueError InstallError
+        InvokeAIClientError LocalServerError MethodNotAllowedError ModelInstallError ModelInstallJobFailed
+        ModelInstallStartError ModelInstallTimeout ModelNotFoundError NotFoundError NotInvokeAIError
+        NotReadyError PermissionDeniedError PythonNotFoundError QuickTaskError RequestTimeoutError
+        RunCanceledError RunError RunFailedError RunNotFinishedError RunTimeoutError SchemaFormatError
+        ServerError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
+        UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
+    """,
+    "image.image": "AsyncImage",
+    "image.repository": "AsyncImageRepository",
+    "image.transfers": "TransferProgress",
+    "ivk_fields.base": "IvkField",
+    "models.base": "IvkModel",
+    "models.board": "Board IvkBoard",
+    "models.dnn_model": "FoundModel IvkDnnModel ModelCacheStats StarterModel",
+    "models.enums": """
+        BaseModelEnum BoardVisibility HFLoginStatus ImageCategory ImageOrigin InstallStatus JobStatus
+        ModelFormatEnum ModelTypeEnum OpenEnum
+    """,
+    "models.events": "InvocationEvent SessionEvent",
+    "models.image": "IvkImage",
+    "models.install": "ModelInstJobInfo ModelInstallConfig",
+    "models.job": "IvkJob",
+    "models.queue": """
+        BatchStatus CancelAllExceptCurrentResult ClearResult DestinationStatus EnqueueResult ProcessorStatus
+        PruneResult QueueStatus
+    """,
+    "models.row": "Row",
+    "models.user": "IvkUser",
+    "queue.handle": "AsyncQueueHandle",
+    "queue.job": "AsyncJobHandle",
+    "queue.repository": "AsyncQueueRepository",
+    "quick.client": "AsyncQuickClient",
+    "run.events": """
+        NodeCompleted NodeEvent NodeFailed NodeProgress NodeStarted Preview RunEvent StatusChanged
+    """,
+    "run.results": "CalledResults NodeOutput Results",
+    "run.run": "AsyncRun",
+    "run.status": "RunStatus",
+    "schema.schema": "Schema",
+    "schema.template": "FieldType InputTemplate Limits ModelFilter NodeTemplate OutputTemplate",
+    "server.local": "LocalServer",
+    "sweep.plan": "SweepPlan",
+    "sweep.sources": "DynamicPrompts",
+    "sweep.sweep": "AsyncSweep",
+    "transport.address": "ServerAddress",
+    "transport.responses": "Response",
+    "transport.settings": "ConnectionSettings Credentials",
+    "workflow.handle": "AsyncWorkflowHandle",
+    "workflow.outputs": "OutputMapping WorkflowOutput",
+    "workflow.repository": "AsyncWorkflowRepository",
+    "workflow.submission": "WorkflowSubmission",
 }
+"""The public names, by the module that each comes from."""
 
 _ALIASES = {"Board": "IvkBoard"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    module = next((module for module, names in _NAMES.items() if name in names.split()), None)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    module = import_module(f"{__name__}.{_WHERE[name]}")
-    value = getattr(module, _ALIASES.get(name, name))
+    value = getattr(import_module(f"{__name__}.{module}"), _ALIASES.get(name, name))
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _OldModules:
+    """Finds modules that have moved under their old names. Asked only about modules that do not exist."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: object = None, target: object = None) -> Any:
+        del path, target
+        # Nothing old is below v1, where the answer comes from.
+        if not fullname.startswith(f"{__name__}.") or fullname.startswith(f"{__name__}.v1"):
+            return None
+        from invokeai_py_client.v1.loader import find_old_module
+
+        return find_old_module(fullname)
+
+
+if all(getattr(finder, "__module__", None) != __name__ for finder in sys.meta_path):  # else this is a reload
+    sys.meta_path.append(_OldModules)

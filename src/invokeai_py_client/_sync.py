@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+__path__: list[str] = []  # pickles may name modules that were below this one: see v1/names.py
+
 from invokeai_py_client._face import Face, LazyConstant, unwrap, wrap
 
 if TYPE_CHECKING:
@@ -70,8 +72,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sweep import AsyncSweep
+    from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
-    from invokeai_py_client.v1.client import Answer
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle, Values, _Callback
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
@@ -432,22 +434,22 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         return self._call(self._impl.delete_board(board_id, delete_images))
 
     def get_uncategorized_board(self) -> IvkBoard:
-        """The record that stands for the images on no board, with their count."""
+        """Return the record of the images that are on no board, with their number."""
         return self._call(self._impl.get_uncategorized_board())
 
     def get_image_by_name(self, image_name: str) -> IvkImage | None:
-        """An image's record, whatever board it is on; None where the server has no such image."""
+        """Return an image's record, whatever board it is on, or None if the server has no such image."""
         return self._call(self._impl.get_image_by_name(image_name))
 
     def get_image_current_board_id(self, image_name: str) -> str | None:
-        """The board that an image is on, ``"none"`` for no board; None where the server has no such image."""
+        """Return the id of an image's board, ``"none"`` if it is on no board, or None if there is no such image."""
         return self._call(self._impl.get_image_current_board_id(image_name))
 
     def move_image_to_board_by_name(self, image_name: str, target_board_name: str) -> bool:
-        """Put an image on the board of a name.
+        """Move an image to the board with a name.
 
         Returns:
-            Whether the server moved it; False where it has no such image, or no board of that name.
+            Whether the server moved the image. False if there is no such image, or no board with that name.
 
         Raises:
             UsageError: Several boards have this name.
@@ -455,7 +457,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         return self._call(self._impl.move_image_to_board_by_name(image_name, target_board_name))
 
     def clear_cache(self) -> None:
-        """Nothing: boards are never cached. Kept for older callers."""
+        """Do nothing: boards are never cached."""
         self._impl.clear_cache()
 
 
@@ -1470,7 +1472,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         timeout: float | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send a request for which this client has no method.
 
         Args:
@@ -1546,21 +1548,21 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
 
     @property
     def base_url(self) -> str:
-        """The root of the server's API: what ``request()`` puts before its paths."""
+        """The root of the server's API, which ``request()`` puts before its paths."""
         return self._impl.base_url
 
     def create_workflow(
         self, definition: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any]
     ) -> WorkflowHandle:
-        """The same as ``client.workflow_repo.create_workflow(definition)``."""
+        """Return a handle, as ``client.workflow_repo.create_workflow(definition)`` does."""
         return wrap(self._call(self._impl.create_workflow(definition)))
 
     def list_jobs(self, status: JobStatus | str | None = None, limit: int = 100) -> list[IvkJob]:
-        """Items of the queue, the newest first, without their outputs.
+        """Return queue items, the newest first, without their outputs.
 
         Args:
-            status: Only those in this state.
-            limit: How many at most.
+            status: Return only items with this status. Defaults to all.
+            limit: The largest number of items. Defaults to 100.
         """
         return self._call(self._impl.list_jobs(status, limit))
 
@@ -1568,7 +1570,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Cancel a queue item.
 
         Returns:
-            Whether it is canceled now; False where it had ended before.
+            Whether the item is canceled now; False if it had ended before.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -1576,15 +1578,15 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         return self._call(self._impl.cancel_job(job_id))
 
     def list_models(self, base_model: str | None = None) -> list[IvkDnnModel]:
-        """The records of all models.
+        """Return the records of all models.
 
         Args:
-            base_model: Only those of this architecture.
+            base_model: Return only models of this architecture. Defaults to all.
         """
         return self._call(self._impl.list_models(base_model))
 
     def get_model_info(self, model_key: str) -> IvkDnnModel:
-        """A model's record.
+        """Return a model's record.
 
         Raises:
             NotFoundError: The server has no such model.
@@ -1599,8 +1601,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         timeout: float | None = None,
-    ) -> Answer:
-        """Version 1's name of ``request()``."""
+    ) -> Response:
+        """Send a request: version 1's name for ``request()``."""
         return self._call(
             self._impl.make_request(method, endpoint, params=params, json=json, timeout=timeout)
         )
@@ -3427,44 +3429,44 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         return self._call(self._impl.get_workflow(name_or_id))
 
     def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:
-        """The same as ``create_workflow()`` of a path.
+        """Return a handle for a workflow file, as ``create_workflow()`` does.
 
         Raises:
-            WorkflowFormatError: There is no such file, or it holds no workflow.
+            WorkflowFormatError: There is no such file, or it contains no workflow.
         """
         return wrap(self._call(self._impl.create_workflow_from_file(filepath)))
 
     def create_workflow_from_dict(self, data: Mapping[str, Any]) -> WorkflowHandle:
-        """The same as ``create_workflow()`` of a dict.
+        """Return a handle for a workflow document, as ``create_workflow()`` does.
 
         Raises:
-            WorkflowFormatError: It is not a workflow.
+            WorkflowFormatError: The document is not a workflow.
         """
         return wrap(self._call(self._impl.create_workflow_from_dict(data)))
 
     def list_available_workflows(self) -> list[dict[str, Any]]:
-        """The same as ``list_workflows()``: those in the server's library."""
+        """Return the workflows of the server's library, as ``list_workflows()`` does."""
         return self._call(self._impl.list_available_workflows())
 
     def download_workflow(self, workflow_id: str) -> WorkflowDefinition | None:
-        """A workflow of the server's library; None where it has no such workflow."""
+        """Return a workflow of the server's library, or None if there is no such workflow."""
         return self._call(self._impl.download_workflow(workflow_id))
 
     def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
-        """Put a workflow into the server's library, as one of the user's own.
+        """Put a workflow into the server's library, as one of the user's workflows.
 
         Args:
             definition: The workflow.
-            overwrite: Whether to replace the one with its id, if the library has it; otherwise it becomes another
-                one with an id of its own.
+            overwrite: Whether to replace the library's workflow with the same id, if there is one. Defaults to
+                False: the workflow gets a new id.
 
         Returns:
-            Its id there.
+            The workflow's id in the library.
         """
         return self._call(self._impl.upload_workflow(definition, overwrite))
 
     def delete_workflow(self, workflow_id: str) -> bool:
-        """Take a workflow out of the server's library. Those that come with the server stay.
+        """Delete a workflow from the server's library. Workflows that come with the server cannot be deleted.
 
         Returns:
             Whether there was such a workflow.

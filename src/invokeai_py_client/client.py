@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject, face
+from invokeai_py_client._lazy import old_names
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
-from invokeai_py_client.v1.client import OlderClient
+from invokeai_py_client.v1.client import V1ClientMethods
 
 if TYPE_CHECKING:
     from typing import Self
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
-    from invokeai_py_client.v1.client import Answer
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 logger = logging.getLogger("invokeai_py_client")
@@ -34,7 +35,7 @@ logger = logging.getLogger("invokeai_py_client")
 _HEALTH_PATIENCE = 10.0
 
 
-class AsyncInvokeAIClient(OlderClient, AsyncObject):
+class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
     """A connection to one InvokeAI server.
 
     Nothing is sent until something is asked for. Close it when done, or use it in a ``with`` block.
@@ -320,7 +321,7 @@ class AsyncInvokeAIClient(OlderClient, AsyncObject):
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         timeout: float | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send a request for which this client has no method.
 
         Args:
@@ -333,13 +334,13 @@ class AsyncInvokeAIClient(OlderClient, AsyncObject):
         Raises:
             APIRequestError: The server refused or failed, or could not be reached.
         """
-        from invokeai_py_client.v1.client import Answer
+        from invokeai_py_client.transport.responses import Response
 
         path = endpoint if endpoint.startswith("/api/") else f"/api/v1/{endpoint.lstrip('/')}"
         content, content_type = await self.connection.http.raw(
             method.upper(), path, params=params, json=json, timeout=timeout
         )
-        return Answer(content, content_type)
+        return Response(content, content_type)
 
     # ------------------------------------------------------------------ users (InvokeAI 6.12+)
 
@@ -463,10 +464,4 @@ class AsyncInvokeAIClient(OlderClient, AsyncObject):
         return f"<AsyncInvokeAIClient of {self.url}>"
 
 
-def __getattr__(name: str) -> Any:
-    # Version 1 had the synchronous client in this module.
-    if name != "InvokeAIClient":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import invokeai_py_client
-
-    return invokeai_py_client.InvokeAIClient
+__getattr__ = old_names(__name__)  # InvokeAIClient

@@ -11,7 +11,7 @@ import workflows
 from workflows import workflow
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
-from invokeai_py_client.workflow.workflow_handle import OutputMapping
+from invokeai_py_client.workflow import OutputMapping
 
 KEYS = {"node_id", "board_id", "tier", "image_names", "input_index"}
 

@@ -173,12 +173,12 @@ def test_an_old_package_costs_nothing() -> None:
 def test_old_paths_give_the_synchronous_classes() -> None:
     from invokeai_py_client import client
     from invokeai_py_client._sync import QuickClient
-    from invokeai_py_client.board.board_handle import BoardHandle
     from invokeai_py_client.queue import QueueRepository
 
     assert client.InvokeAIClient is InvokeAIClient
     assert QuickClient is module("quick").QuickClient
-    for kind in (BoardHandle, QueueRepository, module("workflow.workflow_handle").WorkflowHandle):
+    old = (module("board.board_handle").BoardHandle, module("workflow.workflow_handle").WorkflowHandle)
+    for kind in (QueueRepository, *old):
         assert kind.__module__ == "invokeai_py_client._sync"
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         _ = client.Nothing

@@ -76,10 +76,16 @@ def type_checked_names() -> dict[str, str]:
     }
 
 
+WHERE = {
+    name: f"invokeai_py_client.{module}"
+    for module, names in invokeai_py_client._NAMES.items()
+    for name in names.split()
+}
+
+
 def test_checkers_programs_and_people_see_the_same_names() -> None:
-    where = {name: f"invokeai_py_client.{module}" for name, module in invokeai_py_client._WHERE.items()}
-    assert type_checked_names() == where
-    assert sorted(invokeai_py_client.__all__) == sorted([*where, "__version__"])
+    assert type_checked_names() == WHERE
+    assert sorted(invokeai_py_client.__all__) == sorted([*WHERE, "__version__"])
     assert sorted(dir(invokeai_py_client)) == sorted(invokeai_py_client.__all__)
 
 
@@ -89,7 +95,7 @@ def test_every_name_can_be_imported(name: str) -> None:
     assert value is getattr(invokeai_py_client, name)
     if name != "__version__":
         assert value.__name__ == invokeai_py_client._ALIASES.get(name, name)
-        assert value.__module__ == f"invokeai_py_client.{invokeai_py_client._WHERE[name]}"
+        assert value.__module__ == WHERE[name]
 
 
 def test_what_there_is_not() -> None:

@@ -1,22 +1,22 @@
-"""Boards, and the images on them."""
+"""Boards and the images on them.
+
+The names are those that version 1 had here. They are loaded when they are first used.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invokeai_py_client._lazy import lazy_names
+from invokeai_py_client._lazy import old_names
 
 if TYPE_CHECKING:
-    from invokeai_py_client.board.board_handle import BoardHandle
-    from invokeai_py_client.board.board_model import Board
-    from invokeai_py_client.board.board_repo import BoardRepository
+    from invokeai_py_client._sync import BoardHandle, BoardRepository
+    from invokeai_py_client.models.board import IvkBoard as Board
 
 __all__ = ["Board", "BoardHandle", "BoardRepository"]
 
-_WHERE = {
-    "Board": "board.board_model",
-    "BoardHandle": "board.board_handle",
-    "BoardRepository": "board.board_repo",
-}
+__getattr__ = old_names(__name__)
 
-__getattr__, __dir__ = lazy_names(__name__, _WHERE, base="invokeai_py_client")
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,7 +8,7 @@ from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
 from invokeai_py_client.routes import path_part
-from invokeai_py_client.v1.boards import OlderBoards
+from invokeai_py_client.v1.boards import V1BoardMethods
 
 if TYPE_CHECKING:
     from invokeai_py_client.board.handle import AsyncBoardHandle
@@ -18,7 +18,7 @@ _BOARDS = "/api/v1/boards"
 _LONGEST_NAME = 300
 
 
-class AsyncBoardRepository(OlderBoards, Resource):
+class AsyncBoardRepository(V1BoardMethods, Resource):
     """The boards of a server. Images on no board count as those of a board with the id ``"none"``.
 
     Example:

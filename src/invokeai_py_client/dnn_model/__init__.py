@@ -1,36 +1,33 @@
-"""Models: listed, installed, converted, removed."""
+"""Models: list, install, convert and delete them.
+
+The names are those that version 1 had here. They are loaded when they are first used.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invokeai_py_client._lazy import lazy_names
+from invokeai_py_client._lazy import old_names
 
 if TYPE_CHECKING:
-    from invokeai_py_client.dnn_model.dnn_model_exceptions import (
+    from invokeai_py_client._sync import DnnModelRepository, ModelInstJobHandle
+    from invokeai_py_client.errors import (
         APIRequestError,
         InvokeAIClientError,
         ModelInstallJobFailed,
         ModelInstallStartError,
         ModelInstallTimeout,
-        ModelManagerError,
     )
-    from invokeai_py_client.dnn_model.dnn_model_models import (
-        FoundModel,
-        HFLoginStatus,
-        InstallJobStatus,
-        ModelInstallConfig,
-        ModelInstJobInfo,
-        ModelManagerStats,
-    )
-    from invokeai_py_client.dnn_model.dnn_model_repo import DnnModelRepository
-    from invokeai_py_client.dnn_model.dnn_model_types import (
-        BaseDnnModelType,
-        DnnModel,
-        DnnModelFormat,
-        DnnModelType,
-    )
-    from invokeai_py_client.dnn_model.model_inst_job_handle import ModelInstJobHandle
+    from invokeai_py_client.errors import ModelInstallError as ModelManagerError
+    from invokeai_py_client.models.dnn_model import FoundModel
+    from invokeai_py_client.models.dnn_model import IvkDnnModel as DnnModel
+    from invokeai_py_client.models.dnn_model import ModelCacheStats as ModelManagerStats
+    from invokeai_py_client.models.enums import BaseModelEnum as BaseDnnModelType
+    from invokeai_py_client.models.enums import HFLoginStatus
+    from invokeai_py_client.models.enums import InstallStatus as InstallJobStatus
+    from invokeai_py_client.models.enums import ModelFormatEnum as DnnModelFormat
+    from invokeai_py_client.models.enums import ModelTypeEnum as DnnModelType
+    from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
 
 __all__ = [
     "APIRequestError",
@@ -53,25 +50,8 @@ __all__ = [
     "ModelManagerStats",
 ]
 
-_WHERE = {
-    "APIRequestError": "dnn_model.dnn_model_exceptions",
-    "BaseDnnModelType": "dnn_model.dnn_model_types",
-    "DnnModel": "dnn_model.dnn_model_types",
-    "DnnModelFormat": "dnn_model.dnn_model_types",
-    "DnnModelRepository": "dnn_model.dnn_model_repo",
-    "DnnModelType": "dnn_model.dnn_model_types",
-    "FoundModel": "dnn_model.dnn_model_models",
-    "HFLoginStatus": "dnn_model.dnn_model_models",
-    "InstallJobStatus": "dnn_model.dnn_model_models",
-    "InvokeAIClientError": "dnn_model.dnn_model_exceptions",
-    "ModelInstJobHandle": "dnn_model.model_inst_job_handle",
-    "ModelInstJobInfo": "dnn_model.dnn_model_models",
-    "ModelInstallConfig": "dnn_model.dnn_model_models",
-    "ModelInstallJobFailed": "dnn_model.dnn_model_exceptions",
-    "ModelInstallStartError": "dnn_model.dnn_model_exceptions",
-    "ModelInstallTimeout": "dnn_model.dnn_model_exceptions",
-    "ModelManagerError": "dnn_model.dnn_model_exceptions",
-    "ModelManagerStats": "dnn_model.dnn_model_models",
-}
+__getattr__ = old_names(__name__)
 
-__getattr__, __dir__ = lazy_names(__name__, _WHERE, base="invokeai_py_client")
+
+def __dir__() -> list[str]:
+    return __all__

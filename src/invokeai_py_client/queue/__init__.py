@@ -1,22 +1,21 @@
-"""The queue of runs."""
+"""Queues and their items.
+
+The names are those that version 1 had here. They are loaded when they are first used.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invokeai_py_client._lazy import lazy_names
+from invokeai_py_client._lazy import old_names
 
 if TYPE_CHECKING:
-    from invokeai_py_client.queue.job_handle import JobHandle
-    from invokeai_py_client.queue.queue_handle import QueueHandle
-    from invokeai_py_client.queue.queue_repo import QueueRepository
+    from invokeai_py_client._sync import JobHandle, QueueHandle, QueueRepository
 
 __all__ = ["JobHandle", "QueueHandle", "QueueRepository"]
 
-_WHERE = {
-    "JobHandle": "queue.job_handle",
-    "QueueHandle": "queue.queue_handle",
-    "QueueRepository": "queue.queue_repo",
-}
+__getattr__ = old_names(__name__)
 
-__getattr__, __dir__ = lazy_names(__name__, _WHERE, base="invokeai_py_client")
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,18 +1,21 @@
-"""The commonest tasks in one call each."""
+"""Common tasks, each in one call.
+
+The names are those that version 1 had here. They are loaded when they are first used.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invokeai_py_client._lazy import lazy_names
+from invokeai_py_client._lazy import old_names
 
 if TYPE_CHECKING:
-    from invokeai_py_client.quick.quick_client import QuickClient
+    from invokeai_py_client._sync import QuickClient
 
 __all__ = ["QuickClient"]
 
-_WHERE = {
-    "QuickClient": "quick.quick_client",
-}
+__getattr__ = old_names(__name__)
 
-__getattr__, __dir__ = lazy_names(__name__, _WHERE, base="invokeai_py_client")
+
+def __dir__() -> list[str]:
+    return __all__

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from invokeai_py_client._lazy import old_names
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import NodeCompleted, RunEvent, StatusChanged
 from invokeai_py_client.run.status import RunStatus, fold, status_of_item
@@ -240,3 +241,6 @@ def _told_by_item(item_id: int, status: RunStatus, item: Mapping[str, Any]) -> S
         error_message=status.error_message,
         error_traceback=status.error_traceback,
     )
+
+
+__getattr__ = old_names(__name__)  # Story, in pickles

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.server.installer import installed as installed
     from invokeai_py_client.server.local import LocalServer as LocalServer
     from invokeai_py_client.server.python import find_python as find_python
+    from invokeai_py_client.server.state import Running as Running
     from invokeai_py_client.server.tiny_models import TinyModel as TinyModel
     from invokeai_py_client.server.tiny_models import TinyModels as TinyModels
     from invokeai_py_client.server.tiny_models import install_tiny_models as install_tiny_models
@@ -33,6 +34,7 @@ _HOME = {
     "installed": "installer",
     "LocalServer": "local",
     "find_python": "python",
+    "Running": "state",
     "TinyModel": "tiny_models",
     "TinyModels": "tiny_models",
     "install_tiny_models": "tiny_models",

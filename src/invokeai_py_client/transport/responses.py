@@ -162,3 +162,40 @@ def _detail(payload: Any) -> str:
                 findings.append(str(item)[:300])
         detail = "; ".join(findings)
     return str(detail)[:_LONGEST_DETAIL].rstrip(".")
+
+
+class Response:
+    """A successful response to ``client.request()``. Other responses raise an error instead.
+
+    Attributes:
+        content: The body.
+        content_type: The body's media type: ``application/json``, ``image/png``...
+    """
+
+    status_code = 200
+    ok = True
+
+    def __init__(self, content: bytes, content_type: str) -> None:
+        self.content = content
+        self.content_type = content_type
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.content.decode(errors="replace")
+
+    def json(self) -> Any:
+        """Return the body as JSON data, or None if the body is empty.
+
+        Raises:
+            NotInvokeAIError: The body is not JSON.
+        """
+        try:
+            return json.loads(self.content) if self.content else None
+        except ValueError:
+            raise NotInvokeAIError(
+                None, self.text, f"The response is not JSON: {self.text[:120]!r}."
+            ) from None
+
+    def __repr__(self) -> str:
+        return f"<Response: {len(self.content)} bytes of {self.content_type}>"

@@ -1,1 +1,1 @@
-"""Version 1: what only its scripts use."""
+"""What only version 1's scripts use: methods, records and module paths."""

@@ -1,4 +1,4 @@
-"""What version 1's repository of boards had besides: images by their names, wherever they are."""
+"""Methods of the board repository that only version 1's scripts use: images by name, on whatever board."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.models import IvkBoard, IvkImage
 
 
-class _Boards(Protocol):
-    """What these methods need of the board repository."""
+class _BoardRepository(Protocol):
+    """The members of the board repository that these methods use."""
 
     @property
     def images(self) -> AsyncImageRepository: ...
@@ -26,32 +26,34 @@ class _Boards(Protocol):
     async def get_image_by_name(self, image_name: str) -> IvkImage | None: ...
 
 
-class OlderBoards:
-    """Images by their names, and the board of those that are on none."""
+class V1BoardMethods:
+    """A base class of the board repository: images by name, and the board of images that are on no board."""
 
-    async def get_uncategorized_board(self: _Boards) -> IvkBoard:
-        """The record that stands for the images on no board, with their count."""
+    async def get_uncategorized_board(self: _BoardRepository) -> IvkBoard:
+        """Return the record of the images that are on no board, with their number."""
         board = await self.get_board_by_id(UNCATEGORIZED)
         assert board is not None, "there is always such a record"
         return board
 
-    async def get_image_by_name(self: _Boards, image_name: str) -> IvkImage | None:
-        """An image's record, whatever board it is on; None where the server has no such image."""
+    async def get_image_by_name(self: _BoardRepository, image_name: str) -> IvkImage | None:
+        """Return an image's record, whatever board it is on, or None if the server has no such image."""
         try:
             return await self.images.get_image(image_name)
         except NotFoundError:
             return None
 
-    async def get_image_current_board_id(self: _Boards, image_name: str) -> str | None:
-        """The board that an image is on, ``"none"`` for no board; None where the server has no such image."""
+    async def get_image_current_board_id(self: _BoardRepository, image_name: str) -> str | None:
+        """Return the id of an image's board, ``"none"`` if it is on no board, or None if there is no such image."""
         image = await self.get_image_by_name(image_name)
         return None if image is None else image.board_id or UNCATEGORIZED
 
-    async def move_image_to_board_by_name(self: _Boards, image_name: str, target_board_name: str) -> bool:
-        """Put an image on the board of a name.
+    async def move_image_to_board_by_name(
+        self: _BoardRepository, image_name: str, target_board_name: str
+    ) -> bool:
+        """Move an image to the board with a name.
 
         Returns:
-            Whether the server moved it; False where it has no such image, or no board of that name.
+            Whether the server moved the image. False if there is no such image, or no board with that name.
 
         Raises:
             UsageError: Several boards have this name.
@@ -60,4 +62,4 @@ class OlderBoards:
         return False if board is None else await board.add_image(image_name)
 
     def clear_cache(self) -> None:
-        """Nothing: boards are never cached. Kept for older callers."""
+        """Do nothing: boards are never cached."""

@@ -1,11 +1,11 @@
-"""What version 1's client had besides its repositories: shortcuts, and requests of one's own."""
+"""Methods of the client that only version 1's scripts use: shortcuts into the repositories."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
 from invokeai_py_client._base import face
-from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, UsageError
+from invokeai_py_client.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     import os
@@ -15,49 +15,13 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.models import IvkDnnModel, IvkJob, JobStatus
     from invokeai_py_client.queue.repository import AsyncQueueRepository
+    from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 
-class Answer:
-    """A server's answer to a request of one's own. One that is no success is an error instead.
-
-    Attributes:
-        content: Its body.
-        content_type: What the server calls it: ``application/json``, ``image/png``...
-    """
-
-    status_code = 200
-    ok = True
-
-    def __init__(self, content: bytes, content_type: str) -> None:
-        self.content = content
-        self.content_type = content_type
-
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.content.decode(errors="replace")
-
-    def json(self) -> Any:
-        """The body as JSON data; None where it is empty.
-
-        Raises:
-            NotInvokeAIError: It is not JSON.
-        """
-        import json
-
-        try:
-            return json.loads(self.content) if self.content else None
-        except ValueError:
-            raise NotInvokeAIError(None, self.text, f"The answer is no JSON: {self.text[:120]!r}.") from None
-
-    def __repr__(self) -> str:
-        return f"<Answer: {len(self.content)} bytes of {self.content_type}>"
-
-
 class _Client(Protocol):
-    """What these methods need of the client."""
+    """The members of the client that these methods use."""
 
     @property
     def url(self) -> str: ...
@@ -79,15 +43,15 @@ class _Client(Protocol):
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         timeout: float | None = None,
-    ) -> Answer: ...
+    ) -> Response: ...
 
 
-class OlderClient:
-    """Shortcuts into the repositories."""
+class V1ClientMethods:
+    """A base class of the client: shortcuts into the repositories."""
 
     @property
     def base_url(self: _Client) -> str:
-        """The root of the server's API: what ``request()`` puts before its paths."""
+        """The root of the server's API, which ``request()`` puts before its paths."""
         return f"{self.url}/api/v1"
 
     # ------------------------------------------------------------------ shortcuts
@@ -95,17 +59,17 @@ class OlderClient:
     async def create_workflow(
         self: _Client, definition: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any]
     ) -> AsyncWorkflowHandle:
-        """The same as ``client.workflow_repo.create_workflow(definition)``."""
+        """Return a handle, as ``client.workflow_repo.create_workflow(definition)`` does."""
         return await self.workflow_repo.create_workflow(definition)
 
     async def list_jobs(
         self: _Client, status: JobStatus | str | None = None, limit: int = 100
     ) -> list[IvkJob]:
-        """Items of the queue, the newest first, without their outputs.
+        """Return queue items, the newest first, without their outputs.
 
         Args:
-            status: Only those in this state.
-            limit: How many at most.
+            status: Return only items with this status. Defaults to all.
+            limit: The largest number of items. Defaults to 100.
         """
         jobs = await self.queue_repo.items(status=status)
         return jobs[::-1][: max(limit, 0)]
@@ -114,26 +78,26 @@ class OlderClient:
         """Cancel a queue item.
 
         Returns:
-            Whether it is canceled now; False where it had ended before.
+            Whether the item is canceled now; False if it had ended before.
 
         Raises:
             NotFoundError: The queue has no such item.
         """
         if not str(job_id).strip().isdecimal():
-            raise UsageError(f"{job_id!r} is not the id of a queue item; those are whole numbers.")
+            raise UsageError(f"{job_id!r} is not the id of a queue item. Ids are whole numbers.")
         job = await self.queue_repo.cancel(int(job_id))
         return job.status == "cancelled"
 
     async def list_models(self: _Client, base_model: str | None = None) -> list[IvkDnnModel]:
-        """The records of all models.
+        """Return the records of all models.
 
         Args:
-            base_model: Only those of this architecture.
+            base_model: Return only models of this architecture. Defaults to all.
         """
         return await self.dnn_model_repo.list_models(base=base_model)
 
     async def get_model_info(self: _Client, model_key: str) -> IvkDnnModel:
-        """A model's record.
+        """Return a model's record.
 
         Raises:
             NotFoundError: The server has no such model.
@@ -152,6 +116,6 @@ class OlderClient:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         timeout: float | None = None,
-    ) -> Answer:
-        """Version 1's name of ``request()``."""
+    ) -> Response:
+        """Send a request: version 1's name for ``request()``."""
         return await self.request(method, endpoint, params=params, json=json, timeout=timeout)

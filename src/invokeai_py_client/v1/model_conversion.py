@@ -1,4 +1,4 @@
-"""From models to the fields that choose them, and back, by version 1's names."""
+"""Version 1's functions that convert models to fields and back."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from invokeai_py_client.ivk_fields.models import IvkModelIdentifierField
 
 
 class ModelLike(Protocol):
-    """What identifies a model: a record of the server, or an object with the same attributes."""
+    """The attributes that identify a model: those of a server's record, or of any object with the same ones."""
 
     @property
     def key(self) -> str:
-        """Its identity on its server."""
+        """The key on the server."""
         ...
 
     @property
     def hash(self) -> str | None:
-        """Of its weights."""
+        """The hash of the weights."""
         ...
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name."""
         ...
 
     @property
     def base(self) -> str:
-        """Its architecture."""
+        """The architecture."""
         ...
 
     @property
     def type(self) -> str:
-        """What it does."""
+        """The type: ``main``, ``vae``..."""
         ...
 
 
 def to_ivk_model_field(model: ModelLike) -> IvkModelIdentifierField:
-    """A field that holds a model. ``wf.set(model=model)`` does without one."""
+    """Return a field with a model as its value. ``wf.set(model=model)`` needs no field."""
     return IvkModelIdentifierField(model)
 
 
 def from_ivk_model_field(field: IvkModelIdentifierField) -> dict[str, Any]:
-    """What a field knows of its model: key, hash, name, base and type; "" for what it does not."""
+    """Return the key, hash, name, base and type of a field's model. Unknown ones are ""."""
     return {part: getattr(field, part) for part in ("key", "hash", "name", "base", "type")}
 
 
 def is_model_compatible(model: ModelLike, base_type: str, model_type: str | None = None) -> bool:
-    """Whether a model is of an architecture, and of a type."""
+    """Return whether a model has an architecture, and a type if one is given."""
     return str(model.base) == base_type and model_type in (None, str(model.type))

@@ -1,4 +1,4 @@
-"""What version 1's repository of workflows had besides, by its names."""
+"""Methods of the workflow repository that only version 1's scripts use."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _ROUTE = "/api/v1/workflows"
 
 
-class _Workflows(Protocol):
-    """What these methods need of the workflow repository."""
+class _WorkflowRepository(Protocol):
+    """The members of the workflow repository that these methods use."""
 
     connection: Connection
 
@@ -33,53 +33,55 @@ class _Workflows(Protocol):
     async def get_workflow(self, name_or_id: str) -> WorkflowDefinition: ...
 
 
-class OlderWorkflows:
-    """Handles from files and dicts, and the server's library."""
+class V1WorkflowMethods:
+    """A base class of the workflow repository: handles from files and dicts, and the server's library."""
 
     async def create_workflow_from_file(
-        self: _Workflows, filepath: str | os.PathLike[str]
+        self: _WorkflowRepository, filepath: str | os.PathLike[str]
     ) -> AsyncWorkflowHandle:
-        """The same as ``create_workflow()`` of a path.
+        """Return a handle for a workflow file, as ``create_workflow()`` does.
 
         Raises:
-            WorkflowFormatError: There is no such file, or it holds no workflow.
+            WorkflowFormatError: There is no such file, or it contains no workflow.
         """
         return await self.create_workflow(Path(filepath))
 
-    async def create_workflow_from_dict(self: _Workflows, data: Mapping[str, Any]) -> AsyncWorkflowHandle:
-        """The same as ``create_workflow()`` of a dict.
+    async def create_workflow_from_dict(
+        self: _WorkflowRepository, data: Mapping[str, Any]
+    ) -> AsyncWorkflowHandle:
+        """Return a handle for a workflow document, as ``create_workflow()`` does.
 
         Raises:
-            WorkflowFormatError: It is not a workflow.
+            WorkflowFormatError: The document is not a workflow.
         """
         return await self.create_workflow(data)
 
-    async def list_available_workflows(self: _Workflows) -> list[dict[str, Any]]:
-        """The same as ``list_workflows()``: those in the server's library."""
+    async def list_available_workflows(self: _WorkflowRepository) -> list[dict[str, Any]]:
+        """Return the workflows of the server's library, as ``list_workflows()`` does."""
         return await self.list_workflows()
 
-    async def download_workflow(self: _Workflows, workflow_id: str) -> WorkflowDefinition | None:
-        """A workflow of the server's library; None where it has no such workflow."""
+    async def download_workflow(self: _WorkflowRepository, workflow_id: str) -> WorkflowDefinition | None:
+        """Return a workflow of the server's library, or None if there is no such workflow."""
         try:
             return await self.get_workflow(workflow_id)
         except WorkflowNotFoundError:
             return None
 
     async def upload_workflow(
-        self: _Workflows, definition: WorkflowDefinition, overwrite: bool = False
+        self: _WorkflowRepository, definition: WorkflowDefinition, overwrite: bool = False
     ) -> str:
-        """Put a workflow into the server's library, as one of the user's own.
+        """Put a workflow into the server's library, as one of the user's workflows.
 
         Args:
             definition: The workflow.
-            overwrite: Whether to replace the one with its id, if the library has it; otherwise it becomes another
-                one with an id of its own.
+            overwrite: Whether to replace the library's workflow with the same id, if there is one. Defaults to
+                False: the workflow gets a new id.
 
         Returns:
-            Its id there.
+            The workflow's id in the library.
         """
         document = definition.to_dict()
-        # The server refuses those of InvokeAI's own, which one may have fetched, with a 500 (6.14.2).
+        # The server refuses workflows that come with InvokeAI with status 500 (6.14.2). This may be one.
         if isinstance(meta := document.get("meta"), dict):
             document["meta"] = {**meta, "category": "user"}
         http = self.connection.http
@@ -89,7 +91,7 @@ class OlderWorkflows:
                 await http.json("GET", path)
                 await http.json("PATCH", path, json={"workflow": document}, idempotent=True)
             except NotFoundError:
-                pass  # it is not there yet, or not any more
+                pass  # the library does not have it yet, or no longer
             else:
                 return definition.id
         document.pop("id", None)
@@ -98,8 +100,8 @@ class OlderWorkflows:
         )
         return record["workflow_id"]
 
-    async def delete_workflow(self: _Workflows, workflow_id: str) -> bool:
-        """Take a workflow out of the server's library. Those that come with the server stay.
+    async def delete_workflow(self: _WorkflowRepository, workflow_id: str) -> bool:
+        """Delete a workflow from the server's library. Workflows that come with the server cannot be deleted.
 
         Returns:
             Whether there was such a workflow.

@@ -1,20 +1,20 @@
-"""Workflows: from the file to the request."""
+"""Workflows: handles and their repository.
+
+The names are those that version 1 had here. They are loaded when they are first used.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invokeai_py_client._lazy import lazy_names
+from invokeai_py_client._lazy import old_names
 
 if TYPE_CHECKING:
-    from invokeai_py_client.workflow.workflow_handle import (
-        IvkWorkflowInput,
-        IvkWorkflowOutput,
-        OutputMapping,
-        WorkflowHandle,
-    )
-    from invokeai_py_client.workflow.workflow_model import WorkflowDefinition
-    from invokeai_py_client.workflow.workflow_repo import WorkflowRepository
+    from invokeai_py_client._sync import WorkflowHandle, WorkflowRepository
+    from invokeai_py_client.engine.definition import WorkflowDefinition
+    from invokeai_py_client.engine.inputs import WorkflowInput as IvkWorkflowInput
+    from invokeai_py_client.workflow.outputs import OutputMapping
+    from invokeai_py_client.workflow.outputs import WorkflowOutput as IvkWorkflowOutput
 
 __all__ = [
     "IvkWorkflowInput",
@@ -25,13 +25,8 @@ __all__ = [
     "WorkflowRepository",
 ]
 
-_WHERE = {
-    "IvkWorkflowInput": "workflow.workflow_handle",
-    "IvkWorkflowOutput": "workflow.workflow_handle",
-    "OutputMapping": "workflow.workflow_handle",
-    "WorkflowDefinition": "workflow.workflow_model",
-    "WorkflowHandle": "workflow.workflow_handle",
-    "WorkflowRepository": "workflow.workflow_repo",
-}
+__getattr__ = old_names(__name__)
 
-__getattr__, __dir__ = lazy_names(__name__, _WHERE, base="invokeai_py_client")
+
+def __dir__() -> list[str]:
+    return __all__

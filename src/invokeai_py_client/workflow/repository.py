@@ -18,7 +18,7 @@ from invokeai_py_client.errors import (
     WorkflowNotFoundError,
 )
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.v1.workflows import OlderWorkflows
+from invokeai_py_client.v1.workflows import V1WorkflowMethods
 
 if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage
@@ -29,7 +29,7 @@ _RECORD = {"workflow": dict}
 _FILE_ENDINGS = frozenset({".json", ".png"})
 
 
-class AsyncWorkflowRepository(OlderWorkflows, Resource):
+class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
     """Workflows of one server."""
 
     async def create_workflow(

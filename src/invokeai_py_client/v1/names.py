@@ -1,0 +1,224 @@
+"""The table of old names: modules that have moved, and names that other modules have now.
+
+Nothing here is imported until an old name is used. ``loader.py`` serves the modules, and ``_lazy.py`` the names that
+modules of today had before. All modules are below ``invokeai_py_client``.
+"""
+
+from __future__ import annotations
+
+MOVED = {
+    # Version 1
+    "ivk_fields.model_conversion": "v1.model_conversion",
+    "workflow.upstream_models": "v1.upstream_models",
+    # Until 2.0.0: pickles that were written before name these modules.
+    "_sync.face": "_face",
+    **dict.fromkeys(
+        (
+            "_sync.board_handle",
+            "_sync.board_repository",
+            "_sync.client",
+            "_sync.dnn_model_install",
+            "_sync.dnn_model_repository",
+            "_sync.image_image",
+            "_sync.image_repository",
+            "_sync.queue_handle",
+            "_sync.queue_job",
+            "_sync.queue_repository",
+            "_sync.quick_client",
+            "_sync.run_run",
+            "_sync.sweep_sweep",
+            "_sync.workflow_handle",
+            "_sync.workflow_repository",
+        ),
+        "_sync",
+    ),
+    "image.answers": "image.responses",
+    "image.decode": "files.decode",
+    "image.files": "files.atomic",
+    "image.local": "files.local",
+    "image.naming": "image.paths",
+    "image.zipped": "image.zip",
+    "run.blocked": "run.blockage",
+    "run.bulk": "run.queue_items",
+    "run.called": "run.subworkflow",
+    "run.patience": "transport.timing",
+    "run.retrying": "run.retries",
+    "sweep.display": "display.sweep",
+    "sweep.follow": "sweep.follower",
+    "sweep.labels": "files.labels",
+    "sweep.names": "files.names",
+    "sweep.textfile": "files.text",
+    "transport.answers": "transport.responses",
+    "transport.requests": "transport.payload",
+    "transport.shapes": "transport.json_shape",
+    "transport.sign_in": "transport.auth",
+    "workflow.attach": "engine.attach",
+    "workflow.batch": "engine.batch",
+    "workflow.batch_images": "engine.batch_images",
+    "workflow.callee": "engine.subworkflow",
+    "workflow.codegen": "engine.codegen",
+    "workflow.definition": "engine.definition",
+    "workflow.fits": "schema.fits",
+    "workflow.form": "engine.form",
+    "workflow.generators": "editor.generators",
+    "workflow.graph": "engine.graph",
+    "workflow.index_map": "engine.index_map",
+    "workflow.inputs": "engine.inputs",
+    "workflow.js": "editor.js",
+    "workflow.known": "editor.names",
+    "workflow.load": "engine.load",
+    "workflow.loaded": "engine.workflow",
+    "workflow.mersenne": "editor.mersenne",
+    "workflow.migrate": "engine.migrate",
+    "workflow.model_sync": "engine.model_sync",
+    "workflow.plain_json": "engine.plain_json",
+    "workflow.png": "engine.png",
+    "workflow.prepare": "run.prepare",
+    "workflow.readiness": "engine.readiness",
+    "workflow.references": "engine.references",
+    "workflow.request": "engine.request",
+    "workflow.row": "models.row",
+    "workflow.server_rules": "engine.server_rules",
+    "workflow.server_side": "run.lookup",
+    "workflow.structure": "engine.structure",
+    "workflow.table": "display.inputs",
+    "workflow.update": "engine.update",
+    "workflow.values": "editor.literals",
+    "workflow.wiring": "engine.wiring",
+}
+"""Old modules whose whole content is in one module of today. Both are then the same module."""
+
+_BOARD = {
+    "Board": "invokeai_py_client.models.board:IvkBoard",
+}
+_BOARD_HANDLE = {
+    "BoardHandle": "invokeai_py_client._sync:BoardHandle",
+}
+_BOARD_REPOSITORY = {
+    "BoardRepository": "invokeai_py_client._sync:BoardRepository",
+}
+_MODEL_ERRORS = {
+    "APIRequestError": "invokeai_py_client.errors:APIRequestError",
+    "InvokeAIClientError": "invokeai_py_client.errors:InvokeAIClientError",
+    "ModelInstallJobFailed": "invokeai_py_client.errors:ModelInstallJobFailed",
+    "ModelInstallStartError": "invokeai_py_client.errors:ModelInstallStartError",
+    "ModelInstallTimeout": "invokeai_py_client.errors:ModelInstallTimeout",
+    "ModelManagerError": "invokeai_py_client.errors:ModelInstallError",
+}
+_MODEL_RECORDS = {
+    "FoundModel": "invokeai_py_client.models.dnn_model:FoundModel",
+    "HFLoginStatus": "invokeai_py_client.models.enums:HFLoginStatus",
+    "InstallJobStatus": "invokeai_py_client.models.enums:InstallStatus",
+    "ModelInstJobInfo": "invokeai_py_client.models.install:ModelInstJobInfo",
+    "ModelInstallConfig": "invokeai_py_client.models.install:ModelInstallConfig",
+    "ModelManagerStats": "invokeai_py_client.models.dnn_model:ModelCacheStats",
+}
+_MODEL_REPOSITORY = {
+    "DnnModelRepository": "invokeai_py_client._sync:DnnModelRepository",
+}
+_MODEL_TYPES = {
+    "BaseDnnModelType": "invokeai_py_client.models.enums:BaseModelEnum",
+    "DnnModel": "invokeai_py_client.models.dnn_model:IvkDnnModel",
+    "DnnModelFormat": "invokeai_py_client.models.enums:ModelFormatEnum",
+    "DnnModelType": "invokeai_py_client.models.enums:ModelTypeEnum",
+}
+_INSTALL_JOB = {
+    "ModelInstJobHandle": "invokeai_py_client._sync:ModelInstJobHandle",
+}
+_JOB_HANDLE = {
+    "JobHandle": "invokeai_py_client._sync:JobHandle",
+}
+_QUEUE_HANDLE = {
+    "QueueHandle": "invokeai_py_client._sync:QueueHandle",
+}
+_QUEUE_REPOSITORY = {
+    "QueueRepository": "invokeai_py_client._sync:QueueRepository",
+}
+_QUICK_CLIENT = {
+    "QuickClient": "invokeai_py_client._sync:QuickClient",
+}
+_WORKFLOW_DEFINITION = {
+    "WorkflowDefinition": "invokeai_py_client.engine.definition:WorkflowDefinition",
+}
+_WORKFLOW_HANDLE = {
+    "IvkWorkflowInput": "invokeai_py_client.engine.inputs:WorkflowInput",
+    "IvkWorkflowOutput": "invokeai_py_client.workflow.outputs:WorkflowOutput",
+    "OutputMapping": "invokeai_py_client.workflow.outputs:OutputMapping",
+    "WorkflowHandle": "invokeai_py_client._sync:WorkflowHandle",
+    "WorkflowSubmission": "invokeai_py_client.workflow.submission:WorkflowSubmission",
+}
+_WORKFLOW_REPOSITORY = {
+    "WorkflowRepository": "invokeai_py_client._sync:WorkflowRepository",
+}
+
+NAMES: dict[str, dict[str, str]] = {
+    # Version 1
+    "board": _BOARD | _BOARD_HANDLE | _BOARD_REPOSITORY,
+    "board.board_handle": _BOARD_HANDLE,
+    "board.board_model": _BOARD,
+    "board.board_repo": _BOARD_REPOSITORY,
+    "client": {
+        "InvokeAIClient": "invokeai_py_client._sync:InvokeAIClient",
+    },
+    "dnn_model": _MODEL_ERRORS | _MODEL_RECORDS | _MODEL_REPOSITORY | _MODEL_TYPES | _INSTALL_JOB,
+    "dnn_model.dnn_model_exceptions": _MODEL_ERRORS,
+    "dnn_model.dnn_model_models": _MODEL_RECORDS,
+    "dnn_model.dnn_model_repo": _MODEL_REPOSITORY,
+    "dnn_model.dnn_model_types": _MODEL_TYPES,
+    "dnn_model.model_inst_job_handle": _INSTALL_JOB,
+    "exceptions": {
+        "APIError": "invokeai_py_client.errors:APIRequestError",
+        "AuthenticationError": "invokeai_py_client.errors:AuthenticationError",
+        "ConfigurationError": "invokeai_py_client.errors:UsageError",
+        "ConnectionError": "invokeai_py_client.errors:ServerUnreachableError",
+        "FileError": "invokeai_py_client.errors:WorkflowError",
+        "InvokeAIError": "invokeai_py_client.errors:InvokeAIClientError",
+        "JobError": "invokeai_py_client.errors:RunError",
+        "ResourceNotFoundError": "invokeai_py_client.errors:NotFoundError",
+        "TimeoutError": "builtins:TimeoutError",
+        "ValidationError": "invokeai_py_client.errors:InputError",
+        "WorkflowError": "invokeai_py_client.errors:WorkflowError",
+    },
+    "queue": _JOB_HANDLE | _QUEUE_HANDLE | _QUEUE_REPOSITORY,
+    "queue.job_handle": _JOB_HANDLE,
+    "queue.queue_handle": _QUEUE_HANDLE,
+    "queue.queue_models": {
+        "CancelAllExceptCurrentResult": "invokeai_py_client.models.queue:CancelAllExceptCurrentResult",
+        "ClearResult": "invokeai_py_client.models.queue:ClearResult",
+        "ProcessorStatus": "invokeai_py_client.models.queue:ProcessorStatus",
+        "PruneResult": "invokeai_py_client.models.queue:PruneResult",
+        "QueueAndProcessorStatus": "invokeai_py_client.models.queue:QueueStatus",
+        "QueueItem": "invokeai_py_client.models.job:IvkJob",
+        "QueueItemStatus": "invokeai_py_client.models.enums:JobStatus",
+        "QueueStatus": "invokeai_py_client.models.queue:QueueStatus",
+    },
+    "queue.queue_repo": _QUEUE_REPOSITORY,
+    "quick": _QUICK_CLIENT,
+    "quick.quick_client": _QUICK_CLIENT,
+    "workflow": _WORKFLOW_DEFINITION | _WORKFLOW_HANDLE | _WORKFLOW_REPOSITORY,
+    "workflow.workflow_handle": _WORKFLOW_HANDLE,
+    "workflow.workflow_model": _WORKFLOW_DEFINITION,
+    "workflow.workflow_repo": _WORKFLOW_REPOSITORY,
+    # Until 2.0.0
+    "older": {
+        "Answer": "invokeai_py_client.transport.responses:Response",
+    },
+    "run.tracker": {
+        "Story": "invokeai_py_client.run.tracker:ItemHistory",
+    },
+    "workflow.addressing": {
+        "Place": "invokeai_py_client.engine.addressing:FieldPath",
+        "PlaceIndex": "invokeai_py_client.engine.addressing:InputIndex",
+    },
+    "workflow.batch_check": {
+        "Finding": "invokeai_py_client.engine.batch_check:BatchFinding",
+    },
+}
+"""Old modules, and packages and modules of today, with their old names. Each is ``module:name`` of today."""
+
+GONE = {
+    "workflow.field_plugins": "invokeai_py_client.workflow.field_plugins is gone: the types of fields come from the "
+    "server's own schema, custom nodes included, so there is nothing to detect or to register. "
+    "See docs/migration.md.",
+}
+"""Old modules that nothing replaces, with the text of the ImportError."""
