@@ -30,7 +30,7 @@ from invokeai_py_client.errors import (
     UsageError,
 )
 from invokeai_py_client.image import zip as zip_module
-from invokeai_py_client.image.transfers import TransferProgress
+from invokeai_py_client.image.transfer import TransferProgress
 
 PATIENCE = 30
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

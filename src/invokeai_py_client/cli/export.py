@@ -143,7 +143,7 @@ def _failure(failed: dict[str, InvokeAIClientError], total: int) -> TransferErro
 
 def _picture(image: IvkImage, folder: Path) -> Path:
     """Where fetching puts an image: in the folder, whatever the server calls it."""
-    from invokeai_py_client.image.paths import paths_for
+    from invokeai_py_client.files.names import paths_for
 
     return paths_for([image.image_name], {}, folder, "{image}", ".png")[image.image_name]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import APIRequestError, ConnectionLostError
 from invokeai_py_client.files.atomic import AtomicFile, has_end
-from invokeai_py_client.image.transfers import AT_ONCE, TransferProgress, transfer_all
+from invokeai_py_client.image.transfer import AT_ONCE, TransferProgress, transfer_all
 from invokeai_py_client.routes import path_part
 from invokeai_py_client.transport.retry import retry_delay
 
