@@ -63,9 +63,9 @@ class Image(Face[AsyncImage]):
         return self._call(self._impl.thumbnail())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the image to a file.
+        """Write the image to a file, as it arrives.
 
-        The file appears whole or not at all; folders are made where missing.
+        The file appears whole or not at all. Missing folders are created.
 
         Args:
             path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the image
@@ -73,6 +73,10 @@ class Image(Face[AsyncImage]):
 
         Returns:
             The file's path.
+
+        Raises:
+            NotFoundError: The server no longer has it.
+            UsageError: The file cannot be written.
         """
         return self._call(self._impl.save(path))
 

@@ -103,6 +103,24 @@ def unique(paths: Iterable[Path]) -> Iterator[Path]:
         yield free
 
 
+def target_path(path: str | os.PathLike[str], name: str) -> Path:
+    """Return the file to write: ``path`` itself, or ``name`` in the folder that ``path`` is.
+
+    The name comes from a server, so only its last part is taken: it cannot lead out of the folder.
+    """
+    text = os.fspath(path)
+    target = Path(text)
+    if target.is_dir() or text.endswith(("/", os.sep)):
+        return target / safe_name(name)
+    return target
+
+
+def safe_name(name: str) -> str:
+    """Return a server's name for a file as one that stays in its folder."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")
+    return last if last not in ("", ".", "..") else "image"
+
+
 # --------------------------------------------------------------------------- downloaded images
 
 

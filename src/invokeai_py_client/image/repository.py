@@ -345,13 +345,12 @@ class AsyncImageRepository(Resource):
             NotFoundError: The server has no such image.
             UsageError: The file cannot be written.
         """
-        from invokeai_py_client.files.atomic import target_path
-        from invokeai_py_client.image.download import download_to_file, file_path
+        from invokeai_py_client.files.names import target_path
+        from invokeai_py_client.image.download import fetch_to_disk, file_path
 
         http_path = file_path(image_name, full_resolution)
         target = target_path(path, image_name if full_resolution else f"{image_name}.thumbnail.webp")
-        http = self.connection.http
-        await download_to_file(http, http_path, target, max_retries=self.connection.settings.max_retries)
+        await fetch_to_disk(self.connection, http_path, target)
         return target
 
     async def download_images(
@@ -388,7 +387,7 @@ class AsyncImageRepository(Resource):
             TransferError: Some could not be fetched. Its ``failed`` has their errors, its ``done`` the paths of the
                 others.
         """
-        from invokeai_py_client.files.atomic import is_whole
+        from invokeai_py_client.files.formats import is_whole
         from invokeai_py_client.files.names import needs_records, paths_for
         from invokeai_py_client.image.download import download_files
 
