@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.image.responses import ImageNames
-    from invokeai_py_client.image.transfers import TransferProgress
+    from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.ivk_fields.base import IvkField
     from invokeai_py_client.models.board import IvkBoard
@@ -751,9 +751,9 @@ class Image(Face["AsyncImage"]):
         return self._call(self._impl.thumbnail())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the image to a file.
+        """Write the image to a file, as it arrives.
 
-        The file appears whole or not at all; folders are made where missing.
+        The file appears whole or not at all. Missing folders are created.
 
         Args:
             path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the image
@@ -761,6 +761,10 @@ class Image(Face["AsyncImage"]):
 
         Returns:
             The file's path.
+
+        Raises:
+            NotFoundError: The server no longer has it.
+            UsageError: The file cannot be written.
         """
         return self._call(self._impl.save(path))
 
@@ -805,6 +809,149 @@ class ImageRepository(Face["AsyncImageRepository"]):
         client.image_repo.download_to(record.image_name, "copies/")
         ```
     """
+
+    def image(self, image_name: str) -> Image:
+        """An image by its name, to be fetched, shown or saved. Asks the server for nothing."""
+        return wrap(self._impl.image(image_name))
+
+    def get_image(self, image_name: str) -> IvkImage:
+        """An image's record.
+
+        Raises:
+            NotFoundError: The server has no such image.
+        """
+        return self._call(self._impl.get_image(image_name))
+
+    def get_images(self, image_names: ImageNames) -> list[IvkImage]:
+        """The records of several images, in the order asked for; those that do not exist are left out.
+
+        One request for every 1,000; before InvokeAI 6.0 one for each.
+        """
+        return self._call(self._impl.get_images(image_names))
+
+    def get_metadata(self, image_name: str) -> dict[str, Any] | None:
+        """The generation metadata embedded in an image, if any.
+
+        Raises:
+            NotFoundError: The server has no such image.
+        """
+        return self._call(self._impl.get_metadata(image_name))
+
+    def get_workflow(self, image_name: str) -> dict[str, Any] | None:
+        """The workflow embedded in an image, with the values used, if any.
+
+        Raises:
+            NotFoundError: The server has no such image.
+        """
+        return self._call(self._impl.get_workflow(image_name))
+
+    def get_graph(self, image_name: str) -> dict[str, Any] | None:
+        """The graph embedded in an image, as it was executed, if any.
+
+        Raises:
+            NotFoundError: The server has no such image.
+        """
+        return self._call(self._impl.get_graph(image_name))
+
+    def list_images(
+        self,
+        *,
+        board_id: str | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        starred: bool | None = None,
+        search_term: str | None = None,
+        since: datetime | str | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> list[IvkImage]:
+        """The records of images, newest first. One request for every 1,000.
+
+        Args:
+            board_id: Only those of a board; ``"none"`` for those on no board.
+            categories: Only those of these categories.
+            is_intermediate: Only by-products (True), only others (False), or all (None).
+            starred: Only starred ones (True), only others (False), or all (None).
+            search_term: Only those whose metadata or date contains this.
+            since: Only those made then or later, by the server's clock: a time, or a text such as
+                ``"2026-01-31 12:00"``. Without a zone it is this machine's local time.
+            offset: How many to pass over.
+            limit: How many at most; all by default.
+            order_dir: ``"DESC"`` for the newest first, ``"ASC"`` for the oldest.
+            starred_first: Whether starred ones come before all others.
+
+        Raises:
+            UsageError: A negative offset or limit, an unknown category, or a time that is none.
+            NotFoundError: The server has no such board.
+        """
+        return self._call(
+            self._impl.list_images(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                starred=starred,
+                search_term=search_term,
+                since=since,
+                offset=offset,
+                limit=limit,
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+        )
+
+    def iter_images(
+        self,
+        *,
+        board_id: str | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        starred: bool | None = None,
+        search_term: str | None = None,
+        since: datetime | str | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> Iterator[IvkImage]:
+        """As ``list_images()``, but page by page while one goes through it.
+
+        None comes twice, and none is left out, while images are made or deleted meanwhile; those made
+        after the beginning may be missing.
+        """
+        return self._iterate(
+            self._impl.iter_images(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                starred=starred,
+                search_term=search_term,
+                since=since,
+                offset=offset,
+                limit=limit,
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+        )
+
+    def count_images(
+        self,
+        *,
+        board_id: str | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        search_term: str | None = None,
+    ) -> int:
+        """How many images ``list_images()`` would list. One request, however many they are."""
+        return self._call(
+            self._impl.count_images(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+            )
+        )
 
     def upload(
         self,
@@ -1093,149 +1240,6 @@ class ImageRepository(Face["AsyncImageRepository"]):
             How many they were.
         """
         return self._call(self._impl.clear_intermediates())
-
-    def image(self, image_name: str) -> Image:
-        """An image by its name, to be fetched, shown or saved. Asks the server for nothing."""
-        return wrap(self._impl.image(image_name))
-
-    def get_image(self, image_name: str) -> IvkImage:
-        """An image's record.
-
-        Raises:
-            NotFoundError: The server has no such image.
-        """
-        return self._call(self._impl.get_image(image_name))
-
-    def get_images(self, image_names: ImageNames) -> list[IvkImage]:
-        """The records of several images, in the order asked for; those that do not exist are left out.
-
-        One request for every 1,000; before InvokeAI 6.0 one for each.
-        """
-        return self._call(self._impl.get_images(image_names))
-
-    def get_metadata(self, image_name: str) -> dict[str, Any] | None:
-        """The generation metadata embedded in an image, if any.
-
-        Raises:
-            NotFoundError: The server has no such image.
-        """
-        return self._call(self._impl.get_metadata(image_name))
-
-    def get_workflow(self, image_name: str) -> dict[str, Any] | None:
-        """The workflow embedded in an image, with the values used, if any.
-
-        Raises:
-            NotFoundError: The server has no such image.
-        """
-        return self._call(self._impl.get_workflow(image_name))
-
-    def get_graph(self, image_name: str) -> dict[str, Any] | None:
-        """The graph embedded in an image, as it was executed, if any.
-
-        Raises:
-            NotFoundError: The server has no such image.
-        """
-        return self._call(self._impl.get_graph(image_name))
-
-    def list_images(
-        self,
-        *,
-        board_id: str | None = None,
-        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
-        is_intermediate: bool | None = False,
-        starred: bool | None = None,
-        search_term: str | None = None,
-        since: datetime | str | None = None,
-        offset: int = 0,
-        limit: int | None = None,
-        order_dir: Literal["ASC", "DESC"] = "DESC",
-        starred_first: bool = False,
-    ) -> list[IvkImage]:
-        """The records of images, newest first. One request for every 1,000.
-
-        Args:
-            board_id: Only those of a board; ``"none"`` for those on no board.
-            categories: Only those of these categories.
-            is_intermediate: Only by-products (True), only others (False), or all (None).
-            starred: Only starred ones (True), only others (False), or all (None).
-            search_term: Only those whose metadata or date contains this.
-            since: Only those made then or later, by the server's clock: a time, or a text such as
-                ``"2026-01-31 12:00"``. Without a zone it is this machine's local time.
-            offset: How many to pass over.
-            limit: How many at most; all by default.
-            order_dir: ``"DESC"`` for the newest first, ``"ASC"`` for the oldest.
-            starred_first: Whether starred ones come before all others.
-
-        Raises:
-            UsageError: A negative offset or limit, an unknown category, or a time that is none.
-            NotFoundError: The server has no such board.
-        """
-        return self._call(
-            self._impl.list_images(
-                board_id=board_id,
-                categories=categories,
-                is_intermediate=is_intermediate,
-                starred=starred,
-                search_term=search_term,
-                since=since,
-                offset=offset,
-                limit=limit,
-                order_dir=order_dir,
-                starred_first=starred_first,
-            )
-        )
-
-    def iter_images(
-        self,
-        *,
-        board_id: str | None = None,
-        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
-        is_intermediate: bool | None = False,
-        starred: bool | None = None,
-        search_term: str | None = None,
-        since: datetime | str | None = None,
-        offset: int = 0,
-        limit: int | None = None,
-        order_dir: Literal["ASC", "DESC"] = "DESC",
-        starred_first: bool = False,
-    ) -> Iterator[IvkImage]:
-        """As ``list_images()``, but page by page while one goes through it.
-
-        None comes twice, and none is left out, while images are made or deleted meanwhile; those made
-        after the beginning may be missing.
-        """
-        return self._iterate(
-            self._impl.iter_images(
-                board_id=board_id,
-                categories=categories,
-                is_intermediate=is_intermediate,
-                starred=starred,
-                search_term=search_term,
-                since=since,
-                offset=offset,
-                limit=limit,
-                order_dir=order_dir,
-                starred_first=starred_first,
-            )
-        )
-
-    def count_images(
-        self,
-        *,
-        board_id: str | None = None,
-        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
-        is_intermediate: bool | None = False,
-        search_term: str | None = None,
-    ) -> int:
-        """How many images ``list_images()`` would list. One request, however many they are."""
-        return self._call(
-            self._impl.count_images(
-                board_id=board_id,
-                categories=categories,
-                is_intermediate=is_intermediate,
-                search_term=search_term,
-            )
-        )
 
 
 class InvokeAIClient(Face["AsyncInvokeAIClient"]):

@@ -38,7 +38,7 @@ LAYERS: list[set[str]] = [
     {"transport"},
     {"models"},
     {"server"},
-    {"_base", "_face", "_lazy", "routes"},
+    {"_atomic", "_base", "_face", "_lazy", "routes"},
     {"errors"},
 ]
 
