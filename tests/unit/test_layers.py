@@ -38,12 +38,15 @@ LAYERS: list[set[str]] = [
     {"transport"},
     {"models"},
     {"server"},
-    {"_atomic", "_base", "_face", "_lazy", "routes"},
+    {"_face"},
+    {"_atomic", "_base", "_lazy", "routes"},
     {"errors"},
 ]
 
 # Imports that point up, each with its reason.
-UPWARD: dict[tuple[str, str], str] = {}
+UPWARD: dict[tuple[str, str], str] = {
+    (NAME, f"{NAME}.v1.loader"): "loads modules by their old names; imported when a module is missing",
+}
 
 # Private attributes of other objects, as "module: attribute", each with its reason. The sockets and sessions of the
 # libraries have no public way to do these things.
