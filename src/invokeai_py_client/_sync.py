@@ -2401,6 +2401,29 @@ class Run(Face["AsyncRun"]):
         """
         self._impl.raise_if_failed()
 
+    def save(self, template: str | os.PathLike[str] = "{image}.png") -> list[Path]:
+        """Write the run's images to files, replacing those that exist. No image gets the file of another.
+
+        Each file appears whole or not at all. Missing folders are created.
+
+        Args:
+            template: A folder (one that exists, or a path that ends in ``/``), in which the images keep their names;
+                or the names of the files: ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}`` (the
+                number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that a file system
+                does not allow are replaced. Images that would have the same name are numbered: ``fox.png``,
+                ``fox-2.png``. Defaults to the images' own names, in the current folder.
+
+        Returns:
+            The paths, in the order of ``images``.
+
+        Raises:
+            RunNotFinishedError: The run has not ended, or was not waited for.
+            UsageError: The template names something that does not exist. Nothing was downloaded.
+            TransferError: Some images could not be downloaded. Its ``failed`` has their errors; the others are on
+                disk.
+        """
+        return self._call(self._impl.save(template))
+
     def cancel(self) -> RunStatus:
         """Cancel the run; one that has ended stays as it is.
 

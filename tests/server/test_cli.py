@@ -86,14 +86,16 @@ def test_run_writes_images_and_plain_lines_when_piped(ivk: Ivk, tmp_path: Path) 
     assert "\x1b" not in done.stderr
 
 
-def test_run_for_programs(ivk: Ivk) -> None:
-    done = ivk("run", "sd1.json", "-s", "model=tiny-sd1", "-s", "seed=32", "-o", "out", "--json")
+def test_run_for_programs(ivk: Ivk, tmp_path: Path) -> None:
+    done = ivk("run", "sd1.json", "-s", "model=tiny-sd1", "-s", "seed=32", "-o", "out {1}", "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.stderr == ""
     assert lines[0]["event"] == "queue_item_status_changed"
     assert lines[-1]["event"] == "result"
     assert lines[-1]["ok"] is True
-    assert len(lines[-1]["images"]) == 1
+    [image] = lines[-1]["images"]
+    assert image["path"] == str(Path("out {1}", image["name"])), "a folder may be called anything"
+    assert (tmp_path / image["path"]).is_file()
 
 
 def test_text_from_a_file(ivk: Ivk, tmp_path: Path, client: InvokeAIClient) -> None:

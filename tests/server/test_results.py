@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from workflows import workflow
+from workflows import sd1, workflow
 
 from invokeai_py_client import InvokeAIClient, Run
-from invokeai_py_client.errors import RunFailedError, UsageError
+from invokeai_py_client.errors import RunFailedError, RunNotFinishedError, TransferError, UsageError
 from invokeai_py_client.models.enums import JobStatus
 
 Save = Callable[[dict[str, Any]], str]
@@ -384,3 +385,78 @@ def check_a_sweep(client: InvokeAIClient, document: dict[str, Any], calls: int) 
     assert [len(one.outputs.called) for one in done] == [calls, calls]
     assert [len(one.images) for one in done] == [calls, calls]
     client.image_repo.delete({name for one in done for name in one.outputs.image_names()})
+
+
+def test_a_runs_images_are_saved_under_their_names_and_by_values(
+    client: InvokeAIClient, tmp_path: Path
+) -> None:
+    pictures = {"first": blank(11), "second": blank(12), "third": blank(13)}
+    made = run(client, workflow("Three pictures", pictures, []))
+    assert len(made.images) == 3
+    data = [image.bytes() for image in made.images]
+    assert len(set(data)) == 3
+
+    paths = made.save(f"{tmp_path}/new/")
+    assert paths == [tmp_path / "new" / image.name for image in made.images]
+    assert [path.read_bytes() for path in paths] == data
+    (tmp_path / "there").mkdir()
+    assert made.save(tmp_path / "there") == [tmp_path / "there" / path.name for path in paths]
+
+    paths = made.save(tmp_path / "same.png")
+    assert [path.name for path in paths] == ["same.png", "same-2.png", "same-3.png"]
+    assert [path.read_bytes() for path in paths] == data
+    paths[1].write_bytes(b"of another run")
+    assert made.save(tmp_path / "same.png") == paths
+    assert paths[1].read_bytes() == data[1]
+
+    paths = made.save(f"{tmp_path}/{{item}}/{{index:02}}-{{image}}")
+    assert paths == [
+        tmp_path / str(made.item_id) / f"{number:02}-{image.name}" for number, image in enumerate(made.images)
+    ]
+    assert [path.read_bytes() for path in paths] == data
+
+
+def test_a_runs_images_are_named_by_its_inputs(client: InvokeAIClient, tmp_path: Path) -> None:
+    made = run(client, sd1(), model="tiny-sd1", positive_prompt="a fox / at dawn", seed=8)
+    [path] = made.save(f"{tmp_path}/{{positive_prompt}}-{{seed:03}}.png")
+    assert path == tmp_path / "a fox _ at dawn-008.png"
+    assert path.read_bytes() == made.images[0].bytes()
+    assert made.save(tmp_path / "{model}.png") == [tmp_path / "tiny-sd1.png"]
+
+
+def test_a_wrong_template_is_an_error_before_anything_is_downloaded(
+    client: InvokeAIClient, tmp_path: Path
+) -> None:
+    made = run(client, workflow("Picture", {"picture": blank(14)}, []))
+    sent = client.connection.http.sent
+    with pytest.raises(UsageError, match=r"\{sede\} in .* is not known; there are .*\{image\}"):
+        made.save(tmp_path / "{sede}.png")
+    with pytest.raises(UsageError, match="cannot be read"):
+        made.save(f"{tmp_path}/{{image.png")
+    with pytest.raises(UsageError, match="does not fit"):
+        made.save(f"{tmp_path}/{{image:04d}}.png")
+    assert client.connection.http.sent == sent
+    assert list(tmp_path.iterdir()) == []
+    without = run(client, workflow("Sum", {"sum": ("add", {"a": 1, "b": 2})}, []))
+    assert without.save(tmp_path) == []
+    with pytest.raises(UsageError, match="sede"):
+        without.save(tmp_path / "{sede}.png")
+
+
+def test_images_that_are_gone_are_named(client: InvokeAIClient, tmp_path: Path) -> None:
+    made = run(client, workflow("Two pictures", {"first": blank(15), "second": blank(16)}, []))
+    gone, kept = made.images
+    client.image_repo.delete(gone.name)
+    with pytest.raises(TransferError, match=gone.name) as caught:
+        made.save(tmp_path / "picture.png")
+    assert [*caught.value.failed] == [gone.name]
+    assert [path.name for path in tmp_path.iterdir()] == ["picture-2.png"]
+    assert (tmp_path / "picture-2.png").read_bytes() == kept.bytes()
+
+
+def test_a_run_that_has_not_ended_has_no_images_to_save(client: InvokeAIClient, tmp_path: Path) -> None:
+    started = client.workflow_repo.create_workflow(workflow("Picture", {"picture": blank(17)}, [])).start()
+    with pytest.raises(RunNotFinishedError):
+        started.save(tmp_path)
+    started.wait(60)
+    assert len(started.save(tmp_path)) == 1

@@ -19,7 +19,7 @@ from invokeai_py_client.cli.options import (
     workflow_argument,
 )
 from invokeai_py_client.cli.output import emit, hint, say
-from invokeai_py_client.files.names import safe_name
+from invokeai_py_client.files.names import literal_folder
 
 if TYPE_CHECKING:
     from invokeai_py_client._sync import Run
@@ -85,16 +85,19 @@ def run(
         try:
             _follow(handle, started, timeout, preview, as_json)
             started.raise_if_failed()
-            saved = [(image.name, image.save(output / safe_name(image.name))) for image in started.images]
+            saved = started.save(literal_folder(output))
         except KeyboardInterrupt:
             started.cancel()
             say(f"Canceled queue item {started.item_id}.")
             raise
-        for _, path in saved:
+        for path in saved:
             if not as_json:
                 click.echo(path)
         if as_json:
-            images = [{"name": name, "path": str(path)} for name, path in saved]
+            images = [
+                {"name": image.name, "path": str(path)}
+                for image, path in zip(started.images, saved, strict=True)
+            ]
             emit({"event": "result", "ok": True, "item_id": started.item_id, "images": images})
         elif not saved:
             say("The run made no images.")

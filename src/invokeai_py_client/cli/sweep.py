@@ -19,7 +19,7 @@ from invokeai_py_client.cli.options import (
 )
 from invokeai_py_client.cli.output import counted, emit, say
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.files.names import safe_name
+from invokeai_py_client.files.names import literal_folder
 
 if TYPE_CHECKING:
     from invokeai_py_client import Run, Sweep, WorkflowHandle
@@ -176,10 +176,7 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
     watched = sys.stdout.isatty()  # then a bar moves where the paths would stand
 
     def on_run(run: Run) -> None:
-        saved = [
-            image.save(output / "images" / f"{sweep.index(run):04}-{safe_name(image.name)}")
-            for image in run.images
-        ]
+        saved = run.save(f"{literal_folder(output / 'images')}{sweep.index(run):04}-{{image}}.png")
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
             line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath, PurePosixPath
 from string import Formatter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import UsageError
@@ -121,7 +121,42 @@ def safe_name(name: str) -> str:
     return last if last not in ("", ".", "..") else "image"
 
 
-# --------------------------------------------------------------------------- downloaded images
+# --------------------------------------------------------------------------- images of runs
+
+
+class Made(NamedTuple):
+    """An image that a run made, with what its file can be named after; see ``file_name()``."""
+
+    image: str
+    values: Mapping[str, Any]
+    index: int
+    item: int
+
+
+def paths_of_made(template: str | os.PathLike[str], images: Iterable[Made]) -> list[Path]:
+    """Return the file for each image, no two the same.
+
+    Args:
+        template: As ``file_name()`` takes it. A folder that exists is one for the images under their own names.
+        images: The images.
+
+    Raises:
+        UsageError: The template names something that a run does not have, or is invalid.
+    """
+    text = os.fspath(template)
+    if "{" not in text and Path(text).is_dir():
+        text = literal_folder(text)
+    return list(
+        unique(file_name(text, made.values, made.index, made.image, item=made.item) for made in images)
+    )
+
+
+def literal_folder(folder: str | os.PathLike[str]) -> str:
+    """Return the beginning of a template that stands for a folder, whatever characters its name has."""
+    return os.path.join(folder, "").replace("{", "{{").replace("}", "}}")  # noqa: PTH118 - it keeps the last slash
+
+
+# --------------------------------------------------------------------------- images of the server
 
 
 def needs_records(template: str) -> bool:

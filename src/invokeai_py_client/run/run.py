@@ -38,6 +38,9 @@ from invokeai_py_client.transport.json_shape import QUEUE_ITEM
 from invokeai_py_client.transport.loop import call_back
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.image.image import AsyncImage
 
@@ -216,6 +219,41 @@ class AsyncRun(AsyncObject):
         """
         raise_if_failed(self, self._failing)
 
+    # ------------------------------------------------------------------ its files
+
+    async def save(self, template: str | os.PathLike[str] = "{image}.png") -> list[Path]:
+        """Write the run's images to files, replacing those that exist. No image gets the file of another.
+
+        Each file appears whole or not at all. Missing folders are created.
+
+        Args:
+            template: A folder (one that exists, or a path that ends in ``/``), in which the images keep their names;
+                or the names of the files: ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}`` (the
+                number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that a file system
+                does not allow are replaced. Images that would have the same name are numbered: ``fox.png``,
+                ``fox-2.png``. Defaults to the images' own names, in the current folder.
+
+        Returns:
+            The paths, in the order of ``images``.
+
+        Raises:
+            RunNotFinishedError: The run has not ended, or was not waited for.
+            UsageError: The template names something that does not exist. Nothing was downloaded.
+            TransferError: Some images could not be downloaded. Its ``failed`` has their errors; the others are on
+                disk.
+        """
+        from invokeai_py_client.files.names import Made, paths_of_made
+        from invokeai_py_client.image.download import download_files
+
+        names = [image.name for image in self.images]
+        # A run without images shows a mistake in the template, too.
+        made = [
+            Made(name, self.inputs, number, self.item_id) for number, name in enumerate(names or ["image"])
+        ]
+        paths = paths_of_made(template, made)[: len(names)]
+        await download_files(self.connection, list(zip(names, paths, strict=True)))
+        return paths
+
     # ------------------------------------------------------------------ acting on it
 
     async def cancel(self) -> RunStatus:
@@ -256,15 +294,16 @@ class AsyncRun(AsyncObject):
                 item_id=self.item_id,
                 batch_id=self.batch_id,
             )
+        tracker = BatchTracker(self.batch_id)
         run = AsyncRun(
             self.connection,
             new[self.item_id],
-            BatchTracker(self.batch_id),
+            tracker,
             queue_id=self.queue_id,
             inputs=self.inputs,
             labels=self._labels,
         )
-        await self.connection.part(LiveRuns).follow(run._tracker, self.queue_id)
+        await self.connection.part(LiveRuns).follow(tracker, self.queue_id)
         await run.refresh()
         return run
 

@@ -275,21 +275,18 @@ class AsyncSweep(AsyncObject):
             UsageError: The template names something that there is not.
             TransferError: Some images could not be fetched; the others are there.
         """
-        from invokeai_py_client.files.names import file_name, unique
+        from invokeai_py_client.files.names import Made, paths_of_made
         from invokeai_py_client.image.download import download_files
 
         await self._ready()
-        names = _template(template)
-        wanted = [
-            (image, file_name(names, run.inputs, index, image.name, item=run.item_id))
+        made = [
+            Made(image.name, run.inputs, index, run.item_id)
             for index, run in sorted(self._runs.items())
             if run.done
             for image in run.images
         ]
-        paths = list(unique(path for _, path in wanted))
-        missing = [
-            (image.name, path) for (image, _), path in zip(wanted, paths, strict=True) if not path.exists()
-        ]
+        paths = paths_of_made(template, made)
+        missing = [(one.image, path) for one, path in zip(made, paths, strict=True) if not path.exists()]
         await download_files(self.connection, missing)
         return paths
 
@@ -306,11 +303,11 @@ class AsyncSweep(AsyncObject):
         Returns:
             The page's path, ``folder/index.html``.
         """
+        from invokeai_py_client.files.names import literal_folder
         from invokeai_py_client.sweep.report import write_report
 
         base = Path(folder)
-        images = str(base / "images").replace("{", "{{").replace("}", "}}")
-        await self.save(f"{images}/{{index:04}}-{{image}}.png")
+        await self.save(f"{literal_folder(base / 'images')}{{index:04}}-{{image}}.png")
         loop = asyncio.get_running_loop()
         done = [(index, run) for index, run in sorted(self._runs.items()) if run.done]
 
@@ -599,11 +596,6 @@ class AsyncSweep(AsyncObject):
         more = f", the first {len(shown)} of them" if len(shown) < len(self) else ""
         caption = f"{self.name}: {self.done} of {len(self)} runs have ended{more}"
         return html_table(caption, ["run", *self.axes, "status"], rows)
-
-
-def _template(text: str) -> str:
-    """A template; a folder that is there is meant as one, as in ``Image.save()``."""
-    return f"{text}/" if "{" not in text and Path(text).is_dir() else text
 
 
 async def _picture(image: AsyncImage, cell: int) -> PILImage:
