@@ -6,6 +6,7 @@ import json as json_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from invokeai_py_client._base import face
+from invokeai_py_client._text import clip
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class Answer:
         try:
             return json_module.loads(self.content) if self.content else None
         except ValueError:
-            raise NotInvokeAIError(None, self.text, f"The answer is no JSON: {self.text[:120]!r}.") from None
+            raise NotInvokeAIError(
+                None, self.text, f"The answer is no JSON: {clip(self.text, 120)!r}."
+            ) from None
 
     def __repr__(self) -> str:
         return f"<Answer: {len(self.content)} bytes of {self.content_type}>"
