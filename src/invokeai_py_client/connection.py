@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.config import choose
 from invokeai_py_client.errors import UsageError
@@ -143,10 +144,7 @@ class Connection:
 
     async def close(self) -> None:
         """Close what is open. Does nothing if called twice; a connection that is used again opens again."""
-        working = [task for task in self._working if task.get_loop() is asyncio.get_running_loop()]
-        for task in working:
-            task.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
+        await cancel_and_wait(self._working)
         for function in self._closing:
             await function()
         await self._open.close()

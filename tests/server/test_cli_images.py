@@ -155,7 +155,7 @@ def test_boards(ivk: Command, brought: list[str], client: InvokeAIClient) -> Non
     assert rows["Uncategorized"][-1] == "none"
     wrong = ivk("boards", "rename", "Comand line", "x")
     assert wrong.code == 2
-    assert f"Close names: '{BOARD}'." in wrong.said
+    assert f"Did you mean '{BOARD}'?" in wrong.said
     assert ivk("boards", "rename", BOARD, f"{BOARD} 2").code == 0
     assert ivk("boards", "archive", board_id).code == 0
     assert board_id not in ivk("boards", "ls").out

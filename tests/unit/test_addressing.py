@@ -155,13 +155,13 @@ def test_a_name_of_what_other_nodes_feed_is_told_so() -> None:
     """As the seed of InvokeAI's own workflows, which comes from a node of its own."""
     seed = place("1", "seed", kind="noise", settable=False, in_form=False)
     with pytest.raises(
-        UnknownInputError, match=r"'seed'. Other nodes feed 'noise.seed'. Its form has: 'Steps'."
+        UnknownInputError, match=r"'seed'. Other nodes feed 'noise.seed'. Its form has 'Steps'."
     ):
         index(place("denoise", "steps"), seed).find("seed")
 
 
 def test_an_unknown_name_with_nothing_close_shows_the_form() -> None:
-    with pytest.raises(UnknownInputError, match="Its form has: 'Positive Prompt'"):
+    with pytest.raises(UnknownInputError, match="Its form has 'Positive Prompt'"):
         index(place("1", "text", "Positive Prompt")).find("qqq")
     with pytest.raises(UnknownInputError, match=r"no input 'qqq'\.$"):
         index().find("qqq")

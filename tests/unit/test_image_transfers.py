@@ -108,7 +108,7 @@ async def test_where_no_other_can_succeed_the_rest_is_not_tried(kind: Any) -> No
 async def test_a_long_list_of_failures_is_cut_in_the_message() -> None:
     errors: dict[int, InvokeAIClientError] = {n: NotFoundError(404, None, "gone") for n in range(30)}
     jobs = [(str(number), number) for number in range(30)]
-    with pytest.raises(TransferError, match=r"and 20 more$") as caught:
+    with pytest.raises(TransferError, match=r"and 20 more\.$") as caught:
         await transfer_all(jobs, failing(errors), what="moved")
     assert len(caught.value.failed) == 30
 

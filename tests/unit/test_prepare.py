@@ -151,7 +151,7 @@ async def test_a_model_by_name_or_key(text: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Drem", r"loader\.model: the server has no model 'Drem' that fits\. It has: 'Dream'\.$"),
+        ("Drem", r"loader\.model: the server has no model 'Drem' that fits\. Did you mean 'Dream'\?$"),
         ("Vae", r"'Vae' is sd-1 vae, which does not fit\. These fit: 'Dream', 'Other', 'Twice'\.$"),
         ("Big", r"'Big' is sdxl main, which does not fit"),
         ("Twice", r"2 models are called 'Twice'; give a key: t1 \(sd-1 main\), t2 \(sd-1 main\)\.$"),
@@ -210,7 +210,7 @@ async def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> Non
     for part in (
         "'Lost'",
         "vae.vae_model: the server has no model 'Nothing'",
-        "save.board: the server has no board 'Porträts'. Close names: 'Portraits'",
+        "save.board: the server has no board 'Porträts'. Did you mean 'Portraits'?",
         "save.image: the server has no image 'lost.png'",
         "scale (scale), scale_factor",
     ):

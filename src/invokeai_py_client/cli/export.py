@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from invokeai_py_client._atomic import write_draft
+from invokeai_py_client._text import first_lines
 from invokeai_py_client.cli.names import find_board
 from invokeai_py_client.cli.options import connect, json_option, url_option
 from invokeai_py_client.cli.output import counted, emit, hint, say
@@ -136,8 +137,7 @@ def _fetch(
 
 
 def _failure(failed: dict[str, InvokeAIClientError], total: int) -> TransferError:
-    lines = [f"{name}: {error}" for name, error in list(failed.items())[:5]]
-    lines += [f"and {len(failed) - 5} more"] if len(failed) > 5 else []
+    lines = first_lines([f"{name}: {error}" for name, error in failed.items()], 5)
     sentence = f"{len(failed)} of {total} images could not be exported; the same command again goes on:"
     return TransferError("\n  ".join([sentence, *lines]), failed=failed)
 

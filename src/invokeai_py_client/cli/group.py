@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import click
+
+from invokeai_py_client._text import close_names, did_you_mean
 
 
 class IvkGroup(click.Group):
@@ -20,10 +21,9 @@ class IvkGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            close = get_close_matches(args[0], self.list_commands(ctx), n=2, cutoff=0.5)
-            if not close or "Did you mean" in error.message:
+            hint = did_you_mean(close_names(args[0], self.list_commands(ctx), most=2))
+            if not hint or "Did you mean" in error.message:
                 raise
-            hint = f" Did you mean {' or '.join(close)}?"
             raise click.UsageError(f"{error.message.rstrip('.')}.{hint}", ctx) from None
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.cli.output import is_watched, say
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def short_name(source: str | None) -> str:
     """A source in as few words as tell it apart."""
     text = (source or "a model").rstrip("/")
     name = text if text.count("/") == 1 else PurePath(text).name
-    return name if len(name) <= 32 else f"…{name[-31:]}"
+    return clip(name, 32, keep_end=True)
 
 
 def _lines() -> Show:

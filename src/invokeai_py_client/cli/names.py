@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._text import clip, close_names, did_you_mean, listed
 from invokeai_py_client.errors import ModelNotFoundError, UnknownNameError, UsageError, WorkflowNotFoundError
 
 if TYPE_CHECKING:
@@ -17,20 +17,9 @@ if TYPE_CHECKING:
 _LATEST = 1000
 
 
-def close_to(name: str, known: Iterable[str], most: int = 4) -> list[str]:
-    """Names that one may have meant, best first: spelled alike, or beginning or going on like it."""
-    by_word = {one.casefold(): one for one in known}
-    word = name.casefold()
-    close = get_close_matches(word, by_word, n=most, cutoff=0.6)
-    if len(word) > 2:
-        close += [one for one in by_word if word in one and one not in close]
-    return [by_word[one] for one in close[:most]]
-
-
 def unknown(what: str, name: str, close: Sequence[str]) -> str:
     """The sentence about something that the server does not have."""
-    hint = f" Close names: {', '.join(map(repr, close))}." if close else ""
-    return f"The server has no {what} {name!r}.{hint}"
+    return f"The server has no {what} {name!r}.{did_you_mean(close)}"
 
 
 def read_names(names: Sequence[str]) -> list[str]:
@@ -59,7 +48,7 @@ def _piped_names() -> list[str]:
             try:
                 data = json.loads(text)
             except ValueError:
-                raise UsageError(f"The line {text[:60]!r} of standard input is not JSON.") from None
+                raise UsageError(f"The line {clip(text, 60)!r} of standard input is not JSON.") from None
             name = cast("dict[str, Any]", data).get("name")
             if name is not None:
                 names.append(str(name))
@@ -86,7 +75,7 @@ def find_board(client: InvokeAIClient, name: str) -> IvkBoard:
         ids = ", ".join(board.board_id for board in alike)
         raise UsageError(f"{len(alike)} boards are called {name!r}; take one by its id: {ids}.")
     if not alike:
-        close = close_to(name, [board.board_name for board in boards])
+        close = close_names(name, [board.board_name for board in boards])
         raise UnknownNameError(unknown("board", name, close), name, close)
     return alike[0]
 
@@ -105,12 +94,11 @@ def find_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage]:
     latest = [
         image.image_name for image in client.image_repo.list_images(limit=_LATEST, is_intermediate=None)
     ]
-    close = close_to(missing[0], latest)
+    close = close_names(missing[0], latest)
     if len(missing) == 1:
         raise UnknownNameError(unknown("image", missing[0], close), missing[0], close)
-    listed = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
     raise UnknownNameError(
-        f"The server lacks {len(missing)} of the {len(names)} images: {listed}. Nothing was done.",
+        f"The server lacks {len(missing)} of the {len(names)} images: {listed(missing, 10)}. Nothing was done.",
         missing[0],
         close,
     )
@@ -133,7 +121,7 @@ def find_models(client: InvokeAIClient, names: Sequence[str]) -> list[IvkDnnMode
             told = ", ".join(f"{model.key} ({model.base} {model.type})" for model in alike)
             raise ModelNotFoundError(f"{len(alike)} models are called {name!r}; take one by its key: {told}.")
         if not alike:
-            close = close_to(name, [model.name for model in models])
+            close = close_names(name, [model.name for model in models])
             raise ModelNotFoundError(unknown("model", name, close))
         found.append(alike[0])
     return found
@@ -170,6 +158,6 @@ def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:
         ids = ", ".join(one["workflow_id"] for one in alike)
         raise WorkflowNotFoundError(f"{len(alike)} workflows are called {name!r}; take one by its id: {ids}.")
     if not alike:
-        close = close_to(name, [one["name"] for one in records])
+        close = close_names(name, [one["name"] for one in records])
         raise WorkflowNotFoundError(unknown("workflow", name, close))
     return alike[0]

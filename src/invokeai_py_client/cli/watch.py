@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.cli.output import emit, hint, is_watched, printable
 from invokeai_py_client.cli.tables import SCREEN, moment_of, seconds_of
 from invokeai_py_client.display import line_of
@@ -67,8 +68,7 @@ def _word(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
-    text = printable(" ".join(text.split()))
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return clip(printable(" ".join(text.split())), _LONGEST)
 
 
 def window(item_ids: Sequence[int], current: int | None, size: int) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.engine.input_rows import plain_value, type_word
 
 if TYPE_CHECKING:
@@ -83,5 +84,4 @@ def _short(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+    return clip(" ".join(text.split()), _LONGEST_VALUE)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.dnn_model.installed import already_installed, looks_like_repository
-from invokeai_py_client.dnn_model.several import ended_or_error, raise_first, together
+from invokeai_py_client.dnn_model.several import ended_or_error, raise_first
 from invokeai_py_client.dnn_model.start import source_text, start, start_each
 from invokeai_py_client.dnn_model.starters import installed_starter, starter, starter_config
 from invokeai_py_client.errors import (
@@ -160,7 +161,7 @@ class AsyncDnnModelRepository(Resource):
             ModelInstallJobFailed: At least one ended without a model; the error is about the first of these.
             ModelInstallTimeout: Some go on after ``timeout`` seconds; the error is about the first of these.
         """
-        ended = await together(
+        ended = await gather_or_cancel(
             ended_or_error(job, timeout, poll_interval, on_progress=on_progress) for job in jobs
         )
         raise_first(ended, check=check)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from invokeai_py_client.errors import (
     ModelInstallError,
@@ -17,19 +16,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
 
 T = TypeVar("T")
-
-
-async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """What coroutines give that run at once, in their order. Where one raises, the others are cancelled."""
-    tasks = [asyncio.create_task(one) for one in coroutines]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        raise
 
 
 async def ended_or_error(

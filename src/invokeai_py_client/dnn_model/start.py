@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.dnn_model.installed import already_installed, model_of_source
-from invokeai_py_client.dnn_model.several import together
 from invokeai_py_client.errors import (
     APIRequestError,
     AuthenticationError,
@@ -113,4 +113,4 @@ async def start_each(
             except ModelInstallStartError as error:
                 return _not_started(source, error)
 
-    return await together(starting(source) for source in sources)
+    return await gather_or_cancel(starting(source) for source in sources)

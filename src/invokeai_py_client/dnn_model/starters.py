@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Any
 
+from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.dnn_model.installed import model_of_source
 from invokeai_py_client.errors import ModelNotFoundError
 from invokeai_py_client.models import IvkDnnModel, StarterModel
@@ -27,8 +27,7 @@ def starter(models: Sequence[StarterModel], name: str) -> StarterModel:
         raise ModelNotFoundError(
             f"InvokeAI proposes several models named {name!r}; give a source: {sources}."
         )
-    near = get_close_matches(name, [one.name for one in models], n=3, cutoff=0.4)
-    hint = f" Did you mean {', '.join(repr(one) for one in near)}?" if near else ""
+    hint = did_you_mean(close_names(name, [one.name for one in models]))
     raise ModelNotFoundError(f"InvokeAI proposes no model named {name!r}.{hint}")
 
 

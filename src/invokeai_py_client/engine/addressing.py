@@ -10,9 +10,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 
+from invokeai_py_client._text import close_names, did_you_mean, listed
 from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import AmbiguousInputError, UnknownInputError
 
@@ -200,10 +200,8 @@ class InputIndex:
 
     def _ambiguous(self, name: str, found: Sequence[FieldPath]) -> AmbiguousInputError:
         candidates = [self.distinct_name(place) for place in found]
-        more = f" and {len(candidates) - _MOST} more" if len(candidates) > _MOST else ""
         return AmbiguousInputError(
-            f"{name!r} could be any of {len(found)} inputs; say which: "
-            f"{', '.join(map(repr, candidates[:_MOST]))}{more}.",
+            f"{name!r} could be any of {len(found)} inputs; say which: {listed(candidates, _MOST)}.",
             name,
             candidates,
         )
@@ -216,20 +214,19 @@ class InputIndex:
             for one in (place.label, place.field_name, place.address, *dotted):
                 known.setdefault(word(one), (one if place.in_form else place.address, place))
         wanted = word(name)
-        close = get_close_matches(wanted, list(known), n=8, cutoff=0.55)
-        close += [one for one in known if len(wanted) > 2 and wanted in one and one not in close]
-        found = [known[one] for one in close]
-        kind = "Close names"
-        if not found:
-            found, kind = [(place.label, place) for place in self._form[:_CLOSE]], "Its form has"
-        usable = (one if self.means(one, place) else self.distinct_name(place) for one, place in found)
+        close = [known[one] for one in close_names(wanted, known, most=2 * _CLOSE)]
+        shown = close or [(place.label, place) for place in self._form[:_CLOSE]]
+        usable = (one if self.means(one, place) else self.distinct_name(place) for one, place in shown)
         candidates = list(dict.fromkeys(usable))[:_CLOSE]
-        hint = f" {kind}: {', '.join(map(repr, candidates))}." if candidates else ""
+        if close:
+            hint = did_you_mean(candidates)
+        else:
+            hint = f" Its form has {listed(candidates, _CLOSE)}." if candidates else ""
         fed = [
             place.address for place in self._all() if not place.settable and word(place.field_name) == wanted
         ]
         if fed:
-            hint = f" Other nodes feed {', '.join(map(repr, fed[:_CLOSE]))}.{hint}"
+            hint = f" Other nodes feed {listed(fed, _CLOSE)}.{hint}"
         return UnknownInputError(f"The workflow has no input {name!r}.{hint}", name, candidates)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.editor.generators import FAMILIES, asks_server, settings_of
 from invokeai_py_client.engine.batch import (
     BATCH_NODES,
@@ -101,7 +102,7 @@ def _source_findings(
     own = value_of(batch, field, values)
     if own is not UNSET and not isinstance(own, (list, tuple)):
         return [
-            BatchFinding(batch.id, field, f"{str(own)[:60]!r} is not a list", "Set a list of values.")
+            BatchFinding(batch.id, field, f"{clip(str(own), 60)!r} is not a list", "Set a list of values.")
         ], True
     return [], True
 

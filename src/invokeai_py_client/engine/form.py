@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.editor.js import is_number, trim
 from invokeai_py_client.engine.structure import refuse
 from invokeai_py_client.engine.workflow import FormField
@@ -103,7 +104,7 @@ def _element(key: str, value: Any, warnings: list[str]) -> dict[str, Any]:
     elif kind == "node-field":
         element["data"] = _field(where, data, warnings)
     else:
-        raise _UnreadableError(f"{where} has the unknown type {str(kind)[:60]!r}")
+        raise _UnreadableError(f"{where} has the unknown type {clip(str(kind), 60)!r}")
     return element
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._text import close_names, did_you_mean, listed
 from invokeai_py_client.engine.batch import value_of
 from invokeai_py_client.engine.references import Reference, references
 from invokeai_py_client.errors import ModelNotFoundError
@@ -179,8 +179,11 @@ def model_by_name(
                 f"{place}: {text!r} is {model['base']} {model['type']}, which does not fit.{compatible_hint(fitting)}"
             )
     names = sorted({str(m["name"]) for m in fitting})
-    close = get_close_matches(text, names, n=5, cutoff=0.4) or names[:8]
-    hint = f" It has: {', '.join(map(repr, close))}." if close else " It has none that fits this field."
+    hint = (
+        did_you_mean(close_names(text, names))
+        or compatible_hint(fitting)
+        or " It has none that fits this field."
+    )
     raise ModelNotFoundError(f"{place}: the server has no model {text!r} that fits.{hint}")
 
 
@@ -194,7 +197,4 @@ def missing_model(wanted: Mapping[str, Any], fitting: Sequence[Mapping[str, Any]
 def compatible_hint(fitting: Sequence[Mapping[str, Any]]) -> str:
     """A sentence that names models which a field takes; "" for none."""
     names = sorted({str(model["name"]) for model in fitting})
-    if not names:
-        return ""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f" These fit: {', '.join(map(repr, names[:_NAMED]))}{more}."
+    return f" These fit: {listed(names, _NAMED)}." if names else ""

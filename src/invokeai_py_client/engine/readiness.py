@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from invokeai_py_client._text import shown
 from invokeai_py_client.editor.generators import FAMILIES
 from invokeai_py_client.editor.names import EXTRA_INPUTS
 from invokeai_py_client.engine.batch import batch_groups, value_of
@@ -156,7 +157,7 @@ def _node_problems(
                 node.id,
                 label,
                 name,
-                f"{_short(sent.get(name))} does not fit: {what}",
+                f"{shown(sent.get(name))} does not fit: {what}",
                 "Set a value that does.",
             )
 
@@ -167,7 +168,7 @@ def _cure(cure: str, title: str, name: str) -> str:
 
 def _lost(field: InputTemplate, raw: Any) -> tuple[str, str]:
     reason = explain_mismatch(field.json_schema, raw) or f"it is no {field.type}"
-    return f"the workflow's value {_short(raw)} cannot be used: {reason}", "Set another value."
+    return f"the workflow's value {shown(raw)} cannot be used: {reason}", "Set another value."
 
 
 def _value_finding(node: Node, field: InputTemplate, value: Any, *, in_file: bool) -> tuple[str, str] | None:
@@ -182,7 +183,7 @@ def _value_finding(node: Node, field: InputTemplate, value: Any, *, in_file: boo
     reason = explain_mismatch(field.json_schema, value)
     if reason is None:
         return None
-    return f"{_short(value)} does not fit: {reason}", "Set a value that does."
+    return f"{shown(value)} does not fit: {reason}", "Set a value that does."
 
 
 def _missing(field: InputTemplate, *, in_file: bool) -> tuple[str, str] | None:
@@ -193,11 +194,6 @@ def _missing(field: InputTemplate, *, in_file: bool) -> tuple[str, str] | None:
     if field.server_input == "connection":
         return "it is not connected", "Connect it in the editor: it takes no value."
     return "it has no value and is not connected", f"It should be {make_field(field).allowed}."
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def unknown_node_types(loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate]) -> tuple[str, ...]:

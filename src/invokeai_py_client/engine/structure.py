@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NoReturn, cast
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.editor.js import is_number, to_integer, trim
 from invokeai_py_client.errors import WorkflowFormatError
 
@@ -81,7 +82,9 @@ def list_of(record: Mapping[str, Any], key: str, where: str) -> list[Any]:
 
 
 def _has(record: Mapping[str, Any], key: str) -> str:
-    return f"has no {key!r}" if key not in record else f"has an unusable {key!r}: {str(record[key])[:60]!r}"
+    return (
+        f"has no {key!r}" if key not in record else f"has an unusable {key!r}: {clip(str(record[key]), 60)!r}"
+    )
 
 
 def read_version(data: Mapping[str, Any]) -> str:
@@ -105,7 +108,7 @@ def read_header(data: Mapping[str, Any]) -> dict[str, Any]:
     meta = mapping_of(data.get("meta"), "its meta")
     category = meta.get("category", "user")
     if category not in ("user", "default"):
-        refuse("its meta.category", f"is {str(category)[:60]!r}; it can be 'user' or 'default'")
+        refuse("its meta.category", f"is {clip(str(category), 60)!r}; it can be 'user' or 'default'")
     header["exposedFields"] = [
         read_field_identifier(item, f"exposed field {index + 1}")
         for index, item in enumerate(list_of(data, "exposedFields", "it"))
@@ -154,7 +157,7 @@ def read_node(value: Any, index: int) -> dict[str, Any]:
     elif kind == "current_image":
         refuse(where, "shows the current image, which the editor never saves; remove it from the file")
     else:
-        refuse(where, f"has the unknown type {str(kind)[:60]!r}")
+        refuse(where, f"has the unknown type {clip(str(kind), 60)!r}")
     return {"id": node_id, "type": kind, "data": content, "position": read_position(record, where)}
 
 
@@ -163,7 +166,8 @@ def _read_invocation(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     version = data.get("version")
     if not is_version(version):
         refuse(
-            where, f"has the unusable version {str(version)[:60]!r} (three numbers are needed, as in 1.0.0)"
+            where,
+            f"has the unusable version {clip(str(version), 60)!r} (three numbers are needed, as in 1.0.0)",
         )
     content["version"] = version
     if "nodePack" in data and not text(data, "nodePack", where):

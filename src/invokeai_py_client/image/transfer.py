@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from invokeai_py_client._aio import gather_or_cancel
+from invokeai_py_client._text import first_lines
 from invokeai_py_client.errors import (
     AuthenticationError,
     ConnectionLostError,
@@ -99,7 +100,8 @@ async def transfer_all(
                 progress = TransferProgress(name, done, len(failed), total, size)
                 await call_back(on_progress, progress)
 
-    await _all_or_none([work() for _ in range(min(concurrency, len(jobs)))])
+    # A callback that raises ends the others, too.
+    await gather_or_cancel([work() for _ in range(min(concurrency, len(jobs)))])
     if failed:
         errors = {jobs[index][0]: failed[index] for index in sorted(failed)}
         done = had | {jobs[index][0]: results[index] for index in sorted(results)}
@@ -108,9 +110,7 @@ async def transfer_all(
 
 
 def _sentence(what: str, errors: Mapping[str, InvokeAIClientError], total: int) -> str:
-    lines = [f"{name}: {error}" for name, error in list(errors.items())[:_NAMED]]
-    if len(errors) > len(lines):
-        lines.append(f"and {len(errors) - len(lines)} more")
+    lines = first_lines([f"{name}: {error}" for name, error in errors.items()], _NAMED)
     return "\n  ".join([f"{len(errors)} of {total} images could not be {what}:", *lines])
 
 
@@ -118,14 +118,3 @@ def _is_hopeless(error: InvokeAIClientError) -> bool:
     if isinstance(error, ConnectionLostError):
         return False  # it may be about this file
     return isinstance(error, ServerUnreachableError | AuthenticationError)
-
-
-async def _all_or_none(workers: list[Awaitable[None]]) -> None:
-    """Wait for all; where one raises (a callback does), the others end before that comes out."""
-    tasks = [asyncio.ensure_future(worker) for worker in workers]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

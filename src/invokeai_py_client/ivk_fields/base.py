@@ -10,9 +10,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
+from invokeai_py_client._text import shown
 from invokeai_py_client.errors import InputError, InputValueError
 from invokeai_py_client.ivk_fields.pending import find_pending, replace_pending
-from invokeai_py_client.ivk_fields.plain import Unfit, shown
+from invokeai_py_client.ivk_fields.plain import Unfit
 from invokeai_py_client.schema.fits import explain_mismatch
 from invokeai_py_client.schema.template import NO_LIMITS, UNSET, FieldType, InputTemplate, Limits
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+from invokeai_py_client._text import shown
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.complex import IvkAnyField
 from invokeai_py_client.ivk_fields.models import IvkLoRAField, is_lora_pair
-from invokeai_py_client.ivk_fields.plain import Unfit, as_sequence, looks_like_json, read_json, shown
+from invokeai_py_client.ivk_fields.plain import Unfit, as_sequence, looks_like_json, read_json
 
 
 class IvkCollectionFieldMixin:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any
 
 from invokeai_py_client.ivk_fields.base import IvkField
-from invokeai_py_client.ivk_fields.plain import Unfit, is_truth, short_list, text_of
+from invokeai_py_client.ivk_fields.plain import Unfit, guess, is_truth, short_list, text_of
 from invokeai_py_client.ivk_fields.schedulers import SchedulerName, scheduler_on_wire
 
 SCHEDULER_NAMES = [name.value for name in SchedulerName]
@@ -49,7 +48,8 @@ class IvkEnumField(IvkField[Any]):
         found = self._named(value, choices) if isinstance(value, str) else []
         if len(found) == 1:
             return found[0]
-        raise Unfit(f"{self._hint(str(value), choices)}it should be {self.allowed}")
+        names = [*map(str, choices), *self.choice_labels.values()]
+        raise Unfit(f"{guess(str(value), names)}it should be {self.allowed}")
 
     def _named(self, value: str, choices: tuple[Any, ...]) -> list[Any]:
         """The choices that a text could mean: by their own spelling, else by their labels."""
@@ -58,11 +58,6 @@ class IvkEnumField(IvkField[Any]):
         return [choice for choice in choices if str(choice).casefold() == word] or [
             choice for choice in choices if labels.get(choice, "").casefold() == word
         ]
-
-    def _hint(self, value: str, choices: tuple[Any, ...]) -> str:
-        known = {text.casefold(): text for text in (*map(str, choices), *self.choice_labels.values())}
-        close = get_close_matches(value.casefold(), known, n=1)
-        return f"did you mean {known[close[0]]!r}? " if close else ""
 
     def _from_text(self, text: str) -> Any:
         # A choice need not be a text: on the command line it can only be written as one.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, cast
+
+from invokeai_py_client._text import close_names
 
 
 class Unfit(Exception):
@@ -126,13 +128,10 @@ def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
 
 
-def shown(value: Any, most: int = 80) -> str:
-    """A value in a message, cut where it is long."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to print integers of more than 4300 digits
-        text = f"that {type(value).__name__}"
-    return text if len(text) <= most else text[: most - 3] + "..."
+def guess(text: str, known: Iterable[str]) -> str:
+    """The question whether a choice was meant that is spelled like a text, with a space behind it; "" for none."""
+    close = close_names(text, known, most=1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def short_list(options: Sequence[Any], labels: Mapping[Any, str] | None = None, most: int = 10) -> str:

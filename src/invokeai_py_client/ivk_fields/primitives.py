@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any, ClassVar, TypeVar, cast
 
 from invokeai_py_client.ivk_fields.base import IvkField
-from invokeai_py_client.ivk_fields.plain import Unfit, as_integer, as_number, is_truth, short_list, text_of
+from invokeai_py_client.ivk_fields.plain import (
+    Unfit,
+    as_integer,
+    as_number,
+    guess,
+    is_truth,
+    short_list,
+    text_of,
+)
 from invokeai_py_client.schema.template import NO_LIMITS, Limits
 
 N = TypeVar("N", int, float)
@@ -229,9 +236,9 @@ class IvkStringField(IvkField[str]):
         found = by_label.get(text)
         if found is not None:
             return cast("str", found)
-        close = get_close_matches(text, [*(self.choices or ()), *by_label], n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise Unfit(f"{hint}the form offers {self.allowed.removeprefix('one of ')}")
+        raise Unfit(
+            f"{guess(text, [*(self.choices or ()), *by_label])}the form offers {self.allowed.removeprefix('one of ')}"
+        )
 
 
 def range_text(limits: Limits) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from invokeai_py_client._text import shown
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.models.enums import OpenEnum
 from invokeai_py_client.models.jsonable import jsonable
@@ -52,7 +53,9 @@ class IvkModel(BaseModel):
             InputValueError: The data is not a record, or lacks what identifies it.
         """
         if not isinstance(data, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputValueError(f"{cls.__name__}: a record should be a mapping, not {_echo(data)}.")
+            raise InputValueError(
+                f"{cls.__name__}: a record should be a mapping, not {shown(data, _LONGEST_ECHO)}."
+            )
         record = cls._shape({str(key): value for key, value in data.items()})
         record = {key: value for key, value in record.items() if value is not None or not cls._knows(key)}
         try:
@@ -95,7 +98,7 @@ class IvkModel(BaseModel):
             if words is not None and isinstance(value, str) and not isinstance(words.parse(value), words):
                 known = ", ".join(repr(member.value) for member in words)
                 raise InputValueError(
-                    f"{type(self).__name__}: {name} should be one of {known}, not {_echo(value)}."
+                    f"{type(self).__name__}: {name} should be one of {known}, not {shown(value, _LONGEST_ECHO)}."
                 )
             try:
                 super().__setattr__(name, value)
@@ -129,7 +132,9 @@ def _refusal(model: type[BaseModel], error: ValidationError) -> InputValueError:
         if finding["type"] == "missing":
             findings.append(f"{where} is missing")
         else:
-            findings.append(f"{where} {what[:1].lower()}{what[1:]}, not {_echo(finding.get('input'))}")
+            findings.append(
+                f"{where} {what[:1].lower()}{what[1:]}, not {shown(finding.get('input'), _LONGEST_ECHO)}"
+            )
     return InputValueError(f"{model.__name__}: {'; '.join(findings)}.")
 
 
@@ -138,14 +143,6 @@ def _unfit_fields(error: InputValueError) -> set[str]:
     if not isinstance(error.__context__, ValidationError):
         return set()
     return {str(finding["loc"][0]) for finding in error.__context__.errors() if finding["loc"]}
-
-
-def _echo(value: object) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - a foreign object's __repr__ may do anything
-        text = f"an object of type {type(value).__name__}"
-    return text if len(text) <= _LONGEST_ECHO else f"{text[: _LONGEST_ECHO - 3]}..."
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:

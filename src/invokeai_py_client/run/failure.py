@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.errors import RunCanceledError, RunFailedError
 from invokeai_py_client.models.enums import JobStatus
 
@@ -35,7 +36,7 @@ def raise_if_failed(run: AsyncRun, failing: str | None) -> None:
     label = run.node_label(node_id) if node_id else "an unknown node"
     message = " ".join((status.error_message or "").split())
     raise RunFailedError(
-        f"Queue item {run.item_id} failed at {label}: {status.error_type}: {message[:500]}",
+        f"Queue item {run.item_id} failed at {label}: {status.error_type}: {clip(message, 500)}",
         node_id=node_id,
         node_label=label,
         error_type=status.error_type,

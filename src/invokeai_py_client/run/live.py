@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
+from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import StatusChanged, parse_event
@@ -85,10 +86,7 @@ class LiveRuns:
     async def close(self) -> None:
         """End what goes on in the running event loop: it would open connections again."""
         self._guards.clear()
-        guarding = [task for task in self._guarding if task.get_loop() is asyncio.get_running_loop()]
-        for task in guarding:
-            task.cancel()
-        await asyncio.gather(*guarding, return_exceptions=True)
+        await cancel_and_wait(self._guarding)
         await self.states.close()
 
     def _on_event(self, name: str, payload: Any) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._aio import gather_or_cancel
+from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.engine.batch import ServerGenerator
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, NotReadyError
 from invokeai_py_client.transport.json_shape import ListOf
@@ -121,13 +122,12 @@ class ServerSide:
             raise _not_ready(
                 f"{place}: {len(named)} boards are called {name_or_id!r}; give an id: {', '.join(named)}."
             )
-        close = get_close_matches(name_or_id, [board["board_name"] for board in boards], n=3, cutoff=0.4)
-        hint = f" Close names: {', '.join(map(repr, close))}." if close else ""
+        hint = did_you_mean(close_names(name_or_id, [board["board_name"] for board in boards]))
         raise _not_ready(f"{place}: the server has no board {name_or_id!r}.{hint}")
 
     async def generated(self, generators: Sequence[ServerGenerator]) -> dict[str, list[Any]]:
         """The values of generators that need the server, by node id."""
-        answers = await asyncio.gather(*(self._generate(generator) for generator in generators))
+        answers = await gather_or_cancel(self._generate(generator) for generator in generators)
         return {generator.node_id: items for generator, items in zip(generators, answers, strict=True)}
 
     async def _generate(self, generator: ServerGenerator) -> list[Any]:

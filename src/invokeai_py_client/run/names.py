@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, cast
 
+from invokeai_py_client._text import close_names, did_you_mean, listed
 from invokeai_py_client.errors import UsageError, WorkflowFormatError
 
 
@@ -52,11 +52,9 @@ class NodeNames:
                 return found[0]
             if found:
                 raise UsageError(f"{address!r} means several nodes; give an id: {', '.join(found)}.")
-        known = dict.fromkeys(
-            name for name in (*self._labels(), *(one[0] for one in self.nodes), *self._form_labels()) if name
-        )
-        close = get_close_matches(address, known, n=5, cutoff=0.5) or list(known)[:8]
-        hint = f" It has {', '.join(map(repr, close))}." if close else ""
+        names = (*self._labels(), *(one[0] for one in self.nodes), *self._form_labels())
+        known = list(dict.fromkeys(filter(None, names)))
+        hint = did_you_mean(close_names(address, known)) or (f" It has {listed(known, 8)}." if known else "")
         raise UsageError(f"The run has no node that is called {address!r}.{hint}")
 
     @property

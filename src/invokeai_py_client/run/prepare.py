@@ -6,11 +6,11 @@ checked; images are uploaded, now that nothing stands against the run; the body 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.engine.batch import local_images, named_images, server_generators, uploaded, value_of
 from invokeai_py_client.engine.models import (
     compatible_hint,
@@ -42,7 +42,7 @@ from invokeai_py_client.run.lookup import ServerSide
 from invokeai_py_client.schema.template import UNSET
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
+    from collections.abc import Sequence
 
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
@@ -100,7 +100,7 @@ async def prepare_request(
     if validate:
         values |= await _checked_references(server, loaded, schema, values, inputs, found, set(uploads))
         names = named_images(data)
-        there = await _in_order(server.has_image(name) for name in names)
+        there = await gather_or_cancel(server.has_image(name) for name in names)
         missing = [name for name, known in zip(names, there, strict=True) if not known]
         found.others.extend(f"An axis: the server has no image {name!r}." for name in missing)
     board: str | None = None
@@ -118,12 +118,12 @@ async def prepare_request(
     if not upload:
         return {}
     if uploads:
-        names = await _in_order(server.upload(image) for image in uploads.values())
+        names = await gather_or_cancel(server.upload(image) for image in uploads.values())
         values = {
             key: _filled(value, dict(zip(uploads, names, strict=True))) for key, value in values.items()
         }
     rising = local_images(data)
-    names = await _in_order(server.upload(image) for image in rising)
+    names = await gather_or_cancel(server.upload(image) for image in rising)
     body = build_request(
         loaded,
         schema,
@@ -235,7 +235,7 @@ async def _checked_references(
         if (reference.node_id, reference.field) not in found.blamed and _name(reference) not in uploads
     ]
     names = list(dict.fromkeys((one.kind, _name(one)) for one in wanted if one.kind != "model"))
-    answers = await _in_order(_exists(server, kind, name) for kind, name in names)
+    answers = await gather_or_cancel(_exists(server, kind, name) for kind, name in names)
     there = dict(zip(names, answers, strict=True))
     translated: dict[Key, Any] = {}
     for reference in wanted:
@@ -283,18 +283,6 @@ def _filled(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_filled(item, names) for item in cast("list[Any]", value)]
     return value
-
-
-async def _in_order(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of calls made at once; when one fails, none goes on behind the caller's back."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 async def _exists(server: ServerSide, kind: str, name: str) -> bool:

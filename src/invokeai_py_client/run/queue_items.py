@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError
 from invokeai_py_client.routes import ROUTE_MISSING
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM, ListOf
@@ -171,4 +172,4 @@ async def _one_by_one(connection: Connection, queue_id: str, ids: Sequence[int])
             except NotFoundError:
                 return None
 
-    return [item for item in await asyncio.gather(*map(read, ids)) if item is not None]
+    return [item for item in await gather_or_cancel(map(read, ids)) if item is not None]

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.run.blockage import warn_if_blocked
 from invokeai_py_client.run.locate import QueueLength, queue_length
@@ -70,10 +71,7 @@ class StateReader:
 
     async def close(self) -> None:
         """Read no more: what goes on would open connections anew."""
-        tasks = [task for task in self._tasks.values() if self._loop is asyncio.get_running_loop()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(self._tasks.values())
 
     async def _ask(self, queue_id: str, kind: _Kind, key: int | None) -> Any:
         loop = asyncio.get_running_loop()

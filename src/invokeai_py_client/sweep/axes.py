@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._text import first_lines
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.ivk_fields.kinds import FIELD_KINDS
 from invokeai_py_client.ivk_fields.pending import find_pending
@@ -137,5 +138,4 @@ def check_together(inputs: InputSet, groups: Sequence[Sequence[Axis]]) -> None:
 def _raise_for(problems: Iterable[str]) -> None:
     shown = list(problems)
     if shown:
-        more = [f"... and {len(shown) - _SHOWN} more."] if len(shown) > _SHOWN else []
-        raise InputValueError("\n".join([*shown[:_SHOWN], *more]))
+        raise InputValueError("\n".join(first_lines(shown, _SHOWN)))

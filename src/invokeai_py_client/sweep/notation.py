@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.text import read_text
 
@@ -90,7 +91,7 @@ def _piece(text: str, piece: str, whole: bool) -> Sequence[Fraction]:
         return [_number(text, piece, whole)]
     match = _RANGE.fullmatch(piece)
     if match is None:
-        raise _wrong(text, f"{_cut(piece)} is no number and no range")
+        raise _wrong(text, f"{clip(piece, _SHOWN)!r} is no number and no range")
     start, end = _number(text, match["start"], whole), _number(text, match["end"], whole)
     if match["count"] is not None:
         return _spread(text, start, end, int(match["count"]), whole)
@@ -153,9 +154,7 @@ def _shown(number: Fraction) -> str:
     return str(number.numerator) if number.denominator == 1 else f"{float(number):.12g}"
 
 
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
-
-
 def _wrong(text: str, why: str) -> UsageError:
-    return UsageError(f"{_cut(text)} cannot be read as numbers: {why}. Known are {'; '.join(_NOTATIONS)}.")
+    return UsageError(
+        f"{clip(text, _SHOWN)!r} cannot be read as numbers: {why}. Known are {'; '.join(_NOTATIONS)}."
+    )

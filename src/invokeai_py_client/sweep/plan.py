@@ -15,6 +15,7 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._text import first_lines
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.schema.template import UNSET
 from invokeai_py_client.sweep.axes import Axis, check_together, is_batchable, read_axes
@@ -155,8 +156,7 @@ def plan_rows(inputs: InputSet, rows: Sequence[TableRow], *, repeat: int = 1, se
         for name, item in columns.items()
     }
     if problems:
-        more = [f"... and {len(problems) - 10} more."] if len(problems) > 10 else []
-        raise InputValueError("\n".join([*problems[:10], *more]))
+        raise InputValueError("\n".join(first_lines(problems, 10)))
     read = read_axes(inputs, axes)
     return _finished(inputs, read, _zipped(read), repeat, seed)
 

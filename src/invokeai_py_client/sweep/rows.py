@@ -11,6 +11,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, cast
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.text import read_text
 
@@ -107,7 +108,7 @@ def _by_column(where: str, header: list[str], cells: list[str]) -> dict[str | in
         name = header[place] if place < len(header) else ""
         if not name:
             raise UsageError(
-                f"{where}, column {place + 1}: {cell[:60]!r} stands under no name; the columns are"
+                f"{where}, column {place + 1}: {clip(cell, 60)!r} stands under no name; the columns are"
                 f" {', '.join(filter(None, header))}. A value with a comma in it needs quotes around it."
             )
         found[name] = cell

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, cast
 
+from invokeai_py_client._text import clip
+
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
@@ -54,8 +56,7 @@ def shortly(data: Any) -> str:
     short = reprlib.Repr()
     short.maxlevel = short.maxlist = short.maxdict = 4
     short.maxstring = short.maxlong = 60
-    text = short.repr(data)
-    return text if len(text) <= 120 else text[:117] + "..."
+    return clip(short.repr(data), 120)
 
 
 def _wrong(data: Any, place: str) -> str:

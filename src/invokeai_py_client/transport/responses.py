@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.errors import API_ERRORS, APIRequestError, NotInvokeAIError, ServerError
 
 _LONGEST_DETAIL = 800
@@ -147,7 +148,7 @@ def _detail(payload: Any) -> str:
     """
     if not isinstance(payload, dict):
         text = str(payload).strip()
-        return "" if text.startswith("<") else text[:_LONGEST_DETAIL]
+        return "" if text.startswith("<") else clip(text, _LONGEST_DETAIL)
     detail: Any = cast("dict[str, Any]", payload).get("detail", "")
     if isinstance(detail, list):
         findings: list[str] = []
@@ -156,12 +157,12 @@ def _detail(payload: Any) -> str:
                 finding = cast("dict[str, Any]", item)
                 place: Any = finding.get("loc")
                 parts = cast("list[Any]", place) if isinstance(place, list) else [place or ""]
-                where = ".".join(str(part)[:100] for part in parts[:20])
-                findings.append(f"{where}: {str(finding.get('msg', ''))[:300]}")
+                where = ".".join(clip(str(part), 100) for part in parts[:20])
+                findings.append(f"{where}: {clip(str(finding.get('msg', '')), 300)}")
             else:
-                findings.append(str(item)[:300])
+                findings.append(clip(str(item), 300))
         detail = "; ".join(findings)
-    return str(detail)[:_LONGEST_DETAIL].rstrip(".")
+    return clip(str(detail), _LONGEST_DETAIL).rstrip(".")
 
 
 class Response:
@@ -194,7 +195,7 @@ class Response:
             return json.loads(self.content) if self.content else None
         except ValueError:
             raise NotInvokeAIError(
-                None, self.text, f"The response is not JSON: {self.text[:120]!r}."
+                None, self.text, f"The response is not JSON: {clip(self.text, 120)!r}."
             ) from None
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import ServerUnreachableError
 
 if TYPE_CHECKING:
@@ -233,8 +234,7 @@ class EventSocket:
         returning, self._returning = self._returning, None
         self._rooms.clear()
         if returning is not None:
-            returning.cancel()
-            await asyncio.gather(returning, return_exceptions=True)
+            await cancel_and_wait([returning])
         if socket is not None:
             await socket.shutdown()
             self._dispose(socket)
@@ -253,9 +253,7 @@ class EventSocket:
             await socket.eio.disconnect(abort=True)
             raise
         finally:
-            for task in entering:
-                task.cancel()
-            await asyncio.gather(*entering, return_exceptions=True)
+            await cancel_and_wait(entering)
         if not socket.connected:
             self._dispose(socket)
             raise ServerUnreachableError(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from asyncio import to_thread
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.errors import (
@@ -145,8 +145,7 @@ def _find(name: str, records: Sequence[Mapping[str, Any]]) -> str:
     if alike:
         ids = ", ".join(record["workflow_id"] for record in alike)
         raise WorkflowNotFoundError(f"Several workflows are called {name!r}; give an id instead: {ids}.")
-    close = get_close_matches(name, [record["name"] for record in records], n=3, cutoff=0.5)
-    hint = f" Close names: {', '.join(map(repr, close))}." if close else ""
+    hint = did_you_mean(close_names(name, [record["name"] for record in records]))
     raise WorkflowNotFoundError(
         f"{name!r} is neither a file here nor a workflow in the library of the server.{hint}"
     )

@@ -1,0 +1,73 @@
+"""Parts of messages: names that the user may have meant, lists, and long texts made short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_ALIKE = 0.5
+_SHORTEST_PART = 3
+
+
+def close_names(name: str, known: Iterable[str], most: int = 4) -> list[str]:
+    """Return the known names that a user may have meant, best first.
+
+    These are names with a similar spelling, then names that contain the given one. Case does not matter.
+
+    Args:
+        name: The name that is not known.
+        known: All known names.
+        most: The largest number of names to return. Defaults to 4.
+    """
+    from difflib import get_close_matches
+
+    by_word: dict[str, str] = {}
+    for one in known:
+        by_word.setdefault(one.casefold(), one)
+    word = name.casefold()
+    close = get_close_matches(word, by_word, n=most, cutoff=_ALIKE)
+    if len(word) >= _SHORTEST_PART:
+        close += [one for one in by_word if word in one and one not in close]
+    return [by_word[one] for one in close[:most]]
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """Return a sentence that proposes names, with a space before it, or "" for no names."""
+    if not names:
+        return ""
+    *first, last = map(repr, names)
+    return f" Did you mean {', '.join(first)} or {last}?" if first else f" Did you mean {last}?"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return names in quotation marks, separated by commas, with the number of those left out at the end."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(map(repr, names[:most]))}{more}"
+
+
+def first_lines(lines: Sequence[str], most: int) -> list[str]:
+    """Return the first lines, followed by a line with the number of those left out, if any are."""
+    more = [f"... and {len(lines) - most} more."] if len(lines) > most else []
+    return [*lines[:most], *more]
+
+
+def clip(text: str, length: int, *, keep_end: bool = False) -> str:
+    """Return a text with at most a number of characters; an ellipsis replaces what is left out.
+
+    Args:
+        text: The text.
+        length: The largest number of characters, the ellipsis included.
+        keep_end: Whether to leave out the beginning instead of the end. Defaults to False.
+    """
+    if len(text) <= length:
+        return text
+    return f"…{text[len(text) - length + 1 :]}" if keep_end else f"{text[: length - 1]}…"
+
+
+def shown(value: Any, length: int = 80) -> str:
+    """Return a value as Python writes it, with at most a number of characters. Never raises."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a foreign object's __repr__ may do anything, and long integers have none
+        text = f"that {type(value).__name__}"
+    return clip(text, length)

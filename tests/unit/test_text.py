@@ -1,0 +1,72 @@
+"""Parts of messages: near names, lists, and long texts made short."""
+
+from __future__ import annotations
+
+import pytest
+
+from invokeai_py_client._text import clip, close_names, did_you_mean, first_lines, listed, shown
+
+KNOWN = ["Portraits", "Landscapes", "Old portraits of 2025"]
+
+
+@pytest.mark.parametrize(
+    ("name", "close"),
+    [
+        ("portrait", ["Portraits", "Old portraits of 2025"]),
+        ("PORTRAITS", ["Portraits", "Old portraits of 2025"]),
+        ("2025", ["Old portraits of 2025"]),  # part of a name
+        ("25", []),  # two letters are part of too many
+        ("zz", []),
+        ("", []),
+    ],
+)
+def test_names_that_are_close(name: str, close: list[str]) -> None:
+    assert close_names(name, KNOWN) == close
+
+
+def test_of_names_that_differ_in_case_alone_the_first_is_proposed() -> None:
+    assert close_names("step", ["Steps", "steps"]) == ["Steps"]
+
+
+def test_no_more_names_than_wanted() -> None:
+    known = [f"board {number}" for number in range(9)]
+    assert len(close_names("board", known)) == 4
+    assert len(close_names("board", known, most=2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ([], ""),
+        (["a"], " Did you mean 'a'?"),
+        (["a", "b"], " Did you mean 'a' or 'b'?"),
+        (["a", "b", "c"], " Did you mean 'a', 'b' or 'c'?"),
+    ],
+)
+def test_the_question_what_was_meant(names: list[str], sentence: str) -> None:
+    assert did_you_mean(names) == sentence
+
+
+def test_lists_say_how_much_they_leave_out() -> None:
+    assert listed([], 2) == ""
+    assert listed(["a", "b"], 2) == "'a', 'b'"
+    assert listed(["a", "b", "c", "d"], 2) == "'a', 'b' and 2 more"
+    assert first_lines(["a", "b"], 2) == ["a", "b"]
+    assert first_lines(["a", "b", "c"], 2) == ["a", "b", "... and 1 more."]
+
+
+def test_a_clipped_text_is_no_longer_than_wanted() -> None:
+    assert clip("12345", 5) == "12345"
+    assert clip("123456", 5) == "1234…"
+    assert clip("123456", 5, keep_end=True) == "…3456"
+    assert clip("123456", 1) == clip("123456", 1, keep_end=True) == "…"
+
+
+def test_any_value_can_be_shown() -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError("no")
+
+    assert shown("a" * 100, 10) == "'aaaaaaaa…"
+    assert shown(Broken()) == "that Broken"
+    assert shown(10**5000) == "that int"  # Python refuses to print it
