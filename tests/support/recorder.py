@@ -49,7 +49,7 @@ from invokeai_py_client.queue import JobHandle
 from invokeai_py_client.quick import QuickClient
 from invokeai_py_client.server import installed, make_tiny_models
 from invokeai_py_client.server.paths import cache_base
-from invokeai_py_client.workflow.upstream_models import load_workflow_json
+from invokeai_py_client.v1.upstream_models import load_workflow_json
 
 _GONE = 4_294_967_290
 """The id of a queue item that no server has."""

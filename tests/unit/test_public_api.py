@@ -30,7 +30,7 @@ NOT_PUBLIC = {
     "HttpTransport": "inside a Connection",
     "LoopThread": "inside a Connection",
     "Node": "inside a LoadedWorkflow",
-    "NodeInput": "inside a LoadedWorkflow",
+    "NodeNames": "inside Results",
     "Part": "inside a SweepPlan",
 }
 
