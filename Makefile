@@ -7,7 +7,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-versions lint format docs docs-serve pictures setup clean
+.PHONY: help demo test test-unit test-pythons test-versions lint format docs docs-serve pictures setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,20 @@ test: $(READY) ## all tests, those against a real InvokeAI too (the first time i
 
 test-unit: $(READY) ## the tests that need no server
 	@$(BIN)/python -m pytest -q tests/unit
+
+PYTHONS := 3.11 3.12 3.13
+
+test-pythons: $(READY) ## the unit tests on the other supported versions of Python that are installed here
+	@mine=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); failed=; \
+	for version in $(PYTHONS); do \
+	    if [ "$$version" = "$$mine" ]; then continue; fi; \
+	    python=$$(sh tools/find_python.sh $$version) || continue; \
+	    echo "==> Python $$version: $$python"; \
+	    $(BIN)/uv venv --quiet --allow-existing --python "$$python" .cache/python-$$version \
+	        && $(BIN)/uv pip install --quiet --python .cache/python-$$version -e '.[dev]' \
+	        && .cache/python-$$version/bin/python -m pytest -q tests/unit || failed="$$failed $$version"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "==> Failed on Python$$failed"; exit 1; fi
 
 # What older servers serve of the contract; docs/compatibility.md says what they do not.
 OLDER := 6.0.2 5.15.0

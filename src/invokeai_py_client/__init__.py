@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     )
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
-    from invokeai_py_client.image.transfers import TransferProgress
+    from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.ivk_fields.base import IvkField
     from invokeai_py_client.models.base import IvkModel
     from invokeai_py_client.models.board import IvkBoard
@@ -245,7 +245,7 @@ _NAMES = {
     """,
     "image.image": "AsyncImage",
     "image.repository": "AsyncImageRepository",
-    "image.transfers": "TransferProgress",
+    "image.transfer": "TransferProgress",
     "ivk_fields.base": "IvkField",
     "models.base": "IvkModel",
     "models.board": "Board IvkBoard",

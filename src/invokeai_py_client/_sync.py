@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.image.responses import ImageNames
-    from invokeai_py_client.image.transfers import TransferProgress
+    from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.ivk_fields.base import IvkField
     from invokeai_py_client.models.board import IvkBoard
@@ -74,8 +74,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
-    from invokeai_py_client.workflow.bound import Values
-    from invokeai_py_client.workflow.handle import AsyncWorkflowHandle, _Callback
+    from invokeai_py_client.workflow.handle import AsyncWorkflowHandle, Values, _Callback
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
     from invokeai_py_client.workflow.submission import WorkflowSubmission
@@ -752,9 +751,9 @@ class Image(Face["AsyncImage"]):
         return self._call(self._impl.thumbnail())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the image to a file.
+        """Write the image to a file, as it arrives.
 
-        The file appears whole or not at all; folders are made where missing.
+        The file appears whole or not at all. Missing folders are created.
 
         Args:
             path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the image
@@ -762,6 +761,10 @@ class Image(Face["AsyncImage"]):
 
         Returns:
             The file's path.
+
+        Raises:
+            NotFoundError: The server no longer has it.
+            UsageError: The file cannot be written.
         """
         return self._call(self._impl.save(path))
 
@@ -806,6 +809,149 @@ class ImageRepository(Face["AsyncImageRepository"]):
         client.image_repo.download_to(record.image_name, "copies/")
         ```
     """
+
+    def image(self, image_name: str) -> Image:
+        """An image by its name, to be fetched, shown or saved. Asks the server for nothing."""
+        return wrap(self._impl.image(image_name))
+
+    def get_image(self, image_name: str) -> IvkImage:
+        """An image's record.
+
+        Raises:
+            NotFoundError: The server has no such image.
+        """
+        return self._call(self._impl.get_image(image_name))
+
+    def get_images(self, image_names: ImageNames) -> list[IvkImage]:
+        """The records of several images, in the order asked for; those that do not exist are left out.
+
+        One request for every 1,000; before InvokeAI 6.0 one for each.
+        """
+        return self._call(self._impl.get_images(image_names))
+
+    def get_metadata(self, image_name: str) -> dict[str, Any] | None:
+        """The generation metadata embedded in an image, if any.
+
+        Raises:
+            NotFoundError: The server has no such image.
+        """
+        return self._call(self._impl.get_metadata(image_name))
+
+    def get_workflow(self, image_name: str) -> dict[str, Any] | None:
+        """The workflow embedded in an image, with the values used, if any.
+
+        Raises:
+            NotFoundError: The server has no such image.
+        """
+        return self._call(self._impl.get_workflow(image_name))
+
+    def get_graph(self, image_name: str) -> dict[str, Any] | None:
+        """The graph embedded in an image, as it was executed, if any.
+
+        Raises:
+            NotFoundError: The server has no such image.
+        """
+        return self._call(self._impl.get_graph(image_name))
+
+    def list_images(
+        self,
+        *,
+        board_id: str | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        starred: bool | None = None,
+        search_term: str | None = None,
+        since: datetime | str | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> list[IvkImage]:
+        """The records of images, newest first. One request for every 1,000.
+
+        Args:
+            board_id: Only those of a board; ``"none"`` for those on no board.
+            categories: Only those of these categories.
+            is_intermediate: Only by-products (True), only others (False), or all (None).
+            starred: Only starred ones (True), only others (False), or all (None).
+            search_term: Only those whose metadata or date contains this.
+            since: Only those made then or later, by the server's clock: a time, or a text such as
+                ``"2026-01-31 12:00"``. Without a zone it is this machine's local time.
+            offset: How many to pass over.
+            limit: How many at most; all by default.
+            order_dir: ``"DESC"`` for the newest first, ``"ASC"`` for the oldest.
+            starred_first: Whether starred ones come before all others.
+
+        Raises:
+            UsageError: A negative offset or limit, an unknown category, or a time that is none.
+            NotFoundError: The server has no such board.
+        """
+        return self._call(
+            self._impl.list_images(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                starred=starred,
+                search_term=search_term,
+                since=since,
+                offset=offset,
+                limit=limit,
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+        )
+
+    def iter_images(
+        self,
+        *,
+        board_id: str | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        starred: bool | None = None,
+        search_term: str | None = None,
+        since: datetime | str | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> Iterator[IvkImage]:
+        """As ``list_images()``, but page by page while one goes through it.
+
+        None comes twice, and none is left out, while images are made or deleted meanwhile; those made
+        after the beginning may be missing.
+        """
+        return self._iterate(
+            self._impl.iter_images(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                starred=starred,
+                search_term=search_term,
+                since=since,
+                offset=offset,
+                limit=limit,
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+        )
+
+    def count_images(
+        self,
+        *,
+        board_id: str | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        search_term: str | None = None,
+    ) -> int:
+        """How many images ``list_images()`` would list. One request, however many they are."""
+        return self._call(
+            self._impl.count_images(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+            )
+        )
 
     def upload(
         self,
@@ -1094,149 +1240,6 @@ class ImageRepository(Face["AsyncImageRepository"]):
             How many they were.
         """
         return self._call(self._impl.clear_intermediates())
-
-    def image(self, image_name: str) -> Image:
-        """An image by its name, to be fetched, shown or saved. Asks the server for nothing."""
-        return wrap(self._impl.image(image_name))
-
-    def get_image(self, image_name: str) -> IvkImage:
-        """An image's record.
-
-        Raises:
-            NotFoundError: The server has no such image.
-        """
-        return self._call(self._impl.get_image(image_name))
-
-    def get_images(self, image_names: ImageNames) -> list[IvkImage]:
-        """The records of several images, in the order asked for; those that do not exist are left out.
-
-        One request for every 1,000; before InvokeAI 6.0 one for each.
-        """
-        return self._call(self._impl.get_images(image_names))
-
-    def get_metadata(self, image_name: str) -> dict[str, Any] | None:
-        """The generation metadata embedded in an image, if any.
-
-        Raises:
-            NotFoundError: The server has no such image.
-        """
-        return self._call(self._impl.get_metadata(image_name))
-
-    def get_workflow(self, image_name: str) -> dict[str, Any] | None:
-        """The workflow embedded in an image, with the values used, if any.
-
-        Raises:
-            NotFoundError: The server has no such image.
-        """
-        return self._call(self._impl.get_workflow(image_name))
-
-    def get_graph(self, image_name: str) -> dict[str, Any] | None:
-        """The graph embedded in an image, as it was executed, if any.
-
-        Raises:
-            NotFoundError: The server has no such image.
-        """
-        return self._call(self._impl.get_graph(image_name))
-
-    def list_images(
-        self,
-        *,
-        board_id: str | None = None,
-        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
-        is_intermediate: bool | None = False,
-        starred: bool | None = None,
-        search_term: str | None = None,
-        since: datetime | str | None = None,
-        offset: int = 0,
-        limit: int | None = None,
-        order_dir: Literal["ASC", "DESC"] = "DESC",
-        starred_first: bool = False,
-    ) -> list[IvkImage]:
-        """The records of images, newest first. One request for every 1,000.
-
-        Args:
-            board_id: Only those of a board; ``"none"`` for those on no board.
-            categories: Only those of these categories.
-            is_intermediate: Only by-products (True), only others (False), or all (None).
-            starred: Only starred ones (True), only others (False), or all (None).
-            search_term: Only those whose metadata or date contains this.
-            since: Only those made then or later, by the server's clock: a time, or a text such as
-                ``"2026-01-31 12:00"``. Without a zone it is this machine's local time.
-            offset: How many to pass over.
-            limit: How many at most; all by default.
-            order_dir: ``"DESC"`` for the newest first, ``"ASC"`` for the oldest.
-            starred_first: Whether starred ones come before all others.
-
-        Raises:
-            UsageError: A negative offset or limit, an unknown category, or a time that is none.
-            NotFoundError: The server has no such board.
-        """
-        return self._call(
-            self._impl.list_images(
-                board_id=board_id,
-                categories=categories,
-                is_intermediate=is_intermediate,
-                starred=starred,
-                search_term=search_term,
-                since=since,
-                offset=offset,
-                limit=limit,
-                order_dir=order_dir,
-                starred_first=starred_first,
-            )
-        )
-
-    def iter_images(
-        self,
-        *,
-        board_id: str | None = None,
-        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
-        is_intermediate: bool | None = False,
-        starred: bool | None = None,
-        search_term: str | None = None,
-        since: datetime | str | None = None,
-        offset: int = 0,
-        limit: int | None = None,
-        order_dir: Literal["ASC", "DESC"] = "DESC",
-        starred_first: bool = False,
-    ) -> Iterator[IvkImage]:
-        """As ``list_images()``, but page by page while one goes through it.
-
-        None comes twice, and none is left out, while images are made or deleted meanwhile; those made
-        after the beginning may be missing.
-        """
-        return self._iterate(
-            self._impl.iter_images(
-                board_id=board_id,
-                categories=categories,
-                is_intermediate=is_intermediate,
-                starred=starred,
-                search_term=search_term,
-                since=since,
-                offset=offset,
-                limit=limit,
-                order_dir=order_dir,
-                starred_first=starred_first,
-            )
-        )
-
-    def count_images(
-        self,
-        *,
-        board_id: str | None = None,
-        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
-        is_intermediate: bool | None = False,
-        search_term: str | None = None,
-    ) -> int:
-        """How many images ``list_images()`` would list. One request, however many they are."""
-        return self._call(
-            self._impl.count_images(
-                board_id=board_id,
-                categories=categories,
-                is_intermediate=is_intermediate,
-                search_term=search_term,
-            )
-        )
 
 
 class InvokeAIClient(Face["AsyncInvokeAIClient"]):
@@ -2432,6 +2435,11 @@ class Run(Face["AsyncRun"]):
 class Sweep(Face["AsyncSweep"]):
     """Many runs of one workflow.
 
+    Attributes:
+        name: The workflow's name.
+        axes: The names of the axes, outermost first.
+        queue_id: The queue.
+
     Example:
         ```python
         sweep = wf.sweep(cfg_scale=[4, 6, 8], seed=range(4))
@@ -2454,6 +2462,83 @@ class Sweep(Face["AsyncSweep"]):
     def queue_id(self) -> str:
         """The queue."""
         return self._impl.queue_id
+
+    def __len__(self) -> int:
+        return self._impl.__len__()
+
+    def __getitem__(self, index: int) -> Run:
+        return wrap(self._impl.__getitem__(index))
+
+    def __iter__(self) -> Iterator[Run]:
+        return self._iterate(self._impl.__aiter__())
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that have been sent, in the order of the axes: the last one varies fastest."""
+        return wrap(self._impl.runs)
+
+    @property
+    def failed(self) -> list[Run]:
+        """The runs that have ended without success."""
+        return wrap(self._impl.failed)
+
+    @property
+    def done(self) -> int:
+        """How many runs have ended, well or not."""
+        return self._impl.done
+
+    def index(self, run: Run) -> int:
+        """Where a run stands in the sweep.
+
+        Raises:
+            ValueError: It is none of the sweep's.
+        """
+        return self._impl.index(unwrap(run))
+
+    def values(self, index: int) -> dict[str, Any]:
+        """The axis values of a run, as they were given.
+
+        Raises:
+            IndexError: There is no such run.
+        """
+        return self._impl.values(index)
+
+    def as_completed(self) -> Iterator[Run]:
+        """The runs, each as soon as it has ended, well or not.
+
+        Raises:
+            ServerUnreachableError: The server stayed away for five minutes.
+        """
+        return self._iterate(self._impl.as_completed())
+
+    def wait(
+        self, *, on_run: Callable[[Run], object] | None = None, progress: bool | None = None
+    ) -> list[Run]:
+        """Wait until all runs have ended, well or not.
+
+        Args:
+            on_run: Called with each run that has ended.
+            progress: Whether to show it; by default where a person watches (a terminal or a notebook).
+
+        Returns:
+            The runs in the order of the axes.
+
+        Raises:
+            ServerUnreachableError: The server stayed away for five minutes.
+        """
+        return wrap(self._call(self._impl.wait(on_run=unwrap(on_run), progress=progress)))
+
+    def cancel(self) -> None:
+        """Cancel what has not ended yet, and send nothing more."""
+        self._call(self._impl.cancel())
+
+    def retry_failed(self) -> int:
+        """Run once more what has failed or was canceled, with the same values.
+
+        Returns:
+            How many runs that are.
+        """
+        return self._call(self._impl.retry_failed())
 
     def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """The first image of each run on one labelled sheet. Needs the extra ``invokeai-py-client[image]``.
@@ -2554,86 +2639,16 @@ class Sweep(Face["AsyncSweep"]):
     def _repr_html_(self) -> str:
         return self._impl._repr_html_()
 
-    def __len__(self) -> int:
-        return self._impl.__len__()
-
-    def __getitem__(self, index: int) -> Run:
-        return wrap(self._impl.__getitem__(index))
-
-    def __iter__(self) -> Iterator[Run]:
-        return self._iterate(self._impl.__aiter__())
-
-    @property
-    def runs(self) -> list[Run]:
-        """The runs that have been sent, in the order of the axes: the last one varies fastest."""
-        return wrap(self._impl.runs)
-
-    @property
-    def failed(self) -> list[Run]:
-        """The runs that have ended without success."""
-        return wrap(self._impl.failed)
-
-    @property
-    def done(self) -> int:
-        """How many runs have ended, well or not."""
-        return self._impl.done
-
-    def index(self, run: Run) -> int:
-        """Where a run stands in the sweep.
-
-        Raises:
-            ValueError: It is none of the sweep's.
-        """
-        return self._impl.index(unwrap(run))
-
-    def values(self, index: int) -> dict[str, Any]:
-        """The axis values of a run, as they were given.
-
-        Raises:
-            IndexError: There is no such run.
-        """
-        return self._impl.values(index)
-
-    def as_completed(self) -> Iterator[Run]:
-        """The runs, each as soon as it has ended, well or not.
-
-        Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
-        """
-        return self._iterate(self._impl.as_completed())
-
-    def wait(
-        self, *, on_run: Callable[[Run], object] | None = None, progress: bool | None = None
-    ) -> list[Run]:
-        """Wait until all runs have ended, well or not.
-
-        Args:
-            on_run: Called with each run that has ended.
-            progress: Whether to show it; by default where a person watches (a terminal or a notebook).
-
-        Returns:
-            The runs in the order of the axes.
-
-        Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
-        """
-        return wrap(self._call(self._impl.wait(on_run=unwrap(on_run), progress=progress)))
-
-    def cancel(self) -> None:
-        """Cancel what has not ended yet, and send nothing more."""
-        self._call(self._impl.cancel())
-
-    def retry_failed(self) -> int:
-        """Run once more what has failed or was canceled, with the same values.
-
-        Returns:
-            How many runs that are.
-        """
-        return self._call(self._impl.retry_failed())
-
 
 class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     """A workflow made ready for one server.
+
+    Values set on it hold for every later run. Values given to ``run()`` or ``start()`` hold for that run alone.
+    What nobody sets goes out exactly as the workflow has it.
+
+    Attributes:
+        definition: The workflow as it was given; never changed.
+        inputs: Its inputs.
 
     Example:
         ```python
@@ -2653,209 +2668,289 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Its inputs."""
         return self._impl.inputs
 
-    def submit_sync(
-        self,
-        *,
-        board_id: str | None = None,
-        queue_id: str = "default",
-        priority: int = 0,
-        subscribe_events: bool = True,
-        on_invocation_started: _Callback | None = None,
-        on_invocation_progress: _Callback | None = None,
-        on_invocation_complete: _Callback | None = None,
-        on_invocation_error: _Callback | None = None,
-    ) -> WorkflowSubmission:
-        """Submit the workflow as it is set, and return at once.
-
-        Args:
-            board_id: The board for board fields that say "auto".
-            queue_id: The queue; the web UI shows ``default``.
-            priority: Above 0, it goes to the front of the queue: servers know no other priorities.
-            subscribe_events: Events are always followed; kept for older callers.
-            on_invocation_started: Called for each node that begins, while it is waited for.
-            on_invocation_progress: Called for each step of a node, while it is waited for.
-            on_invocation_complete: Called for each node that has ended, while it is waited for.
-            on_invocation_error: Called for a node that failed, while it is waited for.
-
-        Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-        """
-        return self._call(
-            self._impl.submit(
-                board_id=board_id,
-                queue_id=queue_id,
-                priority=priority,
-                subscribe_events=subscribe_events,
-                on_invocation_started=on_invocation_started,
-                on_invocation_progress=on_invocation_progress,
-                on_invocation_complete=on_invocation_complete,
-                on_invocation_error=on_invocation_error,
-            )
-        )
-
-    async def submit(
-        self,
-        *,
-        board_id: str | None = None,
-        queue_id: str = "default",
-        priority: int = 0,
-        subscribe_events: bool = True,
-        on_invocation_started: _Callback | None = None,
-        on_invocation_progress: _Callback | None = None,
-        on_invocation_complete: _Callback | None = None,
-        on_invocation_error: _Callback | None = None,
-    ) -> WorkflowSubmission:
-        """Submit the workflow as it is set, and return at once.
-
-        Args:
-            board_id: The board for board fields that say "auto".
-            queue_id: The queue; the web UI shows ``default``.
-            priority: Above 0, it goes to the front of the queue: servers know no other priorities.
-            subscribe_events: Events are always followed; kept for older callers.
-            on_invocation_started: Called for each node that begins, while it is waited for.
-            on_invocation_progress: Called for each step of a node, while it is waited for.
-            on_invocation_complete: Called for each node that has ended, while it is waited for.
-            on_invocation_error: Called for a node that failed, while it is waited for.
-
-        Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-        """
-        return await self._await(
-            self._impl.submit(
-                board_id=board_id,
-                queue_id=queue_id,
-                priority=priority,
-                subscribe_events=subscribe_events,
-                on_invocation_started=on_invocation_started,
-                on_invocation_progress=on_invocation_progress,
-                on_invocation_complete=on_invocation_complete,
-                on_invocation_error=on_invocation_error,
-            )
-        )
-
-    def wait_for_completion_sync(
-        self,
-        timeout: float | None = None,
-        poll_interval: float = 2.0,
-        progress_callback: Callable[[dict[str, Any]], object] | None = None,
-        queue_id: str | None = None,
-    ) -> dict[str, Any]:
-        """Wait until the latest submission has ended, all of its runs.
-
-        Args:
-            timeout: Seconds to wait at most; forever by default.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
-            progress_callback: Called with the queue item's status whenever it changes.
-            queue_id: The queue is known since the submission; kept for older callers.
-
-        Returns:
-            The first queue item as the server gives it, with its results.
-
-        Raises:
-            RunTimeoutError: Time ran out; the run goes on.
-            RunError: Nothing was submitted.
-        """
-        return self._call(self._impl.wait_for_completion(timeout, poll_interval, progress_callback, queue_id))
-
-    async def wait_for_completion(
-        self,
-        timeout: float | None = None,
-        poll_interval: float = 2.0,
-        progress_callback: Callable[[dict[str, Any]], object] | None = None,
-        queue_id: str | None = None,
-    ) -> dict[str, Any]:
-        """Wait until the latest submission has ended, all of its runs.
-
-        Args:
-            timeout: Seconds to wait at most; forever by default.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
-            progress_callback: Called with the queue item's status whenever it changes.
-            queue_id: The queue is known since the submission; kept for older callers.
-
-        Returns:
-            The first queue item as the server gives it, with its results.
-
-        Raises:
-            RunTimeoutError: Time ran out; the run goes on.
-            RunError: Nothing was submitted.
-        """
-        return await self._await(
-            self._impl.wait_for_completion(timeout, poll_interval, progress_callback, queue_id)
-        )
-
-    def submit_and_monitor(self, *, board_id: str | None = None) -> Iterator[RunEvent]:
-        """Submit the workflow, and give its events until it has ended.
-
-        Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-        """
-        return self._iterate(self._impl.submit_and_monitor(board_id=board_id))
-
-    def submit_sync_monitor_async(self, *, board_id: str | None = None) -> AsyncIterator[RunEvent]:
-        """Submit the workflow, and give its events until it has ended.
-
-        Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-        """
-        return self._follow(self._impl.submit_and_monitor(board_id=board_id))
-
-    def cancel(self) -> bool:
-        """Cancel the latest submission.
-
-        Returns:
-            Whether it is canceled now; False if it had ended before.
-
-        Raises:
-            RunError: Nothing was submitted.
-        """
-        return self._call(self._impl.cancel())
-
-    async def cancel_async(self) -> bool:
-        """Cancel the latest submission.
-
-        Returns:
-            Whether it is canceled now; False if it had ended before.
-
-        Raises:
-            RunError: Nothing was submitted.
-        """
-        return await self._await(self._impl.cancel())
-
-    def get_queue_item(self, queue_id: str | None = None) -> dict[str, Any] | None:
-        """The queue item of the latest submission's first run, as the server has it now.
-
-        Args:
-            queue_id: The queue is known since the submission; kept for older callers.
-
-        Returns:
-            The item; None where nothing was submitted, or the queue no longer has it.
-        """
-        return self._call(self._impl.get_queue_item(queue_id))
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        return self._impl.name
 
     @property
-    def session_id(self) -> str | None:
-        """The session of the latest submission's first run; None where nothing was submitted."""
-        return self._impl.session_id
+    def warnings(self) -> tuple[str, ...]:
+        """What loading changed or could not use, one sentence each."""
+        return self._impl.warnings
+
+    @property
+    def node_count(self) -> int:
+        """How many nodes run, iterations not counted."""
+        return self._impl.node_count
+
+    def node_label(self, node_id: str) -> str:
+        """What the editor shows for a node: its label, or its type's title, or its id."""
+        return self._impl.node_label(node_id)
+
+    def list_inputs(self) -> list[WorkflowInput]:
+        """The inputs that the workflow's form shows, in its order. The index is the stable name of each."""
+        return self._impl.list_inputs()
+
+    def get_input(self, address: int | str) -> WorkflowInput:
+        """An input by index, label, field name or ``node.field``.
+
+        Raises:
+            UnknownInputError: There is none; the error names close ones.
+            AmbiguousInputError: There are several; the error names them.
+        """
+        return self._impl.get_input(address)
+
+    def get_input_value(self, address: int | str) -> IvkField[Any]:
+        """The typed field of an input: read and assign its ``value``.
+
+        Raises:
+            UnknownInputError: There is no such input.
+            AmbiguousInputError: There are several.
+        """
+        return self._impl.get_input_value(address)
+
+    def set_input_value(self, address: int | str, value: Any) -> None:
+        """Set one input, to a value or to that of another field.
+
+        Raises:
+            UnknownInputError: There is no such input.
+            AmbiguousInputError: There are several.
+            InputValueError: The value does not fit.
+        """
+        self._impl.set_input_value(address, value)
+
+    def set(self, values: Values | None = None, /, **named: Any) -> None:
+        """Set inputs for all later runs. All values are checked before any is set.
+
+        Args:
+            values: Values by index, label, field name or ``node.field``.
+            **named: The same by name, where the name is a Python identifier (``positive_prompt`` finds the
+                label "Positive Prompt").
+
+        Raises:
+            UnknownInputError: An input is not there.
+            InputValueError: Values are of the wrong type or out of range; the error lists them all.
+        """
+        self._impl.set(values, **named)
+
+    def preview(self) -> list[dict[str, Any]]:
+        """The inputs as plain rows: index, label, field, type, value, limits."""
+        return self._impl.preview()
+
+    def export_input_index_map(self, path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
+        """What stands at each index, to be kept and verified when the workflow changes.
+
+        Args:
+            path: A file to write it to, as JSON.
+
+        Returns:
+            A row for each input.
+        """
+        return self._impl.export_input_index_map(path)
+
+    def verify_input_index_map(
+        self, kept: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Which inputs of a kept index map are ``unchanged``, ``moved``, ``missing`` or ``new``.
+
+        Args:
+            kept: What ``export_input_index_map()`` gave, or the file that it wrote.
+
+        Raises:
+            UsageError: It is no such map.
+        """
+        return self._impl.verify_input_index_map(kept)
+
+    def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> list[tuple[Row, Row]]:
+        """Put this server's models in the place of those that the workflow brought from another one.
+
+        A run does so by itself where the server has the very same model under another key. This also takes
+        models that are not the same, so look at what it changed.
+
+        Args:
+            by_name: Whether a model of the same name and type will do.
+            by_base: Whether, failing that, the first model of the same base and type will do.
+
+        Returns:
+            For each model that was changed its identifier before and after, by key or by attribute.
+        """
+        return self._call(self._impl.sync_dnn_model(by_name, by_base))
 
     def validate_inputs(self) -> dict[int, list[str]]:
         """What is wrong with the form's inputs, by index; empty where nothing is."""
         return self._impl.validate_inputs()
 
-    def list_outputs(self) -> list[WorkflowOutput]:
-        """The nodes whose images reach the gallery, in the workflow's order."""
-        return self._impl.list_outputs()
-
-    def map_outputs_to_images(self, item: Mapping[str, Any] | None = None) -> list[OutputMapping]:
-        """The images of each output node.
+    def enqueue_request(
+        self,
+        values: Values | None = None,
+        /,
+        *,
+        validate: bool = True,
+        runs: int = 1,
+        prepend: bool = False,
+        auto_board: str | None = None,
+        **named: Any,
+    ) -> dict[str, Any]:
+        """The exact body that would be posted to ``enqueue_batch``.
 
         Args:
-            item: A queue item as ``wait_for_completion()`` gives it; by default the latest one.
+            values: Values for this request alone; see ``set()``.
+            validate: Whether to check everything first. Without it, whatever the web UI would build is built,
+                and the server is asked for nothing but its schema.
+            runs: How often the server repeats the batch.
+            prepend: Whether it goes to the front of the queue.
+            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
+            **named: Values by name.
 
         Raises:
-            RunError: Nothing was submitted.
-            RunNotFinishedError: The latest run was not waited for.
+            NotReadyError: The workflow cannot run as it is; the error lists all findings.
+            InputValueError: Values are of the wrong type or out of range.
+            ModelNotFoundError: The server lacks a model.
         """
-        return self._impl.map_outputs_to_images(item)
+        return self._call(
+            self._impl.enqueue_request(
+                values, validate=validate, runs=runs, prepend=prepend, auto_board=auto_board, **named
+            )
+        )
+
+    def start(
+        self,
+        values: Values | None = None,
+        /,
+        *,
+        prepend: bool = False,
+        auto_board: str | None = None,
+        queue_id: str = "default",
+        **named: Any,
+    ) -> Run:
+        """Start a run, and return at once.
+
+        Args:
+            values: Values for this run alone; see ``set()``.
+            prepend: Whether it goes to the front of the queue.
+            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
+            queue_id: The queue; the web UI shows ``default``.
+            **named: Values by name.
+
+        Returns:
+            The run, to follow, wait for or cancel.
+
+        Raises:
+            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            InputValueError: Values are of the wrong type or out of range; nothing was sent.
+            ModelNotFoundError: The server lacks a model; nothing was sent.
+            UsageError: The workflow's batch nodes make several runs of it; see ``start_batch()``.
+            EnqueueError: The server's queue is full.
+        """
+        return wrap(
+            self._call(
+                self._impl.start(values, prepend=prepend, auto_board=auto_board, queue_id=queue_id, **named)
+            )
+        )
+
+    def start_batch(
+        self,
+        values: Values | None = None,
+        /,
+        *,
+        runs: int = 1,
+        prepend: bool = False,
+        auto_board: str | None = None,
+        queue_id: str = "default",
+        only_one: bool = False,
+        **named: Any,
+    ) -> list[Run]:
+        """Start all runs that the workflow's batch nodes ask for, ``runs`` times, in one request.
+
+        Args:
+            values: Values for these runs alone; see ``set()``.
+            runs: How often the server repeats the whole batch.
+            prepend: Whether they go to the front of the queue.
+            auto_board: The board (id or name) for board fields that say "auto".
+            queue_id: The queue.
+            only_one: Whether to refuse a request that would make more than one run.
+            **named: Values by name.
+
+        Returns:
+            The runs, in the batch's order: the last axis varies fastest.
+
+        Raises:
+            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            EnqueueError: The server's queue is full.
+        """
+        return wrap(
+            self._call(
+                self._impl.start_batch(
+                    values,
+                    runs=runs,
+                    prepend=prepend,
+                    auto_board=auto_board,
+                    queue_id=queue_id,
+                    only_one=only_one,
+                    **named,
+                )
+            )
+        )
+
+    def run(
+        self,
+        values: Values | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        progress: bool | Callable[[RunEvent], object] | None = None,
+        preview: bool | None = None,
+        prepend: bool = False,
+        auto_board: str | None = None,
+        queue_id: str = "default",
+        **named: Any,
+    ) -> Run:
+        """Run the workflow, and return when it is done.
+
+        When the call is interrupted (Ctrl-C, or its task is cancelled), the run is canceled on the server:
+        nobody else holds it. To leave it running, use ``start()``.
+
+        Args:
+            values: Values for this run alone; see ``set()``.
+            timeout: Seconds to wait at most; the run goes on afterwards.
+            progress: True shows live progress, False none; by default it is shown where a person watches (a
+                terminal or a notebook). A function is called with each event instead.
+            preview: Whether the progress has the picture as it looks so far: by default in a notebook, in a
+                terminal when asked for, which needs the extra ``invokeai-py-client[preview]``.
+            prepend: Whether it goes to the front of the queue.
+            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
+            queue_id: The queue; the web UI shows ``default``.
+            **named: Values by name.
+
+        Returns:
+            The finished run with its images and outputs.
+
+        Raises:
+            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            InputValueError: Values are of the wrong type or out of range; nothing was sent.
+            UsageError: A preview is asked for, and what it needs is not installed; nothing was sent.
+            RunFailedError: A node failed; the error names it.
+            RunCanceledError: Someone canceled it.
+            RunTimeoutError: Time ran out.
+        """
+        return wrap(
+            self._call(
+                self._impl.run(
+                    values,
+                    timeout=timeout,
+                    progress=progress,
+                    preview=preview,
+                    prepend=prepend,
+                    auto_board=auto_board,
+                    queue_id=queue_id,
+                    **named,
+                )
+            )
+        )
+
+    def usual_seconds(self, *, queue_id: str = "default") -> float | None:
+        """How long the queue's latest runs took, in the median; None where it has none that ended well."""
+        return self._call(self._impl.usual_seconds(queue_id=queue_id))
 
     def sweep(
         self,
@@ -3077,285 +3172,205 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             )
         )
 
-    def usual_seconds(self, *, queue_id: str = "default") -> float | None:
-        """How long the queue's latest runs took, in the median; None where it has none that ended well."""
-        return self._call(self._impl.usual_seconds(queue_id=queue_id))
-
-    def enqueue_request(
+    def submit_sync(
         self,
-        values: Values | None = None,
-        /,
         *,
-        validate: bool = True,
-        runs: int = 1,
-        prepend: bool = False,
-        auto_board: str | None = None,
-        **named: Any,
-    ) -> dict[str, Any]:
-        """The exact body that would be posted to ``enqueue_batch``.
+        board_id: str | None = None,
+        queue_id: str = "default",
+        priority: int = 0,
+        subscribe_events: bool = True,
+        on_invocation_started: _Callback | None = None,
+        on_invocation_progress: _Callback | None = None,
+        on_invocation_complete: _Callback | None = None,
+        on_invocation_error: _Callback | None = None,
+    ) -> WorkflowSubmission:
+        """Submit the workflow as it is set, and return at once.
 
         Args:
-            values: Values for this request alone; see ``set()``.
-            validate: Whether to check everything first. Without it, whatever the web UI would build is built,
-                and the server is asked for nothing but its schema.
-            runs: How often the server repeats the batch.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            **named: Values by name.
+            board_id: The board for board fields that say "auto".
+            queue_id: The queue; the web UI shows ``default``.
+            priority: Above 0, it goes to the front of the queue: servers know no other priorities.
+            subscribe_events: Events are always followed; kept for older callers.
+            on_invocation_started: Called for each node that begins, while it is waited for.
+            on_invocation_progress: Called for each step of a node, while it is waited for.
+            on_invocation_complete: Called for each node that has ended, while it is waited for.
+            on_invocation_error: Called for a node that failed, while it is waited for.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; the error lists all findings.
-            InputValueError: Values are of the wrong type or out of range.
-            ModelNotFoundError: The server lacks a model.
+            NotReadyError: The workflow cannot run as it is; nothing was sent.
         """
         return self._call(
-            self._impl.enqueue_request(
-                values, validate=validate, runs=runs, prepend=prepend, auto_board=auto_board, **named
+            self._impl.submit(
+                board_id=board_id,
+                queue_id=queue_id,
+                priority=priority,
+                subscribe_events=subscribe_events,
+                on_invocation_started=on_invocation_started,
+                on_invocation_progress=on_invocation_progress,
+                on_invocation_complete=on_invocation_complete,
+                on_invocation_error=on_invocation_error,
             )
         )
 
-    def start(
+    async def submit(
         self,
-        values: Values | None = None,
-        /,
         *,
-        prepend: bool = False,
-        auto_board: str | None = None,
+        board_id: str | None = None,
         queue_id: str = "default",
-        **named: Any,
-    ) -> Run:
-        """Start a run, and return at once.
+        priority: int = 0,
+        subscribe_events: bool = True,
+        on_invocation_started: _Callback | None = None,
+        on_invocation_progress: _Callback | None = None,
+        on_invocation_complete: _Callback | None = None,
+        on_invocation_error: _Callback | None = None,
+    ) -> WorkflowSubmission:
+        """Submit the workflow as it is set, and return at once.
 
         Args:
-            values: Values for this run alone; see ``set()``.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
+            board_id: The board for board fields that say "auto".
             queue_id: The queue; the web UI shows ``default``.
-            **named: Values by name.
-
-        Returns:
-            The run, to follow, wait for or cancel.
-
-        Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            ModelNotFoundError: The server lacks a model; nothing was sent.
-            UsageError: The workflow's batch nodes make several runs of it; see ``start_batch()``.
-            EnqueueError: The server's queue is full.
-        """
-        return wrap(
-            self._call(
-                self._impl.start(values, prepend=prepend, auto_board=auto_board, queue_id=queue_id, **named)
-            )
-        )
-
-    def start_batch(
-        self,
-        values: Values | None = None,
-        /,
-        *,
-        runs: int = 1,
-        prepend: bool = False,
-        auto_board: str | None = None,
-        queue_id: str = "default",
-        only_one: bool = False,
-        **named: Any,
-    ) -> list[Run]:
-        """Start all runs that the workflow's batch nodes ask for, ``runs`` times, in one request.
-
-        Args:
-            values: Values for these runs alone; see ``set()``.
-            runs: How often the server repeats the whole batch.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto".
-            queue_id: The queue.
-            only_one: Whether to refuse a request that would make more than one run.
-            **named: Values by name.
-
-        Returns:
-            The runs, in the batch's order: the last axis varies fastest.
+            priority: Above 0, it goes to the front of the queue: servers know no other priorities.
+            subscribe_events: Events are always followed; kept for older callers.
+            on_invocation_started: Called for each node that begins, while it is waited for.
+            on_invocation_progress: Called for each step of a node, while it is waited for.
+            on_invocation_complete: Called for each node that has ended, while it is waited for.
+            on_invocation_error: Called for a node that failed, while it is waited for.
 
         Raises:
             NotReadyError: The workflow cannot run as it is; nothing was sent.
-            EnqueueError: The server's queue is full.
         """
-        return wrap(
-            self._call(
-                self._impl.start_batch(
-                    values,
-                    runs=runs,
-                    prepend=prepend,
-                    auto_board=auto_board,
-                    queue_id=queue_id,
-                    only_one=only_one,
-                    **named,
-                )
+        return await self._await(
+            self._impl.submit(
+                board_id=board_id,
+                queue_id=queue_id,
+                priority=priority,
+                subscribe_events=subscribe_events,
+                on_invocation_started=on_invocation_started,
+                on_invocation_progress=on_invocation_progress,
+                on_invocation_complete=on_invocation_complete,
+                on_invocation_error=on_invocation_error,
             )
         )
 
-    def run(
+    def wait_for_completion_sync(
         self,
-        values: Values | None = None,
-        /,
-        *,
         timeout: float | None = None,
-        progress: bool | Callable[[RunEvent], object] | None = None,
-        preview: bool | None = None,
-        prepend: bool = False,
-        auto_board: str | None = None,
-        queue_id: str = "default",
-        **named: Any,
-    ) -> Run:
-        """Run the workflow, and return when it is done.
-
-        When the call is interrupted (Ctrl-C, or its task is cancelled), the run is canceled on the server:
-        nobody else holds it. To leave it running, use ``start()``.
+        poll_interval: float = 2.0,
+        progress_callback: Callable[[dict[str, Any]], object] | None = None,
+        queue_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Wait until the latest submission has ended, all of its runs.
 
         Args:
-            values: Values for this run alone; see ``set()``.
-            timeout: Seconds to wait at most; the run goes on afterwards.
-            progress: True shows live progress, False none; by default it is shown where a person watches (a
-                terminal or a notebook). A function is called with each event instead.
-            preview: Whether the progress has the picture as it looks so far: by default in a notebook, in a
-                terminal when asked for, which needs the extra ``invokeai-py-client[preview]``.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **named: Values by name.
+            timeout: Seconds to wait at most; forever by default.
+            poll_interval: Events are followed, so nothing is polled; kept for older callers.
+            progress_callback: Called with the queue item's status whenever it changes.
+            queue_id: The queue is known since the submission; kept for older callers.
 
         Returns:
-            The finished run with its images and outputs.
+            The first queue item as the server gives it, with its results.
+
+        Raises:
+            RunTimeoutError: Time ran out; the run goes on.
+            RunError: Nothing was submitted.
+        """
+        return self._call(self._impl.wait_for_completion(timeout, poll_interval, progress_callback, queue_id))
+
+    async def wait_for_completion(
+        self,
+        timeout: float | None = None,
+        poll_interval: float = 2.0,
+        progress_callback: Callable[[dict[str, Any]], object] | None = None,
+        queue_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Wait until the latest submission has ended, all of its runs.
+
+        Args:
+            timeout: Seconds to wait at most; forever by default.
+            poll_interval: Events are followed, so nothing is polled; kept for older callers.
+            progress_callback: Called with the queue item's status whenever it changes.
+            queue_id: The queue is known since the submission; kept for older callers.
+
+        Returns:
+            The first queue item as the server gives it, with its results.
+
+        Raises:
+            RunTimeoutError: Time ran out; the run goes on.
+            RunError: Nothing was submitted.
+        """
+        return await self._await(
+            self._impl.wait_for_completion(timeout, poll_interval, progress_callback, queue_id)
+        )
+
+    def submit_and_monitor(self, *, board_id: str | None = None) -> Iterator[RunEvent]:
+        """Submit the workflow, and give its events until it has ended.
 
         Raises:
             NotReadyError: The workflow cannot run as it is; nothing was sent.
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            UsageError: A preview is asked for, and what it needs is not installed; nothing was sent.
-            RunFailedError: A node failed; the error names it.
-            RunCanceledError: Someone canceled it.
-            RunTimeoutError: Time ran out.
         """
-        return wrap(
-            self._call(
-                self._impl.run(
-                    values,
-                    timeout=timeout,
-                    progress=progress,
-                    preview=preview,
-                    prepend=prepend,
-                    auto_board=auto_board,
-                    queue_id=queue_id,
-                    **named,
-                )
-            )
-        )
+        return self._iterate(self._impl.submit_and_monitor(board_id=board_id))
 
-    @property
-    def name(self) -> str:
-        """The workflow's name."""
-        return self._impl.name
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What loading changed or could not use, one sentence each."""
-        return self._impl.warnings
-
-    @property
-    def node_count(self) -> int:
-        """How many nodes run, iterations not counted."""
-        return self._impl.node_count
-
-    def node_label(self, node_id: str) -> str:
-        """What the editor shows for a node: its label, or its type's title, or its id."""
-        return self._impl.node_label(node_id)
-
-    def list_inputs(self) -> list[WorkflowInput]:
-        """The inputs that the workflow's form shows, in its order. The index is the stable name of each."""
-        return self._impl.list_inputs()
-
-    def get_input(self, address: int | str) -> WorkflowInput:
-        """An input by index, label, field name or ``node.field``.
+    def submit_sync_monitor_async(self, *, board_id: str | None = None) -> AsyncIterator[RunEvent]:
+        """Submit the workflow, and give its events until it has ended.
 
         Raises:
-            UnknownInputError: There is none; the error names close ones.
-            AmbiguousInputError: There are several; the error names them.
+            NotReadyError: The workflow cannot run as it is; nothing was sent.
         """
-        return self._impl.get_input(address)
+        return self._follow(self._impl.submit_and_monitor(board_id=board_id))
 
-    def get_input_value(self, address: int | str) -> IvkField[Any]:
-        """The typed field of an input: read and assign its ``value``.
-
-        Raises:
-            UnknownInputError: There is no such input.
-            AmbiguousInputError: There are several.
-        """
-        return self._impl.get_input_value(address)
-
-    def set_input_value(self, address: int | str, value: Any) -> None:
-        """Set one input, to a value or to that of another field.
-
-        Raises:
-            UnknownInputError: There is no such input.
-            AmbiguousInputError: There are several.
-            InputValueError: The value does not fit.
-        """
-        self._impl.set_input_value(address, value)
-
-    def set(self, values: Values | None = None, /, **named: Any) -> None:
-        """Set inputs for all later runs. All values are checked before any is set.
-
-        Args:
-            values: Values by index, label, field name or ``node.field``.
-            **named: The same by name, where the name is a Python identifier (``positive_prompt`` finds the
-                label "Positive Prompt").
-
-        Raises:
-            UnknownInputError: An input is not there.
-            InputValueError: Values are of the wrong type or out of range; the error lists them all.
-        """
-        self._impl.set(values, **named)
-
-    def preview(self) -> list[dict[str, Any]]:
-        """The inputs as plain rows: index, label, field, type, value, limits."""
-        return self._impl.preview()
-
-    def export_input_index_map(self, path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-        """What stands at each index, to be kept and verified when the workflow changes.
-
-        Args:
-            path: A file to write it to, as JSON.
+    def cancel(self) -> bool:
+        """Cancel the latest submission.
 
         Returns:
-            A row for each input.
-        """
-        return self._impl.export_input_index_map(path)
-
-    def verify_input_index_map(
-        self, kept: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
-    ) -> dict[str, list[dict[str, Any]]]:
-        """Which inputs of a kept index map are ``unchanged``, ``moved``, ``missing`` or ``new``.
-
-        Args:
-            kept: What ``export_input_index_map()`` gave, or the file that it wrote.
+            Whether it is canceled now; False if it had ended before.
 
         Raises:
-            UsageError: It is no such map.
+            RunError: Nothing was submitted.
         """
-        return self._impl.verify_input_index_map(kept)
+        return self._call(self._impl.cancel())
 
-    def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> list[tuple[Row, Row]]:
-        """Put this server's models in the place of those that the workflow brought from another one.
-
-        A run does so by itself where the server has the very same model under another key. This also takes
-        models that are not the same, so look at what it changed.
-
-        Args:
-            by_name: Whether a model of the same name and type will do.
-            by_base: Whether, failing that, the first model of the same base and type will do.
+    async def cancel_async(self) -> bool:
+        """Cancel the latest submission.
 
         Returns:
-            For each model that was changed its identifier before and after, by key or by attribute.
+            Whether it is canceled now; False if it had ended before.
+
+        Raises:
+            RunError: Nothing was submitted.
         """
-        return self._call(self._impl.sync_dnn_model(by_name, by_base))
+        return await self._await(self._impl.cancel())
+
+    def get_queue_item(self, queue_id: str | None = None) -> dict[str, Any] | None:
+        """The queue item of the latest submission's first run, as the server has it now.
+
+        Args:
+            queue_id: The queue is known since the submission; kept for older callers.
+
+        Returns:
+            The item; None where nothing was submitted, or the queue no longer has it.
+        """
+        return self._call(self._impl.get_queue_item(queue_id))
+
+    @property
+    def session_id(self) -> str | None:
+        """The session of the latest submission's first run; None where nothing was submitted."""
+        return self._impl.session_id
+
+    def list_outputs(self) -> list[WorkflowOutput]:
+        """The nodes whose images reach the gallery, in the workflow's order."""
+        return self._impl.list_outputs()
+
+    def map_outputs_to_images(self, item: Mapping[str, Any] | None = None) -> list[OutputMapping]:
+        """The images of each output node.
+
+        Args:
+            item: A queue item as ``wait_for_completion()`` gives it; by default the latest one.
+
+        Raises:
+            RunError: Nothing was submitted.
+            RunNotFinishedError: The latest run was not waited for.
+        """
+        return self._impl.map_outputs_to_images(item)
 
     def _repr_html_(self) -> str:
         return self._impl._repr_html_()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from invokeai_py_client._atomic import write_draft
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.address import DEFAULT_URL, ServerAddress, clean_prefix
 from invokeai_py_client.transport.auth import credentials_of
@@ -234,15 +235,9 @@ def _write(profiles: Mapping[str, Profile]) -> Path:
         values = {"url": profile.url, "token": profile.token, "email": profile.email}
         lines += [f"{key} = {_quoted(value)}\n" for key, value in values.items() if value]
     path = config_path()
-    new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new.unlink(missing_ok=True)
-        with os.fdopen(
-            os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-        ) as file:
-            file.writelines(lines)
-        new.replace(path)
+        write_draft(path, "".join(lines).encode(), mode=0o600)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({_why(error)}).") from None
     return path

@@ -28,7 +28,7 @@ from invokeai_py_client.errors import (
     ServerUnreachableError,
     UsageError,
 )
-from invokeai_py_client.files.atomic import safe_name
+from invokeai_py_client.files.names import safe_name
 from invokeai_py_client.image.image import AsyncImage
 from invokeai_py_client.transport import http as http_module
 from invokeai_py_client.transport import limits

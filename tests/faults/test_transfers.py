@@ -29,8 +29,10 @@ from invokeai_py_client.errors import (
     TransferError,
     UsageError,
 )
+from invokeai_py_client.files.atomic import AtomicFile
 from invokeai_py_client.image import zip as zip_module
-from invokeai_py_client.image.transfers import TransferProgress
+from invokeai_py_client.image.transfer import TransferProgress
+from invokeai_py_client.transport.http import HttpTransport
 
 PATIENCE = 30
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -230,6 +232,115 @@ async def test_an_interrupted_download_leaves_whole_files_only(tmp_path: Path) -
         with pytest.raises(asyncio.CancelledError):
             await download
     assert files(tmp_path) == {"a.png": png()}
+
+
+# ---------------------------------------------------------------------- one image
+
+Save = Callable[[AsyncInvokeAIClient, Path], Awaitable[Path]]
+
+
+async def by_image(client: AsyncInvokeAIClient, path: Path) -> Path:
+    return await client.image_repo.image("a.png").save(path)
+
+
+async def by_repository(client: AsyncInvokeAIClient, path: Path) -> Path:
+    return await client.image_repo.download_to("a.png", path)
+
+
+saved_by = pytest.mark.parametrize("save", [by_image, by_repository])
+
+
+@saved_by
+@pytest.mark.parametrize("breaking", [cut, silently_cut])
+async def test_a_truncated_image_is_fetched_again(tmp_path: Path, save: Save, breaking: Any) -> None:
+    seen: list[dict[str, bytes]] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        seen.append(files(tmp_path))
+        if len(seen) == 1:
+            return await breaking(request, png())
+        return web.Response(body=png(), content_type="image/png")
+
+    async with served(handle) as client:
+        assert await save(client, tmp_path / "out.png") == tmp_path / "out.png"
+    assert seen == [{}, {}], "the half file was removed before the image was fetched again"
+    assert files(tmp_path) == {"out.png": png()}
+
+
+@saved_by
+@pytest.mark.parametrize("breaking", [cut, silently_cut])
+async def test_an_image_that_never_comes_whole_leaves_the_old_file(
+    tmp_path: Path, save: Save, breaking: Any
+) -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked.append(name_of(request))
+        return await breaking(request, png())
+
+    async with served(handle, retries=2) as client:
+        with pytest.raises(ConnectionLostError):
+            await save(client, tmp_path / "new.png")
+        assert files(tmp_path) == {}
+        assert len(asked) == 4, "once more at once, as every read, and two retries"
+        (tmp_path / "old.png").write_bytes(png("blue"))
+        with pytest.raises(ConnectionLostError):
+            await save(client, tmp_path / "old.png")
+    assert files(tmp_path) == {"old.png": png("blue")}
+
+
+@saved_by
+async def test_a_large_image_is_written_as_it_arrives(
+    tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filling = bytes(1 << 20)
+    start, end = png()[:-12], png()[-12:]
+    size = len(png()) + 24 * len(filling)
+    pieces: list[int] = []
+    write = AtomicFile.write
+
+    def counted(file: AtomicFile, data: bytes) -> None:
+        pieces.append(len(data))
+        write(file, data)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(size), "Content-Type": "image/png"})
+        await response.prepare(request)
+        for piece in (start, *[filling] * 24, end):
+            await response.write(piece)
+        return response
+
+    async def as_a_whole(*_: object, **__: object) -> bytes:
+        raise AssertionError("the whole image was read into memory")
+
+    monkeypatch.setattr(AtomicFile, "write", counted)
+    monkeypatch.setattr(HttpTransport, "bytes", as_a_whole)
+    async with served(handle) as client:
+        path = await save(client, tmp_path / "large.png")
+    assert path.stat().st_size == sum(pieces) == size
+    assert max(pieces) <= 1 << 18
+
+
+async def test_bytes_that_are_there_already_are_not_fetched_again(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked.append(name_of(request))
+        if len(asked) == 1:
+            return await silently_cut(request, png("blue"))
+        return web.Response(body=png(), content_type="image/png")
+
+    async with served(handle) as client:
+        whole, part = client.image_repo.image("b.png"), client.image_repo.image("a.png")
+        half = await part.bytes()
+        assert await whole.bytes() == png()
+        assert await whole.save(f"{tmp_path}/new/") == tmp_path / "new" / "b.png"
+        assert asked == ["a.png", "b.png"]
+        # Bytes without their end are not put on disk.
+        assert len(half) < len(png("blue"))
+        await part.save(tmp_path)
+    assert asked == ["a.png", "b.png", "a.png"]
+    assert files(tmp_path) == {"new/b.png": png(), "a.png": png()}
 
 
 # ---------------------------------------------------------------------- uploads

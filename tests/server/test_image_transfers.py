@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from invokeai_py_client import AsyncInvokeAIClient
 from invokeai_py_client.errors import InputValueError, NotFoundError, TransferError
-from invokeai_py_client.image.transfers import TransferProgress
+from invokeai_py_client.image.transfer import TransferProgress
 from invokeai_py_client.models import ImageCategory, ImageOrigin, IvkImage
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

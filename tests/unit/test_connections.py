@@ -113,7 +113,7 @@ def test_ending_from_the_loops_own_thread_does_not_wait_for_itself() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_client_works_on_both_sides_of_a_fork() -> None:
     program = textwrap.dedent("""
-        import gc, os, sys
+        import gc, os, sys, warnings
         from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
         from threading import Thread
         from invokeai_py_client import InvokeAIClient
@@ -135,6 +135,8 @@ def test_a_client_works_on_both_sides_of_a_fork() -> None:
         Thread(target=server.serve_forever, daemon=True).start()
         client = InvokeAIClient.from_url(f"http://127.0.0.1:{server.server_port}")
         assert client.version() == "6.14.2"
+        # Python 3.12 warns of every fork in a process with threads; this test is about just that.
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         child = os.fork()
         if child == 0:
             assert client.version() == "6.14.2"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +30,15 @@ def test_a_model_by_its_record(value: Any) -> None:
     assert type(field.to_api_format()["base"]) is str
     assert field.display_value == "Dream"
     assert field.reusable_value == IDENTIFIER
+
+
+def test_a_field_with_a_model_can_be_pickled_and_copied() -> None:
+    by_record, by_parts = IvkModelIdentifierField(), IvkModelIdentifierField()
+    by_record.value = RECORD
+    by_parts.name, by_parts.base = "Dream", "sdxl"
+    for field in (by_record, by_parts):
+        for again in (pickle.loads(pickle.dumps(field)), deepcopy(field)):
+            assert (again.value, again.name, again.base) == (field.value, field.name, field.base)
 
 
 def test_the_part_of_a_model_stays() -> None:

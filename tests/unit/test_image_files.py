@@ -11,15 +11,11 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
+from invokeai_py_client._atomic import Draft, write_draft
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.files.atomic import (
-    AtomicFile,
-    has_end,
-    is_whole,
-    safe_name,
-    target_path,
-    write_atomically,
-)
+from invokeai_py_client.files.atomic import AtomicFile, write_atomically
+from invokeai_py_client.files.formats import Edges, has_end, is_truncated, is_whole
+from invokeai_py_client.files.names import safe_name, target_path
 
 
 def test_a_path_is_a_file_unless_it_is_a_folder(tmp_path: Path) -> None:
@@ -140,14 +136,48 @@ def test_what_is_no_picture_is_not_judged(tmp_path: Path) -> None:
     assert not is_whole(tmp_path)
 
 
-def test_a_file_knows_its_ends_however_it_comes(tmp_path: Path) -> None:
+def test_the_ends_of_a_file_are_known_however_it_comes() -> None:
     data = whole_png()
+    assert Edges().truncated, "nothing came"
     for size in (1, 7, 22, 23, len(data)):
-        file = AtomicFile(tmp_path / "x.png")
+        edges = Edges()
         for start in range(0, len(data), size):
-            file.write(data[start : start + size])
-        assert (file.head, file.tail, file.size) == (data[:22], data[-22:], len(data))
-        file.discard()
+            edges.add(data[start : start + size])
+        assert (edges.head, edges.tail, edges.size) == (data[:22], data[-22:], len(data))
+        assert not edges.truncated
+
+
+def test_bytes_that_lack_their_end() -> None:
+    assert not is_truncated(whole_png())
+    assert not is_truncated(b"some other format")
+    assert is_truncated(whole_png()[:-1])
+    assert is_truncated(b"")
+
+
+def test_a_draft_has_the_mode_it_is_given(tmp_path: Path) -> None:
+    write_draft(tmp_path / "secret", b"token", mode=0o600)
+    write_draft(tmp_path / "open", b"text")
+    (tmp_path / "like any").write_bytes(b"text")
+    if os.name != "nt":
+        assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / "open").stat().st_mode == (tmp_path / "like any").stat().st_mode
+
+
+def test_a_draft_that_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "x.json"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), Draft(target) as draft:
+        draft.write(b"half")
+        # Whoever tidies up by suffix finds what a killed process left.
+        assert sorted(path.name for path in tmp_path.glob("*.json*")) == sorted(
+            path.name for path in tmp_path.iterdir()
+        )
+        assert len([*tmp_path.iterdir()]) == 2
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+    assert target.read_text() == "old"
+    with pytest.raises(FileNotFoundError):
+        write_draft(tmp_path / "missing" / "x.json", b"")
 
 
 def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:

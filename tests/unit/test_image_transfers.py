@@ -21,9 +21,9 @@ from invokeai_py_client.errors import (
     TransferError,
     UsageError,
 )
-from invokeai_py_client.image.paths import needs_records, paths_for
+from invokeai_py_client.files.names import needs_records, paths_for
 from invokeai_py_client.image.responses import name_list
-from invokeai_py_client.image.transfers import TransferProgress, transfer_all
+from invokeai_py_client.image.transfer import TransferProgress, transfer_all
 from invokeai_py_client.image.upload import named_sources
 from invokeai_py_client.models import IvkImage
 

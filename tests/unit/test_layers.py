@@ -38,12 +38,15 @@ LAYERS: list[set[str]] = [
     {"transport"},
     {"models"},
     {"server"},
-    {"_base", "_face", "_lazy", "routes"},
+    {"_face"},
+    {"_atomic", "_base", "_lazy", "routes"},
     {"errors"},
 ]
 
 # Imports that point up, each with its reason.
-UPWARD: dict[tuple[str, str], str] = {}
+UPWARD: dict[tuple[str, str], str] = {
+    (NAME, f"{NAME}.v1.loader"): "loads modules by their old names; imported when a module is missing",
+}
 
 # Private attributes of other objects, as "module: attribute", each with its reason. The sockets and sessions of the
 # libraries have no public way to do these things.
@@ -226,3 +229,17 @@ def test_a_private_attribute_of_another_module_is_noticed() -> None:
         "class A:\n    def f(self, other):\n        self._own = other._own\n        return other._strange\n"
     )
     assert [node.attr for node in private_uses(tree)] == ["_strange"]
+
+
+def test_async_classes_do_not_form_chains() -> None:
+    """A class is one idea in one file: no ``Async`` class is continued by another one."""
+    continued = {
+        f"{module}.{node.name}": bases
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and node.name.startswith("Async")
+        and (bases := [ast.unparse(base) for base in node.bases if ast.unparse(base).startswith("Async")])
+        not in ([], ["AsyncObject"])
+    }
+    assert continued == {}

@@ -17,7 +17,8 @@ from invokeai_py_client.dnn_model.installed import (
     model_of_source,
 )
 from invokeai_py_client.errors import InputValueError, UsageError
-from invokeai_py_client.files.atomic import AtomicFile, target_path, write_atomically
+from invokeai_py_client.files.atomic import AtomicFile, write_atomically
+from invokeai_py_client.files.names import target_path
 from invokeai_py_client.image.upload import content_type, make_upload
 from invokeai_py_client.models import InstallStatus, IvkDnnModel, ModelInstJobInfo
 from invokeai_py_client.routes import path_part, portions

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from invokeai_py_client._atomic import write_draft
 from invokeai_py_client.cli.names import find_board
 from invokeai_py_client.cli.options import connect, json_option, url_option
 from invokeai_py_client.cli.output import counted, emit, hint, say
@@ -143,7 +144,7 @@ def _failure(failed: dict[str, InvokeAIClientError], total: int) -> TransferErro
 
 def _picture(image: IvkImage, folder: Path) -> Path:
     """Where fetching puts an image: in the folder, whatever the server calls it."""
-    from invokeai_py_client.image.paths import paths_for
+    from invokeai_py_client.files.names import paths_for
 
     return paths_for([image.image_name], {}, folder, "{image}", ".png")[image.image_name]
 
@@ -154,9 +155,7 @@ def _data_file(image: IvkImage, folder: Path) -> Path:
 
 def _write(path: Path, data: dict[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
-    draft = path.with_suffix(".json.part")
     try:
-        draft.write_text(json.dumps(data, ensure_ascii=False, indent=2), encoding="utf-8")
-        draft.replace(path)
+        write_draft(path, json.dumps(data, ensure_ascii=False, indent=2).encode())
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from invokeai_py_client.cli.output import is_watched
 
 if TYPE_CHECKING:
-    from invokeai_py_client.image.transfers import TransferProgress
+    from invokeai_py_client.image.transfer import TransferProgress
 
 Advance = Callable[[int], None]
 

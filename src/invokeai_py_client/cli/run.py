@@ -19,7 +19,7 @@ from invokeai_py_client.cli.options import (
     workflow_argument,
 )
 from invokeai_py_client.cli.output import emit, hint, say
-from invokeai_py_client.files.atomic import safe_name
+from invokeai_py_client.files.names import safe_name
 
 if TYPE_CHECKING:
     from invokeai_py_client._sync import Run

@@ -16,6 +16,7 @@ from invokeai_py_client.editor.js import number
 from invokeai_py_client.engine.definition import copy_json
 from invokeai_py_client.engine.wiring import CONNECTOR_OUT, EdgeIndex, resolve_source
 from invokeai_py_client.engine.workflow import Edge, Key, LoadedWorkflow, Node
+from invokeai_py_client.ivk_fields.pending import LocalImage, find_pending, replace_pending
 from invokeai_py_client.schema.template import UNSET
 
 BATCH_NODES: Mapping[str, tuple[str, str]] = {
@@ -233,3 +234,23 @@ def build_data(
         for _, targets in batch_groups(loaded, values, generated, draw)
         if targets
     ]
+
+
+def local_images(data: Sequence[Any]) -> list[LocalImage]:
+    """The images of a batch that are still on this machine, each once."""
+    return [one for one in find_pending(data) if isinstance(one, LocalImage)]
+
+
+def uploaded(data: Sequence[Any], names: Mapping[LocalImage, str]) -> list[Any]:
+    """The same data with the server's names of those images."""
+    return replace_pending(data, {image: {"image_name": name} for image, name in names.items()})
+
+
+def named_images(data: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
+    """The names of the images that a batch expects on the server, each once."""
+    values = [value for group in data for datum in group for value in datum["items"]]
+    return list(dict.fromkeys(value["image_name"] for value in values if _is_image(value)))
+
+
+def _is_image(value: Any) -> bool:
+    return isinstance(value, Mapping) and "image_name" in value

@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from invokeai_py_client.engine.attach import attached_workflow
 from invokeai_py_client.engine.batch import build_data
+from invokeai_py_client.engine.definition import copy_json
 from invokeai_py_client.engine.graph import build_graph
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow
-from invokeai_py_client.schema.template import NodeTemplate
+from invokeai_py_client.schema.template import UNSET, NodeTemplate
 
 
 def build_request(
@@ -55,7 +55,7 @@ def build_request(
     """
     batch: dict[str, Any] = {
         "graph": build_graph(loaded, schema, values, auto_board=auto_board, graph_id=str(uuid.uuid4())),
-        "workflow": attached_workflow(loaded, values),
+        "workflow": _attached_workflow(loaded, values),
         "runs": runs,
         "origin": origin,
         "destination": destination,
@@ -64,3 +64,28 @@ def build_request(
     if batch_id is not None:
         batch["batch_id"] = batch_id
     return {"prepend": prepend, "batch": batch}
+
+
+def _attached_workflow(loaded: LoadedWorkflow, values: Mapping[Key, Any]) -> dict[str, Any] | None:
+    """Return the document that goes along with the request, and ends up inside its images: with the values used."""
+    if loaded.document is None:
+        return None
+    document: dict[str, Any] = copy_json(dict(loaded.document))
+    if not values:
+        return document
+    inputs = {
+        node["id"]: node["data"]["inputs"] for node in document["nodes"] if node["type"] == "invocation"
+    }
+    for (node_id, field_name), value in values.items():
+        fields = inputs.get(node_id)
+        if fields is None:
+            continue
+        if field_name not in fields:
+            if value is UNSET:
+                continue
+            fields[field_name] = {"name": field_name, "label": "", "description": ""}
+        if value is UNSET:
+            fields[field_name].pop("value", None)
+        else:
+            fields[field_name]["value"] = copy_json(value)
+    return document

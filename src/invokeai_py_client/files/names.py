@@ -1,8 +1,9 @@
-"""Names of files for the runs of a sweep: from a template, safe on any file system, never twice the same."""
+"""Names of files for images: from a template, safe on any file system, never the same name twice."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,11 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath, PurePosixPath
 from string import Formatter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.labels import label_of
+
+if TYPE_CHECKING:
+    from invokeai_py_client.models import IvkImage
 
 # File systems take 255 bytes; number, ending and the mark of an unfinished file come on top of these.
 _MOST_BYTES = 200
@@ -25,6 +29,7 @@ _FORBIDDEN = frozenset('<>:"/\\|?*')
 _JOINERS = frozenset("\u200c\u200d")  # parts of letters and emoji
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".mp4", ".webm", ".json", ".txt")
+_WITHOUT_RECORDS = frozenset({"image", "index"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,65 @@ def unique(paths: Iterable[Path]) -> Iterator[Path]:
         numbers[key] = number
         taken.add(_folded(free))
         yield free
+
+
+def target_path(path: str | os.PathLike[str], name: str) -> Path:
+    """Return the file to write: ``path`` itself, or ``name`` in the folder that ``path`` is.
+
+    The name comes from a server, so only its last part is taken: it cannot lead out of the folder.
+    """
+    text = os.fspath(path)
+    target = Path(text)
+    if target.is_dir() or text.endswith(("/", os.sep)):
+        return target / safe_name(name)
+    return target
+
+
+def safe_name(name: str) -> str:
+    """Return a server's name for a file as one that stays in its folder."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")
+    return last if last not in ("", ".", "..") else "image"
+
+
+# --------------------------------------------------------------------------- downloaded images
+
+
+def needs_records(template: str) -> bool:
+    """Whether a template names more than an image's name and number.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    try:
+        names = {name.strip() for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        raise UsageError(f"The template {template!r} cannot be read: {error}.") from None
+    return not names <= _WITHOUT_RECORDS
+
+
+def paths_for(
+    names: Sequence[str],
+    records: Mapping[str, IvkImage],
+    folder: str | os.PathLike[str],
+    template: str,
+    suffix: str,
+) -> dict[str, Path]:
+    """The file for each image, no two the same. None is outside of the folder for what a server says.
+
+    Raises:
+        UsageError: The template names what there is not.
+    """
+    base = Path(folder).expanduser()
+    needed = needs_records(template)
+    ending = "" if suffix == ".png" or template.endswith(suffix) else ".thumbnail"
+    paths: list[Path] = []
+    for index, name in enumerate(names):
+        record = records.get(name)
+        # The server no longer has it: fetching it will say so.
+        its_own = "{image}" if needed and record is None else f"{template}{ending}"
+        values: dict[str, Any] = {} if record is None else dict(record)
+        paths.append(base / file_name(its_own, values, index, name, suffix))
+    return dict(zip(names, unique(paths), strict=True))
 
 
 # --------------------------------------------------------------------------- the template

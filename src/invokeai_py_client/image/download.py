@@ -1,4 +1,4 @@
-"""Downloading to files: in pieces, so that memory stays flat, and each file whole or not at all."""
+"""Downloads to files: streamed, so that memory stays flat, and each file whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import APIRequestError, ConnectionLostError
-from invokeai_py_client.files.atomic import AtomicFile, has_end
-from invokeai_py_client.image.transfers import AT_ONCE, TransferProgress, transfer_all
+from invokeai_py_client.files.atomic import AtomicFile
+from invokeai_py_client.files.formats import Edges
+from invokeai_py_client.image.transfer import AT_ONCE, TransferProgress, transfer_all
 from invokeai_py_client.routes import path_part
 from invokeai_py_client.transport.retry import retry_delay
 
@@ -41,13 +42,10 @@ async def download_files(
     Raises:
         TransferError: Not all could be fetched; what could is there.
     """
-    http = connection.http
-    retries = connection.settings.max_retries
 
     async def fetch(job: tuple[str, Path]) -> tuple[Path, int]:
         name, target = job
-        path = file_path(name, full_resolution)
-        return target, await download_to_file(http, path, target, max_retries=retries)
+        return target, await fetch_to_disk(connection, file_path(name, full_resolution), target)
 
     await transfer_all(
         [(name, (name, target)) for name, target in wanted],
@@ -59,54 +57,63 @@ async def download_files(
     )
 
 
-async def download_to_file(http: HttpTransport, path: str, target: Path, *, max_retries: int) -> int:
-    """Fetch a server's path into a file. A broken download starts anew, as often as requests are repeated.
+async def fetch_to_disk(connection: Connection, path: str, target: Path, *, once: bool = False) -> int:
+    """Download a file from a server to a file on this machine: every download that ends on disk is this one.
+
+    The data is written as it arrives, so no more than a chunk of it is in memory. The file appears under its name when
+    it is complete; a truncated download is not kept. One that fails is repeated from its beginning, as often as other
+    requests are.
+
+    Args:
+        connection: The server.
+        path: The path of the file on the server.
+        target: The file to write. Missing folders are created.
+        once: Whether the server sends the file only once, so that repeating the request is useless. Defaults to
+            False.
 
     Returns:
-        How many bytes the file has.
+        The size of the file in bytes.
 
     Raises:
-        APIRequestError: The server refused or failed, could not be reached, or sent a part only.
+        APIRequestError: The server refused or failed, could not be reached, or sent only a part of the file.
         UsageError: The file cannot be written.
     """
+    retries = 0 if once else connection.settings.max_retries
+    # As any other read: a connection that the server had closed shows only when it is used again.
+    maybe_stale = not once
     attempt = 0
     while True:
         attempt += 1
         try:
-            return await fetch_once(http, path, target)
+            return await _fetch(connection.http, path, target)
         except APIRequestError as error:
-            delay = retry_delay(error, attempt=attempt, max_retries=max_retries, idempotent=True)
+            if maybe_stale and isinstance(error, ConnectionLostError):
+                maybe_stale = False
+                attempt -= 1
+                continue
+            delay = retry_delay(error, attempt=attempt, max_retries=retries, idempotent=True)
             if delay is None:
                 raise
         await asyncio.sleep(delay)
 
 
-async def fetch_once(http: HttpTransport, path: str, target: Path) -> int:
-    """Fetch a server's path into a file, trying once.
-
-    Returns:
-        How many bytes the file has.
-
-    Raises:
-        APIRequestError: The server refused or failed, could not be reached, or sent a part only.
-        UsageError: The file cannot be written.
-    """
+async def _fetch(http: HttpTransport, path: str, target: Path) -> int:
+    edges = Edges()
+    # The file is written in the event loop: a thread for each step takes longer than the steps (half a millisecond a
+    # file).
     async with http.stream(path, headers=_AS_IT_IS) as chunks:
-        # In the event loop: a thread for each step takes longer than the steps (half a millisecond a file).
-        file = AtomicFile(target)
-        try:
+        with AtomicFile(target) as file:
             async for chunk in chunks:
                 file.write(chunk)
-            # A server's promised length is kept by the HTTP library. Some proxies promise none.
-            if not file.size or has_end(file.head, file.tail, file.size) is False:
+                edges.add(chunk)
+            # The HTTP library checks the length that a server promised. Some proxies promise none.
+            if edges.truncated:
                 raise ConnectionLostError(
                     None,
                     None,
-                    f"Only a part of {path} came from {http.url}: {file.size} bytes that have no end.",
+                    f"Only a part of {path} came from {http.url}: {edges.size} bytes that have no end.",
                     method="GET",
                     path=path,
                 )
             file.keep()
-        finally:
-            file.discard()
-    return file.size
+    return edges.size

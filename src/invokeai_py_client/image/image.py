@@ -59,9 +59,9 @@ class AsyncImage(AsyncObject):
         return await self.connection.http.bytes(self._path("thumbnail"))
 
     async def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the image to a file.
+        """Write the image to a file, as it arrives.
 
-        The file appears whole or not at all; folders are made where missing.
+        The file appears whole or not at all. Missing folders are created.
 
         Args:
             path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the image
@@ -69,12 +69,23 @@ class AsyncImage(AsyncObject):
 
         Returns:
             The file's path.
+
+        Raises:
+            NotFoundError: The server no longer has it.
+            UsageError: The file cannot be written.
         """
-        from invokeai_py_client.files.atomic import target_path, write_atomically
+        from invokeai_py_client.files.formats import is_truncated
+        from invokeai_py_client.files.names import target_path
 
         target = target_path(path, self.name)
-        data = await self.bytes()
-        await asyncio.to_thread(write_atomically, target, data)
+        if self._data is None or is_truncated(self._data):
+            from invokeai_py_client.image.download import fetch_to_disk
+
+            await fetch_to_disk(self.connection, self._path("full"), target)
+        else:
+            from invokeai_py_client.files.atomic import write_atomically
+
+            await asyncio.to_thread(write_atomically, target, self._data)
         return target
 
     async def pil(self) -> PILImage:

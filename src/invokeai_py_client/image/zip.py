@@ -15,8 +15,8 @@ from invokeai_py_client.errors import (
     ServerError,
     UsageError,
 )
-from invokeai_py_client.files.atomic import target_path
-from invokeai_py_client.image.download import fetch_once
+from invokeai_py_client.files.names import target_path
+from invokeai_py_client.image.download import fetch_to_disk
 from invokeai_py_client.models import UNCATEGORIZED
 from invokeai_py_client.routes import path_part
 from invokeai_py_client.transport.socket import BULK_DOWNLOADS
@@ -107,7 +107,7 @@ async def fetch_zip(
 
 
 async def _fetch(connection: Connection, path: str | os.PathLike[str], wanted: dict[str, Any]) -> Path:
-    http, hub, zips = connection.http, connection.hub, _Zips()
+    hub, zips = connection.hub, _Zips()
     attempt = 0
     async with hub.listening(BULK_DOWNLOADS, zips.listen):
         patience = _SILENCE if hub.connected else _WITHOUT_EVENTS
@@ -120,7 +120,9 @@ async def _fetch(connection: Connection, path: str | os.PathLike[str], wanted: d
                     ready = await zips.ended(item, patience)
                     patience = min(patience * 2, _LONGEST)
                     try:
-                        await fetch_once(http, f"{_ROUTE}/{path_part(item, 'a zip')}", target)
+                        await fetch_to_disk(
+                            connection, f"{_ROUTE}/{path_part(item, 'a zip')}", target, once=True
+                        )
                     except NotFoundError:
                         if ready:
                             raise

@@ -75,7 +75,7 @@ class IvkModelIdentifierField(_ModelChoice):
     def keep(self, checked: Any) -> None:
         """Take a value that ``check()`` gave."""
         super().keep(checked)
-        self._given = MappingProxyType({})
+        self._given = {}
 
     # The model's parts, one by one, as scripts written for version 1 set them: the key says which model it is, else
     # the name does. What else is set describes that model, and must come with its key.
@@ -139,7 +139,7 @@ class IvkModelIdentifierField(_ModelChoice):
             self.value = given  # an identifier once all is told, until then the model of that key
         elif given.get("name"):
             self.value = given["name"]
-        self._given = MappingProxyType(given)
+        self._given = given  # never changed: each part makes another one
 
     def _convert(self, value: Any) -> Any:
         return self._model(value)

@@ -11,16 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from invokeai_py_client.engine.batch import server_generators, value_of
-from invokeai_py_client.engine.batch_images import local_images, named_images, uploaded
-from invokeai_py_client.engine.model_match import (
+from invokeai_py_client.engine.batch import local_images, named_images, server_generators, uploaded, value_of
+from invokeai_py_client.engine.models import (
     compatible_hint,
     find_model,
     identifier_of,
     missing_model,
     model_by_name,
+    with_model,
 )
-from invokeai_py_client.engine.model_sync import with_model
 from invokeai_py_client.engine.readiness import (
     Problem,
     find_problems,

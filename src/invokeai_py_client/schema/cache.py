@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from invokeai_py_client._atomic import write_draft
 from invokeai_py_client.errors import SchemaFormatError, UsageError
 from invokeai_py_client.schema.packed import pack, unpack
 
@@ -79,7 +80,7 @@ class SchemaCache:
         data = pack(schema)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            _write(path, data)
+            write_draft(path, data, mode=0o600)
             self._remove_oldest(keep=path)
         except OSError as error:
             _log().warning("cannot keep the schema in %s: %s", self.directory, error)
@@ -100,21 +101,6 @@ class SchemaCache:
         ages.sort(reverse=True)
         for _, path in ages[self.max_entries - 1 :]:
             path.unlink(missing_ok=True)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file at once: readers see the old one or the new one, never half of it."""
-    import tempfile  # not needed to load, and slow to import
-
-    handle, name = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _default_directory() -> Path:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client._atomic import write_draft
 from invokeai_py_client.errors import InstallError
 from invokeai_py_client.server.gpu import has_nvidia_gpu
 from invokeai_py_client.server.lock import locked
@@ -210,9 +211,7 @@ def _install(plan: Plan, say: Say) -> Installation:
         "seconds": round(seconds, 1),
         "bytes": size,
     }
-    draft = plan.folder / f"{MARKER}.tmp"
-    draft.write_text(json.dumps(details, indent=2) + "\n", encoding="utf-8")
-    draft.replace(plan.folder / MARKER)
+    write_draft(plan.folder / MARKER, (json.dumps(details, indent=2) + "\n").encode())
     say(f"Installed InvokeAI {version} in {seconds:.0f} s ({size / 1e9:.1f} GB on disk).")
     return Installation(version, plan.folder, details)
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from invokeai_py_client._atomic import write_draft
 from invokeai_py_client.server.paths import running_folder
 from invokeai_py_client.server.processes import identity
 
@@ -56,9 +57,7 @@ def remember(server: Running) -> None:
     """Write a server down; replaced as a whole, so that a reader never sees half of it."""
     file = _file(Path(server.root))
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_text(json.dumps(server.to_dict(), indent=2) + "\n", encoding="utf-8")
-    draft.replace(file)
+    write_draft(file, (json.dumps(server.to_dict(), indent=2) + "\n").encode())
 
 
 def forget(root: Path) -> None:

@@ -78,13 +78,10 @@ def write_report(
         UsageError: A picture of an entry is no picture, or its path is absolute.
     """
     target = Path(path)
-    file = AtomicFile(target)
-    try:
+    with AtomicFile(target) as file:
         for piece in _page(title, axes, entries, inputs or {}, about):
             file.write(piece.encode("utf-8", "replace"))
         file.keep()
-    finally:
-        file.discard()
     return target
 
 

@@ -13,7 +13,7 @@ from invokeai_py_client.run.enqueue import batch_taken
 from invokeai_py_client.sweep.manifest import Manifest, Sending, now
 
 if TYPE_CHECKING:
-    from invokeai_py_client.sweep.many_runs import AsyncManyRuns
+    from invokeai_py_client.sweep.sweep import AsyncSweep
 
 # A request that was under way when its sender died may still be carried out: the server takes thousands of runs in
 # seconds. After so long it will not come any more.
@@ -21,7 +21,7 @@ _UNDER_WAY = 15.0
 _AGAIN = 0.5
 
 
-async def pick_up(sweep: AsyncManyRuns, kept: Manifest) -> None:
+async def pick_up(sweep: AsyncSweep, kept: Manifest) -> None:
     """Bring a sweep to where its manifest and the server say that it is.
 
     A run that was canceled runs again: when a server dies, it cancels what it was at.
@@ -55,7 +55,7 @@ async def pick_up(sweep: AsyncManyRuns, kept: Manifest) -> None:
     await sweep._send()
 
 
-async def _settled(sweep: AsyncManyRuns, sending: Sending) -> list[int]:
+async def _settled(sweep: AsyncSweep, sending: Sending) -> list[int]:
     """The items of a batch of which the manifest does not tell whether the server took it; none if it did not."""
     while True:
         taken = await batch_taken(sweep.connection, sweep.queue_id, sending.batch_id)

@@ -1,14 +1,15 @@
-"""Which models of a server take the place of those that a workflow names."""
+"""Which of a server's models a workflow or a user means, and which take the place of those that it lacks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.engine.batch import value_of
-from invokeai_py_client.engine.model_match import find_model, identifier_of
 from invokeai_py_client.engine.references import Reference, references
+from invokeai_py_client.errors import ModelNotFoundError
 from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.models.row import Row
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.schema.template import NodeTemplate
 
 Record = Mapping[str, Any]
+
+_IDENTIFIER = ("key", "hash", "name", "base", "type")
+_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +123,78 @@ def _replacement(
     named = [model for model in alike if model["name"] == name] if by_name else []
     of_base = [model for model in alike if model["base"] == base] if by_base else []
     return next(iter((*named, *of_base)), None)
+
+
+def identifier_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a model record that a workflow holds."""
+    return {name: record[name] for name in _IDENTIFIER}
+
+
+def find_model(wanted: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The server's record of a model that a workflow names: by key, then hash, then name, base and type.
+
+    Keys are each installation's own; hashes are of the files, unless the server was told to invent them.
+    """
+    key, digest = wanted.get("key"), wanted.get("hash")
+    for model in models:
+        if key and model["key"] == key:
+            return model
+    for model in models:
+        if digest and model["hash"] == digest and not str(digest).startswith("random:"):
+            return model
+    names = [wanted.get(part) for part in ("name", "base", "type")]
+    for model in models:
+        if [model["name"], model["base"], model["type"]] == names:
+            return model
+    return None
+
+
+def model_by_name(
+    text: str,
+    fitting: Sequence[Mapping[str, Any]],
+    place: str,
+    others: Sequence[Mapping[str, Any]] = (),
+) -> Mapping[str, Any]:
+    """The model that a user's text names, by key or name, among those that fit the field.
+
+    Args:
+        text: A key or a name.
+        fitting: The records of the models that fit.
+        place: The field, for messages.
+        others: All models of the server.
+
+    Raises:
+        ModelNotFoundError: None fits, or several have that name.
+    """
+    exact = [m for m in fitting if m["key"] == text] or [m for m in fitting if m["name"] == text]
+    found = exact or [m for m in fitting if str(m["name"]).casefold() == text.casefold()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        keys = ", ".join(f"{m['key']} ({m['base']} {m['type']})" for m in found)
+        raise ModelNotFoundError(f"{place}: {len(found)} models are called {text!r}; give a key: {keys}.")
+    for model in others:
+        if text in (model["key"], model["name"]):
+            raise ModelNotFoundError(
+                f"{place}: {text!r} is {model['base']} {model['type']}, which does not fit.{compatible_hint(fitting)}"
+            )
+    names = sorted({str(m["name"]) for m in fitting})
+    close = get_close_matches(text, names, n=5, cutoff=0.4) or names[:8]
+    hint = f" It has: {', '.join(map(repr, close))}." if close else " It has none that fits this field."
+    raise ModelNotFoundError(f"{place}: the server has no model {text!r} that fits.{hint}")
+
+
+def missing_model(wanted: Mapping[str, Any], fitting: Sequence[Mapping[str, Any]], place: str) -> str:
+    """A sentence about a model that the workflow names and the server lacks."""
+    hint = compatible_hint(fitting) or " Install one that fits."
+    kind = f"{wanted.get('base')} {wanted.get('type')}"
+    return f"{place}: the server lacks the model {wanted.get('name')!r} ({kind}).{hint}"
+
+
+def compatible_hint(fitting: Sequence[Mapping[str, Any]]) -> str:
+    """A sentence that names models which a field takes; "" for none."""
+    names = sorted({str(model["name"]) for model in fitting})
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f" These fit: {', '.join(map(repr, names[:_NAMED]))}{more}."
