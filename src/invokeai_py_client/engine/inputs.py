@@ -229,6 +229,10 @@ class InputSet:
             if item.field.is_set_by_user or _can_be_set(item.field)
         }
 
+    def node_labels(self) -> dict[str, str]:
+        """Return what the editor shows for each node, by its id: its label, or its type's title, or its type."""
+        return {node.id: self._name_of_node(node) for node in self._loaded.nodes.values()}
+
     def template(self, key: Key) -> InputTemplate | None:
         """What the schema says of a field."""
         node = self._loaded.nodes.get(key[0])

@@ -61,6 +61,7 @@ class AsyncQuickClient(AsyncObject):
             QuickTaskError: The server failed, or could not be reached.
         """
         from invokeai_py_client.image.image import AsyncImage
+        from invokeai_py_client.run.start import start_runs
 
         with _as_value_errors(f"Image {image_name} was not copied"):
             await self._check_board(target_board_id)
@@ -76,7 +77,7 @@ class AsyncQuickClient(AsyncObject):
             batch.update(batch_id=str(uuid.uuid4()), workflow=workflow)
             if metadata:
                 batch["graph"]["nodes"]["save"]["metadata"] = metadata
-            (run,) = await wf._send(body, "default", wf.inputs)  # pyright: ignore[reportPrivateUsage]
+            (run,) = await start_runs(self.connection, body, wf.inputs)
             try:
                 await run.result()
             except RunCanceledError:

@@ -19,13 +19,7 @@ from invokeai_py_client.engine.index_map import (
 )
 from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
 from invokeai_py_client.errors import NotFoundError, RunError, UsageError
-from invokeai_py_client.run.enqueue import (
-    Enqueued,
-    cancel_batches,
-    cancel_quietly,
-    enqueue,
-    raise_if_truncated,
-)
+from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.events import (
     NodeCompleted,
     NodeFailed,
@@ -34,12 +28,10 @@ from invokeai_py_client.run.events import (
     RunEvent,
     StatusChanged,
 )
-from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.run.queue_items import read_item
 from invokeai_py_client.run.run import AsyncRun
-from invokeai_py_client.run.tracker import BatchTracker
-from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.run.start import count_runs, start_runs
 from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, list_outputs, map_outputs
 from invokeai_py_client.workflow.submission import WorkflowSubmission
 
@@ -115,7 +107,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     def node_label(self, node_id: str) -> str:
         """What the editor shows for a node: its label, or its type's title, or its id."""
-        return self._labels.get(node_id, node_id)
+        return self.inputs.node_labels().get(node_id, node_id)
 
     # ------------------------------------------------------------------ its inputs
 
@@ -346,12 +338,12 @@ class AsyncWorkflowHandle(AsyncObject):
             auto_board=auto_board,
             batch_id=str(uuid.uuid4()),
         )
-        asked = _run_count(body)
+        asked = count_runs(body)
         if only_one and asked != 1:
             raise UsageError(
                 f"The batch nodes of {self.name!r} make {asked} runs of it; start them with start_batch()."
             )
-        return await self._send(body, queue_id, inputs)
+        return await start_runs(self.connection, body, inputs, queue_id=queue_id)
 
     async def run(
         self,
@@ -702,17 +694,16 @@ class AsyncWorkflowHandle(AsyncObject):
         runs = self._submitted()
         watching = self._watching
 
-        async def tell(event: RunEvent) -> None:
+        def on_event(event: RunEvent) -> object:
+            if isinstance(event, StatusChanged):
+                return None if progress_callback is None else progress_callback(dict(event.raw))
             function = watching.get(type(event))
-            if function is not None:
-                await call_back(function, event)
-            if progress_callback is not None and isinstance(event, StatusChanged):
-                await call_back(progress_callback, dict(event.raw))
+            return None if function is None else function(event)
 
         until = None if timeout is None else time.monotonic() + timeout
         for run in runs:
             left = None if until is None else max(0.0, until - time.monotonic())
-            await run._wait(left, tell if watching or progress_callback else None)  # pyright: ignore[reportPrivateUsage]
+            await run.wait(left, on_event=on_event if watching or progress_callback else None)
         return dict(runs[0].item)
 
     @face(sync_name="submit_and_monitor", async_name="submit_sync_monitor_async")
@@ -782,38 +773,12 @@ class AsyncWorkflowHandle(AsyncObject):
 
     # ------------------------------------------------------------------ inside
 
-    @property
-    def _labels(self) -> dict[str, str]:
-        titles = {kind: self._schema[kind].title for kind in self._schema}
-        return {
-            node.id: node.label or titles.get(node.type, node.type) for node in self._loaded.nodes.values()
-        }
-
     def _inputs_with(self, values: Values | None, named: Mapping[str, Any]) -> InputSet:
         if not values and not named:
             return self.inputs
         inputs = self.inputs.copy()
         inputs.set({**(values or {}), **named})
         return inputs
-
-    async def _send(self, body: Mapping[str, Any], queue_id: str, inputs: InputSet) -> list[AsyncRun]:
-        batch_id: str = body["batch"]["batch_id"]
-        tracker = BatchTracker(batch_id, in_front=body["prepend"])
-        await self.connection.part(LiveRuns).follow(tracker, queue_id)
-        tracker.settled = tracker.gaps  # a connection was made for it, before there was anything to miss
-        try:
-            enqueued: Enqueued = await enqueue(self.connection, queue_id, body, _run_count(body))
-            raise_if_truncated(enqueued, batch_id)
-        except asyncio.CancelledError:
-            # Whether the server took it is not known; nobody will hold these runs, so they must not go on.
-            await cancel_quietly(cancel_batches(self.connection, queue_id, [batch_id]))
-            raise
-        tracker.sent(enqueued.item_ids)
-        labels, used = self._labels, inputs.snapshot()
-        return [
-            AsyncRun(self.connection, item_id, tracker, queue_id=queue_id, inputs=used, labels=labels)
-            for item_id in enqueued.item_ids
-        ]
 
     async def _watch(
         self, run: AsyncRun, timeout: float | None, progress: bool | None, preview: bool | None
@@ -898,7 +863,7 @@ class AsyncWorkflowHandle(AsyncObject):
         from invokeai_py_client.sweep.sweep import AsyncSweep
 
         batch_id = str(uuid.uuid4())
-        used, labels = inputs.snapshot(), self._labels
+        used, labels = inputs.snapshot(), inputs.node_labels()
         writer = None if manifest is None else ManifestWriter(Path(manifest), anew=True)
         if writer is not None:
             head: Mapping[str, Any] = {
@@ -945,11 +910,3 @@ class AsyncWorkflowHandle(AsyncObject):
         from invokeai_py_client.display.inputs import inputs_text
 
         return inputs_text(self.name, self.inputs)
-
-
-def _run_count(body: Mapping[str, Any]) -> int:
-    """How many queue items a request makes: the product of its lists' lengths, times ``runs``."""
-    count: int = body["batch"]["runs"]
-    for zipped in body["batch"].get("data") or ():
-        count *= len(zipped[0]["items"]) if zipped else 0
-    return count
