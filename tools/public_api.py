@@ -3,8 +3,8 @@
     python tools/public_api.py           write tests/data/public-api.txt
     python tools/public_api.py --check   exit 1, and print what differs, if that file is not what the code says
 
-One line for each public name: classes with their bases, functions and methods with their signatures, attributes of
-records. Names of version 1 that only stand for others are held by tests/unit/test_older_names.py.
+One line for each public name, under the path that users import it from: classes with their bases, functions and methods
+with their signatures, attributes of records. Old names are in invokeai_py_client/v1/names.py.
 """
 
 from __future__ import annotations
@@ -26,38 +26,29 @@ MODULES = (
     "invokeai_py_client.ivk_fields",
     "invokeai_py_client.models",
     "invokeai_py_client.server",
-    "invokeai_py_client.run.events",
-    "invokeai_py_client.run.results",
-    "invokeai_py_client.run.status",
 )
-# Objects that a user gets from others: their classes are public, though nobody imports them.
-CLASSES = (
-    "invokeai_py_client._sync.BoardHandle",
-    "invokeai_py_client._sync.BoardRepository",
-    "invokeai_py_client._sync.ModelInstJobHandle",
-    "invokeai_py_client._sync.DnnModelRepository",
-    "invokeai_py_client._sync.ImageRepository",
-    "invokeai_py_client._sync.QueueRepository",
-    "invokeai_py_client._sync.WorkflowRepository",
-    "invokeai_py_client.engine.inputs.InputSet",
-    "invokeai_py_client.engine.inputs.WorkflowInput",
-)
+"""The modules that users import from. All others are private."""
 
 
 def public_api() -> list[str]:
-    """The lines of the snapshot."""
+    """Return the lines of the snapshot. A class with several paths is described under the first one."""
     lines: list[str] = []
-    for name in MODULES:
-        module = importlib.import_module(name)
+    known: dict[type, str] = {}
+    for module_name in MODULES:
+        module = importlib.import_module(module_name)
         names: list[str] = getattr(module, "__all__", None) or [
-            one for one, value in vars(module).items() if getattr(value, "__module__", None) == name
+            name for name, value in vars(module).items() if getattr(value, "__module__", None) == module_name
         ]
-        for one in sorted(names):
-            if not one.startswith("_"):
-                lines += _described(f"{name}.{one}", getattr(module, one))
-    for path in CLASSES:
-        module, _, name = path.rpartition(".")
-        lines += _described(path, getattr(importlib.import_module(module), name))
+        for name in sorted(names or dir(module)):
+            if name.startswith("_"):
+                continue
+            path, value = f"{module_name}.{name}", getattr(module, name)
+            if inspect.isclass(value):
+                first = known.setdefault(value, f"{module_name}.{value.__name__}")
+                if first != path:
+                    lines.append(f"{path} is {first}")
+                    continue
+            lines += _described(path, value)
     return lines
 
 

@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "2.0.0"
 
-__version__ = "2.0.0"
-
 if TYPE_CHECKING:
     from invokeai_py_client._sync import (
         BoardHandle,
@@ -57,6 +55,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.engine.load import load_workflow
+    from invokeai_py_client.engine.readiness import Problem, find_problems
+    from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.errors import (
         AmbiguousInputError,
         APIRequestError,
@@ -157,6 +158,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.results import CalledResults, NodeOutput, Results
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.run.status import RunStatus
+    from invokeai_py_client.schema.reference import reference_schema
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.schema.template import (
         FieldType,
@@ -192,20 +194,22 @@ __all__ = [
     "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
     "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
     "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits", "LocalServer",
-    "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
-    "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
-    "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NodeCompleted",
-    "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate", "NotFoundError",
-    "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate", "PermissionDeniedError",
-    "Preview", "ProcessorStatus", "PruneResult", "PythonNotFoundError", "QueueHandle", "QueueRepository",
-    "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError", "Response", "Results", "Row", "Run",
-    "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
-    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerUnreachableError",
-    "SessionEvent", "StartError", "StarterModel", "StatusChanged", "Sweep", "SweepPlan", "TransferError",
-    "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError", "UnprocessableError",
-    "UsageError", "WorkflowDefinition", "WorkflowError", "WorkflowFormatError", "WorkflowHandle", "WorkflowInput",
-    "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission", "__version__",
+    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
+    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter",
+    "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError",
+    "ModelInstallJobFailed", "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError",
+    "ModelTypeEnum", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted",
+    "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping",
+    "OutputTemplate", "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult",
+    "PythonNotFoundError", "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError",
+    "RequestTimeoutError", "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent",
+    "RunFailedError", "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError",
+    "ServerAddress", "ServerError", "ServerUnreachableError", "SessionEvent", "StartError", "StarterModel",
+    "StatusChanged", "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError",
+    "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition",
+    "WorkflowError", "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError",
+    "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow",
+    "reference_schema",
 ]
 # fmt: on
 
@@ -226,6 +230,9 @@ _NAMES = {
     "dnn_model.repository": "AsyncDnnModelRepository",
     "engine.definition": "WorkflowDefinition",
     "engine.inputs": "InputSet WorkflowInput",
+    "engine.load": "load_workflow",
+    "engine.readiness": "Problem find_problems",
+    "engine.workflow": "LoadedWorkflow",
     "errors": """
         APIRequestError AmbiguousInputError AuthenticationError BadRequestError CertificateError ConflictError
         ConnectionLostError EnqueueError EnqueueUnknownError InputError InputValueError InstallError
@@ -267,6 +274,7 @@ _NAMES = {
     "run.results": "CalledResults NodeOutput Results",
     "run.run": "AsyncRun",
     "run.status": "RunStatus",
+    "schema.reference": "reference_schema",
     "schema.schema": "Schema",
     "schema.template": "FieldType InputTemplate Limits ModelFilter NodeTemplate OutputTemplate",
     "server.local": "LocalServer",

@@ -38,6 +38,39 @@ _PUBLIC = (
 )
 """The modules that classes are imported from. Other classes may be renamed."""
 
+_WITHOUT_NAME = {
+    "CancelAllExceptCurrentResult",
+    "ClearResult",
+    "ConnectionSettings",
+    "Credentials",
+    "FieldType",
+    "InputTemplate",
+    "InstallCancelled",
+    "InstallCompleted",
+    "InstallDownloaded",
+    "InstallDownloading",
+    "InstallEvent",
+    "InstallFailed",
+    "InstallPaused",
+    "InstallStarted",
+    "Limits",
+    "LoadedWorkflow",
+    "ModelFilter",
+    "NodeTemplate",
+    "OutputTemplate",
+    "Problem",
+    "PruneResult",
+    "Row",
+    "Running",
+    "ServerAddress",
+    "TransferProgress",
+    "WorkflowOutput",
+}
+"""Classes that are public now, and were not when the artifacts were recorded."""
+
+_RENAMED = {"Response": "Answer"}
+"""The names that classes had when the artifacts were recorded."""
+
 _LONG = 300
 """Longer texts are compared by their digests."""
 
@@ -120,9 +153,10 @@ def facts(value: Any) -> Any:
         return {"characters": len(value), "sha256": hashlib.sha256(value.encode()).hexdigest()[:32]}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    describe = _DESCRIBED.get(type(value).__name__.removeprefix("Async"))
+    kind = _RENAMED.get(type(value).__name__, type(value).__name__)
+    describe = _DESCRIBED.get(kind.removeprefix("Async"))
     if describe is not None:
-        return {"is": type(value).__name__, **{name: facts(one) for name, one in describe(value).items()}}
+        return {"is": kind, **{name: facts(one) for name, one in describe(value).items()}}
     return _facts_of_kind(value)
 
 
@@ -157,6 +191,8 @@ def _facts_of_kind(value: Any) -> Any:
 @cache
 def _name_of(kind: type[Any]) -> str:
     """Return the public name of a class, or ``object``."""
+    if kind.__name__ in _WITHOUT_NAME:
+        return "object"
     for module in _PUBLIC:
         names = import_module(f"invokeai_py_client{module}")
         if getattr(names, kind.__name__, None) is kind:

@@ -1,4 +1,4 @@
-"""What servers tell and what users hold: images, jobs, models, boards, events. Plain data, no I/O.
+"""Records of the server: images, jobs, models, boards, events. Plain data, no I/O.
 
 Each name is loaded when it is first used, so that importing this package costs nothing.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
+        HFLoginStatus,
         ImageCategory,
         ImageOrigin,
         InstallStatus,
@@ -26,15 +27,19 @@ if TYPE_CHECKING:
     )
     from invokeai_py_client.models.events import InvocationEvent, SessionEvent
     from invokeai_py_client.models.image import IvkImage
-    from invokeai_py_client.models.install import ModelInstJobInfo
+    from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
     from invokeai_py_client.models.queue import (
         BatchStatus,
+        CancelAllExceptCurrentResult,
+        ClearResult,
         DestinationStatus,
         EnqueueResult,
         ProcessorStatus,
+        PruneResult,
         QueueStatus,
     )
+    from invokeai_py_client.models.row import Row
     from invokeai_py_client.models.user import IvkUser
 
 __all__ = [
@@ -42,9 +47,12 @@ __all__ = [
     "BaseModelEnum",
     "BatchStatus",
     "BoardVisibility",
+    "CancelAllExceptCurrentResult",
+    "ClearResult",
     "DestinationStatus",
     "EnqueueResult",
     "FoundModel",
+    "HFLoginStatus",
     "ImageCategory",
     "ImageOrigin",
     "InstallStatus",
@@ -59,10 +67,13 @@ __all__ = [
     "ModelCacheStats",
     "ModelFormatEnum",
     "ModelInstJobInfo",
+    "ModelInstallConfig",
     "ModelTypeEnum",
     "OpenEnum",
     "ProcessorStatus",
+    "PruneResult",
     "QueueStatus",
+    "Row",
     "SessionEvent",
     "StarterModel",
 ]
@@ -79,12 +90,17 @@ _MODULES = {
     "SessionEvent": "events",
     "IvkImage": "image",
     "ModelInstJobInfo": "install",
+    "ModelInstallConfig": "install",
     "IvkJob": "job",
     "BatchStatus": "queue",
+    "CancelAllExceptCurrentResult": "queue",
+    "ClearResult": "queue",
     "DestinationStatus": "queue",
     "EnqueueResult": "queue",
     "ProcessorStatus": "queue",
+    "PruneResult": "queue",
     "QueueStatus": "queue",
+    "Row": "row",
     "IvkUser": "user",
 }
 _PLACE = dict.fromkeys(__all__, "enums") | _MODULES
