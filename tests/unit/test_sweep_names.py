@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.labels import label_of
-from invokeai_py_client.files.names import Made, file_name, literal_folder, paths_of_made, unique
+from invokeai_py_client.files.names import RunImage, file_name, literal_folder, paths_of_run_images, unique
 from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage, ModelByName
 
 VALUES = {"Positive Prompt": "a fox", "seed": 7, "CFG Scale": 4.5, "node.width": 64, "steps": 8.0}
@@ -262,25 +262,27 @@ def test_a_source_is_named_without_its_ending() -> None:
     assert file_name("{Source}.png", {"Source": "a fox. A hen"}, 0).name == "a fox. A hen.png"
 
 
-def made(*images: str) -> list[Made]:
-    return [Made(image, VALUES, index, 12) for index, image in enumerate(images)]
+def made(*images: str) -> list[RunImage]:
+    return [RunImage(image, VALUES, index, 12) for index, image in enumerate(images)]
 
 
 def test_images_of_a_run_never_share_a_file() -> None:
     images = made("a.png", "b.png", "c.png")
-    assert paths_of_made("fox.png", images) == [Path("fox.png"), Path("fox-2.png"), Path("fox-3.png")]
-    assert paths_of_made("{seed}/{index}-{item}.png", images) == [Path(f"7/{n}-12.png") for n in range(3)]
-    assert paths_of_made("{image}", made("a.png", "a.png")) == [Path("a.png"), Path("a-2.png")]
-    assert paths_of_made("{sede}", []) == []
+    assert paths_of_run_images("fox.png", images) == [Path("fox.png"), Path("fox-2.png"), Path("fox-3.png")]
+    assert paths_of_run_images("{seed}/{index}-{item}.png", images) == [
+        Path(f"7/{n}-12.png") for n in range(3)
+    ]
+    assert paths_of_run_images("{image}", made("a.png", "a.png")) == [Path("a.png"), Path("a-2.png")]
+    assert paths_of_run_images("{sede}", []) == []
     with pytest.raises(UsageError, match="sede"):
-        paths_of_made("{sede}", images)
+        paths_of_run_images("{sede}", images)
 
 
 def test_a_folder_that_exists_is_a_template_for_a_folder(tmp_path: Path) -> None:
-    assert paths_of_made(tmp_path, made("a.png")) == [tmp_path / "a.png"]
-    assert paths_of_made(str(tmp_path), made("a.png")) == [tmp_path / "a.png"]
-    assert paths_of_made(tmp_path / "new", made("a.png")) == [tmp_path / "new.png"]
-    assert paths_of_made(f"{tmp_path}/new/", made("a.png")) == [tmp_path / "new" / "a.png"]
+    assert paths_of_run_images(tmp_path, made("a.png")) == [tmp_path / "a.png"]
+    assert paths_of_run_images(str(tmp_path), made("a.png")) == [tmp_path / "a.png"]
+    assert paths_of_run_images(tmp_path / "new", made("a.png")) == [tmp_path / "new.png"]
+    assert paths_of_run_images(f"{tmp_path}/new/", made("a.png")) == [tmp_path / "new" / "a.png"]
 
 
 @pytest.mark.parametrize(
@@ -288,7 +290,7 @@ def test_a_folder_that_exists_is_a_template_for_a_folder(tmp_path: Path) -> None
 )
 def test_a_folder_with_any_name_can_begin_a_template(folder: str) -> None:
     for given_as in (folder, Path(folder)):
-        [path] = paths_of_made(literal_folder(given_as), made("a.png"))
+        [path] = paths_of_run_images(literal_folder(given_as), made("a.png"))
         assert path == Path(folder) / "a.png"
-        [path] = paths_of_made(f"{literal_folder(given_as)}{{seed}}.png", made("a.png"))
+        [path] = paths_of_run_images(f"{literal_folder(given_as)}{{seed}}.png", made("a.png"))
         assert path == Path(folder) / "7.png"

@@ -124,16 +124,16 @@ def safe_name(name: str) -> str:
 # --------------------------------------------------------------------------- images of runs
 
 
-class Made(NamedTuple):
+class RunImage(NamedTuple):
     """An image that a run made, with what its file can be named after; see ``file_name()``."""
 
     image: str
     values: Mapping[str, Any]
-    index: int
+    number: int
     item: int
 
 
-def paths_of_made(template: str | os.PathLike[str], images: Iterable[Made]) -> list[Path]:
+def paths_of_run_images(template: str | os.PathLike[str], images: Iterable[RunImage]) -> list[Path]:
     """Return the file for each image, no two the same.
 
     Args:
@@ -147,7 +147,7 @@ def paths_of_made(template: str | os.PathLike[str], images: Iterable[Made]) -> l
     if "{" not in text and Path(text).is_dir():
         text = literal_folder(text)
     return list(
-        unique(file_name(text, made.values, made.index, made.image, item=made.item) for made in images)
+        unique(file_name(text, made.values, made.number, made.image, item=made.item) for made in images)
     )
 
 

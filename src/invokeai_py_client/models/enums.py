@@ -122,7 +122,7 @@ class ImageCategory(OpenEnum):
     USER = "user"
     """Brought by a user."""
     GENERAL = "general"
-    """Made by a model."""
+    """RunImage by a model."""
     CONTROL = "control"
     """Guides a generation: edges, depth, poses."""
     MASK = "mask"
@@ -134,7 +134,7 @@ class ImageOrigin(OpenEnum):
     """Where an image comes from."""
 
     INTERNAL = "internal"
-    """Made by the server."""
+    """RunImage by the server."""
     EXTERNAL = "external"
     """Uploaded."""
 

@@ -242,15 +242,16 @@ class AsyncRun(AsyncObject):
             TransferError: Some images could not be downloaded. Its ``failed`` has their errors; the others are on
                 disk.
         """
-        from invokeai_py_client.files.names import Made, paths_of_made
+        from invokeai_py_client.files.names import RunImage, paths_of_run_images
         from invokeai_py_client.image.download import download_files
 
         names = [image.name for image in self.images]
         # A run without images shows a mistake in the template, too.
         made = [
-            Made(name, self.inputs, number, self.item_id) for number, name in enumerate(names or ["image"])
+            RunImage(name, self.inputs, number, self.item_id)
+            for number, name in enumerate(names or ["image"])
         ]
-        paths = paths_of_made(template, made)[: len(names)]
+        paths = paths_of_run_images(template, made)[: len(names)]
         await download_files(self.connection, list(zip(names, paths, strict=True)))
         return paths
 

@@ -112,7 +112,7 @@ def make_tiny_models(
     if made is None or missing:
         raise InstallError(f"There are no tiny models named {', '.join(missing) or 'so'}.")
     if say is not None:
-        say(f"Made {len(made.models)} tiny models in {time.monotonic() - started:.0f} s.")
+        say(f"RunImage {len(made.models)} tiny models in {time.monotonic() - started:.0f} s.")
     return made
 
 

@@ -275,17 +275,17 @@ class AsyncSweep(AsyncObject):
             UsageError: The template names something that there is not.
             TransferError: Some images could not be fetched; the others are there.
         """
-        from invokeai_py_client.files.names import Made, paths_of_made
+        from invokeai_py_client.files.names import RunImage, paths_of_run_images
         from invokeai_py_client.image.download import download_files
 
         await self._ready()
         made = [
-            Made(image.name, run.inputs, index, run.item_id)
+            RunImage(image.name, run.inputs, index, run.item_id)
             for index, run in sorted(self._runs.items())
             if run.done
             for image in run.images
         ]
-        paths = paths_of_made(template, made)
+        paths = paths_of_run_images(template, made)
         missing = [(one.image, path) for one, path in zip(made, paths, strict=True) if not path.exists()]
         await download_files(self.connection, missing)
         return paths
