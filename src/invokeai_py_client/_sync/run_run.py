@@ -12,18 +12,12 @@ from invokeai_py_client._sync.face import Face, wrap
 from invokeai_py_client.run.run import AsyncRun
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        Callable,
-        Iterator,
-        Mapping,
-    )
+    from collections.abc import Callable, Iterator, Mapping
 
     from invokeai_py_client._sync.image_image import Image
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.run.events import RunEvent
-    from invokeai_py_client.run.results import (
-        Results,
-    )
+    from invokeai_py_client.run.results import Results
     from invokeai_py_client.run.status import RunStatus
 
 
