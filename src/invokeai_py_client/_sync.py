@@ -3097,9 +3097,13 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         repeat: int = 1,
         seed: Any = None,
         values: Values | None = None,
+        auto_board: str | None = None,
         **named: Any,
     ) -> SweepPlan:
         """What ``sweep()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
+
+        The plan carries its inputs: ``start_sweep(plan)`` needs nothing else, and values that are set on the workflow
+        later do not change the plan.
 
         Args:
             axes: For each input that varies its values.
@@ -3107,6 +3111,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             repeat: How often each combination runs.
             seed: See ``sweep()``.
             values: Values for all runs.
+            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
             **named: Axes by name.
 
         Returns:
@@ -3117,25 +3122,38 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             UsageError: An axis is empty, or the axes do not fit together.
         """
         return self._call(
-            self._impl.sweep_plan(axes, mode=mode, repeat=repeat, seed=seed, values=values, **named)
+            self._impl.sweep_plan(
+                axes, mode=mode, repeat=repeat, seed=seed, values=values, auto_board=auto_board, **named
+            )
         )
 
     def sweep_rows_plan(
-        self, rows: Any, *, repeat: int = 1, seed: Any = None, values: Values | None = None
+        self,
+        rows: Any,
+        *,
+        repeat: int = 1,
+        seed: Any = None,
+        values: Values | None = None,
+        auto_board: str | None = None,
     ) -> SweepPlan:
         """What ``sweep_rows()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
+
+        The plan carries its inputs, as that of ``sweep_plan()`` does.
 
         Args:
             rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
             repeat: How often each row runs.
             seed: See ``sweep_rows()``.
             values: Values for all runs.
+            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
 
         Raises:
             InputValueError: Values are of the wrong type or out of range.
             UsageError: There are no rows, or the file cannot be read.
         """
-        return self._impl.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values)
+        return self._impl.sweep_rows_plan(
+            rows, repeat=repeat, seed=seed, values=values, auto_board=auto_board
+        )
 
     def check_sweep(
         self, plan: SweepPlan, *, values: Values | None = None, auto_board: str | None = None
@@ -3145,13 +3163,15 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Nothing is sent or uploaded.
 
         Args:
-            plan: What ``sweep_plan()`` or ``sweep_rows_plan()`` gave.
-            values: Values for all of its runs; the same as for the plan.
-            auto_board: The board (id or name) for board fields that say "auto".
+            plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
+            values: Further values for all of its runs. They take precedence over those of the plan, and are checked.
+            auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's; ``"none"``
+                means uncategorized.
 
         Raises:
             NotReadyError: The workflow cannot run as it is; the error lists all findings.
             ModelNotFoundError: The server lacks a model.
+            InputValueError: Further values are of the wrong type or out of range.
         """
         self._call(self._impl.check_sweep(plan, values=values, auto_board=auto_board))
 
@@ -3166,20 +3186,22 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         auto_board: str | None = None,
         queue_id: str = "default",
     ) -> Sweep:
-        """Start the runs of a plan.
+        """Start the runs of a plan. The plan carries its inputs and its board; nothing has to be given again.
 
         Args:
-            plan: What ``sweep_plan()`` or ``sweep_rows_plan()`` gave.
-            values: Values for all of these runs; the same as for the plan.
+            plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
+            values: Further values for all of its runs. They take precedence over those of the plan, and are checked.
             manifest: A new file for the sweep's record, to resume it from.
             background: Keep only two runs at a time in the server's queue.
             prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto".
+            auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's; ``"none"``
+                means uncategorized.
             queue_id: The queue.
 
         Raises:
             NotReadyError: The workflow cannot run as it is; nothing was sent.
             ModelNotFoundError: The server lacks a model; nothing was sent.
+            InputValueError: Further values are of the wrong type or out of range; nothing was sent.
         """
         return wrap(
             self._call(

@@ -31,6 +31,39 @@ def test_product(client: InvokeAIClient) -> None:
     assert len({run.batch_id for run in sweep.runs}) == 1
 
 
+def test_a_plan_needs_nothing_besides(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    plan = wf.sweep_plan(a=[1, 2], values={"b": 10})
+    wf.set(b=1000)
+    wf.check_sweep(plan)
+    assert [run.outputs.of("sum")[0].data["value"] for run in wf.start_sweep(plan).wait()] == [11, 12]
+    again = pickle.loads(pickle.dumps(plan))
+    assert [dict(run.inputs) for run in wf.start_sweep(again).wait()] == [
+        {"a": 1, "b": 10},
+        {"a": 2, "b": 10},
+    ]
+    other = wf.start_sweep(plan, values={"b": 20})
+    assert [run.outputs.of("sum")[0].data["value"] for run in other.wait()] == [21, 22]
+    with pytest.raises(InputValueError):
+        wf.check_sweep(plan, values={"b": "many"})
+    rows = wf.sweep_rows_plan([{"a": 5}], values={"b": 10})
+    assert [run.outputs.of("sum")[0].data["value"] for run in wf.start_sweep(rows).wait()] == [15]
+
+
+def test_a_plan_has_its_board(client: InvokeAIClient, nothing_left: None) -> None:
+    board, other = (client.board_repo.create_board(name) for name in ("planned", "called"))
+    wf = client.workflow_repo.create_workflow(workflows.sd1())
+    values = {"model": "tiny-sd1", "steps": 2}
+    plan = wf.sweep_plan(positive_prompt=["a"], values=values, auto_board="planned")
+    wf.start_sweep(plan).wait()
+    assert (board.get_image_count(), other.get_image_count()) == (1, 0)
+    wf.start_sweep(plan, auto_board="called").wait()
+    wf.start_sweep(plan, auto_board="none").wait()
+    assert (board.get_image_count(), other.get_image_count()) == (1, 1)
+    with pytest.raises(NotReadyError, match="no board 'nowhere'"):
+        wf.check_sweep(wf.sweep_rows_plan([{"steps": 3}], values=values, auto_board="nowhere"))
+
+
 def test_zip(client: InvokeAIClient) -> None:
     sweep = client.workflow_repo.create_workflow(workflows.add()).sweep(
         mode="zip", a=[1, 2, 3], b=[10, 20, 30]

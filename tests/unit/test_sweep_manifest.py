@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.sweep.manifest import ManifestWriter, packed, read_manifest, unpacked
+from invokeai_py_client.run.end import RunEnd
+from invokeai_py_client.run.run import AsyncRun
+from invokeai_py_client.run.tracker import BatchTracker
+from invokeai_py_client.sweep.manifest import (
+    ManifestWriter,
+    packed,
+    read_manifest,
+    recorded_item,
+    run_record,
+    unpacked,
+)
 from invokeai_py_client.sweep.requests import Request
 
 REQUEST = Request(
@@ -37,6 +48,43 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert kept.requests[0].body_for([2], "x")["batch"]["data"][0][0]["items"] == [3]
     assert [(one.batch_id, one.rows, one.items) for one in kept.batches] == [("b", [0, 1, 2], [7, 8, 10])]
     assert kept.runs == {1: {"kind": "run", "run": 1, "item": 9, "state": "completed"}}  # the last word
+
+
+def test_it_begins_with_the_header_and_the_requests(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    ManifestWriter(path, anew=True).begin([REQUEST], name="w", axes=("a",), inputs={"b": Path("x")})
+    first, second = (json.loads(line) for line in path.read_text().splitlines())
+    assert first == {
+        "kind": "sweep",
+        "format": 1,
+        "name": "w",
+        "axes": ["a"],
+        "inputs": {"b": "x"},
+        "requests": 1,
+    }
+    assert second["kind"] == "request"
+    assert read_manifest(path).requests[0].values(2) == {"a": 3}
+
+
+def test_a_record_says_how_a_run_ended() -> None:
+    tracker = BatchTracker("b")
+    tracker.item(7, {"status": "failed", "error_type": "ValueError", "error_message": "too many: 3"})
+    end = RunEnd(record={"images": ["x.png"], "seconds": 1.5})
+    run = AsyncRun(Connection.to("http://localhost:1"), 7, tracker, end=end)
+    record = run_record(4, run, {"a": Path("y")})
+    assert record == {
+        "run": 4,
+        "item": 7,
+        "state": "failed",
+        "inputs": {"a": "y"},
+        "images": ["x.png"],
+        "seconds": 1.5,
+        "error": "ValueError: too many: 3",
+    }
+    again = BatchTracker("b")
+    again.item(7, recorded_item(record))
+    assert again.status(7).state is run.status.state
+    assert (again.status(7).error_type, again.status(7).error_message) == ("ValueError", "too many: 3")
 
 
 @pytest.mark.parametrize("size", [1, 70_000])

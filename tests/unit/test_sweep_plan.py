@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -315,3 +316,43 @@ def test_a_workflow_whose_seeds_come_from_nodes_cannot_be_repeated() -> None:
     inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(workflows.add()), schema), schema)
     with pytest.raises(UsageError, match="No input of the workflow is a seed"):
         plan_sweep(inputs, {"a": [1, 2]}, repeat=2)
+
+
+def test_a_plan_carries_its_inputs_and_its_board(inputs: InputSet) -> None:
+    mine = inputs.copy()
+    mine.set({"steps": 7})
+    found = plan_sweep(mine, {"cfg_scale": [4, 5]}, auto_board="Sweeps")
+    mine.set({"steps": 8})
+    assert found.auto_board == "Sweeps"
+    assert found.inputs_with(None, mine).find("steps").value == 7  # set later: not the plan's
+    assert found.inputs_with({"steps": 9}, mine).find("steps").value == 9
+    assert found.inputs_with(None, mine).find("steps").value == 7
+    with pytest.raises(InputValueError):
+        found.inputs_with({"steps": "many"}, mine)
+
+
+def test_further_values_are_checked_together_with_the_axes() -> None:
+    schema = reference_schema()
+    document = workflows.workflow("Range", {"r": ("range", {"start": 0, "stop": 10})}, [])
+    inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(document), schema), schema)
+    found = plan_sweep(inputs, {"r.start": [1, 5]})
+    assert found.inputs_with({"r.stop": 6}, inputs).find("r.stop").value == 6
+    with pytest.raises(InputValueError, match="start = 5"):
+        found.inputs_with({"r.stop": 5}, inputs)
+
+
+def test_a_plan_travels_with_its_inputs(inputs: InputSet) -> None:
+    mine = inputs.copy()
+    mine.set({"steps": 7})
+    copy: SweepPlan = pickle.loads(pickle.dumps(plan_sweep(mine, {"cfg_scale": [4]}, auto_board="Sweeps")))
+    assert copy.inputs_with(None, inputs).find("steps").value == 7
+    assert (copy.auto_board, copy.count) == ("Sweeps", 1)
+
+
+def test_a_plan_pickled_without_inputs_takes_those_of_the_workflow(inputs: InputSet) -> None:
+    whole = plan_sweep(inputs, {"cfg_scale": [4]})
+    older = object.__new__(SweepPlan)
+    older.__setstate__([whole.axes, whole.parts])  # as the older class was pickled
+    assert (older.inputs, older.auto_board, older.count) == (None, None, 1)
+    assert older.inputs_with(None, inputs) is inputs
+    assert older.inputs_with({"steps": 9}, inputs).find("steps").value == 9

@@ -22,7 +22,6 @@ from invokeai_py_client.cli.output import emit, hint, say
 from invokeai_py_client.files.names import literal_folder
 
 if TYPE_CHECKING:
-    from invokeai_py_client._sync import Run
     from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.workflow import WorkflowHandle
 
@@ -81,46 +80,40 @@ def run(
             body = handle.enqueue_request(values, prepend=prepend, auto_board=board)
             click.echo(json.dumps(body, ensure_ascii=False, indent=None if as_json else 2))
             return
-        started = handle.start(values, prepend=prepend, auto_board=board)
         try:
-            _follow(handle, started, timeout, preview, as_json)
-            started.raise_if_failed()
-            saved = started.save(literal_folder(output))
+            done = handle.run(
+                values,
+                timeout=timeout,
+                progress=(lambda event: emit(_plain(event, handle))) if as_json else True,
+                preview=preview and not as_json,
+                prepend=prepend,
+                auto_board=board,
+            )
         except KeyboardInterrupt:
-            started.cancel()
-            say(f"Canceled queue item {started.item_id}.")
+            say("Canceled the run.")
             raise
+        saved = done.save(literal_folder(output))
         for path in saved:
             if not as_json:
                 click.echo(path)
         if as_json:
             images = [
                 {"name": image.name, "path": str(path)}
-                for image, path in zip(started.images, saved, strict=True)
+                for image, path in zip(done.images, saved, strict=True)
             ]
-            emit({"event": "result", "ok": True, "item_id": started.item_id, "images": images})
+            emit({"event": "result", "ok": True, "item_id": done.item_id, "images": images})
         elif not saved:
             say("The run made no images.")
         else:
             hint(f"Several at once: ivk sweep {shlex.quote(workflow)} -s NAME=1,2,3 -o DIR --grid")
 
 
-def _follow(handle: WorkflowHandle, run: Run, timeout: float | None, preview: bool, as_json: bool) -> None:
-    if as_json:
-        run.wait(timeout, on_event=lambda event: emit(_plain(event, run)))
-        return
-    from invokeai_py_client.display import display_for
-
-    with display_for(run.node_label, handle.node_count, preview=preview) as display:
-        run.wait(timeout, on_event=display.show)
-
-
-def _plain(event: RunEvent, run: Run) -> dict[str, Any]:
+def _plain(event: RunEvent, handle: WorkflowHandle) -> dict[str, Any]:
     """An event as one JSON object; without the preview's picture and the raw payload."""
     line: dict[str, Any] = {"event": event.event_type}
     for field in fields(event):
         if field.name not in ("raw", "preview", "error_traceback"):
             line[field.name] = getattr(event, field.name)
     if "node_id" in line:
-        line["node_label"] = run.node_label(line["node_id"])
+        line["node_label"] = handle.node_label(line["node_id"])
     return line

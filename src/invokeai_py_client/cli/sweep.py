@@ -112,18 +112,18 @@ def sweep(
                 raise UsageError(
                     "--rows and values that vary with -s do not go together; put them in the rows."
                 )
-            plan = handle.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values)
+            plan = handle.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values, auto_board=board)
         else:
             mode = "zip" if zipped else "product"
-            plan = handle.sweep_plan(axes, mode=mode, repeat=repeat, seed=seed, values=values)
+            plan = handle.sweep_plan(
+                axes, mode=mode, repeat=repeat, seed=seed, values=values, auto_board=board
+            )
         if dry_run:
-            handle.check_sweep(plan, values=values, auto_board=board)
+            handle.check_sweep(plan)
         _announce(handle, plan, as_json)
         if dry_run:
             return
-        started = handle.start_sweep(
-            plan, values=values, manifest=manifest, background=background, auto_board=board
-        )
+        started = handle.start_sweep(plan, manifest=manifest, background=background)
         _finish(started, output, grid, report, as_json)
 
 

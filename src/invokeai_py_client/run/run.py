@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from invokeai_py_client.errors import (
     RunTimeoutError,
 )
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.events import RunEvent
 from invokeai_py_client.run.failure import raise_if_failed
 from invokeai_py_client.run.live import LiveRuns
@@ -24,10 +25,7 @@ from invokeai_py_client.run.queue_items import is_missing, read_item
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
-    failing_node,
     reading,
-    results_of_item,
-    seconds_of_item,
     told_by_events,
 )
 from invokeai_py_client.run.status import RunStatus, has_ended
@@ -46,7 +44,6 @@ if TYPE_CHECKING:
 
 _Tell = Callable[[RunEvent], Awaitable[None]]
 
-_LARGE = frozenset({"session", "workflow"})
 # A run that has not begun by then stands in a queue, and its place in it is worth a request.
 _MOMENT = 0.3
 
@@ -80,14 +77,12 @@ class AsyncRun(AsyncObject):
         queue_id: str = "default",
         inputs: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
+        end: RunEnd | None = None,
     ) -> None:
         self.connection = connection
         self._tracker = tracker
         self._labels: Mapping[str, str] = labels or {}
-        self._item: Mapping[str, Any] | None = None
-        self._results: Results | None = None
-        self._failing: str | None = None
-        self._record: Mapping[str, Any] | None = None
+        self._end = end or RunEnd()
         self._gaps: int | None = None
         self.item_id = item_id
         self.batch_id: str = batch_id or tracker.batch_id
@@ -133,19 +128,15 @@ class AsyncRun(AsyncObject):
         """
         from invokeai_py_client.image.image import AsyncImage
 
-        names: Sequence[str]
-        if self._results is None and self._record is not None:
-            names = self._record["images"]
-        else:
+        names = self._end.recorded_images
+        if names is None:
             names = self.outputs.image_names() or self.outputs.image_names(intermediate=True)
         return [AsyncImage(self.connection, name) for name in names]
 
     @property
     def seconds(self) -> float | None:
         """How long the server worked on it; None while it has not ended, or never began."""
-        if self._item is None and self._record is not None:
-            return self._record["seconds"]
-        return seconds_of_item(self._item or {})
+        return self._end.seconds
 
     def node_label(self, node_id: str) -> str:
         """What the workflow calls a node: its label, or its type, or its id."""
@@ -217,7 +208,7 @@ class AsyncRun(AsyncObject):
             RunFailedError: A node failed.
             RunCanceledError: The run was canceled, or its item removed.
         """
-        raise_if_failed(self, self._failing)
+        raise_if_failed(self, self._end.failing)
 
     # ------------------------------------------------------------------ its files
 
@@ -409,37 +400,30 @@ class AsyncRun(AsyncObject):
             return contact
         return time.monotonic()
 
-    def _take(
-        self,
-        item: Mapping[str, Any] | None,
-        called: tuple[CalledResults, ...] = (),
-        *,
-        whole: bool = True,
-    ) -> None:
-        """Take the ended queue item as it was read; without its session and workflow where thousands are kept."""
-        found = item or {"item_id": self.item_id, "batch_id": self.batch_id, "status": "canceled"}
-        self._results = results_of_item(found, self._labels, called)
-        self._item = found if whole else {key: value for key, value in found.items() if key not in _LARGE}
-        self._failing = failing_node(found)
+    def _take(self, item: Mapping[str, Any] | None, called: tuple[CalledResults, ...] = ()) -> None:
+        """Take the ended queue item as it was read; None if the server no longer has it."""
+        self._end.take(item or removed_item(self.item_id, self.batch_id), self._labels, called)
 
-    def _recall(self, record: Mapping[str, Any]) -> None:
-        """Take what a manifest tells of the run after its end."""
-        self._record = record
-        kind, _, message = str(record.get("error") or "").partition(": ")
-        self._tracker.item(
-            self.item_id,
-            {"status": record["state"], "error_type": kind or None, "error_message": message or None},
-        )
+    @property
+    def _results(self) -> Results | None:
+        return self._end.results
 
     def _finished(self) -> tuple[Mapping[str, Any], Results]:
-        if self._item is None or self._results is None:
+        end = self._end
+        if end.item is None or end.results is None:
             raise RunNotFinishedError(
                 f"The results of queue item {self.item_id} ({self.status}) were not fetched yet: call result() or "
                 "wait() first.",
                 item_id=self.item_id,
                 batch_id=self.batch_id,
             )
-        return self._item, self._results
+        return end.item, end.results
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_end" not in state:  # pickled when a run kept these itself
+            kept = (self.__dict__.pop(name, None) for name in ("_item", "_results", "_failing", "_record"))
+            self._end = RunEnd(*kept)
 
     def __repr__(self) -> str:
         return f"<AsyncRun of queue item {self.item_id}: {self.status}>"

@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 from invokeai_py_client._base import with_connection
 from invokeai_py_client.run.enqueue import Enqueued, batch_taken, cancel_batches, cancel_quietly, enqueue
 from invokeai_py_client.run.live import LiveRuns
-from invokeai_py_client.sweep.manifest import ManifestWriter, now, packed
+from invokeai_py_client.sweep.manifest import ManifestWriter, Sending, now, packed
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.run.tracker import BatchTracker
     from invokeai_py_client.sweep.requests import Request
+
+
+# A request that was under way when its sender died may still be carried out: the server takes thousands of runs in
+# seconds. After so long it will not come any more.
+_UNDER_WAY = 15.0
+_AGAIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +139,38 @@ class Delivery:
         items = {first + row: item for row, item in zip(taken, enqueued.item_ids, strict=False)}
         return Delivered(batch_id, items, len(enqueued.item_ids) < len(taken))
 
+    async def recall(self, batches: Sequence[Sending]) -> dict[int, tuple[int, str]]:
+        """Take up the batches that a manifest names.
+
+        The server is asked about those of which the manifest does not say what became of them.
+
+        Returns:
+            For each run that the server took, by its index in the sweep, its queue item and batch.
+        """
+        found: dict[int, tuple[int, str]] = {}
+        for sending in batches:
+            if sending.items is None:
+                sending.items = await self._settled(sending)
+                self._write("sent", batch=sending.batch_id, items=packed(sending.items))
+            first = self._requests[sending.request].first
+            for row, item_id in zip(sending.rows, sending.items, strict=False):
+                found[first + row] = (item_id, sending.batch_id)
+        self.batches = [sending.batch_id for sending in batches]
+        return found
+
     async def cancel(self, batch_ids: Sequence[str]) -> None:
         """Cancel batches on the server."""
         await cancel_batches(self._connection, self._queue_id, batch_ids)
+
+    async def _settled(self, sending: Sending) -> list[int]:
+        """Return the items that the server made of a batch; none if it did not take it."""
+        while True:
+            taken = await batch_taken(self._connection, self._queue_id, sending.batch_id)
+            if taken is not None:
+                return list(taken.item_ids)
+            if now() - sending.time > _UNDER_WAY:
+                return []
+            await asyncio.sleep(_AGAIN)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_manifest": None}  # that stays with the process that writes it

@@ -13,13 +13,17 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.models.jsonable import jsonable
 from invokeai_py_client.sweep.requests import Request
+
+if TYPE_CHECKING:
+    from invokeai_py_client.run.run import AsyncRun
 
 FORMAT = 1
 _BLOCK = 65536
@@ -46,6 +50,17 @@ class ManifestWriter:
             raise UsageError(f"The manifest {path} cannot be written: {error}.") from None
         if not anew:
             self._drop_half_line()
+
+    def begin(self, requests: Sequence[Request], **header: Any) -> None:
+        """Write the first line, and the requests.
+
+        Args:
+            requests: The requests of the sweep.
+            **header: What the sweep is: the arguments to make it again.
+        """
+        self.write("sweep", format=FORMAT, **jsonable(header), requests=len(requests))
+        for request in requests:
+            self.write("request", **request.to_dict())
 
     def write(self, kind: str, **values: Any) -> None:
         """Append one line, and hand it to the system at once.
@@ -136,6 +151,36 @@ def read_manifest(path: Path) -> Manifest:
     if len(found.requests) < header["requests"]:
         raise UsageError(f"{path} ends before its sweep began: nothing of it was sent. Start it anew.")
     return found
+
+
+def run_record(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a run that has ended.
+
+    Args:
+        index: Its index in the sweep.
+        run: The run.
+        values: Its axis values.
+
+    Returns:
+        ``run item state inputs images seconds``, and ``error`` if it failed.
+    """
+    found: dict[str, Any] = {
+        "run": index,
+        "item": run.item_id,
+        "state": run.status.state.value,
+        "inputs": jsonable(values),
+        "images": [image.name for image in run.images],
+        "seconds": run.seconds,
+    }
+    if run.status.error_type:
+        found["error"] = f"{run.status.error_type}: {run.status.error_message}"
+    return found
+
+
+def recorded_item(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a record from ``run_record()`` says of the run's queue item: its status and error."""
+    kind, _, message = str(record.get("error") or "").partition(": ")
+    return {"status": record["state"], "error_type": kind or None, "error_message": message or None}
 
 
 def packed(numbers: Sequence[int]) -> list[int | list[int]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -76,13 +76,19 @@ def places(lengths: Sequence[int], index: int) -> list[int]:
 class SweepPlan:
     """All runs of a sweep.
 
+    It carries its inputs: values that are set on the workflow later do not change it.
+
     Attributes:
         axes: The names of the axes, outermost first.
         parts: The requests, in order.
+        inputs: The inputs of the workflow with the values that hold for all runs.
+        auto_board: The board (id or name) for board fields that say "auto"; None for uncategorized.
     """
 
     axes: tuple[str, ...]
     parts: tuple[Part, ...]
+    inputs: InputSet | None = field(default=None, compare=False)
+    auto_board: str | None = None
 
     @property
     def count(self) -> int:
@@ -100,9 +106,40 @@ class SweepPlan:
             for index in range(part.count):
                 yield part.point(index)
 
+    def inputs_with(self, values: Mapping[Any, Any] | None, now: InputSet) -> InputSet:
+        """Return the inputs for the runs, with further values.
+
+        Args:
+            values: Values by input. They take precedence over the plan's, and are checked together with its axes.
+            now: The workflow's inputs as they are now, for a plan that was pickled when plans had none.
+
+        Raises:
+            InputValueError: Values are of the wrong type or out of range, or a node refuses some together.
+        """
+        inputs = now if self.inputs is None else self.inputs
+        if not values:
+            return inputs
+        inputs = inputs.copy()
+        inputs.set(values)
+        for part in self.parts:
+            _check_together(inputs, part)
+        return inputs
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        # A plan that was pickled when plans had no inputs has fewer values.
+        known = dict(zip((one.name for one in fields(self)), state, strict=False))
+        for one in fields(self):
+            object.__setattr__(self, one.name, known.get(one.name))
+
 
 def plan_sweep(
-    inputs: InputSet, axes: Mapping[Any, Any], *, mode: str = "product", repeat: int = 1, seed: Any = None
+    inputs: InputSet,
+    axes: Mapping[Any, Any],
+    *,
+    mode: str = "product",
+    repeat: int = 1,
+    seed: Any = None,
+    auto_board: str | None = None,
 ) -> SweepPlan:
     """Plan a sweep over axes.
 
@@ -112,6 +149,7 @@ def plan_sweep(
         mode: ``product`` or ``zip``.
         repeat: How often each combination runs, each time with another seed.
         seed: ``"random"``: a seed of its own for each run. A number: the first of the seeds.
+        auto_board: The board for board fields that say "auto".
 
     Raises:
         UsageError: An unknown mode, a zip of different lengths, or seeds without an input for them.
@@ -124,17 +162,25 @@ def plan_sweep(
         lengths = {axis.name: len(axis.values) for axis in read}
         if len(set(lengths.values())) > 1:
             raise UsageError(f"Axes that are zipped need equally many values; these have {lengths}.")
-        return _finished(inputs, read, _zipped(read), repeat, seed)
+        return _finished(inputs, read, _zipped(read), repeat, seed, auto_board)
     apart = [axis for axis in read if not axis.in_batch]
     groups = tuple((axis,) for axis in read if axis.in_batch)
     parts = [
         Part({axis.name: value for axis, value in zip(apart, values, strict=True)}, groups)
         for values in product(*(axis.values for axis in apart))
     ]
-    return _finished(inputs, [*apart, *(group[0] for group in groups)], parts, repeat, seed)
+    axes_in_order = [*apart, *(group[0] for group in groups)]
+    return _finished(inputs, axes_in_order, parts, repeat, seed, auto_board)
 
 
-def plan_rows(inputs: InputSet, rows: Sequence[TableRow], *, repeat: int = 1, seed: Any = None) -> SweepPlan:
+def plan_rows(
+    inputs: InputSet,
+    rows: Sequence[TableRow],
+    *,
+    repeat: int = 1,
+    seed: Any = None,
+    auto_board: str | None = None,
+) -> SweepPlan:
     """Plan a sweep of which each run is a row: its values by input.
 
     An input that only some rows name keeps its own value in the others.
@@ -158,7 +204,7 @@ def plan_rows(inputs: InputSet, rows: Sequence[TableRow], *, repeat: int = 1, se
     if problems:
         raise InputValueError("\n".join(first_lines(problems, 10)))
     read = read_axes(inputs, axes)
-    return _finished(inputs, read, _zipped(read), repeat, seed)
+    return _finished(inputs, read, _zipped(read), repeat, seed, auto_board)
 
 
 def _cell(item: WorkflowInput, row: TableRow, name: Any, problems: list[str]) -> Any:
@@ -207,7 +253,12 @@ def _zipped(axes: Sequence[Axis]) -> list[Part]:
 
 
 def _finished(
-    inputs: InputSet, axes: Sequence[Axis], parts: Sequence[Part], repeat: int, seed: Any
+    inputs: InputSet,
+    axes: Sequence[Axis],
+    parts: Sequence[Part],
+    repeat: int,
+    seed: Any,
+    auto_board: str | None,
 ) -> SweepPlan:
     """Seeds added, everything that goes together checked, the parts numbered."""
     if repeat < 1:
@@ -225,12 +276,16 @@ def _finished(
     numbered: list[Part] = []
     first = 0
     for part in parts:
-        fixed = inputs.copy()
-        fixed.set(part.fixed)
-        check_together(fixed, part.groups)
+        _check_together(inputs, part)
         numbered.append(Part(part.fixed, part.groups, first))
         first += part.count
-    return SweepPlan(tuple(names), tuple(numbered))
+    return SweepPlan(tuple(names), tuple(numbered), inputs.copy(), auto_board)
+
+
+def _check_together(inputs: InputSet, part: Part) -> None:
+    fixed = inputs.copy()
+    fixed.set(part.fixed)
+    check_together(fixed, part.groups)
 
 
 def _seed_targets(inputs: InputSet, axes: Sequence[Axis]) -> list[WorkflowInput]:

@@ -1,12 +1,22 @@
-"""The requests of a sweep, ready to be sent: whole, or some of their runs."""
+"""The requests of a sweep: built from its plan, and sent whole or some of their runs at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.run.lookup import ServerSide
+from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.sweep.plan import places
+
+if TYPE_CHECKING:
+    from invokeai_py_client.connection import Connection
+    from invokeai_py_client.engine.inputs import InputSet
+    from invokeai_py_client.engine.workflow import LoadedWorkflow
+    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.sweep.plan import SweepPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +76,61 @@ class Request:
     def from_dict(cls, data: Mapping[str, Any]) -> Request:
         """The request that ``to_dict()`` made this of."""
         return cls(data["first"], data["count"], data["fixed"], tuple(data["groups"]), data["body"])
+
+
+async def prepare_requests(
+    connection: Connection,
+    loaded: LoadedWorkflow,
+    schema: Schema,
+    plan: SweepPlan,
+    inputs: InputSet,
+    *,
+    prepend: bool = False,
+    auto_board: str | None = None,
+    upload: bool = True,
+) -> list[Request]:
+    """Check a plan on the server, and build its requests.
+
+    Args:
+        connection: The server.
+        loaded: The workflow.
+        schema: The server's node types.
+        plan: The plan.
+        inputs: The inputs with the values that hold for all runs.
+        prepend: Whether the runs go to the front of the queue.
+        auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's.
+        upload: Whether to upload images, and to build the requests. Without it the plan is only checked, and no
+            requests are returned.
+
+    Raises:
+        NotReadyError: The workflow cannot run as it is; the error lists all findings.
+        ModelNotFoundError: The server lacks a model.
+        UsageError: The workflow has batch nodes of its own.
+    """
+    server = ServerSide(connection)
+    requests: list[Request] = []
+    for part in plan.parts:
+        values = inputs.copy()
+        # A value of each axis stands in the graph, too: what is required must be there.
+        values.set({**part.fixed, **{axis.name: axis.values[0] for group in part.groups for axis in group}})
+        data = part.data()
+        body = await prepare_request(
+            connection,
+            loaded,
+            schema,
+            values,
+            prepend=prepend,
+            auto_board=plan.auto_board if auto_board is None else auto_board,
+            data=data,
+            server=server,
+            upload=upload,
+        )
+        if not upload:
+            continue
+        if len(body["batch"]["data"]) > len(data):
+            raise UsageError(
+                f"The workflow {loaded.name!r} makes a batch of its own; take its batch nodes out to sweep it."
+            )
+        shown = tuple({axis.name: axis.values for axis in group} for group in part.groups)
+        requests.append(Request(part.first, part.count, part.fixed, shown, body))
+    return requests

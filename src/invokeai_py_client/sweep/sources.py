@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.inputs import WorkflowInput
 
 # What has no commas of its own in its values.
@@ -32,6 +33,26 @@ class DynamicPrompts:
     most: int = 100
     combinatorial: bool = True
     seed: int | None = None
+
+
+async def spelled_out(connection: Connection, axes: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return axes in which the server has replaced each ``DynamicPrompts`` by the prompts that it stands for."""
+    from invokeai_py_client.engine.batch import ServerGenerator
+    from invokeai_py_client.run.lookup import ServerSide
+
+    found = dict(axes)
+    for name, given in axes.items():
+        if isinstance(given, DynamicPrompts):
+            generator = ServerGenerator(
+                "axis",
+                "dynamic_prompts",
+                prompt=given.prompt,
+                max_prompts=given.most,
+                combinatorial=given.combinatorial,
+                seed=given.seed,
+            )
+            found[name] = (await ServerSide(connection).generated([generator]))["axis"]
+    return found
 
 
 def values_for(name: Any, item: WorkflowInput, given: Any) -> tuple[Any, ...]:

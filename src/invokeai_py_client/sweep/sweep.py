@@ -6,13 +6,15 @@ import asyncio
 import os
 import time
 from collections import ChainMap
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import APIRequestError, RunNotFinishedError, UsageError
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.results import CalledResults
 from invokeai_py_client.run.run import AsyncRun
@@ -23,6 +25,8 @@ from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.loop import call_back
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from PIL.Image import Image as PILImage
 
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -62,6 +66,8 @@ class AsyncSweep(AsyncObject):
         ```
     """
 
+    _fresh = False  # in older pickles, every sweep has been sent
+
     def __init__(
         self,
         connection: Connection,
@@ -75,6 +81,7 @@ class AsyncSweep(AsyncObject):
         queue_id: str = "default",
         background: bool = False,
         manifest: ManifestWriter | None = None,
+        kept: Manifest | None = None,
     ) -> None:
         self.connection = connection
         self._requests = tuple(requests)
@@ -83,6 +90,7 @@ class AsyncSweep(AsyncObject):
         self._background = background
         self._manifest = manifest
         self._runs: dict[int, AsyncRun] = {}
+        self._ends: dict[int, RunEnd] = {}
         self._index: dict[int, int] = {}
         self._open: set[int] = set(range(sum(request.count for request in requests)))
         self._count = len(self._open)
@@ -92,7 +100,8 @@ class AsyncSweep(AsyncObject):
         self._follower = Follower(connection, queue_id, self._tracker, self._finished, batch)
         self._delivery = Delivery(connection, queue_id, requests, self._tracker, manifest)
         self._feeder: asyncio.Task[None] | None = None
-        self._kept: Manifest | None = None
+        self._kept = kept
+        self._fresh = kept is None
         self.name = name
         self.axes: tuple[str, ...] = tuple(axes)
         self.queue_id = queue_id
@@ -330,7 +339,7 @@ class AsyncSweep(AsyncObject):
 
     def to_records(self) -> list[dict[str, Any]]:
         """A dict for each run that has ended: ``run item state seconds images error``, and its axis values."""
-        from invokeai_py_client.sweep.record import run_record
+        from invokeai_py_client.sweep.manifest import run_record
 
         records: list[dict[str, Any]] = []
         for index, run in sorted(self._runs.items()):
@@ -377,7 +386,7 @@ class AsyncSweep(AsyncObject):
 
         kept = read_manifest(Path(path))
         head = kept.header
-        sweep = cls(
+        return cls(
             Connection.to(head["url"]) if client is None else client.connection,
             head["name"],
             head["axes"],
@@ -388,14 +397,35 @@ class AsyncSweep(AsyncObject):
             queue_id=head["queue"],
             background=head["background"],
             manifest=ManifestWriter(Path(path), anew=False),
+            kept=kept,
         )
-        sweep._kept = kept
-        return sweep
 
     # ------------------------------------------------------------------ inside
 
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Send what goes out at once, and return the sweep. A sweep that was sent already stays as it is."""
+        return self._sent().__await__()
+
+    async def _sent(self) -> Self:
+        await self._ready()
+        return self
+
+    async def _ready(self) -> None:
+        """Send what goes out at once; if the sweep comes from a manifest, find out what became of it first."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            try:
+                await self._pick_up(kept)
+            except BaseException:
+                self._kept = kept
+                raise
+            await self._send()
+        elif self._fresh:
+            self._fresh = False
+            await self._begin()
+
     async def _begin(self) -> None:
-        """Send what goes out at once. Where a later request is refused, the earlier ones are taken back."""
+        """Send what goes out at once. If a later request is refused, the earlier ones are taken back."""
         self._delivery.add_all()
         try:
             await self._send()
@@ -404,17 +434,37 @@ class AsyncSweep(AsyncObject):
                 await cancel_quietly(self._delivery.cancel(self._delivery.batches))
             raise
 
-    async def _ready(self) -> None:
-        """Where the sweep comes from a manifest, find out what became of it."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            from invokeai_py_client.sweep.resumption import pick_up
+    async def _pick_up(self, kept: Manifest) -> None:
+        """Bring the sweep to where its manifest and the server say that it is.
 
-            try:
-                await pick_up(self, kept)
-            except BaseException:
-                self._kept = kept
-                raise
+        A run that was canceled runs again, because a server that dies cancels what it was at.
+        """
+        for index, (item_id, batch_id) in (await self._delivery.recall(kept.batches)).items():
+            if index in self._runs:
+                continue  # an earlier attempt failed after this
+            record = kept.runs.get(index)
+            if record is None or record["item"] != item_id:
+                self._add_run(index, item_id, batch_id)
+            elif JobStatus(record["state"]) is not JobStatus.CANCELLED:
+                self._add_run(index, item_id, batch_id)
+                self._recall(index, item_id, record)
+        await self._follower.read_states()
+        for index in sorted(self._open):
+            run = self._runs.get(index)
+            if run is not None and run.status.state is JobStatus.CANCELLED:
+                self._follower.drop(run.item_id)
+                del self._runs[index], self._ends[run.item_id]
+        self._delivery.add(index for index in self._open if index not in self._runs)
+
+    def _recall(self, index: int, item_id: int, record: Mapping[str, Any]) -> None:
+        """Take what the manifest says of a run that has ended."""
+        from invokeai_py_client.sweep.manifest import recorded_item
+
+        self._ends.pop(item_id).record = record
+        self._tracker.item(item_id, recorded_item(record))
+        self._follower.drop(item_id)
+        self._open.discard(index)
+        self._order.append(index)
 
     async def _send(self) -> None:
         cut = False
@@ -460,8 +510,14 @@ class AsyncSweep(AsyncObject):
         self._tracker.wake()
         return delivered.cut
 
-    def _add_run(self, index: int, item_id: int, batch_id: str) -> AsyncRun:
-        run = self._runs[index] = AsyncRun(
+    def _add_run(self, index: int, item_id: int, batch_id: str) -> None:
+        self._runs[index] = self._new_run(index, item_id, batch_id)
+        self._index[item_id] = index
+        self._follower.add(item_id, batch_id)
+
+    def _new_run(self, index: int, item_id: int, batch_id: str) -> AsyncRun:
+        end = self._ends[item_id] = RunEnd()
+        return AsyncRun(
             self.connection,
             item_id,
             self._tracker,
@@ -469,10 +525,8 @@ class AsyncSweep(AsyncObject):
             queue_id=self.queue_id,
             inputs=ChainMap(self.values(index), self._inputs),
             labels=self._labels,
+            end=end,
         )
-        self._index[item_id] = index
-        self._follower.add(item_id, batch_id)
-        return run
 
     def _finished(
         self, item_id: int, item: Mapping[str, Any] | None, called: tuple[CalledResults, ...]
@@ -480,11 +534,12 @@ class AsyncSweep(AsyncObject):
         index = self._index[item_id]
         run = self._runs[index]
         self._tracker.item(item_id, item)
-        run._take(item, called, whole=False)  # pyright: ignore[reportPrivateUsage]
+        ended = item or removed_item(item_id, run.batch_id)
+        self._ends.pop(item_id).take(ended, self._labels, called, whole=False)
         self._open.discard(index)
         self._order.append(index)
         if self._manifest is not None:
-            from invokeai_py_client.sweep.record import run_record
+            from invokeai_py_client.sweep.manifest import run_record
 
             self._manifest.write("run", **run_record(index, run, self.values(index)))
 
@@ -579,6 +634,14 @@ class AsyncSweep(AsyncObject):
     def __getstate__(self) -> dict[str, Any]:
         # The manifest stays with the process that writes it, and so does the task that sends.
         return {**super().__getstate__(), "_manifest": None, "_feeder": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_ends" not in state:  # pickled when runs kept their ends to themselves
+            self._ends = {}
+            for index in self._open & self._runs.keys():
+                run = self._runs[index]
+                self._runs[index] = self._new_run(index, run.item_id, run.batch_id)
 
     def __repr__(self) -> str:
         over = f" over {', '.join(self.axes)}" if self.axes else ""

@@ -7,7 +7,6 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.models.row import Row
     from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.sweep.plan import SweepPlan
-    from invokeai_py_client.sweep.requests import Request
     from invokeai_py_client.sweep.sweep import AsyncSweep
 
 Values = Mapping[Any, Any]
@@ -459,15 +457,11 @@ class AsyncWorkflowHandle(AsyncObject):
             UsageError: An axis is empty, or the axes do not fit together; nothing was sent.
             NotReadyError: The workflow cannot run as it is; nothing was sent.
         """
-        plan = await self.sweep_plan(axes, mode=mode, repeat=repeat, seed=seed, values=values, **named)
+        plan = await self.sweep_plan(
+            axes, mode=mode, repeat=repeat, seed=seed, values=values, auto_board=auto_board, **named
+        )
         return await self.start_sweep(
-            plan,
-            values=values,
-            manifest=manifest,
-            background=background,
-            prepend=prepend,
-            auto_board=auto_board,
-            queue_id=queue_id,
+            plan, manifest=manifest, background=background, prepend=prepend, queue_id=queue_id
         )
 
     async def sweep_rows(
@@ -504,14 +498,9 @@ class AsyncWorkflowHandle(AsyncObject):
             UsageError: There are no rows, or the file cannot be read.
             NotReadyError: The workflow cannot run as it is; nothing was sent.
         """
+        plan = self.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values, auto_board=auto_board)
         return await self.start_sweep(
-            self.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values),
-            values=values,
-            manifest=manifest,
-            background=background,
-            prepend=prepend,
-            auto_board=auto_board,
-            queue_id=queue_id,
+            plan, manifest=manifest, background=background, prepend=prepend, queue_id=queue_id
         )
 
     async def sweep_plan(
@@ -523,9 +512,13 @@ class AsyncWorkflowHandle(AsyncObject):
         repeat: int = 1,
         seed: Any = None,
         values: Values | None = None,
+        auto_board: str | None = None,
         **named: Any,
     ) -> SweepPlan:
         """What ``sweep()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
+
+        The plan carries its inputs: ``start_sweep(plan)`` needs nothing else, and values that are set on the workflow
+        later do not change the plan.
 
         Args:
             axes: For each input that varies its values.
@@ -533,6 +526,7 @@ class AsyncWorkflowHandle(AsyncObject):
             repeat: How often each combination runs.
             seed: See ``sweep()``.
             values: Values for all runs.
+            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
             **named: Axes by name.
 
         Returns:
@@ -543,24 +537,34 @@ class AsyncWorkflowHandle(AsyncObject):
             UsageError: An axis is empty, or the axes do not fit together.
         """
         from invokeai_py_client.sweep.plan import plan_sweep
+        from invokeai_py_client.sweep.sources import spelled_out
 
         wanted = {**(axes or {}), **named}
         if seed is not None and seed != "random" and not isinstance(seed, int):
             wanted["seed"], seed = seed, None
-        for name, given in wanted.items():
-            wanted[name] = await self._spelled_out(given)
-        return plan_sweep(self._inputs_with(values, {}), wanted, mode=mode, repeat=repeat, seed=seed)
+        wanted = await spelled_out(self.connection, wanted)
+        inputs = self._inputs_with(values, {})
+        return plan_sweep(inputs, wanted, mode=mode, repeat=repeat, seed=seed, auto_board=auto_board)
 
     def sweep_rows_plan(
-        self, rows: Any, *, repeat: int = 1, seed: Any = None, values: Values | None = None
+        self,
+        rows: Any,
+        *,
+        repeat: int = 1,
+        seed: Any = None,
+        values: Values | None = None,
+        auto_board: str | None = None,
     ) -> SweepPlan:
         """What ``sweep_rows()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
+
+        The plan carries its inputs, as that of ``sweep_plan()`` does.
 
         Args:
             rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
             repeat: How often each row runs.
             seed: See ``sweep_rows()``.
             values: Values for all runs.
+            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
 
         Raises:
             InputValueError: Values are of the wrong type or out of range.
@@ -569,7 +573,8 @@ class AsyncWorkflowHandle(AsyncObject):
         from invokeai_py_client.sweep.plan import plan_rows
         from invokeai_py_client.sweep.rows import rows_of
 
-        return plan_rows(self._inputs_with(values, {}), rows_of(rows), repeat=repeat, seed=seed)
+        inputs = self._inputs_with(values, {})
+        return plan_rows(inputs, rows_of(rows), repeat=repeat, seed=seed, auto_board=auto_board)
 
     async def check_sweep(
         self, plan: SweepPlan, *, values: Values | None = None, auto_board: str | None = None
@@ -579,15 +584,22 @@ class AsyncWorkflowHandle(AsyncObject):
         Nothing is sent or uploaded.
 
         Args:
-            plan: What ``sweep_plan()`` or ``sweep_rows_plan()`` gave.
-            values: Values for all of its runs; the same as for the plan.
-            auto_board: The board (id or name) for board fields that say "auto".
+            plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
+            values: Further values for all of its runs. They take precedence over those of the plan, and are checked.
+            auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's; ``"none"``
+                means uncategorized.
 
         Raises:
             NotReadyError: The workflow cannot run as it is; the error lists all findings.
             ModelNotFoundError: The server lacks a model.
+            InputValueError: Further values are of the wrong type or out of range.
         """
-        await self._requests(plan, self._inputs_with(values, {}), False, auto_board, upload=False)
+        from invokeai_py_client.sweep.requests import prepare_requests
+
+        inputs = plan.inputs_with(values, self.inputs)
+        await prepare_requests(
+            self.connection, self._loaded, self._schema, plan, inputs, auto_board=auto_board, upload=False
+        )
 
     async def start_sweep(
         self,
@@ -600,24 +612,37 @@ class AsyncWorkflowHandle(AsyncObject):
         auto_board: str | None = None,
         queue_id: str = "default",
     ) -> AsyncSweep:
-        """Start the runs of a plan.
+        """Start the runs of a plan. The plan carries its inputs and its board; nothing has to be given again.
 
         Args:
-            plan: What ``sweep_plan()`` or ``sweep_rows_plan()`` gave.
-            values: Values for all of these runs; the same as for the plan.
+            plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
+            values: Further values for all of its runs. They take precedence over those of the plan, and are checked.
             manifest: A new file for the sweep's record, to resume it from.
             background: Keep only two runs at a time in the server's queue.
             prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto".
+            auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's; ``"none"``
+                means uncategorized.
             queue_id: The queue.
 
         Raises:
             NotReadyError: The workflow cannot run as it is; nothing was sent.
             ModelNotFoundError: The server lacks a model; nothing was sent.
+            InputValueError: Further values are of the wrong type or out of range; nothing was sent.
         """
-        inputs = self._inputs_with(values, {})
-        requests = await self._requests(plan, inputs, prepend, auto_board)
-        return await self._begun(plan, requests, inputs, manifest, background, queue_id)
+        from invokeai_py_client.sweep.start import start_sweep
+
+        return await start_sweep(
+            self.connection,
+            self._loaded,
+            self._schema,
+            plan,
+            plan.inputs_with(values, self.inputs),
+            manifest=manifest,
+            background=background,
+            prepend=prepend,
+            auto_board=auto_board,
+            queue_id=queue_id,
+        )
 
     # ------------------------------------------------------------------ the latest submission
 
@@ -790,111 +815,6 @@ class AsyncWorkflowHandle(AsyncObject):
             return
         with display_for(self.node_label, self.node_count, preview=preview) as display:
             await run.wait(timeout, on_event=display.show)
-
-    async def _spelled_out(self, given: Any) -> Any:
-        """Prompts with alternatives, spelled out by the server."""
-        from invokeai_py_client.engine.batch import ServerGenerator
-        from invokeai_py_client.run.lookup import ServerSide
-        from invokeai_py_client.sweep.sources import DynamicPrompts
-
-        if not isinstance(given, DynamicPrompts):
-            return given
-        generator = ServerGenerator(
-            "axis",
-            "dynamic_prompts",
-            prompt=given.prompt,
-            max_prompts=given.most,
-            combinatorial=given.combinatorial,
-            seed=given.seed,
-        )
-        return (await ServerSide(self.connection).generated([generator]))["axis"]
-
-    async def _requests(
-        self,
-        plan: SweepPlan,
-        inputs: InputSet,
-        prepend: bool,
-        auto_board: str | None,
-        *,
-        upload: bool = True,
-    ) -> list[Request]:
-        from invokeai_py_client.run.lookup import ServerSide
-        from invokeai_py_client.sweep.requests import Request
-
-        server = ServerSide(self.connection)
-        requests: list[Request] = []
-        for part in plan.parts:
-            mine = inputs.copy()
-            # A value of each axis stands in the graph, too: what is required must be there.
-            mine.set({**part.fixed, **{axis.name: axis.values[0] for group in part.groups for axis in group}})
-            data = part.data()
-            body = await prepare_request(
-                self.connection,
-                self._loaded,
-                self._schema,
-                mine,
-                prepend=prepend,
-                auto_board=auto_board,
-                data=data,
-                server=server,
-                upload=upload,
-            )
-            if not upload:
-                continue
-            if len(body["batch"]["data"]) > len(data):
-                raise UsageError(
-                    f"The workflow {self.name!r} makes a batch of its own; take its batch nodes out to sweep it."
-                )
-            shown = tuple({axis.name: axis.values for axis in group} for group in part.groups)
-            requests.append(Request(part.first, part.count, part.fixed, shown, body))
-        return requests
-
-    async def _begun(
-        self,
-        plan: SweepPlan,
-        requests: list[Request],
-        inputs: InputSet,
-        manifest: str | os.PathLike[str] | None,
-        background: bool,
-        queue_id: str,
-    ) -> AsyncSweep:
-        from invokeai_py_client.models.jsonable import jsonable
-        from invokeai_py_client.sweep.manifest import FORMAT, ManifestWriter
-        from invokeai_py_client.sweep.sweep import AsyncSweep
-
-        batch_id = str(uuid.uuid4())
-        used, labels = inputs.snapshot(), inputs.node_labels()
-        writer = None if manifest is None else ManifestWriter(Path(manifest), anew=True)
-        if writer is not None:
-            head: Mapping[str, Any] = {
-                "format": FORMAT,
-                "name": self.name,
-                "url": self.connection.url,
-                "queue": queue_id,
-                "axes": plan.axes,
-                "batch": batch_id,
-                "inputs": used,
-                "labels": labels,
-                "background": background,
-                "requests": len(requests),
-            }
-            writer.write("sweep", **jsonable(head))
-            for request in requests:
-                writer.write("request", **request.to_dict())
-        sweep = AsyncSweep(
-            self.connection,
-            self.name,
-            plan.axes,
-            requests,
-            batch_id=batch_id,
-            inputs=used,
-            labels=labels,
-            queue_id=queue_id,
-            background=background,
-            manifest=writer,
-        )
-        await sweep._begin()  # pyright: ignore[reportPrivateUsage]
-        return sweep
 
     def _submitted(self) -> tuple[AsyncRun, ...]:
         if not self._latest:

@@ -1,0 +1,74 @@
+"""The end of a run: what is read of it once it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invokeai_py_client.run.results import (
+    CalledResults,
+    Results,
+    failing_node,
+    results_of_item,
+    seconds_of_item,
+)
+
+_LARGE = frozenset({"session", "workflow"})
+
+
+@dataclass(slots=True, eq=False)
+class RunEnd:
+    """The queue item and the results of a run that has ended; empty before.
+
+    A run shows it, and fills it in when it is waited for. A sweep fills in the ends of its runs, because it reads
+    many items in one request.
+
+    Attributes:
+        item: The queue item.
+        results: The outputs of every node.
+        failing: The node that failed, if one did.
+        record: What a sweep's manifest keeps of the run. It stands in for the item of a resumed sweep.
+    """
+
+    item: Mapping[str, Any] | None = None
+    results: Results | None = None
+    failing: str | None = None
+    record: Mapping[str, Any] | None = None
+
+    @property
+    def recorded_images(self) -> Sequence[str] | None:
+        """The names of the images, if only a manifest has them."""
+        return self.record["images"] if self.record is not None and self.results is None else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the server worked on the run; None if that is not known."""
+        if self.item is None and self.record is not None:
+            return self.record["seconds"]
+        return seconds_of_item(self.item or {})
+
+    def take(
+        self,
+        item: Mapping[str, Any],
+        labels: Mapping[str, str],
+        called: tuple[CalledResults, ...] = (),
+        *,
+        whole: bool = True,
+    ) -> None:
+        """Take the ended queue item as it was read.
+
+        Args:
+            item: The queue item.
+            labels: The labels of the workflow's nodes, by node id.
+            called: The results of the workflows that the run called.
+            whole: Whether to keep the item's session and workflow. They are large, and a sweep has thousands.
+        """
+        self.results = results_of_item(item, labels, called)
+        self.item = item if whole else {key: value for key, value in item.items() if key not in _LARGE}
+        self.failing = failing_node(item)
+
+
+def removed_item(item_id: int, batch_id: str) -> dict[str, Any]:
+    """Return what stands for a queue item that the server no longer has."""
+    return {"item_id": item_id, "batch_id": batch_id, "status": "canceled"}
