@@ -135,30 +135,32 @@ class Results:
         Args:
             intermediate: Also those that the server keeps out of the gallery.
         """
-        return tuple(dict.fromkeys(name for one in self._shown(intermediate) for name in one.image_names))
+        return tuple(dict.fromkeys(name for one in _shown(self, intermediate) for name in one.image_names))
 
     def video_names(self, *, intermediate: bool = False) -> tuple[str, ...]:
         """Names of the videos made (6.14+), as ``image_names()`` gives those of images."""
-        return tuple(dict.fromkeys(name for one in self._shown(intermediate) for name in one.video_names))
-
-    def _shown(self, intermediate: bool) -> Iterator[NodeOutput]:
-        calls: dict[str, list[Results]] = {}
-        for call in self.called:
-            calls.setdefault(call.prepared_id, []).append(call.results)
-        for output in self.outputs:
-            for results in calls.pop(output.prepared_id, ()):
-                yield from results._shown(intermediate)
-            if intermediate or not output.is_intermediate:
-                yield output
-        for left in calls.values():  # of calls that gave nothing, because the run ended before
-            for results in left:
-                yield from results._shown(intermediate)
+        return tuple(dict.fromkeys(name for one in _shown(self, intermediate) for name in one.video_names))
 
     def __iter__(self) -> Iterator[NodeOutput]:
         return iter(self.outputs)
 
     def __len__(self) -> int:
         return len(self.outputs)
+
+
+def _shown(results: Results, intermediate: bool) -> Iterator[NodeOutput]:
+    """Yield the outputs of a run and of the workflows that it called, in order."""
+    calls: dict[str, list[Results]] = {}
+    for call in results.called:
+        calls.setdefault(call.prepared_id, []).append(call.results)
+    for output in results.outputs:
+        for called in calls.pop(output.prepared_id, ()):
+            yield from _shown(called, intermediate)
+        if intermediate or not output.is_intermediate:
+            yield output
+    for left in calls.values():  # of calls that gave nothing, because the run ended before
+        for called in left:
+            yield from _shown(called, intermediate)
 
 
 def media_names(data: Any, key: str) -> Iterator[str]:
