@@ -5,12 +5,14 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +23,7 @@ from invokeai_py_client.server import LocalServer, state
 from invokeai_py_client.server.health import answers, request
 from invokeai_py_client.server.log_tail import tail
 from invokeai_py_client.server.ports import free_port, is_taken
-from invokeai_py_client.server.processes import end_group, identity, spawn
+from invokeai_py_client.server.processes import _identity_ps, end_group, identity, spawn
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 
@@ -174,6 +176,25 @@ def test_a_process_that_ended_has_no_identity(tmp_path: Path) -> None:
     assert identity(process.pid) is None
     end_group(process.pid, grace=1, child=process)
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="macOS always has ps")
+def test_without_proc_a_process_keeps_its_identity_in_every_time_zone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[datetime] = []
+    for zone in ("JST-9", "EST5"):
+        monkeypatch.setenv("TZ", zone)
+        pid, _, start = (_identity_ps(os.getpid()) or "").partition("@")
+        assert pid == str(os.getpid())
+        starts.append(datetime.strptime(start, "%a %b %d %H:%M:%S %Y"))
+    assert abs(starts[0] - starts[1]) < timedelta(seconds=5)  # on Linux, ps itself may be off by one second
+
+    process = run("pass", tmp_path / "log")
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert _identity_ps(process.pid) is None  # a zombie
+    process.wait()
+    assert _identity_ps(process.pid) is None
 
 
 # ------------------------------------------------------------------------------ logs

@@ -37,6 +37,27 @@ def test_the_random_stream_is_the_reference_implementations() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seed", "drawn"),
+    [  # The 1st, 2nd, 624th, 625th and 1,249th output, from the library that the web UI uses (mtwist 1.0.2).
+        (0, [2357136044, 2546248239, 3791854820, 341544762, 4192857288]),
+        (1, [1791095845, 4282876139, 2006116153, 1104314680, 3239719367]),
+        (2147483648, [652847386, 1439962116, 2283417207, 2355930816, 1251646082]),
+        (4294967295, [419326371, 479346978, 1027084080, 3860652269, 2400582258]),
+        (4294967296, [2357136044, 2546248239, 3791854820, 341544762, 4192857288]),
+        (-1, [419326371, 479346978, 1027084080, 3860652269, 2400582258]),
+        (-5, [1844333030, 2494113081, 3837564187, 4279909298, 424760705]),
+        (-9007199254740992, [2357136044, 2546248239, 3791854820, 341544762, 4192857288]),
+        (9007199254740990, [2236247450, 437438088, 4140863375, 1237256951, 122334998]),
+        (1000000000000003, [187226108, 2042253063, 1569476416, 1242338455, 2778282521]),
+    ],
+)
+def test_the_random_stream_of_any_seed_is_the_web_uis(seed: int, drawn: list[int]) -> None:
+    twister = MersenneTwister(seed)
+    stream = [twister.random() * 2**32 for _ in range(1249)]
+    assert [stream[index] for index in (0, 1, 623, 624, 1248)] == drawn
+
+
+@pytest.mark.parametrize(
     ("made", "expected"),
     [
         (run("integer_generator", "linear_distribution", start=0, end=10, count=5), [0, 3, 5, 8, 10]),

@@ -1,41 +1,32 @@
-"""The 32-bit Mersenne Twister that the editor draws from when a generator has a seed.
-
-Python's own ``random.Random`` seeds it in another way and joins two outputs to 53 bits: it cannot stand in.
-"""
+"""The random stream that the web UI draws from when a generator has a seed."""
 
 from __future__ import annotations
 
+import random
+
 _SIZE = 624
-_SHIFT = 397
 _MASK = 0xFFFFFFFF
+_STATE_VERSION = 3  # of random.Random.getstate()
 
 
 class MersenneTwister:
-    """MT19937, seeded with one 32-bit number (``init_genrand`` of the reference implementation)."""
+    """MT19937, seeded with one 32-bit number.
+
+    ``random.Random`` is the same generator, seeded differently (``init_by_array`` of the reference implementation).
+    The web UI uses ``init_genrand``, so its state is computed here.
+
+    Args:
+        seed: A whole number of any size. Only its lowest 32 bits count, as in JavaScript.
+    """
 
     def __init__(self, seed: int) -> None:
         state = [seed & _MASK]
         for index in range(1, _SIZE):
             previous = state[-1]
             state.append((1812433253 * (previous ^ (previous >> 30)) + index) & _MASK)
-        self._state = state
-        self._next = _SIZE
-
-    def _refill(self) -> None:
-        state = self._state
-        for index in range(_SIZE):
-            mixed = (state[index] & 0x80000000) | (state[(index + 1) % _SIZE] & 0x7FFFFFFF)
-            state[index] = state[(index + _SHIFT) % _SIZE] ^ (mixed >> 1) ^ (0x9908B0DF if mixed & 1 else 0)
-        self._next = 0
+        self._source = random.Random(0)
+        self._source.setstate((_STATE_VERSION, (*state, _SIZE), None))
 
     def random(self) -> float:
-        """A number from 0 to 1 (1 not included), with 32 random bits."""
-        if self._next >= _SIZE:
-            self._refill()
-        value = self._state[self._next]
-        self._next += 1
-        value ^= value >> 11
-        value ^= (value << 7) & 0x9D2C5680
-        value ^= (value << 15) & 0xEFC60000
-        value ^= value >> 18
-        return value / 4294967296.0
+        """Return a number from 0 to 1, 1 excluded, with 32 random bits; Python's own would have 53."""
+        return self._source.getrandbits(32) / 2**32

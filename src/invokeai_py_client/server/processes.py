@@ -57,14 +57,21 @@ def identity(pid: int) -> str | None:
         return (
             None if fields[0] in "ZX" else f"{pid}@{fields[19]}"
         )  # field 22: start time in ticks since boot
-    answer = subprocess.run(
+    return _identity_ps(pid)
+
+
+def _identity_ps(pid: int) -> str | None:
+    """Return a process's identity on systems without ``/proc``, such as macOS."""
+    response = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)],
         capture_output=True,
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
+        # lstart is local time in the user's language. Fix both, so that every shell sees the same text.
+        env={**os.environ, "LC_ALL": "C", "TZ": "UTC0"},
     )
-    state, _, started = answer.stdout.strip().partition(" ")
+    state, _, started = response.stdout.strip().partition(" ")
     return None if not started or state.startswith("Z") else f"{pid}@{started.strip()}"
 
 
