@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -14,14 +15,16 @@ from proxy import Proxy
 from tests.conftest import RealServer
 from trouble import HANG, LOSE, RESET, SWALLOW, Fault, always, cut, delay, gateway, randomly, script
 
-from invokeai_py_client import AsyncInvokeAIClient, AsyncWorkflowHandle, InvokeAIClient
+from invokeai_py_client import AsyncInvokeAIClient, AsyncSweep, AsyncWorkflowHandle, InvokeAIClient
 from invokeai_py_client.errors import (
+    APIRequestError,
     ConnectionLostError,
     EnqueueUnknownError,
     ServerError,
 )
 from invokeai_py_client.models import JobStatus
 from invokeai_py_client.run.live import LiveRuns
+from invokeai_py_client.sweep import delivery
 from invokeai_py_client.transport import retry
 
 ENQUEUE = "/enqueue_batch$"
@@ -68,6 +71,11 @@ def batches(queue: InvokeAIClient) -> list[tuple[int, str]]:
     return [(job.item_id or 0, job.batch_id or "") for job in queue.queue_repo.items()]
 
 
+def states(queue: InvokeAIClient) -> list[tuple[int, JobStatus | str]]:
+    """The items of the queue, and their states."""
+    return [(job.item_id or 0, job.status) for job in queue.queue_repo.items()]
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_500_requests_over_a_line_that_breaks(
     proxy: Proxy, wf: AsyncWorkflowHandle, queue: InvokeAIClient
@@ -105,6 +113,36 @@ async def test_sweeps_over_a_line_that_breaks(
     assert sorted((run.item_id, run.batch_id) for run in sweep.runs) == batches(queue)
     assert len({run.batch_id for run in sweep.runs}) == 40
     await sweep.cancel()
+
+
+async def test_a_resumption_that_is_refused_half_way_sends_nothing_twice(
+    proxy: Proxy,
+    client: AsyncInvokeAIClient,
+    queue: InvokeAIClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "_UNDER_WAY", 0.0)  # the refused request will not come any more
+    blank = {"blank": ("blank_image", {"width": 8, "height": 8})}
+    wf = await client.workflow_repo.create_workflow(
+        workflows.workflow("Blank", blank, [], [("blank", "color"), ("blank", "width")])
+    )
+    plan = await wf.sweep_plan(color=[{"r": n, "g": 0, "b": 0, "a": 255} for n in range(3)], width=[8, 16])
+    proxy.rule("POST", ENQUEUE, script(None, gateway(400)))
+    with pytest.raises(APIRequestError):
+        await wf.start_sweep(plan, manifest=tmp_path / "sweep.jsonl")
+    assert {state for _, state in states(queue)} == {JobStatus.CANCELLED}
+    proxy.forget_rules()
+    proxy.rule("POST", ENQUEUE, script(None, gateway(400)))
+    sweep = AsyncSweep.resume(tmp_path / "sweep.jsonl", client)
+    with pytest.raises(APIRequestError):
+        await sweep.wait()
+    proxy.forget_rules()
+    queue.queue_repo.resume()
+    runs = await sweep.wait()
+    assert [run.status.ok for run in runs] == [True] * 6
+    done = [item for item, state in states(queue) if state is JobStatus.COMPLETED]
+    assert sorted(run.item_id for run in runs) == sorted(done)  # and no others
 
 
 @pytest.mark.parametrize(
