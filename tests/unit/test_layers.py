@@ -50,7 +50,12 @@ UPWARD: dict[tuple[str, str], str] = {
 
 # Private attributes of other objects, as "module: attribute", each with its reason. The sockets and sessions of the
 # libraries have no public way to do these things.
-PRIVATE: dict[tuple[str, str], str] = {}
+PRIVATE: dict[tuple[str, str], str] = {
+    ("transport.http", "_RequestContextManager"): "the type of what aiohttp's request() returns",
+    ("transport.http", "_retry_connection"): "aiohttp repeats requests by itself, without a way to say no",
+    ("transport.socket", "_connect_websocket"): "the library's session follows redirects; ours does not",
+    ("transport.socket", "_handle_eio_disconnect"): "notices that a connection breaks while it is being made",
+}
 
 
 class Import(NamedTuple):
