@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath, PurePosixPath
 from string import Formatter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import UsageError
@@ -124,7 +124,8 @@ def safe_name(name: str) -> str:
 # --------------------------------------------------------------------------- images of runs
 
 
-class RunImage(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RunImage:
     """An image that a run made, with what its file can be named after; see ``file_name()``."""
 
     image: str
