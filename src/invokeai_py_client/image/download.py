@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from invokeai_py_client.errors import APIRequestError, ConnectionLostError
 from invokeai_py_client.files.atomic import AtomicFile, has_end
 from invokeai_py_client.image.transfers import AT_ONCE, TransferProgress, transfer_all
 from invokeai_py_client.routes import path_part
-from invokeai_py_client.transport.retry import retry_delay
+from invokeai_py_client.transport.retry import Retries
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -69,16 +68,13 @@ async def download_to_file(http: HttpTransport, path: str, target: Path, *, max_
         APIRequestError: The server refused or failed, could not be reached, or sent a part only.
         UsageError: The file cannot be written.
     """
-    attempt = 0
+    retries = Retries(max_retries)
     while True:
-        attempt += 1
         try:
             return await fetch_once(http, path, target)
         except APIRequestError as error:
-            delay = retry_delay(error, attempt=attempt, max_retries=max_retries, idempotent=True)
-            if delay is None:
+            if not await retries.pause_after(error):
                 raise
-        await asyncio.sleep(delay)
 
 
 async def fetch_once(http: HttpTransport, path: str, target: Path) -> int:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import cancel_and_wait
-from invokeai_py_client.errors import ServerUnreachableError
+from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
 
 if TYPE_CHECKING:
     import socketio
 
+    from invokeai_py_client.transport.auth import AuthFlow
     from invokeai_py_client.transport.settings import ConnectionSettings
 
 logger = logging.getLogger("invokeai_py_client.events")
@@ -27,6 +28,10 @@ _FIRST_RETURN = 0.05
 _LONGEST_RETURN = 5.0
 
 Listener = Callable[[str, Any], None]
+
+
+class EventsRefusedError(ServerUnreachableError):
+    """The server answers, but refused the event connection: without a valid token, for example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,8 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
     Only over WebSocket: the server fails a long-polling handshake that accepts gzip (seen on 6.14.2).
 
     Raises:
-        ServerUnreachableError: No connection, or the server refused it.
+        EventsRefusedError: The server refused the connection.
+        ServerUnreachableError: No connection.
     """
     from socketio.exceptions import SocketIOError
 
@@ -132,9 +138,8 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         reason = (
             ": ".join(["broke while it was made", *broken]) if broken else str(error) or type(error).__name__
         )
-        raise ServerUnreachableError(
-            None, None, f"No event connection to {settings.address.url} ({reason})."
-        ) from None
+        kind = EventsRefusedError if getattr(socket, "failed_namespaces", None) else ServerUnreachableError
+        raise kind(None, None, f"No event connection to {settings.address.url} ({reason}).") from None
     except asyncio.CancelledError:
         await socket.eio.disconnect(abort=True)
         raise
@@ -207,13 +212,18 @@ class EventSocket:
         """Whether events flow."""
         return self._socket is not None and self._socket.connected
 
-    async def subscribe(self, room: Room) -> None:
-        """Be connected, and told of a room's events.
+    async def subscribe(self, room: Room, flow: AuthFlow) -> None:
+        """Connect, and receive the events of a room.
 
-        Where no connection can be made now, it is tried again and again in the background.
+        If no connection can be made now, it is tried again and again in the background.
+
+        Args:
+            room: The room.
+            flow: Authenticates the connection.
 
         Raises:
             ServerUnreachableError: No connection could be made.
+            APIRequestError: The token was refused, and signing in again failed.
         """
         async with self._connecting:
             known = room in self._rooms
@@ -223,8 +233,8 @@ class EventSocket:
                     await enter(self._socket, room)
             elif self._returning is None:
                 try:
-                    await self._connect()
-                except ServerUnreachableError:
+                    await self._connect_as(flow)
+                except APIRequestError:
                     self._come_back()
                     raise
 
@@ -239,6 +249,18 @@ class EventSocket:
             await socket.shutdown()
             self._dispose(socket)
         await asyncio.gather(*self._ending, return_exceptions=True)
+
+    async def _connect_as(self, flow: AuthFlow) -> None:
+        while True:
+            flow.begin()
+            try:
+                await self._connect()
+            except EventsRefusedError:
+                flow.refused()
+                if not await flow.renewed():
+                    raise
+            else:
+                return
 
     async def _connect(self) -> None:
         socket = new_socket(self._settings, reconnection=False)
