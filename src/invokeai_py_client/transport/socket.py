@@ -30,10 +30,6 @@ _LONGEST_RETURN = 5.0
 Listener = Callable[[str, Any], None]
 
 
-class EventsRefusedError(ServerUnreachableError):
-    """The server answers, but refused the event connection: without a valid token, for example."""
-
-
 @dataclass(frozen=True, slots=True)
 class Room:
     """What the server sends some of its events to; one is told of them after asking for it.
@@ -93,8 +89,7 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
     Only over WebSocket: the server fails a long-polling handshake that accepts gzip (seen on 6.14.2).
 
     Raises:
-        EventsRefusedError: The server refused the connection.
-        ServerUnreachableError: No connection.
+        ServerUnreachableError: No connection, or the server refused it.
     """
     from socketio.exceptions import SocketIOError
 
@@ -138,11 +133,17 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         reason = (
             ": ".join(["broke while it was made", *broken]) if broken else str(error) or type(error).__name__
         )
-        kind = EventsRefusedError if getattr(socket, "failed_namespaces", None) else ServerUnreachableError
-        raise kind(None, None, f"No event connection to {settings.address.url} ({reason}).") from None
+        raise ServerUnreachableError(
+            None, None, f"No event connection to {settings.address.url} ({reason})."
+        ) from None
     except asyncio.CancelledError:
         await socket.eio.disconnect(abort=True)
         raise
+
+
+def _was_refused(socket: Any) -> bool:
+    """Whether the server responded to the handshake, and refused it: a server with users wants a valid token."""
+    return bool(getattr(socket, "failed_namespaces", None))
 
 
 async def enter(socket: socketio.AsyncClient, room: Room) -> None:
@@ -252,20 +253,23 @@ class EventSocket:
 
     async def _connect_as(self, flow: AuthFlow) -> None:
         while True:
-            flow.begin()
             try:
-                await self._connect()
-            except EventsRefusedError:
-                flow.refused()
+                return await self._connect(flow)
+            except ServerUnreachableError:
                 if not await flow.renewed():
                     raise
-            else:
-                return
 
-    async def _connect(self) -> None:
+    async def _connect(self, flow: AuthFlow | None = None) -> None:
         socket = new_socket(self._settings, reconnection=False)
         broken = self._listen(socket)
-        await connect(socket, self._settings)
+        if flow is not None:
+            flow.begin()
+        try:
+            await connect(socket, self._settings)
+        except ServerUnreachableError:
+            if flow is not None and _was_refused(socket):
+                flow.refused()
+            raise
         # The server has forgotten them with the last connection.
         entering = [asyncio.ensure_future(enter(socket, room)) for room in self._rooms]
         try:
