@@ -280,7 +280,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         """
         from invokeai_py_client.transport.socket import connect, enter, new_socket, queue_room
 
-        await self.connection.http.sign_in.first()
+        await self.connection.http.auth.ensure_signed_in()
         socket = new_socket(self.settings)
         await connect(socket, self.settings)
         await enter(socket, queue_room("default"))
@@ -372,7 +372,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         if credentials is None:
             raise UsageError("Signing in takes an email and a password.")
         changes = self.settings.token is not None
-        user = IvkUser.from_api_response(await self.connection.http.sign_in.sign_in(credentials))
+        user = IvkUser.from_api_response(await self.connection.http.auth.sign_in(credentials))
         self.connection.profile = None
         if changes:
             await self.connection.renew_events()  # they came as somebody else's

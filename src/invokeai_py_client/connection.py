@@ -219,7 +219,7 @@ class _OpenEnds:
         if self._hub is None:
             from invokeai_py_client.transport.hub import EventHub
 
-            self._hub = EventHub(self._settings, self.http.sign_in.first)
+            self._hub = EventHub(self._settings, self.http.auth)
         return self._hub
 
     async def renew_events(self) -> None:

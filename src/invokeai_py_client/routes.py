@@ -31,6 +31,11 @@ def path_part(text: str | IvkImage, what: str) -> str:
     text = getattr(text, "image_name", text)
     if not isinstance(text, str) or text in ("", ".", "..") or "/" in text:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(f"{text!r} does not name {what}.")
+    return quoted(text)
+
+
+def quoted(text: str) -> str:
+    """Return a text with everything escaped that means something in a path."""
     return quote(text, safe="")
 
 

@@ -26,6 +26,7 @@ from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.config import read_profiles
 from invokeai_py_client.errors import AuthenticationError, PermissionDeniedError, UsageError
 from invokeai_py_client.server import LocalServer
+from invokeai_py_client.transport.socket import queue_room
 
 ADMIN = ("admin@example.org", "Admin-secret-1")
 ANN = ("ann@example.org", "Ann-secret-1")
@@ -276,6 +277,16 @@ def test_a_password_that_was_changed_is_not_tried_for_ever(users: Users, bob: In
         assert bob.me() is not None
     finally:
         users.end_tokens(BOB)
+
+
+async def test_an_event_connection_renews_a_token_that_is_refused(users: Users) -> None:
+    async with AsyncInvokeAIClient.from_url(users.url, email=ANN[0], password=ANN[1]) as client:
+        await client.me()
+        client.settings.token = refused = users.token(ANN, -5)
+        hub = client.connection.hub
+        await hub.join(queue_room("default"))
+        assert hub.connected
+        assert client.settings.token != refused
 
 
 async def test_a_socket_of_ones_own_is_signed_in(users: Users) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from invokeai_py_client.errors import (
     APIRequestError,
+    AuthenticationError,
     ConnectionLostError,
     NotFoundError,
     NotInvokeAIError,
@@ -20,11 +21,10 @@ from invokeai_py_client.errors import (
     ServerError,
     ServerUnreachableError,
 )
-from invokeai_py_client.transport import http as http_module
 from invokeai_py_client.transport import retry
 from invokeai_py_client.transport.address import ServerAddress
 from invokeai_py_client.transport.http import HttpTransport, Upload
-from invokeai_py_client.transport.settings import ConnectionSettings
+from invokeai_py_client.transport.settings import ConnectionSettings, Credentials
 
 
 def reply(
@@ -151,15 +151,16 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     asked: list[float] = []
+    decide = retry.retry_delay
 
     def counted(error: APIRequestError, **options: float | None) -> float | None:
-        delay = retry.retry_delay(error, **options)  # type: ignore[arg-type]
+        delay = decide(error, **options)  # type: ignore[arg-type]
         if delay is None:
             return None
         asked.append(delay)
         return 0.0
 
-    monkeypatch.setattr(http_module, "retry_delay", counted)
+    monkeypatch.setattr(retry, "retry_delay", counted)
     return asked
 
 
@@ -541,7 +542,7 @@ async def test_a_second_event_loop_gets_connections_of_its_own(server: Faulty) -
         warnings.filterwarnings("ignore", "unclosed transport", ResourceWarning)
         warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
         await asyncio.to_thread(two_loops)
-        assert http._session is None
+        assert http._session.value is None
         gc.collect()
     assert server.connections == 2
     assert complaints == []
@@ -551,7 +552,7 @@ async def test_two_loops_at_once_do_not_close_each_others_connections(server: Fa
     """As after a fork: the other loop cannot be told to close, so its session is only kept."""
     http = HttpTransport(settings(server.port))
     await http.json("GET", PATH)
-    mine = http._session
+    mine = http._session.value
     assert mine is not None
 
     async def elsewhere() -> None:
@@ -562,3 +563,87 @@ async def test_two_loops_at_once_do_not_close_each_others_connections(server: Fa
     assert not mine.closed
     assert mine in http._orphans
     await mine.close()
+
+
+# --------------------------------------------------------------------------- signing in
+
+REFUSED = reply("401 Unauthorized", b'{"detail": "Invalid or expired token"}')
+
+
+def signed_in(token: str) -> bytes:
+    return reply(body=b'{"token": "%b", "user": {}}' % token.encode())
+
+
+def may_sign_in(port: int, **options: object) -> ConnectionSettings:
+    return settings(port, token="old", credentials=Credentials("ann@example.org", "secret"), **options)
+
+
+async def by_request(http: HttpTransport) -> bytes:
+    return await http.bytes("/f")
+
+
+async def by_stream(http: HttpTransport) -> bytes:
+    async with http.stream("/f") as chunks:
+        return b"".join([chunk async for chunk in chunks])
+
+
+FETCHES = pytest.mark.parametrize("fetch", [by_request, by_stream])
+Fetch = Callable[[HttpTransport], Awaitable[bytes]]
+
+
+@FETCHES
+async def test_tokens_that_are_refused_again_and_again_are_renewed(server: Faulty, fetch: Fetch) -> None:
+    http = HttpTransport(may_sign_in(server.port))
+    server.script = [REFUSED, signed_in("2"), REFUSED, signed_in("3"), chunked(b"abc")]
+    assert await fetch(http) == b"abc"
+    sent = [exchange.header("Authorization") for exchange in server.seen if "login" not in exchange.line]
+    assert sent == ["Bearer old", "Bearer 2", "Bearer 3"]
+    assert server.connections == 1  # each answer was read to its end
+    await http.close()
+
+
+@FETCHES
+async def test_a_server_that_refuses_every_token_is_not_asked_for_ever(server: Faulty, fetch: Fetch) -> None:
+    http = HttpTransport(may_sign_in(server.port))
+    server.script = [one for n in range(8) for one in (REFUSED, signed_in(str(n)))]
+    with pytest.raises(AuthenticationError, match="Invalid or expired token") as caught:
+        await fetch(http)
+    assert caught.value.path == "/f"
+    assert server.lines.count("GET /f") == 4
+    await http.close()
+
+
+@FETCHES
+async def test_the_password_of_a_proxy_is_not_a_token(server: Faulty, fetch: Fetch) -> None:
+    http = HttpTransport(may_sign_in(server.port))
+    server.script = [reply("401 Unauthorized", b"", "text/plain", "WWW-Authenticate: Basic realm=x")]
+    with pytest.raises(AuthenticationError, match="A proxy before the server"):
+        await fetch(http)
+    assert server.lines == ["GET /f"]
+    await http.close()
+
+
+@FETCHES
+async def test_refused_requests_leave_a_connection_to_sign_in_with(server: Faulty, fetch: Fetch) -> None:
+    async def answer(exchange: Exchange) -> None:
+        if "login" in exchange.line:
+            await exchange.send(signed_in("new"))
+        else:
+            new = exchange.header("Authorization") == "Bearer new"
+            await exchange.send(chunked(b"abc") if new else REFUSED)
+
+    server.script = [answer]
+    http = HttpTransport(may_sign_in(server.port))
+    many = 40  # more than there are connections
+    assert await asyncio.wait_for(asyncio.gather(*(fetch(http) for _ in range(many))), 20) == [b"abc"] * many
+    assert sum("login" in line for line in server.lines) == 1
+    await http.close()
+
+
+@FETCHES
+async def test_a_token_that_the_server_renewed_is_used(server: Faulty, fetch: Fetch) -> None:
+    http = HttpTransport(settings(server.port, token="old"))
+    server.script = [reply("200 OK", b"abc", "image/png", "X-Refreshed-Token: new"), chunked(b"abc")]
+    assert await fetch(http) == await fetch(http) == b"abc"
+    assert [exchange.header("Authorization") for exchange in server.seen] == ["Bearer old", "Bearer new"]
+    await http.close()

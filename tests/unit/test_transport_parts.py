@@ -29,7 +29,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.transport.address import ServerAddress, clean_prefix
 from invokeai_py_client.transport.responses import check_is_ours, decode_json, error_of
-from invokeai_py_client.transport.retry import is_passing, parse_retry_after, retry_delay
+from invokeai_py_client.transport.retry import Retries, is_passing, parse_retry_after, retry_delay
 from invokeai_py_client.transport.settings import ConnectionSettings
 
 # --------------------------------------------------------------------------- addresses
@@ -249,6 +249,17 @@ def test_retry_after_a_date() -> None:
 )
 def test_what_passes_by_itself(error: APIRequestError, passes: bool) -> None:
     assert is_passing(error) is passes
+
+
+async def test_attempts_are_counted_and_a_server_that_names_a_pause_is_obeyed() -> None:
+    busy = ServerError(503)
+    busy.retry_after = 0.0
+    retries = Retries(2)
+    assert await retries.pause_after(busy)
+    assert retries.delay_after(busy) == 0.0
+    assert not await retries.pause_after(busy)
+    assert not await Retries(2, idempotent=False).pause_after(busy)
+    assert not await Retries(0).pause_after(busy)
 
 
 # --------------------------------------------------------------------------- answers

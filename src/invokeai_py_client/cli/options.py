@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from invokeai_py_client import InvokeAIClient
+    from invokeai_py_client.engine.inputs import WorkflowInput
     from invokeai_py_client.workflow import WorkflowHandle
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,14 +66,26 @@ def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[
         UsageError: An option without ``=``, an unknown input, or a text that is no such value.
     """
     values: dict[str | int, Any] = {}
+    for address, found, text in read_settings(workflow, settings):
+        values[address] = found.field.parse_text(_content(text))
+    return values
+
+
+def read_settings(
+    workflow: WorkflowHandle, settings: Iterable[str]
+) -> Iterator[tuple[str | int, WorkflowInput, str]]:
+    """Yield the address, the input and the text of each ``-s`` option.
+
+    Raises:
+        UsageError: An option has no ``=``, names an unknown input, or names an input again.
+    """
     named: set[Any] = set()
     for setting in settings:
         name, text = split_setting(setting)
         address = address_of(name)
         found = workflow.inputs.find(address)
         once(named, found.key, name)
-        values[address] = found.field.parse_text(_content(text))
-    return values
+        yield address, found, text
 
 
 def once(named: set[Any], key: Any, name: str) -> None:

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.options import (
-    address_of,
     connect,
     json_option,
-    once,
-    split_setting,
+    read_settings,
     url_option,
     workflow_argument,
 )
@@ -133,12 +131,7 @@ def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, 
 
     fixed: dict[Any, Any] = {}
     axes: dict[Any, Any] = {}
-    named: set[Any] = set()
-    for setting in settings:
-        name, text = split_setting(setting)
-        address = address_of(name)
-        found = handle.inputs.find(address)
-        once(named, found.key, name)
+    for address, found, text in read_settings(handle, settings):
         given = values_of_text(found, text)
         if len(given) == 1:
             fixed[address] = given[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from invokeai_py_client.files.atomic import AtomicFile
 from invokeai_py_client.files.formats import Edges
 from invokeai_py_client.image.transfer import AT_ONCE, TransferProgress, transfer_all
 from invokeai_py_client.routes import path_part
-from invokeai_py_client.transport.retry import retry_delay
+from invokeai_py_client.transport.retry import Retries
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -78,23 +77,18 @@ async def fetch_to_disk(connection: Connection, path: str, target: Path, *, once
         APIRequestError: The server refused or failed, could not be reached, or sent only a part of the file.
         UsageError: The file cannot be written.
     """
-    retries = 0 if once else connection.settings.max_retries
+    retries = Retries(0 if once else connection.settings.max_retries)
     # As any other read: a connection that the server had closed shows only when it is used again.
     maybe_stale = not once
-    attempt = 0
     while True:
-        attempt += 1
         try:
             return await _fetch(connection.http, path, target)
         except APIRequestError as error:
             if maybe_stale and isinstance(error, ConnectionLostError):
                 maybe_stale = False
-                attempt -= 1
                 continue
-            delay = retry_delay(error, attempt=attempt, max_retries=retries, idempotent=True)
-            if delay is None:
+            if not await retries.pause_after(error):
                 raise
-        await asyncio.sleep(delay)
 
 
 async def _fetch(http: HttpTransport, path: str, target: Path) -> int:

@@ -20,7 +20,7 @@ from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.locate import items_of_batch
 from invokeai_py_client.run.queue_items import read_items
 from invokeai_py_client.transport.json_shape import ListOf, shape_error
-from invokeai_py_client.transport.retry import is_passing, is_unclear, retry_delay
+from invokeai_py_client.transport.retry import Retries, is_passing, is_unclear
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -79,7 +79,7 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
     http = connection.http
     path = f"/api/v1/queue/{queue_id}/enqueue_batch"
     unclear: APIRequestError | None = None
-    attempt = 0
+    retries = Retries(connection.settings.max_retries)
     while True:
         try:
             answer = await http.json("POST", path, json=body, expect=_TAKEN)
@@ -89,14 +89,7 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
                 raise
             if is_unclear(error):
                 unclear = error
-            attempt += 1
-            delay = retry_delay(
-                error,
-                attempt=attempt,
-                max_retries=connection.settings.max_retries,
-                idempotent=True,
-                retry_after=error.retry_after,
-            )
+            delay = retries.delay_after(error)
             # It is asked for after the pause, too: what was lost on its way back can still be worked at.
             for pause in (0.0, delay or 0.0):
                 await asyncio.sleep(pause)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.transport.json_shape import as_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,7 @@ def parse_event(name: str, payload: Any) -> RunEvent | None:
         )
     if name not in _NODE_EVENTS:
         return None
-    invocation = _object(data.get("invocation"))
+    invocation = as_object(data.get("invocation"))
     common |= {
         "node_id": str(data.get("invocation_source_id") or invocation.get("id") or ""),
         "node_type": str(invocation.get("type") or ""),
@@ -207,7 +208,7 @@ def parse_event(name: str, payload: Any) -> RunEvent | None:
             preview=_preview(data.get("image")),
         )
     if name == NodeCompleted.event_type:
-        return NodeCompleted(**common, output=_object(data.get("result")))
+        return NodeCompleted(**common, output=as_object(data.get("result")))
     return NodeFailed(
         **common,
         error_type=str(data.get("error_type") or ""),
@@ -237,7 +238,3 @@ def whole_number(value: Any) -> int | None:
 def text_or_none(value: Any) -> str | None:
     """A text that a server sent; None for anything else."""
     return value if isinstance(value, str) else None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

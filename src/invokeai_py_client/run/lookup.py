@@ -15,6 +15,7 @@ from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.engine.batch import ServerGenerator
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, NotReadyError
+from invokeai_py_client.routes import quoted
 from invokeai_py_client.transport.json_shape import ListOf
 
 if TYPE_CHECKING:
@@ -73,11 +74,11 @@ class ServerSide:
 
     async def has_video(self, name: str) -> bool:
         """Whether a video of that name exists (6.14+)."""
-        return await self._exists(f"/api/v1/videos/i/{_quoted(name)}")
+        return await self._exists(f"/api/v1/videos/i/{quoted(name)}")
 
     async def has_workflow(self, workflow_id: str) -> bool:
         """Whether a workflow of that id is in the library."""
-        return await self._exists(f"/api/v1/workflows/i/{_quoted(workflow_id)}")
+        return await self._exists(f"/api/v1/workflows/i/{quoted(workflow_id)}")
 
     async def has_board(self, board_id: str) -> bool:
         """Whether there is a board of that id."""
@@ -152,7 +153,7 @@ class ServerSide:
         try:
             names = await self._http.json(
                 "GET",
-                f"/api/v1/boards/{_quoted(generator.board_id)}/image_names",
+                f"/api/v1/boards/{quoted(generator.board_id)}/image_names",
                 params={"categories": _CATEGORIES[generator.category], "is_intermediate": False},
                 expect=ListOf(str),
             )
@@ -180,10 +181,4 @@ def _not_ready(finding: str) -> NotReadyError:
 
 
 def _image(name: str) -> str:
-    return f"/api/v1/images/i/{_quoted(name)}"
-
-
-def _quoted(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(text, safe="")
+    return f"/api/v1/images/i/{quoted(name)}"

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from invokeai_py_client._text import close_names, did_you_mean, listed
 from invokeai_py_client.errors import UsageError, WorkflowFormatError
+from invokeai_py_client.transport.json_shape import as_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +95,17 @@ def names_of_item(
         document: The workflow that was attached to it; anything, since the server does not look at its nodes.
         labels: What the client that started the run calls the nodes; without them, the document's labels.
     """
-    workflow = _object(document)
+    workflow = as_object(document)
     held = {
-        str(node.get("id")): _object(node.get("data"))
-        for node in map(_object, cast("list[Any]", workflow.get("nodes") or []))
+        str(node.get("id")): as_object(node.get("data"))
+        for node in map(as_object, cast("list[Any]", workflow.get("nodes") or []))
     }
     nodes = tuple(
         (node_id, (labels or {}).get(node_id) or _text(held, node_id, "label"), str(node.get("type") or ""))
         for node_id, node in graph.items()
     )
     form = tuple(
-        (node_id, name, _text(_object(held.get(node_id, {}).get("inputs")), name, "label"))
+        (node_id, name, _text(as_object(held.get(node_id, {}).get("inputs")), name, "label"))
         for node_id, name in _shown(workflow.get("form"))
     )
     return _shared(NodeNames(nodes, form))
@@ -126,10 +127,6 @@ def _shown(form: Any) -> list[tuple[str, str]]:
     return [(field.node_id, field.field_name) for field in shown_fields(readable)]
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
 def _text(records: Mapping[str, Any], key: str, part: str) -> str:
-    value = _object(records.get(key)).get(part)
+    value = as_object(records.get(key)).get(part)
     return value if isinstance(value, str) else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.run.queue_items import item_ids, read_items
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.retry import is_unclear, retry_delay
+from invokeai_py_client.transport.retry import Retries, is_unclear
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -56,7 +55,8 @@ async def retry_items(connection: Connection, queue_id: str, ids: Iterable[int])
 async def _retried_after_all(
     connection: Connection, queue_id: str, origins: Mapping[int, int], last: int, lost: APIRequestError
 ) -> dict[int, int]:
-    for attempt in range(1, connection.settings.max_retries + 2):
+    retries = Retries(connection.settings.max_retries)
+    while True:
         try:
             new = await _new_items(connection, queue_id, origins, last)
         except APIRequestError as error:
@@ -64,13 +64,8 @@ async def _retried_after_all(
             return {}
         if new:
             return new
-        # The request may still be worked at.
-        delay = retry_delay(
-            lost, attempt=attempt, max_retries=connection.settings.max_retries, idempotent=True
-        )
-        if delay is not None:
-            await asyncio.sleep(delay)
-    return {}
+        if not await retries.pause_after(lost):  # meanwhile the server may still be at work on the request
+            return {}
 
 
 async def _new_items(

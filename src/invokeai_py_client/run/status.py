@@ -104,12 +104,7 @@ def fold(status: RunStatus, event: RunEvent) -> RunStatus:
         if event.prepared_id == status.prepared_id:
             return status
         return replace(
-            status,
-            state=JobStatus.RUNNING,
-            position=None,
-            node_id=event.node_id,
-            node_type=event.node_type,
-            prepared_id=event.prepared_id,
+            _at_node(status, event),
             message="",
             fraction=None,
         )
@@ -165,12 +160,7 @@ def _is_overtaken(state: JobStatus, status: RunStatus) -> bool:
     return state is JobStatus.PENDING and status.state is JobStatus.RUNNING
 
 
-def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
-    told = (event.prepared_id, event.message, event.fraction)
-    if told == (status.prepared_id, status.message, status.fraction) and (
-        event.preview is None or event.preview == status.preview
-    ):
-        return status
+def _at_node(status: RunStatus, event: NodeStarted | NodeProgress) -> RunStatus:
     return replace(
         status,
         state=JobStatus.RUNNING,
@@ -178,6 +168,17 @@ def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
         node_id=event.node_id,
         node_type=event.node_type,
         prepared_id=event.prepared_id,
+    )
+
+
+def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
+    told = (event.prepared_id, event.message, event.fraction)
+    if told == (status.prepared_id, status.message, status.fraction) and (
+        event.preview is None or event.preview == status.preview
+    ):
+        return status
+    return replace(
+        _at_node(status, event),
         message=event.message,
         fraction=event.fraction,
         preview=event.preview or status.preview,

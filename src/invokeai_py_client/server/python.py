@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from invokeai_py_client.errors import PythonNotFoundError
+from invokeai_py_client.server.uv import ask_uv
 
 _ASK = (
     "import sys,sysconfig;"
@@ -102,19 +103,8 @@ def _known_places(name: str) -> list[Path]:
 
 
 def _from_uv(uv: str, name: str) -> Path | None:
-    try:
-        answer = subprocess.run(
-            [uv, "--no-python-downloads", "python", "find", "--system", name],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    path = answer.stdout.strip()
-    return Path(path) if answer.returncode == 0 and path else None
+    path = (ask_uv(uv, "--no-python-downloads", "python", "find", "--system", name) or "").strip()
+    return Path(path) if path else None
 
 
 def find_python(

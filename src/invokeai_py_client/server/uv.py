@@ -21,11 +21,11 @@ def _places() -> Iterator[str]:
         yield found
 
 
-def works(path: str | Path) -> bool:
-    """Tell whether a uv runs and is new enough."""
+def ask_uv(uv: str | Path, *words: str) -> str | None:
+    """Return what a uv prints for a command, or None if it cannot be run, fails or does not end."""
     try:
         answer = subprocess.run(
-            [str(path), "--version"],
+            [str(uv), *words],
             capture_output=True,
             text=True,
             timeout=20,
@@ -33,9 +33,14 @@ def works(path: str | Path) -> bool:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    match = re.match(r"uv (\d+)\.(\d+)\.(\d+)", answer.stdout)
-    return answer.returncode == 0 and match is not None and tuple(map(int, match.groups())) >= OLDEST
+        return None
+    return answer.stdout if answer.returncode == 0 else None
+
+
+def works(path: str | Path) -> bool:
+    """Tell whether a uv runs and is new enough."""
+    match = re.match(r"uv (\d+)\.(\d+)\.(\d+)", ask_uv(path, "--version") or "")
+    return match is not None and tuple(map(int, match.groups())) >= OLDEST
 
 
 def find_uv() -> Path | None:

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import APIRequestError, RunNotFinishedError, UsageError
@@ -589,7 +590,7 @@ class AsyncSweep(AsyncObject):
                 None if image is None else f"images/{index:04}-{Path(image.name).stem}.png",
             )
 
-        return list(await asyncio.gather(*(entry(index, run) for index, run in runs)))
+        return await gather_or_cancel(entry(index, run) for index, run in runs)
 
     async def _pages(
         self, rows: str | None, columns: str | None, cell: int, others: Sequence[str], side: int | None
@@ -627,7 +628,7 @@ class AsyncSweep(AsyncObject):
             shape=common_shape(sizes.values()),
         )
         for page in pages:
-            contents = await asyncio.gather(*map(content, page.places))
+            contents = await gather_or_cancel(map(content, page.places))
             yield await asyncio.to_thread(draw_page, page, dict(zip(page.places, contents, strict=True)))
 
     def _axis(self, name: str | None) -> str | None:

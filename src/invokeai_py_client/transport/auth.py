@@ -1,14 +1,15 @@
-"""Signing in to a server with several users (InvokeAI 6.12+), and signing in again when the token has ended."""
+"""Authentication for servers with several users (InvokeAI 6.12+): signing in, and again when a token has expired."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._aio import LoopBound
 from invokeai_py_client.errors import AuthenticationError, MethodNotAllowedError, NotFoundError, UsageError
-from invokeai_py_client.transport.secrets import Hidden
+from invokeai_py_client.transport.secrets import Hidden, hidden
 from invokeai_py_client.transport.settings import Credentials
 
 if TYPE_CHECKING:
@@ -20,14 +21,25 @@ logger = logging.getLogger("invokeai_py_client.http")
 LOGIN = "/api/v1/auth/login"
 
 
-class SignIn:
-    """Gets tokens for one connection."""
+_RENEWALS = 3
+_REFUSED = 401
+
+
+class Auth:
+    """Signs in for one connection, with the credentials in its settings."""
 
     def __init__(self, http: HttpTransport, settings: ConnectionSettings) -> None:
         self._http = http
         self._settings = settings
-        self._lock: asyncio.Lock | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = LoopBound[asyncio.Lock]()
+
+    def flow(self, path: str = "") -> AuthFlow:
+        """Return the authentication of one request, stream or event connection.
+
+        Args:
+            path: The path that a request is sent to: signing in itself needs no token.
+        """
+        return AuthFlow(self._settings, self.renew, renewals=0 if path == LOGIN else _RENEWALS)
 
     async def sign_in(self, credentials: Credentials) -> Mapping[str, Any]:
         """Get a token, and use it from now on.
@@ -53,7 +65,7 @@ class SignIn:
         logger.info("signed in to %s", self._settings.address.url)
         return answer["user"]
 
-    async def again(self, refused: str | None) -> bool:
+    async def renew(self, refused: str | None) -> bool:
         """Get a new token in place of one that the server refused.
 
         Returns:
@@ -65,7 +77,7 @@ class SignIn:
         credentials = self._settings.credentials
         if credentials is None:
             return False
-        async with self._locked():  # one for all requests that were refused together
+        async with self._lock.get(asyncio.Lock):  # one for all requests that were refused together
             if self._settings.token != refused:
                 return self._settings.token is not None
             try:
@@ -83,8 +95,10 @@ class SignIn:
                 ) from None
         return True
 
-    async def first(self) -> None:
-        """Sign in where an email and a password were given and nobody has yet: events are sent to users only.
+    async def ensure_signed_in(self) -> None:
+        """Sign in if there are credentials and no token yet.
+
+        A request is refused without a token, and then signs in. An event connection has to be signed in from the start.
 
         Raises:
             APIRequestError: The server did not let the user in, or could not be reached.
@@ -92,7 +106,7 @@ class SignIn:
         credentials = self._settings.credentials
         if credentials is None or self._settings.token is not None:
             return
-        async with self._locked():
+        async with self._lock.get(asyncio.Lock):
             if self._settings.token is None:
                 status = await auth_status(self._http)
                 if status["multiuser_enabled"]:
@@ -101,11 +115,64 @@ class SignIn:
                     logger.info("%s has no users; nobody signs in", self._settings.address.url)
                     self._settings.credentials = None
 
-    def _locked(self) -> asyncio.Lock:
-        loop = asyncio.get_running_loop()
-        if self._lock is None or self._loop is not loop:
-            self._lock, self._loop = asyncio.Lock(), loop
-        return self._lock
+
+class AuthFlow:
+    """The authentication of one request, stream or event connection. Whoever sends it drives the flow.
+
+    The sender calls ``begin()`` each time before it sends, ``received()`` with the response (or ``refused()``), and
+    sends again for as long as ``renewed()`` returns True.
+    """
+
+    __slots__ = ("_left", "_refused", "_renew", "_session", "_settings", "_token")
+
+    def __init__(
+        self, settings: ConnectionSettings, renew: Callable[[str | None], Awaitable[bool]], *, renewals: int
+    ) -> None:
+        """Create the flow of something that has not been sent yet.
+
+        Args:
+            settings: Hold the token.
+            renew: Gets a token in place of the one that was refused; returns whether there is another one.
+            renewals: How often a token is renewed. More than once, because the new one may come from another request,
+                and be refused as well.
+        """
+        self._settings = settings
+        self._renew = renew
+        self._left = renewals
+        self._refused = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Remember the token that is about to be sent."""
+        self._refused = False
+        self._token = hidden(self._settings.token)
+        self._session = self._settings.session
+
+    def received(self, status: int, headers: Mapping[str, str]) -> None:
+        """Take note of a response: whether it refuses the token, or brings a newer one."""
+        # "Basic" is the challenge of a proxy, which wants another password.
+        basic = headers.get("WWW-Authenticate", "").lower().startswith("basic")
+        self._refused = status == _REFUSED and not basic
+        if status < 400:
+            self._settings.adopt_token(headers.get("X-Refreshed-Token"), self._session)
+
+    def refused(self) -> None:
+        """Take note that the token was refused."""
+        self._refused = True
+
+    async def renewed(self) -> bool:
+        """Renew the token if it was refused.
+
+        Returns:
+            Whether to send again. Nothing was done by then, so that even a POST can be sent again.
+
+        Raises:
+            APIRequestError: The server did not let the user in, or could not be reached.
+        """
+        if not self._refused or not self._left:
+            return False
+        self._left -= 1
+        return await self._renew(self._token)
 
 
 async def auth_status(http: HttpTransport) -> dict[str, Any]:

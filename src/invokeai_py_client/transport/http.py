@@ -9,13 +9,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._aio import LoopBound
 from invokeai_py_client.errors import (
     APIRequestError,
     ConnectionLostError,
     NotInvokeAIError,
 )
 from invokeai_py_client.transport.address import proxy_for
-from invokeai_py_client.transport.auth import LOGIN, SignIn
+from invokeai_py_client.transport.auth import LOGIN, Auth, AuthFlow
 from invokeai_py_client.transport.http_errors import translate_errors
 from invokeai_py_client.transport.json_shape import Shape, shape_error, shortly
 from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, read_all, watched
@@ -27,8 +28,8 @@ from invokeai_py_client.transport.responses import (
     error_of,
     seconds_ahead,
 )
-from invokeai_py_client.transport.retry import parse_retry_after, retry_delay
-from invokeai_py_client.transport.secrets import Hidden, hidden, redacted, secrets_of
+from invokeai_py_client.transport.retry import Retries, parse_retry_after
+from invokeai_py_client.transport.secrets import Hidden, redacted, secrets_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -43,7 +44,6 @@ _CONNECTIONS = 16
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _READS = frozenset({"GET", "HEAD"})
 _CHUNK = 1 << 18
-_RENEWALS = 3
 
 
 class HttpTransport:
@@ -55,13 +55,12 @@ class HttpTransport:
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
-        self._session: aiohttp.ClientSession | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._session: LoopBound[aiohttp.ClientSession] = LoopBound()
         # Sessions of loops that run elsewhere, for example in the process that this one was forked from: closing
         # them here would take their sockets from that loop's selector, so they are only kept.
         self._orphans: list[aiohttp.ClientSession] = []
-        self.sign_in = SignIn(self, settings)
-        """Gets tokens."""
+        self.auth = Auth(self, settings)
+        """Signs in."""
         self.sent = 0
         """How many requests were sent, repetitions included."""
         self.clock_difference: float | None = None
@@ -170,19 +169,17 @@ class HttpTransport:
         import aiohttp
 
         patience = timeout or self._settings.timeout
-        request_id = uuid.uuid4().hex
-        where = {"method": "GET", "path": path, "request_id": request_id}
         limits = aiohttp.ClientTimeout(sock_connect=self._connect_timeout(patience), sock_read=patience)
-        with self._our_errors(where, patience):
-            refused = hidden(self._settings.token)
-            answer = await (await self._open("GET", path, request_id, headers, timeout=limits))
-            if answer.status == 401 and self._may_sign_in(path, answer):
-                async with answer:
-                    signed_in = await self.sign_in.again(refused)
-                    error = None if signed_in else await self._error(answer, where)
-                if error is not None:
-                    raise error
-                answer = await (await self._open("GET", path, request_id, headers, timeout=limits))
+        flow = self.auth.flow(path)
+        while True:
+            try:
+                answer, where = await self._send(
+                    flow, "GET", path, patience=patience, headers=headers, timeout=limits
+                )
+                break
+            except APIRequestError:
+                if not await flow.renewed():
+                    raise
 
         async def chunks() -> AsyncIterator[bytes]:
             with self._our_errors(where, patience):
@@ -192,15 +189,14 @@ class HttpTransport:
         # What the caller's own block raises (a full disk, say) is not ours to translate.
         async with answer:
             with self._our_errors(where, patience):
-                if answer.status >= 400:
-                    raise await self._error(answer, where)
                 self._check(answer, where)
                 check_is_file(answer.content_type, url=self.url, **where)
             yield chunks()
 
     async def close(self) -> None:
         """Close the connections. The transport can be used again; it opens new ones."""
-        session, loop, self._session, self._loop = self._session, self._loop, None, None
+        session, loop = self._session.value, self._session.loop
+        self._session.clear()
         if session is None or loop is None:
             return
         if loop is asyncio.get_running_loop() or loop.is_closed():
@@ -229,64 +225,71 @@ class HttpTransport:
         # A server may have closed a kept connection (InvokeAI does after an unhandled error), which shows only
         # when it is used again. So a read that breaks is sent once more at once, whatever the retries.
         maybe_stale = method in _READS
-        attempt = 0
-        renewals = 0
+        retries = Retries(self._settings.max_retries, idempotent=may_repeat)
+        flow = self.auth.flow(path)
         while True:
-            attempt += 1
-            token, session = hidden(self._settings.token), self._settings.session
-            request_id = uuid.uuid4().hex
-            where = {"method": method, "path": path, "request_id": request_id}
-            retry_after = None
-            may_sign_in = False
             try:
+                answer, where = await self._send(
+                    flow,
+                    method,
+                    path,
+                    params,
+                    json,
+                    patience=patience,
+                    params=query_of(params),
+                    json=json,
+                    data=_form(upload),
+                    timeout=limits,
+                )
                 with self._our_errors(where, patience):
-                    async with await self._open(
-                        method,
-                        path,
-                        request_id,
-                        params=query_of(params),
-                        json=json,
-                        data=_form(upload),
-                        timeout=limits,
-                    ) as answer:
-                        if answer.status >= 400:
-                            retry_after = parse_retry_after(answer.headers.get("Retry-After"))
-                            may_sign_in = answer.status == 401 and self._may_sign_in(path, answer)
-                            error = await self._error(answer, where, params, json)
-                            error.retry_after = retry_after
-                            raise error
+                    async with answer:
                         self._check(answer, where)
                         limit = self._settings.largest_answer
                         chunks = answer.content.iter_chunked(_CHUNK)
                         body = await read_all(chunks, answer.content_length, limit)
-                        logger.debug(
-                            "%s %s -> %d (%d bytes) %s", method, path, answer.status, len(body), request_id
-                        )
-                        self.clock_difference = seconds_ahead(answer.headers.get("Date"))
-                        self._settings.adopt_token(answer.headers.get("X-Refreshed-Token"), session)
-                        return body, answer.content_type, request_id
+                request_id = where["request_id"]
+                logger.debug("%s %s -> %d (%d bytes) %s", method, path, answer.status, len(body), request_id)
+                self.clock_difference = seconds_ahead(answer.headers.get("Date"))
+                return body, answer.content_type, request_id
             except APIRequestError as error:
-                # A refused token means that nothing was done: with a new one even a POST is sent again. More than
-                # once, because the new one may be another request's, and refused as well.
-                if may_sign_in and renewals < _RENEWALS and await self.sign_in.again(token):
-                    renewals += 1
-                    attempt -= 1
+                if await flow.renewed():
                     continue
                 if maybe_stale and isinstance(error, ConnectionLostError):
                     maybe_stale = False
-                    attempt -= 1
                     continue
-                delay = retry_delay(
-                    error,
-                    attempt=attempt,
-                    max_retries=self._settings.max_retries,
-                    idempotent=may_repeat,
-                    retry_after=retry_after,
-                )
-                if delay is None:
+                if not await retries.pause_after(error):
                     raise
-                logger.info("%s %s failed (%s), again in %.2f s", method, path, error.code, delay)
-                await asyncio.sleep(delay)
+
+    async def _send(
+        self, flow: AuthFlow, method: str, path: str, *sent: Any, patience: float, **options: Any
+    ) -> tuple[aiohttp.ClientResponse, dict[str, str]]:
+        """Send a request once.
+
+        Args:
+            flow: Authenticates the request.
+            method: ``GET``, ``POST``...
+            path: The path below the server's address.
+            sent: What the server may repeat in an error.
+            patience: The timeout that errors name.
+            options: Those of ``_open()``.
+
+        Returns:
+            The response, which the caller closes, and what errors say about the request.
+
+        Raises:
+            APIRequestError: The server refused or failed, or could not be reached.
+        """
+        where = {"method": method, "path": path, "request_id": uuid.uuid4().hex}
+        flow.begin()
+        with self._our_errors(where, patience):
+            answer = await (await self._open(method, path, where["request_id"], **options))
+            flow.received(answer.status, answer.headers)
+            if answer.status >= 400:
+                async with answer:
+                    error = await self._error(answer, where, *sent)
+                    error.retry_after = parse_retry_after(answer.headers.get("Retry-After"))
+                    raise error
+        return answer, where
 
     async def _open(
         self,
@@ -320,11 +323,6 @@ class HttpTransport:
         challenge = answer.headers.get("WWW-Authenticate", "")
         return error_of(answer.status, body, answer.content_type, challenge=challenge, **where)
 
-    def _may_sign_in(self, path: str, answer: aiohttp.ClientResponse) -> bool:
-        # A proxy's "Basic" is about another password.
-        challenge = answer.headers.get("WWW-Authenticate", "")
-        return path != LOGIN and not challenge.lower().startswith("basic")
-
     def _check(self, answer: aiohttp.ClientResponse, where: Mapping[str, str]) -> None:
         location = answer.headers.get("Location", "").partition("?")[0]  # what comes after it may be a token
         check_is_ours(answer.status, answer.content_type, location, url=self._settings.address.url, **where)
@@ -334,23 +332,22 @@ class HttpTransport:
         return min(patience, self._settings.connect_timeout)
 
     async def _current_session(self) -> aiohttp.ClientSession:
+        if self._session.here is None:
+            await self.close()  # the one of another loop
+        return self._session.get(self._new_session)
+
+    def _new_session(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        loop = asyncio.get_running_loop()
-        if self._session is not None and self._loop is not loop:
-            await self.close()
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._settings.verify_ssl)
-            # Its own look at the environment ("trust_env") starts two threads for every request: half a millisecond.
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                proxy=proxy_for(self._settings.address.origin),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-            # It would repeat PUT and DELETE too when a connection breaks; repeating is decided here.
-            self._session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
-            self._loop = loop
-        return self._session
+        # Its own look at the environment ("trust_env") starts two threads for every request: half a millisecond.
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._settings.verify_ssl),
+            proxy=proxy_for(self._settings.address.origin),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        # It would repeat PUT and DELETE too when a connection breaks; repeating is decided here.
+        session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
+        return session
 
     def _our_errors(self, where: Mapping[str, str], patience: float) -> translate_errors:
         return translate_errors(self._settings.address.url, where, patience)

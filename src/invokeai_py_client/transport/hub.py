@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
 
+from invokeai_py_client._aio import LoopBound
 from invokeai_py_client.errors import (
     APIRequestError,
     AuthenticationError,
     PermissionDeniedError,
-    ServerUnreachableError,
 )
 from invokeai_py_client.transport.changes import Changes
 from invokeai_py_client.transport.socket import EventSocket, Listener, Room
 
 if TYPE_CHECKING:
+    from invokeai_py_client.transport.auth import Auth
     from invokeai_py_client.transport.settings import ConnectionSettings
 
 logger = logging.getLogger("invokeai_py_client.events")
@@ -31,19 +31,16 @@ class EventHub:
     connection has been made, and with ``disconnect`` when it is lost: the events in between are lost.
     """
 
-    def __init__(
-        self, settings: ConnectionSettings, sign_in: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
+    def __init__(self, settings: ConnectionSettings, auth: Auth) -> None:
         """Create a hub that is not connected yet.
 
         Args:
             settings: How the server is reached.
-            sign_in: Awaited before a connection is made, so that the server knows whose events to send.
+            auth: Signs in before a connection is made, so that the server knows whose events to send.
         """
         self._settings = settings
-        self._sign_in = sign_in
-        self._socket: EventSocket | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._auth = auth
+        self._socket = LoopBound[EventSocket]()
         self._joined: set[Room] = set()
         self._listeners: set[Listener] = set()
         self._objects: list[WeakMethod[Listener]] = []
@@ -51,11 +48,12 @@ class EventHub:
     @property
     def connected(self) -> bool:
         """Whether events arrive."""
-        return self._socket is not None and self._socket.connected
+        socket = self._socket.value
+        return socket is not None and socket.connected
 
     def has_joined(self, room: Room) -> bool:
         """Whether the events of a room are received in the running event loop, now or when the connection is back."""
-        return room in self._joined and self._loop is asyncio.get_running_loop()
+        return room in self._joined and self._socket.here is not None
 
     def add(self, listener: Listener) -> None:
         """Call an object's method with every event, for as long as something else holds the object.
@@ -123,25 +121,21 @@ class EventHub:
             AuthenticationError: The server requires signing in.
             PermissionDeniedError: The account is disabled.
         """
-        loop = asyncio.get_running_loop()
-        if self._socket is None or self._loop is not loop:
-            # A socket of a loop that has gone can neither be used nor closed any more.
-            self._socket = EventSocket(self._settings, self._on_event, self._on_connection)
-            self._loop = loop
-            self._joined.clear()
-        socket = self._socket
-        if self._sign_in is not None:
-            try:
-                await self._sign_in()
-            except (AuthenticationError, PermissionDeniedError):
-                raise
-            except APIRequestError as error:
-                logger.info("not signed in yet: %s", error)
+        # A socket of a loop that has gone can neither be used nor closed any more.
+        socket = self._socket.get(self._new_socket)
         try:
-            await socket.subscribe(room)
-        except ServerUnreachableError as error:
+            await self._auth.ensure_signed_in()
+        except (AuthenticationError, PermissionDeniedError):
+            raise
+        except APIRequestError as error:
+            logger.info("not signed in yet: %s", error)
+        try:
+            await socket.subscribe(room, self._auth.flow())
+        except (AuthenticationError, PermissionDeniedError):
+            raise
+        except APIRequestError as error:
             logger.warning("%s The status is read every second instead.", error)
-        if socket is self._socket:
+        if socket is self._socket.here:
             self._joined.add(room)
 
     async def renew(self) -> None:
@@ -151,10 +145,15 @@ class EventHub:
 
     async def close(self) -> None:
         """Close the event connection."""
-        socket, self._socket = self._socket, None
+        socket = self._socket.here
+        self._socket.clear()
         self._joined.clear()
-        if socket is not None and self._loop is asyncio.get_running_loop():
+        if socket is not None:
             await socket.close()
+
+    def _new_socket(self) -> EventSocket:
+        self._joined.clear()
+        return EventSocket(self._settings, self._on_event, self._on_connection)
 
     def _on_event(self, name: str, payload: Any) -> None:
         for method in self._objects:

@@ -49,6 +49,11 @@ def shape_error(data: Any, shape: Shape, place: str = "") -> str | None:
     return None if isinstance(data, shape) else _wrong(data, place)
 
 
+def as_object(value: Any) -> dict[str, Any]:
+    """Return JSON data if it is an object, else an empty one."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
 def shortly(data: Any) -> str:
     """The beginning of JSON data as text, however large or deep it is."""
     import reprlib

@@ -1,7 +1,9 @@
-"""When to ask again: one decision, as a function of what happened."""
+"""When to send a request again: one decision, as a function of what happened."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,6 +14,8 @@ from invokeai_py_client.errors import (
     RequestTimeoutError,
     ServerUnreachableError,
 )
+
+logger = logging.getLogger("invokeai_py_client.http")
 
 _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 8.0
@@ -69,6 +73,43 @@ def retry_delay(
         return min(max(retry_after, 0.0), _LONGEST_RETRY_AFTER)
     delay = min(_FIRST_DELAY * 2 ** (attempt - 1), _LONGEST_DELAY)
     return delay * (0.75 + random.random() * 0.5)
+
+
+class Retries:
+    """Counts the attempts at one request, and pauses between them."""
+
+    __slots__ = ("_attempt", "_idempotent", "_most")
+
+    def __init__(self, max_retries: int, *, idempotent: bool = True) -> None:
+        """Create a count for a request that has not been sent yet.
+
+        Args:
+            max_retries: How often it may be repeated.
+            idempotent: Whether sending it twice is the same as sending it once. Defaults to True.
+        """
+        self._most = max_retries
+        self._idempotent = idempotent
+        self._attempt = 0
+
+    def delay_after(self, error: APIRequestError) -> float | None:
+        """Count a failed attempt. Returns how many seconds to wait before the next one, or None to give up."""
+        self._attempt += 1
+        return retry_delay(
+            error,
+            attempt=self._attempt,
+            max_retries=self._most,
+            idempotent=self._idempotent,
+            retry_after=error.retry_after,
+        )
+
+    async def pause_after(self, error: APIRequestError) -> bool:
+        """Count a failed attempt, and wait before the next one. Returns False, at once, to give up."""
+        delay = self.delay_after(error)
+        if delay is None:
+            return False
+        logger.info("%s %s failed (%s), again in %.2f s", error.method, error.path, error.code, delay)
+        await asyncio.sleep(delay)
+        return True
 
 
 def parse_retry_after(text: str | None) -> float | None:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import cancel_and_wait
-from invokeai_py_client.errors import ServerUnreachableError
+from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
 
 if TYPE_CHECKING:
     import socketio
 
+    from invokeai_py_client.transport.auth import AuthFlow
     from invokeai_py_client.transport.settings import ConnectionSettings
 
 logger = logging.getLogger("invokeai_py_client.events")
@@ -140,6 +141,11 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         raise
 
 
+def _was_refused(socket: Any) -> bool:
+    """Whether the server responded to the handshake, and refused it: a server with users wants a valid token."""
+    return bool(getattr(socket, "failed_namespaces", None))
+
+
 async def enter(socket: socketio.AsyncClient, room: Room) -> None:
     """Subscribe, and wait until the server has done so: what is enqueued then has all its events heard."""
     from socketio.exceptions import SocketIOError
@@ -207,13 +213,18 @@ class EventSocket:
         """Whether events flow."""
         return self._socket is not None and self._socket.connected
 
-    async def subscribe(self, room: Room) -> None:
-        """Be connected, and told of a room's events.
+    async def subscribe(self, room: Room, flow: AuthFlow) -> None:
+        """Connect, and receive the events of a room.
 
-        Where no connection can be made now, it is tried again and again in the background.
+        If no connection can be made now, it is tried again and again in the background.
+
+        Args:
+            room: The room.
+            flow: Authenticates the connection.
 
         Raises:
             ServerUnreachableError: No connection could be made.
+            APIRequestError: The token was refused, and signing in again failed.
         """
         async with self._connecting:
             known = room in self._rooms
@@ -223,8 +234,8 @@ class EventSocket:
                     await enter(self._socket, room)
             elif self._returning is None:
                 try:
-                    await self._connect()
-                except ServerUnreachableError:
+                    await self._connect_as(flow)
+                except APIRequestError:
                     self._come_back()
                     raise
 
@@ -240,10 +251,25 @@ class EventSocket:
             self._dispose(socket)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    async def _connect(self) -> None:
+    async def _connect_as(self, flow: AuthFlow) -> None:
+        while True:
+            try:
+                return await self._connect(flow)
+            except ServerUnreachableError:
+                if not await flow.renewed():
+                    raise
+
+    async def _connect(self, flow: AuthFlow | None = None) -> None:
         socket = new_socket(self._settings, reconnection=False)
         broken = self._listen(socket)
-        await connect(socket, self._settings)
+        if flow is not None:
+            flow.begin()
+        try:
+            await connect(socket, self._settings)
+        except ServerUnreachableError:
+            if flow is not None and _was_refused(socket):
+                flow.refused()
+            raise
         # The server has forgotten them with the last connection.
         entering = [asyncio.ensure_future(enter(socket, room)) for room in self._rooms]
         try:

@@ -17,6 +17,7 @@ from invokeai_py_client.errors import (
     WorkflowFormatError,
     WorkflowNotFoundError,
 )
+from invokeai_py_client.routes import quoted
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.v1.workflows import V1WorkflowMethods
 
@@ -124,17 +125,11 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             WorkflowNotFoundError: There is none, or several have that name.
         """
         try:
-            record = await self._json("GET", f"{_ROUTE}/i/{_quoted(name_or_id)}", expect=_RECORD)
+            record = await self._json("GET", f"{_ROUTE}/i/{quoted(name_or_id)}", expect=_RECORD)
         except (NotFoundError, NotInvokeAIError):  # 6.12 and later answer a path with %2F with a web page
             workflow_id = _find(name_or_id, await self.list_workflows())
             record = await self._json("GET", f"{_ROUTE}/i/{workflow_id}", expect=_RECORD)
         return WorkflowDefinition.from_dict(record["workflow"])
-
-
-def _quoted(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(text, safe="")
 
 
 def _find(name: str, records: Sequence[Mapping[str, Any]]) -> str:
