@@ -96,7 +96,7 @@ async def finish(client: AsyncInvokeAIClient) -> AsyncRun:
     run = AsyncRun(client.connection, 28, BatchTracker("b"))
     await run.refresh()
     if run.done:
-        await run._finish(0)
+        run._take_results(await run._fetch_results())
         assert isinstance(run.outputs.image_names(), tuple)
         assert all(image.name for image in run.images)
         assert repr(run.outputs)

@@ -12,7 +12,10 @@ from invokeai_py_client._sync.face import Face, unwrap, wrap
 from invokeai_py_client.sweep.many_runs import AsyncManyRuns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import (
+        Callable,
+        Iterator,
+    )
 
     from invokeai_py_client._sync.run_run import Run
     from invokeai_py_client.connection import Connection

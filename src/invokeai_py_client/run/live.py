@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
@@ -12,6 +13,7 @@ from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import StatusChanged, parse_event
 from invokeai_py_client.run.states import StateReader
+from invokeai_py_client.transport.changes import Changes
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
@@ -50,9 +52,44 @@ class LiveRuns:
         """The ids of the batches that are followed."""
         return list(self._trackers)
 
-    def follows(self, tracker: BatchTracker, batch_id: str) -> bool:
-        """Whether a tracker receives a batch's events, in the running event loop."""
-        return self._trackers.get(batch_id) is tracker and self._hub.in_use
+    @asynccontextmanager
+    async def changes(
+        self,
+        tracker: BatchTracker,
+        queue_id: str,
+        batches: Callable[[], Iterable[str]],
+        patience: Callable[[], float],
+        *,
+        item_id: int | None = None,
+    ) -> AsyncGenerator[Changes]:
+        """Wait for changes of a tracker's items, for the length of an ``async with`` block.
+
+        After a pickle, in another event loop or after the connection was closed, the batches are followed again.
+
+        Args:
+            tracker: The tracker.
+            queue_id: The queue.
+            batches: Returns the ids of the batches to follow.
+            patience: Returns after how many seconds without a change to look again.
+            item_id: Only changes of this item. Defaults to None: those of all items.
+        """
+        room = queue_room(queue_id)
+
+        async def follow() -> None:
+            for batch_id in batches():
+                self._trackers[batch_id] = tracker
+            await self._hub.join(room)
+            tracker.gap()  # earlier events were missed
+
+        def is_followed() -> bool:
+            return self._hub.has_joined(room) and all(
+                self._trackers.get(batch_id) is tracker for batch_id in batches()
+            )
+
+        changes = Changes(patience, join=follow, is_joined=is_followed)
+        with tracker.watched(changes.notify, item_id):
+            async with self._hub.waiting(changes):
+                yield changes
 
     async def follow(self, tracker: BatchTracker, queue_id: str, batch_id: str | None = None) -> None:
         """Pass a batch's events on to a tracker from now on.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.run.queue_items import cheap_item_ids, item_ids, read_states
+from invokeai_py_client.run.queue_items import item_ids, read_states
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -42,28 +40,7 @@ async def items_of_batch(connection: Connection, queue_id: str, batch_id: str, c
     return sorted(found)
 
 
-@dataclass(frozen=True, slots=True)
-class QueueLength:
-    """How long a queue is.
-
-    Attributes:
-        pending: How many of its items are pending.
-        item_ids: The ids of all its items, where the server tells them (6.7+).
-    """
-
-    pending: int
-    item_ids: Sequence[int]
-
-    def up_to(self, item_id: int) -> int:
-        """How many items are pending, those that were sent after an item left out.
-
-        Whatever came after a pending item is pending, too, unless it was put in front of it.
-        """
-        return self.pending - sum(one > item_id for one in self.item_ids)
-
-
-async def queue_length(connection: Connection, queue_id: str) -> QueueLength:
-    """How long a queue is now."""
-    http = connection.http
-    status = await http.json("GET", f"/api/v1/queue/{queue_id}/status", expect=_PENDING)
-    return QueueLength(status["queue"]["pending"], await cheap_item_ids(connection, queue_id) or ())
+async def pending_count(connection: Connection, queue_id: str) -> int:
+    """Return how many items of a queue are pending."""
+    status = await connection.http.json("GET", f"/api/v1/queue/{queue_id}/status", expect=_PENDING)
+    return status["queue"]["pending"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ from invokeai_py_client.run.status import RunStatus, has_ended
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.changes import Change, Changes
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
 from invokeai_py_client.transport.loop import call_back
 
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
 _Tell = Callable[[RunEvent], Awaitable[None]]
 
 _LARGE = frozenset({"session", "workflow"})
-# A run that has not begun by then stands in a queue, and its place in it is worth a request.
-_MOMENT = 0.3
 
 
 class AsyncRun(AsyncObject):
@@ -160,22 +160,14 @@ class AsyncRun(AsyncObject):
         """
         self._tracker.keep_events(self.item_id)
         seen = 0
-        contact = time.monotonic()
-        while True:
-            fresh, seen = self._tracker.events_from(self.item_id, seen)
-            for event in fresh:
-                yield event
-            if fresh:
-                continue
-            if self.status.done:
-                contact = await self._finish(contact)
-                if self._results is None:
-                    continue
-                # 6.14 names the failed node only after it has said that the run failed.
-                for event in self._tracker.events_from(self.item_id, seen)[0]:
+        async with aclosing(self._steps()) as steps:
+            async for _ in steps:
+                fresh, seen = self._tracker.events_from(self.item_id, seen)
+                for event in fresh:
                     yield event
-                return
-            contact = await self._look(contact)
+        # 6.14 names the failed node only after it has said that the run failed.
+        for event in self._tracker.events_from(self.item_id, seen)[0]:
+            yield event
 
     async def wait(
         self, timeout: float | None = None, *, on_event: Callable[[RunEvent], object] | None = None
@@ -282,17 +274,21 @@ class AsyncRun(AsyncObject):
     # ------------------------------------------------------------------ inside
 
     async def _wait(self, timeout: float | None, tell: _Tell | None) -> RunStatus:
-        """Wait until the run has ended; ``tell`` is given each event, in the client's own event loop."""
+        """Wait until the run has ended and its results are here.
+
+        Args:
+            timeout: Seconds to wait at most.
+            tell: Awaited with each event.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             async with asyncio.timeout(timeout):
                 if tell is not None:
                     async for event in self.events():
                         await tell(event)
-                contact = time.monotonic()
-                while self._results is None:
-                    step = self._finish if self.status.done else self._look
-                    contact = await step(contact)
+                async with aclosing(self._steps()) as steps:
+                    async for _ in steps:
+                        pass
         except TimeoutError as error:
             if isinstance(error, RunError) or deadline is None or time.monotonic() < deadline:
                 raise
@@ -319,55 +315,92 @@ class AsyncRun(AsyncObject):
         seen = self._tracker.settled if self._gaps is None else self._gaps
         return self._tracker.gaps != seen  # events may have been lost since the item was read
 
-    async def _look(self, contact: float) -> float:
-        """Wait for a change, or read the item when there is reason to; gives the time of last contact."""
-        live = self.connection.part(LiveRuns)
-        # Not so out of a pickle, or after its client was closed.
-        if not live.follows(self._tracker, self.batch_id):
-            await live.follow(self._tracker, self.queue_id, self.batch_id)
-            self._gaps = -1
-        if not self._is_stale:
-            quiet = timing.SILENCE if live.connected else timing.POLL
-            longest = _MOMENT if self._tracker.unplaced else quiet
-            changed = await self._tracker.change(longest, self.item_id)
-            if changed and not self._is_stale:
-                return time.monotonic()
-            if not changed and longest == timing.SILENCE and self.status.state is JobStatus.PENDING:
-                await live.states.warn_if_blocked(self.queue_id)
-        try:
-            if self._tracker.unplaced:
-                self._tracker.unplaced = False  # asked for once for the whole batch
-                length = await live.states.length(self.queue_id)
-                self._tracker.place(length.up_to(self._tracker.last_item))
-            else:
-                gaps = self._tracker.gaps
-                item = await live.states.read(self.queue_id, self.item_id)
-                self._tracker.item(self.item_id, item)
-                self._gaps = gaps
-                # The end may have been heard of after this was read.
-                if item is not None and "session" in item and has_ended(item):
-                    return await self._finish(contact, item)
-        except APIRequestError as error:
-            await timing.tolerate_outage(error, contact)
-            return contact
-        return time.monotonic()
-
-    async def _finish(self, contact: float, item: Mapping[str, Any] | None = None) -> float:
-        """Read the results, which the server stores before it says that a run has ended; gives the last contact."""
+    async def _steps(self) -> AsyncGenerator[None]:
+        """Follow the run until its results are here. Yields whenever something may have changed."""
         if self._results is not None:
-            return contact
-        try:
-            item = item or await self._read()
-            if item is None and self.status.ok:
-                item = told_by_events(self._tracker.events_from(self.item_id, 0)[0])
-            elif item is not None:
-                self._tracker.item(self.item_id, item)  # with its error, which no summary has
+            return
+        live = self.connection.part(LiveRuns)
+        async with live.changes(
+            self._tracker, self.queue_id, lambda: (self.batch_id,), self._patience, item_id=self.item_id
+        ) as changes:
+            async for change in changes:
+                self._react(changes, change)
+                yield
+                if self._results is not None:
+                    return
+
+    @property
+    def _has_no_place(self) -> bool:
+        return self._tracker.unplaced and self.status.state is JobStatus.PENDING
+
+    def _patience(self) -> float:
+        if self._has_no_place:
+            return timing.MOMENT
+        return timing.SILENCE if self.connection.part(LiveRuns).connected else timing.POLL
+
+    def _react(self, changes: Changes, change: Change) -> None:
+        """Start the reads that there is reason for."""
+        silence = change is Change.SILENCE
+        if self.status.done:
+            if self._results is None:
+                changes.read(self._fetch_results, self._take_results, key=None if silence else "results")
+        elif self._is_stale:
+            changes.read(self._fetch_item, self._take_item, key=None if silence else self._tracker.gaps)
+        elif silence and self._has_no_place:
+            self._tracker.unplaced = False  # asked for once for the whole batch
+            changes.read(self._fetch_place, self._tracker.place)
+        elif silence:
+            changes.read(self._fetch_item, self._take_item)
+            if self.connection.part(LiveRuns).connected and self.status.state is JobStatus.PENDING:
+                changes.read(self._warn_if_blocked, _ignore)
+
+    async def _warn_if_blocked(self) -> None:
+        await self.connection.part(LiveRuns).states.warn_if_blocked(self.queue_id)
+
+    async def _fetch_place(self) -> int:
+        """Count the pending items up to the last one of this batch."""
+        states = self.connection.part(LiveRuns).states
+        pending = await states.pending(self.queue_id)
+        if pending <= len(self._tracker.pending):  # the queue has no others
+            return pending
+        # Whatever came after a pending item is pending, too, unless it was put in front of it.
+        last = self._tracker.last_item
+        return pending - sum(item_id > last for item_id in await states.item_ids(self.queue_id))
+
+    async def _fetch_item(self) -> tuple[int, Mapping[str, Any] | None, tuple[CalledResults, ...] | None]:
+        """Read the item, and what it called if it has ended; also returns which gaps in the events this fills."""
+        gaps = self._tracker.gaps
+        item = await self.connection.part(LiveRuns).states.read(self.queue_id, self.item_id)
+        if item is None or "session" not in item or not has_ended(item):
+            return gaps, item, None
+        with reading(self.item_id):
+            return gaps, item, await called_results(self.connection, self.queue_id, item)
+
+    def _take_item(
+        self, read: tuple[int, Mapping[str, Any] | None, tuple[CalledResults, ...] | None]
+    ) -> None:
+        self._gaps, item, called = read
+        self._tracker.item(self.item_id, item)
+        if called is not None and self._results is None:
             with reading(self.item_id):
-                self._take(item, await called_results(self.connection, self.queue_id, item or {}))
-        except APIRequestError as error:
-            await timing.tolerate_outage(error, contact)
-            return contact
-        return time.monotonic()
+                self._take(item, called)
+
+    async def _fetch_results(self) -> tuple[Mapping[str, Any] | None, tuple[CalledResults, ...]]:
+        """Read the results, which the server stores before it announces the end of a run."""
+        item = await self._read()
+        with reading(self.item_id):
+            return item, await called_results(self.connection, self.queue_id, item or {})
+
+    def _take_results(self, read: tuple[Mapping[str, Any] | None, tuple[CalledResults, ...]]) -> None:
+        item, called = read
+        if self._results is not None:
+            return
+        if item is None and self.status.ok:
+            item = told_by_events(self._tracker.events_from(self.item_id, 0)[0])
+        elif item is not None:
+            self._tracker.item(self.item_id, item)  # with its error, which no summary has
+        with reading(self.item_id):
+            self._take(item, called)
 
     def _take(
         self,
@@ -413,6 +446,10 @@ class AsyncRun(AsyncObject):
 
     def __hash__(self) -> int:
         return hash((self.item_id, self.queue_id))
+
+
+def _ignore(_: object) -> None:
+    """Take a response of which only the log tells."""
 
 
 async def run_of_item(connection: Connection, item_id: int, *, queue_id: str = "default") -> AsyncRun:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.run.blockage import warn_if_blocked
-from invokeai_py_client.run.locate import QueueLength, queue_length
-from invokeai_py_client.run.queue_items import read_item, read_states
+from invokeai_py_client.run.locate import pending_count
+from invokeai_py_client.run.queue_items import cheap_item_ids, read_item, read_states
 from invokeai_py_client.transport import timing
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _WHOLE = 2
 _NEAR = 20
 
-_Kind = Literal["length", "near", "again", "far"]
-# Asked for with an item's id; the length of the queue is asked for with none.
+_Kind = Literal["pending", "ids", "near", "again", "far"]
+# Items are asked for with their ids, what concerns the whole queue with None.
 _Asked = dict[int | None, list["asyncio.Future[Any]"]]
 
 
@@ -32,7 +32,7 @@ class StateReader:
     """Gives each wait its item, in as few requests as can be.
 
     After a reconnect every wait of a client looks at its item. The first one asks at once; what is asked for until the
-    answer is there goes into one request. The same holds for the length of the queue.
+    answer is there goes into one request. The same holds for what concerns the whole queue.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -54,13 +54,21 @@ class StateReader:
         busy = near not in self._asked and task is not None and not task.done()
         return await self._ask(queue_id, "again" if busy else "near", item_id)
 
-    async def length(self, queue_id: str) -> QueueLength:
-        """How long the queue is.
+    async def pending(self, queue_id: str) -> int:
+        """Return how many items of a queue are pending.
 
         Raises:
             APIRequestError: The server refused or failed, or could not be reached.
         """
-        return await self._ask(queue_id, "length", None)
+        return await self._ask(queue_id, "pending", None)
+
+    async def item_ids(self, queue_id: str) -> Sequence[int]:
+        """Return the ids of all items of a queue, or nothing from a server that does not list them alone (before 6.7).
+
+        Raises:
+            APIRequestError: The server refused or failed, or could not be reached.
+        """
+        return await self._ask(queue_id, "ids", None) or ()
 
     async def warn_if_blocked(self, queue_id: str) -> None:
         """Nothing has gone on for a while: say in the log if the queue is blocked. Once for all who wait."""
@@ -96,8 +104,10 @@ class StateReader:
         while asked := self._asked.pop(about, None):
             ids = sorted(key for key in asked if key is not None)
             try:
-                if kind == "length":
-                    await _answer(asked, partial(queue_length, self._connection, queue_id))
+                if kind == "pending":
+                    await _answer(asked, partial(pending_count, self._connection, queue_id))
+                elif kind == "ids":
+                    await _answer(asked, partial(cheap_item_ids, self._connection, queue_id))
                 elif kind == "far":
                     await _answer(asked, partial(read_states, self._connection, queue_id, ids))
                 else:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import NodeCompleted, RunEvent, StatusChanged
 from invokeai_py_client.run.status import RunStatus, fold, status_of_item
+from invokeai_py_client.transport.changes import Change, Changes
 
 _KEPT_EVENTS = 5000
 
@@ -76,7 +77,7 @@ class BatchTracker:
         self._events: dict[int, deque[RunEvent]] = {}
         self._count: dict[int, int] = {}
         self._keep_events = keep_events
-        self._waiting: dict[int | None, set[asyncio.Future[None]]] = {}
+        self._waiting: dict[int | None, set[Callable[[], None]]] = {}
 
     def status(self, item_id: int) -> RunStatus:
         """The latest known status of an item."""
@@ -87,7 +88,7 @@ class BatchTracker:
         return replace(status, position=max(0, place - self._begun))
 
     def gap(self) -> None:
-        """Events may have been lost: whoever waits is to read the state anew."""
+        """Make those who wait read the items: events may have been lost."""
         self.gaps += 1
         self.wake()
 
@@ -113,9 +114,14 @@ class BatchTracker:
         """The last item that the server made of the batch."""
         return max(self._items)
 
+    @property
+    def pending(self) -> list[int]:
+        """The items of the batch that are pending, as far as known."""
+        return [item for item in self._items if self.status(item).state is JobStatus.PENDING]
+
     def place(self, pending: int) -> None:
         """Say how many items are pending in the queue, up to the last one of this batch."""
-        waiting = [item for item in self._items if self.status(item).state is JobStatus.PENDING]
+        waiting = self.pending
         before = 0 if self._in_front else max(0, pending - len(waiting))
         for position, item_id in enumerate(waiting, before):
             self._places[item_id] = position + self._begun
@@ -183,34 +189,43 @@ class BatchTracker:
         total = self._count.get(item_id, 0)
         return list(kept)[max(0, len(kept) - (total - start)) :] if total > start else [], total
 
+    @contextmanager
+    def watched(self, notify: Callable[[], None], item_id: int | None = None) -> Generator[None]:
+        """Call a function after every change, for the length of a ``with`` block.
+
+        Args:
+            notify: The function.
+            item_id: Only changes of this item. Defaults to None: those of all items.
+        """
+        waiting = self._waiting.setdefault(item_id, set())
+        waiting.add(notify)
+        try:
+            yield
+        finally:
+            waiting.discard(notify)
+            if not waiting and self._waiting.get(item_id) is waiting:
+                del self._waiting[item_id]
+
     async def change(self, timeout: float, item_id: int | None = None) -> bool:
-        """Wait until something changes; False if nothing did in ``timeout`` seconds.
+        """Wait for the next change.
 
         Args:
             timeout: Seconds to wait at most.
-            item_id: The item to wait for; any of them by default.
+            item_id: Only changes of this item. Defaults to None: those of all items.
+
+        Returns:
+            False if nothing changed in time.
         """
-        # A future of this wait's own loop: a run outlives loops (a second asyncio.run, a client closed and
-        # used again), and an asyncio.Event belongs to the first one that waited for it.
-        changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(item_id, set())
-        waiting.add(changed)
-        try:
-            async with asyncio.timeout(timeout):
-                await changed
-        except TimeoutError:
-            return False
-        finally:
-            waiting.discard(changed)
-            if not waiting and self._waiting.get(item_id) is waiting:
-                del self._waiting[item_id]
-        return True
+        async with Changes(lambda: timeout) as changes:
+            with self.watched(changes.notify, item_id):
+                await anext(changes)  # the start
+                return await anext(changes) is Change.EVENT
 
     def wake(self, item_id: int | None = None) -> None:
-        """Make those who wait now look again; who waits afterwards waits for the next change.
+        """Make those who wait look again.
 
         Args:
-            item_id: What changed; by default everything may have.
+            item_id: The item that changed. Defaults to None: everything may have changed.
         """
         groups = (
             list(self._waiting.values())
@@ -218,9 +233,8 @@ class BatchTracker:
             else [self._waiting.get(item_id, ()), self._waiting.get(None, ())]
         )
         for group in groups:
-            for changed in group:
-                if not changed.done():
-                    changed.set_result(None)
+            for notify in group:
+                notify()
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_waiting": None}

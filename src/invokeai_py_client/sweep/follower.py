@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import with_connection
 from invokeai_py_client.engine.subworkflow import CALL
-from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import read_items, read_states
 from invokeai_py_client.run.results import CalledResults, reading
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.changes import Change, Changes
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 _NEXT = 50
 # How many results are read in one request.
 _CHUNK = 100
+
+# The gaps in the events that a read fills, the items that were asked for, and those that the server has.
+_States = tuple[int | None, Sequence[int], Mapping[int, Mapping[str, Any]]]
+# The items that were asked for, those that the server has, and the results of what they called.
+_Read = tuple[Sequence[int], Mapping[int, Mapping[str, Any]], Mapping[int, tuple[CalledResults, ...]]]
 
 Finished = Callable[[int, Mapping[str, Any] | None, tuple[CalledResults, ...]], None]
 
@@ -59,7 +65,7 @@ class Follower:
         self._left: Counter[str] = Counter()
         self._ended: list[int] = []
         self._seen = 0
-        self._contact = time.monotonic()
+        self._unread: dict[int, None] = {}
         self._gaps: int | None = None
 
     @property
@@ -72,6 +78,9 @@ class Follower:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_connection(state, "_connection"))
+        # Reads that were under way stay behind.
+        self._unread = {}
+        self._ended = [item_id for item_id in self._open if self._tracker.status(item_id).done]
 
     def add(self, item_id: int, batch_id: str) -> None:
         """Follow an item, too."""
@@ -92,74 +101,107 @@ class Follower:
             if batch_id != self._tracker.batch_id:
                 self._connection.part(LiveRuns).forget(batch_id)
 
-    async def step(self) -> None:
-        """Read the results of what has ended; where nothing has, wait for a change.
+    def changes(self) -> AbstractAsyncContextManager[Changes]:
+        """Wait for changes of the items, for the length of an ``async with`` block; ``step()`` follows each change."""
+        return self._connection.part(LiveRuns).changes(
+            self._tracker, self._queue_id, lambda: self._left, self._patience
+        )
 
-        Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
+    def step(self, changes: Changes, change: Change) -> None:
+        """Take the results that events told, and start the reads that there is reason for.
+
+        A failed read is repeated until the server has been away for five minutes; then ``changes`` raises the error.
         """
-        try:
-            if await self._read_ended():
-                self._contact = time.monotonic()
-                return
-            await self._wait()
-        except APIRequestError as error:
-            await timing.tolerate_outage(error, self._contact)
-        else:
-            self._contact = time.monotonic()
+        self._take_told()
+        silence = change is Change.SILENCE
+        if self._unread:
+            changes.read(self._fetch_results, self._take_results, latest=False)
+        if self._is_stale:
+            changes.read(
+                self._fetch_all_states, self._take_states, key=None if silence else self._tracker.gaps
+            )
+        elif silence and self._open:
+            changes.read(self._fetch_next_states, self._take_states)
 
-    async def read_states(self, *, everything: bool = True) -> None:
-        """Read how the items stand: all that have not ended, or the next ones only."""
-        gaps = self._tracker.gaps
-        waiting = [item for item in self._open if not self._tracker.status(item).done]
-        if not everything:
-            waiting = waiting[:_NEXT]
-        states = await read_states(self._connection, self._queue_id, waiting)
-        for item in waiting:
+    async def read_states(self) -> None:
+        """Read the states of all items that have not ended."""
+        self._take_states(await self._fetch_all_states())
+
+    # ------------------------------------------------------------------ inside
+
+    def _patience(self) -> float:
+        if not self._open:
+            return timing.QUEUE_FULL  # until more is sent
+        return timing.SILENCE if self._connection.part(LiveRuns).connected else timing.POLL
+
+    async def _fetch_all_states(self) -> _States:
+        return await self._fetch_states(self._pending(), self._tracker.gaps)
+
+    async def _fetch_next_states(self) -> _States:
+        return await self._fetch_states(self._pending()[:_NEXT], None)
+
+    def _pending(self) -> list[int]:
+        return [item for item in self._open if not self._tracker.status(item).done]
+
+    async def _fetch_states(self, items: Sequence[int], gaps: int | None) -> _States:
+        return gaps, items, await read_states(self._connection, self._queue_id, items) if items else {}
+
+    def _take_states(self, read: _States) -> None:
+        gaps, items, states = read
+        for item in items:
             self._tracker.item(item, states.get(item))
-        if everything:
+        if gaps is not None:
             self._gaps = gaps
 
-    async def _wait(self) -> None:
-        live = self._connection.part(LiveRuns)
-        for batch_id in list(self._left):
-            # After a client was closed, or in another event loop, nothing is followed any more.
-            if not live.follows(self._tracker, batch_id):
-                await live.follow(self._tracker, self._queue_id, batch_id)
-                self._gaps = -1
-        if not self._is_stale:
-            changed = await self._tracker.change(timing.SILENCE if live.connected else timing.POLL)
-            if changed and not self._is_stale:
-                return
-        await self.read_states(everything=self._is_stale)
+    def _take_told(self) -> None:
+        """Finish the items that have ended and whose results events told. The others are left to be read."""
+        ended = self._ended + self._tracker.ended[self._seen :]
+        self._seen = len(self._tracker.ended)
+        self._ended = []
+        told = False
+        for item_id in dict.fromkeys(ended):
+            if item_id not in self._open or item_id in self._unread:
+                continue
+            item = self._told(item_id)
+            if item is None:
+                self._unread[item_id] = None
+            else:
+                self._finish(item_id, item, ())
+                told = True
+        if told:
+            self._tracker.wake()  # for other waits for the same sweep
 
-    async def _read_ended(self) -> bool:
-        """Read what has ended since, at most a hundred at once; whether there was anything."""
-        fresh, self._seen = self._tracker.ended[self._seen :], len(self._tracker.ended)
-        self._ended += [item for item in fresh if item in self._open]
-        taken = list(dict.fromkeys(self._ended[:_CHUNK]))
-        if not taken:
-            return False
-        del self._ended[: len(self._ended[:_CHUNK])]
-        items: dict[int, Mapping[str, Any] | None] = {item: self._told(item) for item in taken}
-        unheard = [item for item, told in items.items() if told is None]
+    async def _fetch_results(self) -> _Read:
+        """Read the results of items that have ended, at most a hundred at once."""
+        taken = list(self._unread)[:_CHUNK]
+        for item_id in taken:
+            del self._unread[item_id]
         try:
-            if unheard:
-                items |= await read_items(self._connection, self._queue_id, unheard)
+            items = await read_items(self._connection, self._queue_id, taken) if taken else {}
             called = {
                 item: await called_results(self._connection, self._queue_id, items.get(item) or {})
                 for item in taken
             }
-        except BaseException:
-            self._ended = taken + self._ended
+        except BaseException as error:
+            self._unread = dict.fromkeys([*taken, *self._unread])
+            if isinstance(error, asyncio.CancelledError):
+                self._tracker.wake()  # another wait for the same sweep may go on
             raise
+        return taken, items, called
+
+    def _take_results(self, read: _Read) -> None:
+        taken, items, called = read
         for item_id in taken:
             if item_id in self._open:
-                self.drop(item_id)
-                with reading(item_id):
-                    self._finished(item_id, items.get(item_id), called[item_id])
-        self._tracker.wake()
-        return True
+                self._finish(item_id, items.get(item_id), called[item_id])
+        self._tracker.wake()  # for other waits for the same sweep
+
+    def _finish(
+        self, item_id: int, item: Mapping[str, Any] | None, called: tuple[CalledResults, ...]
+    ) -> None:
+        self.drop(item_id)
+        with reading(item_id):
+            self._finished(item_id, item, called)
 
     def _told(self, item_id: int) -> dict[str, Any] | None:
         """The item as far as events told it, if they told all results; None if it is to be read.

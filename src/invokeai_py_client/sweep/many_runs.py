@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import ChainMap
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 _FEW = 2
 # How many runs are sent at once while the server's queue is full.
 _REFILL = 100
-# How often a full queue is tried again when none of these runs is in it.
-_FULL = 5.0
 
 
 class AsyncManyRuns(AsyncObject):
@@ -140,13 +139,11 @@ class AsyncManyRuns(AsyncObject):
         """
         await self._ready()
         given = 0
-        while True:
-            while given < len(self._order):
-                given += 1
-                yield self._runs[self._order[given - 1]]
-            if not self._open:
-                return
-            await self._step()
+        async with aclosing(self._steps()) as steps:
+            async for _ in steps:
+                while given < len(self._order):
+                    given += 1
+                    yield self._runs[self._order[given - 1]]
 
     async def wait(
         self, *, on_run: Callable[[AsyncRun], object] | None = None, progress: bool | None = None
@@ -232,6 +229,7 @@ class AsyncManyRuns(AsyncObject):
     def _feed_on(self) -> None:
         if self._feeder is None or self._feeder.done():
             self._feeder = asyncio.create_task(self._keep_sending())
+            self._feeder.add_done_callback(lambda _: self._tracker.wake())
             self.connection.background(self._feeder)
 
     async def _keep_sending(self) -> None:
@@ -242,11 +240,11 @@ class AsyncManyRuns(AsyncObject):
                 if room > 0:
                     await self._send_on(room)
                 else:
-                    await self._tracker.change(_FULL)
+                    await self._tracker.change(timing.QUEUE_FULL)
                 continue
             before = self.done
             enough = min(_REFILL, max(1, len(self._follower)))
-            while self.done - before < enough and await self._tracker.change(_FULL):
+            while self.done - before < enough and await self._tracker.change(timing.QUEUE_FULL):
                 pass
             await self._send_on(max(_REFILL, self.done - before))
 
@@ -294,7 +292,20 @@ class AsyncManyRuns(AsyncObject):
 
             self._manifest.write("run", **run_record(index, run, self.values(index)))
 
-    async def _step(self) -> None:
+    async def _steps(self) -> AsyncGenerator[None]:
+        """Follow the runs until all have ended. Yields whenever some may have, at least once."""
+        if not self._open:
+            yield
+            return
+        async with self._follower.changes() as changes:
+            async for change in changes:
+                self._check_feeder()
+                self._follower.step(changes, change)
+                yield
+                if not self._open:
+                    return
+
+    def _check_feeder(self) -> None:
         feeder = self._feeder
         if feeder is not None and feeder.done():
             self._feeder = None
@@ -302,10 +313,6 @@ class AsyncManyRuns(AsyncObject):
                 feeder.result()  # what went wrong there is told here
         if len(self._delivery):
             self._feed_on()
-        if len(self._follower):
-            await self._follower.step()
-        else:
-            await self._tracker.change(_FULL)
 
     def _stop_feeding(self) -> None:
         feeder, self._feeder = self._feeder, None

@@ -15,6 +15,7 @@ from invokeai_py_client.errors import (
     PermissionDeniedError,
     ServerUnreachableError,
 )
+from invokeai_py_client.transport.changes import Changes
 from invokeai_py_client.transport.socket import EventSocket, Listener, Room
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class EventHub:
         self._sign_in = sign_in
         self._socket: EventSocket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._joined: set[Room] = set()
+        self._waits: set[Changes] = set()
         self._listeners: set[Listener] = set()
         self._objects: list[WeakMethod[Listener]] = []
 
@@ -51,10 +54,9 @@ class EventHub:
         """Whether events arrive."""
         return self._socket is not None and self._socket.connected
 
-    @property
-    def in_use(self) -> bool:
-        """Whether events are received, or reconnecting, in the running event loop."""
-        return self._socket is not None and self._loop is asyncio.get_running_loop()
+    def has_joined(self, room: Room) -> bool:
+        """Whether the events of a room are received in the running event loop, now or when the connection is back."""
+        return room in self._joined and self._loop is asyncio.get_running_loop()
 
     def add(self, listener: Listener) -> None:
         """Call an object's method with every event, for as long as something else holds the object.
@@ -76,6 +78,52 @@ class EventHub:
         finally:
             self._listeners.discard(listener)
 
+    @asynccontextmanager
+    async def changes(
+        self,
+        room: Room,
+        concerns: Callable[[str, Any], bool],
+        patience: Callable[[], float],
+        *,
+        tolerant: bool = True,
+    ) -> AsyncGenerator[Changes]:
+        """Wait for something on the server, by its events and by reads, for the length of an ``async with`` block.
+
+        Args:
+            room: Whose events to receive.
+            concerns: Called with the name and payload of each event of any room. Returns whether something may have
+                changed. ``connect`` and ``disconnect`` always count as a change.
+            patience: Returns after how many seconds without a change to look again.
+            tolerant: Whether reads are repeated while the server is away; otherwise their errors are raised at once.
+        """
+        changes = Changes(
+            patience,
+            join=lambda: self.join(room),
+            is_joined=lambda: self.has_joined(room),
+            tolerant=tolerant,
+        )
+
+        def listen(name: str, payload: Any) -> None:
+            if concerns(name, payload) or name in ("connect", "disconnect"):
+                changes.notify()
+
+        self._listeners.add(listen)
+        try:
+            async with self.waiting(changes):
+                yield changes
+        finally:
+            self._listeners.discard(listen)
+
+    @asynccontextmanager
+    async def waiting(self, changes: Changes) -> AsyncGenerator[None]:
+        """Interrupt the reads of a wait when the connection is closed, for the length of an ``async with`` block."""
+        self._waits.add(changes)
+        try:
+            async with changes:
+                yield
+        finally:
+            self._waits.discard(changes)
+
     async def join(self, room: Room) -> None:
         """Connect, and receive the events of a room.
 
@@ -91,6 +139,7 @@ class EventHub:
             # A socket of a loop that has gone can neither be used nor closed any more.
             self._socket = EventSocket(self._settings, self._on_event, self._on_connection)
             self._loop = loop
+            self._joined.clear()
         socket = self._socket
         if self._sign_in is not None:
             try:
@@ -103,15 +152,23 @@ class EventHub:
             await socket.subscribe(room)
         except ServerUnreachableError as error:
             logger.warning("%s The status is read every second instead.", error)
+        if socket is self._socket:
+            self._joined.add(room)
 
     async def renew(self) -> None:
         """Receive events as whoever is signed in now. Waits notice, and connect again."""
-        await self.close()
+        await self._disconnect()
         self._on_connection(False)
 
     async def close(self) -> None:
         """Close the event connection."""
+        for changes in tuple(self._waits):
+            await changes.interrupt()
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         socket, self._socket = self._socket, None
+        self._joined.clear()
         if socket is not None and self._loop is asyncio.get_running_loop():
             await socket.close()
 
