@@ -29,8 +29,8 @@ from invokeai_py_client.errors import (
     TransferError,
     UsageError,
 )
-from invokeai_py_client.image import zip as zip_module
 from invokeai_py_client.image.transfers import TransferProgress
+from invokeai_py_client.transport import timing
 
 PATIENCE = 30
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -333,7 +333,7 @@ async def test_a_zip_is_fetched_when_it_is_told_to_be_ready(tmp_path: Path) -> N
 
 
 async def test_a_zip_without_any_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_module, "_WITHOUT_EVENTS", 0.01)
+    monkeypatch.setattr(timing, "ZIP_POLL", 0.01)
     zips = Zips(vain=3)
     async with served(zips.handle) as client:  # it takes no event connection
         path = await client.image_repo.bulk_download(tmp_path / "a.zip", board_id="b")
@@ -342,7 +342,7 @@ async def test_a_zip_without_any_event(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 async def test_a_zip_whose_event_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_module, "_SILENCE", 0.01)
+    monkeypatch.setattr(timing, "ZIP_SILENCE", 0.01)
     zips = Zips(vain=1)
     async with served(zips.handle, zips.sockets) as client:
         await client.image_repo.bulk_download(tmp_path / "a.zip", board_id="b")
@@ -350,7 +350,7 @@ async def test_a_zip_whose_event_was_lost(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 async def test_a_zip_fetched_too_early_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_module, "_SILENCE", 0.01)
+    monkeypatch.setattr(timing, "ZIP_SILENCE", 0.01)
     zips = Zips()
     zips.bodies.insert(0, b"half")
     async with served(zips.handle, zips.sockets) as client:
@@ -407,9 +407,7 @@ async def test_a_queue_that_is_not_idle_in_time() -> None:
 
 async def test_idleness_is_seen_by_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without looking again by itself: each look but the first has an event before it."""
-    from invokeai_py_client.queue import idle
-
-    monkeypatch.setattr(idle, "_SILENCE", 3600.0)
+    monkeypatch.setattr(timing, "QUEUE_SILENCE", 3600.0)
     left = [2, 1, 0]
     sockets: Any = socketio.AsyncServer(async_mode="aiohttp")
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import (
@@ -19,57 +22,19 @@ from invokeai_py_client.files.atomic import target_path
 from invokeai_py_client.image.download import fetch_once
 from invokeai_py_client.models import UNCATEGORIZED
 from invokeai_py_client.routes import path_part
+from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.changes import Change
 from invokeai_py_client.transport.socket import BULK_DOWNLOADS
 
 if TYPE_CHECKING:
     import os
-    from pathlib import Path
 
     from invokeai_py_client.connection import Connection
+    from invokeai_py_client.transport.changes import Changes
 
 _ROUTE = "/api/v1/images/download"
-# The zip can be fetched once only, and while it is being written, too: what comes then is a part, and the rest is
-# lost (6.14.2). So one looks for it without having been told only after some time, and later each time.
-_SILENCE = 30.0
-_WITHOUT_EVENTS = 1.0
-_LONGEST = 60.0
-
-
-class _Zips:
-    """What the server says about the zips it makes."""
-
-    def __init__(self) -> None:
-        self._told: dict[str, str | None] = {}
-        self._news = asyncio.Event()
-
-    def listen(self, name: str, payload: Any) -> None:
-        """Take an event."""
-        if name not in ("bulk_download_complete", "bulk_download_error") or not isinstance(payload, dict):
-            return
-        event = cast("dict[str, Any]", payload)
-        failed = str(event.get("error") or "it does not say why") if name.endswith("error") else None
-        self._told[str(event.get("bulk_download_item_name"))] = failed
-        self._news.set()
-
-    async def ended(self, item: str, patience: float) -> bool:
-        """Wait until a zip is told to be ready; False where nothing was said of it for so long.
-
-        Raises:
-            NotFoundError: The server has not all of the images.
-            ServerError: The server could not make it.
-        """
-        try:
-            async with asyncio.timeout(patience):
-                while item not in self._told:
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            return False
-        failed = self._told[item]
-        if failed is not None:
-            kind = NotFoundError if "not found" in failed.casefold() else ServerError
-            raise kind(None, None, f"The server could not make the zip: {failed.rstrip('.')}.")
-        return True
+# The zip, whether it had been announced before it was fetched, and the file or why there is none.
+_Fetched = tuple[str, bool, Path | NotFoundError | ConnectionLostError]
 
 
 async def fetch_zip(
@@ -107,29 +72,119 @@ async def fetch_zip(
 
 
 async def _fetch(connection: Connection, path: str | os.PathLike[str], wanted: dict[str, Any]) -> Path:
-    http, hub, zips = connection.http, connection.hub, _Zips()
-    attempt = 0
-    async with hub.listening(BULK_DOWNLOADS, zips.listen):
-        patience = _SILENCE if hub.connected else _WITHOUT_EVENTS
-        while True:
-            attempt += 1
-            item = await _ask(connection, wanted)
-            target = target_path(path, item)
-            try:
-                while True:
-                    ready = await zips.ended(item, patience)
-                    patience = min(patience * 2, _LONGEST)
-                    try:
-                        await fetch_once(http, f"{_ROUTE}/{path_part(item, 'a zip')}", target)
-                    except NotFoundError:
-                        if ready:
-                            raise
-                    else:
-                        return target
-            except ConnectionLostError:
-                # A part came, and what was there is gone: it has to be made again.
-                if attempt > connection.settings.max_retries:
-                    raise
+    zips = _Zip(connection, path, wanted)
+    room = connection.hub.changes(BULK_DOWNLOADS, zips.listen, zips.patience, tolerant=False)
+    async with room as changes:
+        while zips.target is None:
+            zips.react(changes, await anext(changes))
+    return zips.target
+
+
+class _Zip:
+    """One zip: asked for, waited for, fetched; made again if only a part of it came.
+
+    Attributes:
+        target: The file, once it is there.
+    """
+
+    def __init__(self, connection: Connection, path: str | os.PathLike[str], wanted: dict[str, Any]) -> None:
+        self.target: Path | None = None
+        self._connection = connection
+        self._path = path
+        self._wanted = wanted
+        self._item: str | None = None
+        self._announced: dict[str, str | None] = {}
+        self._attempts = 0
+        self._fetching = 0
+        self._is_missing = False
+        self._pause = 0.0
+        self._due = math.inf
+
+    def listen(self, name: str, payload: Any) -> bool:
+        """Take an event. Returns whether it says what became of a zip."""
+        if name not in ("bulk_download_complete", "bulk_download_error") or not isinstance(payload, dict):
+            return False
+        event = cast("dict[str, Any]", payload)
+        failed = str(event.get("error") or "it does not say why") if name.endswith("error") else None
+        self._announced[str(event.get("bulk_download_item_name"))] = failed
+        return True
+
+    def patience(self) -> float:
+        """Return the seconds until the zip is to be fetched without an event."""
+        return max(0.0, self._due - time.monotonic())
+
+    def react(self, changes: Changes, change: Change) -> None:
+        """Ask for the zip, or fetch it if it is time to.
+
+        Raises:
+            NotFoundError: The server does not have all of the images.
+            ServerError: The server could not make the zip.
+        """
+        if self.target is not None:
+            return
+        if self._item is None:
+            changes.read(self._ask, self._take_item, key=self._attempts)
+        elif self._item in self._announced:
+            failed = self._announced[self._item]
+            if failed is not None:
+                kind = NotFoundError if "not found" in failed.casefold() else ServerError
+                raise kind(None, None, f"The server could not make the zip: {failed.rstrip('.')}.")
+            if not self._is_missing:  # an earlier attempt may hang, so it is not waited for
+                key = self._item, "announced"
+                changes.read(self._fetch_announced, self._take_file, key=key, latest=False)
+        elif change is Change.SILENCE:
+            self._due = math.inf
+            changes.read(self._fetch_early, self._take_file, key=(self._item, "early"), latest=False)
+
+    async def _ask(self) -> str:
+        return await _ask(self._connection, self._wanted)
+
+    def _take_item(self, item: str) -> None:
+        self._item = item
+        self._attempts += 1
+        self._wait_on()
+
+    def _wait_on(self) -> None:
+        first = timing.ZIP_SILENCE if self._connection.hub.connected else timing.ZIP_POLL
+        self._pause = min(2 * self._pause, timing.ZIP_LONGEST) or first
+        self._due = time.monotonic() + self._pause
+
+    async def _fetch_announced(self) -> _Fetched:
+        return await self._fetch()
+
+    async def _fetch_early(self) -> _Fetched:
+        return await self._fetch()
+
+    async def _fetch(self) -> _Fetched:
+        item = self._item or ""
+        announced = item in self._announced
+        target = target_path(self._path, item)
+        self._fetching += 1
+        try:
+            await fetch_once(self._connection.http, f"{_ROUTE}/{path_part(item, 'a zip')}", target)
+        except (NotFoundError, ConnectionLostError) as error:
+            return item, announced, error
+        finally:
+            self._fetching -= 1
+        return item, announced, target
+
+    def _take_file(self, fetched: _Fetched) -> None:
+        item, announced, found = fetched
+        if isinstance(found, Path):
+            self.target = found
+        elif item != self._item:
+            return
+        elif isinstance(found, NotFoundError):
+            self._is_missing = self._is_missing or announced
+            # Another attempt may have it: a zip is sent only once.
+            if self._is_missing and not self._fetching:
+                raise found
+            self._wait_on()
+        else:
+            # A part came, and what was there is gone: it has to be made again.
+            if self._attempts > self._connection.settings.max_retries:
+                raise found
+            self._item, self._is_missing = None, False
 
 
 async def _has_board(connection: Connection, board_id: str) -> bool:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import InvokeAIClientError, RunTimeoutError
 from invokeai_py_client.models import JobStatus, QueueStatus
+from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.changes import Change
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
     from invokeai_py_client.queue.repository import AsyncQueueRepository
 
-# How long no event may come before the queue is looked at all the same, with and without an event connection.
-_SILENCE = 10.0
-_POLL = 1.0
 # Items that end without an event of their own.
-_SEVERAL = frozenset({"connect", "queue_cleared", "queue_items_canceled"})
+_SEVERAL = frozenset({"queue_cleared", "queue_items_canceled"})
 
 
 async def wait_until_idle(
@@ -27,38 +27,34 @@ async def wait_until_idle(
     Raises:
         RunTimeoutError: Something still is.
     """
-    status: QueueStatus | None = None
-    moved = asyncio.Event()
-
-    def listen(name: str, payload: Any) -> None:
-        if name in _SEVERAL or (name == "queue_item_status_changed" and _ended(payload, queue_id)):
-            moved.set()
-
+    latest: deque[QueueStatus] = deque(maxlen=1)
     hub = queues.connection.hub
+
+    def concerns(name: str, payload: Any) -> bool:
+        return name in _SEVERAL or (name == "queue_item_status_changed" and _ended(payload, queue_id))
+
+    def patience() -> float:
+        return timing.QUEUE_SILENCE if hub.connected else timing.POLL
+
+    async def fetch() -> QueueStatus:
+        return await queues.status(queue_id=queue_id)
+
+    waiting = hub.changes(queue_room(queue_id), concerns, patience, tolerant=False)
     try:
-        async with asyncio.timeout(timeout), hub.listening(queue_room(queue_id), listen):
-            while True:
-                moved.clear()
-                status = await queues.status(queue_id=queue_id)
-                if not status.unfinished:
-                    return status
-                await _any_move(moved, _SILENCE if hub.connected else _POLL)
+        async with asyncio.timeout(timeout), waiting as changes:
+            while not latest or latest[-1].unfinished:
+                if await anext(changes) is not Change.RESPONSE:
+                    changes.read(fetch, latest.append)
+        return latest[-1]
     except TimeoutError as error:
         if isinstance(error, InvokeAIClientError):
             raise
+        status = latest[-1] if latest else None
         raise RunTimeoutError(
             f"The queue {queue_id!r} was not idle after {timeout:g} s: {_left(status)}.",
             item_id=status.item_id if status else None,
             batch_id=status.batch_id if status else None,
         ) from None
-
-
-async def _any_move(moved: asyncio.Event, patience: float) -> None:
-    waiting = asyncio.ensure_future(moved.wait())
-    try:
-        await asyncio.wait([waiting], timeout=patience)
-    finally:
-        waiting.cancel()
 
 
 def _ended(payload: Any, queue_id: str) -> bool:

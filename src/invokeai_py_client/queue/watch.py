@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models import QueueStatus
 from invokeai_py_client.run.events import RunEvent, StatusChanged, parse_event
 from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.changes import Change
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
@@ -22,72 +22,85 @@ _SEVERAL = frozenset(
     {"connect", "queue_cleared", "queue_items_canceled", "queue_items_retried", "batch_enqueued"}
 )
 _MOST = 10_000
-# How long the events of items that have ended may be on their way.
-_LATE = 1.0
 
 
 async def watch(
     queues: AsyncQueueRepository, queue_id: str, interval: float
 ) -> AsyncGenerator[QueueStatus | RunEvent]:
     """What ``AsyncQueueRepository.watch()`` gives."""
-    events: deque[RunEvent] = deque(maxlen=_MOST)  # somebody who does not read must not fill the memory
-    running: set[int] = set()
-    news = asyncio.Event()
-    stale = True
-    contact: float | None = None
+    hub = queues.connection.hub
+    watching = _Watch(queue_id)
 
-    def listen(name: str, payload: Any) -> None:
-        nonlocal stale
+    async def fetch() -> QueueStatus:
+        return await queues.status(queue_id=queue_id)
+
+    def patience() -> float:
+        quiet = interval if hub.connected else min(timing.POLL, interval)
+        return min(quiet, watching.late)
+
+    async with hub.changes(queue_room(queue_id), watching.listen, patience, tolerant=False) as changes:
+        async for change in changes:
+            status = watching.ready()
+            while watching.events:
+                yield watching.events.popleft()
+            if status is not None:
+                changes.tolerant = True  # it was there
+                yield status
+            elif change in (Change.START, Change.SILENCE):
+                watching.stale = True
+            if watching.stale:
+                watching.stale = False  # before asking: what changes meanwhile is asked for once more
+                changes.read(fetch, watching.take)
+
+
+class _Watch:
+    """What is known of a queue, and not passed on yet.
+
+    Attributes:
+        events: The events that have not been passed on.
+        stale: Whether the status may have changed since it was last asked for.
+    """
+
+    def __init__(self, queue_id: str) -> None:
+        self.events: deque[RunEvent] = deque(maxlen=_MOST)  # a slow reader must not fill the memory
+        self.stale = False
+        self._queue_id = queue_id
+        self._running: set[int] = set()
+        self._status: QueueStatus | None = None
+        self._due = math.inf
+
+    @property
+    def late(self) -> float:
+        """Seconds until a status that is here is passed on, whatever events are missing."""
+        return max(0.0, self._due - time.monotonic())
+
+    def listen(self, name: str, payload: Any) -> bool:
+        """Take an event. Returns whether it concerns the queue."""
         event = parse_event(name, payload)
         if name in _SEVERAL:
-            stale = True
-            running.clear()
-        elif event is None or event.get("queue_id") != queue_id:
-            return
-        else:
-            events.append(event)
-            if isinstance(event, StatusChanged):
-                stale = True
-                (running.discard if event.status.is_final else running.add)(event.item_id)
-        news.set()
+            self.stale = True
+            self._running.clear()
+            return True
+        if event is None or event.get("queue_id") != self._queue_id:
+            return False
+        self.events.append(event)
+        if isinstance(event, StatusChanged):
+            self.stale = True
+            (self._running.discard if event.status.is_final else self._running.add)(event.item_id)
+        return True
 
-    hub = queues.connection.hub
-    async with hub.listening(queue_room(queue_id), listen):
-        while True:
-            news.clear()
-            while events:
-                yield events.popleft()
-            if stale:
-                stale = False  # before asking: what changes meanwhile is asked for once more
-                try:
-                    status = await queues.status(queue_id=queue_id)
-                except APIRequestError as error:
-                    if contact is None:
-                        raise
-                    await timing.tolerate_outage(error, contact)
-                    stale = True
-                    continue
-                contact = time.monotonic()
-                if not status.unfinished:
-                    # Somebody who waits for this leaves now: the last items' own events come first.
-                    await _heard_of_all(running, news)
-                while events:
-                    yield events.popleft()
-                yield status
-                continue
-            try:
-                async with asyncio.timeout(interval if hub.connected else min(timing.POLL, interval)):
-                    await news.wait()
-            except TimeoutError:
-                stale = True
+    def take(self, status: QueueStatus) -> None:
+        """Take the queue's status as it was read."""
+        self._status = status
+        # Who waits until all is done leaves then: the last items' own events come first.
+        self._due = time.monotonic() + (0.0 if status.unfinished else timing.LATE_EVENTS)
 
-
-async def _heard_of_all(running: set[int], news: asyncio.Event) -> None:
-    """Wait for the events of items that have ended, but not for ever."""
-    try:
-        async with asyncio.timeout(_LATE):
-            while running:
-                news.clear()
-                await news.wait()
-    except TimeoutError:
-        running.clear()
+    def ready(self) -> QueueStatus | None:
+        """Return the status once all events that belong before it are here."""
+        status = self._status
+        if status is None or (not status.unfinished and self._running and self.late):
+            return None
+        if not status.unfinished:
+            self._running.clear()
+        self._status, self._due = None, math.inf
+        return status
