@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 
 from invokeai_py_client.dnn_model import events
-from invokeai_py_client.dnn_model.events import after_event, concerns, event_between
-from invokeai_py_client.dnn_model.news import InstallNews, news_of
+from invokeai_py_client.dnn_model.events import InstallEvents, after_event, concerns, event_between
 from invokeai_py_client.dnn_model.starters import installed_starter, starter, starter_config
 from invokeai_py_client.errors import InputValueError, ModelNotFoundError
 from invokeai_py_client.models import (
@@ -105,44 +101,32 @@ def test_events_are_folded() -> None:
         assert after_event(info, f"model_install_{final}", told()) is None
 
 
-async def test_of_a_download_only_the_latest_progress_is_kept() -> None:
-    class Feed:
-        connected = True
-
+def test_of_a_download_only_the_latest_progress_is_kept() -> None:
     info = job("waiting")
-    news = InstallNews(Feed(), info)  # pyright: ignore[reportArgumentType]
-    assert await news.next(info, 0) is None
+    news = InstallEvents(info)
+    assert news.next(info) is None
     for done in range(1, 100):
-        news.on_event(PROGRESS, told(bytes=done, total_bytes=100))
-    news.on_event("model_install_downloads_complete", told())
-    news.on_event("model_install_started", told(id=9))
-    first = await news.next(info, 60)
+        assert news.listen(PROGRESS, told(bytes=done, total_bytes=100))
+    assert news.listen("model_install_downloads_complete", told())
+    assert not news.listen("model_install_started", told(id=9))
+    first = news.next(info)
     assert first is not None
     assert first.bytes == 99
-    second = await news.next(first, 60)
+    second = news.next(first)
     assert second is not None
     assert second.status is InstallStatus.DOWNLOADS_DONE
-    news.on_event(PROGRESS, told(bytes=100))
-    news.on_event("connect", None)  # after a break: what is read now is newer than what was told before it
-    assert await news.next(second, 60) is None
-    assert await news.next(second, 0) is None
+    assert (news.count, news.missed) == (100, False)
+    news.listen(PROGRESS, told(bytes=100))
+    news.listen("connect", None)  # after a break: what is read now is newer than what was told before it
+    assert news.missed
+    assert news.next(second) is None
 
 
-async def test_a_lost_cancellation_keeps_nobody_waiting() -> None:
-    """As of a wait_for of Python 3.11 that ends in the moment of its cancellation, inside the events' library."""
-
-    class Feed:
-        connected = False
-
-        @asynccontextmanager
-        async def listening(self, *_: Any) -> AsyncGenerator[None]:
-            with suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
-            yield
-
-    async with asyncio.timeout(60):
-        async with news_of(Feed(), job()):  # pyright: ignore[reportArgumentType]
-            await asyncio.sleep(0)
+def test_after_the_last_event_the_job_is_read() -> None:
+    news = InstallEvents(job())
+    news.listen("model_install_complete", told())
+    assert news.next(job()) is None
+    assert news.missed
 
 
 # ---------------------------------------------------------------------- records

@@ -12,7 +12,10 @@ from invokeai_py_client._sync.face import Face
 from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import (
+        Callable,
+        Iterator,
+    )
 
     from invokeai_py_client.dnn_model.events import InstallEvent
     from invokeai_py_client.models import InstallStatus, ModelInstJobInfo

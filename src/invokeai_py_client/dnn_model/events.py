@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -160,3 +161,47 @@ def after_event(info: ModelInstJobInfo, name: str, payload: Mapping[str, Any]) -
         told = ModelInstJobInfo.from_api_response(payload)
         update |= {"bytes": told.bytes, "total_bytes": max(told.total_bytes, info.total_bytes)}
     return info.model_copy(update=update)
+
+
+class InstallEvents:
+    """The events of one job that have not been applied to it yet.
+
+    Of a download's progress only the latest is kept: the server sends it many times a second.
+
+    Attributes:
+        count: How many events of the job came.
+        missed: Whether the job has to be read, because events may have been lost or say too little.
+    """
+
+    def __init__(self, info: ModelInstJobInfo) -> None:
+        self.count = 0
+        self.missed = False
+        self._info = info
+        self._events: deque[tuple[str, Mapping[str, Any]]] = deque()
+
+    def listen(self, name: str, payload: Any) -> bool:
+        """Take one of the server's events. Returns whether it concerns the job."""
+        if name == "connect":
+            self.missed = True
+            self.forget()  # what is read now is newer
+        elif not concerns(self._info, name, payload):
+            return False
+        else:
+            self.count += 1
+            if name == DOWNLOADING and self._events and self._events[-1][0] == DOWNLOADING:
+                self._events.pop()
+            self._events.append((name, payload))
+        return True
+
+    def next(self, info: ModelInstJobInfo) -> ModelInstJobInfo | None:
+        """Return the job after the next event; None if there is none, or if it says that the job has to be read."""
+        if not self._events:
+            return None
+        after = after_event(info, *self._events.popleft())
+        if after is None:
+            self.missed = True
+        return after
+
+    def forget(self) -> None:
+        """Drop the events that were not applied: the job was read after them."""
+        self._events.clear()

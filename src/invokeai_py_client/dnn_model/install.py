@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from invokeai_py_client._base import AsyncObject, repository_of
-from invokeai_py_client.dnn_model.events import event_between
+from invokeai_py_client.dnn_model.events import InstallEvents, event_between
 from invokeai_py_client.dnn_model.installed import already_installed, duplicate_of, model_of_source
 from invokeai_py_client.errors import (
     APIRequestError,
+    ModelInstallError,
     ModelInstallJobFailed,
     ModelInstallTimeout,
     NotFoundError,
@@ -19,17 +21,18 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.models import InstallStatus, ModelInstJobInfo
 from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.changes import Change
 from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
     from invokeai_py_client.dnn_model.events import InstallEvent
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
+    from invokeai_py_client.transport.hub import EventHub
+
+T = TypeVar("T")
 
 _INSTALL = "/api/v2/models/install"
-# A local model is installed in a fraction of a second, a large one takes minutes: look often at first.
-_FIRST_PAUSE = 0.05
-# While events tell of every step, the job is read only for the case that one of them got lost.
-_SELDOM = 5
 
 
 class AsyncModelInstJobHandle(AsyncObject):
@@ -67,17 +70,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         Raises:
             ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
         """
-        if self._info.id is None or self._info.is_complete():
-            return self._info
-        try:
-            told = ModelInstJobInfo.from_api_response(await self._json("GET", f"{_INSTALL}/{self._info.id}"))
-        except NotFoundError:
-            told = None
-        # A server that was restarted counts its jobs from 0 anew: another job may have this id now.
-        if told is None or told.source != self._info.source:
-            self._info = await self._without_job()
-        else:
-            self._info = await self._settled(told)
+        self._info = await self._fetched()
         return self._info
 
     async def status(self) -> InstallStatus | str:
@@ -218,31 +211,58 @@ class AsyncModelInstJobHandle(AsyncObject):
         self, deadline: float | None, poll_interval: float
     ) -> AsyncGenerator[InstallEvent, None]:
         """The job's present state and each further one, until it has ended or time is up."""
-        from invokeai_py_client.dnn_model.news import news_of
-
-        last = await self.refresh()
-        first = event_between(None, last)
-        if first is not None:
-            yield first
-        pause, contact = min(_FIRST_PAUSE, poll_interval), time.monotonic()
-        if last.is_complete() or _left(deadline) <= 0:
+        if self._info.is_complete() or _left(deadline) <= 0:
+            first = event_between(None, await self.refresh())
+            if first is not None:
+                yield first
             return
-        async with news_of(self.connection.hub, last) as news:
-            while not last.is_complete() and _left(deadline) > 0:
-                quiet = poll_interval * _SELDOM if news.flow else pause
-                pause = min(pause * 1.5, poll_interval)
-                now = await news.next(self._info, min(quiet, _left(deadline)))
-                if now is None:
-                    try:
-                        now = await self.refresh()
-                    except APIRequestError as error:  # it may be away for a moment: a download takes hours
-                        await timing.tolerate_outage(error, contact)
-                        continue
-                    contact = time.monotonic()
-                self._info = now
-                event, last = event_between(last, now), now
-                if event is not None:
-                    yield event
+        told = InstallEvents(self._info)
+        pause = _Pause(self.connection.hub, poll_interval, deadline)
+
+        async def fetch() -> tuple[int, ModelInstJobInfo]:
+            return told.count, await self._fetched()
+
+        def take(fetched: tuple[int, ModelInstJobInfo]) -> None:
+            count, info = fetched
+            changes.tolerant = True  # the server was there; a download takes hours
+            if info.is_complete() or count == told.count:  # later events say more
+                self._info = info
+                told.forget()
+
+        last: ModelInstJobInfo | None = None
+        # 6.12 and 6.13 send events of models only to those who follow a queue.
+        room = self.connection.hub.changes(queue_room("default"), told.listen, pause, tolerant=False)
+        async with room as changes:
+            async for change in changes:
+                if change in (Change.START, Change.SILENCE):
+                    told.missed = True
+                while (now := told.next(self._info)) is not None:
+                    self._info = now
+                    event, last = event_between(last, now), now
+                    if event is not None:
+                        yield event
+                if told.missed:
+                    told.missed = False
+                    changes.read(fetch, take)
+                elif change is Change.RESPONSE:
+                    event, last = event_between(last, self._info), self._info
+                    if event is not None:
+                        yield event
+                if self._info.is_complete() or pause.is_over(change):
+                    return
+
+    async def _fetched(self) -> ModelInstJobInfo:
+        """Read the job, unless it has ended."""
+        if self._info.id is None or self._info.is_complete():
+            return self._info
+        try:
+            told = ModelInstJobInfo.from_api_response(await self._json("GET", f"{_INSTALL}/{self._info.id}"))
+        except NotFoundError:
+            told = None
+        # A server that was restarted counts its jobs from 0 anew: another job may have this id now.
+        if told is None or told.source != self._info.source:
+            return await self._without_job()
+        return await self._settled(told)
 
     async def _order(self, what: str) -> ModelInstJobInfo:
         if self._info.source_type == "local":
@@ -306,3 +326,72 @@ def _interval(seconds: float) -> float:
 def _left(deadline: float | None) -> float:
     """Seconds until then."""
     return float("inf") if deadline is None else deadline - time.monotonic()
+
+
+class _Pause:
+    """How long to wait until an installation is read again: often at first, seldom while events arrive."""
+
+    def __init__(self, hub: EventHub, poll_interval: float, deadline: float | None) -> None:
+        self._hub = hub
+        self._longest = poll_interval
+        self._next = min(timing.INSTALL_FIRST_POLL, poll_interval)
+        self._deadline = deadline
+
+    def __call__(self) -> float:
+        left = _left(self._deadline)
+        if left <= 0:  # the last read
+            return timing.POLL
+        quiet = self._longest * timing.INSTALL_SILENCE if self._hub.connected else self._next
+        self._next = min(self._next * 1.5, self._longest)
+        return min(quiet, left)
+
+    def is_over(self, change: Change) -> bool:
+        """Whether time is up, and the job was read once more or does not respond."""
+        left = _left(self._deadline)
+        return left <= 0 and (change is Change.RESPONSE or left <= -timing.POLL)
+
+
+async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What coroutines give that run at once, in their order. Where one raises, the others are cancelled."""
+    tasks = [asyncio.create_task(one) for one in coroutines]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        raise
+
+
+async def ended_or_error(
+    job: AsyncModelInstJobHandle,
+    timeout: float | None,
+    poll_interval: float,
+    *,
+    on_progress: Callable[[ModelInstJobInfo], object] | None,
+) -> ModelInstallError | None:
+    """Wait for one of several; that it failed or goes on keeps nobody from waiting for the others."""
+    try:
+        await job.wait_until(timeout, poll_interval, on_progress=on_progress)
+    except (ModelInstallJobFailed, ModelInstallTimeout) as error:
+        return error
+    return None
+
+
+def raise_first(ended: Sequence[ModelInstallError | None], *, check: bool) -> None:
+    """Raise what became of several where not all is well: first of all that some go on."""
+    late = [error for error in ended if isinstance(error, ModelInstallTimeout)]
+    if late:
+        first = late[0]
+        raise ModelInstallTimeout(first.last_info, first.timeout, _of_several(first, late, ended, "go on"))
+    failed = [error for error in ended if isinstance(error, ModelInstallJobFailed)]
+    if failed and check:
+        first = failed[0]
+        raise ModelInstallJobFailed(first.info, _of_several(first, failed, ended, "failed"))
+
+
+def _of_several(
+    first: ModelInstallError, errors: Sequence[object], ended: Sequence[object], what: str
+) -> str:
+    return str(first) if len(ended) == 1 else f"{len(errors)} of {len(ended)} {what}. The first: {first}"

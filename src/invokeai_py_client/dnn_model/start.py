@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client.dnn_model.install import together
 from invokeai_py_client.dnn_model.installed import already_installed, model_of_source
-from invokeai_py_client.dnn_model.several import together
 from invokeai_py_client.errors import (
     APIRequestError,
     AuthenticationError,
