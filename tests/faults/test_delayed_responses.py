@@ -71,7 +71,7 @@ async def resume(other: InvokeAIClient) -> None:
 
 @asynccontextmanager
 async def held(proxy: Proxy, method: str, path: str) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
-    """Hold the next response to a request back, to the end of the block; gives what waits until that is done."""
+    """Hold the next response to a request back to the end of the block. Yields what waits until it is held."""
     before = proxy.counts["held"]
 
     async def is_held() -> None:

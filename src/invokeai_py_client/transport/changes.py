@@ -55,8 +55,8 @@ class _Read:
 class Changes:
     """Yields a ``Change`` whenever something may have changed, in an ``async with`` block.
 
-    Who waits keeps its state elsewhere, and looks at it after each change. Requests are made by ``read()`` in the
-    background: no response is waited for, so that an event that arrives meanwhile ends the wait at once.
+    A wait keeps its state elsewhere, and looks at it after each change. Requests are made by ``read()`` in the
+    background: the loop never awaits a response, so an event that arrives meanwhile ends the wait at once.
 
     Failed reads are repeated while the server is away. Leaving the block cancels all reads and waits until they have
     ended.
@@ -66,7 +66,7 @@ class Changes:
 
     Example:
         ```python
-        async with hub.changes(room, concerns_me, silence=20, poll=1) as changes:
+        async with hub.changes(room, concerns_me, patience) as changes:
             async for change in changes:
                 if ended():
                     break
@@ -146,8 +146,8 @@ class Changes:
     async def interrupt(self) -> None:
         """Cancel the reads that are under way, because the connection is being closed.
 
-        They are repeated when who waits asks for the next change. A generator that nobody goes on with asks no more,
-        and must not open the connection again.
+        They are repeated when the wait asks for its next change. An abandoned generator never does, and so does not
+        open the connection again.
         """
         if self._loop is not asyncio.get_running_loop():
             return
