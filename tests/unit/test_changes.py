@@ -191,6 +191,20 @@ async def test_leaving_cancels_what_is_under_way_and_waits_for_it(server: Server
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_reads_that_were_interrupted_go_on_with_the_wait(server: Server) -> None:
+    async with Changes(lambda: 0.001) as changes:
+        await anext(changes)
+        changes.read(server.fetch, server.taken.append)
+        await ticks()
+        await changes.interrupt()
+        assert server.cancelled == [1]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert await anext(changes) is Change.SILENCE
+        server.respond(2)
+        assert await anext(changes) is Change.RESPONSE
+        assert server.taken == [2]
+
+
 async def test_a_wait_that_is_cancelled_cancels_its_reads(server: Server) -> None:
     async def wait() -> None:
         async with Changes(forever) as changes:

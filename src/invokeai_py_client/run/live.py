@@ -87,8 +87,9 @@ class LiveRuns:
                 self._trackers.get(batch_id) is tracker for batch_id in batches()
             )
 
-        async with Changes(patience, join=follow, is_joined=is_followed) as changes:
-            with tracker.watched(changes.notify, item_id):
+        changes = Changes(patience, join=follow, is_joined=is_followed)
+        with tracker.watched(changes.notify, item_id):
+            async with self._hub.waiting(changes):
                 yield changes
 
     async def follow(self, tracker: BatchTracker, queue_id: str, batch_id: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -64,7 +65,7 @@ class Follower:
         self._left: Counter[str] = Counter()
         self._ended: list[int] = []
         self._seen = 0
-        self._unread: list[int] = []
+        self._unread: dict[int, None] = {}
         self._gaps: int | None = None
 
     @property
@@ -77,6 +78,9 @@ class Follower:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_connection(state, "_connection"))
+        # Reads that were under way stay behind.
+        self._unread = {}
+        self._ended = [item_id for item_id in self._open if self._tracker.status(item_id).done]
 
     def add(self, item_id: int, batch_id: str) -> None:
         """Follow an item, too."""
@@ -151,30 +155,37 @@ class Follower:
 
     def _take_told(self) -> None:
         """Finish the items that have ended and whose results events told. The others are left to be read."""
-        ended = self._tracker.ended[self._seen :]
-        self._seen += len(ended)
-        for item_id in dict.fromkeys([*self._ended, *ended]):
+        ended = self._ended + self._tracker.ended[self._seen :]
+        self._seen = len(self._tracker.ended)
+        self._ended = []
+        told = False
+        for item_id in dict.fromkeys(ended):
             if item_id not in self._open or item_id in self._unread:
                 continue
             item = self._told(item_id)
             if item is None:
-                self._unread.append(item_id)
+                self._unread[item_id] = None
             else:
                 self._finish(item_id, item, ())
-        self._ended.clear()
+                told = True
+        if told:
+            self._tracker.wake()  # for other waits for the same sweep
 
     async def _fetch_results(self) -> _Read:
         """Read the results of items that have ended, at most a hundred at once."""
-        taken, self._unread = self._unread[:_CHUNK], self._unread[_CHUNK:]
+        taken = list(self._unread)[:_CHUNK]
+        for item_id in taken:
+            del self._unread[item_id]
         try:
             items = await read_items(self._connection, self._queue_id, taken) if taken else {}
             called = {
                 item: await called_results(self._connection, self._queue_id, items.get(item) or {})
                 for item in taken
             }
-        except BaseException:
-            self._unread = taken + self._unread
-            self._tracker.wake()  # another wait for the same sweep may go on
+        except BaseException as error:
+            self._unread = dict.fromkeys([*taken, *self._unread])
+            if isinstance(error, asyncio.CancelledError):
+                self._tracker.wake()  # another wait for the same sweep may go on
             raise
         return taken, items, called
 
@@ -183,6 +194,7 @@ class Follower:
         for item_id in taken:
             if item_id in self._open:
                 self._finish(item_id, items.get(item_id), called[item_id])
+        self._tracker.wake()  # for other waits for the same sweep
 
     def _finish(
         self, item_id: int, item: Mapping[str, Any] | None, called: tuple[CalledResults, ...]
@@ -190,7 +202,6 @@ class Follower:
         self.drop(item_id)
         with reading(item_id):
             self._finished(item_id, item, called)
-        self._tracker.wake()  # for other waits for the same sweep
 
     def _told(self, item_id: int) -> dict[str, Any] | None:
         """The item as far as events told it, if they told all results; None if it is to be read.

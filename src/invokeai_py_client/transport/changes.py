@@ -55,8 +55,8 @@ class _Read:
 class Changes:
     """Yields a ``Change`` whenever something may have changed, in an ``async with`` block.
 
-    Who waits keeps its state elsewhere, and looks at it after each change. Requests are made by ``read()`` in the
-    background: no response is waited for, so that an event that arrives meanwhile ends the wait at once.
+    A wait keeps its state elsewhere, and looks at it after each change. Requests are made by ``read()`` in the
+    background: the loop never awaits a response, so an event that arrives meanwhile ends the wait at once.
 
     Failed reads are repeated while the server is away. Leaving the block cancels all reads and waits until they have
     ended.
@@ -66,7 +66,7 @@ class Changes:
 
     Example:
         ```python
-        async with hub.changes(room, concerns_me, silence=20, poll=1) as changes:
+        async with hub.changes(room, concerns_me, patience) as changes:
             async for change in changes:
                 if ended():
                     break
@@ -100,7 +100,9 @@ class Changes:
         self._started = False
         self._notified = False
         self._closed = False
+        self._loop = asyncio.get_running_loop()
         self._reads: list[_Read] = []
+        self._interrupted: list[_Read] = []
         self._wished: dict[Callable[[], Awaitable[Any]], _Read] = {}
         self._ending: set[asyncio.Task[Any]] = set()
         self._returned: deque[_Read] = deque()
@@ -141,6 +143,22 @@ class Changes:
         else:
             self._wished[fetch] = read
 
+    async def interrupt(self) -> None:
+        """Cancel the reads that are under way, because the connection is being closed.
+
+        They are repeated when the wait asks for its next change. An abandoned generator never does, and so does not
+        open the connection again.
+        """
+        if self._loop is not asyncio.get_running_loop():
+            return
+        reads, self._reads = self._reads, []
+        self._interrupted += reads
+        tasks = [read.task for read in reads if read.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def close(self) -> None:
         """Cancel all reads, and wait until they have ended."""
         self._closed = True  # Python 3.11 may lose a cancellation that meets the end of a wait_for
@@ -161,6 +179,9 @@ class Changes:
         return self
 
     async def __anext__(self) -> Change:
+        interrupted, self._interrupted = self._interrupted, []
+        for read in interrupted:
+            self._start(read)
         if self._join is not None and not self._is_joined():
             self.read(self._join, self._on_joined, key="join")
         if not self._started:

@@ -42,6 +42,7 @@ class EventHub:
         self._auth = auth
         self._socket = LoopBound[EventSocket]()
         self._joined: set[Room] = set()
+        self._waits: set[Changes] = set()
         self._listeners: set[Listener] = set()
         self._objects: list[WeakMethod[Listener]] = []
 
@@ -106,10 +107,20 @@ class EventHub:
 
         self._listeners.add(listen)
         try:
-            async with changes:
+            async with self.waiting(changes):
                 yield changes
         finally:
             self._listeners.discard(listen)
+
+    @asynccontextmanager
+    async def waiting(self, changes: Changes) -> AsyncGenerator[None]:
+        """Interrupt the reads of a wait when the connection is closed, for the length of an ``async with`` block."""
+        self._waits.add(changes)
+        try:
+            async with changes:
+                yield
+        finally:
+            self._waits.discard(changes)
 
     async def join(self, room: Room) -> None:
         """Connect, and receive the events of a room.
@@ -140,11 +151,16 @@ class EventHub:
 
     async def renew(self) -> None:
         """Receive events as whoever is signed in now. Waits notice, and connect again."""
-        await self.close()
+        await self._disconnect()
         self._on_connection(False)
 
     async def close(self) -> None:
         """Close the event connection."""
+        for changes in tuple(self._waits):
+            await changes.interrupt()
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         socket = self._socket.here
         self._socket.clear()
         self._joined.clear()
