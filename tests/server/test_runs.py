@@ -211,3 +211,15 @@ def test_saving(client: InvokeAIClient, tmp_path: Any) -> None:
     assert kept.name == image.name
     assert image.pil().size == (64, 64)
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["one.png"]
+
+
+def test_a_run_that_nothing_is_before_takes_three_requests(client: InvokeAIClient) -> None:
+    """It is sent, asked for its position if it is still pending after a moment, and its results are read."""
+    client.queue_repo.wait_until_idle(timeout=60)
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    wf.run(a=1)  # what is read once for all runs
+    http = client.connection.http
+    for number in range(3):
+        before = http.sent
+        wf.run(a=number)
+        assert http.sent - before <= 3
