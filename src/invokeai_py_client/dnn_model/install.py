@@ -243,7 +243,8 @@ class AsyncModelInstJobHandle(AsyncObject):
                 if told.missed:
                     told.missed = False
                     changes.read(fetch, take)
-                elif change is Change.RESPONSE:
+                # The job may also have ended by what the receiver of an event did with it.
+                if change is Change.RESPONSE or self._info.is_complete():
                     event, last = event_between(last, self._info), self._info
                     if event is not None:
                         yield event
