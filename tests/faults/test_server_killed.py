@@ -14,7 +14,7 @@ import workflows
 from invokeai_py_client import AsyncInvokeAIClient, AsyncRun
 from invokeai_py_client.models import JobStatus
 from invokeai_py_client.server import LocalServer
-from invokeai_py_client.server.ports import free_port
+from invokeai_py_client.server.health import free_port
 
 RUNS = 20
 

@@ -39,7 +39,7 @@ LAYERS: list[set[str]] = [
     {"models"},
     {"server"},
     {"_face"},
-    {"_aio", "_atomic", "_base", "_lazy", "_text", "routes"},
+    {"_aio", "_atomic", "_base", "_lazy", "_text"},
     {"errors"},
 ]
 

@@ -21,7 +21,7 @@ from invokeai_py_client.files.atomic import AtomicFile, write_atomically
 from invokeai_py_client.files.names import target_path
 from invokeai_py_client.image.upload import content_type, make_upload
 from invokeai_py_client.models import InstallStatus, IvkDnnModel, ModelInstJobInfo
-from invokeai_py_client.routes import path_part, portions
+from invokeai_py_client.transport.payload import path_part, portions
 
 
 def encoded(kind: str) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 from invokeai_py_client.errors import InstallError, PythonNotFoundError, UsageError
 from invokeai_py_client.server import gpu, installer, paths, python
 from invokeai_py_client.server.installer import MARKER, Plan, install, installed, pip_commands, uv_command
-from invokeai_py_client.server.pip_settings import PipSettings, read_pip_settings
+from invokeai_py_client.server.pip_settings import PipSettings, read_pip_settings, works
 from invokeai_py_client.server.python import Python, ask, find_python
 from invokeai_py_client.server.releases import Release, release, torchvision_for
 from invokeai_py_client.server.torch_choice import (
@@ -24,7 +24,6 @@ from invokeai_py_client.server.torch_choice import (
     find_links,
     override_lines,
 )
-from invokeai_py_client.server.uv import works
 
 posix = pytest.mark.skipif(os.name != "posix", reason="uses shell scripts as stand-ins")
 NEW, OLD = release("6.14.2"), release("6.0.2")

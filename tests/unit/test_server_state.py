@@ -20,10 +20,8 @@ import pytest
 
 from invokeai_py_client.errors import StartError, UsageError
 from invokeai_py_client.server import LocalServer, state
-from invokeai_py_client.server.health import answers, request
-from invokeai_py_client.server.log_tail import tail
-from invokeai_py_client.server.ports import free_port, is_taken
-from invokeai_py_client.server.processes import _identity_ps, end_group, identity, spawn
+from invokeai_py_client.server.health import answers, free_port, is_taken, request
+from invokeai_py_client.server.processes import _identity_ps, end_group, identity, spawn, tail
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals")
 

@@ -9,8 +9,8 @@ from invokeai_py_client._base import AsyncObject, repository_of
 from invokeai_py_client.errors import NotFoundError, UsageError
 from invokeai_py_client.image.responses import category_words
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkBoard, IvkImage
-from invokeai_py_client.routes import path_part
 from invokeai_py_client.transport.json_shape import ListOf
+from invokeai_py_client.transport.payload import path_part
 
 if TYPE_CHECKING:
     import os

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
-from invokeai_py_client.routes import path_part
+from invokeai_py_client.transport.payload import path_part
 from invokeai_py_client.v1.boards import V1BoardMethods
 
 if TYPE_CHECKING:

@@ -183,7 +183,7 @@ def status(as_json: bool) -> None:
 def logs(version: str, root: Path | None, lines: int, follow: bool) -> None:
     """Print the end of a server's log."""
     from invokeai_py_client.errors import LocalServerError
-    from invokeai_py_client.server.log_tail import tail
+    from invokeai_py_client.server.processes import tail
 
     found = _choose(root)
     path = Path(found.log) if found else _root_of(version, root) / "logs" / "server.log"

@@ -26,7 +26,7 @@ from invokeai_py_client.models import (
     StarterModel,
 )
 from invokeai_py_client.models.base import as_mapping
-from invokeai_py_client.routes import path_part
+from invokeai_py_client.transport.payload import path_part
 from invokeai_py_client.transport.secrets import Hidden
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ from invokeai_py_client.editor.literals import read
 from invokeai_py_client.editor.names import EXTRA_INPUTS
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.form import form_of, is_empty, read_form, remove_element, shown_fields
-from invokeai_py_client.engine.migrate import to_current
+from invokeai_py_client.engine.migrate import needs_update, to_current, update_inputs
 from invokeai_py_client.engine.structure import list_of, read_edge, read_header, read_node, refuse
 from invokeai_py_client.engine.subworkflow import dynamic_inputs, read_dynamic_templates
-from invokeai_py_client.engine.update import needs_update, update_inputs
 from invokeai_py_client.engine.wiring import Terminal, Wiring
 from invokeai_py_client.engine.workflow import Edge, Key, LoadedWorkflow, Node, NodeInput
 from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplate

@@ -10,7 +10,7 @@ from invokeai_py_client.errors import APIRequestError, ConnectionLostError
 from invokeai_py_client.files.atomic import AtomicFile
 from invokeai_py_client.files.formats import Edges
 from invokeai_py_client.image.transfer import AT_ONCE, TransferProgress, transfer_all
-from invokeai_py_client.routes import path_part
+from invokeai_py_client.transport.payload import path_part
 from invokeai_py_client.transport.retry import Retries
 
 if TYPE_CHECKING:

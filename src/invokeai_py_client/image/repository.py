@@ -23,7 +23,7 @@ from invokeai_py_client.image.responses import (
     records,
 )
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
-from invokeai_py_client.routes import ROUTE_MISSING, path_part, portions
+from invokeai_py_client.transport.payload import ROUTE_MISSING, path_part, portions
 
 if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage

@@ -21,9 +21,9 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.files.names import target_path
 from invokeai_py_client.image.download import fetch_to_disk
 from invokeai_py_client.models import UNCATEGORIZED
-from invokeai_py_client.routes import path_part
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
+from invokeai_py_client.transport.payload import path_part
 from invokeai_py_client.transport.socket import BULK_DOWNLOADS
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from invokeai_py_client.models import (
     QueueStatus,
 )
 from invokeai_py_client.models.base import as_mapping
-from invokeai_py_client.routes import path_part
 from invokeai_py_client.run import blockage, queue_items, retries
+from invokeai_py_client.transport.payload import path_part
 
 if TYPE_CHECKING:
     from typing import Self

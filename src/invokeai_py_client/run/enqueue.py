@@ -17,8 +17,7 @@ from invokeai_py_client.errors import (
     NotInvokeAIError,
 )
 from invokeai_py_client.run.live import LiveRuns
-from invokeai_py_client.run.locate import items_of_batch
-from invokeai_py_client.run.queue_items import read_items
+from invokeai_py_client.run.queue_items import items_of_batch, read_items
 from invokeai_py_client.transport.json_shape import ListOf, shape_error
 from invokeai_py_client.transport.retry import Retries, is_passing, is_unclear
 

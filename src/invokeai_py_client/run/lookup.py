@@ -15,8 +15,8 @@ from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.engine.batch import ServerGenerator
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, NotReadyError
-from invokeai_py_client.routes import quoted
 from invokeai_py_client.transport.json_shape import ListOf
+from invokeai_py_client.transport.payload import quoted
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection

@@ -18,9 +18,8 @@ from invokeai_py_client.errors import (
     RunTimeoutError,
 )
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.run.end import RunEnd, removed_item
+from invokeai_py_client.run.end import RunEnd, raise_if_failed, removed_item
 from invokeai_py_client.run.events import RunEvent
-from invokeai_py_client.run.failure import raise_if_failed
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import is_missing, read_item
 from invokeai_py_client.run.results import (

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.run.blockage import warn_if_blocked
-from invokeai_py_client.run.locate import pending_count
-from invokeai_py_client.run.queue_items import cheap_item_ids, read_item, read_states
+from invokeai_py_client.run.queue_items import cheap_item_ids, pending_count, read_item, read_states
 from invokeai_py_client.transport import timing
 
 if TYPE_CHECKING:

@@ -16,11 +16,10 @@ from typing import Any
 
 from invokeai_py_client._atomic import write_draft
 from invokeai_py_client.errors import InstallError
-from invokeai_py_client.server.gpu import has_nvidia_gpu
 from invokeai_py_client.server.lock import locked
-from invokeai_py_client.server.log_tail import tail
 from invokeai_py_client.server.paths import python_in, server_folder
-from invokeai_py_client.server.pip_settings import PipSettings, read_pip_settings
+from invokeai_py_client.server.pip_settings import PipSettings, find_uv, read_pip_settings
+from invokeai_py_client.server.processes import tail
 from invokeai_py_client.server.python import Python, find_python
 from invokeai_py_client.server.releases import DEFAULT_VERSION, Release, release
 from invokeai_py_client.server.torch_choice import (
@@ -29,9 +28,9 @@ from invokeai_py_client.server.torch_choice import (
     cpu_index_reachable,
     cpu_wheels,
     find_links,
+    has_nvidia_gpu,
     override_lines,
 )
-from invokeai_py_client.server.uv import find_uv
 
 Say = Callable[[str], None]
 MARKER = "ivk-complete.json"

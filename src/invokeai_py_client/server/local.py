@@ -15,13 +15,11 @@ from typing import Any, Self
 
 from invokeai_py_client.errors import StartError, UsageError
 from invokeai_py_client.server import state
-from invokeai_py_client.server.health import answers
+from invokeai_py_client.server.health import answers, free_port, is_taken
 from invokeai_py_client.server.installer import Installation, install
 from invokeai_py_client.server.lock import locked
-from invokeai_py_client.server.log_tail import tail
 from invokeai_py_client.server.paths import default_root, inside_folder
-from invokeai_py_client.server.ports import free_port, is_taken
-from invokeai_py_client.server.processes import end_group, identity, spawn
+from invokeai_py_client.server.processes import end_group, identity, spawn, tail
 from invokeai_py_client.server.releases import DEFAULT_VERSION, release
 
 EXIT_PORT = 65  # inside/serve.py

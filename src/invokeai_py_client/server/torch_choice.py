@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -176,3 +178,17 @@ def override_lines(release: Release, choice: TorchChoice) -> tuple[str, ...]:
     own = not choice.requirements[0].startswith(f"torch=={release.torch}")
     torch = choice.requirements if own and "==" in choice.requirements[0] else ()
     return (*release.overrides, *torch)
+
+
+def has_nvidia_gpu() -> bool:
+    """Tell whether an NVIDIA card with a working driver is present, by asking the driver's own tool."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return False
+    try:
+        found = subprocess.run(
+            [tool, "-L"], capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return found.returncode == 0 and "GPU" in found.stdout

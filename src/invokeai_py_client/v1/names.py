@@ -7,6 +7,14 @@ modules of today had before. All modules are below ``invokeai_py_client``.
 from __future__ import annotations
 
 MOVED = {
+    "server.uv": "server.pip_settings",
+    "server.log_tail": "server.processes",
+    "server.ports": "server.health",
+    "server.gpu": "server.torch_choice",
+    "engine.update": "engine.migrate",
+    "routes": "transport.payload",
+    "run.failure": "run.end",
+    "run.locate": "run.queue_items",
     # Version 1
     "ivk_fields.model_conversion": "v1.model_conversion",
     "workflow.upstream_models": "v1.upstream_models",
@@ -82,7 +90,7 @@ MOVED = {
     "workflow.server_side": "run.lookup",
     "workflow.structure": "engine.structure",
     "workflow.table": "display.inputs",
-    "workflow.update": "engine.update",
+    "workflow.update": "engine.migrate",
     "workflow.values": "editor.literals",
     "workflow.wiring": "engine.wiring",
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from invokeai_py_client.errors import NotFoundError, UsageError, WorkflowNotFoundError
-from invokeai_py_client.routes import path_part
+from invokeai_py_client.transport.payload import path_part
 
 if TYPE_CHECKING:
     import os

@@ -17,8 +17,8 @@ from invokeai_py_client.errors import (
     WorkflowFormatError,
     WorkflowNotFoundError,
 )
-from invokeai_py_client.routes import quoted
 from invokeai_py_client.transport.json_shape import ListOf
+from invokeai_py_client.transport.payload import quoted
 from invokeai_py_client.v1.workflows import V1WorkflowMethods
 
 if TYPE_CHECKING:
