@@ -25,7 +25,7 @@ from urllib.request import urlopen
 from invokeai_py_client.schema.packed import pack
 from invokeai_py_client.schema.parse import parse_schema
 from invokeai_py_client.schema.reference import REFERENCE_FILE, REFERENCE_VERSION
-from invokeai_py_client.schema.schema import Schema
+from invokeai_py_client.schema.template import Schema
 
 LONGEST_DESCRIPTION = 200
 

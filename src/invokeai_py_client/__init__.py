@@ -159,7 +159,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.run.status import RunStatus
     from invokeai_py_client.schema.reference import reference_schema
-    from invokeai_py_client.schema.schema import Schema
     from invokeai_py_client.schema.template import (
         FieldType,
         InputTemplate,
@@ -167,18 +166,17 @@ if TYPE_CHECKING:
         ModelFilter,
         NodeTemplate,
         OutputTemplate,
+        Schema,
     )
     from invokeai_py_client.server.local import LocalServer
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sources import DynamicPrompts
     from invokeai_py_client.sweep.sweep import AsyncSweep
-    from invokeai_py_client.transport.address import ServerAddress
     from invokeai_py_client.transport.responses import Response
-    from invokeai_py_client.transport.settings import ConnectionSettings, Credentials
+    from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
-    from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput
+    from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
-    from invokeai_py_client.workflow.submission import WorkflowSubmission
 
 # fmt: off
 __all__ = [
@@ -275,19 +273,16 @@ _NAMES = {
     "run.run": "AsyncRun",
     "run.status": "RunStatus",
     "schema.reference": "reference_schema",
-    "schema.schema": "Schema",
-    "schema.template": "FieldType InputTemplate Limits ModelFilter NodeTemplate OutputTemplate",
+    "schema.template": "FieldType InputTemplate Limits ModelFilter NodeTemplate OutputTemplate Schema",
     "server.local": "LocalServer",
     "sweep.plan": "SweepPlan",
     "sweep.sources": "DynamicPrompts",
     "sweep.sweep": "AsyncSweep",
-    "transport.address": "ServerAddress",
+    "transport.settings": "ConnectionSettings Credentials ServerAddress",
     "transport.responses": "Response",
-    "transport.settings": "ConnectionSettings Credentials",
     "workflow.handle": "AsyncWorkflowHandle",
-    "workflow.outputs": "OutputMapping WorkflowOutput",
+    "workflow.outputs": "OutputMapping WorkflowOutput WorkflowSubmission",
     "workflow.repository": "AsyncWorkflowRepository",
-    "workflow.submission": "WorkflowSubmission",
 }
 """The public names, by the module that each comes from."""
 

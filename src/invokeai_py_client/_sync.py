@@ -69,15 +69,14 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.results import Results
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.run.status import RunStatus
-    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle, Values, _Callback
-    from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput
+    from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
-    from invokeai_py_client.workflow.submission import WorkflowSubmission
 else:
     ImageCategory = LazyConstant("invokeai_py_client.models.enums", "ImageCategory")
 

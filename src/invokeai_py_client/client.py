@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.models import IvkJob, IvkUser
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.run.run import AsyncRun
-    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository

@@ -20,9 +20,8 @@ from typing import Any, cast
 
 from invokeai_py_client._atomic import write_draft
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.transport.address import DEFAULT_URL, ServerAddress, clean_prefix
 from invokeai_py_client.transport.auth import credentials_of
-from invokeai_py_client.transport.settings import Credentials
+from invokeai_py_client.transport.settings import DEFAULT_URL, Credentials, ServerAddress, clean_prefix
 
 DEFAULT_PROFILE = "default"
 _KEYS = ("url", "token", "email")

@@ -16,7 +16,7 @@ from invokeai_py_client.transport.settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from invokeai_py_client.config import Profile
-    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.http import HttpTransport
     from invokeai_py_client.transport.hub import EventHub
     from invokeai_py_client.transport.loop import LoopThread

@@ -28,10 +28,9 @@ from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.status import RunStatus
 from invokeai_py_client.run.tracker import BatchTracker
-from invokeai_py_client.transport.address import ServerAddress
 from invokeai_py_client.transport.json_shape import shape_error
 from invokeai_py_client.transport.responses import error_of
-from invokeai_py_client.transport.settings import ConnectionSettings
+from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
 
 RECORDS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "records.json").read_text())
 EXAMPLES = int(os.environ.get("FUZZ", "1500"))

@@ -22,9 +22,8 @@ from invokeai_py_client.image.image import AsyncImage
 from invokeai_py_client.run.events import parse_event
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
-from invokeai_py_client.transport.address import ServerAddress
 from invokeai_py_client.transport.loop import LoopThread
-from invokeai_py_client.transport.settings import ConnectionSettings
+from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -14,8 +14,7 @@ from workflows import workflow
 from invokeai_py_client.display.inputs import inputs_html, inputs_table, inputs_text
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.index_map import export_input_index_map, verify_input_index_map
-from invokeai_py_client.engine.input_rows import input_row, type_word
-from invokeai_py_client.engine.inputs import InputSet
+from invokeai_py_client.engine.inputs import InputSet, input_row, type_word
 from invokeai_py_client.engine.load import load_workflow
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.schema.reference import reference_schema

@@ -30,7 +30,7 @@ from invokeai_py_client.models import (
     QueueStatus,
     SessionEvent,
 )
-from invokeai_py_client.models.jsonable import jsonable
+from invokeai_py_client.models.base import jsonable
 
 RECORDS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "records.json").read_text())
 

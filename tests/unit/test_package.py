@@ -147,7 +147,7 @@ def test_a_client_brings_neither_connections_nor_models() -> None:
         "transport.loop",
         "models",
         "run.run",
-        "schema.schema",
+        "schema.template",
     }
 
 

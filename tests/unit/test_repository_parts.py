@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
-from invokeai_py_client.dnn_model.installed import (
+from invokeai_py_client.dnn_model.start import (
     already_installed,
     duplicate_of,
     looks_like_repository,

@@ -10,9 +10,8 @@ import pytest
 
 from invokeai_py_client.display import check_preview, choice, display_for, is_interactive, line_of
 from invokeai_py_client.display.bars import BarDisplay
-from invokeai_py_client.display.lines import LineDisplay
 from invokeai_py_client.display.notebook import Cell, NotebookDisplay, page_of
-from invokeai_py_client.display.progress import Progress
+from invokeai_py_client.display.progress import LineDisplay, Progress
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.run.events import RunEvent, parse_event
 

@@ -13,8 +13,7 @@ from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import NodeStarted, RunEvent, StatusChanged, parse_event
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.tracker import BatchTracker
-from invokeai_py_client.transport.address import ServerAddress
-from invokeai_py_client.transport.settings import ConnectionSettings
+from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
 
 
 def payload(item_id: int = 1, batch_id: str = "b-1", **more: Any) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from invokeai_py_client.schema.cache import SchemaCache, fingerprint
-from invokeai_py_client.schema.schema import Schema
-from invokeai_py_client.schema.template import FieldType, InputTemplate, NodeTemplate
+from invokeai_py_client.schema.template import FieldType, InputTemplate, NodeTemplate, Schema
 
 MARK = fingerprint("http://localhost:9090", "6.14.2")
 

@@ -16,7 +16,6 @@ from invokeai_py_client.errors import SchemaFormatError
 from invokeai_py_client.schema.packed import FORMAT, pack, unpack
 from invokeai_py_client.schema.parse import parse_schema
 from invokeai_py_client.schema.reference import REFERENCE_FILE, REFERENCE_VERSION, reference_schema
-from invokeai_py_client.schema.schema import Schema
 from invokeai_py_client.schema.template import (
     FieldType,
     InputTemplate,
@@ -24,6 +23,7 @@ from invokeai_py_client.schema.template import (
     ModelFilter,
     NodeTemplate,
     OutputTemplate,
+    Schema,
 )
 
 ROOT = Path(__file__).parents[2]

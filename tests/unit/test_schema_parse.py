@@ -12,7 +12,6 @@ import pytest
 
 from invokeai_py_client.errors import NotInvokeAIError
 from invokeai_py_client.schema.parse import parse_schema
-from invokeai_py_client.schema.schema import Schema
 from invokeai_py_client.schema.template import (
     NO_LIMITS,
     UNSET,
@@ -20,6 +19,7 @@ from invokeai_py_client.schema.template import (
     InputTemplate,
     Limits,
     ModelFilter,
+    Schema,
 )
 
 DATA = Path(__file__).parents[1] / "data"

@@ -13,7 +13,7 @@ import pytest
 from invokeai_py_client.errors import InstallError, PythonNotFoundError, UsageError
 from invokeai_py_client.server import gpu, installer, paths, python
 from invokeai_py_client.server.installer import MARKER, Plan, install, installed, pip_commands, uv_command
-from invokeai_py_client.server.pip_settings import PipSettings, read_pip_settings, works
+from invokeai_py_client.server.pip import PipSettings, read_pip_settings, works
 from invokeai_py_client.server.python import Python, ask, find_python
 from invokeai_py_client.server.releases import Release, release, torchvision_for
 from invokeai_py_client.server.torch_choice import (

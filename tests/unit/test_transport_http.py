@@ -22,9 +22,8 @@ from invokeai_py_client.errors import (
     ServerUnreachableError,
 )
 from invokeai_py_client.transport import retry
-from invokeai_py_client.transport.address import ServerAddress
 from invokeai_py_client.transport.http import HttpTransport, Upload
-from invokeai_py_client.transport.settings import ConnectionSettings, Credentials
+from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
 
 
 def reply(

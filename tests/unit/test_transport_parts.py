@@ -27,10 +27,9 @@ from invokeai_py_client.errors import (
     UnprocessableError,
     UsageError,
 )
-from invokeai_py_client.transport.address import ServerAddress, clean_prefix
 from invokeai_py_client.transport.responses import check_is_ours, decode_json, error_of
 from invokeai_py_client.transport.retry import Retries, is_passing, parse_retry_after, retry_delay
-from invokeai_py_client.transport.settings import ConnectionSettings
+from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress, clean_prefix
 
 # --------------------------------------------------------------------------- addresses
 

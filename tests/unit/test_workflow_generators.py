@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from workflows import workflow
 
-from invokeai_py_client.editor.generators import MAX_COUNT, generate, settings_of
-from invokeai_py_client.editor.mersenne import MersenneTwister
+from invokeai_py_client.editor.generators import MAX_COUNT, MersenneTwister, generate, settings_of
 from invokeai_py_client.engine.batch import ServerGenerator, build_data, server_generators
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.load import load_workflow

@@ -26,7 +26,7 @@ def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> N
     FILE is a workflow's JSON, an image that carries one, or the name or id of a workflow in the server's library.
     """
     from invokeai_py_client.display.inputs import inputs_table
-    from invokeai_py_client.engine.input_rows import input_row
+    from invokeai_py_client.engine.inputs import input_row
 
     with connect(url) as client:
         handle = client.workflow_repo.create_workflow(workflow)

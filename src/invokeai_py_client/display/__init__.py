@@ -1,6 +1,6 @@
 """Showing a run while it goes on: bars in a terminal, a thumbnail in a notebook, plain lines elsewhere."""
 
 from invokeai_py_client.display.choice import Display, check_preview, display_for, is_interactive
-from invokeai_py_client.display.lines import line_of
+from invokeai_py_client.display.progress import line_of
 
 __all__ = ["Display", "check_preview", "display_for", "is_interactive", "line_of"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from invokeai_py_client.display.lines import Labels
-from invokeai_py_client.display.progress import Progress
+from invokeai_py_client.display.progress import Labels, Progress
 from invokeai_py_client.run.events import RunEvent
 
 if TYPE_CHECKING:

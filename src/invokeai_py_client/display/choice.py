@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from typing import Protocol, Self, TextIO
 
-from invokeai_py_client.display.lines import Labels, LineDisplay
+from invokeai_py_client.display.progress import Labels, LineDisplay
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.run.events import RunEvent
 

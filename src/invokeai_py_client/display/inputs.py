@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._text import clip
-from invokeai_py_client.engine.input_rows import plain_value, type_word
+from invokeai_py_client.engine.inputs import plain_value, type_word
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,8 +9,7 @@ import time
 from html import escape
 from typing import TYPE_CHECKING, Any, Self
 
-from invokeai_py_client.display.lines import Labels
-from invokeai_py_client.display.progress import Progress
+from invokeai_py_client.display.progress import Labels, Progress
 from invokeai_py_client.run.events import Preview, RunEvent, StatusChanged
 
 if TYPE_CHECKING:

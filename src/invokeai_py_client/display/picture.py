@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.errors import APIRequestError
-from invokeai_py_client.files.decode import decode
+from invokeai_py_client.files.images import decode
 from invokeai_py_client.run.events import Preview
 
 if TYPE_CHECKING:

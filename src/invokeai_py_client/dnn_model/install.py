@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from invokeai_py_client._base import AsyncObject, repository_of
 from invokeai_py_client.dnn_model.events import InstallEvents, event_between
-from invokeai_py_client.dnn_model.installed import already_installed, duplicate_of, model_of_source
+from invokeai_py_client.dnn_model.start import already_installed, duplicate_of, model_of_source
 from invokeai_py_client.errors import (
     APIRequestError,
     ModelInstallError,

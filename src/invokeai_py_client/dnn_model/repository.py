@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.dnn_model.install import ended_or_error, raise_first
-from invokeai_py_client.dnn_model.installed import already_installed, looks_like_repository
-from invokeai_py_client.dnn_model.start import source_text, start, start_each
+from invokeai_py_client.dnn_model.start import (
+    already_installed,
+    looks_like_repository,
+    source_text,
+    start,
+    start_each,
+)
 from invokeai_py_client.dnn_model.starters import installed_starter, starter, starter_config
 from invokeai_py_client.errors import (
     APIRequestError,

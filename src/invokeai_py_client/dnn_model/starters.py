@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from invokeai_py_client._text import close_names, did_you_mean
-from invokeai_py_client.dnn_model.installed import model_of_source
+from invokeai_py_client.dnn_model.start import model_of_source
 from invokeai_py_client.errors import ModelNotFoundError
 from invokeai_py_client.models import IvkDnnModel, StarterModel
 

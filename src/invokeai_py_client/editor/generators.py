@@ -7,13 +7,13 @@ double-precision arithmetic and from the same random stream.
 from __future__ import annotations
 
 import math
+import random
 import random as _random
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 from invokeai_py_client.editor.js import number, parse_float, parse_int, round_half_up, split, trim
 from invokeai_py_client.editor.literals import IMAGES_FROM_BOARD, parse_generator
-from invokeai_py_client.editor.mersenne import MersenneTwister
 from invokeai_py_client.errors import InputValueError
 
 MAX_COUNT = 100_000
@@ -113,3 +113,31 @@ def _parse(kind: str, text: str, separator: str) -> list[Any]:
     parse = parse_int if kind.startswith("integer") else parse_float
     parsed = (parse(part) for part in map(trim, parts) if part)
     return [value for value in parsed if value is not None]
+
+
+_SIZE = 624
+_MASK = 0xFFFFFFFF
+_STATE_VERSION = 3  # of random.Random.getstate()
+
+
+class MersenneTwister:
+    """MT19937, seeded with one 32-bit number.
+
+    ``random.Random`` is the same generator, seeded differently (``init_by_array`` of the reference implementation).
+    The web UI uses ``init_genrand``, so its state is computed here.
+
+    Args:
+        seed: A whole number of any size. Only its lowest 32 bits count, as in JavaScript.
+    """
+
+    def __init__(self, seed: int) -> None:
+        state = [seed & _MASK]
+        for index in range(1, _SIZE):
+            previous = state[-1]
+            state.append((1812433253 * (previous ^ (previous >> 30)) + index) & _MASK)
+        self._source = random.Random(0)
+        self._source.setstate((_STATE_VERSION, (*state, _SIZE), None))
+
+    def random(self) -> float:
+        """Return a number from 0 to 1, 1 excluded, with 32 random bits; Python's own would have 53."""
+        return self._source.getrandbits(32) / 2**32

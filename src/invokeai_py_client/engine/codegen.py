@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from invokeai_py_client.engine.addressing import plain
-from invokeai_py_client.engine.input_rows import plain_value, type_word
-from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+from invokeai_py_client.engine.inputs import InputSet, WorkflowInput, plain_value, type_word
 from invokeai_py_client.ivk_fields.kinds import FIELD_KINDS
 
 _WIDTH = 100

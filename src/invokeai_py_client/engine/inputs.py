@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from invokeai_py_client.engine.wiring import EdgeIndex, resolve_source
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
 from invokeai_py_client.errors import InputError, InputValueError, UnknownInputError
 from invokeai_py_client.ivk_fields.base import IvkField
-from invokeai_py_client.ivk_fields.make import make_field
+from invokeai_py_client.ivk_fields.kinds import make_field
 from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate, NodeTemplate
 
@@ -392,3 +393,38 @@ def _feeds(loaded: LoadedWorkflow) -> dict[Key, tuple[str, str]]:
         if source is not None:
             feeds.setdefault((edge.target, edge.target_field), source)
     return feeds
+
+
+def input_row(item: WorkflowInput) -> dict[str, Any]:
+    """An input as plain data."""
+    return {
+        "index": item.input_index,
+        "label": item.label,
+        "field": item.field_name,
+        "node": item.node_name,
+        "node_id": item.node_id,
+        "type": item.type,
+        "required": item.required,
+        "connected": item.connected,
+        "value": plain_value(item),
+        "allowed": item.field.allowed,
+    }
+
+
+def type_word(kind: str) -> str:
+    """A type as people say it: ``ModelIdentifierField`` as "Model", ``ImageField[]`` as "Image list"."""
+    name = kind.rstrip("|[]")
+    word = (
+        name.removesuffix("IdentifierField") if name == "ModelIdentifierField" else name.removesuffix("Field")
+    )
+    if kind.endswith("|[]"):
+        return f"{word} or list"
+    return f"{word} list" if kind.endswith("[]") else word
+
+
+def plain_value(item: WorkflowInput) -> Any:
+    """An input's value as JSON data; None where it has none."""
+    try:
+        return json.loads(json.dumps(item.field.display_value, default=str))
+    except (TypeError, ValueError):
+        return str(item.field.display_value)

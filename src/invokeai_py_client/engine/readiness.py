@@ -21,7 +21,7 @@ from invokeai_py_client.engine.server_rules import node_findings, wiring_finding
 from invokeai_py_client.engine.subworkflow import CALL, PREFIX
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
 from invokeai_py_client.errors import NotReadyError, UnknownNodeError
-from invokeai_py_client.ivk_fields.make import make_field
+from invokeai_py_client.ivk_fields.kinds import make_field
 from invokeai_py_client.schema.fits import explain_mismatch
 from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplate
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.ivk_fields.plain import as_number, as_sequence, is_truth
-from invokeai_py_client.models.jsonable import jsonable
+from invokeai_py_client.models.base import jsonable
 
 # What names a model, an image or a board, in the order of what people know it by.
 _NAMES = ("name", "image_name", "board_name", "board_id", "key")

@@ -90,7 +90,7 @@ class AsyncImage(AsyncObject):
 
     async def pil(self) -> PILImage:
         """The image as a Pillow image. Needs the extra ``invokeai-py-client[image]``."""
-        from invokeai_py_client.files.decode import decode
+        from invokeai_py_client.files.images import decode
 
         return decode(await self.bytes(), self.name)
 

@@ -67,7 +67,7 @@ def named_sources(
         UsageError: There are none.
         InputValueError: Files are missing: all of them are named.
     """
-    from invokeai_py_client.files.local import pictures_at
+    from invokeai_py_client.files.images import pictures_at
 
     if isinstance(sources, str | os.PathLike):
         place = Path(os.fspath(sources)).expanduser()

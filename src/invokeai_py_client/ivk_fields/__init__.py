@@ -7,17 +7,15 @@ from invokeai_py_client.ivk_fields.collection import IvkCollectionField, IvkColl
 from invokeai_py_client.ivk_fields.complex import (
     IvkAnyField,
     IvkBoundingBoxField,
-    IvkColorField,
-    IvkGeneratorField,
-)
-from invokeai_py_client.ivk_fields.conditioning import (
     IvkCogView4ConditioningField,
+    IvkColorField,
     IvkConditioningField,
     IvkDenoiseMaskField,
     IvkFluxConditioningField,
     IvkFluxFillConditioningField,
     IvkFluxKontextConditioningField,
     IvkFluxReduxConditioningField,
+    IvkGeneratorField,
     IvkMetadataField,
     IvkSD3ConditioningField,
 )
@@ -30,9 +28,9 @@ from invokeai_py_client.ivk_fields.enums import (
     IvkInterpolationField,
     IvkLiteralField,
     IvkSchedulerField,
+    SchedulerName,
 )
-from invokeai_py_client.ivk_fields.kinds import FIELD_CLASSES
-from invokeai_py_client.ivk_fields.make import make_field
+from invokeai_py_client.ivk_fields.kinds import FIELD_CLASSES, make_field
 from invokeai_py_client.ivk_fields.models import (
     IvkCLIPEmbedField,
     IvkCLIPField,
@@ -63,7 +61,6 @@ from invokeai_py_client.ivk_fields.resources import (
     IvkTensorField,
     IvkVideoField,
 )
-from invokeai_py_client.ivk_fields.schedulers import SchedulerName
 
 __all__ = [
     "COLOR_MODES",

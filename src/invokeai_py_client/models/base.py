@@ -7,15 +7,28 @@ callers: a value of the wrong type is refused, at construction and at assignment
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+import re
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
 
 from invokeai_py_client._text import shown
 from invokeai_py_client.errors import InputValueError
-from invokeai_py_client.models.enums import OpenEnum
-from invokeai_py_client.models.jsonable import jsonable
+from invokeai_py_client.models.enums import (
+    BaseModelEnum,
+    BoardVisibility,
+    ImageCategory,
+    ImageOrigin,
+    InstallStatus,
+    JobStatus,
+    ModelFormatEnum,
+    ModelTypeEnum,
+    OpenEnum,
+)
 
 logger = logging.getLogger("invokeai_py_client.models")
 
@@ -148,3 +161,101 @@ def _unfit_fields(error: InputValueError) -> set[str]:
 def as_mapping(value: Any) -> Mapping[str, Any]:
     """The value if it is a mapping, else an empty one: for parts of records that may be null."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+Word = TypeVar("Word", bound=OpenEnum)
+
+
+def _word_of(enum: type[Word]) -> Callable[[Any], Word | str]:
+    def read(value: Any) -> Word | str:
+        if isinstance(value, enum):
+            return value
+        if isinstance(value, str):
+            return enum.parse(value)
+        known = ", ".join(repr(member.value) for member in [*enum][:6])
+        raise ValueError(f"should be a word such as {known}")
+
+    return read
+
+
+JobStatusField = Annotated[JobStatus | str, PlainValidator(_word_of(JobStatus))]
+InstallStatusField = Annotated[InstallStatus | str, PlainValidator(_word_of(InstallStatus))]
+ImageCategoryField = Annotated[ImageCategory | str, PlainValidator(_word_of(ImageCategory))]
+ImageOriginField = Annotated[ImageOrigin | str, PlainValidator(_word_of(ImageOrigin))]
+BoardVisibilityField = Annotated[BoardVisibility | str, PlainValidator(_word_of(BoardVisibility))]
+ModelTypeField = Annotated[ModelTypeEnum | str, PlainValidator(_word_of(ModelTypeEnum))]
+ModelFormatField = Annotated[ModelFormatEnum | str, PlainValidator(_word_of(ModelFormatEnum))]
+BaseModelField = Annotated[BaseModelEnum | str, PlainValidator(_word_of(BaseModelEnum))]
+
+
+def parse_timestamp(value: Any) -> datetime | str | None:
+    """A point in time out of what servers and users write.
+
+    Servers send UTC without saying so (``2025-01-31 12:00:00.123``, straight from their database): those
+    become aware. A ``T`` without an offset is what Python writes for a naive datetime, and stays naive.
+    Text that is no timestamp is kept.
+    """
+    if value is None or isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("should be a datetime, or a text such as '2025-01-31 12:00:00.000'")
+    if len(value) < 19 or value[4] != "-" or value[10] not in "T ":
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None and value[10] == " " else moment
+
+
+def _event_timestamp(value: Any) -> datetime | str | None:
+    # Events carry whole seconds since 1970.
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return datetime.fromtimestamp(value, UTC)
+        except (ValueError, OverflowError, OSError):
+            raise ValueError("should be seconds since 1970") from None
+    return parse_timestamp(value)
+
+
+def _number_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Timestamp = Annotated[datetime | str | None, PlainValidator(parse_timestamp)]
+EventTimestamp = Annotated[datetime | str | None, PlainValidator(_event_timestamp)]
+Identifier = Annotated[str, BeforeValidator(_number_as_text)]
+"""A text that servers may give as a number."""
+
+
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
+
+
+def jsonable(value: Any) -> Any:
+    """The same as dicts, lists, text, numbers, booleans and None; anything unknown as text.
+
+    Written out rather than left to the validation library, whose serialiser raises errors of its own for
+    values that records may hold beside their fields.
+    """
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if isinstance(value, Enum):
+        return jsonable(value.value)
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in cast("list[Any]", value)]
+    if isinstance(value, AbstractSet):
+        return sorted((jsonable(item) for item in cast("AbstractSet[Any]", value)), key=str)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, bytes | bytearray):
+        return f"{len(value)} bytes"
+    to_dict = getattr(value, "to_dict", None)
+    if callable(to_dict):
+        return jsonable(to_dict())
+    name = getattr(value, "name", None)
+    # An image is its name; where an object is in memory says nothing.
+    return name if isinstance(name, str) and hasattr(value, "thumbnail") else _ADDRESS.sub("", str(value))

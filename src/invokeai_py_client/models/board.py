@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from invokeai_py_client.models.base import IvkModel
-from invokeai_py_client.models.types import BoardVisibilityField, Timestamp
+from invokeai_py_client.models.base import BoardVisibilityField, IvkModel, Timestamp
 
 UNCATEGORIZED = "none"
 """The id that stands for "on no board". Servers know it in listings only; it is not a record."""

@@ -6,9 +6,8 @@ from typing import Any, cast
 
 from pydantic import AliasChoices, Field
 
-from invokeai_py_client.models.base import IvkModel
+from invokeai_py_client.models.base import BaseModelField, IvkModel, ModelFormatField, ModelTypeField
 from invokeai_py_client.models.enums import BaseModelEnum
-from invokeai_py_client.models.types import BaseModelField, ModelFormatField, ModelTypeField
 
 _OLDER_NAMES = {
     "model_key": "key",

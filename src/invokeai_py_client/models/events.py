@@ -7,9 +7,8 @@ from typing import Any, Self
 
 from pydantic import AliasChoices, Field
 
-from invokeai_py_client.models.base import IvkModel, as_mapping
+from invokeai_py_client.models.base import EventTimestamp, IvkModel, JobStatusField, as_mapping
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.models.types import EventTimestamp, JobStatusField
 
 _NODE_STATUS = {
     "invocation_started": JobStatus.RUNNING,

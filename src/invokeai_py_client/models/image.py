@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from invokeai_py_client.models.base import IvkModel
+from invokeai_py_client.models.base import ImageCategoryField, ImageOriginField, IvkModel, Timestamp
 from invokeai_py_client.models.enums import ImageCategory
-from invokeai_py_client.models.types import ImageCategoryField, ImageOriginField, Timestamp
 
 
 class IvkImage(IvkModel):

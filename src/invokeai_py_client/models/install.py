@@ -7,9 +7,8 @@ from typing import Any, cast
 
 from pydantic import AliasChoices, Field
 
-from invokeai_py_client.models.base import IvkModel, as_mapping
+from invokeai_py_client.models.base import BaseModelField, InstallStatusField, IvkModel, as_mapping
 from invokeai_py_client.models.enums import InstallStatus
-from invokeai_py_client.models.types import BaseModelField, InstallStatusField
 
 _SECRETS = frozenset({"access_token", "token"})
 

@@ -7,9 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from invokeai_py_client.errors import InputValueError
-from invokeai_py_client.models.base import IvkModel, as_mapping
+from invokeai_py_client.models.base import Identifier, IvkModel, JobStatusField, Timestamp, as_mapping
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.models.types import Identifier, JobStatusField, Timestamp
 
 _BULKY = ("session", "workflow")  # a queue item carries its whole graph, twice
 _OWN_NAMES = {"item_id": "id", "error_message": "error"}

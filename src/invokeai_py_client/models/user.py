@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from invokeai_py_client.models.base import IvkModel
-from invokeai_py_client.models.types import Timestamp
+from invokeai_py_client.models.base import IvkModel, Timestamp
 
 
 class IvkUser(IvkModel):

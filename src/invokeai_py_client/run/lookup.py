@@ -86,7 +86,7 @@ class ServerSide:
 
     async def upload(self, image: LocalImage) -> str:
         """The name that a local image has on the server; it is uploaded if this client has not done so."""
-        from invokeai_py_client.files.local import digest, read_local
+        from invokeai_py_client.files.images import digest, read_local
         from invokeai_py_client.image.repository import AsyncImageRepository
 
         data = await asyncio.to_thread(read_local, image)

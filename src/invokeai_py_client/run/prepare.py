@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.engine.workflow import Key, LoadedWorkflow
-    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import Schema
 
 T = TypeVar("T")
 

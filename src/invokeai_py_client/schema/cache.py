@@ -17,7 +17,7 @@ from invokeai_py_client.schema.packed import pack, unpack
 if TYPE_CHECKING:
     from logging import Logger
 
-    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import Schema
 
 DIRECTORY_VARIABLE: Final = "INVOKEAI_CLIENT_CACHE"
 MAX_ENTRIES: Final = 20

@@ -17,7 +17,6 @@ from typing import Any, Final
 from invokeai_py_client.errors import SchemaFormatError
 from invokeai_py_client.schema.codec import decode_node, encode_node
 from invokeai_py_client.schema.document import JsonObject, as_object
-from invokeai_py_client.schema.schema import Schema
 from invokeai_py_client.schema.shapes import map_schemas
 from invokeai_py_client.schema.template import (
     FieldType,
@@ -26,6 +25,7 @@ from invokeai_py_client.schema.template import (
     ModelFilter,
     NodeTemplate,
     OutputTemplate,
+    Schema,
 )
 
 _LAYOUT: Final = 1

@@ -19,7 +19,6 @@ from invokeai_py_client.schema.document import (
 )
 from invokeai_py_client.schema.field_type import parse_field_type
 from invokeai_py_client.schema.model_types import MODEL_FIELD, is_model_ui_type, model_filter
-from invokeai_py_client.schema.schema import Schema
 from invokeai_py_client.schema.shapes import Shapes, deeper_limits, stated_limits
 from invokeai_py_client.schema.template import (
     UNSET,
@@ -28,6 +27,7 @@ from invokeai_py_client.schema.template import (
     InputTemplate,
     NodeTemplate,
     OutputTemplate,
+    Schema,
 )
 
 # Not nodes of a workflow: the server's own wrapper around graphs, and a relic.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from invokeai_py_client.schema.packed import unpack
 
 if TYPE_CHECKING:
-    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import Schema
 
 REFERENCE_VERSION: Final = "6.14.2"
 REFERENCE_FILE: Final = Path(__file__).with_name("data") / f"reference-{REFERENCE_VERSION}.ivkschema"

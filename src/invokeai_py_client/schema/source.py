@@ -9,7 +9,7 @@ from invokeai_py_client.schema.cache import SchemaCache, fingerprint
 from invokeai_py_client.schema.parse import parse_schema
 
 if TYPE_CHECKING:
-    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.http import HttpTransport
 
 _SCHEMA_PATIENCE = 120.0

@@ -6,7 +6,7 @@ official editor, which derives the same facts from the same document.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Literal
@@ -164,3 +164,30 @@ class NodeTemplate:
     classification: str = "stable"
     node_pack: str = "invokeai"
     use_cache: bool = True
+
+
+class Schema(Mapping[str, NodeTemplate]):
+    """Node templates by invocation type.
+
+    Attributes:
+        version: The server's version, for messages.
+    """
+
+    def __init__(self, nodes: Mapping[str, NodeTemplate], version: str = "") -> None:
+        self.version = version
+        self._nodes = nodes
+
+    def __getitem__(self, node_type: str) -> NodeTemplate:
+        return self._nodes[node_type]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __repr__(self) -> str:
+        return f"<Schema of InvokeAI {self.version or '?'}: {len(self)} node types>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Schema, (dict(self._nodes), self.version)

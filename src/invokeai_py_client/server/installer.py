@@ -18,7 +18,7 @@ from invokeai_py_client._atomic import write_draft
 from invokeai_py_client.errors import InstallError
 from invokeai_py_client.server.lock import locked
 from invokeai_py_client.server.paths import python_in, server_folder
-from invokeai_py_client.server.pip_settings import PipSettings, find_uv, read_pip_settings
+from invokeai_py_client.server.pip import PipSettings, find_uv, read_pip_settings
 from invokeai_py_client.server.processes import tail
 from invokeai_py_client.server.python import Python, find_python
 from invokeai_py_client.server.releases import DEFAULT_VERSION, Release, release

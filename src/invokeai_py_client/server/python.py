@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from invokeai_py_client.errors import PythonNotFoundError
-from invokeai_py_client.server.pip_settings import ask_uv
+from invokeai_py_client.server.pip import ask_uv
 
 _ASK = (
     "import sys,sysconfig;"

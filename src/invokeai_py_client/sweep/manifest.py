@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.models.jsonable import jsonable
+from invokeai_py_client.models.base import jsonable
 from invokeai_py_client.sweep.requests import Request
 
 if TYPE_CHECKING:

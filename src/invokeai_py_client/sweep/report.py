@@ -94,7 +94,7 @@ def make_thumbnail(data: bytes, longest: int = 256) -> bytes:
     """
     import io
 
-    from invokeai_py_client.files.decode import decode
+    from invokeai_py_client.files.images import decode
 
     with decode(data, "for the report") as picture:
         small = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGBA")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.inputs import InputSet
     from invokeai_py_client.engine.workflow import LoadedWorkflow
-    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.plan import SweepPlan
 
 
@@ -67,7 +67,7 @@ class Request:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the manifest."""
-        from invokeai_py_client.models.jsonable import jsonable
+        from invokeai_py_client.models.base import jsonable
 
         names = ("first", "count", "fixed", "groups", "body")
         return {name: jsonable(getattr(self, name)) for name in names}

@@ -102,7 +102,7 @@ def values_of_text(item: WorkflowInput, text: str) -> tuple[Any, ...]:
 def _values(item: WorkflowInput, given: Any) -> tuple[Any, ...]:
     kind = item.field.type_name
     if kind == "ImageField" and not item.field.is_list and isinstance(given, str | Path):
-        from invokeai_py_client.files.local import pictures_at
+        from invokeai_py_client.files.images import pictures_at
 
         found = pictures_at(given)
         return (given,) if found is None else tuple(found)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.inputs import InputSet
     from invokeai_py_client.engine.workflow import LoadedWorkflow
-    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.plan import SweepPlan
 
 

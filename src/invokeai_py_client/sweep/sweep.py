@@ -671,6 +671,6 @@ class AsyncSweep(AsyncObject):
 
 async def _picture(image: AsyncImage, cell: int) -> PILImage:
     """An image, as small as will do."""
-    from invokeai_py_client.files.decode import decode
+    from invokeai_py_client.files.images import decode
 
     return decode(await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes()), image.name)

@@ -15,7 +15,6 @@ from invokeai_py_client.errors import (
     ConnectionLostError,
     NotInvokeAIError,
 )
-from invokeai_py_client.transport.address import proxy_for
 from invokeai_py_client.transport.auth import LOGIN, Auth, AuthFlow
 from invokeai_py_client.transport.http_errors import translate_errors
 from invokeai_py_client.transport.json_shape import Shape, shape_error, shortly
@@ -30,6 +29,7 @@ from invokeai_py_client.transport.responses import (
 )
 from invokeai_py_client.transport.retry import Retries, parse_retry_after
 from invokeai_py_client.transport.secrets import Hidden, redacted, secrets_of
+from invokeai_py_client.transport.settings import proxy_for
 
 if TYPE_CHECKING:
     import aiohttp

@@ -31,8 +31,13 @@ from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.run.queue_items import read_item
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.start import count_runs, start_runs
-from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, list_outputs, map_outputs
-from invokeai_py_client.workflow.submission import WorkflowSubmission
+from invokeai_py_client.workflow.outputs import (
+    OutputMapping,
+    WorkflowOutput,
+    WorkflowSubmission,
+    list_outputs,
+    map_outputs,
+)
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -40,7 +45,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.ivk_fields import IvkField
     from invokeai_py_client.models.row import Row
-    from invokeai_py_client.schema.schema import Schema
+    from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sweep import AsyncSweep
 
@@ -160,7 +165,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     def preview(self) -> list[dict[str, Any]]:
         """The inputs as plain rows: index, label, field, type, value, limits."""
-        from invokeai_py_client.engine.input_rows import input_row
+        from invokeai_py_client.engine.inputs import input_row
 
         return [input_row(item) for item in self.inputs]
 

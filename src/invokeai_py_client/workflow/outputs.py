@@ -1,4 +1,4 @@
-"""Which nodes of a workflow give images, and which images they gave."""
+"""What a submission returns: its ids, and which nodes make images, and which images they made."""
 
 from __future__ import annotations
 
@@ -153,3 +153,17 @@ def _graph(item: Mapping[str, Any]) -> Any:
 
 def _index(item: WorkflowInput | None) -> int:
     return NOT_IN_FORM if item is None or item.input_index is None else item.input_index
+
+
+class WorkflowSubmission(Row):
+    """What was submitted, by key or by attribute.
+
+    Attributes:
+        batch_id: The batch's id.
+        item_ids: The queue items, in the batch's order.
+        session_id: The session of the first item.
+    """
+
+    batch_id: str
+    item_ids: list[int]
+    session_id: str | None

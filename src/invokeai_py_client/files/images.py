@@ -1,12 +1,16 @@
-"""Images that are still on this machine: found, read, told apart by their content."""
+"""Images on this machine, and files that a server sent: found, read, told apart, decoded."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import APIRequestError, UsageError
 from invokeai_py_client.ivk_fields.pending import LocalImage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _GLOB = frozenset("*?[")
@@ -50,3 +54,21 @@ def read_local(image: LocalImage) -> bytes:
 def digest(data: bytes) -> str:
     """What tells one content from another."""
     return hashlib.sha256(data).hexdigest()
+
+
+def decode(data: bytes, name: str) -> PILImage:
+    """A loaded Pillow image. Needs the extra ``invokeai-py-client[image]``.
+
+    Raises:
+        APIRequestError: It is none that Pillow reads, or one of far too many pixels.
+    """
+    from io import BytesIO
+
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(BytesIO(data))
+        image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise APIRequestError(None, None, f"Pillow cannot read the image {name}: {error}.") from error
+    return image
