@@ -68,8 +68,7 @@ def test_a_sweep_of_an_older_pickle_goes_on() -> None:
     tracker: BatchTracker = state["_tracker"]
     run = AsyncRun(sweep.connection, 41, tracker, inputs={"a": 1, "b": 2}, labels={"sum": "Sum"})
     state |= {"_runs": {0: as_older(run)}, "_index": {41: 0}}
-    for name in ("_ends", "_fresh"):
-        del state[name]
+    del state["_ends"]
     older = object.__new__(AsyncSweep)
     older.__setstate__(state)
     assert dict(older.runs[0].inputs) == {"a": 1, "b": 2}

@@ -133,7 +133,7 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
     def _one(self, value: Any) -> Any:
         if value is None:
             raise Unfit(f"it should be {self._item.allowed or 'a value'}")
-        return self._item._convert(value)  # pyright: ignore[reportPrivateUsage]
+        return self._item._convert(value)
 
     def _alone(self, value: Any) -> Any:
         try:
@@ -149,16 +149,16 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
 
     def _to_wire(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self._item._to_wire(item) for item in cast("list[Any]", value)]  # pyright: ignore[reportPrivateUsage]
-        return self._item._to_wire(value)  # pyright: ignore[reportPrivateUsage]
+            return [self._item._to_wire(item) for item in cast("list[Any]", value)]
+        return self._item._to_wire(value)
 
     def _knows_schema(self, value: Any) -> bool:
         items: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
-        return all(self._item._knows_schema(item) for item in items)  # pyright: ignore[reportPrivateUsage]
+        return all(self._item._knows_schema(item) for item in items)
 
     def _from_text(self, text: str) -> Any:
         if looks_like_json(text):
             return read_json(text)
         pieces = [piece.strip() for piece in text.split(",")] if text.strip() else []
-        items = [self._item._from_text(piece) for piece in pieces]  # pyright: ignore[reportPrivateUsage]
+        items = [self._item._from_text(piece) for piece in pieces]
         return items[0] if self._one_too and len(items) == 1 else items

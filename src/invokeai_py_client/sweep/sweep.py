@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import uuid
 from collections import ChainMap
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,18 +24,22 @@ from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.sweep.delivery import Delivered, Delivery
 from invokeai_py_client.sweep.follower import Follower
+from invokeai_py_client.sweep.manifest import ManifestWriter
+from invokeai_py_client.sweep.requests import prepare_requests
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.loop import call_back
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from PIL.Image import Image as PILImage
 
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.connection import Connection
+    from invokeai_py_client.engine.inputs import InputSet
+    from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.image.image import AsyncImage
-    from invokeai_py_client.sweep.manifest import Manifest, ManifestWriter
+    from invokeai_py_client.schema.template import Schema
+    from invokeai_py_client.sweep.manifest import Manifest
+    from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.report import ReportEntry
     from invokeai_py_client.sweep.requests import Request
     from invokeai_py_client.sweep.sheet import Cell
@@ -65,8 +70,6 @@ class AsyncSweep(AsyncObject):
             print(run.inputs, run.images)
         ```
     """
-
-    _fresh = False  # in older pickles, every sweep has been sent
 
     def __init__(
         self,
@@ -101,7 +104,6 @@ class AsyncSweep(AsyncObject):
         self._delivery = Delivery(connection, queue_id, requests, self._tracker, manifest)
         self._feeder: asyncio.Task[None] | None = None
         self._kept = kept
-        self._fresh = kept is None
         self.name = name
         self.axes: tuple[str, ...] = tuple(axes)
         self.queue_id = queue_id
@@ -380,7 +382,7 @@ class AsyncSweep(AsyncObject):
             UsageError: The file is no manifest, or nothing of the sweep had been sent.
         """
         from invokeai_py_client.connection import Connection
-        from invokeai_py_client.sweep.manifest import ManifestWriter, read_manifest
+        from invokeai_py_client.sweep.manifest import read_manifest
 
         kept = read_manifest(Path(path))
         head = kept.header
@@ -400,16 +402,8 @@ class AsyncSweep(AsyncObject):
 
     # ------------------------------------------------------------------ inside
 
-    def __await__(self) -> Generator[Any, None, Self]:
-        """Send what goes out at once, and return the sweep. A sweep that was sent already stays as it is."""
-        return self._sent().__await__()
-
-    async def _sent(self) -> Self:
-        await self._ready()
-        return self
-
     async def _ready(self) -> None:
-        """Send what goes out at once; if the sweep comes from a manifest, find out what became of it first."""
+        """If the sweep comes from a manifest, find out what became of it, and send what goes out at once."""
         kept, self._kept = self._kept, None
         if kept is not None:
             try:
@@ -418,9 +412,6 @@ class AsyncSweep(AsyncObject):
                 self._kept = kept
                 raise
             await self._send()
-        elif self._fresh:
-            self._fresh = False
-            await self._begin()
 
     async def _begin(self) -> None:
         """Send what goes out at once. If a later request is refused, the earlier ones are taken back."""
@@ -674,3 +665,69 @@ async def _picture(image: AsyncImage, cell: int) -> PILImage:
     from invokeai_py_client.files.images import decode
 
     return decode(await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes()), image.name)
+
+
+async def start_sweep(
+    connection: Connection,
+    loaded: LoadedWorkflow,
+    schema: Schema,
+    plan: SweepPlan,
+    inputs: InputSet,
+    *,
+    manifest: str | os.PathLike[str] | None = None,
+    background: bool = False,
+    prepend: bool = False,
+    auto_board: str | None = None,
+    queue_id: str = "default",
+) -> AsyncSweep:
+    """Start the runs of a plan.
+
+    Args:
+        connection: The server.
+        loaded: The workflow.
+        schema: The server's node types.
+        plan: The plan.
+        inputs: The inputs with the values that hold for all runs.
+        manifest: A new file for the sweep's record. Defaults to none.
+        background: Whether to keep only two runs at a time in the server's queue.
+        prepend: Whether the runs go to the front of the queue.
+        auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's.
+        queue_id: The queue. Defaults to the queue that the web UI shows.
+
+    Raises:
+        NotReadyError: The workflow cannot run as it is; nothing was sent.
+        ModelNotFoundError: The server lacks a model; nothing was sent.
+        UsageError: The workflow has batch nodes of its own, or the manifest exists already; nothing was sent.
+    """
+    requests = await prepare_requests(
+        connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
+    )
+    batch_id = str(uuid.uuid4())
+    values, labels = inputs.snapshot(), inputs.node_labels()
+    writer = None if manifest is None else ManifestWriter(Path(manifest), anew=True)
+    if writer is not None:
+        writer.begin(
+            requests,
+            name=loaded.name,
+            url=connection.url,
+            queue=queue_id,
+            axes=plan.axes,
+            batch=batch_id,
+            inputs=values,
+            labels=labels,
+            background=background,
+        )
+    sweep = AsyncSweep(
+        connection,
+        loaded.name,
+        plan.axes,
+        requests,
+        batch_id=batch_id,
+        inputs=values,
+        labels=labels,
+        queue_id=queue_id,
+        background=background,
+        manifest=writer,
+    )
+    await sweep._begin()  # pyright: ignore[reportPrivateUsage] - the class is of this module
+    return sweep

@@ -7,6 +7,7 @@ modules of today had before. All modules are below ``invokeai_py_client``.
 from __future__ import annotations
 
 MOVED = {
+    "sweep.start": "sweep.sweep",
     "engine.input_rows": "engine.inputs",
     "editor.mersenne": "editor.generators",
     "workflow.submission": "workflow.outputs",

@@ -634,7 +634,7 @@ class AsyncWorkflowHandle(AsyncObject):
             ModelNotFoundError: The server lacks a model; nothing was sent.
             InputValueError: Further values are of the wrong type or out of range; nothing was sent.
         """
-        from invokeai_py_client.sweep.start import start_sweep
+        from invokeai_py_client.sweep.sweep import start_sweep
 
         return await start_sweep(
             self.connection,
