@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_ALIKE = 0.5
+_ALIKE = 0.55
 _SHORTEST_PART = 3
 
 

@@ -28,6 +28,10 @@ def test_of_names_that_differ_in_case_alone_the_first_is_proposed() -> None:
     assert close_names("step", ["Steps", "steps"]) == ["Steps"]
 
 
+def test_a_few_letters_in_common_are_not_close() -> None:
+    assert close_names("stepz", ["steps", "usecpu", "use_cpu"]) == ["steps"]
+
+
 def test_no_more_names_than_wanted() -> None:
     known = [f"board {number}" for number in range(9)]
     assert len(close_names("board", known)) == 4
