@@ -7,6 +7,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -78,6 +79,16 @@ async def waiting(run: AsyncRun) -> asyncio.Task[Any]:
 # --------------------------------------------------------------------------- connections break
 
 
+@dataclass
+class Ear:
+    """Hears all events of a hub."""
+
+    hear: Callable[[str, Any], None]
+
+    def on_event(self, name: str, payload: Any) -> None:
+        self.hear(name, payload)
+
+
 async def test_waits_while_the_event_connection_breaks(
     server: RealServer,
     proxy: Proxy,
@@ -107,8 +118,10 @@ async def test_waits_while_the_event_connection_breaks(
     room = queue_room("default")
     async with contextlib.AsyncExitStack() as stack:
         watcher = await stack.enter_async_context(AsyncInvokeAIClient.from_url(server.url))
-        await stack.enter_async_context(watcher.connection.hub.listening(room, heard))
-        await stack.enter_async_context(client.connection.hub.listening(room, connected))
+        ears = Ear(heard), Ear(connected)  # the hub does not hold them
+        for hub, ear in zip((watcher.connection.hub, client.connection.hub), ears, strict=True):
+            hub.add(ear.on_event)
+            await hub.join(room)
         await stack.enter_async_context(asyncio.timeout(WAITS * 3 + 30))
         with proxy.killing(5, 0.5, 3.0):
             runs = [await wf.start(a=number) for number in range(WAITS)]

@@ -64,19 +64,6 @@ class EventHub:
         self._objects.append(WeakMethod(listener))
 
     @asynccontextmanager
-    async def listening(self, room: Room, listener: Listener) -> AsyncGenerator[None]:
-        """Call a function with every event for the length of an ``async with`` block, those of a room included.
-
-        Without an event connection (a proxy may not let WebSockets through) nothing arrives.
-        """
-        self._listeners.add(listener)
-        try:
-            await self.join(room)
-            yield
-        finally:
-            self._listeners.discard(listener)
-
-    @asynccontextmanager
     async def changes(
         self,
         room: Room,
