@@ -109,7 +109,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.ivk_fields.base import IvkField
-    from invokeai_py_client.models.base import IvkModel
+    from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.board import IvkBoard as Board
     from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
@@ -139,7 +139,6 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.row import Row
     from invokeai_py_client.models.user import IvkUser
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
@@ -245,7 +244,7 @@ _NAMES = {
     "image.repository": "AsyncImageRepository",
     "image.transfer": "TransferProgress",
     "ivk_fields.base": "IvkField",
-    "models.base": "IvkModel",
+    "models.base": "IvkModel Row",
     "models.board": "Board IvkBoard",
     "models.dnn_model": "FoundModel IvkDnnModel ModelCacheStats StarterModel",
     "models.enums": """
@@ -260,7 +259,6 @@ _NAMES = {
         BatchStatus CancelAllExceptCurrentResult ClearResult DestinationStatus EnqueueResult ProcessorStatus
         PruneResult QueueStatus
     """,
-    "models.row": "Row",
     "models.user": "IvkUser",
     "queue.handle": "AsyncQueueHandle",
     "queue.job": "AsyncJobHandle",
@@ -313,7 +311,7 @@ class _OldModules:
         # Nothing old is below v1, where the answer comes from.
         if not fullname.startswith(f"{__name__}.") or fullname.startswith(f"{__name__}.v1"):
             return None
-        from invokeai_py_client.v1.loader import find_old_module
+        from invokeai_py_client.v1.names import find_old_module
 
         return find_old_module(fullname)
 

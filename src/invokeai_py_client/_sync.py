@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.ivk_fields.base import IvkField
+    from invokeai_py_client.models.base import Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
     from invokeai_py_client.models.enums import (
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.row import Row
     from invokeai_py_client.models.user import IvkUser
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle

@@ -45,7 +45,7 @@ LAYERS: list[set[str]] = [
 
 # Imports that point up, each with its reason.
 UPWARD: dict[tuple[str, str], str] = {
-    (NAME, f"{NAME}.v1.loader"): "loads modules by their old names; imported when a module is missing",
+    (NAME, f"{NAME}.v1.names"): "loads modules by their old names; imported when a module is missing",
 }
 
 # Private attributes of other objects, as "module: attribute", each with its reason. The sockets and sessions of the

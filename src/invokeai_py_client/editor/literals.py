@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from invokeai_py_client.editor.js import MAX_SAFE_INTEGER, is_integer, is_number, number, trim
-from invokeai_py_client.editor.names import MODEL_BASES, MODEL_TYPES, SUBMODEL_TYPES
 from invokeai_py_client.schema.fits import fits
 from invokeai_py_client.schema.template import UNSET, InputTemplate
 
@@ -259,3 +258,23 @@ def _board_images(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _tidy(raw: Any) -> Any:
     model = parse_model(raw, any_base=True)
     return raw if model is None else model
+
+
+MODEL_BASES = frozenset(
+    {"any", "sd-1", "sd-2", "sd-3", "sdxl", "sdxl-refiner", "flux", "flux2", "cogview4", "qwen-image"}
+    | {"z-image", "ernie-image", "krea-2", "ideogram-4", "external", "anima", "wan", "unknown"}
+)
+MODEL_TYPES = frozenset(
+    {"main", "vae", "lora", "llava_onevision", "text_llm", "control_lora", "controlnet", "t2i_adapter"}
+    | {"ip_adapter", "embedding", "onnx", "clip_vision", "spandrel_image_to_image", "t5_encoder"}
+    | {"qwen3_encoder", "qwen_vl_encoder", "mistral_encoder", "qwen3_vl_encoder", "wan_t5_encoder"}
+    | {"gemma2_encoder", "clip_embed", "siglip", "flux_redux", "prompt_enhancer", "unknown"}
+    | {"external_image_generator", "pid_decoder"}
+)
+SUBMODEL_TYPES = frozenset(
+    {"unet", "transformer", "transformer_2", "text_encoder", "text_encoder_2", "text_encoder_3", "vae"}
+    | {"tokenizer", "tokenizer_2", "tokenizer_3", "pe", "pe_tokenizer", "vae_decoder", "vae_encoder"}
+    | {"scheduler", "safety_checker"}
+)
+EXTRA_INPUTS = frozenset({"core_metadata"})
+"""Node types that take inputs beyond their template's (the server's class allows extra fields)."""

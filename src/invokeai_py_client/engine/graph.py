@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from invokeai_py_client.editor.generators import FAMILIES
-from invokeai_py_client.editor.names import EXTRA_INPUTS
+from invokeai_py_client.editor.literals import EXTRA_INPUTS
 from invokeai_py_client.engine.batch import BATCH_NODES
 from invokeai_py_client.engine.definition import copy_json
 from invokeai_py_client.engine.subworkflow import CALL, PREFIX

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from invokeai_py_client.editor.literals import read
-from invokeai_py_client.editor.names import EXTRA_INPUTS
+from invokeai_py_client.editor.literals import EXTRA_INPUTS, read
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.form import form_of, is_empty, read_form, remove_element, shown_fields
 from invokeai_py_client.engine.migrate import needs_update, to_current, update_inputs

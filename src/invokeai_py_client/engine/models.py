@@ -11,7 +11,7 @@ from invokeai_py_client.engine.batch import value_of
 from invokeai_py_client.engine.references import Reference, references
 from invokeai_py_client.errors import ModelNotFoundError
 from invokeai_py_client.ivk_fields.pending import find_pending
-from invokeai_py_client.models.row import Row
+from invokeai_py_client.models.base import Row
 
 if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet

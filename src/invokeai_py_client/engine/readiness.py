@@ -13,7 +13,7 @@ from typing import Any
 
 from invokeai_py_client._text import shown
 from invokeai_py_client.editor.generators import FAMILIES
-from invokeai_py_client.editor.names import EXTRA_INPUTS
+from invokeai_py_client.editor.literals import EXTRA_INPUTS
 from invokeai_py_client.engine.batch import batch_groups, value_of
 from invokeai_py_client.engine.batch_check import batch_findings
 from invokeai_py_client.engine.graph import NOT_EXECUTABLE, resolved_edges

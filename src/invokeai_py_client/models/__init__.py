@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from invokeai_py_client._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from invokeai_py_client.models.base import IvkModel
+    from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import UNCATEGORIZED, IvkBoard
     from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
     from invokeai_py_client.models.enums import (
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.row import Row
     from invokeai_py_client.models.user import IvkUser
 
 __all__ = [
@@ -100,7 +99,7 @@ _MODULES = {
     "ProcessorStatus": "queue",
     "PruneResult": "queue",
     "QueueStatus": "queue",
-    "Row": "row",
+    "Row": "base",
     "IvkUser": "user",
 }
 _PLACE = dict.fromkeys(__all__, "enums") | _MODULES

@@ -259,3 +259,13 @@ def jsonable(value: Any) -> Any:
     name = getattr(value, "name", None)
     # An image is its name; where an object is in memory says nothing.
     return name if isinstance(name, str) and hasattr(value, "thumbnail") else _ADDRESS.sub("", str(value))
+
+
+class Row(dict[str, Any]):
+    """A dict whose keys are attributes, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}") from None

@@ -90,7 +90,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             RunTimeoutError: It was not idle in time; the message says what is left, and nothing is canceled.
         """
-        from invokeai_py_client.queue.idle import wait_until_idle
+        from invokeai_py_client.queue.watch import wait_until_idle
 
         return await wait_until_idle(self, queue_id, timeout=timeout)
 

@@ -1,34 +1,20 @@
-"""The table of old names: modules that have moved, and names that other modules have now.
+"""Old names: one table of modules that have moved and of names that other modules have now, and what serves it.
 
-Nothing here is imported until an old name is used. ``loader.py`` serves the modules, and ``_lazy.py`` the names that
-modules of today had before. All modules are below ``invokeai_py_client``.
+Nothing here is imported until an old name is used. ``_lazy.py`` serves the names that modules of today had before. All
+modules are below ``invokeai_py_client``.
 """
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from importlib.abc import InspectLoader
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import CodeType, ModuleType
+from typing import cast
+
 MOVED = {
-    "sweep.start": "sweep.sweep",
-    "engine.input_rows": "engine.inputs",
-    "editor.mersenne": "editor.generators",
-    "workflow.submission": "workflow.outputs",
-    "transport.address": "transport.settings",
-    "schema.schema": "schema.template",
-    "ivk_fields.conditioning": "ivk_fields.complex",
-    "ivk_fields.schedulers": "ivk_fields.enums",
-    "ivk_fields.make": "ivk_fields.kinds",
-    "dnn_model.installed": "dnn_model.start",
-    "display.lines": "display.progress",
-    "models.jsonable": "models.base",
-    "models.types": "models.base",
-    "files.decode": "files.images",
-    "server.uv": "server.pip",
-    "server.log_tail": "server.processes",
-    "server.ports": "server.health",
-    "server.gpu": "server.torch_choice",
-    "engine.update": "engine.migrate",
-    "routes": "transport.payload",
-    "run.failure": "run.end",
-    "run.locate": "run.queue_items",
     # Version 1
     "ivk_fields.model_conversion": "v1.model_conversion",
     "workflow.upstream_models": "v1.upstream_models",
@@ -54,22 +40,37 @@ MOVED = {
         ),
         "_sync",
     ),
+    "dnn_model.installed": "dnn_model.start",
     "image.answers": "image.responses",
     "image.decode": "files.images",
     "image.files": "files.atomic",
     "image.local": "files.images",
     "image.naming": "files.names",
     "image.zipped": "image.zip",
+    "ivk_fields.conditioning": "ivk_fields.complex",
+    "ivk_fields.make": "ivk_fields.kinds",
+    "ivk_fields.schedulers": "ivk_fields.enums",
+    "models.jsonable": "models.base",
+    "models.types": "models.base",
+    "queue.idle": "queue.watch",
+    "routes": "transport.payload",
     "run.blocked": "run.blockage",
     "run.bulk": "run.queue_items",
     "run.called": "run.subworkflow",
+    "run.failure": "run.end",
+    "run.locate": "run.queue_items",
     "run.patience": "transport.timing",
     "run.retrying": "run.retries",
+    "schema.schema": "schema.template",
+    "server.gpu": "server.torch_choice",
+    "server.ports": "server.health",
+    "server.uv": "server.pip",
     "sweep.display": "display.sweep",
     "sweep.follow": "sweep.follower",
     "sweep.labels": "files.labels",
     "sweep.names": "files.names",
     "sweep.textfile": "files.text",
+    "transport.address": "transport.settings",
     "transport.answers": "transport.responses",
     "transport.requests": "transport.payload",
     "transport.shapes": "transport.json_shape",
@@ -87,7 +88,7 @@ MOVED = {
     "workflow.index_map": "engine.index_map",
     "workflow.inputs": "engine.inputs",
     "workflow.js": "editor.js",
-    "workflow.known": "editor.names",
+    "workflow.known": "editor.literals",
     "workflow.load": "engine.load",
     "workflow.loaded": "engine.workflow",
     "workflow.mersenne": "editor.generators",
@@ -99,10 +100,11 @@ MOVED = {
     "workflow.readiness": "engine.readiness",
     "workflow.references": "engine.references",
     "workflow.request": "engine.request",
-    "workflow.row": "models.row",
+    "workflow.row": "models.base",
     "workflow.server_rules": "engine.server_rules",
     "workflow.server_side": "run.lookup",
     "workflow.structure": "engine.structure",
+    "workflow.submission": "workflow.outputs",
     "workflow.table": "display.inputs",
     "workflow.update": "engine.migrate",
     "workflow.values": "editor.literals",
@@ -244,3 +246,78 @@ GONE = {
     "See docs/migration.md.",
 }
 """Old modules that nothing replaces, with the text of the ImportError."""
+
+
+_PACKAGE = "invokeai_py_client"
+
+
+def find_old_module(fullname: str) -> ModuleSpec | None:
+    """Return the spec of an old module, or None if there was no such module.
+
+    Args:
+        fullname: The name of a module below this package that does not exist.
+    """
+    old = fullname.removeprefix(f"{_PACKAGE}.")
+    if old in MOVED:
+        loader: InspectLoader = _MovedModule(f"{_PACKAGE}.{MOVED[old]}")
+    elif old in GONE:
+        loader = _SmallModule(f"raise ImportError({GONE[old]!r})\n")
+    elif old in NAMES:
+        loader = _SmallModule(_imports(NAMES[old]))
+    else:
+        return None
+    return ModuleSpec(fullname, loader, origin=f"{_PACKAGE}.v1.names")
+
+
+def _imports(names: dict[str, str]) -> str:
+    """Return the source of a module that imports names from where they are now."""
+    lines: list[str] = []
+    for old, target in names.items():
+        module, _, name = target.partition(":")
+        lines.append(f"from {module} import {name} as {old}\n")
+    return "".join([*lines, f"__all__ = {sorted(names)}\n"])
+
+
+class _SmallModule(InspectLoader):
+    """Loads a module with a source of a few lines."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def is_package(self, fullname: str) -> bool:
+        del fullname
+        return False
+
+    def get_source(self, fullname: str) -> str:
+        del fullname
+        return self._source
+
+
+class _MovedModule(InspectLoader):
+    """Loads a module of today in place of an old one."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system takes what is in sys.modules after this. So the module keeps its own name and spec.
+        sys.modules[module.__name__] = import_module(self._target)
+
+    def is_package(self, fullname: str) -> bool:
+        del fullname
+        return False
+
+    def get_source(self, fullname: str) -> str | None:
+        del fullname
+        return self._real().get_source(self._target)
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the code of the real module, which ``python -m`` runs."""
+        del fullname
+        return self._real().get_code(self._target)
+
+    def _real(self) -> InspectLoader:
+        spec = find_spec(self._target)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {self._target!r}", name=self._target)
+        return cast("InspectLoader", spec.loader)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.ivk_fields import IvkField
-    from invokeai_py_client.models.row import Row
+    from invokeai_py_client.models.base import Row
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sweep import AsyncSweep

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from invokeai_py_client.models.row import Row
+from invokeai_py_client.models.base import Row
 from invokeai_py_client.run.results import NodeOutput, media_names, results_of_item
 
 if TYPE_CHECKING:
