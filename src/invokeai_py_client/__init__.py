@@ -311,9 +311,9 @@ class _OldModules:
         # Nothing old is below v1, where the answer comes from.
         if not fullname.startswith(f"{__name__}.") or fullname.startswith(f"{__name__}.v1"):
             return None
-        from invokeai_py_client.v1.names import find_old_module
+        from importlib import import_module
 
-        return find_old_module(fullname)
+        return import_module(f"{__name__}.v1.names").find_old_module(fullname)
 
 
 if all(getattr(finder, "__module__", None) != __name__ for finder in sys.meta_path):  # else this is a reload

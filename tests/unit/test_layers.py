@@ -43,10 +43,9 @@ LAYERS: list[set[str]] = [
     {"errors"},
 ]
 
-# Imports that point up, each with its reason.
-UPWARD: dict[tuple[str, str], str] = {
-    (NAME, f"{NAME}.v1.names"): "loads modules by their old names; imported when a module is missing",
-}
+# Imports that point up, each with its reason. Two modules are found by name when they are needed, and so are not here:
+# the synchronous class in front of an object (``_face.py``), and modules that have moved (``__init__.py``).
+UPWARD: dict[tuple[str, str], str] = {}
 
 # Private attributes of other objects, as "module: attribute", each with its reason. The sockets and sessions of the
 # libraries have no public way to do these things.
