@@ -243,12 +243,17 @@ class AsyncModelInstJobHandle(AsyncObject):
                 if told.missed:
                     told.missed = False
                     changes.read(fetch, take)
-                # The job may also have ended by what the receiver of an event did with it.
-                if change is Change.RESPONSE or self._info.is_complete():
+                elif change is Change.RESPONSE:
                     event, last = event_between(last, self._info), self._info
                     if event is not None:
                         yield event
-                if self._info.is_complete() or pause.is_over(change):
+                if self._info.is_complete():
+                    # It may have ended by what the receiver of the last event did with it.
+                    event = event_between(last, self._info)
+                    if event is not None:
+                        yield event
+                    return
+                if pause.is_over(change):
                     return
 
     async def _fetched(self) -> ModelInstJobInfo:

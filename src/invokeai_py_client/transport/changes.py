@@ -66,12 +66,14 @@ class Changes:
 
     Example:
         ```python
-        async with hub.changes(room, concerns_me, patience) as changes:
-            async for change in changes:
-                if ended():
+        from invokeai_py_client.transport.socket import queue_room
+
+        hub, statuses = client.connection.hub, []
+        async with hub.changes(queue_room("default"), lambda name, payload: True, lambda: 20.0) as changes:
+            async for _ in changes:
+                if statuses and not statuses[-1].unfinished:
                     break
-                if change is not Change.RESPONSE:
-                    changes.read(fetch_state, take_state)
+                changes.read(client.queue_repo.status, statuses.append)
         ```
     """
 
