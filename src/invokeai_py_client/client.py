@@ -365,7 +365,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             APIRequestError: The server failed, has no such route (before 6.12), or could not be reached.
         """
         from invokeai_py_client.models import IvkUser
-        from invokeai_py_client.transport.auth import credentials_of
+        from invokeai_py_client.transport.settings import credentials_of
 
         credentials = credentials_of(email, password, remember_me)
         del password  # tracebacks that show variables do not show it here

@@ -18,10 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from invokeai_py_client._atomic import write_draft
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.transport.auth import credentials_of
-from invokeai_py_client.transport.settings import DEFAULT_URL, Credentials, ServerAddress, clean_prefix
+from invokeai_py_client.transport.settings import (
+    DEFAULT_URL,
+    Credentials,
+    ServerAddress,
+    clean_prefix,
+    credentials_of,
+)
 
 DEFAULT_PROFILE = "default"
 _KEYS = ("url", "token", "email")
@@ -228,6 +232,8 @@ def forget_profile(name: str) -> bool:
 
 
 def _write(profiles: Mapping[str, Profile]) -> Path:
+    from invokeai_py_client._atomic import write_draft
+
     lines = ["# Written by `ivk login`. It holds tokens: keep it to yourself.\n"]
     for profile in profiles.values():
         lines.append(f"\n[profiles.{_quoted(profile.name)}]\n")

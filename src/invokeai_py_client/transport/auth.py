@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import LoopBound
-from invokeai_py_client.errors import AuthenticationError, MethodNotAllowedError, NotFoundError, UsageError
+from invokeai_py_client.errors import AuthenticationError, MethodNotAllowedError, NotFoundError
 from invokeai_py_client.transport.secrets import Hidden, hidden
 from invokeai_py_client.transport.settings import Credentials
 
@@ -193,20 +193,3 @@ async def auth_status(http: HttpTransport) -> dict[str, Any]:
         # 5.x answers paths that it does not have with its web page; it is InvokeAI if it tells its version.
         await http.json("GET", "/api/v1/app/version", expect={"version": str})
         return {"multiuser_enabled": False, "setup_required": False}
-
-
-def credentials_of(email: str | None, password: str | None, remember_me: bool = False) -> Credentials | None:
-    """An email and its password; None where neither is given.
-
-    Raises:
-        UsageError: One without the other, or something that is no text.
-    """
-    if not email and not password:
-        return None
-    for name, value in (("email", email), ("password", password)):
-        if not isinstance(value, str) or not value:
-            other = "password" if name == "email" else "email"
-            raise UsageError(
-                f"Signing in takes an email and a password; there is no {name} for this {other}."
-            )
-    return Credentials(str(email), str(password), remember_me)

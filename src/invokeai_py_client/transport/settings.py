@@ -180,3 +180,20 @@ def proxy_for(origin: str) -> str | None:
 
     parts = urlsplit(origin)
     return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+
+
+def credentials_of(email: str | None, password: str | None, remember_me: bool = False) -> Credentials | None:
+    """Return an email and its password, or None if neither is given.
+
+    Raises:
+        UsageError: One of the two is missing, or is not text.
+    """
+    if not email and not password:
+        return None
+    for name, value in (("email", email), ("password", password)):
+        if not isinstance(value, str) or not value:
+            other = "password" if name == "email" else "email"
+            raise UsageError(
+                f"Signing in takes an email and a password; there is no {name} for this {other}."
+            )
+    return Credentials(str(email), str(password), remember_me)
