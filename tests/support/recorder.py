@@ -35,6 +35,7 @@ from invokeai_py_client import (
     DynamicPrompts,
     InvokeAIClient,
     LocalServer,
+    ModelInstJobHandle,
     SessionEvent,
     Sweep,
     WorkflowDefinition,
@@ -427,7 +428,7 @@ def _things(keeper: Keeper, client: InvokeAIClient) -> None:
     keeper.keep("model_repository", client.dnn_model_repo)
     keeper.keep("queue_repository", client.queue_repo)
     keeper.keep("workflow_repository", client.workflow_repo)
-    [job] = [job for job in client.dnn_model_repo.list_install_jobs() if _installs(job, "tiny-lora-sd1")]
+    job = _installation(client, "tiny-lora-sd1")
     keeper.keep("install_job", job)
     keeper.keep("install_events", list(job.events()))
     kinds = [kind for kind in vars(install_events).values() if isinstance(kind, type)]
@@ -438,6 +439,19 @@ def _things(keeper: Keeper, client: InvokeAIClient) -> None:
     keeper.keep("install_job_for_nothing", again)
     keeper.keep("node_template", client.schema()["add"])
     keeper.keep("answer", client.request("GET", "/api/v1/app/version"))
+
+
+def _installation(client: InvokeAIClient, name: str) -> ModelInstJobHandle:
+    """The job that installed a model. If the server's list was pruned, the model is installed again, where it is."""
+    repo = client.dnn_model_repo
+    jobs = [job for job in repo.list_install_jobs() if _installs(job, name)]
+    if jobs:
+        return jobs[-1]
+    model = next(model for model in repo.list_models() if model.name == name)
+    repo.delete_model(model.key)
+    job = repo.install_model(str(model.path))
+    job.wait_until(60)
+    return job
 
 
 def _installs(job: Any, name: str) -> bool:
