@@ -353,6 +353,7 @@ def test_S31_what_the_document_calls(client: InvokeAIClient, lora: Path, tmp_pat
 
 def test_S32_what_the_document_calls(client: InvokeAIClient, lora: Path) -> None:
     repo = client.dnn_model_repo
+    repo.prune_install_jobs()  # those of other tests
     handle = repo.install_model(lora)
     handle.wait_until(timeout=PATIENCE)
     told = [(h.job_id, getattr(h.info, "status", None)) for h in repo.list_install_jobs()]
