@@ -33,7 +33,7 @@ async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 class LoopBound(Generic[T]):
-    """A value that can be used in the event loop only that it was made in: a lock, a connection.
+    """A value that can be used only in the event loop in which it was created: a lock, a connection.
 
     A client may be used from one event loop after the other (a second ``asyncio.run``, a forked process).
     """
@@ -52,7 +52,7 @@ class LoopBound(Generic[T]):
         return self.value if self.loop is asyncio.get_running_loop() else None
 
     def get(self, make: Callable[[], T]) -> T:
-        """Return the value of the running event loop. Makes it, in place of one of another loop, if there is none."""
+        """Return the value of the running event loop, creating it in place of one of another loop if necessary."""
         value = self.here
         if value is None:
             value = self.value = make()

@@ -311,7 +311,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             self._sockets = [entry for entry in self._sockets if entry[1] is not socket]
             await socket.shutdown()
 
-    # ------------------------------------------------------------------ requests of one's own
+    # ------------------------------------------------------------------ other requests
 
     async def request(
         self,
@@ -375,7 +375,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         user = IvkUser.from_api_response(await self.connection.http.auth.sign_in(credentials))
         self.connection.profile = None
         if changes:
-            await self.connection.renew_events()  # they came as somebody else's
+            await self.connection.renew_events()  # they were the previous user's
         return user
 
     async def logout(self) -> None:
@@ -428,7 +428,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             return
         try:
             today = read_profiles().get(known.name)
-            if today == known:  # else somebody has signed in or out meanwhile
+            if today == known:  # otherwise someone has signed in or out in the meantime
                 self.connection.profile = Profile(known.name, known.url, token, known.email)
                 keep_profile(self.connection.profile)
         except UsageError as error:

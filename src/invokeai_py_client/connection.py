@@ -114,10 +114,6 @@ class Connection:
             self._schema = await load_schema(self.http, self.url, refresh=refresh)
         return self._schema
 
-    def use_schema(self, schema: Schema) -> None:
-        """Use these node types instead of asking the server for its own."""
-        self._schema = schema
-
     def part(self, kind: Callable[[Connection], T]) -> T:
         """Return the object of a kind that everything on this connection shares, creating it when first asked for.
 
@@ -192,7 +188,7 @@ class Resource(AsyncObject):
 
 
 class _OpenEnds:
-    """What a connection holds open.
+    """The open resources of a connection.
 
     Apart from the connection, so that it can still be closed when the connection itself has been collected.
     """

@@ -190,7 +190,7 @@ async def test_a_request_that_comes_after_it_was_sent_again(proxy: Proxy, queue:
             assert batches(queue) == [(run.item_id, run.batch_id)]
             async with asyncio.timeout(20):
                 await removed.event.wait()
-                await client.connection.part(LiveRuns).settled()
+                await asyncio.gather(*client.connection.part(LiveRuns)._guarding)
         assert batches(queue) == [(run.item_id, run.batch_id)]
 
 

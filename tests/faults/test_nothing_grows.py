@@ -155,7 +155,7 @@ async def test_asynchronous_clients(url: str, capsys: pytest.CaptureFixture[str]
 @linux
 async def test_many_runs_of_one_client(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     async with AsyncInvokeAIClient.from_url(url, max_retries=0) as client:
-        client.connection.use_schema(reference_schema())
+        client.connection._schema = reference_schema()
         wf = await client.workflow_repo.create_workflow(workflows.add())
 
         async def use() -> None:
@@ -175,7 +175,7 @@ async def test_many_runs_of_one_client(url: str, capsys: pytest.CaptureFixture[s
         _settle(before)
         trackers = sum(isinstance(one, BatchTracker) for one in gc.get_objects())
         assert trackers <= 2
-        assert len(client.connection.part(LiveRuns).batches) <= 2
+        assert len(client.connection.part(LiveRuns)._trackers) <= 2
         _say(capsys, f"{RUNS} runs: {standing()}, {memory() - kilobytes:+} kB")
 
 

@@ -247,3 +247,18 @@ def test_async_classes_do_not_form_chains() -> None:
         not in ([], ["AsyncObject"])
     }
     assert continued == {}
+
+
+PURE = {"engine", "editor", "ivk_fields", "models", "schema"}
+# Asks a server for its schema. Everything else of these packages is a function of data.
+ASKS = {f"{NAME}.schema.source"}
+
+
+def test_pure_packages_wait_for_nothing() -> None:
+    waiting = {
+        module
+        for module, tree in TREES.items()
+        if package_of(module) in PURE
+        and any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(tree))
+    }
+    assert waiting == ASKS

@@ -194,7 +194,7 @@ class InstallEvents:
         return True
 
     def next(self, info: ModelInstJobInfo) -> ModelInstJobInfo | None:
-        """Return the job after the next event; None if there is none, or if it says that the job has to be read."""
+        """Return the job after the next event, or None if there is no event or the job has to be read."""
         if not self._events:
             return None
         after = after_event(info, *self._events.popleft())

@@ -264,7 +264,7 @@ class AsyncModelInstJobHandle(AsyncObject):
             told = ModelInstJobInfo.from_api_response(await self._json("GET", f"{_INSTALL}/{self._info.id}"))
         except NotFoundError:
             told = None
-        # A server that was restarted counts its jobs from 0 anew: another job may have this id now.
+        # A server that was restarted counts its jobs from 0 again, so another job may have this id now.
         if told is None or told.source != self._info.source:
             return await self._without_job()
         return await self._settled(told)

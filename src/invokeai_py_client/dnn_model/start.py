@@ -155,7 +155,7 @@ def duplicate_of(models: Iterable[IvkDnnModel], job: ModelInstJobInfo) -> IvkDnn
 def already_installed(
     source: str, model: IvkDnnModel, job: ModelInstJobInfo | None = None
 ) -> ModelInstJobInfo:
-    """What a job would say that had nothing to do."""
+    """Return the job of an installation that had nothing to do."""
     info = job.model_copy(deep=True) if job is not None else ModelInstJobInfo(source=source)
     info.status = InstallStatus.COMPLETED
     info.model_key = model.key

@@ -1,1 +1,1 @@
-"""What the web UI does with values: JavaScript numbers, generators, literals, names."""
+"""The web UI's rules for values: JavaScript numbers, generators, literals, names."""

@@ -50,7 +50,7 @@ def model_changes(
     by_name: bool = True,
     by_base: bool = True,
 ) -> list[ModelChange]:
-    """What to change so that the workflow names models of this server.
+    """Return the changes after which the workflow names models of this server.
 
     A model that the server has under the same key stays, and so does one that nothing here can replace.
 

@@ -48,11 +48,6 @@ class LiveRuns:
         """Whether events arrive."""
         return self._hub.connected
 
-    @property
-    def batches(self) -> list[str]:
-        """The ids of the batches that are followed."""
-        return list(self._trackers)
-
     @asynccontextmanager
     async def changes(
         self,
@@ -116,12 +111,8 @@ class LiveRuns:
         self._guards = {known: one for known, one in self._guards.items() if known in self._trackers}
         self._guards[batch_id] = guard
 
-    async def settled(self) -> None:
-        """Wait until the functions of ``on_enqueued()`` that are running have ended."""
-        await asyncio.gather(*self._guarding)
-
     async def close(self) -> None:
-        """End what goes on in the running event loop: it would open connections again."""
+        """Cancel the tasks of the running event loop: they would open connections again."""
         self._guards.clear()
         await cancel_and_wait(self._guarding)
         await self.states.close()
