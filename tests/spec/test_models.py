@@ -142,7 +142,7 @@ async def test_S07_the_tiny_flux_models_are_read(async_client: AsyncInvokeAIClie
     assert {model.base for model in models} == {BaseModelEnum.FLUX}
 
 
-def test_S07_S30_records_with_nulls_and_words_that_nobody_knows(
+def test_S07_S30_records_with_nulls_and_unknown_words(
     client: InvokeAIClient, rows: Callable[..., str]
 ) -> None:
     """The server (6.14.2) leaves out of its list what it cannot read itself; the rest is all there."""
@@ -268,7 +268,7 @@ async def test_S31_a_file_stays_where_it_is(async_client: AsyncInvokeAIClient, l
 
 
 @pytest.mark.since("6.14")
-async def test_S31_a_file_that_is_given_away(
+async def test_S31_a_file_that_is_moved(
     async_client: AsyncInvokeAIClient, copies: list[Path], server: Any
 ) -> None:
     """Older servers (6.0.2) copy it, to a folder of another name."""
@@ -286,7 +286,7 @@ async def test_S31_a_file_that_is_given_away(
     assert not is_there(server.root / "models" / str(infos[1].model_key))
 
 
-async def test_S31_installed_already_as_the_server_tells_it(
+async def test_S31_installed_already_according_to_the_server(
     async_client: AsyncInvokeAIClient, lora: Path
 ) -> None:
     """Not known from the list beforehand: another spelling of the path, which only the server sees through."""
@@ -478,7 +478,7 @@ def test_S33_a_paused_download_that_is_canceled(client: InvokeAIClient, host: Mo
 
 
 @pytest.mark.since("6.12")
-async def test_S33_somebody_else_pauses(async_client: AsyncInvokeAIClient, host: ModelHost) -> None:
+async def test_S33_paused_by_another_client(async_client: AsyncInvokeAIClient, host: ModelHost) -> None:
     """The server sends no event of that: only looking at the job now and then tells it."""
     job = await async_client.dnn_model_repo.install_model(host.url)
     other = await async_client.dnn_model_repo.get_install_job(job.job_id or 0)
@@ -607,7 +607,7 @@ def test_several_installations_of_the_synchronous_client(client: InvokeAIClient,
     assert repo.wait_all([]) == []
 
 
-def test_several_that_take_too_long(client: InvokeAIClient, copies: list[Path], host: ModelHost) -> None:
+def test_several_installations_time_out(client: InvokeAIClient, copies: list[Path], host: ModelHost) -> None:
     repo = client.dnn_model_repo
     jobs = repo.install_models([copies[0], host.url])
     with pytest.raises(ModelInstallTimeout, match=r"goes? on") as caught:
@@ -637,7 +637,7 @@ def test_starter_models(client: InvokeAIClient) -> None:
         repo.install_starter_model("Tile")
 
 
-def test_a_starter_model_that_is_there(client: InvokeAIClient, lora: Path, host: ModelHost) -> None:
+def test_installed_starter_model(client: InvokeAIClient, lora: Path, host: ModelHost) -> None:
     """Nothing is downloaded from elsewhere: the proposals of this test are files that it has."""
     repo = client.dnn_model_repo
     proposed = repo.list_starter_models()[0].model_copy(

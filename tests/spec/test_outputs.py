@@ -101,7 +101,7 @@ async def test_S23_asynchronously(async_client: AsyncInvokeAIClient) -> None:
     assert wf.list_outputs() == []
 
 
-def test_S23_a_node_that_gave_nothing_has_its_row(client: InvokeAIClient, board: str, tidy: None) -> None:
+def test_S23_a_node_without_images_has_a_row(client: InvokeAIClient, board: str, tidy: None) -> None:
     """A run that failed before a node's turn: the row is there, and empty."""
     steps = workflow(
         "Fails early",

@@ -189,7 +189,7 @@ def test_every_script_is_run() -> None:
     assert [name for name in names if f'script("{name}"' not in tests] == []
 
 
-def test_the_scripts_know_no_new_names() -> None:
+def test_scripts_use_no_new_names() -> None:
     """What they import is what version 1.1.1 has, by the list of its names."""
     data = Path(__file__).parents[1] / "data" / "names-1.1.1.json"
     known: dict[str, dict[str, Any]] = json.loads(data.read_text())

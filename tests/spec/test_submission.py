@@ -62,7 +62,7 @@ def endless(client: InvokeAIClient, tidy: None) -> Iterator[WorkflowHandle]:
 # --------------------------------------------------------------------------- S20
 
 
-def test_S20_submit_sync_gives_the_ids(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+def test_S20_submit_sync_returns_the_ids(client: InvokeAIClient, wf: WorkflowHandle) -> None:
     submission = wf.submit_sync()
     item = client.queue_repo.item(submission.item_ids[0])
     assert item.batch_id == submission.batch_id == submission["batch_id"]
@@ -74,7 +74,7 @@ def test_S20_submit_sync_gives_the_ids(client: InvokeAIClient, wf: WorkflowHandl
     wf.wait_for_completion_sync(timeout=30)
 
 
-def test_S20_wait_gives_the_queue_item(wf: WorkflowHandle) -> None:
+def test_S20_wait_returns_the_queue_item(wf: WorkflowHandle) -> None:
     wf.get_input_value(0).value = 40
     submission = wf.submit_sync()
     seen: list[dict[str, Any]] = []
@@ -104,7 +104,7 @@ def test_S20_what_cannot_run_is_not_submitted(client: InvokeAIClient) -> None:
     assert wf.session_id is None
 
 
-def test_S20_a_timeout_leaves_the_run_going(endless: WorkflowHandle) -> None:
+def test_S20_a_timeout_does_not_stop_the_run(endless: WorkflowHandle) -> None:
     submission = endless.submit_sync()
     with pytest.raises(TimeoutError) as caught:
         endless.wait_for_completion_sync(timeout=0.2)
@@ -257,7 +257,7 @@ async def test_S24_cancel_async_while_it_denoises(endless: WorkflowHandle) -> No
     assert (await endless.wait_for_completion(timeout=30))["status"] == "canceled"
 
 
-def test_S24_what_has_ended_cannot_be_canceled(wf: WorkflowHandle) -> None:
+def test_S24_ended_items_cannot_be_canceled(wf: WorkflowHandle) -> None:
     wf.submit_sync()
     wf.wait_for_completion_sync(timeout=30)
     assert wf.cancel() is False

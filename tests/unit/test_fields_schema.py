@@ -68,7 +68,7 @@ PROMISED = [
 
 
 @pytest.mark.parametrize(("name", "template"), INPUTS)
-def test_a_default_is_held_as_it_is_and_can_be_set_again(name: str, template: InputTemplate) -> None:
+def test_default_is_kept_and_can_be_assigned(name: str, template: InputTemplate) -> None:
     field = make_field(template, copy.deepcopy(template.default))
     assert not field.is_set_by_user
     assert field.to_api_format() == template.default
@@ -91,7 +91,7 @@ def test_a_default_is_held_as_it_is_and_can_be_set_again(name: str, template: In
     assert shown.value == again.value
 
 
-def test_every_known_type_has_a_class_and_every_stateful_type_is_known() -> None:
+def test_every_stateful_type_has_a_field_class() -> None:
     kinds = {template.type.name for kind in SCHEMA for template in SCHEMA[kind].inputs.values()}
     assert set(FIELD_CLASSES) <= kinds
     typed = {
@@ -218,7 +218,7 @@ def test_S04_other_programs_names_are_understood(given: str, wire: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "nonsense", "k", "_", None, 5])
-def test_S04_what_is_no_scheduler_is_refused(wrong: Any) -> None:
+def test_S04_invalid_schedulers(wrong: Any) -> None:
     with pytest.raises(ValueError, match="is not a valid SchedulerName"):
         SchedulerName(wrong)
 

@@ -119,7 +119,7 @@ def test_spellings_are_unambiguous(enum: type[OpenEnum]) -> None:
 
 
 @pytest.mark.parametrize("enum", ALL)
-def test_unknown_words_are_kept_by_parse_and_refused_by_the_enum(enum: type[OpenEnum]) -> None:
+def test_unknown_words_are_kept_by_parse_and_rejected_by_enum(enum: type[OpenEnum]) -> None:
     assert enum.parse("Dreaming-9") == "Dreaming-9"
     assert not isinstance(enum.parse("Dreaming-9"), enum)
     with pytest.raises(ValueError, match="Dreaming-9"):

@@ -75,7 +75,7 @@ def test_does_not_fit(source: str, target: str) -> None:
     assert not can_connect(of(source), of(target))
 
 
-def test_batch_lists_connect_with_batch_lists_only() -> None:
+def test_batch_lists_connect_only_to_batch_lists() -> None:
     plain, batch = of("IntegerField[]"), of("IntegerField[]", batch=True)
     assert can_connect(batch, batch)
     assert not can_connect(plain, batch)
@@ -83,7 +83,7 @@ def test_batch_lists_connect_with_batch_lists_only() -> None:
     assert not can_connect(batch, of("AnyField"))
 
 
-def test_a_scheduler_connects_as_the_enumeration_it_is() -> None:
+def test_scheduler_connects_like_enumeration() -> None:
     schema = reference_schema()
     scheduler = schema["scheduler"].outputs["scheduler"].type
     assert can_connect(scheduler, schema["denoise_latents"].inputs["scheduler"].type)
