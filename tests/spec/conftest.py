@@ -1,4 +1,4 @@
-"""The contract's tests use the session's server, as ``tests/server`` does."""
+"""The tests of the contract use the same server as ``tests/server``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 @pytest.fixture
 def tidy(client: InvokeAIClient) -> Iterator[None]:
-    """Images that a test makes are gone after it."""
+    """Delete the images that a test created."""
 
     def names() -> set[str]:
         return {image.image_name for image in client.image_repo.list_images(is_intermediate=None)}

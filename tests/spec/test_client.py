@@ -1,4 +1,4 @@
-"""Rows S09 to S14: jobs, how a client finds its server, whether it is there, repositories, sockets, closing."""
+"""Rows S09 to S14: jobs, the server's address, health checks, repositories, sockets, closing."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_S10_invalid_parts(options: dict[str, Any]) -> None:
 
 
 class _Everything(BaseHTTPRequestHandler):
-    """Says 200 to whatever is asked."""
+    """A web server that responds 200 to every request."""
 
     def do_GET(self) -> None:
         body = b"<html>Welcome!</html>"
@@ -136,11 +136,11 @@ class _Everything(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing of it."""
+        """Log nothing."""
 
 
 class _Json(_Everything):
-    """Says 200 and an empty JSON object to whatever is asked."""
+    """A web server that responds 200 with an empty JSON object to every request."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -182,7 +182,7 @@ def test_S11_another_web_server(handler: type[BaseHTTPRequestHandler]) -> None:
 
 
 async def test_S11_a_silent_socket() -> None:
-    """Within the client's timeout: the test's own limit is far above it, and far below any default."""
+    """The check ends within the client's timeout: the test's limit is far above it, and far below any default."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
         async with asyncio.timeout(8), AsyncInvokeAIClient("127.0.0.1", port, timeout=0.5) as client:
@@ -216,7 +216,7 @@ async def test_S12_no_requests_are_sent_for_them() -> None:
 
 
 async def _heard(sio: socketio.AsyncClient, wf: Any) -> int:
-    """Start a run, and wait until the socket tells that it ended; gives the queue item's id."""
+    """Start a run, wait for the event that it ended, and return the id of its queue item."""
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def on_status(event: dict[str, Any]) -> None:

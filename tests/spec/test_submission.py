@@ -1,4 +1,4 @@
-"""Rows S20, S21, S22 and S24: submitting, waiting, watching and cancelling in the documents' own words."""
+"""Rows S20, S21, S22 and S24: submitting, waiting, monitoring and canceling, as in the documents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BATCH: dict[str, Any] = workflow(
 
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The requests made from now on: method and path."""
+    """The requests sent during the test: method and path."""
     made: list[str] = []
     ask = HttpTransport.json
 
@@ -45,13 +45,13 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def wf(client: InvokeAIClient) -> WorkflowHandle:
-    """The smallest workflow there is: a sum."""
+    """A minimal workflow: a sum."""
     return client.workflow_repo.create_workflow(workflows.add())
 
 
 @pytest.fixture
 def endless(client: InvokeAIClient, tidy: None) -> Iterator[WorkflowHandle]:
-    """A workflow that denoises for as long as anybody waits; it is canceled in the end."""
+    """A workflow that denoises until it is canceled at the end of the test."""
     wf = client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
     wf.set(model="tiny-sd1", seed=20)
     yield wf
@@ -164,7 +164,7 @@ async def test_S21_submit_and_wait_by_events(client: InvokeAIClient, requests: l
     done = await wf.wait_for_completion(timeout=60)
     assert done.get("status") == "completed"
     item = f"GET /api/v1/queue/default/i/{submission.item_ids[0]}"
-    assert requests.count(item) <= 2  # to read the results, and once if it was to stand in a queue
+    assert requests.count(item) <= 2  # to read the results, and once more if it was in a queue
     steps = [event for event in seen if isinstance(event, NodeProgress) and event.node_id == "denoise"]
     assert [event.get("progress") for event in steps][-1] == 1.0
     assert {event.get("session_id") for event in seen} == {submission.session_id}

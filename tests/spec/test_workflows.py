@@ -1,4 +1,4 @@
-"""Rows S15 to S19: where workflows come from, their inputs, index maps, and models of another server."""
+"""Rows S15 to S19: sources of workflows, their inputs, index maps, and models from another server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def shown(node_id: str, field: str) -> dict[str, Any]:
 
 
 def nested() -> dict[str, Any]:
-    """A form with containers in containers, and elements in another order than the one they are shown in."""
+    """A form with nested containers, whose elements are stored in a different order than they are shown."""
     document = workflows.sdxl()
     elements: dict[str, Any] = {
         "last": shown("noise", "seed"),
@@ -137,7 +137,7 @@ def test_S15_invalid_workflows(client: InvokeAIClient, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a"):
         WorkflowDefinition.from_dict({"nodes": []})
     with pytest.raises(WorkflowNotFoundError, match="library"):
-        client.workflow_repo.create_workflow("Nobody saved this")
+        client.workflow_repo.create_workflow("An unused name")
 
 
 # --------------------------------------------------------------------------- S17
@@ -249,7 +249,7 @@ def test_S18_invalid_index_maps(client: InvokeAIClient, tmp_path: Path) -> None:
 
 
 def brought_from_elsewhere(name: str) -> dict[str, Any]:
-    """SDXL text to image, as somebody with other models saved it."""
+    """An SDXL text-to-image workflow, as saved on a server with other models."""
     document = workflows.sdxl()
     model = {"key": "of-theirs", "hash": "blake3:theirs", "name": name, "base": "sdxl", "type": "main"}
     document["nodes"][0]["data"]["inputs"]["model"]["value"] = model

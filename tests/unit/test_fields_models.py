@@ -1,4 +1,4 @@
-"""Fields that name models."""
+"""Tests of fields that hold models."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ FILTER = ModelFilter(
         ({"base": "sd-1"}, False),
         ({"type": "vae"}, False),
         ({"variant": "inpaint"}, False),
-        ({"variant": None}, True),  # the editor only asks those that have a variant
+        ({"variant": None}, True),  # the editor filters only models that have a variant
         ({"format": "checkpoint"}, False),
         ({"provider_id": "p"}, True),
     ],

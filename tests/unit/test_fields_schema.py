@@ -1,4 +1,4 @@
-"""Every input of the reference version's node types as a field."""
+"""Tests of fields for every input of the reference version."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ INPUTS = [
     for kind in sorted(SCHEMA)
     for name, template in SCHEMA[kind].inputs.items()
 ]
-# The editor starts these with a value that the server refuses: it invents 0, "" or [] for what has no default,
-# and one default of the server itself is of another type.
+# Inputs for which the editor's default is not valid on the server. The editor uses 0, "" or [] if there is no default,
+# and one of the server's defaults has the wrong type.
 REFUSED = {
     "crop_latents.width",
     "crop_latents.height",
@@ -79,7 +79,7 @@ def test_default_is_kept_and_can_be_assigned(name: str, template: InputTemplate)
         return
     assert bool(field.problems()) is (name in REFUSED)
     again = make_field(template)
-    if name in REFUSED or name == "call_saved_workflow.workflow_id":  # "" is no workflow
+    if name in REFUSED or name == "call_saved_workflow.workflow_id":  # "" is not a workflow
         with pytest.raises(InputValueError, match="is not valid"):
             again.value = template.default
         return
@@ -100,7 +100,7 @@ def test_every_stateful_type_has_a_field_class() -> None:
         for template in SCHEMA[kind].inputs.values()
         if template.input != "connection"
     }
-    # What is left can be any value, or is filled by the editor alone.
+    # The other types accept any value, or only the editor sets them.
     left = typed - set(FIELD_CLASSES) - {"AnyField", "CollectionField", "CollectionItemField"}
     assert all(name.endswith("MetadataField") for name in left), left
 

@@ -1,4 +1,4 @@
-"""Values from the text of a command line."""
+"""Tests of values given as text on a command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields of colours, boxes, images, boards, lists and whatever else."""
+"""Tests of fields for colors, boxes, images, boards, lists, generators and other values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from invokeai_py_client.models import IvkImage
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.schema.template import Limits
 
-# ------------------------------------------------------------------ colours and boxes
+# ------------------------------------------------------------------ colors and boxes
 
 RED = {"r": 255, "g": 0, "b": 0, "a": 255}
 
@@ -276,7 +276,7 @@ def test_list_that_crashes_the_server_is_rejected() -> None:
         field.value = [0.5, 0.6]
 
 
-# ------------------------------------------------------------------ generators and the rest
+# ------------------------------------------------------------------ generators and other values
 
 
 def test_generators_take_settings_or_a_list() -> None:

@@ -1,4 +1,4 @@
-"""What fields of plain values take, what they refuse, and what they say then."""
+"""Tests of fields for plain values: valid and invalid values, and error messages."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_form_limits_do_not_round() -> None:
     assert field.to_api_format() == 0.123456789
 
 
-# ------------------------------------------------------------------ the workflow's own value
+# ------------------------------------------------------------------ the workflow's value
 
 
 def test_workflow_value_out_of_range_is_sent_unchanged() -> None:
@@ -168,7 +168,7 @@ def test_assigning_none_removes_the_value() -> None:
     assert optional.required is False
     optional.value = None
     assert optional.is_set_by_user
-    assert optional.to_api_format() is UNSET  # null would be refused: it is not nullable
+    assert optional.to_api_format() is UNSET  # not null, because the field is not nullable
     nullable = make_field(template("IntegerField", nullable=True), 3)
     nullable.value = None
     assert nullable.to_api_format() is None
@@ -224,7 +224,7 @@ def test_error_names_field_value_and_expectation() -> None:
     assert len(str(caught.value)) < 250
 
 
-# ------------------------------------------------------------------ truths, texts, choices
+# ------------------------------------------------------------------ booleans, strings, choices
 
 
 @pytest.mark.parametrize("value", [1, 0, "true", "", None.__class__, [], 1.0])
@@ -267,7 +267,9 @@ DROPDOWN = {
 def test_form_dropdown_is_a_choice() -> None:
     field = make_field(template("StringField"), "sketch", settings=DROPDOWN)
     assert field.choices == ("oil", "photo")
-    assert field.to_api_format() == "sketch"  # its own value goes out whatever the form offers
+    assert (
+        field.to_api_format() == "sketch"
+    )  # the workflow's value is sent even if the form does not offer it
     field.value = "photo"
     assert field.to_api_format() == "photo"
     field.value = "Oil painting"

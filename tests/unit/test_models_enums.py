@@ -1,4 +1,4 @@
-"""Open enums: every spelling to one member, every unknown word kept."""
+"""Tests of open enums: each spelling resolves to one member, and unknown words are kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from invokeai_py_client.models.enums import (
 
 ALL = [BaseModelEnum, ImageCategory, InstallStatus, JobStatus, ModelFormatEnum, ModelTypeEnum]
 
-# What the 6.14.2 server knows.
+# The words of the server (6.14.2).
 BASES_6_14_2 = (
     "any",
     "sd-1",

@@ -1,4 +1,4 @@
-"""Whatever a server sends: a record or our error, never another exception, and nothing lost on the way."""
+"""Property tests of records: any data becomes a record or raises our error, and nothing is lost."""
 
 from __future__ import annotations
 

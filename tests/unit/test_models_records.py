@@ -1,4 +1,4 @@
-"""Records: from what servers send, from what users write, and back."""
+"""Tests of records: from server responses, from users' arguments, and back to JSON."""
 
 from __future__ import annotations
 
@@ -307,7 +307,7 @@ def test_batch_status_and_enqueue_result() -> None:
     result = EnqueueResult.from_api_response(RECORDS["enqueue_result"])
     assert (result.enqueued, result.requested, result.batch_id) == (3, 4, "95923e9d")
     assert result.item_ids == [10, 11, 12]  # in the order of the batch
-    assert RECORDS["enqueue_result"]["item_ids"] == [12, 11, 10]  # the caller's own data stays as it was
+    assert RECORDS["enqueue_result"]["item_ids"] == [12, 11, 10]  # the caller's data is unchanged
 
 
 def test_install_info_has_no_tokens() -> None:

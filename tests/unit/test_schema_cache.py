@@ -1,4 +1,4 @@
-"""Schemas on disk."""
+"""Tests of the cache of schemas on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compact form, and the packaged schema."""
+"""Tests of the compact form of schemas, and of the packaged schema."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parsed(version: str) -> Schema:
 
 
 def exact(schema: Schema) -> str:
-    """Everything about a schema, to the order of keys and the difference between 1, 1.0 and true."""
+    """Return all data of a schema, including the order of keys and the difference between 1, 1.0 and true."""
 
     def originals(node: NodeTemplate) -> list[FieldType | None]:
         return [t.type.original for t in (*node.inputs.values(), *node.outputs.values())]

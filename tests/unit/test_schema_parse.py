@@ -1,4 +1,4 @@
-"""Node templates, compared with those that the official editor of InvokeAI 6.14.2 made."""
+"""Tests of node templates, compared with those of the official editor of InvokeAI 6.14.2."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def schema_of(version: str) -> Schema:
 
 
 def plain(value: Any) -> Any:
-    """JSON data in which 1.0 and 1 are equal, while true and 1 are not."""
+    """Convert JSON data so that 1.0 and 1 are equal, but true and 1 are not."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, dict):
@@ -81,7 +81,7 @@ def input_facts(template: InputTemplate) -> dict[str, Any]:
     for attribute, word in LIMIT_WORDS.items():
         if (limit := getattr(template.limits, attribute)) is not None:
             facts[word] = limit
-    # The editor keeps no options for schedulers: it has its own list of them.
+    # The editor stores no options for schedulers, because it has a separate list.
     if template.type.name == "EnumField":
         facts["options"] = template.options
     if template.option_labels:
@@ -140,10 +140,10 @@ def test_wire_names_match_templates() -> None:
         ("lscale", "scale_factor", Limits(exclusive_minimum=0)),
         ("ideogram4_denoise", "mu", Limits(minimum=-4, maximum=4)),
         ("flux_kontext_image_prep", "images", Limits(min_items=1, max_items=10)),
-        # pydantic's own words for limits on a union.
+        # pydantic's keywords for limits on a union.
         ("controlnet", "control_weight", Limits(minimum=-1, maximum=2)),
         ("t2i_adapter", "weight", Limits(minimum=0)),
-        # A length stated for a union with a list in it counts the items.
+        # A length on a union that contains a list is a number of items.
         ("llava_onevision_vllm", "images", Limits(max_items=3)),
     ],
 )
@@ -245,7 +245,7 @@ def test_every_old_model_field_has_a_filter() -> None:
 
 
 def test_old_and_new_filters_agree() -> None:
-    """Where 6.0.2 named a ui_type, 6.14.2 states filters that cover it."""
+    """For each ui_type in 6.0.2, the filters in 6.14.2 cover the same models."""
     new = schema_of("6.14.2")
     compared = 0
     for node in schema_of("6.0.2").values():
@@ -263,7 +263,7 @@ def test_old_and_new_filters_agree() -> None:
 def test_fields_set_by_the_server_are_not_inputs() -> None:
     for version in VERSIONS:
         assert "index" not in schema_of(version)["iterate"].inputs
-    # A list of anything has no type; since InvokeAI 6.13 a ui_type gives it one, and people may connect it.
+    # A list of any items has no type. Since InvokeAI 6.13, its ui_type is a type, and it can be connected.
     assert "collection" not in schema_of("6.0.2")["collect"].inputs
     assert "collection" in schema_of("6.14.2")["collect"].inputs
 
