@@ -60,7 +60,7 @@ def test_inputs_table(ivk: Ivk) -> None:
     done = ivk("inputs", "sd1.json")
     assert done.returncode == 0
     assert "Positive Prompt" in done.stdout
-    assert "a whole number above 0" in " ".join(done.stdout.split())
+    assert "a whole number greater than 0" in " ".join(done.stdout.split())
 
 
 def test_inputs_for_programs(ivk: Ivk) -> None:
@@ -184,7 +184,7 @@ def test_sweep(ivk: Ivk, tmp_path: Path) -> None:
     [
         (["-s", "model=nope"], "no model 'nope'"),
         (["-s", "model=tiny-sd1 || nope"], "no model 'nope'"),
-        (["-s", "steps=2,3"], "it has no model"),
+        (["-s", "steps=2,3"], "no model is set"),
         (["-s", "model=tiny-sd1", "--board", "Nope"], "no board 'Nope'"),
         (["-s", "model=tiny-sd1", "-s", "steps=2,3", "-s", "Steps=4"], "second time"),
     ],
