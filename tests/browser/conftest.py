@@ -1,4 +1,4 @@
-"""A real browser. Where the machine has none, these tests are skipped; with BROWSER_TESTS=required they fail."""
+"""A real browser. Without one these tests are skipped, or fail if BROWSER_TESTS=required is set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chromium import NAMES, Page, browser_page, find_browser
 
 @pytest.fixture
 async def page() -> AsyncGenerator[Page]:
-    """A tab of a headless browser, as wide as a desktop's."""
+    """A tab of a headless browser with the width of a desktop."""
     program = find_browser()
     if program is None:
         reason = f"no browser: none of {', '.join(NAMES)} is on the path, and $BROWSER_PATH names none"

@@ -174,9 +174,9 @@ async def test_loras_by_name_with_weights() -> None:
 async def test_missing_model_value_suggests_models() -> None:
     given = nodes()
     given["loader"] = ("main_model_loader", {})
-    with pytest.raises(NotReadyError, match=r"loader \(loader\), model: it has .*'Dream', 'Other'\."):
+    with pytest.raises(NotReadyError, match=r"Model \(loader\): no model is set; .*'Dream', 'Other'\."):
         await prepared(server(), given=given)
-    with pytest.raises(NotReadyError, match="The server has no compatible model"):
+    with pytest.raises(NotReadyError, match="The server has no model that fits"):
         await prepared(server(models=[VAE]), given=given)
 
 
@@ -212,7 +212,7 @@ async def test_all_missing_things_are_reported_together(tmp_path: Path) -> None:
         "vae.vae_model: the server has no model 'Nothing'",
         "save.board: no board named 'Porträts' on the server. Did you mean 'Portraits'?",
         "save.image: no image named 'lost.png' on the server",
-        "scale (scale), scale_factor",
+        "Scale Factor (scale)",
     ):
         assert sum(part in finding for finding in caught.value.findings) == 1, part
     assert len(caught.value.findings) == 5
