@@ -1612,9 +1612,9 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
 
 
 class JobHandle(Face["AsyncJobHandle"]):
-    """A queue item. It is asked for when it is first needed, and again by ``refresh()``.
+    """A queue item. It is read from the server on first use, and again by ``refresh()``.
 
-    ``client.run(item_id)`` gives the same item as a run: with live events, images and results.
+    ``client.run(item_id)`` returns the same item as a run, with live events, images and results.
 
     Example:
         ```python
@@ -1626,7 +1626,7 @@ class JobHandle(Face["AsyncJobHandle"]):
 
     @classmethod
     def from_client_ids(cls, client: InvokeAIClient, queue_id: str, item_id: int) -> Self:
-        """The item with an id; the server is not asked for it yet."""
+        """Return a handle for an item. Sends no request."""
         from invokeai_py_client.queue.job import AsyncJobHandle
 
         return cls._of(AsyncJobHandle.from_client_ids(unwrap(client), queue_id, item_id))
@@ -1643,15 +1643,15 @@ class JobHandle(Face["AsyncJobHandle"]):
 
     @property
     def item(self) -> IvkJob | None:
-        """The item as the server last told it; None where it was not asked yet."""
+        """The item as last read from the server, or None if it has not been read yet."""
         return self._impl.item
 
     def set_item(self, item: IvkJob) -> None:
-        """Take a record of the item that is known from elsewhere."""
+        """Set the item's record, for example from a listing."""
         self._impl.set_item(item)
 
     def refresh(self) -> IvkJob:
-        """Ask the server for the item anew.
+        """Read the item from the server again.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -1659,38 +1659,38 @@ class JobHandle(Face["AsyncJobHandle"]):
         return self._call(self._impl.refresh())
 
     def status(self) -> JobStatus | str:
-        """How far it was when the server was last asked."""
+        """Return the item's status when it was last read."""
         return self._call(self._impl.status())
 
     def is_pending(self) -> bool:
-        """Whether it had not begun."""
+        """Return whether the item was pending when it was last read."""
         return self._call(self._impl.is_pending())
 
     def is_running(self) -> bool:
-        """Whether it was at work."""
+        """Return whether the item was running when it was last read."""
         return self._call(self._impl.is_running())
 
     def is_complete(self) -> bool:
-        """Whether it had ended, in whatever way."""
+        """Return whether the item had ended, successfully or not, when it was last read."""
         return self._call(self._impl.is_complete())
 
     def is_successful(self) -> bool:
-        """Whether it had ended well."""
+        """Return whether the item had completed successfully when it was last read."""
         return self._call(self._impl.is_successful())
 
     def is_failed(self) -> bool:
-        """Whether an error had ended it."""
+        """Return whether the item had failed when it was last read."""
         return self._call(self._impl.is_failed())
 
     def is_canceled(self) -> bool:
-        """Whether somebody had canceled it."""
+        """Return whether the item had been canceled when it was last read."""
         return self._call(self._impl.is_canceled())
 
     def cancel(self) -> bool:
         """Cancel the item.
 
         Returns:
-            Whether it is canceled now; False where it had ended before.
+            Whether the item is canceled now. False if it had already ended.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -1698,17 +1698,17 @@ class JobHandle(Face["AsyncJobHandle"]):
         return self._call(self._impl.cancel())
 
     def wait_for_completion(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> IvkJob:
-        """Wait until the item has ended, in whatever way.
+        """Wait until the item has ended, successfully or not.
 
         Args:
-            timeout: Seconds to wait at most; None for ever.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
+            timeout: The longest time to wait, in seconds, or None to wait forever. Defaults to 300.
+            poll_interval: Ignored, because the wait follows events. Accepted for compatibility.
 
         Returns:
             The item with its outputs.
 
         Raises:
-            RunTimeoutError: Time ran out; the item goes on.
+            RunTimeoutError: The item did not end in time. It continues on the server.
             RunError: The queue has no such item.
         """
         return self._call(self._impl.wait_for_completion(timeout, poll_interval))
@@ -1853,7 +1853,7 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
 
 
 class QueueHandle(Face["AsyncQueueHandle"]):
-    """One queue of the server. ``default`` is the one that the web UI shows.
+    """One queue of the server. The web UI shows the queue ``default``.
 
     Example:
         ```python
@@ -1865,7 +1865,7 @@ class QueueHandle(Face["AsyncQueueHandle"]):
 
     @classmethod
     def from_client_and_id(cls, client: InvokeAIClient, queue_id: str) -> Self:
-        """The queue with an id; the server is not asked for it."""
+        """Return a handle for a queue. Sends no request."""
         from invokeai_py_client.queue.handle import AsyncQueueHandle
 
         return cls._of(AsyncQueueHandle.from_client_and_id(unwrap(client), queue_id))
@@ -1876,63 +1876,63 @@ class QueueHandle(Face["AsyncQueueHandle"]):
         return self._impl.queue_id
 
     def get_status(self) -> QueueStatus:
-        """How many items are in each state, and whether the processor takes items."""
+        """Return the number of items in each state, and whether the processor is running or paused."""
         return self._call(self._impl.get_status())
 
     def is_busy(self) -> bool:
-        """Whether anything is at work, or still to do."""
+        """Return whether any item is running or still to be run."""
         return self._call(self._impl.is_busy())
 
     def count_running(self) -> int:
-        """How many items are at work."""
+        """Return the number of running items."""
         return self._call(self._impl.count_running())
 
     def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> bool:
-        """Wait until nothing is at work or still to do.
+        """Wait until no item is running or still to be run.
 
         Args:
-            timeout: Seconds to wait at most; None for ever.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
+            timeout: The longest time to wait, in seconds, or None to wait forever. Defaults to 300.
+            poll_interval: Ignored, because the wait follows events. Accepted for compatibility.
 
         Returns:
-            Whether the queue became idle in time. A paused queue with items in it never does.
+            Whether the queue became idle in time. A paused queue with pending items never does.
         """
         return self._call(self._impl.wait_until_idle(timeout, poll_interval))
 
     def list_all(self, destination: str | None = None) -> list[IvkJob]:
-        """All items, the oldest first, without their outputs.
+        """Return all items without their outputs, oldest first.
 
         Args:
-            destination: Only those of this destination.
+            destination: Return only items with this destination. Defaults to None: all items.
         """
         return self._call(self._impl.list_all(destination))
 
     def list_running(self) -> list[IvkJob]:
-        """The items at work."""
+        """Return the running items."""
         return self._call(self._impl.list_running())
 
     def list_pending(self) -> list[IvkJob]:
-        """The items that have not begun."""
+        """Return the pending items."""
         return self._call(self._impl.list_pending())
 
     def get_current(self) -> JobHandle | None:
-        """The item at work, to work with; None where nothing is."""
+        """Return a handle for the running item, or None if no item is running."""
         return wrap(self._call(self._impl.get_current()))
 
     def get_item(self, item_id: int) -> JobHandle | None:
-        """One item to work with; None where the queue has no such item."""
+        """Return a handle for an item, or None if the queue has no such item."""
         return wrap(self._call(self._impl.get_item(item_id)))
 
     def get_items_by_ids(self, item_ids: Iterable[int]) -> list[JobHandle]:
-        """Several items to work with, in the order of their ids; those that the queue lacks are left out."""
+        """Return handles for several items, in the order of their ids. Items not in the queue are omitted."""
         return wrap(self._call(self._impl.get_items_by_ids(item_ids)))
 
     def cancel_all_except_current(self) -> CancelAllExceptCurrentResult:
-        """Cancel all items that have not begun."""
+        """Cancel all pending items."""
         return self._call(self._impl.cancel_all_except_current())
 
     def clear(self) -> ClearResult:
-        """Cancel what is at work and remove all items."""
+        """Cancel the running item and remove all items."""
         return self._call(self._impl.clear())
 
     def prune(self) -> PruneResult:
@@ -1941,78 +1941,78 @@ class QueueHandle(Face["AsyncQueueHandle"]):
 
 
 class QueueRepository(Face["AsyncQueueRepository"]):
-    """The queue of a server. Every call takes the id of another queue than ``default``.
+    """The queue of a server. Every method has a ``queue_id`` for queues other than ``default``.
 
     Example:
         ```python
         status = client.queue_repo.status()
-        print(status.pending, "to do,", status.in_progress, "at work")
+        print(status.pending, "pending,", status.in_progress, "running")
         ```
     """
 
     @classmethod
     def from_client(cls, client: InvokeAIClient) -> Self:
-        """The queues of a client; ``client.queue_repo`` is the same."""
+        """Return the queues of a client. The same as ``client.queue_repo``."""
         from invokeai_py_client.queue.repository import AsyncQueueRepository
 
         return cls._of(AsyncQueueRepository.from_client(unwrap(client)))
 
     def get_queue(self, queue_id: str = "default") -> QueueHandle:
-        """One queue to work with; the server is not asked for it."""
+        """Return a handle for a queue. Sends no request."""
         return wrap(self._impl.get_queue(queue_id))
 
     def list_queues(self) -> list[str]:
-        """The ids of the queues that people see: servers up to 6.14 tell of no other than ``default``."""
+        """Return the ids of the known queues. Servers up to 6.14 can't list queues, so this is only ``default``."""
         return self._impl.list_queues()
 
     def status(self, *, queue_id: str = "default") -> QueueStatus:
-        """How many items are in each state, and whether the processor takes items."""
+        """Return the number of items in each state, and whether the processor is running or paused."""
         return self._call(self._impl.status(queue_id=queue_id))
 
     def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
-        """How many items of a batch are in each state: 0 in all for a batch that the queue does not know."""
+        """Return the number of items of a batch in each state. All are 0 if the queue does not have the batch."""
         return self._call(self._impl.batch_status(batch_id, queue_id=queue_id))
 
     def destination_status(self, destination: str, *, queue_id: str = "default") -> DestinationStatus:
-        """How many items of a destination are in each state: 0 in all for one that the queue does not know."""
+        """Return the number of items with a destination in each state. All are 0 if the queue has no such items."""
         return self._call(self._impl.destination_status(destination, queue_id=queue_id))
 
     def wait_until_idle(self, timeout: float | None = None, *, queue_id: str = "default") -> QueueStatus:
-        """Wait until every item of the queue has ended, whoever sent it.
+        """Wait until all items of the queue have ended, including those of other clients.
 
-        While the processor is paused, pending items stay: then this waits until somebody resumes it.
+        Pending items remain while the processor is paused, so this waits until it is resumed.
 
         Args:
-            timeout: Seconds to wait at most.
-            queue_id: The queue.
+            timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            How the queue stands then.
+            The final status of the queue.
 
         Raises:
-            RunTimeoutError: It was not idle in time; the message says what is left, and nothing is canceled.
+            RunTimeoutError: The queue was not idle in time. The message says what is left. Nothing is canceled.
         """
         return self._call(self._impl.wait_until_idle(timeout, queue_id=queue_id))
 
     def watch(self, *, interval: float = 5.0, queue_id: str = "default") -> Iterator[QueueStatus | RunEvent]:
-        """Follow the queue, whoever sent what is in it: for ever, until the loop over it is left.
+        """Watch the queue, including the items of other clients, until you leave the loop.
 
-        How it stands comes first, again after every change of an item, and otherwise after ``interval`` seconds.
-        In between the events of its items come as the server sends them; those of a time without an event
-        connection are lost.
+        Yields the queue's status first, then after each change of an item, and at least every ``interval`` seconds. In
+        between, yields the events of its items as the server sends them. Events are lost while the event connection is
+        down.
 
         Args:
-            interval: Seconds after which the server is asked again when nothing happens.
-            queue_id: The queue.
+            interval: The interval in seconds at which the status is read if nothing happens. Defaults to 5.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: The interval is not above 0.
-            ServerUnreachableError: The server did not answer at the beginning, or stayed away for five minutes.
+            UsageError: The interval is not greater than 0.
+            ServerUnreachableError: The server did not respond at the start, or could not be reached for five minutes.
         """
         return self._iterate(self._impl.watch(interval=interval, queue_id=queue_id))
 
     def item(self, item_id: int, *, queue_id: str = "default") -> IvkJob:
-        """One item, with its outputs once it has ended.
+        """Return an item, with its outputs if it has ended.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -2029,19 +2029,19 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         outputs: bool = False,
         queue_id: str = "default",
     ) -> list[IvkJob]:
-        """Items of the queue, in the order of their ids.
+        """Return items of the queue, in the order of their ids.
 
         Args:
-            item_ids: Which; all by default. Those that the queue does not have are left out.
-            status: Only those in this state, or in one of these.
-            batch_id: Only those of this batch.
-            destination: Only those of this destination.
-            outputs: Whether to fetch their outputs too, which comes with their whole graphs: with many items
-                that is much to fetch.
-            queue_id: The queue.
+            item_ids: The ids of the items to return. Ids not in the queue are omitted. Defaults to None: all items.
+            status: Return only items in this state, or in one of these states. Defaults to None: any state.
+            batch_id: Return only items of this batch. Defaults to None: any batch.
+            destination: Return only items with this destination. Defaults to None: any destination.
+            outputs: Whether to read the items' outputs. The server sends them together with the items' graphs, which
+                is slow for many items. Defaults to False.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: There is no such state.
+            UsageError: ``status`` is not a valid state.
         """
         return self._call(
             self._impl.items(
@@ -2055,22 +2055,27 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         )
 
     def item_ids(self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default") -> list[int]:
-        """The ids of all items, the oldest first; with ``"DESC"`` the newest."""
+        """Return the ids of all items.
+
+        Args:
+            order_dir: ``"ASC"`` for oldest first, ``"DESC"`` for newest first. Defaults to ``"ASC"``.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
         return self._call(self._impl.item_ids(order_dir=order_dir, queue_id=queue_id))
 
     def current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """The item at work, if any."""
+        """Return the running item, or None if no item is running."""
         return self._call(self._impl.current(queue_id=queue_id))
 
     def next_item(self, *, queue_id: str = "default") -> IvkJob | None:
-        """The item that comes next, if any."""
+        """Return the item that will run next, or None if no item is pending."""
         return self._call(self._impl.next_item(queue_id=queue_id))
 
     def cancel(self, item_id: int, *, queue_id: str = "default") -> IvkJob:
-        """Cancel an item. One that has ended stays as it is.
+        """Cancel an item. Does nothing if it has ended.
 
         Returns:
-            The item as it is now.
+            The updated item.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -2078,112 +2083,119 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         return self._call(self._impl.cancel(item_id, queue_id=queue_id))
 
     def cancel_current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """Cancel the item at work.
+        """Cancel the running item.
 
         Returns:
-            The item as it is now; None where none was at work.
+            The updated item, or None if no item was running.
         """
         return self._call(self._impl.cancel_current(queue_id=queue_id))
 
     def cancel_batches(self, batch_ids: str | Iterable[str], *, queue_id: str = "default") -> int:
-        """Cancel all items of some batches that have not ended.
+        """Cancel the unfinished items of one or more batches.
+
+        Args:
+            batch_ids: The id of a batch, or several ids.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            How many they were.
+            The number of canceled items.
         """
         return self._call(self._impl.cancel_batches(batch_ids, queue_id=queue_id))
 
     def cancel_destination(self, destination: str, *, queue_id: str = "default") -> int:
-        """Cancel all items of a destination that have not ended.
+        """Cancel the unfinished items with a destination.
 
         Returns:
-            How many they were.
+            The number of canceled items.
         """
         return self._call(self._impl.cancel_destination(destination, queue_id=queue_id))
 
     def cancel_all_except_current(self, *, queue_id: str = "default") -> int:
-        """Cancel all items that have not begun.
+        """Cancel all pending items.
 
         Returns:
-            How many they were.
+            The number of canceled items.
         """
         return self._call(self._impl.cancel_all_except_current(queue_id=queue_id))
 
     def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> dict[int, int]:
-        """Put failed and canceled items into the queue again, as new items of the same batches.
+        """Retry failed and canceled items: the server adds them to the queue again, as new items of the same batches.
 
-        Each once: where the answer is lost, the server is asked what it did.
+        Each item is retried exactly once. If the response is lost, the outcome is read from the server.
+
+        Args:
+            item_ids: The id of an item, or several ids.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The items that are retried, each with its new item's id. Others, and those that the queue does not
-            have, are left out.
+            The id of the new item for each retried item. Items in other states and ids not in the queue are omitted.
         """
         return self._call(self._impl.retry(item_ids, queue_id=queue_id))
 
     def delete(self, item_id: int, *, queue_id: str = "default") -> bool:
-        """Remove an item, canceling it first where it is at work. InvokeAI 6.0+.
+        """Delete an item, canceling it first if it is running. InvokeAI 6.0+.
 
         Returns:
-            Whether there was such an item.
+            Whether the queue had such an item.
         """
         return self._call(self._impl.delete(item_id, queue_id=queue_id))
 
     def delete_destination(self, destination: str, *, queue_id: str = "default") -> int:
-        """Remove all items of a destination, canceling what is at work. InvokeAI 6.0+.
+        """Delete all items with a destination, canceling the running item if it has it. InvokeAI 6.0+.
 
         Returns:
-            How many they were.
+            The number of deleted items.
 
         Raises:
-            UsageError: The destination has a slash: then the server cannot be told its name.
+            UsageError: The destination contains a slash, which the server's route does not support.
         """
         return self._call(self._impl.delete_destination(destination, queue_id=queue_id))
 
     def delete_all_except_current(self, *, queue_id: str = "default") -> int:
-        """Remove all items that have not begun. InvokeAI 6.0+.
+        """Delete all pending items. InvokeAI 6.0+.
 
         Returns:
-            How many they were.
+            The number of deleted items.
         """
         return self._call(self._impl.delete_all_except_current(queue_id=queue_id))
 
     def prune(self, *, queue_id: str = "default") -> int:
-        """Remove all items that have ended.
+        """Delete all items that have ended.
 
         Returns:
-            How many they were.
+            The number of deleted items.
         """
         return self._call(self._impl.prune(queue_id=queue_id))
 
     def clear(self, *, queue_id: str = "default") -> int:
-        """Cancel what is at work and remove all items.
+        """Cancel the running item and delete all items.
 
         Returns:
-            How many they were.
+            The number of deleted items.
         """
         return self._call(self._impl.clear(queue_id=queue_id))
 
     def unblock(self, *, queue_id: str = "default") -> list[str]:
         """Cancel the batches of items that the server cannot read.
 
-        Such an item comes from a batch with a value of the wrong type, which the server took unchecked (6.14.2). It
-        holds up everything after it, in all queues, and can be neither canceled nor removed by itself. This client
-        sends none. Its row stays in the queue's history until ``prune()``.
+        Such an item comes from a batch with a value of the wrong type, which 6.14.2 accepts without checking. It blocks
+        everything after it, in all queues, and cannot be canceled or deleted on its own. This client never sends such
+        a batch. The items stay in the queue's history until ``prune()``.
 
         Returns:
-            The batches.
+            The ids of the canceled batches.
 
         Raises:
-            RunError: The server (before 6.14) does not tell of which batch such an item is; ``clear()`` helps.
+            RunError: The server (before 6.14) does not report the batch of such an item. Call ``clear()`` instead.
         """
         return self._call(self._impl.unblock(queue_id=queue_id))
 
     def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Have the server begin no more items, of any queue. The one at work goes on."""
+        """Pause the processor: no more items start, in any queue. The running item finishes."""
         return self._call(self._impl.pause(queue_id=queue_id))
 
     def resume(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Have the server begin items again, of all queues."""
+        """Resume the processor: items start again, in all queues."""
         return self._call(self._impl.resume(queue_id=queue_id))
 
 
@@ -2274,8 +2286,8 @@ class Run(Face["AsyncRun"]):
     Attributes:
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
-        queue_id: The queue it stands in.
-        inputs: The values it was sent with, by the names of the workflow's inputs.
+        queue_id: The id of its queue.
+        inputs: The values it was sent with, keyed by the names of the workflow's inputs.
 
     Example:
         ```python
@@ -2299,95 +2311,100 @@ class Run(Face["AsyncRun"]):
 
     @property
     def queue_id(self) -> str:
-        """The queue it stands in."""
+        """The id of its queue."""
         return self._impl.queue_id
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """The values it was sent with, by the names of the workflow's inputs."""
+        """The values it was sent with, keyed by the names of the workflow's inputs."""
         return self._impl.inputs
 
     @property
     def status(self) -> RunStatus:
-        """Where the run stands, as far as the server has told."""
+        """The latest known status of the run."""
         return self._impl.status
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended, well or not."""
+        """Whether the run has ended, successfully or not."""
         return self._impl.done
 
     @property
     def item(self) -> Mapping[str, Any]:
-        """The queue item as the server gave it when the run ended.
+        """The queue item, as the server returned it after the run ended.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
         return self._impl.item
 
     @property
     def outputs(self) -> Results:
-        """The outputs of every node.
+        """The outputs of all nodes.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
         return self._impl.outputs
 
     @property
     def images(self) -> list[Image]:
-        """The images it made for the gallery; those of intermediate nodes if there are no others.
+        """The images that the run made for the gallery, or those of intermediate nodes if there are no others.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
         return wrap(self._impl.images)
 
     @property
     def seconds(self) -> float | None:
-        """How long the server worked on it; None while it has not ended, or never began."""
+        """How many seconds the server worked on the run, or None if it has not ended or never started."""
         return self._impl.seconds
 
     def node_label(self, node_id: str) -> str:
-        """What the workflow calls a node: its label, or its type, or its id."""
+        """Return a node's label, or else its type, or else its id."""
         return self._impl.node_label(node_id)
 
     def events(self) -> Iterator[RunEvent]:
-        """Everything that happens to the run, from its beginning until it has ended.
+        """Yield the events of the run, from its start until it has ended.
 
-        Events come as the server sends them, none twice. A run that has ended gives those it had.
+        Events come in the order in which the server sends them, each once. If the run has ended, yields its past
+        events.
 
         Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
+            ServerUnreachableError: The server could not be reached for five minutes.
         """
         return self._iterate(self._impl.events())
 
     def wait(
         self, timeout: float | None = None, *, on_event: Callable[[RunEvent], object] | None = None
     ) -> RunStatus:
-        """Wait until the run has ended, well or not.
+        """Wait until the run has ended, successfully or not.
 
         Args:
-            timeout: Seconds to wait at most; forever by default.
+            timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
             on_event: Called with each event, in the caller's thread or event loop.
 
         Returns:
-            The final status. A failed run is no exception here; see ``result()``.
+            The final status. Does not raise if the run failed; use ``result()`` for that.
 
         Raises:
-            RunTimeoutError: Time ran out. The run itself goes on.
-            ServerUnreachableError: The server stayed away for five minutes.
+            RunTimeoutError: The run did not end in time. It continues on the server.
+            ServerUnreachableError: The server could not be reached for five minutes.
         """
         return self._call(self._impl.wait(timeout, on_event=on_event))
 
     def result(self, timeout: float | None = None) -> Results:
-        """Wait until the run has ended, and give its outputs.
+        """Wait until the run has ended, and return its outputs.
+
+        Args:
+            timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
 
         Raises:
-            RunFailedError: A node failed; the error names it.
-            RunCanceledError: The run was canceled, or its item removed.
-            RunTimeoutError: Time ran out. The run itself goes on.
+            RunFailedError: A node failed. The error names the node.
+            RunCanceledError: The run was canceled, or its queue item was removed.
+            RunTimeoutError: The run did not end in time. It continues on the server.
+            ServerUnreachableError: The server could not be reached for five minutes.
         """
         return self._call(self._impl.result(timeout))
 
@@ -2401,30 +2418,30 @@ class Run(Face["AsyncRun"]):
         self._impl.raise_if_failed()
 
     def save(self, template: str | os.PathLike[str] = "{image}.png") -> list[Path]:
-        """Write the run's images to files, replacing those that exist. No image gets the file of another.
+        """Save the run's images to files, replacing existing files. Each image gets a file of its own.
 
-        Each file appears whole or not at all. Missing folders are created.
+        Files are written completely or not at all. Missing folders are created.
 
         Args:
-            template: A folder (one that exists, or a path that ends in ``/``), in which the images keep their names;
-                or the names of the files: ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}`` (the
-                number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that a file system
-                does not allow are replaced. Images that would have the same name are numbered: ``fox.png``,
-                ``fox-2.png``. Defaults to the images' own names, in the current folder.
+            template: A folder (an existing one, or a path that ends in ``/``), in which the images keep their names.
+                Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{index}``
+                (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that file systems
+                do not allow are replaced. If several images would have the same name, they are numbered:
+                ``fox.png``, ``fox-2.png``. Defaults to the images' names on the server, in the current folder.
 
         Returns:
             The paths, in the order of ``images``.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
-            UsageError: The template names something that does not exist. Nothing was downloaded.
-            TransferError: Some images could not be downloaded. Its ``failed`` has their errors; the others are on
-                disk.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
+            UsageError: The template contains an unknown name. Nothing was downloaded.
+            TransferError: Some images could not be downloaded. Its ``failed`` has the errors. All other images were
+                saved.
         """
         return self._call(self._impl.save(template))
 
     def cancel(self) -> RunStatus:
-        """Cancel the run; one that has ended stays as it is.
+        """Cancel the run. Does nothing if it has ended.
 
         Returns:
             The status afterwards.
@@ -2432,24 +2449,24 @@ class Run(Face["AsyncRun"]):
         return self._call(self._impl.cancel())
 
     def retry(self) -> Run:
-        """Run it once more, as it was sent.
+        """Run it again with the same values. Only possible if it failed or was canceled.
 
-        The server makes a new queue item in the same batch, and only for one that failed or was canceled. It is made
-        once: where the answer is lost, the server is asked what it did.
+        The server creates a new queue item in the same batch, exactly once: if the response is lost, the outcome is
+        read from the server.
 
         Returns:
             The new run.
 
         Raises:
-            RunError: The server had nothing to retry.
+            RunError: The server did not retry the item.
         """
         return wrap(self._call(self._impl.retry()))
 
     def refresh(self) -> RunStatus:
-        """Read the queue item now.
+        """Read the queue item from the server now.
 
         Returns:
-            The status afterwards.
+            The updated status.
         """
         return self._call(self._impl.refresh())
 

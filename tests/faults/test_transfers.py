@@ -510,7 +510,7 @@ async def test_a_queue_that_is_not_idle_in_time() -> None:
         with pytest.raises(RunTimeoutError) as caught:
             await client.queue_repo.wait_until_idle(timeout=0.3)
     assert str(caught.value) == (
-        "The queue 'default' was not idle after 0.3 s: 3 pending, 1 at work (item 7); its processor is paused"
+        "The queue 'default' was not idle after 0.3 s: 3 pending, 1 running (item 7); its processor is paused"
         "."
     )
     assert caught.value.item_id == 7
