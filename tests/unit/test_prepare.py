@@ -174,9 +174,9 @@ async def test_loras_by_name_with_weights() -> None:
 async def test_a_model_that_is_not_set_says_which_would_do() -> None:
     given = nodes()
     given["loader"] = ("main_model_loader", {})
-    with pytest.raises(NotReadyError, match=r"loader \(loader\), model: it has .*'Dream', 'Other'\."):
+    with pytest.raises(NotReadyError, match=r"Model \(loader\): no model is set; .*'Dream', 'Other'\."):
         await prepared(server(), given=given)
-    with pytest.raises(NotReadyError, match="The server has none that fits"):
+    with pytest.raises(NotReadyError, match="The server has no model that fits"):
         await prepared(server(models=[VAE]), given=given)
 
 
@@ -212,7 +212,7 @@ async def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> Non
         "vae.vae_model: the server has no model 'Nothing'",
         "save.board: the server has no board 'Porträts'. Did you mean 'Portraits'?",
         "save.image: the server has no image 'lost.png'",
-        "scale (scale), scale_factor",
+        "Scale Factor (scale)",
     ):
         assert sum(part in finding for finding in caught.value.findings) == 1, part
     assert len(caught.value.findings) == 5

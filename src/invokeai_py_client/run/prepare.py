@@ -268,10 +268,8 @@ async def _with_models(
     if item.connected or values.get(key, item.field.value) not in (None, UNSET):
         return problem
     fitting = [model for model in await server.models() if item.field.accepts_model(model)]
-    hint = compatible_hint(fitting) or " The server has none that fits; install one."
-    return replace(
-        problem, what="it has no model and is not connected", cure=f"Set it to a model's name or key.{hint}"
-    )
+    hint = compatible_hint(fitting) or " The server has no model that fits; install one."
+    return replace(problem, what=f"no model is set; expected {item.field.allowed}", cure=hint.strip())
 
 
 def _filled(value: Any, names: Mapping[str, str]) -> Any:

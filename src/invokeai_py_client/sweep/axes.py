@@ -131,9 +131,13 @@ def check_together(inputs: InputSet, groups: Sequence[Sequence[Axis]]) -> None:
         rows = [list(zip(*(axis.wire for axis in group), strict=True)) for group in mine]
         for combination in product(*rows):
             together = dict(zip(names, [value for part in combination for value in part], strict=True))
-            for name, what in inputs.refusals(node_id, together):
-                shown = ", ".join(f"{one} = {value!r}" for one, value in together.items())
-                problems[f"{mine[0][0].item.node_name} with {shown}: {name}: {what}."] = None
+            for name, expected in inputs.refusals(node_id, together):
+                others = ", ".join(f"{one} = {value!r}" for one, value in together.items() if one != name)
+                value = repr(together[name]) if name in together else "its value"
+                problems[
+                    f"{inputs.at((node_id, name)).field.place}: {value} is not valid"
+                    f"{others and f' with {others}'}; expected {expected}."
+                ] = None
     _raise_for(list(problems))
 
 
