@@ -2513,144 +2513,147 @@ class Sweep(Face["AsyncSweep"]):
 
     @property
     def runs(self) -> list[Run]:
-        """The runs that have been sent, in the order of the axes: the last one varies fastest."""
+        """The runs that have been sent, in the order of the axes. The last axis varies fastest."""
         return wrap(self._impl.runs)
 
     @property
     def failed(self) -> list[Run]:
-        """The runs that have ended without success."""
+        """The runs that failed or were canceled."""
         return wrap(self._impl.failed)
 
     @property
     def done(self) -> int:
-        """How many runs have ended, well or not."""
+        """The number of runs that have ended, successfully or not."""
         return self._impl.done
 
     def index(self, run: Run) -> int:
-        """Where a run stands in the sweep.
+        """Return the index of a run in the sweep.
 
         Raises:
-            ValueError: It is none of the sweep's.
+            ValueError: The run does not belong to the sweep.
         """
         return self._impl.index(unwrap(run))
 
     def values(self, index: int) -> dict[str, Any]:
-        """The axis values of a run, as they were given.
+        """Return the axis values of a run, as they were passed.
 
         Raises:
-            IndexError: There is no such run.
+            IndexError: The sweep has no run with this index.
         """
         return self._impl.values(index)
 
     def as_completed(self) -> Iterator[Run]:
-        """The runs, each as soon as it has ended, well or not.
+        """Yield each run as soon as it has ended, successfully or not.
 
         Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
+            ServerUnreachableError: The server was unreachable for five minutes.
         """
         return self._iterate(self._impl.as_completed())
 
     def wait(
         self, *, on_run: Callable[[Run], object] | None = None, progress: bool | None = None
     ) -> list[Run]:
-        """Wait until all runs have ended, well or not.
+        """Wait until all runs have ended, successfully or not.
 
         Args:
-            on_run: Called with each run that has ended.
-            progress: Whether to show it; by default where a person watches (a terminal or a notebook).
+            on_run: A callback for each run that has ended. Defaults to none.
+            progress: Whether to show progress. Defaults to True in a terminal or a notebook, and to False elsewhere.
 
         Returns:
             The runs in the order of the axes.
 
         Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
+            ServerUnreachableError: The server was unreachable for five minutes.
         """
         return wrap(self._call(self._impl.wait(on_run=unwrap(on_run), progress=progress)))
 
     def cancel(self) -> None:
-        """Cancel what has not ended yet, and send nothing more."""
+        """Cancel the runs that have not ended, and stop sending the others."""
         self._call(self._impl.cancel())
 
     def retry_failed(self) -> int:
-        """Run once more what has failed or was canceled, with the same values.
+        """Run the failed and canceled runs again, with the same values.
 
         Returns:
-            How many runs that are.
+            The number of runs that are run again.
         """
         return self._call(self._impl.retry_failed())
 
     def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
-        """The first image of each run on one labelled sheet. Needs the extra ``invokeai-py-client[image]``.
+        """Draw the first image of each run on one labeled contact sheet.
+
+        Requires the extra ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down; by default the first one, where there are two.
-            columns: The axis that goes across; by default the last one.
-            cell: The longer side of each picture on the sheet, in pixels.
+            rows: The axis that goes down. Defaults to the first axis, if there are two.
+            columns: The axis that goes across. Defaults to the last axis.
+            cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The sheet. A run without an image has its state written in its place.
+            The contact sheet. A run without an image is shown as its state.
 
         Raises:
-            UsageError: There is no such axis.
+            UsageError: The sweep has no axis with this name.
         """
         return self._call(self._impl.grid(rows=rows, columns=columns, cell=cell))
 
     def grids(
         self, *, rows: str | None = None, columns: str | None = None, cell: int = 256, side: int = 4096
     ) -> Iterator[PILImage]:
-        """The same on pages of a size that programs can open, with a block for each combination of the other axes.
+        """Draw contact sheets of limited size, with a block for each combination of the other axes.
 
-        One page after the other, so that no more than the pictures of one are in memory.
+        Pages are drawn one at a time, so that only the images of one page are in memory. Requires the extra
+        ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down.
-            columns: The axis that goes across.
-            cell: The longer side of each picture, in pixels.
-            side: What no side of a page is longer than, in pixels.
+            rows: The axis that goes down. Defaults to the first axis, if there are two.
+            columns: The axis that goes across. Defaults to the last axis.
+            cell: The longer side of each image in pixels. Defaults to 256.
+            side: The maximum width and height of a page in pixels. Defaults to 4096.
 
         Raises:
-            UsageError: There is no such axis.
+            UsageError: The sweep has no axis with this name.
         """
         return self._iterate(self._impl.grids(rows=rows, columns=columns, cell=cell, side=side))
 
     def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
-        """Write the images of all runs that have ended to files. A file that is there already stays as it is.
+        """Save the images of all runs that have ended. Existing files are kept.
 
         Args:
-            template: Their names, with what each was made with: ``out/{prompt}-{seed}.png``. There are all inputs,
-                ``{index}``, ``{item}`` and ``{image}``; what no file system takes is replaced, and no file has the
-                name of another.
+            template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}``,
+                ``{item}`` and ``{image}``. Characters that file systems do not allow are replaced, and a number is
+                added to names that occur more than once. Defaults to ``{index:04}-{image}.png``.
 
         Returns:
             The paths, in the order of the runs.
 
         Raises:
-            UsageError: The template names something that there is not.
-            TransferError: Some images could not be fetched; the others are there.
+            UsageError: The template is invalid, or contains an unknown name.
+            TransferError: Some images could not be downloaded. The others were saved.
         """
         return self._call(self._impl.save(template))
 
     def report(self, folder: str | os.PathLike[str], *, title: str | None = None) -> Path:
-        """Write a page for a browser: every run with its picture and values, to filter, sort and look at.
+        """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
-        The images go into ``folder/images``; the page itself holds thumbnails, and loads nothing from any network.
-        Needs no extra.
+        The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
+        required.
 
         Args:
-            folder: Where it goes; made where missing.
-            title: What stands above it; the workflow's name by default.
+            folder: The folder of the report. It is created if it does not exist.
+            title: The title of the page. Defaults to the workflow's name.
 
         Returns:
-            The page's path, ``folder/index.html``.
+            The path of the page, ``folder/index.html``.
         """
         return self._call(self._impl.report(folder, title=title))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """A dict for each run that has ended: ``run item state seconds images error``, and its axis values."""
+        """Return a dict for each run that has ended: ``run item state seconds images error`` and the axis values."""
         return self._impl.to_records()
 
     def to_pandas(self) -> Any:
-        """The records as a pandas table, one row a run. Needs pandas.
+        """Return the records as a pandas data frame with one row per run. Requires pandas.
 
         Raises:
             UsageError: pandas is not installed.
@@ -2659,17 +2662,17 @@ class Sweep(Face["AsyncSweep"]):
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str], client: InvokeAIClient | None = None) -> Sweep:
-        """A sweep whose process died, from its manifest.
+        """Resume a sweep from its manifest, for example after a crash.
 
-        What has ended is not run again; what the server still has is followed; what was canceled (by a server that
-        died, too) and what was never sent is sent when the sweep is waited for.
+        Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
+        (also by a crash of the server) or never sent are sent when you wait for the sweep.
 
         Args:
             path: The manifest.
-            client: The server; by default the one that the manifest names.
+            client: The client to use. Defaults to a client for the server in the manifest.
 
         Raises:
-            UsageError: The file is no manifest, or nothing of the sweep had been sent.
+            UsageError: The file is not a manifest, or no run of the sweep was sent.
         """
         from invokeai_py_client.sweep.sweep import AsyncSweep
 

@@ -202,7 +202,7 @@ async def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 
     (tmp_path / "file").write_text("in the way")
     async with served(handle) as client:
-        with pytest.raises(TransferError, match="cannot be written") as caught:
+        with pytest.raises(TransferError, match="Cannot write the file") as caught:
             await client.image_repo.download_images(["a.png"], tmp_path / "file")
         assert isinstance(caught.value.failed["a.png"], UsageError)
         with pytest.raises(UsageError, match="does not name an image"):

@@ -317,7 +317,7 @@ async def test_missing_file_is_named(tmp_path: Path) -> None:
     inputs = InputSet(loaded, schema)
     inputs.set({"blur.image": file})
     file.unlink()
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="Cannot read the image"):
         await prepare_request(server().connection, loaded, schema, inputs)
 
 
