@@ -81,7 +81,7 @@ def test_images_for_programs(ivk: Command, brought: list[str]) -> None:
 def test_an_image_that_carries_nothing(ivk: Command, brought: list[str]) -> None:
     done = ivk("images", "info", brought[0], "--workflow")
     assert (done.code, done.out) == (2, "")
-    assert "carries no workflow" in done.said
+    assert "has no embedded workflow" in done.said
 
 
 def test_an_image_that_is_not_there_has_its_close_names_told(
