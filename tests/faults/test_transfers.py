@@ -205,7 +205,7 @@ async def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
         with pytest.raises(TransferError, match="Cannot write the file") as caught:
             await client.image_repo.download_images(["a.png"], tmp_path / "file")
         assert isinstance(caught.value.failed["a.png"], UsageError)
-        with pytest.raises(UsageError, match="does not name an image"):
+        with pytest.raises(UsageError, match="not a valid name or id of an image"):
             await client.image_repo.download_images(["a.png", "../up.png"], tmp_path / "out")
     assert not (tmp_path / "out").exists(), "nothing was fetched"
 

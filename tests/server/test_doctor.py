@@ -55,8 +55,8 @@ def test_text_output(server: RealServer) -> None:
     assert "ok   server   InvokeAI" in done.stdout
     done = CliRunner().invoke(ivk, ["doctor", "--url", "http://127.0.0.1:9"])
     assert done.exit_code == 1
-    assert "fail server   Nothing answers" in done.stdout
-    assert "-> Start it (`ivk server start`" in done.stdout
+    assert "fail server   No server responds" in done.stdout
+    assert "-> Start the server (locally: `ivk server start`" in done.stdout
 
 
 def test_paused_queue(doctor: Doctor, server: RealServer, held_queue: None) -> None:

@@ -248,7 +248,7 @@ async def test_deleting_what_is_not_there(client: AsyncInvokeAIClient) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", None, "../../app/version", "a/b.png"])
 async def test_names_that_name_nothing_are_refused(client: AsyncInvokeAIClient, name: Any) -> None:
-    with pytest.raises(UsageError, match="does not name an image"):
+    with pytest.raises(UsageError, match="not a valid name or id of an image"):
         await client.image_repo.get_image(name)
 
 
