@@ -1,4 +1,4 @@
-"""The tests of the contract use the same server as ``tests/server``."""
+"""The contract's tests use the session's server, as ``tests/server`` does."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 @pytest.fixture
 def tidy(client: InvokeAIClient) -> Iterator[None]:
-    """Delete the images that a test created."""
+    """Delete the images that a test creates."""
 
     def names() -> set[str]:
         return {image.image_name for image in client.image_repo.list_images(is_intermediate=None)}
