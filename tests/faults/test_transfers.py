@@ -202,10 +202,10 @@ async def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 
     (tmp_path / "file").write_text("in the way")
     async with served(handle) as client:
-        with pytest.raises(TransferError, match="cannot be written") as caught:
+        with pytest.raises(TransferError, match="Cannot write the file") as caught:
             await client.image_repo.download_images(["a.png"], tmp_path / "file")
         assert isinstance(caught.value.failed["a.png"], UsageError)
-        with pytest.raises(UsageError, match="does not name an image"):
+        with pytest.raises(UsageError, match="not a valid name or id of an image"):
             await client.image_repo.download_images(["a.png", "../up.png"], tmp_path / "out")
     assert not (tmp_path / "out").exists(), "nothing was fetched"
 
@@ -510,7 +510,7 @@ async def test_a_queue_that_is_not_idle_in_time() -> None:
         with pytest.raises(RunTimeoutError) as caught:
             await client.queue_repo.wait_until_idle(timeout=0.3)
     assert str(caught.value) == (
-        "The queue 'default' was not idle after 0.3 s: 3 pending, 1 at work (item 7); its processor is paused"
+        "The queue 'default' was not idle after 0.3 s: 3 pending, 1 running (item 7); its processor is paused"
         "."
     )
     assert caught.value.item_id == 7

@@ -248,7 +248,7 @@ async def test_delete_omits_missing_images(client: AsyncInvokeAIClient) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", None, "../../app/version", "a/b.png"])
 async def test_invalid_image_names_are_rejected(client: AsyncInvokeAIClient, name: Any) -> None:
-    with pytest.raises(UsageError, match="does not name an image"):
+    with pytest.raises(UsageError, match="not a valid name or id of an image"):
         await client.image_repo.get_image(name)
 
 

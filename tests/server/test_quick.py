@@ -64,7 +64,7 @@ def test_quick_client_errors_are_value_errors(client: InvokeAIClient, uploaded: 
         quick.generate_image_sdxl_t2i("a", "b", "wide", 64)  # type: ignore[arg-type]
     with (
         InvokeAIClient(host="127.0.0.1", port=9) as unreachable,
-        pytest.raises(ValueError, match="Nothing answers") as caught,
+        pytest.raises(ValueError, match="No server responds") as caught,
     ):
         QuickClient(unreachable).copy_image_to_board(uploaded, "none")
     assert isinstance(caught.value, QuickTaskError)

@@ -110,7 +110,7 @@ async def test_S25_bad_calls_send_nothing(client: AsyncInvokeAIClient) -> None:
         await client.board_repo.create_board("x" * 301)
     with pytest.raises(UsageError, match="Nothing to change"):
         await client.board_repo.update_board("b")
-    with pytest.raises(UsageError, match="does not name a board"):
+    with pytest.raises(UsageError, match="not a valid name or id of a board"):
         await client.board_repo.get_board_by_id("..")
     assert client.connection.http.sent == sent
     with pytest.raises(NotFoundError):

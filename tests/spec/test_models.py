@@ -164,7 +164,7 @@ def test_S07_S30_records_with_nulls_and_words_that_nobody_knows(
         assert repo.get_model_by_key(key) == models[key]
         assert repo.delete_model(key) is True
     for key in unreadable:
-        with pytest.raises(ServerError, match="answered 500"):
+        with pytest.raises(ServerError, match="HTTP status 500"):
             repo.get_model_by_key(key)
     with pytest.raises(UnprocessableError, match=r"base_models.*'sd-1'"):
         repo.list_models(base="hyper-9")

@@ -69,7 +69,7 @@ def test_arguments_are_the_forms_inputs() -> None:
     assert (parameters["steps"].annotation, parameters["steps"].default) == (int, 4)
     assert "dpmpp_2m_k" in parameters["scheduler"].annotation.__args__
     assert signature.return_annotation is Run
-    assert "steps: Steps of denoise: a whole number above 0." in (function.__doc__ or "")
+    assert "steps: Steps of denoise: a whole number greater than 0." in (function.__doc__ or "")
 
 
 def test_what_is_given_is_run() -> None:
@@ -93,7 +93,7 @@ def test_what_the_workflow_has_and_python_cannot_write_is_left_to_it() -> None:
     function, asked = function_of(generated(document)), Asked()
     function(asked)
     assert ("model", "model") not in asked.values
-    assert "by default the workflow's own, My SDXL" in " ".join(function.__doc__.split())
+    assert "Defaults to the workflow's value, My SDXL" in " ".join(function.__doc__.split())
     function(asked, model="other")
     assert asked.values["model", "model"] == "other"
 

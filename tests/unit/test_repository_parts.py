@@ -104,7 +104,7 @@ def test_file_appears_only_when_complete(tmp_path: Path) -> None:
 def test_path_parts() -> None:
     assert path_part("a b?c#d%", "a board") == "a%20b%3Fc%23d%25"
     for wrong in ("", ".", "..", "a/b", None, 5):
-        with pytest.raises(UsageError, match="does not name a board"):
+        with pytest.raises(UsageError, match="not a valid name or id of a board"):
             path_part(wrong, "a board")  # pyright: ignore[reportArgumentType]
 
 
