@@ -135,10 +135,10 @@ async def test_missing_model_is_reported_with_compatible_models() -> None:
     lines = str(caught.value).split("\n")
     assert (
         lines[0]
-        == "loader.model: the server lacks the model 'Lost' (sd-1 main). These fit: 'Dream', 'Other'."
+        == "loader.model: the model 'Lost' (sd-1 main) is not on the server. Compatible models: 'Dream', 'Other'."
     )
     assert lines[1].startswith(
-        "loras.loras: the server lacks the model 'Gone' (sd-1 lora). These fit: 'Ink', 'Oil'."
+        "loras.loras: the model 'Gone' (sd-1 lora) is not on the server. Compatible models: 'Ink', 'Oil'."
     )
 
 
@@ -151,10 +151,10 @@ async def test_a_model_by_name_or_key(text: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Drem", r"loader\.model: the server has no model 'Drem' that fits\. Did you mean 'Dream'\?$"),
-        ("Vae", r"'Vae' is sd-1 vae, which does not fit\. These fit: 'Dream', 'Other', 'Twice'\.$"),
-        ("Big", r"'Big' is sdxl main, which does not fit"),
-        ("Twice", r"2 models are called 'Twice'; give a key: t1 \(sd-1 main\), t2 \(sd-1 main\)\.$"),
+        ("Drem", r"loader\.model: no compatible model named 'Drem'\. Did you mean 'Dream'\?$"),
+        ("Vae", r"'Vae' \(sd-1 vae\) is not compatible .* Compatible models: 'Dream', 'Other', 'Twice'\.$"),
+        ("Big", r"'Big' \(sdxl main\) is not compatible"),
+        ("Twice", r"'Twice' is ambiguous: 2 models .* Use a key: t1 \(sd-1 main\), t2 \(sd-1 main\)\.$"),
     ],
 )
 async def test_unsuitable_model_name_raises(text: str, says: str) -> None:
@@ -209,7 +209,7 @@ async def test_all_missing_things_are_reported_together(tmp_path: Path) -> None:
     assert text.startswith("The workflow 'Test' cannot run yet:\n- ")
     for part in (
         "'Lost'",
-        "vae.vae_model: the server has no model 'Nothing'",
+        "vae.vae_model: no compatible model named 'Nothing'",
         "save.board: no board named 'Porträts' on the server. Did you mean 'Portraits'?",
         "save.image: no image named 'lost.png' on the server",
         "Scale Factor (scale)",
@@ -317,7 +317,7 @@ async def test_missing_file_is_named(tmp_path: Path) -> None:
     inputs = InputSet(loaded, schema)
     inputs.set({"blur.image": file})
     file.unlink()
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="Cannot read the image"):
         await prepare_request(server().connection, loaded, schema, inputs)
 
 
