@@ -69,7 +69,7 @@ def test_arguments_are_the_inputs_of_the_form() -> None:
     assert (parameters["steps"].annotation, parameters["steps"].default) == (int, 4)
     assert "dpmpp_2m_k" in parameters["scheduler"].annotation.__args__
     assert signature.return_annotation is Run
-    assert "steps: Steps of denoise: a whole number above 0." in (function.__doc__ or "")
+    assert "steps: Steps of denoise: a whole number greater than 0." in (function.__doc__ or "")
 
 
 def test_arguments_become_values() -> None:

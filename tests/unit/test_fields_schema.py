@@ -80,7 +80,7 @@ def test_a_default_is_held_as_it_is_and_can_be_set_again(name: str, template: In
     assert bool(field.problems()) is (name in REFUSED)
     again = make_field(template)
     if name in REFUSED or name == "call_saved_workflow.workflow_id":  # "" is no workflow
-        with pytest.raises(InputValueError, match="does not fit"):
+        with pytest.raises(InputValueError, match="is not valid"):
             again.value = template.default
         return
     again.value = field.reusable_value

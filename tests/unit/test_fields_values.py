@@ -64,7 +64,7 @@ def test_what_is_no_whole_number(value: Any) -> None:
 
 
 def test_a_whole_number_too_long_to_print_is_refused_in_words() -> None:
-    with pytest.raises(InputValueError, match="that int does not fit"):
+    with pytest.raises(InputValueError, match="that int is not valid"):
         IvkIntegerField(10**5000)
 
 
@@ -89,8 +89,8 @@ def test_what_is_no_number(value: Any) -> None:
     ("limits", "good", "bad", "text"),
     [
         (Limits(minimum=1, maximum=8), [1, 8], [0, 9], "from 1 to 8"),
-        (Limits(exclusive_minimum=0), [0.01], [0, -1], "above 0"),
-        (Limits(exclusive_maximum=1), [0.99], [1, 2], "below 1"),
+        (Limits(exclusive_minimum=0), [0.01], [0, -1], "greater than 0"),
+        (Limits(exclusive_maximum=1), [0.99], [1, 2], "less than 1"),
         (Limits(multiple_of=0.1), [0.3, 0.7, 1, 1e6 + 0.1], [0.25], "a multiple of 0.1"),
         (Limits(minimum=64, multiple_of=8), [64, 72], [60, 65], "of at least 64, a multiple of 8"),
     ],
@@ -102,7 +102,7 @@ def test_limits_of_numbers(limits: Limits, good: list[float], bad: list[float], 
         field.value = number
         assert field.value == number
     for number in bad:
-        with pytest.raises(InputValueError, match="does not fit; it should be") as caught:
+        with pytest.raises(InputValueError, match="is not valid; expected a number") as caught:
             field.value = number
         assert text in str(caught.value)
 
@@ -162,9 +162,7 @@ def test_an_own_value_that_the_server_reads_is_no_problem(own: Any) -> None:
 def test_problems_name_a_missing_value() -> None:
     field = field_of("main_model_loader.model", label="Checkpoint", node_label="Loader")
     (problem,) = field.problems()
-    assert problem.startswith(
-        "Loader, Checkpoint: it has no value; it should be the name or key of a model ("
-    )
+    assert problem.startswith("Checkpoint (Loader): no value is set; expected the name or key of a model (")
 
 
 def test_assigning_none_takes_the_value_away() -> None:
@@ -176,7 +174,7 @@ def test_assigning_none_takes_the_value_away() -> None:
     nullable = make_field(template("IntegerField", nullable=True), 3)
     nullable.value = None
     assert nullable.to_api_format() is None
-    with pytest.raises(InputValueError, match="None does not fit"):
+    with pytest.raises(InputValueError, match="None is not valid"):
         make_field(template("IntegerField", required=True), 3).value = None
 
 
@@ -191,7 +189,7 @@ def test_a_value_changed_in_place_counts_and_is_checked() -> None:
     assert field.to_api_format() == [1, 2, 3]
     items.append("four")
     assert field.problems()
-    with pytest.raises(InputValueError, match="item 3"):
+    with pytest.raises(InputValueError, match="item 4"):
         field.to_api_format()
 
 
@@ -212,7 +210,7 @@ def test_copies_share_nothing() -> None:
 
 def test_a_refusal_says_why() -> None:
     field = make_field(template("IntegerField"), node_label="Resize", refusal="another node feeds it")
-    with pytest.raises(InputError, match="Resize, X: another node feeds it"):
+    with pytest.raises(InputError, match=r"X \(Resize\): another node feeds it"):
         field.value = 3
     assert field.problems() == []
 
@@ -222,7 +220,7 @@ def test_messages_name_the_place_what_was_given_and_what_is_allowed() -> None:
     with pytest.raises(InputValueError) as caught:
         field.value = "thirty"
     text = str(caught.value)
-    assert text.startswith("My Denoiser, Detail: 'thirty' does not fit; it should be a whole number")
+    assert text.startswith("Detail (My Denoiser): 'thirty' is not valid; expected a whole number")
     with pytest.raises(InputValueError) as caught:
         field.value = "x" * 1000
     assert len(str(caught.value)) < 250
@@ -244,7 +242,7 @@ def test_truths() -> None:
 
 @pytest.mark.parametrize("value", [5, b"text", None.__class__, ["a"], Path("a")])
 def test_what_is_no_text(value: Any) -> None:
-    with pytest.raises(InputValueError, match="a text"):
+    with pytest.raises(InputValueError, match="expected text"):
         IvkStringField(value)
 
 
@@ -276,7 +274,7 @@ def test_a_forms_dropdown_is_a_choice() -> None:
     assert field.to_api_format() == "photo"
     field.value = "Oil painting"
     assert field.to_api_format() == "oil"
-    with pytest.raises(InputValueError, match="did you mean 'photo'") as caught:
+    with pytest.raises(InputValueError, match="Did you mean 'photo'") as caught:
         field.value = "photos"
     assert "'oil' (Oil painting), 'photo'" in str(caught.value)
     with pytest.raises(InputValueError):
@@ -307,7 +305,7 @@ def test_choices_by_what_the_editor_shows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "hint"), [("smal", "did you mean 'small'"), ("", "one of"), (5, "one of"), ([], "one of")]
+    ("wrong", "hint"), [("smal", "Did you mean 'small'"), ("", "one of"), (5, "one of"), ([], "one of")]
 )
 def test_wrong_choices_get_the_closest(wrong: Any, hint: str) -> None:
     with pytest.raises(InputValueError, match=hint):
@@ -335,7 +333,7 @@ def test_a_scheduler_by_any_name_and_the_closest_one() -> None:
     field = field_of("denoise_latents.scheduler")
     field.value = "DPM++ 2M Karras"
     assert field.to_api_format() == "dpmpp_2m_k"
-    with pytest.raises(InputValueError, match="did you mean 'euler'"):
+    with pytest.raises(InputValueError, match="Did you mean 'euler'"):
         field.value = "eulr"
     assert IvkSchedulerField("dpm_2").to_api_format() == "kdpm_2"
 

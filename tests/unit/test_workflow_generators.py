@@ -148,7 +148,7 @@ def batches(values: Mapping[tuple[str, str], Any], node: str = "add", field: str
 @pytest.mark.parametrize("item", ["x", 2.5, None, True, [1], {"image_name": "a.png"}])
 def test_value_that_would_block_the_queue_is_found(item: Any) -> None:
     (what,) = batches({("b", "integers"): [1, item]})
-    assert what.startswith(f"value 2, {item!r}, does not fit 'a' of 'n'")
+    assert what.startswith(f"value 2, {item!r}, is not valid for 'a' of 'n'; expected ")
 
 
 def test_limits_apply_to_batches() -> None:

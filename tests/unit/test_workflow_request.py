@@ -137,7 +137,7 @@ def test_called_workflow_adds_inputs_to_its_caller() -> None:
         A: 9
     }
     assert [(p.field, p.what) for p in find_problems(flow, SCHEMA, {("c", A): "x"})] == [
-        (A, "'x' does not fit: a whole number is needed")
+        (A, "'x' is not valid; expected a whole number")
     ]
 
 

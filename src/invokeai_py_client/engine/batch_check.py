@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from invokeai_py_client._text import clip
+from invokeai_py_client._text import clip, shown
 from invokeai_py_client.editor.generators import FAMILIES, asks_server, settings_of
 from invokeai_py_client.engine.batch import (
     BATCH_NODES,
@@ -161,12 +161,13 @@ def _target_findings(
     if wrong:
         index, value, reason = wrong[0]
         label = (node.label if node is not None else "") or target.node_id
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        more = f" (and {len(wrong) - 1} more invalid)" if len(wrong) > 1 else ""
         yield BatchFinding(
             batch.id,
             field,
-            f"value {index + 1}{more}, {value!r}, does not fit {target.field!r} of {label!r}: {reason}",
-            "Correct it: the server would take it, and its queue would stop there.",
+            f"value {index + 1}{more}, {shown(value)}, is not valid for {target.field!r} of {label!r}; "
+            f"expected {reason}",
+            "Correct it: the server does not check it, and its queue would stop there.",
         )
 
 
@@ -175,7 +176,7 @@ def _wrong_items(template: InputTemplate, items: Sequence[Any]) -> list[tuple[in
     for index, item in enumerate(items):
         reason = explain_mismatch(template.json_schema, item)
         if reason is None and isinstance(item, bool):
-            reason = "true and false cannot be sent in a batch"
+            reason = "a value other than true and false, which cannot be sent in a batch"
         if reason is not None:
             wrong.append((index, item, reason))
     return wrong

@@ -7,8 +7,9 @@ checks batch values only when it starts the item.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from invokeai_py_client._text import shown
@@ -21,6 +22,7 @@ from invokeai_py_client.engine.server_rules import node_findings, wiring_finding
 from invokeai_py_client.engine.subworkflow import CALL, PREFIX
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
 from invokeai_py_client.errors import NotReadyError, UnknownNodeError
+from invokeai_py_client.ivk_fields.base import field_place
 from invokeai_py_client.ivk_fields.kinds import make_field
 from invokeai_py_client.schema.fits import explain_mismatch
 from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplate
@@ -36,6 +38,8 @@ class Problem:
         field: The field's name in requests, or None if the problem concerns the whole node.
         what: The problem.
         cure: The fix.
+        title: The field's label in the editor, or "" if it has none.
+        ambiguous: Whether several nodes of the workflow share this label. The message then includes the node's id.
     """
 
     node_id: str
@@ -43,12 +47,15 @@ class Problem:
     field: str | None
     what: str
     cure: str
+    title: str = ""
+    ambiguous: bool = False
 
     def __str__(self) -> str:
-        """One sentence, or two with the cure."""
-        where = f"{self.node_label} ({self.node_id})" if self.node_id else "The workflow"
+        """Return the message: where the problem is, what is wrong, and what to do about it."""
+        node = f"{self.node_label}, node {self.node_id}" if self.ambiguous else self.node_label
+        where = node or "The workflow"
         if self.field is not None:
-            where += f", {self.field}"
+            where = field_place(self.title or self.field, node)
         return f"{where}: {self.what}. {self.cure}".rstrip()
 
 
@@ -97,11 +104,25 @@ def find_problems(
             problems.extend(_node_problems(loaded, node, template, values, connected, fed))
     for node_id, name, what in wiring_findings(loaded, schema, edges):
         label = label_of(loaded.nodes[node_id], schema)
-        problems.append(Problem(node_id, label, name, what, "Correct the connection in the editor."))
+        title = _title(loaded.nodes[node_id], schema, name)
+        problems.append(Problem(node_id, label, name, what, "Correct the connection in the editor.", title))
     for finding in batch_findings(loaded, schema, values, generated):
         node = loaded.nodes[finding.node_id]
-        problems.append(Problem(node.id, label_of(node, schema), finding.field, finding.what, finding.cure))
-    return problems
+        title = _title(node, schema, finding.field)
+        problems.append(
+            Problem(node.id, label_of(node, schema), finding.field, finding.what, finding.cure, title)
+        )
+    labels = Counter(label_of(node, schema) for node in loaded.nodes.values())
+    return [replace(problem, ambiguous=labels[problem.node_label] > 1) for problem in problems]
+
+
+def _title(node: Node, schema: Mapping[str, NodeTemplate], name: str | None) -> str:
+    """Return the label that the editor shows for a field; "" if it is not known."""
+    if name is None:
+        return ""
+    held = node.inputs.get(name)
+    template = node.template_of(name, schema.get(node.type))
+    return (held.label if held is not None else "") or (template.title if template is not None else "")
 
 
 def _nothing(loaded: LoadedWorkflow) -> dict[str, Sequence[Any]]:
@@ -150,27 +171,18 @@ def _node_problems(
         )
         if finding is not None:
             clean = False
-            yield Problem(node.id, label, name, finding[0], _cure(finding[1], title, name))
+            yield Problem(node.id, label, name, *finding, title)
         elif value is not UNSET:
             sent[name] = value
     if clean:  # the rules may rely on values of the right type
         for name, what in node_findings(template, sent):
-            yield Problem(
-                node.id,
-                label,
-                name,
-                f"{shown(sent.get(name))} does not fit: {what}",
-                "Set a value that does.",
-            )
-
-
-def _cure(cure: str, title: str, name: str) -> str:
-    return cure if title == name else f"{cure} (The editor calls it {title!r}.)"
+            wrong = f"{shown(sent.get(name))} is not valid; expected {what}"
+            yield Problem(node.id, label, name, wrong, "", _title(node, {node.type: template}, name))
 
 
 def _lost(field: InputTemplate, raw: Any) -> tuple[str, str]:
-    reason = explain_mismatch(field.json_schema, raw) or f"it is no {field.type}"
-    return f"the workflow's value {shown(raw)} cannot be used: {reason}", "Set another value."
+    expected = explain_mismatch(field.json_schema, raw) or str(field.type)
+    return f"the workflow's value {shown(raw)} is not valid; expected {expected}", "Set another value."
 
 
 def _value_finding(node: Node, field: InputTemplate, value: Any, *, in_file: bool) -> tuple[str, str] | None:
@@ -185,7 +197,7 @@ def _value_finding(node: Node, field: InputTemplate, value: Any, *, in_file: boo
     reason = explain_mismatch(field.json_schema, value)
     if reason is None:
         return None
-    return f"{shown(value)} does not fit: {reason}", "Set a value that does."
+    return f"{shown(value)} is not valid; expected {reason}", ""
 
 
 def _missing(field: InputTemplate, *, in_file: bool) -> tuple[str, str] | None:
@@ -195,7 +207,7 @@ def _missing(field: InputTemplate, *, in_file: bool) -> tuple[str, str] | None:
         return None  # the called workflow has its own value
     if field.server_input == "connection":
         return "it is not connected", "Connect it in the editor: it does not accept a value."
-    return "it has no value and is not connected", f"It should be {make_field(field).allowed}."
+    return f"no value is set; expected {make_field(field).allowed or 'a value'}", ""
 
 
 def unknown_node_types(loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from invokeai_py_client.schema.fits import number_or_none
 from invokeai_py_client.schema.template import FieldType, NodeTemplate
 
 Finding = tuple[str, str]
-"""A field, and what is wrong with it."""
+"""A field, and a phrase for the values that are valid there, to follow "expected"."""
 
 Sent = Mapping[str, Any]
 Rule = Callable[[Sent, Sent], Finding | None]
@@ -31,7 +31,7 @@ def _numbers(value: Any) -> list[float]:
 
 
 def _within(field: str, least: float, most: float | None) -> Rule:
-    words = f"at least {least} is needed" if most is None else f"a number from {least} to {most} is needed"
+    words = f"a number of at least {least}" if most is None else f"a number from {least} to {most}"
 
     def rule(sent: Sent, full: Sent) -> Finding | None:
         numbers = _numbers(sent[field]) if field in sent else []
@@ -45,14 +45,14 @@ def _within(field: str, least: float, most: float | None) -> Rule:
 def _steps(sent: Sent, full: Sent) -> Finding | None:
     begin, end = _numbers(full.get("begin_step_percent")), _numbers(full.get("end_step_percent"))
     if begin and end and begin[0] > end[0]:
-        return "begin_step_percent", f"it may not be greater than end_step_percent, which is {end[0]}"
+        return "begin_step_percent", f"a number not greater than end_step_percent ({end[0]:g})"
     return None
 
 
 def _range(sent: Sent, full: Sent) -> Finding | None:
     start, stop = _numbers(full.get("start")), _numbers(sent.get("stop"))
     if start and stop and stop[0] <= start[0]:
-        return "stop", f"more than the start, {start[0]:g}, is needed"
+        return "stop", f"a number greater than start ({start[0]:g})"
     return None
 
 
@@ -60,7 +60,7 @@ def _panel(index: str, count: str) -> Rule:
     def rule(sent: Sent, full: Sent) -> Finding | None:
         chosen, panels = _numbers(sent.get(index)), _numbers(full.get(count))
         if chosen and panels and not 0 <= chosen[0] < panels[0]:
-            return index, f"a number from 0 to {panels[0] - 1:g} is needed"
+            return index, f"a number from 0 to {panels[0] - 1:g}"
         return None
 
     return rule
@@ -72,17 +72,17 @@ def _arithmetic(sent: Sent, full: Sent) -> Finding | None:
         return None
     operation, a, b = full.get("operation"), first[0], second[0]
     if operation in ("DIV", "MOD") and b == 0:
-        return "b", "nothing can be divided by 0"
+        return "b", "a number other than 0, to divide by"
     if operation != "EXP":
         return None
     if (a == 0 or full.get("type") == "integer_math") and b < 0:
-        return "b", "0 or more is needed with this operation"
+        return "b", "0 or a greater number for this operation"
     try:
         if isinstance(a**b, complex):
-            return "b", "a negative number has no such root"
+            return "b", "a whole number, because a is negative"
     except OverflowError:
         # An error of Python that the server does not handle: it responds with status 500.
-        return "b", "the result is too great"
+        return "b", "a smaller number: the result is too large"
     return None
 
 
@@ -94,30 +94,26 @@ def _box(sent: Sent, full: Sent) -> Finding | None:
     for axis in "xy":
         low, high = _numbers(sides.get(f"{axis}_min")), _numbers(sides.get(f"{axis}_max"))
         if low and high and low[0] > high[0]:
-            return "bounding_box", f"its {axis}_min may not be greater than its {axis}_max"
+            return "bounding_box", f"{axis}_min not greater than {axis}_max"
     return None
 
 
 def _face_ids(sent: Sent, full: Sent) -> Finding | None:
     ids = sent.get("face_ids")
     if ids is not None and not _FACE_IDS.match(str(ids)):
-        return "face_ids", "whole numbers with commas between are needed"
+        return "face_ids", "whole numbers separated by commas"
     return None
 
 
 def _seed_text(sent: Sent, full: Sent) -> Finding | None:
     # The class computes with the seed before converting it: the server responds with status 500.
     seed = sent.get("seed", 0)
-    return None if isinstance(seed, (int, float)) else ("seed", "a whole number is needed, not text")
+    return None if isinstance(seed, (int, float)) else ("seed", "a whole number, not text")
 
 
 def _prompt_file(sent: Sent, full: Sent) -> Finding | None:
     # The only class whose validation reads the server's disk.
-    return (
-        ("file_path", "the path of a text file on the server is needed")
-        if not full.get("file_path")
-        else None
-    )
+    return ("file_path", "the path of a text file on the server") if not full.get("file_path") else None
 
 
 def _regions(sent: Sent, full: Sent) -> Finding | None:
@@ -126,7 +122,7 @@ def _regions(sent: Sent, full: Sent) -> Finding | None:
         box: Any = cast("dict[str, Any]", region).get("bbox") if isinstance(region, dict) else None
         sides = _numbers(box) if isinstance(box, list) else []
         if len(sides) == 4 and (sides[0] > sides[2] or sides[1] > sides[3]):
-            return "regions", "y_min and x_min of a bbox may not be greater than its y_max and x_max"
+            return "regions", "each bbox to have y_min ≤ y_max and x_min ≤ x_max"
     return None
 
 
@@ -136,12 +132,12 @@ def _points(sent: Sent, full: Sent) -> Finding | None:
         return None
     if len(cast("list[Any]", points)) == len(cast("list[Any]", boxes)):
         return None
-    return "point_lists", "as many are needed as there are bounding_boxes"
+    return "point_lists", "as many lists as there are bounding_boxes"
 
 
 def _custom_label(sent: Sent, full: Sent) -> Finding | None:
     if full.get("label") == "* CUSTOM LABEL *" and not str(full.get("custom_label") or "").strip():
-        return "custom_label", "a label is needed, as label says that it is a custom one"
+        return "custom_label", "a label, because label is '* CUSTOM LABEL *'"
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 from invokeai_py_client._text import shown
 from invokeai_py_client.errors import InputError, InputValueError
 from invokeai_py_client.ivk_fields.pending import find_pending, replace_pending
-from invokeai_py_client.ivk_fields.plain import Unfit
+from invokeai_py_client.ivk_fields.plain import Mismatch
 from invokeai_py_client.schema.fits import explain_mismatch
 from invokeai_py_client.schema.template import NO_LIMITS, UNSET, FieldType, InputTemplate, Limits
 
@@ -95,12 +95,12 @@ class IvkField(PydanticFieldMixin, Generic[T]):
             InputError: The input takes no value at all.
         """
         if self.refusal:
-            raise InputError(self._sentence(self.refusal))
+            raise InputError(self._sentence(f"{self.refusal}."))
         if value is UNSET:
             return UNSET
         if value is None:
             if self.required:
-                raise self._error(value, f"it should be {self.allowed}" if self.allowed else "it is required")
+                raise self._error(value, Mismatch(self.allowed or "a value"))
             return None if self._template and self._template.nullable else UNSET
         return self._checked(value)
 
@@ -129,7 +129,7 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         if self._value is UNSET or self._value is None:
             if not self.required:
                 return []
-            return [self._sentence("it has no value", self.allowed and f"it should be {self.allowed}")]
+            return [self._sentence(f"no value is set; expected {self.allowed or 'a value'}.")]
         try:
             if self.is_set_by_user or not self._schema_judges(self._value):
                 self._checked(self._value)
@@ -158,8 +158,8 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         if find_pending(value):
             raise InputValueError(
                 self._sentence(
-                    f"{shown(self.display_value)} is not looked up on the server yet",
-                    "that happens when the workflow is started, or its request is made",
+                    f"{shown(self.display_value)} has not been looked up on the server yet. "
+                    "This happens when the workflow starts or its request is built."
                 )
             )
         return self._to_wire(value)
@@ -179,8 +179,8 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         """
         try:
             return self._from_text(text)
-        except Unfit as error:
-            raise self._error(text, str(error)) from None
+        except Mismatch as error:
+            raise self._error(text, error) from None
 
     def copy(self) -> Self:
         """The same field with a value of its own."""
@@ -256,13 +256,18 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         del record
         return False
 
+    @property
+    def place(self) -> str:
+        """The field in messages: its label and its node's, such as ``Steps (denoise)``."""
+        return field_place(self.label, self.node_label) or type(self).__name__
+
     # ------------------------------------------------------------------ for the kinds of field
 
     def _convert(self, value: Any) -> Any:
         """A value as the field keeps it. Converting what it gives changes nothing.
 
         Raises:
-            Unfit: It does not fit.
+            Mismatch: It does not fit.
         """
         return value
 
@@ -285,27 +290,25 @@ class IvkField(PydanticFieldMixin, Generic[T]):
             kept = self._convert(value)
             if not find_pending(kept) and self._schema_judges(kept):
                 self._fit_schema(value, self._to_wire(kept))
-        except Unfit as error:
-            raise self._error(value, str(error)) from None
+        except Mismatch as error:
+            raise self._error(value, error) from None
         except RecursionError:
-            raise self._error(type(value), "it is nested too deeply") from None
+            raise self._error(type(value), Mismatch(reason="it is nested too deeply")) from None
         return kept
 
     def _schema_judges(self, value: Any) -> bool:
         return bool(self._template and self._template.json_schema) and self._knows_schema(value)
 
     def _fit_schema(self, value: Any, wire: Any) -> None:
-        reason = explain_mismatch(self._template.json_schema, wire) if self._template else None
-        if reason is not None:
-            raise self._error(value, reason)
+        expected = explain_mismatch(self._template.json_schema, wire) if self._template else None
+        if expected is not None:
+            raise self._error(value, Mismatch(expected))
 
-    def _error(self, value: Any, reason: str) -> InputValueError:
-        return InputValueError(self._sentence(f"{shown(value)} does not fit", reason))
+    def _error(self, value: Any, mismatch: Mismatch) -> InputValueError:
+        return InputValueError(self._sentence(f"{shown(value)} is {mismatch}"))
 
-    def _sentence(self, what: str, cure: str = "") -> str:
-        parts = dict.fromkeys(part for part in (self.node_label, self.label) if part)
-        place = ", ".join(parts) or type(self).__name__
-        return f"{place}: {what}" + (f"; {cure}." if cure else ".")
+    def _sentence(self, message: str) -> str:
+        return f"{self.place}: {message}"
 
     def __repr__(self) -> str:
         named = f"{self.label!r}, " if self.label else ""
@@ -315,6 +318,13 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         return type(other) is type(self) and self.__dict__ == cast("IvkField[Any]", other).__dict__
 
     __hash__ = None  # type: ignore[assignment]  # its value changes
+
+
+def field_place(label: str, node_label: str) -> str:
+    """Return the name of a field in messages: ``Steps (denoise)``."""
+    if label and node_label and label != node_label:
+        return f"{label} ({node_label})"
+    return label or node_label
 
 
 def _own(value: Any) -> Any:

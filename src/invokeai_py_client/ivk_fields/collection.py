@@ -10,7 +10,7 @@ from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.complex import IvkAnyField
 from invokeai_py_client.ivk_fields.models import IvkLoRAField, is_lora_pair
-from invokeai_py_client.ivk_fields.plain import Unfit, as_sequence, looks_like_json, read_json
+from invokeai_py_client.ivk_fields.plain import Mismatch, as_sequence, looks_like_json, read_json
 
 
 class IvkCollectionFieldMixin:
@@ -93,11 +93,14 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
         low, high = self.limits.min_items, self.limits.max_items
         count = ""
         if high is not None:
-            count = f"{low or 0} to {high} of: "
+            count = f"{low or 0} to {high} items"
         elif low:
-            count = f"{low} or more of: "
-        item = self._item.allowed or "values"
-        return f"{item}, or a list of {count}such" if self._one_too else f"a list of {count}{item}"
+            count = f"{low} or more items"
+        item = self._item.allowed
+        if self._one_too:
+            return f"{item or 'a value'}, or a list of {count or 'such values'}"
+        each = f", each {item}" if count else f", each item {item}"
+        return f"a list{f' of {count}' if count else ''}{each if item else ''}"
 
     @property
     def display_value(self) -> Any:
@@ -120,11 +123,11 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
             if self._one_too:
                 return self._alone(value)
             if not isinstance(self._item, IvkLoRAField):
-                raise Unfit(f"it should be {self.allowed}")
+                raise Mismatch(self.allowed)
             items = [value]  # a workflow with one LoRA is common; on the wire it is a list of one
         low, high = self.limits.min_items, self.limits.max_items
         if (low is not None and len(items) < low) or (high is not None and len(items) > high):
-            raise Unfit(f"it has {len(items)} items; it should be {self.allowed}")
+            raise Mismatch(self.allowed, reason=f"it has {len(items)} items")
         return [self._numbered(item, index) for index, item in enumerate(items)]
 
     def _is_one(self, value: Any) -> bool:
@@ -132,20 +135,24 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
 
     def _one(self, value: Any) -> Any:
         if value is None:
-            raise Unfit(f"it should be {self._item.allowed or 'a value'}")
+            raise Mismatch(self._item.allowed or "a value")
         return self._item._convert(value)
 
     def _alone(self, value: Any) -> Any:
         try:
             return self._one(value)
-        except Unfit as error:
-            raise Unfit(f"{error}, or a list of such") from None
+        except Mismatch as error:
+            error.expected += ", or a list of such values"
+            raise
 
     def _numbered(self, value: Any, index: int) -> Any:
         try:
             return self._one(value)
-        except Unfit as error:
-            raise Unfit(f"item {index} ({shown(value, 40)}): {error}") from None
+        except Mismatch as error:
+            reason = f"item {index + 1} is {shown(value, 40)}" + (
+                f" ({error.reason})" if error.reason else ""
+            )
+            raise Mismatch(f"each item to be {error.expected}", reason=reason, hint=error.hint) from None
 
     def _to_wire(self, value: Any) -> Any:
         if isinstance(value, list):

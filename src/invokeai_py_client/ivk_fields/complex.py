@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.plain import (
-    Unfit,
+    Mismatch,
     as_integer,
     as_sequence,
     looks_like_json,
@@ -35,7 +35,7 @@ class IvkAnyField(IvkField[Any]):
     def _from_text(self, text: str) -> Any:
         try:
             return read_json(text)
-        except Unfit:
+        except Mismatch:
             if looks_like_json(text):
                 raise
             return text
@@ -87,14 +87,14 @@ class IvkColorField(IvkField[Any]):
             if part is not None and 0 <= part <= 255
         }
         if len(channels) != 4 or len(color) != 4:
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         return color
 
     def _parts(self, value: Any) -> list[Any]:
         if isinstance(value, str):
             match = _HEX.fullmatch(value.strip())
             if not match:
-                raise Unfit(f"it should be {self.allowed}")
+                raise Mismatch(self.allowed)
             digits = match[1] if len(match[1]) > 4 else "".join(digit * 2 for digit in match[1])
             return [int(digits[i : i + 2], 16) for i in range(0, len(digits), 2)]
         if isinstance(value, Mapping):
@@ -127,14 +127,14 @@ class IvkBoundingBoxField(IvkField[Any]):
         else:
             sides = as_sequence(value) or ()
             if len(sides) != len(_SIDES):
-                raise Unfit(f"it should be {self.allowed}")
+                raise Mismatch(self.allowed)
             box = dict(zip(_SIDES, sides, strict=True))
         for name in _SIDES:
             box[name] = as_integer(box.get(name))
             if box[name] is None:
-                raise Unfit(f"it should be {self.allowed}")
+                raise Mismatch(self.allowed)
         if box["x_min"] > box["x_max"] or box["y_min"] > box["y_max"]:
-            raise Unfit("the minima should not be above the maxima")
+            raise Mismatch("x_min ≤ x_max and y_min ≤ y_max")
         return box
 
     def _from_text(self, text: str) -> Any:
@@ -143,7 +143,7 @@ class IvkBoundingBoxField(IvkField[Any]):
         try:
             return tuple(int(piece) for piece in text.strip("() ").split(","))
         except ValueError:
-            raise Unfit(f"it should be {self.allowed}") from None
+            raise Mismatch(self.allowed) from None
 
 
 class IvkGeneratorField(IvkField[Any]):
@@ -173,14 +173,14 @@ class IvkGeneratorField(IvkField[Any]):
         given = plain_json(value)
         settings = settings_of(self._family.removesuffix("_"), given) if given.get("type") else None
         if settings is None:
-            raise Unfit(f"it should be {self.allowed}, and settings that such a generator takes")
+            raise Mismatch(f"{self.allowed}, and the settings of that type")
         return settings
 
     def _listing(self, value: Any) -> dict[str, Any]:
         """Settings of the generator that reads its values from a text."""
         items = as_sequence(value)
         if not items or not self._family.startswith(("float", "integer", "string")):
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         texts = [text_of(item) if isinstance(item, str) else str(plain_json(item)) for item in items]
         kind = f"{self._family}parse_string"
         mark = next((mark for mark in (",", "|", "\n", ";;") if not any(mark in text for text in texts)), "")
@@ -189,7 +189,7 @@ class IvkGeneratorField(IvkField[Any]):
             or not all(texts)
             or any(isinstance(item, str) for item in items) is (not self._family.startswith("string"))
         ):
-            raise Unfit(f"it should be {self.allowed}, or a list of its values")
+            raise Mismatch(f"{self.allowed}, or a list of the values to generate")
         return {"type": kind, "input": mark.join(texts), "splitOn": mark}
 
     def _from_text(self, text: str) -> Any:

@@ -8,7 +8,7 @@ from enum import Enum, StrEnum
 from typing import Any, Self
 
 from invokeai_py_client.ivk_fields.base import IvkField
-from invokeai_py_client.ivk_fields.plain import Unfit, guess, is_truth, short_list, text_of
+from invokeai_py_client.ivk_fields.plain import Mismatch, guess, is_truth, short_list, text_of
 
 
 class SchedulerName(StrEnum):
@@ -126,7 +126,7 @@ class IvkEnumField(IvkField[Any]):
         if is_truth(value):
             value = bool(value)
         if not isinstance(value, str | int | float | bool):
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         choices = self.choices
         if choices is None:
             return text_of(value) if isinstance(value, str) else value
@@ -137,7 +137,7 @@ class IvkEnumField(IvkField[Any]):
         if len(found) == 1:
             return found[0]
         names = [*map(str, choices), *self.choice_labels.values()]
-        raise Unfit(f"{guess(str(value), names)}it should be {self.allowed}")
+        raise Mismatch(self.allowed, hint=guess(str(value), names))
 
     def _named(self, value: str, choices: tuple[Any, ...]) -> list[Any]:
         """The choices that a text could mean: by their own spelling, else by their labels."""

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
+from invokeai_py_client._text import shown
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.pending import ModelByName
 from invokeai_py_client.ivk_fields.plain import (
-    Unfit,
+    Mismatch,
     as_number,
     looks_like_json,
     plain_json,
@@ -42,9 +43,9 @@ class _ModelChoice(IvkField[Any]):
             for part in ("base", "type"):
                 allowed = getattr(self._filter, part)
                 if allowed is not None and model[part] not in allowed:
-                    raise Unfit(
-                        f"{model['name']!r} is a model of {part} {model[part]!r}; "
-                        f"it should be {short_list(allowed)}"
+                    raise Mismatch(
+                        f"a model of {part} {short_list(allowed, word='or')}",
+                        reason=f"the model {model['name']!r} has the {part} {model[part]!r}",
                     )
         return model
 
@@ -207,7 +208,7 @@ class IvkLoRAField(_ModelChoice):
             value, given = cast("list[Any]", value)
         weight = as_number(given)
         if weight is None:
-            raise Unfit(f"the weight should be a number, not {given!r}")
+            raise Mismatch("a number as the weight", reason=f"the weight is {shown(given)}")
         return {"lora": self._model(value), "weight": weight}
 
     def _from_text(self, text: str) -> Any:
@@ -241,7 +242,7 @@ class _PartField(IvkField[Any]):
     def _convert(self, value: Any) -> Any:
         if isinstance(value, Mapping):
             return plain_json(value)
-        raise Unfit(f"it should be {self.allowed}")
+        raise Mismatch(self.allowed)
 
     def _from_text(self, text: str) -> Any:
         return read_json(text)
@@ -275,7 +276,7 @@ def model_identifier(value: Any) -> dict[str, Any] | ModelByName:
     """A model as a field keeps it: its identifier, or the name to look it up by.
 
     Raises:
-        Unfit: It is neither.
+        Mismatch: It is neither.
     """
     if isinstance(value, ModelByName):
         return value
@@ -293,9 +294,9 @@ def model_identifier(value: Any) -> dict[str, Any] | ModelByName:
     key = record.get("key")
     if isinstance(key, str) and key.strip():
         return ModelByName(key)  # a key says it all; the server knows the rest
-    raise Unfit(
-        "it should be a model's name or key, or its identifier with key, hash, name, base and type "
-        f"(without {', '.join(missing)} it is none)"
+    raise Mismatch(
+        "a model's name or key, or an identifier with key, hash, name, base and type "
+        f"(missing: {', '.join(missing)})"
     )
 
 

@@ -8,11 +8,28 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, cast
 
-from invokeai_py_client._text import close_names
+from invokeai_py_client._text import close_names, did_you_mean
 
 
-class Unfit(Exception):
-    """A value does not fit; the text says what would."""
+class Mismatch(Exception):
+    """A value that is not valid for a field.
+
+    Attributes:
+        expected: The values that are valid, as a phrase to follow "expected".
+        reason: What is wrong with the value, if "not valid" does not say enough.
+        hint: How to fix it, as sentences with a space before them.
+    """
+
+    def __init__(self, expected: str = "", *, reason: str = "", hint: str = "") -> None:
+        super().__init__(expected, reason, hint)
+        self.expected = expected
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        reason = f": {self.reason}" if self.reason else ""
+        expected = f"; expected {self.expected}" if self.expected else ""
+        return f"not valid{reason}{expected}.{self.hint}"
 
 
 _LARGEST_BITS = 1023
@@ -67,13 +84,13 @@ def text_of(value: str) -> str:
     """A text as plain ``str``.
 
     Raises:
-        Unfit: It holds half a character: arguments that are not UTF-8 come so from the command line.
+        Mismatch: It holds half a character: arguments that are not UTF-8 come so from the command line.
     """
     text = str(value)
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise Unfit("it holds bytes that are no text; it should be UTF-8") from None
+        raise Mismatch("UTF-8 text", reason="it contains bytes that are not valid UTF-8") from None
     return text
 
 
@@ -81,7 +98,7 @@ def plain_json(value: Any) -> Any:
     """A copy of a value as JSON data.
 
     Raises:
-        Unfit: Part of it cannot be.
+        Mismatch: Part of it cannot be.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -92,31 +109,29 @@ def plain_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         record = cast("Mapping[Any, Any]", value)
         if not all(isinstance(key, str) for key in record):
-            raise Unfit("the keys of an object should be texts")
+            raise Mismatch("an object whose keys are strings")
         return {text_of(key): plain_json(one) for key, one in record.items()}
     number = as_number(value)
     if number is not None:
         return number
     items = as_sequence(value)
     if items is None:
-        raise Unfit(f"a {type(value).__name__} is no JSON value" + _hint(value))
+        raise Mismatch(
+            "a finite number" if isinstance(value, float) else f"JSON data, not {type(value).__name__}"
+        )
     return [plain_json(item) for item in items]
-
-
-def _hint(value: Any) -> str:
-    return ", not even a finite number" if isinstance(value, float) else ""
 
 
 def read_json(text: str) -> Any:
     """JSON text as data.
 
     Raises:
-        Unfit: It is none; NaN and infinity, which Python would take, are none either.
+        Mismatch: It is none; NaN and infinity, which Python would take, are none either.
     """
     try:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise Unfit(f"it should be JSON ({error})") from None
+        raise Mismatch("JSON", reason=str(error)) from None
 
 
 def looks_like_json(text: str) -> bool:
@@ -129,14 +144,24 @@ def _refuse(word: str) -> NoReturn:
 
 
 def guess(text: str, known: Iterable[str]) -> str:
-    """The question whether a choice was meant that is spelled like a text, with a space behind it; "" for none."""
-    close = close_names(text, known, most=1)
-    return f"did you mean {close[0]!r}? " if close else ""
+    """Return a question that proposes the choice closest to a text, with a space before it, or ""."""
+    return did_you_mean(close_names(text, known, most=1))
 
 
-def short_list(options: Sequence[Any], labels: Mapping[Any, str] | None = None, most: int = 10) -> str:
-    """Choices in a sentence with what the editor shows for them, cut where there are many."""
+def short_list(
+    options: Sequence[Any], labels: Mapping[Any, str] | None = None, most: int = 10, word: str = ""
+) -> str:
+    """Return choices with their labels in the editor, as part of a sentence; long lists are shortened.
+
+    Args:
+        options: The choices.
+        labels: The editor's labels for them.
+        most: The largest number of choices to list. Defaults to 10.
+        word: The word before the last choice, such as "or". Defaults to a comma only.
+    """
     names = labels or {}
     parts = [f"{one!r} ({names[one]})" if names.get(one) else repr(one) for one in options[:most]]
-    text = ", ".join(parts)
-    return text if len(options) <= most else f"{text}... ({len(options)} in all)"
+    if len(options) > most:
+        return f"{', '.join(parts)} and {len(options) - most} more"
+    *first, last = parts
+    return f"{', '.join(first)} {word} {last}" if first and word else ", ".join(parts)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.plain import (
-    Unfit,
+    Mismatch,
     as_integer,
     as_number,
     guess,
@@ -16,6 +16,7 @@ from invokeai_py_client.ivk_fields.plain import (
     short_list,
     text_of,
 )
+from invokeai_py_client.schema.fits import describe_number
 from invokeai_py_client.schema.template import NO_LIMITS, Limits
 
 N = TypeVar("N", int, float)
@@ -85,7 +86,7 @@ class _NumberField(IvkField[N]):
     @property
     def allowed(self) -> str:
         """The limits in a few words."""
-        return " ".join(part for part in (self._word, range_text(self.limits)) if part)
+        return describe_number(self._word, self.limits)
 
     def _within(self, number: N) -> N:
         limits = self.limits
@@ -97,7 +98,7 @@ class _NumberField(IvkField[N]):
             and (not limits.multiple_of or _is_multiple(number, limits.multiple_of))
         )
         if not fits:
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         return number
 
 
@@ -110,13 +111,13 @@ class IvkIntegerField(_NumberField[int]):
     def _convert(self, value: Any) -> int:
         number = as_integer(value)
         if number is None:
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         return self._within(number)
 
     def _from_text(self, text: str) -> int:
         number = as_integer(_number_of(text))
         if number is None:
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         return number
 
 
@@ -128,13 +129,13 @@ class IvkFloatField(_NumberField[float]):
     def _convert(self, value: Any) -> float:
         number = as_number(value)
         if number is None:
-            raise Unfit(f"it should be {self.allowed}, finite")
+            raise Mismatch(self.allowed)
         return self._within(number)
 
     def _from_text(self, text: str) -> float:
         number = as_number(_number_of(text))
         if number is None:
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         return number
 
 
@@ -151,13 +152,13 @@ class IvkBooleanField(IvkField[bool]):
     def _convert(self, value: Any) -> bool:
         if is_truth(value):
             return bool(value)
-        raise Unfit("it should be True or False")
+        raise Mismatch("True or False")
 
     def _from_text(self, text: str) -> bool:
         word = text.strip().casefold()
         if word in _TRUE | _FALSE:
             return word in _TRUE
-        raise Unfit("it should be true or false (or yes, no, on, off)")
+        raise Mismatch("true or false (or yes, no, on, off, 1, 0)")
 
 
 class IvkStringField(IvkField[str]):
@@ -217,18 +218,18 @@ class IvkStringField(IvkField[str]):
             return f"one of {short_list(self.choices, self.choice_labels)}"
         low, high = self.limits.min_length, self.limits.max_length
         if high is not None:
-            return f"a text of {low or 0} to {high} characters"
-        return f"a text of {low} or more characters" if low else "a text"
+            return f"text of {low or 0} to {high} characters"
+        return f"text of {low} or more characters" if low else "text"
 
     def _convert(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         text = text_of(value)
         if self.choices and text not in self.choices:
             return self._choice(text)
         low, high = self.limits.min_length, self.limits.max_length
         if (low is not None and len(text) < low) or (high is not None and len(text) > high):
-            raise Unfit(f"it has {len(text)} characters; it should be {self.allowed}")
+            raise Mismatch(self.allowed, reason=f"it has {len(text)} characters")
         return text
 
     def _choice(self, text: str) -> str:
@@ -236,31 +237,7 @@ class IvkStringField(IvkField[str]):
         found = by_label.get(text)
         if found is not None:
             return cast("str", found)
-        raise Unfit(
-            f"{guess(text, [*(self.choices or ()), *by_label])}the form offers {self.allowed.removeprefix('one of ')}"
-        )
-
-
-def range_text(limits: Limits) -> str:
-    """Limits of a number in a few words."""
-    parts: list[str] = []
-    if limits.minimum is not None and limits.maximum is not None:
-        parts.append(f"from {_n(limits.minimum)} to {_n(limits.maximum)}")
-    elif limits.minimum is not None:
-        parts.append(f"of at least {_n(limits.minimum)}")
-    elif limits.maximum is not None:
-        parts.append(f"of at most {_n(limits.maximum)}")
-    if limits.exclusive_minimum is not None:
-        parts.append(f"above {_n(limits.exclusive_minimum)}")
-    if limits.exclusive_maximum is not None:
-        parts.append(f"below {_n(limits.exclusive_maximum)}")
-    if limits.multiple_of:
-        parts.append(f"a multiple of {_n(limits.multiple_of)}")
-    return ", ".join(parts)
-
-
-def _n(number: float) -> str:
-    return str(int(number)) if float(number).is_integer() else str(number)
+        raise Mismatch(self.allowed, hint=guess(text, [*(self.choices or ()), *by_label]))
 
 
 def _tighter(choose: Any, one: float | None, other: float | None) -> float | None:

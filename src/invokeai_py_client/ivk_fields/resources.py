@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage
-from invokeai_py_client.ivk_fields.plain import Unfit, plain_json, read_json, text_of
+from invokeai_py_client.ivk_fields.plain import Mismatch, plain_json, read_json, text_of
 
 _BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
 _NOT_PNG = frozenset({"CMYK", "YCbCr", "LAB", "HSV", "F"})
@@ -36,7 +36,7 @@ class _NamedField(IvkField[Any]):
     def _convert(self, value: Any) -> Any:
         name = self._name_in(value)
         if name is None:
-            raise Unfit(f"it should be {self._word}")
+            raise Mismatch(self._word)
         return {self._key: name}
 
     def _name_in(self, value: Any) -> str | None:
@@ -74,7 +74,7 @@ class IvkImageField(IvkImageFieldMixin, _NamedField):
         if isinstance(value, _BYTES):
             data = bytes(value)
             if not data:
-                raise Unfit("it should be an image's bytes, and there are none")
+                raise Mismatch("the content of an image file", reason="it is empty")
             return LocalImage(data=data, name="image.png")
         record = getattr(value, "image_name", None)
         if isinstance(record, str):  # which serves as a path, too: that of a file of the same name
@@ -192,7 +192,9 @@ def _is_file(path: str | os.PathLike[str]) -> bool:
 
 def _local(path: str | os.PathLike[str]) -> LocalImage:
     if not _is_file(path):
-        raise Unfit(f"there is no file {os.fspath(path)!r} here")
+        raise Mismatch(
+            "an existing file or the name of an image on the server", reason="there is no such file"
+        )
     file = Path(path).expanduser()
     return LocalImage(path=str(file.resolve()), name=file.name)
 
@@ -206,5 +208,7 @@ def _from_pillow(image: Any) -> LocalImage:
             image = image.convert("RGB")
         image.save(buffer, format="PNG")
     except (OSError, ValueError, TypeError) as error:
-        raise Unfit(f"it cannot be saved as PNG ({error}); convert it to RGB first") from None
+        raise Mismatch(
+            reason=f"it cannot be saved as PNG ({error})", hint=" Convert it to RGB first."
+        ) from None
     return LocalImage(data=buffer.getvalue(), name="image.png")
