@@ -36,9 +36,9 @@ FORBIDDEN = (
     ("prose", r"\bwhilst\b|\bamongst\b", 'write "while", "among"'),
     (
         "prose",
-        r"\b(?:colou?r(?<!color)|colours?|coloured|grey(?:ed)?|behaviours?|licences?|licenced|neighbours?|neighbouring"
-        r"|favourites?|honours?|labelled|labelling|modelled|modelling|cancelled|cancelling|travell\w+|signalled"
-        r"|centred?|catalogues?|artefacts?|analys(?:e|ed|es|ing)|\w{3,}(?:alis|eris|imis|onis|aris|ognis)(?:e|ed|es|ing|ation))\b",
+        r"\b(?:colour(?:s|ed)?|grey(?:ed)?|behaviours?|licences?|neighbours?|neighbouring|favourites?|honours?|labelled"
+        r"|labelling|modelled|modelling|cancelled|cancelling|travell\w+|signalled|centred?|catalogues?|artefacts?"
+        r"|analys(?:e|ed|es|ing)|\w{3,}(?:alis|eris|imis|onis|aris|ognis)(?:e|ed|es|ing|ation))\b",
         "use American spelling",
     ),
 )
@@ -121,7 +121,9 @@ def strings(path: Path, source: str) -> Iterator[Text]:
 def comments(path: Path, source: str) -> Iterator[Text]:
     """Yield the comments of a module."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT and not token.string.startswith(("# type:", "# pyright:", "# noqa")):
+        if token.type == tokenize.COMMENT and not token.string.startswith(
+            ("# type:", "# pyright:", "# noqa")
+        ):
             yield Text(path, token.start[0], "comment", token.string.lstrip("# "))
 
 
@@ -147,7 +149,9 @@ def table(found: list[Text]) -> int:
     prose = [text for text in found if text.kind in ("docstring", "comment") and "src" in text.file.parts]
     words = sum(len(text.text.split()) for text in prose)
     exceeded = 0
-    print(f"{words:,} words of docstrings and comments in src (without generated code); rates per 10,000 words")
+    print(
+        f"{words:,} words of docstrings and comments in src (without generated code); rates per 10,000 words"
+    )
     for name, pattern, limit in TABLE:
         if pattern:
             hits = sum(len(re.findall(pattern, text.text, re.IGNORECASE)) for text in prose)
@@ -174,13 +178,17 @@ def sample(found: list[Text], count: int, seed: int) -> None:
     ]
     print(f"seed {seed}, {count} of {len(sentences):,} sentences")
     for text, sentence in random.Random(seed).sample(sentences, count):
-        print(f"{text.file.relative_to(REPOSITORY)}:{text.line} [{text.kind}]\n    {' '.join(sentence.split())}")
+        print(
+            f"{text.file.relative_to(REPOSITORY)}:{text.line} [{text.kind}]\n    {' '.join(sentence.split())}"
+        )
 
 
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description="Check the English of the repository.")
-    parser.add_argument("paths", nargs="*", type=Path, help="files or folders; defaults to the whole repository")
+    parser.add_argument(
+        "paths", nargs="*", type=Path, help="files or folders; defaults to the whole repository"
+    )
     parser.add_argument("--table", action="store_true", help="print the rates of the patterns in TABLE")
     parser.add_argument("--sample", type=int, metavar="N", help="print N random sentences")
     parser.add_argument("--seed", type=int, default=random.randrange(1000), help="seed of --sample")

@@ -82,7 +82,7 @@ else:
 
 
 class BoardHandle(Face["AsyncBoardHandle"]):
-    """A board to work with, or the images on no board (id ``"none"``).
+    """A board and its images. The id ``"none"`` means the uncategorized images.
 
     Example:
         ```python
@@ -94,7 +94,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
     @property
     def board(self) -> IvkBoard:
-        """The board's record as the server last gave it."""
+        """The board's record, as last fetched."""
         return self._impl.board
 
     @property
@@ -104,19 +104,19 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
     @property
     def board_name(self) -> str:
-        """What people call it."""
+        """The board's name."""
         return self._impl.board_name
 
     @property
     def is_uncategorized(self) -> bool:
-        """Whether this stands for the images on no board."""
+        """Whether this handle represents the uncategorized images rather than a board."""
         return self._impl.is_uncategorized
 
     def refresh(self) -> IvkBoard:
-        """Ask the server for the board's record anew.
+        """Fetch the board's record again.
 
         Raises:
-            NotFoundError: The server no longer has the board.
+            NotFoundError: The board no longer exists.
         """
         return self._call(self._impl.refresh())
 
@@ -126,10 +126,15 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         is_intermediate: bool = False,
         image_category: ImageCategory | str = ImageCategory.USER,
     ) -> IvkImage:
-        """Bring an image file to this board.
+        """Upload an image file to this board.
+
+        Args:
+            file_path: The file.
+            is_intermediate: Whether to hide the image from the gallery. Defaults to False.
+            image_category: The category. Defaults to ``ImageCategory.USER``.
 
         Raises:
-            InputValueError: There is no such file.
+            InputValueError: The file does not exist.
             APIRequestError: The server cannot read the image (415), or failed.
         """
         return self._call(self._impl.upload_image(file_path, is_intermediate, unwrap(image_category)))
@@ -141,16 +146,16 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         is_intermediate: bool = False,
         image_category: ImageCategory | str = ImageCategory.USER,
     ) -> IvkImage:
-        """Bring an image to this board: the bytes of an image file, or a Pillow image.
+        """Upload an image to this board: the bytes of an image file, or a Pillow image.
 
         Args:
             image_data: The image.
-            filename: What to call the file; the server does not keep it.
-            is_intermediate: Whether the gallery is not to show it.
-            image_category: What it is for.
+            filename: The file name to send. The server does not store it.
+            is_intermediate: Whether to hide the image from the gallery. Defaults to False.
+            image_category: The category. Defaults to ``ImageCategory.USER``.
 
         Raises:
-            InputValueError: What is given is no image.
+            InputValueError: The argument is not an image.
             APIRequestError: The server cannot read the image (415), or failed.
         """
         return self._call(
@@ -158,23 +163,23 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         )
 
     def download_image(self, image_name: str | IvkImage, full_resolution: bool = True) -> bytes:
-        """An image's file as the server keeps it, or its thumbnail (a WEBP of at most 256 pixels a side).
+        """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return self._call(self._impl.download_image(image_name, full_resolution))
 
     def save_image(
         self, image_name: str | IvkImage, path: str | os.PathLike[str], full_resolution: bool = True
     ) -> Path:
-        """Write an image to a file, or into a folder. The file appears whole or not at all.
+        """Download an image to a file or into a folder. The file appears only when it is complete.
 
         Returns:
             The file's path.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return self._call(self._impl.save_image(image_name, path, full_resolution))
 
@@ -190,17 +195,18 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         starred_first: bool = False,
         order_by: Literal["created_at"] = "created_at",
     ) -> list[IvkImage]:
-        """The records of the board's images, newest first. One request for every 1,000.
+        """List the records of the board's images, newest first. Sends one request per 1,000 images.
 
         Args:
-            categories: Only those of these categories.
-            is_intermediate: Only by-products (True), only others (False), or all (None).
-            search_term: Only those whose metadata or date contains this.
-            offset: How many to pass over.
-            limit: How many at most; all by default.
-            order_dir: ``"DESC"`` for the newest first, ``"ASC"`` for the oldest.
-            starred_first: Whether starred ones come before all others.
-            order_by: Servers sort by nothing else; kept for older callers.
+            categories: Only images of these categories. Defaults to all.
+            is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
+                False.
+            search_term: Only images whose metadata or date contains this text.
+            offset: Number of images to skip. Defaults to 0.
+            limit: The largest number of images to return. Defaults to all.
+            order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
+            starred_first: Whether to list starred images first. Defaults to False.
+            order_by: Ignored; kept for older code. Servers only sort by creation time.
         """
         return self._call(
             self._impl.list_images(
@@ -221,52 +227,52 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
         is_intermediate: bool | None = False,
     ) -> list[str]:
-        """The names of the board's images, in one request however many they are.
+        """List the names of the board's images. Sends one request.
 
         Raises:
-            NotFoundError: The server no longer has the board.
+            NotFoundError: The board no longer exists.
         """
         return self._call(self._impl.list_image_names(categories=categories, is_intermediate=is_intermediate))
 
     def get_image_count(self) -> int:
-        """How many images ``list_images()`` would list: of all categories, by-products left out."""
+        """Return the number of images that ``list_images()`` would list, without intermediate images."""
         return self._call(self._impl.get_image_count())
 
     def move_image_to(self, image_name: str | IvkImage, target_board_id: str) -> bool:
-        """Put an image on another board; ``"none"`` takes it off its board.
+        """Move an image to another board, or off its board with ``"none"``.
 
         Returns:
-            Whether the server moved it; False where it has no such image.
+            Whether the server moved it. False if the image is not on the server.
 
         Raises:
-            NotFoundError: The server has no such board.
+            NotFoundError: The target board is not on the server.
         """
         return self._call(self._impl.move_image_to(image_name, target_board_id))
 
     def add_image(self, image_name: str | IvkImage) -> bool:
-        """Put an image on this board, wherever it was.
+        """Move an image to this board.
 
         Returns:
-            Whether the server did; False where it has no such image.
+            Whether the server moved it. False if the image is not on the server.
         """
         return self._call(self._impl.add_image(image_name))
 
     def remove_image(self, image_name: str | IvkImage) -> bool:
-        """Take an image off this board; it is on no board afterwards.
+        """Remove an image from this board. The image is uncategorized afterwards.
 
         Returns:
-            Whether it was on this board, and the server took it off.
+            Whether the image was on this board and the server removed it.
 
         Raises:
-            UsageError: This is no board, but stands for the images on none.
+            UsageError: This handle represents the uncategorized images.
         """
         return self._call(self._impl.remove_image(image_name))
 
     def delete_image(self, image_name: str | IvkImage) -> bool:
-        """Delete an image from the server for good.
+        """Permanently delete an image from the server.
 
         Returns:
-            Whether the server deleted it; False where it has no such image (InvokeAI before 6.0 says True).
+            Whether the server deleted it. False if the image is not on the server (True before InvokeAI 6.0).
         """
         return self._call(self._impl.delete_image(image_name))
 
@@ -274,25 +280,25 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         """Star an image.
 
         Returns:
-            Whether the server did; False where it has no such image.
+            Whether the server starred it. False if the image is not on the server.
         """
         return self._call(self._impl.star_image(image_name))
 
     def unstar_image(self, image_name: str | IvkImage) -> bool:
-        """Take the star from an image.
+        """Remove the star from an image.
 
         Returns:
-            Whether the server did; False where it has no such image.
+            Whether the server unstarred it. False if the image is not on the server.
         """
         return self._call(self._impl.unstar_image(image_name))
 
     def to_dict(self) -> dict[str, Any]:
-        """The board's record as plain JSON data."""
+        """Return the board's record as JSON data."""
         return self._impl.to_dict()
 
 
 class BoardRepository(Face["AsyncBoardRepository"]):
-    """The boards of a server. Images on no board count as those of a board with the id ``"none"``.
+    """The boards on a server. The board id ``"none"`` means the uncategorized images.
 
     Example:
         ```python
@@ -303,7 +309,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
     @property
     def images(self) -> ImageRepository:
-        """The images of the same server."""
+        """The images on the same server."""
         return wrap(self._impl.images)
 
     def list_boards(
@@ -315,14 +321,15 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         order_by: Literal["created_at", "board_name"] = "created_at",
         direction: Literal["ASC", "DESC"] = "DESC",
     ) -> list[IvkBoard]:
-        """The records of all boards, newest first.
+        """List the records of all boards, newest first.
 
         Args:
-            all: Nothing: boards are always listed in full. Kept for older callers.
-            include_uncategorized: Whether to begin with one that stands for the images on no board.
-            include_archived: Whether to list archived boards too.
-            order_by: What to sort by.
-            direction: ``"DESC"`` for the newest first, or for Z to A.
+            all: Ignored; kept for older code. All boards are listed.
+            include_uncategorized: Whether the list starts with a record for the uncategorized images. Defaults to
+                False.
+            include_archived: Whether to include archived boards. Defaults to False.
+            order_by: The field to sort by. Defaults to ``"created_at"``.
+            direction: ``"DESC"`` for newest first or Z to A, ``"ASC"`` for the reverse. Defaults to ``"DESC"``.
         """
         return self._call(
             self._impl.list_boards(
@@ -335,26 +342,29 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         )
 
     def get_board_by_id(self, board_id: str) -> IvkBoard | None:
-        """A board's record; None where the server has no such board."""
+        """Return a board's record, or None if no board has this id."""
         return self._call(self._impl.get_board_by_id(board_id))
 
     def get_boards_by_name(self, name: str) -> list[IvkBoard]:
-        """The boards of exactly this name, newest first; there may be several. Archived ones count."""
+        """Return the boards with exactly this name, newest first, including archived boards.
+
+        Several boards may have the same name.
+        """
         return self._call(self._impl.get_boards_by_name(name))
 
     def get_board_handle(self, board_id: str | None) -> BoardHandle:
-        """A board to work with.
+        """Return the handle of a board.
 
         Args:
-            board_id: Its id; ``"none"`` or None for the images on no board.
+            board_id: The board's id; ``"none"`` or None for the uncategorized images.
 
         Raises:
-            NotFoundError: The server has no such board.
+            NotFoundError: The board is not on the server.
         """
         return wrap(self._call(self._impl.get_board_handle(board_id)))
 
     def get_board_handle_by_name(self, name: str) -> BoardHandle | None:
-        """A board to work with, by its name; None where there is none of this name.
+        """Return the handle of the board with this name, or None if no board has it.
 
         Raises:
             UsageError: Several boards have this name.
@@ -362,16 +372,16 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         return wrap(self._call(self._impl.get_board_handle_by_name(name)))
 
     def get_uncategorized_handle(self) -> BoardHandle:
-        """The images on no board, to work with."""
+        """Return the handle of the uncategorized images."""
         return wrap(self._call(self._impl.get_uncategorized_handle()))
 
     def create_board(self, name: str, is_private: bool | None = None) -> BoardHandle:
-        """Make a board. Another of the same name does not hinder it.
+        """Create a board. Several boards may have the same name.
 
         Args:
-            name: What to call it; at most 300 characters.
-            is_private: Whether only its owner is to see it, on a server with several users. By default what
-                the server does by default (which is yes, from InvokeAI 6.13).
+            name: The board's name, at most 300 characters.
+            is_private: Whether only its owner can see it, on a server with several users. Defaults to the server's
+                default (True since InvokeAI 6.13).
 
         Raises:
             UsageError: The name is too long.
@@ -388,23 +398,23 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         archived: bool | None = None,
         board_visibility: BoardVisibility | str | None = None,
     ) -> IvkBoard:
-        """Change a board.
+        """Change a board. Omitted arguments keep their values.
 
         Args:
             board_id: The board.
-            name: A new name.
-            is_private: The same as the visibility "private", or "public" (InvokeAI 6.13+).
-            cover_image_name: The image to show for it. InvokeAI 6.14 keeps the choice, but shows the newest image,
-                starred ones first.
-            archived: Whether listings are to leave it out.
-            board_visibility: Who sees it, on a server with several users (InvokeAI 6.13+).
+            name: The new name, at most 300 characters.
+            is_private: Whether to set the visibility to "private" rather than "public" (InvokeAI 6.13+).
+            cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
+                a starred image.
+            archived: Whether to hide the board from listings.
+            board_visibility: Who can see it, on a server with several users (InvokeAI 6.13+).
 
         Returns:
-            The board as it is now.
+            The changed board.
 
         Raises:
-            NotFoundError: The server has no such board.
-            UsageError: There is nothing to change, or ``"none"`` was meant, which is no board.
+            NotFoundError: The board is not on the server.
+            UsageError: There is nothing to change, or the board id is ``"none"``.
         """
         return self._call(
             self._impl.update_board(
@@ -418,37 +428,38 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         )
 
     def delete_board(self, board_id: str, delete_images: bool = False) -> bool:
-        """Delete a board for good.
+        """Permanently delete a board.
 
         Args:
             board_id: The board.
-            delete_images: Whether to delete the images on it too; otherwise they are on no board afterwards.
+            delete_images: Whether to delete its images as well. Otherwise they become uncategorized. Defaults to
+                False.
 
         Returns:
-            Whether there was such a board.
+            Whether the board existed.
 
         Raises:
-            UsageError: ``"none"`` was meant, which is no board.
+            UsageError: The board id is ``"none"``.
         """
         return self._call(self._impl.delete_board(board_id, delete_images))
 
     def get_uncategorized_board(self) -> IvkBoard:
-        """Return the record of the images that are on no board, with their number."""
+        """Return the record of the uncategorized images, with their number."""
         return self._call(self._impl.get_uncategorized_board())
 
     def get_image_by_name(self, image_name: str) -> IvkImage | None:
-        """Return an image's record, whatever board it is on, or None if the server has no such image."""
+        """Return an image's record, or None if the image is not on the server."""
         return self._call(self._impl.get_image_by_name(image_name))
 
     def get_image_current_board_id(self, image_name: str) -> str | None:
-        """Return the id of an image's board, ``"none"`` if it is on no board, or None if there is no such image."""
+        """Return the id of an image's board, ``"none"`` if it is uncategorized, or None if it is not on the server."""
         return self._call(self._impl.get_image_current_board_id(image_name))
 
     def move_image_to_board_by_name(self, image_name: str, target_board_name: str) -> bool:
         """Move an image to the board with a name.
 
         Returns:
-            Whether the server moved the image. False if there is no such image, or no board with that name.
+            Whether the server moved the image. False if the image is not on the server or no board has this name.
 
         Raises:
             UsageError: Several boards have this name.
@@ -456,12 +467,12 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         return self._call(self._impl.move_image_to_board_by_name(image_name, target_board_name))
 
     def clear_cache(self) -> None:
-        """Do nothing: boards are never cached."""
+        """Do nothing. Boards are never cached."""
         self._impl.clear_cache()
 
 
 class DnnModelRepository(Face["AsyncDnnModelRepository"]):
-    """The models of a server. Nothing is kept here: every call asks the server.
+    """The models on a server. Nothing is cached: every call sends a request.
 
     Example:
         ```python
@@ -479,18 +490,18 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         name: str | None = None,
         format: str | None = None,
     ) -> list[IvkDnnModel]:
-        """The records of all models.
+        """List the records of all models.
 
         Args:
-            base: Only those of this architecture.
-            type: Only those of this type: ``main``, ``lora``...
-            name: Only those of exactly this name.
-            format: Only those of this format: ``diffusers``, ``checkpoint``...
+            base: Only models of this architecture. Defaults to all.
+            type: Only models of this type: ``main``, ``lora``... Defaults to all.
+            name: Only models with exactly this name. Defaults to all.
+            format: Only models of this format: ``diffusers``, ``checkpoint``... Defaults to all.
         """
         return self._call(self._impl.list_models(base=base, type=type, name=name, format=format))
 
     def get_model_by_key(self, key: str) -> IvkDnnModel | None:
-        """A model's record; None where the server has no such model."""
+        """Return a model's record, or None if no model has this key."""
         return self._call(self._impl.get_model_by_key(key))
 
     def install_model(
@@ -503,19 +514,20 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     ) -> ModelInstJobHandle:
         """Start the installation of a model.
 
-        A source that is installed already is left alone: the handle says completed at once, with
+        If the source is already installed, nothing is installed. The returned handle is completed, with
         ``info.extra["reason"] == "already_installed"``.
 
         Args:
             source: A file or folder on the server's machine, a URL, or a repository on Hugging Face
                 (``owner/name``, ``owner/name:fp16``, ``owner/name:fp16:subfolder``).
-            config: What to say of the model instead of what the server finds: ``name``, ``description``...
-            inplace: Whether a file or folder stays where it is; by default it does. **With False the server
-                moves it** into its own folder, where deleting the model deletes the file too.
-            access_token: For sources that want one.
+            config: Properties that override those that the server detects: ``name``, ``description``...
+            inplace: Whether to leave a file or folder in its place. Defaults to True. **If False, the server moves
+                it** into its models folder, and deletes it when the model is deleted.
+            access_token: The token for sources that require one.
 
         Raises:
-            ModelInstallStartError: The server did not start it: it cannot make out the source, say.
+            ModelInstallStartError: The server did not start the installation, for example because it cannot
+                identify the source.
         """
         return wrap(
             self._call(
@@ -530,18 +542,18 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         inplace: bool | None = None,
         access_token: str | None = None,
     ) -> list[ModelInstJobHandle]:
-        """Start the installation of several models, as ``install_model()`` does for each.
+        """Start the installation of several models, as ``install_model()`` does for one.
 
-        One bad source does not keep the others from being installed: where the server refuses to start, the
-        handle is one of a job that failed.
+        A source that cannot be installed does not affect the others: if the server does not start an
+        installation, its handle has a failed job.
 
         Args:
-            sources: What to install.
-            inplace: As for one model: files stay where they are, unless this is False.
-            access_token: For sources that want one.
+            sources: Files, folders, URLs or repositories.
+            inplace: Whether to leave files in their place. Defaults to True; see ``install_model()``.
+            access_token: The token for sources that require one.
 
         Returns:
-            A handle for each source, in their order. ``wait_all()`` waits for them.
+            A handle for each source, in their order. Pass them to ``wait_all()`` to wait for them.
         """
         return wrap(
             self._call(self._impl.install_models(sources, inplace=inplace, access_token=access_token))
@@ -556,21 +568,23 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         check: bool = True,
         on_progress: Callable[[ModelInstJobInfo], object] | None = None,
     ) -> list[ModelInstJobInfo]:
-        """Wait until several installations have ended.
+        """Wait until several installations are complete.
 
         Args:
-            jobs: Handles, of ``install_models()`` or of several calls.
-            timeout: Seconds to wait at most for all of them; for ever by default.
-            poll_interval: As for one installation.
-            check: Whether failed ones raise, once all have ended. With False their infos say it.
-            on_progress: Called with a job's info whenever it got further, in the caller's thread or event loop.
+            jobs: Handles, such as those returned by ``install_models()``.
+            timeout: Seconds to wait for all of them. Defaults to no limit.
+            poll_interval: Seconds between two polls if no events arrive. Defaults to 2.
+            check: Whether to raise an error if an installation failed, once all are complete. If False, the
+                returned jobs have the errors. Defaults to True.
+            on_progress: Called with a job after each change, in the caller's thread or event loop.
 
         Returns:
-            What became of each, in the order of the handles.
+            The jobs, in the order of the handles.
 
         Raises:
-            ModelInstallJobFailed: At least one ended without a model; the error is about the first of these.
-            ModelInstallTimeout: Some go on after ``timeout`` seconds; the error is about the first of these.
+            ModelInstallJobFailed: At least one installation failed or was canceled. The error describes the first.
+            ModelInstallTimeout: Some installations are still running after ``timeout`` seconds. The error describes
+                the first.
         """
         return self._call(
             self._impl.wait_all(unwrap(jobs), timeout, poll_interval, check=check, on_progress=on_progress)
@@ -582,13 +596,13 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """Start the installation of a model from Hugging Face.
 
         Args:
-            repo_id: ``owner/name``, with a variant and a subfolder or not (``owner/name:fp16:vae``).
-            config: What to say of the model instead of what the server finds.
-            access_token: For repositories that want one.
+            repo_id: ``owner/name``, with an optional variant and subfolder (``owner/name:fp16:vae``).
+            config: Properties that override those that the server detects.
+            access_token: The token for repositories that require one.
 
         Raises:
-            UsageError: That is not the id of a repository.
-            ModelInstallStartError: The server did not start it.
+            UsageError: The argument is not a repository id.
+            ModelInstallStartError: The server did not start the installation.
         """
         return wrap(
             self._call(self._impl.install_huggingface(repo_id, config=config, access_token=access_token))
@@ -597,125 +611,125 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     def list_starter_models(
         self, *, base: BaseModelEnum | str | None = None, type: str | None = None
     ) -> list[StarterModel]:
-        """The models that the server's version of InvokeAI proposes, and whether it has them.
+        """List the starter models of the server's version of InvokeAI, and whether each is installed.
 
         Args:
-            base: Only those of this architecture.
-            type: Only those of this type: ``main``, ``lora``...
+            base: Only models of this architecture. Defaults to all.
+            type: Only models of this type: ``main``, ``lora``... Defaults to all.
         """
         return self._call(self._impl.list_starter_models(base=base, type=type))
 
     def install_starter_model(
         self, name: str | StarterModel, *, access_token: str | None = None
     ) -> list[ModelInstJobHandle]:
-        """Start the installation of a proposed model, and of what it needs besides.
+        """Start the installation of a starter model and the models that it depends on.
 
         Args:
-            name: Its name or its source, or an element of ``list_starter_models()``.
-            access_token: For models that their owners give only to those who agreed to something.
+            name: The model's name or source, or an element of ``list_starter_models()``.
+            access_token: The token for models that require their users to accept a license.
 
         Returns:
-            A handle for each model: those it needs first, itself last. ``wait_all()`` waits for them.
-            What the server has already counts as completed.
+            A handle for each model: dependencies first, the model itself last. Models that are already installed
+            have completed jobs. Pass the handles to ``wait_all()`` to wait for them.
 
         Raises:
-            ModelNotFoundError: InvokeAI proposes no such model, or several of that name.
-            ModelInstallStartError: The server did not start one of them.
+            ModelNotFoundError: No starter model has this name, or several do.
+            ModelInstallStartError: The server did not start an installation.
         """
         return wrap(self._call(self._impl.install_starter_model(name, access_token=access_token)))
 
     def list_install_jobs(self) -> list[ModelInstJobHandle]:
-        """The installations since the server started, pruned ones left out, oldest first."""
+        """List the installation jobs since the server started, oldest first, without those that were pruned."""
         return wrap(self._call(self._impl.list_install_jobs()))
 
     def get_install_job(self, id: int) -> ModelInstJobHandle | None:
-        """One installation; None where the server knows no such job."""
+        """Return an installation job, or None if the server has no job with this id."""
         return wrap(self._call(self._impl.get_install_job(id)))
 
     def prune_install_jobs(self) -> bool:
-        """Have the server forget installations that have ended.
+        """Remove completed, failed and canceled jobs from the server's list of installations.
 
         Returns:
-            True; whatever hinders it raises.
+            Always True. Failures raise an error.
         """
         return self._call(self._impl.prune_install_jobs())
 
     def convert_model(self, key: str) -> IvkDnnModel:
-        """Convert a checkpoint to the diffusers format, for good. SD-1, SD-2 and SDXL main models only.
+        """Permanently convert a checkpoint to the diffusers format. Only for SD-1, SD-2 and SDXL main models.
 
         Returns:
-            The converted model. Its key is a new one.
+            The converted model. It has a new key.
 
         Raises:
-            BadRequestError: The model is not of a kind that can be converted.
-            ConflictError: The server is at another conversion, or the model is in use.
-            NotFoundError: The server has no such model.
+            BadRequestError: The model cannot be converted.
+            ConflictError: Another conversion is running, or the model is in use.
+            NotFoundError: The model is not on the server.
         """
         return self._call(self._impl.convert_model(key))
 
     def delete_model(self, key: str) -> bool:
-        """Remove a model. Its files go too where they are in the server's own folder.
+        """Uninstall a model. Its files are deleted as well if they are in the server's models folder.
 
         Returns:
-            Whether there was such a model.
+            Whether the model existed.
         """
         return self._call(self._impl.delete_model(key))
 
     def delete_all_models(self) -> dict[str, Any]:
-        """Remove all models, as far as that goes.
+        """Uninstall all models. A failure does not stop the others.
 
         Returns:
-            ``total``, how many there were; ``deleted``, the keys of those removed; ``failed``, key and error
-            of the others.
+            A dict with ``total`` (the number of models), ``deleted`` (the keys of the deleted models) and ``failed``
+            (key and error of the others).
         """
         return self._call(self._impl.delete_all_models())
 
     def scan_folder(self, scan_path: str | os.PathLike[str]) -> list[FoundModel]:
-        """The models in a folder on the server's machine.
+        """List the models in a folder on the server's machine.
 
         Raises:
-            BadRequestError: The server has no such folder.
+            BadRequestError: The folder does not exist on the server's machine.
         """
         return self._call(self._impl.scan_folder(scan_path))
 
     def empty_model_cache(self) -> bool:
-        """Have the server drop models from memory, those in use excepted.
+        """Remove models that are not in use from the server's memory.
 
         Returns:
-            True; whatever hinders it raises.
+            Always True. Failures raise an error.
         """
         return self._call(self._impl.empty_model_cache())
 
     def get_stats(self) -> ModelCacheStats | None:
-        """What the server's model cache did; None where it has nothing to tell."""
+        """Return statistics of the server's model cache, or None if no model was loaded yet."""
         return self._call(self._impl.get_stats())
 
     def hf_status(self) -> str:
-        """The state of the server's token for Hugging Face: ``valid``, ``invalid`` (or none), ``unknown``."""
+        """Return the state of the server's Hugging Face token: ``valid``, ``invalid`` (or not set), or ``unknown``."""
         return self._call(self._impl.hf_status())
 
     def hf_login(self, token: str) -> str:
-        """Give the server a token for Hugging Face.
+        """Set the server's Hugging Face token.
 
         Returns:
-            What has become of it: ``valid``, ``invalid``, or ``unknown`` where it could not be checked.
+            The token's state: ``valid``, ``invalid``, or ``unknown`` if it could not be checked.
         """
         return self._call(self._impl.hf_login(token))
 
     def hf_logout(self) -> str:
-        """Have the server forget its token for Hugging Face.
+        """Remove the server's Hugging Face token.
 
         Returns:
-            As ``hf_status()``.
+            The state, as in ``hf_status()``.
         """
         return self._call(self._impl.hf_logout())
 
 
 class Image(Face["AsyncImage"]):
-    """An image on the server, by its name. Nothing is fetched until it is asked for.
+    """An image on the server. Data is fetched when a method needs it.
 
     Attributes:
-        name: The image's name on the server (``....png``).
+        name: The image's name on the server, such as ``"6f0c3e0e-....png"``.
 
     Example:
         ```python
@@ -725,73 +739,78 @@ class Image(Face["AsyncImage"]):
 
     @property
     def name(self) -> str:
-        """The image's name on the server (``....png``)."""
+        """The image's name on the server, such as ``"6f0c3e0e-....png"``."""
         return self._impl.name
 
     @property
     def url(self) -> str:
-        """Where the full image is."""
+        """The URL of the full-resolution image."""
         return self._impl.url
 
     def bytes(self) -> bytes:
-        """The image's file, as the server keeps it (a PNG). Fetched once.
+        """Return the image file as the server stores it (a PNG). It is downloaded once.
 
         Raises:
-            NotFoundError: The server no longer has it.
+            NotFoundError: The image is no longer on the server.
         """
         return self._call(self._impl.bytes())
 
     def thumbnail(self) -> bytes:
-        """A WEBP of at most 256 pixels a side.
+        """Download the thumbnail: a WEBP image of at most 256 pixels per side.
 
         Raises:
-            NotFoundError: The server no longer has the image.
+            NotFoundError: The image is no longer on the server.
         """
         return self._call(self._impl.thumbnail())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the image to a file, as it arrives.
+        """Download the image to a file.
 
-        The file appears whole or not at all. Missing folders are created.
+        The file appears only when it is complete. Missing folders are created.
 
         Args:
-            path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the image
+            path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
                 keeps its name.
 
         Returns:
             The file's path.
 
         Raises:
-            NotFoundError: The server no longer has it.
+            NotFoundError: The image is no longer on the server.
             UsageError: The file cannot be written.
         """
         return self._call(self._impl.save(path))
 
     def pil(self) -> PILImage:
-        """The image as a Pillow image. Needs the extra ``invokeai-py-client[image]``."""
+        """Download the image and decode it with Pillow. Needs the extra ``invokeai-py-client[image]``."""
         return self._call(self._impl.pil())
 
     def metadata(self) -> dict[str, Any] | None:
-        """The generation metadata that the workflow wrote into it, if any."""
+        """Return the generation metadata embedded in the image, or None if it has none.
+
+        Raises:
+            NotFoundError: The image is not on the server.
+        """
         return self._call(self._impl.metadata())
 
     def workflow(self) -> dict[str, Any] | None:
-        """The workflow that made it, if it carries one: with the values used, or of a sweep those of its first run.
+        """Return the workflow embedded in the image, with the values used, or None if it has none.
 
-        The server keeps one workflow for a whole batch; ``graph()`` has the values of this image's own run.
+        The server stores one workflow for a whole batch, so after a sweep it has the values of the first run.
+        ``graph()`` returns the values of the run that made this image.
 
         Raises:
-            NotFoundError: The server has no such image.
-            WorkflowFormatError: It carries something else.
+            NotFoundError: The image is not on the server.
+            WorkflowFormatError: The embedded data is not a workflow.
         """
         return self._call(self._impl.workflow())
 
     def graph(self) -> dict[str, Any] | None:
-        """The graph that made it, as it was executed, if it carries one.
+        """Return the graph that made the image, as it was executed, or None if it is not embedded.
 
         Raises:
-            NotFoundError: The server has no such image.
-            WorkflowFormatError: It carries something else.
+            NotFoundError: The image is not on the server.
+            WorkflowFormatError: The embedded data is not a graph.
         """
         return self._call(self._impl.graph())
 
@@ -800,7 +819,7 @@ class Image(Face["AsyncImage"]):
 
 
 class ImageRepository(Face["AsyncImageRepository"]):
-    """The images of a server.
+    """The images on a server.
 
     Example:
         ```python
@@ -810,45 +829,45 @@ class ImageRepository(Face["AsyncImageRepository"]):
     """
 
     def image(self, image_name: str) -> Image:
-        """An image by its name, to be fetched, shown or saved. Asks the server for nothing."""
+        """Return an image by its name, to download, show or save it. Sends no request."""
         return wrap(self._impl.image(image_name))
 
     def get_image(self, image_name: str) -> IvkImage:
-        """An image's record.
+        """Fetch an image's record.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return self._call(self._impl.get_image(image_name))
 
     def get_images(self, image_names: ImageNames) -> list[IvkImage]:
-        """The records of several images, in the order asked for; those that do not exist are left out.
+        """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
 
-        One request for every 1,000; before InvokeAI 6.0 one for each.
+        Sends one request per 1,000 images, or one per image before InvokeAI 6.0.
         """
         return self._call(self._impl.get_images(image_names))
 
     def get_metadata(self, image_name: str) -> dict[str, Any] | None:
-        """The generation metadata embedded in an image, if any.
+        """Return the generation metadata embedded in an image, or None if it has none.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return self._call(self._impl.get_metadata(image_name))
 
     def get_workflow(self, image_name: str) -> dict[str, Any] | None:
-        """The workflow embedded in an image, with the values used, if any.
+        """Return the workflow embedded in an image, with the values used, or None if it has none.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return self._call(self._impl.get_workflow(image_name))
 
     def get_graph(self, image_name: str) -> dict[str, Any] | None:
-        """The graph embedded in an image, as it was executed, if any.
+        """Return the graph embedded in an image, as it was executed, or None if it has none.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return self._call(self._impl.get_graph(image_name))
 
@@ -866,24 +885,25 @@ class ImageRepository(Face["AsyncImageRepository"]):
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
     ) -> list[IvkImage]:
-        """The records of images, newest first. One request for every 1,000.
+        """List image records, newest first. Sends one request per 1,000 images.
 
         Args:
-            board_id: Only those of a board; ``"none"`` for those on no board.
-            categories: Only those of these categories.
-            is_intermediate: Only by-products (True), only others (False), or all (None).
-            starred: Only starred ones (True), only others (False), or all (None).
-            search_term: Only those whose metadata or date contains this.
-            since: Only those made then or later, by the server's clock: a time, or a text such as
-                ``"2026-01-31 12:00"``. Without a zone it is this machine's local time.
-            offset: How many to pass over.
-            limit: How many at most; all by default.
-            order_dir: ``"DESC"`` for the newest first, ``"ASC"`` for the oldest.
-            starred_first: Whether starred ones come before all others.
+            board_id: Only images on this board; ``"none"`` for uncategorized images. Defaults to all boards.
+            categories: Only images of these categories. Defaults to all.
+            is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
+                False.
+            starred: Only starred images (True), only others (False), or both (None). Defaults to None.
+            search_term: Only images whose metadata or date contains this text.
+            since: Only images created at this time or later, by the server's clock: a ``datetime`` or a string
+                such as ``"2026-01-31 12:00"``. Defaults to the local time zone if the time has none.
+            offset: Number of images to skip. Defaults to 0.
+            limit: The largest number of images to return. Defaults to all.
+            order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
+            starred_first: Whether to list starred images first. Defaults to False.
 
         Raises:
-            UsageError: A negative offset or limit, an unknown category, or a time that is none.
-            NotFoundError: The server has no such board.
+            UsageError: The offset or limit is negative, a category is unknown, or the time is not valid.
+            NotFoundError: The board is not on the server.
         """
         return self._call(
             self._impl.list_images(
@@ -914,10 +934,10 @@ class ImageRepository(Face["AsyncImageRepository"]):
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
     ) -> Iterator[IvkImage]:
-        """As ``list_images()``, but page by page while one goes through it.
+        """Iterate over image records, requesting pages as needed. The arguments are those of ``list_images()``.
 
-        None comes twice, and none is left out, while images are made or deleted meanwhile; those made
-        after the beginning may be missing.
+        If images are created or deleted during the iteration, no other image is yielded twice or skipped. Images
+        created after the start may be missing.
         """
         return self._iterate(
             self._impl.iter_images(
@@ -942,7 +962,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         is_intermediate: bool | None = False,
         search_term: str | None = None,
     ) -> int:
-        """How many images ``list_images()`` would list. One request, however many they are."""
+        """Return the number of images that ``list_images()`` would list. Sends one request."""
         return self._call(
             self._impl.count_images(
                 board_id=board_id,
@@ -965,24 +985,24 @@ class ImageRepository(Face["AsyncImageRepository"]):
         crop_visible: bool = False,
         session_id: str | None = None,
     ) -> IvkImage:
-        """Bring an image to the server, which keeps it as a PNG.
+        """Upload an image. The server stores it as a PNG.
 
-        A workflow embedded in a PNG stays in it.
+        A workflow embedded in a PNG is kept.
 
         Args:
             image: A path, the bytes of an image file, or a Pillow image.
-            board_id: The board to put it on; none by default, and for ``"none"``.
-            image_category: What it is for.
-            is_intermediate: Whether the gallery is not to show it.
-            filename: What to call the file; the server does not keep it.
+            board_id: The board for the image. Defaults to no board, as does ``"none"``.
+            image_category: The category. Defaults to ``ImageCategory.USER``.
+            is_intermediate: Whether to hide it from the gallery. Defaults to False.
+            filename: The file name to send. The server does not store it.
             metadata: Generation metadata to embed.
-            resize_to: Width and height to bring it to, on the server.
-            crop_visible: Whether to cut off transparent or black borders, on the server.
-            session_id: The session it belongs to, if any.
+            resize_to: Width and height in pixels to which the server resizes the image.
+            crop_visible: Whether the server cuts off transparent or black borders. Defaults to False.
+            session_id: The session that the image belongs to.
 
         Raises:
-            InputValueError: There is no such file, or what is given is no image.
-            NotFoundError: The server has no such board.
+            InputValueError: The file does not exist, or the argument is not an image.
+            NotFoundError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
         return self._call(
@@ -1009,27 +1029,27 @@ class ImageRepository(Face["AsyncImageRepository"]):
         concurrency: int = 4,
         on_progress: Callable[[TransferProgress], object] | None = None,
     ) -> list[IvkImage]:
-        """Bring several images to the server, some at once. None is sent while a file is missing.
+        """Upload several images, a few at a time. If a file is missing, nothing is uploaded.
 
-        An upload whose answer is lost is not repeated: the image may be there.
+        If the response to an upload is lost, it isn't retried, because the image may already exist.
 
         Args:
-            sources: A folder (its images, by name), a pattern such as ``"refs/*.png"``, a file; or several images,
-                each a path, bytes or a Pillow image.
-            board_id: The board to put them on.
-            image_category: What they are for.
-            is_intermediate: Whether the gallery is not to show them.
-            concurrency: How many at once.
-            on_progress: Called after each with how far it is.
+            sources: A folder (its images, sorted by name), a pattern such as ``"refs/*.png"``, or a file. Or a list
+                of images, each a path, bytes or a Pillow image.
+            board_id: The board for the images. Defaults to no board.
+            image_category: The category. Defaults to ``ImageCategory.USER``.
+            is_intermediate: Whether to hide them from the gallery. Defaults to False.
+            concurrency: The largest number of uploads at a time. Defaults to 4.
+            on_progress: Called with the progress after each image.
 
         Returns:
-            Their records, in the order given.
+            Their records, in the order of the sources.
 
         Raises:
-            UsageError: There is no image at all.
-            InputValueError: A file is missing; nothing was sent.
-            TransferError: Some did not get there. Its ``failed`` has their errors, its ``done`` the records of the
-                others, by path.
+            UsageError: No images were passed.
+            InputValueError: A file is missing. Nothing was uploaded.
+            TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
+                keyed by path.
         """
         return self._call(
             self._impl.upload_images(
@@ -1043,29 +1063,29 @@ class ImageRepository(Face["AsyncImageRepository"]):
         )
 
     def download(self, image_name: str, *, full_resolution: bool = True) -> bytes:
-        """An image's file as the server keeps it, or its thumbnail (a WEBP of at most 256 pixels a side).
+        """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return self._call(self._impl.download(image_name, full_resolution=full_resolution))
 
     def download_to(
         self, image_name: str, path: str | os.PathLike[str], *, full_resolution: bool = True
     ) -> Path:
-        """Write an image to a file, in pieces. The file appears whole or not at all.
+        """Download an image to a file. The file appears only when it is complete.
 
         Args:
             image_name: The image.
-            path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the image
+            path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
                 keeps its name.
-            full_resolution: Whether to take the image itself, or its thumbnail.
+            full_resolution: Whether to download the image itself rather than its thumbnail. Defaults to True.
 
         Returns:
             The file's path.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
             UsageError: The file cannot be written.
         """
         return self._call(self._impl.download_to(image_name, path, full_resolution=full_resolution))
@@ -1081,28 +1101,28 @@ class ImageRepository(Face["AsyncImageRepository"]):
         concurrency: int = 8,
         on_progress: Callable[[TransferProgress], object] | None = None,
     ) -> list[Path]:
-        """Write images to files, several at once.
+        """Download images to files, several at a time.
 
-        Each file appears whole or not at all. One that is there already, has the image's name in its own and is
-        whole is not fetched again: a download that was interrupted goes on where it was.
+        Each file appears only when it is complete. An existing file is skipped if it is complete and its name
+        contains the image's name, so an interrupted download resumes.
 
         Args:
-            image_names: The images, by their names or records.
-            folder: Where to; made where missing.
-            template: What to call them: ``{image}`` is the image's name without its ending, ``{index}`` its number
-                from 0, and every field of its record works: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
-            full_resolution: Whether to take the images themselves, or their thumbnails.
-            overwrite: Whether to fetch again what is there already.
-            concurrency: How many at once.
-            on_progress: Called after each with how far it is.
+            image_names: The images, by name or record.
+            folder: The target folder. It is created if it does not exist.
+            template: The file names. ``{image}`` is the image's name without its extension and ``{index}`` its number
+                from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
+                Defaults to ``"{image}"``.
+            full_resolution: Whether to download the images themselves rather than their thumbnails. Defaults to True.
+            overwrite: Whether to download existing files again. Defaults to False.
+            concurrency: The largest number of downloads at a time. Defaults to 8.
+            on_progress: Called with the progress after each image.
 
         Returns:
-            The files' paths, in the order given; an image given twice has one file.
+            The files' paths, in the order of the images. An image passed twice has one file.
 
         Raises:
-            UsageError: The template names what there is not.
-            TransferError: Some could not be fetched. Its ``failed`` has their errors, its ``done`` the paths of the
-                others.
+            UsageError: The template contains an unknown field.
+            TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
         """
         return self._call(
             self._impl.download_images(
@@ -1124,46 +1144,47 @@ class ImageRepository(Face["AsyncImageRepository"]):
         board_id: str | None = None,
         timeout: float = 600.0,
     ) -> Path:
-        """Have the server make a zip of images, and fetch it. The server deletes it then.
+        """Have the server create a zip of images, and download it. The server then deletes the zip.
 
-        The zip has a folder for each category, with the images under their names. For many images
-        ``download_images()`` is the surer way: it goes on where it was interrupted.
+        The zip has a folder for each category, with the images under their names. Prefer ``download_images()`` for
+        many images, because it can resume after an interruption.
 
         Args:
-            path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the zip has the
-                name that the server gives it.
-            image_names: The images, by their names or records.
-            board_id: Or a board, with all that is on it; ``"none"`` for the images on no board.
-            timeout: Seconds to wait at most.
+            path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
+                name that the server chose.
+            image_names: The images, by name or record.
+            board_id: A board whose images to download, instead of ``image_names``; ``"none"`` for uncategorized
+                images.
+            timeout: Seconds to wait for the zip. Defaults to 600.
 
         Returns:
             The file's path.
 
         Raises:
-            UsageError: Neither images nor a board are given, or both; or the file cannot be written.
-            NotFoundError: The server has no such board, or no such image.
-            ServerError: The server could not make the zip.
-            RequestTimeoutError: It was not there in time.
+            UsageError: Neither images nor a board were passed, or both; or the file cannot be written.
+            NotFoundError: The board or an image is not on the server.
+            ServerError: The server could not create the zip.
+            RequestTimeoutError: The zip was not ready in time.
         """
         return self._call(self._impl.bulk_download(path, image_names, board_id=board_id, timeout=timeout))
 
     def copy(self, image_names: ImageNames, board_id: str, *, concurrency: int = 4) -> list[IvkImage]:
-        """Copy images to a board (``"none"`` for none). The server has no copying: each is fetched and brought again.
+        """Copy images to a board, or to no board with ``"none"``.
 
-        Metadata, workflow and graph stay in them, and so does their category; the copies count as uploaded, and
-        are not starred.
+        The server cannot copy images, so each one is downloaded and uploaded again. The copies keep metadata,
+        workflow, graph and category. They count as uploaded images and are not starred.
 
         Args:
-            image_names: The images, by their names or records.
+            image_names: The images, by name or record.
             board_id: The board.
-            concurrency: How many at once.
+            concurrency: The largest number of copies at a time. Defaults to 4.
 
         Returns:
-            The copies' records, in the order given.
+            The copies' records, in the order of the images.
 
         Raises:
-            NotFoundError: The server has no such board.
-            TransferError: Some could not be copied. Its ``failed`` has their errors, its ``done`` the copies of the
+            NotFoundError: The board is not on the server.
+            TransferError: Some images could not be copied. ``failed`` has their errors, ``done`` the copies of the
                 others.
         """
         return self._call(self._impl.copy(image_names, board_id, concurrency=concurrency))
@@ -1177,10 +1198,20 @@ class ImageRepository(Face["AsyncImageRepository"]):
         starred: bool | None = None,
         session_id: str | None = None,
     ) -> IvkImage:
-        """Change an image's record.
+        """Change an image's record. Omitted arguments keep their values.
+
+        Args:
+            image_name: The image.
+            image_category: The new category.
+            is_intermediate: Whether to hide the image from the gallery.
+            starred: Whether to star it.
+            session_id: The session that it belongs to.
+
+        Returns:
+            The changed record.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return self._call(
             self._impl.update(
@@ -1196,47 +1227,47 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Star images.
 
         Returns:
-            The names of those that the server starred; those it does not have are left out.
+            The names of the images that the server starred. Images not on the server are omitted.
         """
         return self._call(self._impl.star(image_names))
 
     def unstar(self, image_names: ImageNames) -> list[str]:
-        """Take the star from images.
+        """Remove the star from images.
 
         Returns:
-            The names of those that the server unstarred; those it does not have are left out.
+            The names of the images that the server unstarred. Images not on the server are omitted.
         """
         return self._call(self._impl.unstar(image_names))
 
     def move(self, image_names: ImageNames, board_id: str) -> list[str]:
-        """Put images on a board, wherever they were; ``"none"`` takes them off their boards.
+        """Move images to a board, or off their boards with ``"none"``.
 
         Returns:
-            The names of those that the server moved; those it does not have are left out.
+            The names of the images that the server moved. Images not on the server are omitted.
 
         Raises:
-            NotFoundError: The server has no such board.
+            NotFoundError: The board is not on the server.
         """
         return self._call(self._impl.move(image_names, board_id))
 
     def delete(self, image_names: ImageNames) -> list[str]:
-        """Delete images from the server for good.
+        """Permanently delete images from the server.
 
         Returns:
-            The names of those that the server deleted; those it did not have are left out (InvokeAI before 6.0
-            counts them, too).
+            The names of the deleted images. Images that were not on the server are omitted (except before InvokeAI
+            6.0).
         """
         return self._call(self._impl.delete(image_names))
 
     def count_intermediates(self) -> int:
-        """How many by-products the server keeps."""
+        """Return the number of intermediate images on the server."""
         return self._call(self._impl.count_intermediates())
 
     def clear_intermediates(self) -> int:
-        """Delete all by-products for good.
+        """Permanently delete all intermediate images.
 
         Returns:
-            How many they were.
+            The number of deleted images.
         """
         return self._call(self._impl.clear_intermediates())
 
@@ -1562,7 +1593,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
 
     @property
     def base_url(self) -> str:
-        """The root of the server's API, which ``request()`` puts before its paths."""
+        """The base URL of the server's API, which ``request()`` prepends to its paths."""
         return self._impl.base_url
 
     def create_workflow(
@@ -1572,7 +1603,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         return wrap(self._call(self._impl.create_workflow(definition)))
 
     def list_jobs(self, status: JobStatus | str | None = None, limit: int = 100) -> list[IvkJob]:
-        """Return queue items, the newest first, without their outputs.
+        """Return queue items without their outputs, newest first.
 
         Args:
             status: Return only items with this status. Defaults to all.
@@ -1584,10 +1615,11 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Cancel a queue item.
 
         Returns:
-            Whether the item is canceled now; False if it had ended before.
+            Whether the item is canceled now. False if it had already finished.
 
         Raises:
-            NotFoundError: The queue has no such item.
+            NotFoundError: The item is not in the queue.
+            UsageError: The id is not a whole number.
         """
         return self._call(self._impl.cancel_job(job_id))
 
@@ -1603,7 +1635,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Return a model's record.
 
         Raises:
-            NotFoundError: The server has no such model.
+            NotFoundError: The model is not on the server.
         """
         return self._call(self._impl.get_model_info(model_key))
 
@@ -1616,16 +1648,16 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         json: Any = None,
         timeout: float | None = None,
     ) -> Response:
-        """Send a request: version 1's name for ``request()``."""
+        """Send a request, as ``request()`` does."""
         return self._call(
             self._impl.make_request(method, endpoint, params=params, json=json, timeout=timeout)
         )
 
 
 class JobHandle(Face["AsyncJobHandle"]):
-    """A queue item. It is asked for when it is first needed, and again by ``refresh()``.
+    """A queue item. It is read from the server on first use, and again by ``refresh()``.
 
-    ``client.run(item_id)`` gives the same item as a run: with live events, images and results.
+    ``client.run(item_id)`` returns the same item as a run, with live events, images and results.
 
     Example:
         ```python
@@ -1637,7 +1669,7 @@ class JobHandle(Face["AsyncJobHandle"]):
 
     @classmethod
     def from_client_ids(cls, client: InvokeAIClient, queue_id: str, item_id: int) -> Self:
-        """The item with an id; the server is not asked for it yet."""
+        """Return a handle for an item. Sends no request."""
         from invokeai_py_client.queue.job import AsyncJobHandle
 
         return cls._of(AsyncJobHandle.from_client_ids(unwrap(client), queue_id, item_id))
@@ -1654,15 +1686,15 @@ class JobHandle(Face["AsyncJobHandle"]):
 
     @property
     def item(self) -> IvkJob | None:
-        """The item as the server last told it; None where it was not asked yet."""
+        """The item as last read from the server, or None if it has not been read yet."""
         return self._impl.item
 
     def set_item(self, item: IvkJob) -> None:
-        """Take a record of the item that is known from elsewhere."""
+        """Set the item's record, for example from a listing."""
         self._impl.set_item(item)
 
     def refresh(self) -> IvkJob:
-        """Ask the server for the item anew.
+        """Read the item from the server again.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -1670,38 +1702,38 @@ class JobHandle(Face["AsyncJobHandle"]):
         return self._call(self._impl.refresh())
 
     def status(self) -> JobStatus | str:
-        """How far it was when the server was last asked."""
+        """Return the item's status when it was last read."""
         return self._call(self._impl.status())
 
     def is_pending(self) -> bool:
-        """Whether it had not begun."""
+        """Return whether the item was pending when it was last read."""
         return self._call(self._impl.is_pending())
 
     def is_running(self) -> bool:
-        """Whether it was at work."""
+        """Return whether the item was running when it was last read."""
         return self._call(self._impl.is_running())
 
     def is_complete(self) -> bool:
-        """Whether it had ended, in whatever way."""
+        """Return whether the item had ended, successfully or not, when it was last read."""
         return self._call(self._impl.is_complete())
 
     def is_successful(self) -> bool:
-        """Whether it had ended well."""
+        """Return whether the item had completed successfully when it was last read."""
         return self._call(self._impl.is_successful())
 
     def is_failed(self) -> bool:
-        """Whether an error had ended it."""
+        """Return whether the item had failed when it was last read."""
         return self._call(self._impl.is_failed())
 
     def is_canceled(self) -> bool:
-        """Whether somebody had canceled it."""
+        """Return whether the item had been canceled when it was last read."""
         return self._call(self._impl.is_canceled())
 
     def cancel(self) -> bool:
         """Cancel the item.
 
         Returns:
-            Whether it is canceled now; False where it had ended before.
+            Whether the item is canceled now. False if it had already ended.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -1709,17 +1741,17 @@ class JobHandle(Face["AsyncJobHandle"]):
         return self._call(self._impl.cancel())
 
     def wait_for_completion(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> IvkJob:
-        """Wait until the item has ended, in whatever way.
+        """Wait until the item has ended, successfully or not.
 
         Args:
-            timeout: Seconds to wait at most; None for ever.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
+            timeout: The longest time to wait, in seconds, or None to wait forever. Defaults to 300.
+            poll_interval: Ignored, because the wait follows events. Accepted for compatibility.
 
         Returns:
             The item with its outputs.
 
         Raises:
-            RunTimeoutError: Time ran out; the item goes on.
+            RunTimeoutError: The item did not end in time. It continues on the server.
             RunError: The queue has no such item.
         """
         return self._call(self._impl.wait_for_completion(timeout, poll_interval))
@@ -1738,63 +1770,63 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
 
     @property
     def job_id(self) -> int | None:
-        """The job's id on the server; None where no job was needed."""
+        """The job's id on the server, or None if no job was needed."""
         return self._impl.job_id
 
     @property
     def info(self) -> ModelInstJobInfo:
-        """The job as the server last told it."""
+        """The job, as last fetched."""
         return self._impl.info
 
     def refresh(self) -> ModelInstJobInfo:
-        """Ask the server for the job anew. Where it had ended, it is asked no more.
+        """Fetch the job again, unless it is complete.
 
-        A job that failed because its model was there already counts as completed, with
+        A job that failed because its model was already installed counts as completed, with
         ``info.extra["reason"] == "already_installed"``.
 
         Raises:
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.refresh())
 
     def status(self) -> InstallStatus | str:
-        """How far it is now.
+        """Fetch the job and return its status.
 
         Raises:
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.status())
 
     def progress(self) -> float | None:
-        """How much is downloaded now, 0 to 1; None where nothing is known to download.
+        """Fetch the job and return the downloaded fraction from 0 to 1, or None if the size is unknown.
 
         Raises:
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.progress())
 
     def raise_if_failed(self) -> None:
-        """Raise where the installation, as last told, ended without a model.
+        """Raise an error if the installation, as last fetched, failed or was canceled.
 
         Raises:
-            ModelInstallJobFailed: It did.
+            ModelInstallJobFailed: The installation failed or was canceled.
         """
         self._impl.raise_if_failed()
 
     def events(self, *, poll_interval: float = 2.0) -> Iterator[InstallEvent]:
-        """What happens to the installation from now on, until it has ended; first, how far it is.
+        """Yield the current state of the installation, then its events until it is complete.
 
-        The events are those of ``invokeai_py_client.dnn_model.events``. They come as the server sends them.
-        Where it sends none (a proxy lets no WebSocket through), the job is read every ``poll_interval``
-        seconds, so that short steps may be missing. The last event always comes.
+        The events are those of ``invokeai_py_client.dnn_model.events``, as the server sends them. If no events
+        arrive (for example because a proxy blocks WebSockets), the job is polled every ``poll_interval`` seconds, so
+        short steps may be missing. The last event is always yielded.
 
         Args:
-            poll_interval: Seconds between two looks at the job where no events come; at the beginning they
-                are shorter. Where they come, it is read five times less.
+            poll_interval: Seconds between two polls if no events arrive; shorter at the beginning. While events
+                arrive, polls are five times less frequent. Defaults to 2.
 
         Raises:
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
-            ServerUnreachableError: The server stayed away for five minutes.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
+            ServerUnreachableError: The server was unreachable for five minutes.
         """
         return self._iterate(self._impl.events(poll_interval=poll_interval))
 
@@ -1807,64 +1839,64 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
     ) -> ModelInstJobInfo:
         """Wait until the model is installed.
 
-        A paused installation is waited for as well: somebody may resume it.
+        Keeps waiting while the installation is paused, because it may be resumed elsewhere.
 
         Args:
-            timeout: Seconds to wait at most; for ever by default. 0 looks once.
-            poll_interval: Seconds between two looks at the job where no events come; see ``events()``.
-            on_progress: Called with the job whenever it got further, in the caller's thread or event loop.
+            timeout: Seconds to wait; 0 checks once. Defaults to no limit.
+            poll_interval: Seconds between two polls if no events arrive; see ``events()``. Defaults to 2.
+            on_progress: Called with the job after each change, in the caller's thread or event loop.
 
         Returns:
-            The completed job; its ``model_key`` is the model's key.
+            The completed job. Its ``model_key`` is the model's key.
 
         Raises:
-            ModelInstallJobFailed: It ended without a model.
-            ModelInstallTimeout: It goes on after ``timeout`` seconds.
-            ServerUnreachableError: The server stayed away for five minutes.
+            ModelInstallJobFailed: The installation failed or was canceled.
+            ModelInstallTimeout: The installation is still running after ``timeout`` seconds.
+            ServerUnreachableError: The server was unreachable for five minutes.
         """
         return self._call(self._impl.wait_until(timeout, poll_interval, on_progress=on_progress))
 
     def wait(self, timeout: float | None = None, poll_interval: float = 2.0) -> ModelInstJobInfo:
-        """The same as ``wait_until()``."""
+        """Wait until the model is installed, as ``wait_until()`` does."""
         return self._call(self._impl.wait(timeout, poll_interval))
 
     def is_done(self) -> bool:
-        """Whether it has ended by now, in whatever way."""
+        """Fetch the job and return whether it has completed, failed or been canceled."""
         return self._call(self._impl.is_done())
 
     def is_failed(self) -> bool:
-        """Whether it has ended by now without a model: by an error, or because somebody canceled it."""
+        """Fetch the job and return whether it has failed or been canceled."""
         return self._call(self._impl.is_failed())
 
     def cancel(self) -> ModelInstJobInfo:
-        """Stop the installation. One that has ended stays as it is.
+        """Cancel the installation. Does nothing if it is complete.
 
         Raises:
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.cancel())
 
     def pause(self) -> ModelInstJobInfo:
-        """Have the download rest; what is there already is kept. One that has ended stays as it is.
+        """Pause the download, keeping what was downloaded. Does nothing if the installation is complete.
 
         Raises:
-            UsageError: The server is older than 6.12, or nothing is downloaded: the source is a path.
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            UsageError: The server is older than 6.12, or the source is a path, so nothing is downloaded.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.pause())
 
     def resume(self) -> ModelInstJobInfo:
-        """Go on with a paused download. One that is not paused stays as it is.
+        """Resume a paused download. Does nothing if it is not paused.
 
         Raises:
-            UsageError: The server is older than 6.12, or nothing is downloaded: the source is a path.
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            UsageError: The server is older than 6.12, or the source is a path, so nothing is downloaded.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.resume())
 
 
 class QueueHandle(Face["AsyncQueueHandle"]):
-    """One queue of the server. ``default`` is the one that the web UI shows.
+    """One queue of the server. The web UI shows the queue ``default``.
 
     Example:
         ```python
@@ -1876,7 +1908,7 @@ class QueueHandle(Face["AsyncQueueHandle"]):
 
     @classmethod
     def from_client_and_id(cls, client: InvokeAIClient, queue_id: str) -> Self:
-        """The queue with an id; the server is not asked for it."""
+        """Return a handle for a queue. Sends no request."""
         from invokeai_py_client.queue.handle import AsyncQueueHandle
 
         return cls._of(AsyncQueueHandle.from_client_and_id(unwrap(client), queue_id))
@@ -1887,63 +1919,63 @@ class QueueHandle(Face["AsyncQueueHandle"]):
         return self._impl.queue_id
 
     def get_status(self) -> QueueStatus:
-        """How many items are in each state, and whether the processor takes items."""
+        """Return the number of items in each state, and whether the processor is running or paused."""
         return self._call(self._impl.get_status())
 
     def is_busy(self) -> bool:
-        """Whether anything is at work, or still to do."""
+        """Return whether any item is running or still to be run."""
         return self._call(self._impl.is_busy())
 
     def count_running(self) -> int:
-        """How many items are at work."""
+        """Return the number of running items."""
         return self._call(self._impl.count_running())
 
     def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> bool:
-        """Wait until nothing is at work or still to do.
+        """Wait until no item is running or still to be run.
 
         Args:
-            timeout: Seconds to wait at most; None for ever.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
+            timeout: The longest time to wait, in seconds, or None to wait forever. Defaults to 300.
+            poll_interval: Ignored, because the wait follows events. Accepted for compatibility.
 
         Returns:
-            Whether the queue became idle in time. A paused queue with items in it never does.
+            Whether the queue became idle in time. A paused queue with pending items never does.
         """
         return self._call(self._impl.wait_until_idle(timeout, poll_interval))
 
     def list_all(self, destination: str | None = None) -> list[IvkJob]:
-        """All items, the oldest first, without their outputs.
+        """Return all items without their outputs, oldest first.
 
         Args:
-            destination: Only those of this destination.
+            destination: Return only items with this destination. Defaults to None: all items.
         """
         return self._call(self._impl.list_all(destination))
 
     def list_running(self) -> list[IvkJob]:
-        """The items at work."""
+        """Return the running items."""
         return self._call(self._impl.list_running())
 
     def list_pending(self) -> list[IvkJob]:
-        """The items that have not begun."""
+        """Return the pending items."""
         return self._call(self._impl.list_pending())
 
     def get_current(self) -> JobHandle | None:
-        """The item at work, to work with; None where nothing is."""
+        """Return a handle for the running item, or None if no item is running."""
         return wrap(self._call(self._impl.get_current()))
 
     def get_item(self, item_id: int) -> JobHandle | None:
-        """One item to work with; None where the queue has no such item."""
+        """Return a handle for an item, or None if the queue has no such item."""
         return wrap(self._call(self._impl.get_item(item_id)))
 
     def get_items_by_ids(self, item_ids: Iterable[int]) -> list[JobHandle]:
-        """Several items to work with, in the order of their ids; those that the queue lacks are left out."""
+        """Return handles for several items, in the order of their ids. Items not in the queue are omitted."""
         return wrap(self._call(self._impl.get_items_by_ids(item_ids)))
 
     def cancel_all_except_current(self) -> CancelAllExceptCurrentResult:
-        """Cancel all items that have not begun."""
+        """Cancel all pending items."""
         return self._call(self._impl.cancel_all_except_current())
 
     def clear(self) -> ClearResult:
-        """Cancel what is at work and remove all items."""
+        """Cancel the running item and remove all items."""
         return self._call(self._impl.clear())
 
     def prune(self) -> PruneResult:
@@ -1952,78 +1984,78 @@ class QueueHandle(Face["AsyncQueueHandle"]):
 
 
 class QueueRepository(Face["AsyncQueueRepository"]):
-    """The queue of a server. Every call takes the id of another queue than ``default``.
+    """The queue of a server. Every method has a ``queue_id`` for queues other than ``default``.
 
     Example:
         ```python
         status = client.queue_repo.status()
-        print(status.pending, "to do,", status.in_progress, "at work")
+        print(status.pending, "pending,", status.in_progress, "running")
         ```
     """
 
     @classmethod
     def from_client(cls, client: InvokeAIClient) -> Self:
-        """The queues of a client; ``client.queue_repo`` is the same."""
+        """Return the queues of a client. The same as ``client.queue_repo``."""
         from invokeai_py_client.queue.repository import AsyncQueueRepository
 
         return cls._of(AsyncQueueRepository.from_client(unwrap(client)))
 
     def get_queue(self, queue_id: str = "default") -> QueueHandle:
-        """One queue to work with; the server is not asked for it."""
+        """Return a handle for a queue. Sends no request."""
         return wrap(self._impl.get_queue(queue_id))
 
     def list_queues(self) -> list[str]:
-        """The ids of the queues that people see: servers up to 6.14 tell of no other than ``default``."""
+        """Return the ids of the known queues. Servers up to 6.14 can't list queues, so this is only ``default``."""
         return self._impl.list_queues()
 
     def status(self, *, queue_id: str = "default") -> QueueStatus:
-        """How many items are in each state, and whether the processor takes items."""
+        """Return the number of items in each state, and whether the processor is running or paused."""
         return self._call(self._impl.status(queue_id=queue_id))
 
     def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
-        """How many items of a batch are in each state: 0 in all for a batch that the queue does not know."""
+        """Return the number of items of a batch in each state. All are 0 if the queue does not have the batch."""
         return self._call(self._impl.batch_status(batch_id, queue_id=queue_id))
 
     def destination_status(self, destination: str, *, queue_id: str = "default") -> DestinationStatus:
-        """How many items of a destination are in each state: 0 in all for one that the queue does not know."""
+        """Return the number of items with a destination in each state. All are 0 if the queue has no such items."""
         return self._call(self._impl.destination_status(destination, queue_id=queue_id))
 
     def wait_until_idle(self, timeout: float | None = None, *, queue_id: str = "default") -> QueueStatus:
-        """Wait until every item of the queue has ended, whoever sent it.
+        """Wait until all items of the queue have ended, including those of other clients.
 
-        While the processor is paused, pending items stay: then this waits until somebody resumes it.
+        Pending items remain while the processor is paused, so this waits until it is resumed.
 
         Args:
-            timeout: Seconds to wait at most.
-            queue_id: The queue.
+            timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            How the queue stands then.
+            The final status of the queue.
 
         Raises:
-            RunTimeoutError: It was not idle in time; the message says what is left, and nothing is canceled.
+            RunTimeoutError: The queue was not idle in time. The message says what is left. Nothing is canceled.
         """
         return self._call(self._impl.wait_until_idle(timeout, queue_id=queue_id))
 
     def watch(self, *, interval: float = 5.0, queue_id: str = "default") -> Iterator[QueueStatus | RunEvent]:
-        """Follow the queue, whoever sent what is in it: for ever, until the loop over it is left.
+        """Watch the queue, including the items of other clients, until you leave the loop.
 
-        How it stands comes first, again after every change of an item, and otherwise after ``interval`` seconds.
-        In between the events of its items come as the server sends them; those of a time without an event
-        connection are lost.
+        Yields the queue's status first, then after each change of an item, and at least every ``interval`` seconds. In
+        between, yields the events of its items as the server sends them. Events are lost while the event connection is
+        down.
 
         Args:
-            interval: Seconds after which the server is asked again when nothing happens.
-            queue_id: The queue.
+            interval: The interval in seconds at which the status is read if nothing happens. Defaults to 5.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: The interval is not above 0.
-            ServerUnreachableError: The server did not answer at the beginning, or stayed away for five minutes.
+            UsageError: The interval is not greater than 0.
+            ServerUnreachableError: The server did not respond at the start, or could not be reached for five minutes.
         """
         return self._iterate(self._impl.watch(interval=interval, queue_id=queue_id))
 
     def item(self, item_id: int, *, queue_id: str = "default") -> IvkJob:
-        """One item, with its outputs once it has ended.
+        """Return an item, with its outputs if it has ended.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -2040,19 +2072,19 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         outputs: bool = False,
         queue_id: str = "default",
     ) -> list[IvkJob]:
-        """Items of the queue, in the order of their ids.
+        """Return items of the queue, in the order of their ids.
 
         Args:
-            item_ids: Which; all by default. Those that the queue does not have are left out.
-            status: Only those in this state, or in one of these.
-            batch_id: Only those of this batch.
-            destination: Only those of this destination.
-            outputs: Whether to fetch their outputs too, which comes with their whole graphs: with many items
-                that is much to fetch.
-            queue_id: The queue.
+            item_ids: The ids of the items to return. Ids not in the queue are omitted. Defaults to None: all items.
+            status: Return only items in this state, or in one of these states. Defaults to None: any state.
+            batch_id: Return only items of this batch. Defaults to None: any batch.
+            destination: Return only items with this destination. Defaults to None: any destination.
+            outputs: Whether to read the items' outputs. The server sends them together with the items' graphs, which
+                is slow for many items. Defaults to False.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: There is no such state.
+            UsageError: ``status`` is not a valid state.
         """
         return self._call(
             self._impl.items(
@@ -2066,22 +2098,27 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         )
 
     def item_ids(self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default") -> list[int]:
-        """The ids of all items, the oldest first; with ``"DESC"`` the newest."""
+        """Return the ids of all items.
+
+        Args:
+            order_dir: ``"ASC"`` for oldest first, ``"DESC"`` for newest first. Defaults to ``"ASC"``.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
         return self._call(self._impl.item_ids(order_dir=order_dir, queue_id=queue_id))
 
     def current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """The item at work, if any."""
+        """Return the running item, or None if no item is running."""
         return self._call(self._impl.current(queue_id=queue_id))
 
     def next_item(self, *, queue_id: str = "default") -> IvkJob | None:
-        """The item that comes next, if any."""
+        """Return the item that will run next, or None if no item is pending."""
         return self._call(self._impl.next_item(queue_id=queue_id))
 
     def cancel(self, item_id: int, *, queue_id: str = "default") -> IvkJob:
-        """Cancel an item. One that has ended stays as it is.
+        """Cancel an item. Does nothing if it has ended.
 
         Returns:
-            The item as it is now.
+            The updated item.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -2089,119 +2126,126 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         return self._call(self._impl.cancel(item_id, queue_id=queue_id))
 
     def cancel_current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """Cancel the item at work.
+        """Cancel the running item.
 
         Returns:
-            The item as it is now; None where none was at work.
+            The updated item, or None if no item was running.
         """
         return self._call(self._impl.cancel_current(queue_id=queue_id))
 
     def cancel_batches(self, batch_ids: str | Iterable[str], *, queue_id: str = "default") -> int:
-        """Cancel all items of some batches that have not ended.
+        """Cancel the unfinished items of one or more batches.
+
+        Args:
+            batch_ids: The id of a batch, or several ids.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            How many they were.
+            The number of canceled items.
         """
         return self._call(self._impl.cancel_batches(batch_ids, queue_id=queue_id))
 
     def cancel_destination(self, destination: str, *, queue_id: str = "default") -> int:
-        """Cancel all items of a destination that have not ended.
+        """Cancel the unfinished items with a destination.
 
         Returns:
-            How many they were.
+            The number of canceled items.
         """
         return self._call(self._impl.cancel_destination(destination, queue_id=queue_id))
 
     def cancel_all_except_current(self, *, queue_id: str = "default") -> int:
-        """Cancel all items that have not begun.
+        """Cancel all pending items.
 
         Returns:
-            How many they were.
+            The number of canceled items.
         """
         return self._call(self._impl.cancel_all_except_current(queue_id=queue_id))
 
     def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> dict[int, int]:
-        """Put failed and canceled items into the queue again, as new items of the same batches.
+        """Retry failed and canceled items: the server adds them to the queue again, as new items of the same batches.
 
-        Each once: where the answer is lost, the server is asked what it did.
+        Each item is retried exactly once. If the response is lost, the outcome is read from the server.
+
+        Args:
+            item_ids: The id of an item, or several ids.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The items that are retried, each with its new item's id. Others, and those that the queue does not
-            have, are left out.
+            The id of the new item for each retried item. Items in other states and ids not in the queue are omitted.
         """
         return self._call(self._impl.retry(item_ids, queue_id=queue_id))
 
     def delete(self, item_id: int, *, queue_id: str = "default") -> bool:
-        """Remove an item, canceling it first where it is at work. InvokeAI 6.0+.
+        """Delete an item, canceling it first if it is running. InvokeAI 6.0+.
 
         Returns:
-            Whether there was such an item.
+            Whether the queue had such an item.
         """
         return self._call(self._impl.delete(item_id, queue_id=queue_id))
 
     def delete_destination(self, destination: str, *, queue_id: str = "default") -> int:
-        """Remove all items of a destination, canceling what is at work. InvokeAI 6.0+.
+        """Delete all items with a destination, canceling the running item if it has it. InvokeAI 6.0+.
 
         Returns:
-            How many they were.
+            The number of deleted items.
 
         Raises:
-            UsageError: The destination has a slash: then the server cannot be told its name.
+            UsageError: The destination contains a slash, which the server's route does not support.
         """
         return self._call(self._impl.delete_destination(destination, queue_id=queue_id))
 
     def delete_all_except_current(self, *, queue_id: str = "default") -> int:
-        """Remove all items that have not begun. InvokeAI 6.0+.
+        """Delete all pending items. InvokeAI 6.0+.
 
         Returns:
-            How many they were.
+            The number of deleted items.
         """
         return self._call(self._impl.delete_all_except_current(queue_id=queue_id))
 
     def prune(self, *, queue_id: str = "default") -> int:
-        """Remove all items that have ended.
+        """Delete all items that have ended.
 
         Returns:
-            How many they were.
+            The number of deleted items.
         """
         return self._call(self._impl.prune(queue_id=queue_id))
 
     def clear(self, *, queue_id: str = "default") -> int:
-        """Cancel what is at work and remove all items.
+        """Cancel the running item and delete all items.
 
         Returns:
-            How many they were.
+            The number of deleted items.
         """
         return self._call(self._impl.clear(queue_id=queue_id))
 
     def unblock(self, *, queue_id: str = "default") -> list[str]:
         """Cancel the batches of items that the server cannot read.
 
-        Such an item comes from a batch with a value of the wrong type, which the server took unchecked (6.14.2). It
-        holds up everything after it, in all queues, and can be neither canceled nor removed by itself. This client
-        sends none. Its row stays in the queue's history until ``prune()``.
+        Such an item comes from a batch with a value of the wrong type, which 6.14.2 accepts without checking. It blocks
+        everything after it, in all queues, and cannot be canceled or deleted separately. This client never sends such
+        a batch. The items stay in the queue's history until ``prune()``.
 
         Returns:
-            The batches.
+            The ids of the canceled batches.
 
         Raises:
-            RunError: The server (before 6.14) does not tell of which batch such an item is; ``clear()`` helps.
+            RunError: The server (before 6.14) does not report the batch of such an item. Call ``clear()`` instead.
         """
         return self._call(self._impl.unblock(queue_id=queue_id))
 
     def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Have the server begin no more items, of any queue. The one at work goes on."""
+        """Pause the processor: no more items start, in any queue. The running item finishes."""
         return self._call(self._impl.pause(queue_id=queue_id))
 
     def resume(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Have the server begin items again, of all queues."""
+        """Resume the processor: items start again, in all queues."""
         return self._call(self._impl.resume(queue_id=queue_id))
 
 
 class QuickClient(Face["AsyncQuickClient"]):
-    """Whole tasks: the workflow, its inputs, the wait and the result.
+    """Complete tasks in one call: workflow, inputs, waiting and result.
 
-    Whatever goes wrong is a ``ValueError``, too.
+    All its errors are also ``ValueError``.
 
     Example:
         ```python
@@ -2212,10 +2256,10 @@ class QuickClient(Face["AsyncQuickClient"]):
     """
 
     def __init__(self, client: InvokeAIClient) -> None:
-        """Say whose server does the work.
+        """Create a quick client.
 
         Args:
-            client: A client.
+            client: The client whose server is used.
         """
         from invokeai_py_client.quick.client import AsyncQuickClient
 
@@ -2223,21 +2267,21 @@ class QuickClient(Face["AsyncQuickClient"]):
         self._impl.__dict__["_face"] = self
 
     def copy_image_to_board(self, image_name: str, target_board_id: str) -> IvkImage | None:
-        """Make another image of an image, on a board.
+        """Copy an image to a board.
 
-        The server does it; nothing is downloaded. The copy has the image's pixels, its metadata and its
-        workflow, and is of category GENERAL.
+        The server copies it, so nothing is downloaded. The copy has the same pixels, metadata and workflow, and the
+        category GENERAL.
 
         Args:
             image_name: The image.
-            target_board_id: The board's id; ``"none"`` for no board. The image may be on it already.
+            target_board_id: The board's id; ``"none"`` for no board. The image may already be on this board.
 
         Returns:
-            The new image; None where somebody canceled it.
+            The copy, or None if the run was canceled.
 
         Raises:
-            UsageError: There is no such image, or no such board.
-            QuickTaskError: The server failed, or could not be reached.
+            UsageError: The image or the board is not on the server.
+            QuickTaskError: The server failed or was unreachable.
         """
         return self._call(self._impl.copy_image_to_board(image_name, target_board_id))
 
@@ -2252,25 +2296,25 @@ class QuickClient(Face["AsyncQuickClient"]):
         scheduler: str | None = None,
         board_id: str | None = None,
     ) -> IvkImage | None:
-        """Make an image of a text with an SDXL model, with a seed that nobody chose.
+        """Generate an image from a text with an SDXL model and a random seed.
 
         Args:
-            positive_prompt: What to see.
-            negative_prompt: What not to see.
-            width: In pixels; rounded to the nearest multiple of 8, as is the height.
-            height: In pixels.
-            steps: Of denoising; 30 by default.
-            model_name: A part of the model's name, in any case. Where no name has it, and by default, the first
-                SDXL model is taken.
-            scheduler: The scheduler, by InvokeAI's name or another program's; ``dpmpp_3m_k`` by default.
-            board_id: The board's id; no board by default.
+            positive_prompt: The prompt.
+            negative_prompt: The negative prompt.
+            width: Width in pixels, rounded to the nearest multiple of 8.
+            height: Height in pixels, rounded to the nearest multiple of 8.
+            steps: Number of denoising steps. Defaults to 30.
+            model_name: A part of the model's name, ignoring case. Defaults to the first SDXL model, which is also
+                used if no name matches.
+            scheduler: The scheduler, by InvokeAI's name or that of another program. Defaults to ``"dpmpp_3m_k"``.
+            board_id: The board's id. Defaults to no board.
 
         Returns:
-            The image; None where somebody canceled the run.
+            The image, or None if the run was canceled.
 
         Raises:
-            UsageError: A value that no server takes, a board that there is not, or no SDXL model.
-            QuickTaskError: The server failed, or could not be reached.
+            UsageError: A value is not valid, the board is not on the server, or the server has no SDXL model.
+            QuickTaskError: The server failed or was unreachable.
         """
         return self._call(
             self._impl.generate_image_sdxl_t2i(
@@ -2285,8 +2329,8 @@ class Run(Face["AsyncRun"]):
     Attributes:
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
-        queue_id: The queue it stands in.
-        inputs: The values it was sent with, by the names of the workflow's inputs.
+        queue_id: The id of its queue.
+        inputs: The values it was sent with, keyed by the names of the workflow's inputs.
 
     Example:
         ```python
@@ -2310,95 +2354,100 @@ class Run(Face["AsyncRun"]):
 
     @property
     def queue_id(self) -> str:
-        """The queue it stands in."""
+        """The id of its queue."""
         return self._impl.queue_id
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """The values it was sent with, by the names of the workflow's inputs."""
+        """The values it was sent with, keyed by the names of the workflow's inputs."""
         return self._impl.inputs
 
     @property
     def status(self) -> RunStatus:
-        """Where the run stands, as far as the server has told."""
+        """The latest known status of the run."""
         return self._impl.status
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended, well or not."""
+        """Whether the run has ended, successfully or not."""
         return self._impl.done
 
     @property
     def item(self) -> Mapping[str, Any]:
-        """The queue item as the server gave it when the run ended.
+        """The queue item, as the server returned it after the run ended.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
         return self._impl.item
 
     @property
     def outputs(self) -> Results:
-        """The outputs of every node.
+        """The outputs of all nodes.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
         return self._impl.outputs
 
     @property
     def images(self) -> list[Image]:
-        """The images it made for the gallery; those of intermediate nodes if there are no others.
+        """The images that the run made for the gallery, or those of intermediate nodes if there are no others.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
         return wrap(self._impl.images)
 
     @property
     def seconds(self) -> float | None:
-        """How long the server worked on it; None while it has not ended, or never began."""
+        """How many seconds the server worked on the run, or None if it has not ended or never started."""
         return self._impl.seconds
 
     def node_label(self, node_id: str) -> str:
-        """What the workflow calls a node: its label, or its type, or its id."""
+        """Return a node's label, or else its type, or else its id."""
         return self._impl.node_label(node_id)
 
     def events(self) -> Iterator[RunEvent]:
-        """Everything that happens to the run, from its beginning until it has ended.
+        """Yield the events of the run, from its start until it has ended.
 
-        Events come as the server sends them, none twice. A run that has ended gives those it had.
+        Events come in the order in which the server sends them, each once. If the run has ended, yields its past
+        events.
 
         Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
+            ServerUnreachableError: The server could not be reached for five minutes.
         """
         return self._iterate(self._impl.events())
 
     def wait(
         self, timeout: float | None = None, *, on_event: Callable[[RunEvent], object] | None = None
     ) -> RunStatus:
-        """Wait until the run has ended, well or not.
+        """Wait until the run has ended, successfully or not.
 
         Args:
-            timeout: Seconds to wait at most; forever by default.
+            timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
             on_event: Called with each event, in the caller's thread or event loop.
 
         Returns:
-            The final status. A failed run is no exception here; see ``result()``.
+            The final status. Does not raise if the run failed; use ``result()`` for that.
 
         Raises:
-            RunTimeoutError: Time ran out. The run itself goes on.
-            ServerUnreachableError: The server stayed away for five minutes.
+            RunTimeoutError: The run did not end in time. It continues on the server.
+            ServerUnreachableError: The server could not be reached for five minutes.
         """
         return self._call(self._impl.wait(timeout, on_event=on_event))
 
     def result(self, timeout: float | None = None) -> Results:
-        """Wait until the run has ended, and give its outputs.
+        """Wait until the run has ended, and return its outputs.
+
+        Args:
+            timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
 
         Raises:
-            RunFailedError: A node failed; the error names it.
-            RunCanceledError: The run was canceled, or its item removed.
-            RunTimeoutError: Time ran out. The run itself goes on.
+            RunFailedError: A node failed. The error names the node.
+            RunCanceledError: The run was canceled, or its queue item was removed.
+            RunTimeoutError: The run did not end in time. It continues on the server.
+            ServerUnreachableError: The server could not be reached for five minutes.
         """
         return self._call(self._impl.result(timeout))
 
@@ -2412,30 +2461,30 @@ class Run(Face["AsyncRun"]):
         self._impl.raise_if_failed()
 
     def save(self, template: str | os.PathLike[str] = "{image}.png") -> list[Path]:
-        """Write the run's images to files, replacing those that exist. No image gets the file of another.
+        """Save the run's images to files, replacing existing files. Each image gets a file of its own.
 
-        Each file appears whole or not at all. Missing folders are created.
+        Files are written completely or not at all. Missing folders are created.
 
         Args:
-            template: A folder (one that exists, or a path that ends in ``/``), in which the images keep their names;
-                or the names of the files: ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}`` (the
-                number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that a file system
-                does not allow are replaced. Images that would have the same name are numbered: ``fox.png``,
-                ``fox-2.png``. Defaults to the images' own names, in the current folder.
+            template: A folder (an existing one, or a path that ends in ``/``), in which the images keep their names.
+                Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{index}``
+                (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that file systems
+                do not allow are replaced. If several images would have the same name, they are numbered:
+                ``fox.png``, ``fox-2.png``. Defaults to the images' names on the server, in the current folder.
 
         Returns:
             The paths, in the order of ``images``.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
-            UsageError: The template names something that does not exist. Nothing was downloaded.
-            TransferError: Some images could not be downloaded. Its ``failed`` has their errors; the others are on
-                disk.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
+            UsageError: The template contains an unknown name. Nothing was downloaded.
+            TransferError: Some images could not be downloaded. Its ``failed`` has the errors. All other images were
+                saved.
         """
         return self._call(self._impl.save(template))
 
     def cancel(self) -> RunStatus:
-        """Cancel the run; one that has ended stays as it is.
+        """Cancel the run. Does nothing if it has ended.
 
         Returns:
             The status afterwards.
@@ -2443,24 +2492,24 @@ class Run(Face["AsyncRun"]):
         return self._call(self._impl.cancel())
 
     def retry(self) -> Run:
-        """Run it once more, as it was sent.
+        """Run it again with the same values. Only possible if it failed or was canceled.
 
-        The server makes a new queue item in the same batch, and only for one that failed or was canceled. It is made
-        once: where the answer is lost, the server is asked what it did.
+        The server creates a new queue item in the same batch, exactly once: if the response is lost, the outcome is
+        read from the server.
 
         Returns:
             The new run.
 
         Raises:
-            RunError: The server had nothing to retry.
+            RunError: The server did not retry the item.
         """
         return wrap(self._call(self._impl.retry()))
 
     def refresh(self) -> RunStatus:
-        """Read the queue item now.
+        """Read the queue item from the server now.
 
         Returns:
-            The status afterwards.
+            The updated status.
         """
         return self._call(self._impl.refresh())
 
@@ -2507,144 +2556,147 @@ class Sweep(Face["AsyncSweep"]):
 
     @property
     def runs(self) -> list[Run]:
-        """The runs that have been sent, in the order of the axes: the last one varies fastest."""
+        """The runs that have been sent, in the order of the axes. The last axis varies fastest."""
         return wrap(self._impl.runs)
 
     @property
     def failed(self) -> list[Run]:
-        """The runs that have ended without success."""
+        """The runs that failed or were canceled."""
         return wrap(self._impl.failed)
 
     @property
     def done(self) -> int:
-        """How many runs have ended, well or not."""
+        """The number of runs that have ended, successfully or not."""
         return self._impl.done
 
     def index(self, run: Run) -> int:
-        """Where a run stands in the sweep.
+        """Return the index of a run in the sweep.
 
         Raises:
-            ValueError: It is none of the sweep's.
+            ValueError: The run does not belong to the sweep.
         """
         return self._impl.index(unwrap(run))
 
     def values(self, index: int) -> dict[str, Any]:
-        """The axis values of a run, as they were given.
+        """Return the axis values of a run, as they were passed.
 
         Raises:
-            IndexError: There is no such run.
+            IndexError: The sweep has no run with this index.
         """
         return self._impl.values(index)
 
     def as_completed(self) -> Iterator[Run]:
-        """The runs, each as soon as it has ended, well or not.
+        """Yield each run as soon as it has ended, successfully or not.
 
         Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
+            ServerUnreachableError: The server was unreachable for five minutes.
         """
         return self._iterate(self._impl.as_completed())
 
     def wait(
         self, *, on_run: Callable[[Run], object] | None = None, progress: bool | None = None
     ) -> list[Run]:
-        """Wait until all runs have ended, well or not.
+        """Wait until all runs have ended, successfully or not.
 
         Args:
-            on_run: Called with each run that has ended.
-            progress: Whether to show it; by default where a person watches (a terminal or a notebook).
+            on_run: A callback for each run that has ended. Defaults to none.
+            progress: Whether to show progress. Defaults to True in a terminal or a notebook, and to False elsewhere.
 
         Returns:
             The runs in the order of the axes.
 
         Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
+            ServerUnreachableError: The server was unreachable for five minutes.
         """
         return wrap(self._call(self._impl.wait(on_run=unwrap(on_run), progress=progress)))
 
     def cancel(self) -> None:
-        """Cancel what has not ended yet, and send nothing more."""
+        """Cancel the runs that have not ended, and stop sending the others."""
         self._call(self._impl.cancel())
 
     def retry_failed(self) -> int:
-        """Run once more what has failed or was canceled, with the same values.
+        """Run the failed and canceled runs again, with the same values.
 
         Returns:
-            How many runs that are.
+            The number of runs that are run again.
         """
         return self._call(self._impl.retry_failed())
 
     def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
-        """The first image of each run on one labelled sheet. Needs the extra ``invokeai-py-client[image]``.
+        """Draw the first image of each run on one labeled contact sheet.
+
+        Requires the extra ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down; by default the first one, where there are two.
-            columns: The axis that goes across; by default the last one.
-            cell: The longer side of each picture on the sheet, in pixels.
+            rows: The axis that goes down. Defaults to the first axis, if there are two.
+            columns: The axis that goes across. Defaults to the last axis.
+            cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The sheet. A run without an image has its state written in its place.
+            The contact sheet. A run without an image is shown as its state.
 
         Raises:
-            UsageError: There is no such axis.
+            UsageError: The sweep has no axis with this name.
         """
         return self._call(self._impl.grid(rows=rows, columns=columns, cell=cell))
 
     def grids(
         self, *, rows: str | None = None, columns: str | None = None, cell: int = 256, side: int = 4096
     ) -> Iterator[PILImage]:
-        """The same on pages of a size that programs can open, with a block for each combination of the other axes.
+        """Draw contact sheets of limited size, with a block for each combination of the other axes.
 
-        One page after the other, so that no more than the pictures of one are in memory.
+        Pages are drawn one at a time, so that only the images of one page are in memory. Requires the extra
+        ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down.
-            columns: The axis that goes across.
-            cell: The longer side of each picture, in pixels.
-            side: What no side of a page is longer than, in pixels.
+            rows: The axis that goes down. Defaults to the first axis, if there are two.
+            columns: The axis that goes across. Defaults to the last axis.
+            cell: The longer side of each image in pixels. Defaults to 256.
+            side: The maximum width and height of a page in pixels. Defaults to 4096.
 
         Raises:
-            UsageError: There is no such axis.
+            UsageError: The sweep has no axis with this name.
         """
         return self._iterate(self._impl.grids(rows=rows, columns=columns, cell=cell, side=side))
 
     def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
-        """Write the images of all runs that have ended to files. A file that is there already stays as it is.
+        """Save the images of all runs that have ended. Existing files are kept.
 
         Args:
-            template: Their names, with what each was made with: ``out/{prompt}-{seed}.png``. There are all inputs,
-                ``{index}``, ``{item}`` and ``{image}``; what no file system takes is replaced, and no file has the
-                name of another.
+            template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}``,
+                ``{item}`` and ``{image}``. Characters that file systems do not allow are replaced, and a number is
+                added to names that occur more than once. Defaults to ``{index:04}-{image}.png``.
 
         Returns:
             The paths, in the order of the runs.
 
         Raises:
-            UsageError: The template names something that there is not.
-            TransferError: Some images could not be fetched; the others are there.
+            UsageError: The template is invalid, or contains an unknown name.
+            TransferError: Some images could not be downloaded. The others were saved.
         """
         return self._call(self._impl.save(template))
 
     def report(self, folder: str | os.PathLike[str], *, title: str | None = None) -> Path:
-        """Write a page for a browser: every run with its picture and values, to filter, sort and look at.
+        """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
-        The images go into ``folder/images``; the page itself holds thumbnails, and loads nothing from any network.
-        Needs no extra.
+        The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
+        required.
 
         Args:
-            folder: Where it goes; made where missing.
-            title: What stands above it; the workflow's name by default.
+            folder: The folder of the report. It is created if it does not exist.
+            title: The title of the page. Defaults to the workflow's name.
 
         Returns:
-            The page's path, ``folder/index.html``.
+            The path of the page, ``folder/index.html``.
         """
         return self._call(self._impl.report(folder, title=title))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """A dict for each run that has ended: ``run item state seconds images error``, and its axis values."""
+        """Return a dict for each run that has ended: ``run item state seconds images error`` and the axis values."""
         return self._impl.to_records()
 
     def to_pandas(self) -> Any:
-        """The records as a pandas table, one row a run. Needs pandas.
+        """Return the records as a pandas data frame with one row per run. Requires pandas.
 
         Raises:
             UsageError: pandas is not installed.
@@ -2653,17 +2705,17 @@ class Sweep(Face["AsyncSweep"]):
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str], client: InvokeAIClient | None = None) -> Sweep:
-        """A sweep whose process died, from its manifest.
+        """Resume a sweep from its manifest, for example after a crash.
 
-        What has ended is not run again; what the server still has is followed; what was canceled (by a server that
-        died, too) and what was never sent is sent when the sweep is waited for.
+        Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
+        (also by a crash of the server) or never sent are sent when you wait for the sweep.
 
         Args:
             path: The manifest.
-            client: The server; by default the one that the manifest names.
+            client: The client to use. Defaults to a client for the server in the manifest.
 
         Raises:
-            UsageError: The file is no manifest, or nothing of the sweep had been sent.
+            UsageError: The file is not a manifest, or no run of the sweep was sent.
         """
         from invokeai_py_client.sweep.sweep import AsyncSweep
 
@@ -2674,14 +2726,14 @@ class Sweep(Face["AsyncSweep"]):
 
 
 class WorkflowHandle(Face["AsyncWorkflowHandle"]):
-    """A workflow made ready for one server.
+    """A workflow prepared for a server.
 
-    Values set on it hold for every later run. Values given to ``run()`` or ``start()`` hold for that run alone.
-    What nobody sets goes out exactly as the workflow has it.
+    Values set on the handle apply to all later runs. Values passed to ``run()`` or ``start()`` apply to that run
+    only. Inputs that are not set are sent unchanged.
 
     Attributes:
-        definition: The workflow as it was given; never changed.
-        inputs: Its inputs.
+        definition: The original workflow. It is never changed.
+        inputs: The workflow's inputs.
 
     Example:
         ```python
@@ -2693,12 +2745,12 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     @property
     def definition(self) -> WorkflowDefinition:
-        """The workflow as it was given; never changed."""
+        """The original workflow. It is never changed."""
         return self._impl.definition
 
     @property
     def inputs(self) -> InputSet:
-        """Its inputs."""
+        """The workflow's inputs."""
         return self._impl.inputs
 
     @property
@@ -2708,73 +2760,73 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What loading changed or could not use, one sentence each."""
+        """Warnings about what was changed or ignored when the workflow was loaded, a sentence each."""
         return self._impl.warnings
 
     @property
     def node_count(self) -> int:
-        """How many nodes run, iterations not counted."""
+        """The number of nodes that run, not counting iterations."""
         return self._impl.node_count
 
     def node_label(self, node_id: str) -> str:
-        """What the editor shows for a node: its label, or its type's title, or its id."""
+        """Return the node's name in the web UI: its label, the title of its type, or its id."""
         return self._impl.node_label(node_id)
 
     def list_inputs(self) -> list[WorkflowInput]:
-        """The inputs that the workflow's form shows, in its order. The index is the stable name of each."""
+        """List the inputs in the workflow's form, in order. An input's index does not depend on its label."""
         return self._impl.list_inputs()
 
     def get_input(self, address: int | str) -> WorkflowInput:
-        """An input by index, label, field name or ``node.field``.
+        """Return an input by index, label, field name or ``node.field``.
 
         Raises:
-            UnknownInputError: There is none; the error names close ones.
-            AmbiguousInputError: There are several; the error names them.
+            UnknownInputError: No input matches. The error suggests similar names.
+            AmbiguousInputError: Several inputs match. The error lists them.
         """
         return self._impl.get_input(address)
 
     def get_input_value(self, address: int | str) -> IvkField[Any]:
-        """The typed field of an input: read and assign its ``value``.
+        """Return the typed field of an input. Its ``value`` can be read and assigned.
 
         Raises:
-            UnknownInputError: There is no such input.
-            AmbiguousInputError: There are several.
+            UnknownInputError: No input matches.
+            AmbiguousInputError: Several inputs match.
         """
         return self._impl.get_input_value(address)
 
     def set_input_value(self, address: int | str, value: Any) -> None:
-        """Set one input, to a value or to that of another field.
+        """Set one input to a value, or to the value of another field.
 
         Raises:
-            UnknownInputError: There is no such input.
-            AmbiguousInputError: There are several.
-            InputValueError: The value does not fit.
+            UnknownInputError: No input matches.
+            AmbiguousInputError: Several inputs match.
+            InputValueError: The value is not valid.
         """
         self._impl.set_input_value(address, value)
 
     def set(self, values: Values | None = None, /, **named: Any) -> None:
-        """Set inputs for all later runs. All values are checked before any is set.
+        """Set inputs for all later runs. All values are validated before any is set.
 
         Args:
-            values: Values by index, label, field name or ``node.field``.
-            **named: The same by name, where the name is a Python identifier (``positive_prompt`` finds the
-                label "Positive Prompt").
+            values: Values keyed by index, label, field name or ``node.field``.
+            **named: Values keyed by name, if the name is a Python identifier. ``positive_prompt`` matches the label
+                "Positive Prompt".
 
         Raises:
-            UnknownInputError: An input is not there.
-            InputValueError: Values are of the wrong type or out of range; the error lists them all.
+            UnknownInputError: No input matches a name.
+            InputValueError: Values have the wrong type or are out of range. The error lists all of them.
         """
         self._impl.set(values, **named)
 
     def preview(self) -> list[dict[str, Any]]:
-        """The inputs as plain rows: index, label, field, type, value, limits."""
+        """Return the inputs as dicts with index, label, field, type, value and limits."""
         return self._impl.preview()
 
     def export_input_index_map(self, path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-        """What stands at each index, to be kept and verified when the workflow changes.
+        """Export which input each index refers to, to check it later with ``verify_input_index_map()``.
 
         Args:
-            path: A file to write it to, as JSON.
+            path: A file to write the map to, as JSON. Defaults to no file.
 
         Returns:
             A row for each input.
@@ -2784,33 +2836,37 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     def verify_input_index_map(
         self, kept: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
     ) -> dict[str, list[dict[str, Any]]]:
-        """Which inputs of a kept index map are ``unchanged``, ``moved``, ``missing`` or ``new``.
+        """Compare the inputs with an exported index map.
 
         Args:
-            kept: What ``export_input_index_map()`` gave, or the file that it wrote.
+            kept: The result of ``export_input_index_map()``, or the file that it wrote.
+
+        Returns:
+            Rows under the keys ``unchanged``, ``moved``, ``missing`` and ``new``.
 
         Raises:
-            UsageError: It is no such map.
+            UsageError: The argument is not an index map.
         """
         return self._impl.verify_input_index_map(kept)
 
     def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> list[tuple[Row, Row]]:
-        """Put this server's models in the place of those that the workflow brought from another one.
+        """Replace models that the workflow refers to on another server with this server's models.
 
-        A run does so by itself where the server has the very same model under another key. This also takes
-        models that are not the same, so look at what it changed.
+        Runs replace a model automatically if the server has the same model under another key. This method also
+        accepts models that are not identical, so check the returned changes.
 
         Args:
-            by_name: Whether a model of the same name and type will do.
-            by_base: Whether, failing that, the first model of the same base and type will do.
+            by_name: Whether to accept a model with the same name and type. Defaults to True.
+            by_base: Whether to accept the first model with the same base and type, if no other model matches.
+                Defaults to True.
 
         Returns:
-            For each model that was changed its identifier before and after, by key or by attribute.
+            The identifiers of each replaced model, before and after. Read their parts by key or by attribute.
         """
         return self._call(self._impl.sync_dnn_model(by_name, by_base))
 
     def validate_inputs(self) -> dict[int, list[str]]:
-        """What is wrong with the form's inputs, by index; empty where nothing is."""
+        """Return the problems of the form's inputs, keyed by index. Empty if all inputs are valid."""
         return self._impl.validate_inputs()
 
     def enqueue_request(
@@ -2824,21 +2880,21 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         auto_board: str | None = None,
         **named: Any,
     ) -> dict[str, Any]:
-        """The exact body that would be posted to ``enqueue_batch``.
+        """Return the request body that ``start()`` would post to ``enqueue_batch``.
 
         Args:
-            values: Values for this request alone; see ``set()``.
-            validate: Whether to check everything first. Without it, whatever the web UI would build is built,
-                and the server is asked for nothing but its schema.
-            runs: How often the server repeats the batch.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            **named: Values by name.
+            values: Values for this request only; see ``set()``.
+            validate: Whether to check everything first. If False, the body is built exactly as the web UI would
+                build it, and only the server's schema is requested. Defaults to True.
+            runs: How many times the server repeats the batch. Defaults to 1.
+            prepend: Whether to add the runs to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            **named: Values keyed by name.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; the error lists all findings.
-            InputValueError: Values are of the wrong type or out of range.
-            ModelNotFoundError: The server lacks a model.
+            NotReadyError: The workflow cannot run as it is. The error lists all problems.
+            InputValueError: Values have the wrong type or are out of range.
+            ModelNotFoundError: A model is not on the server.
         """
         return self._call(
             self._impl.enqueue_request(
@@ -2856,23 +2912,23 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         queue_id: str = "default",
         **named: Any,
     ) -> Run:
-        """Start a run, and return at once.
+        """Start a run and return immediately.
 
         Args:
-            values: Values for this run alone; see ``set()``.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **named: Values by name.
+            values: Values for this run only; see ``set()``.
+            prepend: Whether to add the run to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            **named: Values keyed by name.
 
         Returns:
             The run, to follow, wait for or cancel.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            ModelNotFoundError: The server lacks a model; nothing was sent.
-            UsageError: The workflow's batch nodes make several runs of it; see ``start_batch()``.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
+            InputValueError: Values have the wrong type or are out of range. Nothing was sent.
+            ModelNotFoundError: A model is not on the server. Nothing was sent.
+            UsageError: The workflow's batch nodes result in several runs; see ``start_batch()``.
             EnqueueError: The server's queue is full.
         """
         return wrap(
@@ -2893,22 +2949,23 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         only_one: bool = False,
         **named: Any,
     ) -> list[Run]:
-        """Start all runs that the workflow's batch nodes ask for, ``runs`` times, in one request.
+        """Start all runs that result from the workflow's batch nodes, in one request.
 
         Args:
-            values: Values for these runs alone; see ``set()``.
-            runs: How often the server repeats the whole batch.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto".
-            queue_id: The queue.
-            only_one: Whether to refuse a request that would make more than one run.
-            **named: Values by name.
+            values: Values for these runs only; see ``set()``.
+            runs: How many times the server repeats the whole batch. Defaults to 1.
+            prepend: Whether to add the runs to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``.
+            only_one: Whether to raise an error if there would be more than one run. Defaults to False.
+            **named: Values keyed by name.
 
         Returns:
             The runs, in the batch's order: the last axis varies fastest.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
+            UsageError: There would be more than one run, but ``only_one`` is True.
             EnqueueError: The server's queue is full.
         """
         return wrap(
@@ -2938,33 +2995,33 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         queue_id: str = "default",
         **named: Any,
     ) -> Run:
-        """Run the workflow, and return when it is done.
+        """Run the workflow and wait until the run is finished.
 
-        When the call is interrupted (Ctrl-C, or its task is cancelled), the run is canceled on the server:
-        nobody else holds it. To leave it running, use ``start()``.
+        If the call is interrupted (by Ctrl-C, or because its task is canceled), the run is canceled on the server.
+        Use ``start()`` for a run that should continue.
 
         Args:
-            values: Values for this run alone; see ``set()``.
-            timeout: Seconds to wait at most; the run goes on afterwards.
-            progress: True shows live progress, False none; by default it is shown where a person watches (a
-                terminal or a notebook). A function is called with each event instead.
-            preview: Whether the progress has the picture as it looks so far: by default in a notebook, in a
-                terminal when asked for, which needs the extra ``invokeai-py-client[preview]``.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **named: Values by name.
+            values: Values for this run only; see ``set()``.
+            timeout: Seconds to wait. The run continues afterwards. Defaults to no limit.
+            progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If
+                it is a function, it is called with each event.
+            preview: Whether to show a live preview of the image. Defaults to True in a notebook, False elsewhere. In
+                a terminal, this needs the extra ``invokeai-py-client[preview]``.
+            prepend: Whether to add the run to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            **named: Values keyed by name.
 
         Returns:
             The finished run with its images and outputs.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            UsageError: A preview is asked for, and what it needs is not installed; nothing was sent.
-            RunFailedError: A node failed; the error names it.
-            RunCanceledError: Someone canceled it.
-            RunTimeoutError: Time ran out.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
+            InputValueError: Values have the wrong type or are out of range. Nothing was sent.
+            UsageError: The extra for previews is not installed. Nothing was sent.
+            RunFailedError: A node failed. The error names it.
+            RunCanceledError: Someone canceled the run.
+            RunTimeoutError: The run was not finished in time.
         """
         return wrap(
             self._call(
@@ -2982,7 +3039,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         )
 
     def usual_seconds(self, *, queue_id: str = "default") -> float | None:
-        """How long the queue's latest runs took, in the median; None where it has none that ended well."""
+        """Return the median duration of the queue's latest completed runs in seconds, or None if it has none."""
         return self._call(self._impl.usual_seconds(queue_id=queue_id))
 
     def sweep(
@@ -3001,34 +3058,42 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         queue_id: str = "default",
         **named: Any,
     ) -> Sweep:
-        """Start many runs that differ in some inputs, in as few requests as can be.
+        """Start many runs that differ in some inputs, in as few requests as possible.
 
-        The values of an axis are a list; or ``"1-10 (+2)"`` for numbers, ``"a || b"`` for texts; a
-        ``pathlib.Path`` of a text file, a line each; for images a folder or a pattern; or
-        ``invokeai_py_client.sweep.sources.DynamicPrompts``. Models, boards and whatever else the server's
-        batches cannot carry take one request for each value, and vary slowest.
+        The values of an axis can be:
+
+        - a list
+        - a notation such as ``"1-10 (+2)"`` for numbers or ``"a || b"`` for texts
+        - the ``pathlib.Path`` of a text file with one value per line
+        - a folder or a pattern, for images
+        - ``invokeai_py_client.sweep.sources.DynamicPrompts``
+
+        Models, boards and other values that a server's batch cannot contain take one request per value. They vary
+        slowest.
 
         Args:
-            axes: For each input that varies its values; by index, label, field name or ``node.field``.
-            mode: ``product`` makes every combination, the last axis varying fastest; ``zip`` pairs the axes.
-            repeat: How often each combination runs, each time with another seed.
-            seed: An axis like any other. Or ``"random"``: a seed of its own for each run, kept with it. Or a number:
-                with ``repeat`` the first of the seeds. By default all runs have the seed that the workflow has.
+            axes: The values of each input that varies, keyed by index, label, field name or ``node.field``.
+            mode: ``"product"`` runs every combination, the last axis varying fastest. ``"zip"`` pairs the axes.
+                Defaults to ``"product"``.
+            repeat: How many times to run each combination, each time with another seed. Defaults to 1.
+            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or a number: with
+                ``repeat``, the first seed. Defaults to the workflow's seed for all runs.
             values: Values for all of these runs; see ``set()``.
-            manifest: A new file for the sweep's record, to resume it from; see ``Sweep.resume()``.
-            background: Keep only two runs at a time in the server's queue, so that others come in between.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **named: Axes by name.
+            manifest: A new file that records the sweep, so that it can be resumed; see ``Sweep.resume()``.
+            background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
+                Defaults to False.
+            prepend: Whether to add the runs to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            **named: Axes keyed by name.
 
         Returns:
-            The sweep, to go through in finishing order.
+            The sweep. Iterate over it to get the runs as they finish.
 
         Raises:
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            UsageError: An axis is empty, or the axes do not fit together; nothing was sent.
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            InputValueError: Values have the wrong type or are out of range. Nothing was sent.
+            UsageError: An axis is empty, or the axes cannot be combined. Nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         return wrap(
             self._call(
@@ -3064,23 +3129,23 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start one run for each row of a table.
 
         Args:
-            rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
-            repeat: How often each row runs, each time with another seed.
-            seed: ``"random"``: a seed of its own for each run. Or a number: with ``repeat`` the first of the seeds.
+            rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
+            repeat: How many times to run each row, each time with another seed. Defaults to 1.
+            seed: ``"random"`` for a different seed per run; or a number: with ``repeat``, the first seed.
             values: Values for all of these runs; see ``set()``.
-            manifest: A new file for the sweep's record, to resume it from.
-            background: Keep only two runs at a time in the server's queue.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto".
-            queue_id: The queue.
+            manifest: A new file that records the sweep, so that it can be resumed.
+            background: Whether to keep only two runs at a time in the queue. Defaults to False.
+            prepend: Whether to add the runs to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``.
 
         Returns:
-            The sweep; its runs stand in the order of the rows, but those that share a model go together.
+            The sweep. Its runs have the order of the rows, except that rows with the same model are grouped.
 
         Raises:
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            UsageError: There are no rows, or the file cannot be read.
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            InputValueError: Values have the wrong type or are out of range. Nothing was sent.
+            UsageError: The table is empty, or the file cannot be read.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         return wrap(
             self._call(
@@ -3110,26 +3175,26 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         auto_board: str | None = None,
         **named: Any,
     ) -> SweepPlan:
-        """What ``sweep()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
+        """Plan a sweep and validate all its values without sending anything. See also ``check_sweep()``.
 
-        The plan carries its inputs: ``start_sweep(plan)`` needs nothing else, and values that are set on the workflow
-        later do not change the plan.
+        The plan includes the inputs. ``start_sweep(plan)`` needs no other values, and values set on the workflow later
+        do not change the plan.
 
         Args:
-            axes: For each input that varies its values.
-            mode: ``product`` or ``zip``.
-            repeat: How often each combination runs.
+            axes: The values of each input that varies.
+            mode: ``"product"`` or ``"zip"``. Defaults to ``"product"``.
+            repeat: How many times to run each combination. Defaults to 1.
             seed: See ``sweep()``.
             values: Values for all runs.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            **named: Axes by name.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            **named: Axes keyed by name.
 
         Returns:
-            How many runs and requests there are, and the values of each run.
+            The plan: the number of runs and requests, and the values of each run.
 
         Raises:
-            InputValueError: Values are of the wrong type or out of range.
-            UsageError: An axis is empty, or the axes do not fit together.
+            InputValueError: Values have the wrong type or are out of range.
+            UsageError: An axis is empty, or the axes cannot be combined.
         """
         return self._call(
             self._impl.sweep_plan(
@@ -3146,20 +3211,20 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         values: Values | None = None,
         auto_board: str | None = None,
     ) -> SweepPlan:
-        """What ``sweep_rows()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
+        """Plan a sweep over rows and validate all values without sending anything. See also ``check_sweep()``.
 
-        The plan carries its inputs, as that of ``sweep_plan()`` does.
+        The plan includes the inputs, like that of ``sweep_plan()``.
 
         Args:
-            rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
-            repeat: How often each row runs.
+            rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
+            repeat: How many times to run each row. Defaults to 1.
             seed: See ``sweep_rows()``.
             values: Values for all runs.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
 
         Raises:
-            InputValueError: Values are of the wrong type or out of range.
-            UsageError: There are no rows, or the file cannot be read.
+            InputValueError: Values have the wrong type or are out of range.
+            UsageError: The table is empty, or the file cannot be read.
         """
         return self._impl.sweep_rows_plan(
             rows, repeat=repeat, seed=seed, values=values, auto_board=auto_board
@@ -3168,20 +3233,20 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     def check_sweep(
         self, plan: SweepPlan, *, values: Values | None = None, auto_board: str | None = None
     ) -> None:
-        """Look whether ``start_sweep()`` would start a plan: whether models, boards and images are there, too.
+        """Check whether ``start_sweep()`` would start a plan, including whether models, boards and images exist.
 
-        Nothing is sent or uploaded.
+        Nothing is enqueued or uploaded.
 
         Args:
             plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
-            values: Further values for all of its runs. They take precedence over those of the plan, and are checked.
-            auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's; ``"none"``
-                means uncategorized.
+            values: More values for all of its runs. They override those of the plan.
+            auto_board: The board (id or name) for board fields set to "auto"; ``"none"`` for uncategorized. Defaults
+                to the plan's board.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; the error lists all findings.
-            ModelNotFoundError: The server lacks a model.
-            InputValueError: Further values are of the wrong type or out of range.
+            NotReadyError: The workflow cannot run as it is. The error lists all problems.
+            ModelNotFoundError: A model is not on the server.
+            InputValueError: The additional values have the wrong type or are out of range.
         """
         self._call(self._impl.check_sweep(plan, values=values, auto_board=auto_board))
 
@@ -3196,22 +3261,22 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         auto_board: str | None = None,
         queue_id: str = "default",
     ) -> Sweep:
-        """Start the runs of a plan. The plan carries its inputs and its board; nothing has to be given again.
+        """Start the runs of a plan. The plan includes its inputs and its board.
 
         Args:
             plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
-            values: Further values for all of its runs. They take precedence over those of the plan, and are checked.
-            manifest: A new file for the sweep's record, to resume it from.
-            background: Keep only two runs at a time in the server's queue.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's; ``"none"``
-                means uncategorized.
-            queue_id: The queue.
+            values: More values for all of its runs. They override those of the plan.
+            manifest: A new file that records the sweep, so that it can be resumed.
+            background: Whether to keep only two runs at a time in the queue. Defaults to False.
+            prepend: Whether to add the runs to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto"; ``"none"`` for uncategorized. Defaults
+                to the plan's board.
+            queue_id: The queue. Defaults to ``"default"``.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            ModelNotFoundError: The server lacks a model; nothing was sent.
-            InputValueError: Further values are of the wrong type or out of range; nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
+            ModelNotFoundError: A model is not on the server. Nothing was sent.
+            InputValueError: The additional values have the wrong type or are out of range. Nothing was sent.
         """
         return wrap(
             self._call(
@@ -3239,20 +3304,23 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         on_invocation_complete: _Callback | None = None,
         on_invocation_error: _Callback | None = None,
     ) -> WorkflowSubmission:
-        """Submit the workflow as it is set, and return at once.
+        """Submit the workflow with its current values and return immediately.
+
+        The callbacks are called during ``wait_for_completion()``.
 
         Args:
-            board_id: The board for board fields that say "auto".
-            queue_id: The queue; the web UI shows ``default``.
-            priority: Above 0, it goes to the front of the queue: servers know no other priorities.
-            subscribe_events: Events are always followed; kept for older callers.
-            on_invocation_started: Called for each node that begins, while it is waited for.
-            on_invocation_progress: Called for each step of a node, while it is waited for.
-            on_invocation_complete: Called for each node that has ended, while it is waited for.
-            on_invocation_error: Called for a node that failed, while it is waited for.
+            board_id: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            priority: If greater than 0, the workflow is added to the front of the queue. Servers have no other
+                priorities. Defaults to 0.
+            subscribe_events: Ignored; kept for older code. Events are always followed.
+            on_invocation_started: Called for each node that starts.
+            on_invocation_progress: Called for each step of a node.
+            on_invocation_complete: Called for each completed node.
+            on_invocation_error: Called for each failed node.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         return self._call(
             self._impl.submit(
@@ -3279,20 +3347,23 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         on_invocation_complete: _Callback | None = None,
         on_invocation_error: _Callback | None = None,
     ) -> WorkflowSubmission:
-        """Submit the workflow as it is set, and return at once.
+        """Submit the workflow with its current values and return immediately.
+
+        The callbacks are called during ``wait_for_completion()``.
 
         Args:
-            board_id: The board for board fields that say "auto".
-            queue_id: The queue; the web UI shows ``default``.
-            priority: Above 0, it goes to the front of the queue: servers know no other priorities.
-            subscribe_events: Events are always followed; kept for older callers.
-            on_invocation_started: Called for each node that begins, while it is waited for.
-            on_invocation_progress: Called for each step of a node, while it is waited for.
-            on_invocation_complete: Called for each node that has ended, while it is waited for.
-            on_invocation_error: Called for a node that failed, while it is waited for.
+            board_id: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            priority: If greater than 0, the workflow is added to the front of the queue. Servers have no other
+                priorities. Defaults to 0.
+            subscribe_events: Ignored; kept for older code. Events are always followed.
+            on_invocation_started: Called for each node that starts.
+            on_invocation_progress: Called for each step of a node.
+            on_invocation_complete: Called for each completed node.
+            on_invocation_error: Called for each failed node.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         return await self._await(
             self._impl.submit(
@@ -3314,19 +3385,19 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         progress_callback: Callable[[dict[str, Any]], object] | None = None,
         queue_id: str | None = None,
     ) -> dict[str, Any]:
-        """Wait until the latest submission has ended, all of its runs.
+        """Wait until all runs of the latest submission are finished.
 
         Args:
-            timeout: Seconds to wait at most; forever by default.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
-            progress_callback: Called with the queue item's status whenever it changes.
-            queue_id: The queue is known since the submission; kept for older callers.
+            timeout: Seconds to wait. Defaults to no limit.
+            poll_interval: Ignored; kept for older code. Events are followed instead of polling.
+            progress_callback: Called with the queue item after each change of its status.
+            queue_id: Ignored; kept for older code. The queue of the submission is used.
 
         Returns:
-            The first queue item as the server gives it, with its results.
+            The first queue item in the server's format, with its results.
 
         Raises:
-            RunTimeoutError: Time ran out; the run goes on.
+            RunTimeoutError: The run was not finished in time. It continues.
             RunError: Nothing was submitted.
         """
         return self._call(self._impl.wait_for_completion(timeout, poll_interval, progress_callback, queue_id))
@@ -3338,19 +3409,19 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         progress_callback: Callable[[dict[str, Any]], object] | None = None,
         queue_id: str | None = None,
     ) -> dict[str, Any]:
-        """Wait until the latest submission has ended, all of its runs.
+        """Wait until all runs of the latest submission are finished.
 
         Args:
-            timeout: Seconds to wait at most; forever by default.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
-            progress_callback: Called with the queue item's status whenever it changes.
-            queue_id: The queue is known since the submission; kept for older callers.
+            timeout: Seconds to wait. Defaults to no limit.
+            poll_interval: Ignored; kept for older code. Events are followed instead of polling.
+            progress_callback: Called with the queue item after each change of its status.
+            queue_id: Ignored; kept for older code. The queue of the submission is used.
 
         Returns:
-            The first queue item as the server gives it, with its results.
+            The first queue item in the server's format, with its results.
 
         Raises:
-            RunTimeoutError: Time ran out; the run goes on.
+            RunTimeoutError: The run was not finished in time. It continues.
             RunError: Nothing was submitted.
         """
         return await self._await(
@@ -3358,18 +3429,18 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         )
 
     def submit_and_monitor(self, *, board_id: str | None = None) -> Iterator[RunEvent]:
-        """Submit the workflow, and give its events until it has ended.
+        """Submit the workflow and yield its events until all its runs are finished.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         return self._iterate(self._impl.submit_and_monitor(board_id=board_id))
 
     def submit_sync_monitor_async(self, *, board_id: str | None = None) -> AsyncIterator[RunEvent]:
-        """Submit the workflow, and give its events until it has ended.
+        """Submit the workflow and yield its events until all its runs are finished.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         return self._follow(self._impl.submit_and_monitor(board_id=board_id))
 
@@ -3377,7 +3448,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Cancel the latest submission.
 
         Returns:
-            Whether it is canceled now; False if it had ended before.
+            Whether it is canceled now. False if it had already finished.
 
         Raises:
             RunError: Nothing was submitted.
@@ -3388,7 +3459,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Cancel the latest submission.
 
         Returns:
-            Whether it is canceled now; False if it had ended before.
+            Whether it is canceled now. False if it had already finished.
 
         Raises:
             RunError: Nothing was submitted.
@@ -3396,34 +3467,34 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         return await self._await(self._impl.cancel())
 
     def get_queue_item(self, queue_id: str | None = None) -> dict[str, Any] | None:
-        """The queue item of the latest submission's first run, as the server has it now.
+        """Fetch the queue item of the latest submission's first run.
 
         Args:
-            queue_id: The queue is known since the submission; kept for older callers.
+            queue_id: Ignored; kept for older code. The queue of the submission is used.
 
         Returns:
-            The item; None where nothing was submitted, or the queue no longer has it.
+            The item, or None if nothing was submitted or the item is no longer in the queue.
         """
         return self._call(self._impl.get_queue_item(queue_id))
 
     @property
     def session_id(self) -> str | None:
-        """The session of the latest submission's first run; None where nothing was submitted."""
+        """The session of the latest submission's first run, or None if nothing was submitted."""
         return self._impl.session_id
 
     def list_outputs(self) -> list[WorkflowOutput]:
-        """The nodes whose images reach the gallery, in the workflow's order."""
+        """List the nodes whose images appear in the gallery, in the workflow's order."""
         return self._impl.list_outputs()
 
     def map_outputs_to_images(self, item: Mapping[str, Any] | None = None) -> list[OutputMapping]:
-        """The images of each output node.
+        """Return the images of each output node.
 
         Args:
-            item: A queue item as ``wait_for_completion()`` gives it; by default the latest one.
+            item: A queue item returned by ``wait_for_completion()``. Defaults to the latest one.
 
         Raises:
             RunError: Nothing was submitted.
-            RunNotFinishedError: The latest run was not waited for.
+            RunNotFinishedError: The latest run is not known to be finished. Wait for it first.
         """
         return self._impl.map_outputs_to_images(item)
 
@@ -3432,58 +3503,58 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
 
 class WorkflowRepository(Face["AsyncWorkflowRepository"]):
-    """Workflows of one server."""
+    """The workflows on a server."""
 
     def create_workflow(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
     ) -> WorkflowHandle:
-        """Make a workflow ready to run on this server.
+        """Return a handle to run a workflow on this server.
 
         Args:
-            source: A definition, a file (JSON as the web UI exports it, or a PNG that carries a workflow), a
-                dict, JSON text, an image on the server, or the id or name of a workflow in the server's
-                library.
+            source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
+                JSON text, an image on the server, or the id or name of a workflow in the server's library.
 
         Returns:
-            A handle with the workflow's inputs, typed by the server's own schema.
+            A handle with the workflow's inputs, typed according to the server's schema.
 
         Raises:
-            WorkflowFormatError: It is no workflow.
-            WorkflowNotFoundError: Neither a file nor a workflow of the library has that name.
-            ServerUnreachableError: Nothing answers at the address, or it is not InvokeAI.
+            WorkflowFormatError: The source is not a workflow.
+            WorkflowNotFoundError: No file or library workflow has this name.
+            ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         return wrap(self._call(self._impl.create_workflow(unwrap(source))))
 
     def get_definition(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
     ) -> WorkflowDefinition:
-        """The workflow that a source holds; see ``create_workflow()`` for what a source can be.
+        """Load a workflow from any source that ``create_workflow()`` accepts.
 
         Raises:
-            WorkflowFormatError: It is no workflow.
-            WorkflowNotFoundError: Neither a file nor a workflow of the library has that name.
+            WorkflowFormatError: The source is not a workflow.
+            WorkflowNotFoundError: No file or library workflow has this name.
         """
         return self._call(self._impl.get_definition(unwrap(source)))
 
     def list_workflows(
         self, query: str | None = None, *, categories: Sequence[str] = ("user", "default")
     ) -> list[dict[str, Any]]:
-        """The workflows in the server's library, by name.
+        """List the workflows in the server's library, sorted by name.
 
         Args:
-            query: Only those with this text in name, description or tags.
-            categories: ``user`` for one's own, ``default`` for those that come with the server.
+            query: Only workflows whose name, description or tags contain this text. Defaults to all.
+            categories: ``user`` for saved workflows, ``default`` for those that come with the server. Defaults to
+                both.
 
         Returns:
-            One record each, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
+            A record for each workflow, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
         """
         return self._call(self._impl.list_workflows(query, categories=categories))
 
     def get_workflow(self, name_or_id: str) -> WorkflowDefinition:
-        """A workflow of the server's library, by its id or its name.
+        """Return a workflow from the server's library, by id or name.
 
         Raises:
-            WorkflowNotFoundError: There is none, or several have that name.
+            WorkflowNotFoundError: No workflow has this id or name, or several have this name.
         """
         return self._call(self._impl.get_workflow(name_or_id))
 
@@ -3491,7 +3562,7 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """Return a handle for a workflow file, as ``create_workflow()`` does.
 
         Raises:
-            WorkflowFormatError: There is no such file, or it contains no workflow.
+            WorkflowFormatError: The file does not exist or does not contain a workflow.
         """
         return wrap(self._call(self._impl.create_workflow_from_file(filepath)))
 
@@ -3504,20 +3575,20 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         return wrap(self._call(self._impl.create_workflow_from_dict(data)))
 
     def list_available_workflows(self) -> list[dict[str, Any]]:
-        """Return the workflows of the server's library, as ``list_workflows()`` does."""
+        """List the workflows in the server's library, as ``list_workflows()`` does."""
         return self._call(self._impl.list_available_workflows())
 
     def download_workflow(self, workflow_id: str) -> WorkflowDefinition | None:
-        """Return a workflow of the server's library, or None if there is no such workflow."""
+        """Return a workflow from the server's library, or None if it is not there."""
         return self._call(self._impl.download_workflow(workflow_id))
 
     def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
-        """Put a workflow into the server's library, as one of the user's workflows.
+        """Save a workflow in the server's library, as one of the user's workflows.
 
         Args:
             definition: The workflow.
-            overwrite: Whether to replace the library's workflow with the same id, if there is one. Defaults to
-                False: the workflow gets a new id.
+            overwrite: Whether to replace the library workflow with the same id, if it exists. Defaults to False, so
+                that the workflow gets a new id.
 
         Returns:
             The workflow's id in the library.
@@ -3525,9 +3596,12 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         return self._call(self._impl.upload_workflow(definition, overwrite))
 
     def delete_workflow(self, workflow_id: str) -> bool:
-        """Delete a workflow from the server's library. Workflows that come with the server cannot be deleted.
+        """Delete a workflow from the server's library. Default workflows cannot be deleted.
 
         Returns:
-            Whether there was such a workflow.
+            Whether the workflow existed.
+
+        Raises:
+            UsageError: The workflow is a default workflow.
         """
         return self._call(self._impl.delete_workflow(workflow_id))

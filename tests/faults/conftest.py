@@ -1,4 +1,4 @@
-"""Fixtures for the tests with misbehaving servers."""
+"""Fixtures of the tests with misbehaving servers."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ async def test_folder_that_is_not_writable(tmp_path: Path) -> None:
 
     (tmp_path / "file").write_text("in the way")
     async with served(handle) as client:
-        with pytest.raises(TransferError, match="cannot be written") as caught:
+        with pytest.raises(TransferError, match="Cannot write the file") as caught:
             await client.image_repo.download_images(["a.png"], tmp_path / "file")
         assert isinstance(caught.value.failed["a.png"], UsageError)
         with pytest.raises(UsageError, match="not a valid name or id of an image"):
@@ -485,7 +485,7 @@ async def test_zip_downloaded_too_early_is_requested_again(
 async def test_zip_that_fails(tmp_path: Path, said: str, kind: Any) -> None:
     zips = Zips(("bulk_download_error", {"error": said}))
     async with served(zips.handle, zips.sockets) as client:
-        with pytest.raises(kind, match=f"could not make the zip: {said}"):
+        with pytest.raises(kind, match=f"could not create the zip: {said}"):
             await client.image_repo.bulk_download(tmp_path / "a.zip", ["a.png"])
     assert files(tmp_path) == {}
     assert zips.looks == 0
@@ -494,11 +494,11 @@ async def test_zip_that_fails(tmp_path: Path, said: str, kind: Any) -> None:
 async def test_zip_that_never_arrives(tmp_path: Path) -> None:
     zips = Zips()
     async with served(zips.handle, zips.sockets) as client:
-        with pytest.raises(RequestTimeoutError, match=r"had not made the zip after 0\.2 s"):
+        with pytest.raises(RequestTimeoutError, match=r"did not create the zip within 0\.2 seconds"):
             await client.image_repo.bulk_download(tmp_path / "a.zip", ["a.png"], timeout=0.2)
-        with pytest.raises(UsageError, match="give image_names"):
+        with pytest.raises(UsageError, match="expects either image_names"):
             await client.image_repo.bulk_download(tmp_path / "a.zip")
-        with pytest.raises(UsageError, match="give image_names"):
+        with pytest.raises(UsageError, match="expects either image_names"):
             await client.image_repo.bulk_download(tmp_path / "a.zip", ["a.png"], board_id="b")
 
 
@@ -518,7 +518,7 @@ async def test_wait_for_idle_queue_times_out() -> None:
         with pytest.raises(RunTimeoutError) as caught:
             await client.queue_repo.wait_until_idle(timeout=0.3)
     assert str(caught.value) == (
-        "The queue 'default' was not idle after 0.3 s: 3 pending, 1 at work (item 7); its processor is paused"
+        "The queue 'default' was not idle after 0.3 s: 3 pending, 1 running (item 7); its processor is paused"
         "."
     )
     assert caught.value.item_id == 7

@@ -314,7 +314,7 @@ def test_ivk_login_and_logout(users: Users, config: Path) -> None:
     assert ivk_("doctor", "--url", users.url).exit_code == 1
     done = ivk_("login", users.url, "--email", ANN[0], "--password-stdin", given=f"{ANN[1]}\n")
     assert (done.exit_code, done.exception) == (0, None)
-    assert done.stdout == f"Signed in to {users.url} as {ANN[0]}; kept as profile 'default' in {config}.\n"
+    assert done.stdout == f"Signed in to {users.url} as {ANN[0]}. Saved as profile 'default' in {config}.\n"
     assert ANN[1] not in config.read_text()
     with InvokeAIClient() as client:  # the server and the token from the file
         assert client.url == users.url
