@@ -205,7 +205,7 @@ async def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
         with pytest.raises(TransferError, match="Cannot write the file") as caught:
             await client.image_repo.download_images(["a.png"], tmp_path / "file")
         assert isinstance(caught.value.failed["a.png"], UsageError)
-        with pytest.raises(UsageError, match="does not name an image"):
+        with pytest.raises(UsageError, match="not a valid name or id of an image"):
             await client.image_repo.download_images(["a.png", "../up.png"], tmp_path / "out")
     assert not (tmp_path / "out").exists(), "nothing was fetched"
 
@@ -477,7 +477,7 @@ async def test_a_zip_fetched_too_early_is_made_again(tmp_path: Path, monkeypatch
 async def test_a_zip_that_cannot_be_made(tmp_path: Path, said: str, kind: Any) -> None:
     zips = Zips(("bulk_download_error", {"error": said}))
     async with served(zips.handle, zips.sockets) as client:
-        with pytest.raises(kind, match=f"could not make the zip: {said}"):
+        with pytest.raises(kind, match=f"could not create the zip: {said}"):
             await client.image_repo.bulk_download(tmp_path / "a.zip", ["a.png"])
     assert files(tmp_path) == {}
     assert zips.looks == 0
@@ -486,11 +486,11 @@ async def test_a_zip_that_cannot_be_made(tmp_path: Path, said: str, kind: Any) -
 async def test_a_zip_that_never_comes(tmp_path: Path) -> None:
     zips = Zips()
     async with served(zips.handle, zips.sockets) as client:
-        with pytest.raises(RequestTimeoutError, match=r"had not made the zip after 0\.2 s"):
+        with pytest.raises(RequestTimeoutError, match=r"did not create the zip within 0\.2 seconds"):
             await client.image_repo.bulk_download(tmp_path / "a.zip", ["a.png"], timeout=0.2)
-        with pytest.raises(UsageError, match="give image_names"):
+        with pytest.raises(UsageError, match="expects either image_names"):
             await client.image_repo.bulk_download(tmp_path / "a.zip")
-        with pytest.raises(UsageError, match="give image_names"):
+        with pytest.raises(UsageError, match="expects either image_names"):
             await client.image_repo.bulk_download(tmp_path / "a.zip", ["a.png"], board_id="b")
 
 
@@ -510,7 +510,7 @@ async def test_a_queue_that_is_not_idle_in_time() -> None:
         with pytest.raises(RunTimeoutError) as caught:
             await client.queue_repo.wait_until_idle(timeout=0.3)
     assert str(caught.value) == (
-        "The queue 'default' was not idle after 0.3 s: 3 pending, 1 at work (item 7); its processor is paused"
+        "The queue 'default' was not idle after 0.3 s: 3 pending, 1 running (item 7); its processor is paused"
         "."
     )
     assert caught.value.item_id == 7

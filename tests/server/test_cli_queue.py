@@ -40,7 +40,7 @@ def test_graph_is_what_a_run_would_send(ivk: Command, tmp_path: Path, client: In
     body = json.loads(ivk("graph", *words).out)
     dry = json.loads(ivk("run", *words, "--dry-run").out)
     for one in (body, dry):
-        del one["batch"]["graph"]["id"]  # made anew each time
+        del one["batch"]["graph"]["id"]  # generated for each request
     assert body == dry
     assert body["batch"]["graph"]["nodes"]["sum"]["a"] == 40
     assert client.queue_repo.status().total == before

@@ -116,7 +116,7 @@ async def test_one_that_fails_is_named(client: AsyncInvokeAIClient, folder: Path
     repo = client.image_repo
     (folder / "broken.png").write_text("this is no image")
     sent = client.connection.http.sent
-    with pytest.raises(InputValueError, match=r"missing\.png'; nothing was sent"):
+    with pytest.raises(InputValueError, match=r"missing\.png'\. Nothing was uploaded"):
         await repo.upload_images([folder / "0-red.png", folder / "missing.png"])
     assert client.connection.http.sent == sent
     with pytest.raises(
@@ -211,7 +211,7 @@ async def test_a_zip_of_images_and_of_a_board(
     with zipfile.ZipFile(path) as archive:
         assert len(archive.namelist()) == 6
     await gone(f"{client.url}/api/v1/images/download/{quote(path.name)}")
-    with pytest.raises(NotFoundError, match="no board no-such-board"):
+    with pytest.raises(NotFoundError, match="No board with id 'no-such-board'"):
         await repo.bulk_download(tmp_path / "x.zip", board_id="no-such-board")
     with pytest.raises(NotFoundError, match="not found"):
         await repo.bulk_download(tmp_path / "x.zip", ["gone.png"])

@@ -54,17 +54,17 @@ def test_an_image_of_a_text_and_its_copy(client: InvokeAIClient, board: BoardHan
 
 def test_what_cannot_be_done_is_a_value_error(client: InvokeAIClient, uploaded: str) -> None:
     quick = QuickClient(client)
-    with pytest.raises(UsageError, match=r"no image 'nothing\.png'"):
+    with pytest.raises(UsageError, match=r"No image named 'nothing\.png'"):
         quick.copy_image_to_board("nothing.png", "none")
-    with pytest.raises(UsageError, match="no board with the id 'nowhere'"):
+    with pytest.raises(UsageError, match="No board with id 'nowhere'"):
         quick.copy_image_to_board(uploaded, "nowhere")
-    with pytest.raises(UsageError, match="no board with the id 'nowhere'"):
+    with pytest.raises(UsageError, match="No board with id 'nowhere'"):
         quick.generate_image_sdxl_t2i("a", "b", 64, 64, board_id="nowhere")
-    with pytest.raises(UsageError, match="not 'wide'"):
+    with pytest.raises(UsageError, match="Invalid width or height 'wide'"):
         quick.generate_image_sdxl_t2i("a", "b", "wide", 64)  # type: ignore[arg-type]
     with (
         InvokeAIClient(host="127.0.0.1", port=9) as nobody,
-        pytest.raises(ValueError, match="Nothing answers") as caught,
+        pytest.raises(ValueError, match="No server responds") as caught,
     ):
         QuickClient(nobody).copy_image_to_board(uploaded, "none")
     assert isinstance(caught.value, QuickTaskError)

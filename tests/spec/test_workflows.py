@@ -238,10 +238,10 @@ def test_S18_index_maps_in_files(client: InvokeAIClient, tmp_path: Path) -> None
 def test_S18_files_that_are_no_maps(client: InvokeAIClient, tmp_path: Path) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add())
     (tmp_path / "text").write_text("no map", encoding="utf-8")
-    for name, reason in (("missing", "cannot be read"), ("text", "no JSON"), ("", "cannot be read")):
+    for name, reason in (("missing", "Cannot read"), ("text", "not valid JSON"), ("", "Cannot read")):
         with pytest.raises(UsageError, match=reason):
             wf.verify_input_index_map(tmp_path / name)
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(UsageError, match="Cannot write"):
         wf.export_input_index_map(tmp_path / "no folder" / "map.json")
 
 

@@ -114,7 +114,7 @@ AMBIGUOUS: list[tuple[str, list[FieldPath]]] = [
 @pytest.mark.parametrize(("name", "places"), AMBIGUOUS)
 def test_an_ambiguous_name_lists_names_that_work(name: str, places: list[FieldPath]) -> None:
     known = index(*places)
-    with pytest.raises(AmbiguousInputError, match="say which") as caught:
+    with pytest.raises(AmbiguousInputError, match="is ambiguous") as caught:
         known.find(name)
     error = caught.value
     assert error.name == name
@@ -151,19 +151,20 @@ def test_an_unknown_name_gets_close_ones_that_work(name: str, close: str) -> Non
     assert all(known.find(candidate) for candidate in candidates)
 
 
-def test_a_name_of_what_other_nodes_feed_is_told_so() -> None:
-    """As the seed of InvokeAI's own workflows, which comes from a node of its own."""
+def test_unknown_name_error_mentions_connected_fields() -> None:
+    """InvokeAI's own workflows connect their seed to a Random Seed node."""
     seed = place("1", "seed", kind="noise", settable=False, in_form=False)
     with pytest.raises(
-        UnknownInputError, match=r"'seed'. Other nodes feed 'noise.seed'. Its form has 'Steps'."
+        UnknownInputError,
+        match=r"'seed'\. Connections feed 'noise\.seed', .* The inputs in its form: 'Steps'\.",
     ):
         index(place("denoise", "steps"), seed).find("seed")
 
 
 def test_an_unknown_name_with_nothing_close_shows_the_form() -> None:
-    with pytest.raises(UnknownInputError, match="Its form has 'Positive Prompt'"):
+    with pytest.raises(UnknownInputError, match="The inputs in its form: 'Positive Prompt'"):
         index(place("1", "text", "Positive Prompt")).find("qqq")
-    with pytest.raises(UnknownInputError, match=r"no input 'qqq'\.$"):
+    with pytest.raises(UnknownInputError, match=r"no input named 'qqq'\.$"):
         index().find("qqq")
 
 

@@ -93,7 +93,7 @@ def test_what_the_workflow_has_and_python_cannot_write_is_left_to_it() -> None:
     function, asked = function_of(generated(document)), Asked()
     function(asked)
     assert ("model", "model") not in asked.values
-    assert "by default the workflow's own, My SDXL" in " ".join(function.__doc__.split())
+    assert "Defaults to the workflow's value, My SDXL" in " ".join(function.__doc__.split())
     function(asked, model="other")
     assert asked.values["model", "model"] == "other"
 

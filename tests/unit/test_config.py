@@ -81,7 +81,7 @@ def test_an_email_and_a_password_come_before_any_token(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("half", [{"email": "me@example.org"}, {"password": "x"}])
 def test_one_of_the_two_is_not_enough(half: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="takes an email and a password"):
+    with pytest.raises(UsageError, match="Cannot sign in with only"):
         InvokeAIClient.from_url(email=half.get("email"), password=half.get("password"))
 
 
@@ -90,7 +90,7 @@ def test_clients_take_profiles(file: Path) -> None:
     client = AsyncInvokeAIClient(profile="studio")
     assert (client.url, client.settings.token) == (STUDIO, "t")
     assert InvokeAIClient.from_url(profile="studio").url == STUDIO
-    with pytest.raises(UsageError, match="no profile 'office'; there are: studio"):
+    with pytest.raises(UsageError, match=r"No profile named 'office' .* Existing profiles: studio"):
         InvokeAIClient.from_url(profile="office")
     with pytest.raises(UsageError, match="not both"):
         InvokeAIClient.from_url(STUDIO, profile="studio")
@@ -142,12 +142,12 @@ def test_a_token_is_forgotten_and_its_url_is_not() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[profiles.default]\nurl = ", "is not TOML"),
-        ("profiles = 5", "should be tables"),
-        ("[profiles.default]\ntoken = 'hunter2'", "needs a url"),
-        ("[profiles.default]\nurl = 'http://x'\ntoken = ['hunter2']", "token in .*should be a text"),
-        ("[profiles.default]\nurl = 'ftp://me:hunter2@x'", "the url in"),
-        ("profiles.default = 'hunter2'", "needs a url"),
+        ("[profiles.default]\nurl = ", "is not valid TOML"),
+        ("profiles = 5", "expected tables"),
+        ("[profiles.default]\ntoken = 'hunter2'", "has no url"),
+        ("[profiles.default]\nurl = 'http://x'\ntoken = ['hunter2']", "token in .*expected a string"),
+        ("[profiles.default]\nurl = 'ftp://me:hunter2@x'", "url in .* is not valid"),
+        ("profiles.default = 'hunter2'", "has no url"),
     ],
 )
 def test_a_broken_file_is_an_error_that_tells_no_secret(file: Path, text: str, says: str) -> None:
@@ -160,7 +160,7 @@ def test_a_broken_file_is_an_error_that_tells_no_secret(file: Path, text: str, s
 
 def test_a_folder_in_its_place_is_an_error_of_ours(file: Path) -> None:
     file.mkdir(parents=True)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="Cannot read the configuration file"):
         choose()
 
 

@@ -103,8 +103,8 @@ def test_a_key_error_speaks_in_sentences() -> None:
 def test_an_os_error_keeps_its_sentence() -> None:
     """OSError reads two or three arguments as errno, text and file name."""
     for kind in ("ServerUnreachableError", "RequestTimeoutError", "NotInvokeAIError"):
-        error = getattr(errors, kind)(503, {"detail": "x"}, "Nothing answers.", method="GET", path="/p")
-        assert str(error) == "Nothing answers."
+        error = getattr(errors, kind)(503, {"detail": "x"}, "No response.", method="GET", path="/p")
+        assert str(error) == "No response."
         assert (error.status_code, error.payload, error.method, error.path) == (
             503,
             {"detail": "x"},
@@ -112,13 +112,13 @@ def test_an_os_error_keeps_its_sentence() -> None:
             "/p",
         )
         again = pickle.loads(pickle.dumps(error))
-        assert str(again) == "Nothing answers."
+        assert str(again) == "No response."
         assert (again.status_code, again.payload) == (503, {"detail": "x"})
 
 
 def test_an_api_error_without_a_message_makes_one() -> None:
     error = APIRequestError(418, "x" * 10_000)
-    assert str(error).startswith("the server answered 418: xxx")
+    assert str(error).startswith("The server responded with status 418: xxx")
     assert len(str(error)) < 600
     assert APIRequestError().status_code is None
 

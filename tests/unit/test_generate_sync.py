@@ -807,7 +807,7 @@ def test_the_order_of_bases_is_pythons(tmp_path: Path) -> None:
         ),
         (
             {"a.py": "from pathlib import Path\nclass AsyncPath:\n    def go(self) -> Path: ..."},
-            r"Path would have two meanings in _sync\.py: invokeai_py_client\.a\.AsyncPath and pathlib\.Path\. "
+            r"Two definitions would be called Path in _sync\.py: invokeai_py_client\.a\.AsyncPath and pathlib\.Path\. "
             "Rename one of them, or import it under another name",
         ),
         (
@@ -815,12 +815,13 @@ def test_the_order_of_bases_is_pythons(tmp_path: Path) -> None:
                 "a.py": "class Size: ...\nclass AsyncOne:\n    def go(self) -> Size: ...",
                 "b.py": "class Size: ...\nclass AsyncTwo:\n    def go(self) -> Size: ...",
             },
-            r"Size would have two meanings in _sync\.py: invokeai_py_client\.a\.Size and invokeai_py_client\.b\.Size",
+            r"Two definitions would be called Size in _sync\.py: "
+            r"invokeai_py_client\.a\.Size and invokeai_py_client\.b\.Size",
         ),
-        ({"a.py": "class AsyncFace: ..."}, "Face would have two meanings"),
+        ({"a.py": "class AsyncFace: ..."}, "would be called Face in"),
         (
             {"a.py": "class AsyncBase: ...\nclass AsyncSub(AsyncBase):\n    def go(self) -> AsyncBase: ..."},
-            "a type names AsyncBase, which has no synchronous class because it is only a base",
+            "an annotation uses AsyncBase, which has no synchronous class because it is only a base",
         ),
         (
             {"a.py": "from invokeai_py_client.b import Base\nclass AsyncSub(Base): ..."},
@@ -930,9 +931,9 @@ def test_check_tells_what_is_not_current(tmp_path: Path, capsys: pytest.CaptureF
         ),
         (
             "@face(sync_name='b')\n    async def a(self) -> None: ...\n    async def b(self) -> None: ...",
-            "AsyncOdd: two members would be called b in Odd",
+            "AsyncOdd: Odd would have two members named b",
         ),
-        ("size = 1", "AsyncOdd.size: class attributes are not passed on; make it a property"),
+        ("size = 1", "AsyncOdd.size: class attributes are not supported. Make it a property."),
         ("def go(self) -> Unknown: ...", "Unknown is neither defined nor imported"),
         ("def go(self, at: float = -NAN) -> None: ...", "the default value -NAN cannot be imported lazily"),
     ],

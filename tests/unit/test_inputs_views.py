@@ -83,7 +83,7 @@ def test_S18_a_map_of_a_changed_workflow(inputs: InputSet) -> None:
 
 @pytest.mark.parametrize("kept", [None, 5, [5], [{}], {"a": 1}, [{"node_id": "a", "field_name": "b"}]])
 def test_S18_what_is_no_map(inputs: InputSet, kept: Any) -> None:
-    with pytest.raises(UsageError, match="no input index map"):
+    with pytest.raises(UsageError, match="Invalid input index map"):
         verify_input_index_map(inputs, kept)
 
 

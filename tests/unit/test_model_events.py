@@ -168,11 +168,13 @@ def test_starter_models_are_found() -> None:
     for name in ("Painter v2", "painter V2", "Painter v1", "org/painter"):
         assert starter(PROPOSED, name) is PROPOSED[0]
     assert starter(PROPOSED, "org/tile-2").dependencies == [proposed("vae", "org/vae", base=None, type=None)]
-    with pytest.raises(ModelNotFoundError, match=r"several models named 'Tile'.*'org/tile-1', 'org/tile-2'"):
+    with pytest.raises(
+        ModelNotFoundError, match=r"Several starter models are named 'Tile'.*'org/tile-1', 'org/tile-2'"
+    ):
         starter(PROPOSED, "Tile")
     with pytest.raises(ModelNotFoundError, match="Did you mean 'Painter v2'"):
         starter(PROPOSED, "Painter v3")
-    with pytest.raises(ModelNotFoundError, match=r"no model named '!!!'\.$"):
+    with pytest.raises(ModelNotFoundError, match=r"No starter model named '!!!'\.$"):
         starter(PROPOSED, "!!!")
 
 

@@ -125,7 +125,7 @@ def test_every_name_is_here_or_said_to_be_gone(name: str) -> None:
 
 
 def test_the_field_plugins_say_where_they_went() -> None:
-    with pytest.raises(ImportError, match=r"the server's own schema.*docs/migration\.md"):
+    with pytest.raises(ImportError, match=r"the server's schema.*docs/migration\.md"):
         module("workflow.field_plugins")
     assert "`workflow.field_plugins`" in MIGRATION
 

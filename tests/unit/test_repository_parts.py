@@ -61,11 +61,11 @@ def test_an_upload_with_everything() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("/no/such/file.png", "There is no image file '/no/such/file.png'"),
-        ("bad\0name.png", "cannot be read"),
-        (b"", "has no data"),
-        (None, "not NoneType"),
-        ({"image_name": "a"}, "not dict"),
+        ("/no/such/file.png", "Image file not found: '/no/such/file.png'"),
+        ("bad\0name.png", "Cannot read the image file"),
+        (b"", "is empty"),
+        (None, "of type NoneType"),
+        ({"image_name": "a"}, "of type dict"),
     ],
 )
 def test_what_is_no_image(source: Any, message: str) -> None:
@@ -74,7 +74,7 @@ def test_what_is_no_image(source: Any, message: str) -> None:
 
 
 def test_metadata_must_be_json() -> None:
-    with pytest.raises(InputValueError, match="metadata should be a mapping of JSON data"):
+    with pytest.raises(InputValueError, match="expected a mapping of JSON values"):
         make_upload(b"x", metadata={"a": object()})
 
 
@@ -104,7 +104,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_path_parts() -> None:
     assert path_part("a b?c#d%", "a board") == "a%20b%3Fc%23d%25"
     for wrong in ("", ".", "..", "a/b", None, 5):
-        with pytest.raises(UsageError, match="does not name a board"):
+        with pytest.raises(UsageError, match="not a valid name or id of a board"):
             path_part(wrong, "a board")  # pyright: ignore[reportArgumentType]
 
 

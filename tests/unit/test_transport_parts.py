@@ -61,7 +61,7 @@ def test_an_address_as_people_write_it(text: str, origin: str, prefix: str) -> N
     ["", "http://", "ftp://gpu", "http://gpu:port", "http://gpu:99999", "a b", "http://[::1", "file:///etc"],
 )
 def test_what_is_no_address(text: str) -> None:
-    with pytest.raises(UsageError, match="not a server's URL") as caught:
+    with pytest.raises(UsageError, match="Invalid server URL") as caught:
         ServerAddress.parse(text)
     assert "http://localhost:9090" in str(caught.value)
 
@@ -295,7 +295,7 @@ def test_each_status_has_its_error(status: int, kind: type[APIRequestError]) -> 
     assert type(error) is kind
     assert (error.status_code, error.payload) == (status, {"detail": "Because."})
     assert (error.method, error.path, error.request_id) == ("POST", "/api/v1/x", "r1")
-    assert str(error).startswith(f"POST /api/v1/x: the server answered {status}: Because.")
+    assert str(error).startswith(f"POST /api/v1/x failed with HTTP status {status}: Because.")
 
 
 def test_a_422_names_places_and_not_what_was_sent() -> None:
@@ -332,7 +332,7 @@ def test_a_422_with_many_findings_stays_short() -> None:
 def test_any_body_of_an_error_is_read(body: bytes, content_type: str, payload: Any, told: str) -> None:
     error = error_of(500, body, content_type, **WHERE)
     assert error.payload == payload
-    assert str(error) == f"POST /api/v1/x: the server answered 500{told.removeprefix('500')}"
+    assert str(error) == f"POST /api/v1/x failed with HTTP status 500{told.removeprefix('500')}"
 
 
 def test_a_401_says_what_to_do() -> None:

@@ -102,7 +102,7 @@ def test_a_direct_input_takes_no_connection_even_of_its_own_type() -> None:
     nodes: Nodes = {"any": ("model_identifier", {}), "loader": ("cogview4_model_loader", {})}
     flow = load(workflow("w", nodes, ["any.model -> loader.model"]))
     assert flow.edges == ()
-    assert "takes a value, but no connection" in flow.warnings[0]
+    assert "accepts a value, but not a connection" in flow.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ DATA = ("nodes", 0, "data")
         (change("edges", 0, "hidden", value="no"), "hidden"),
         (change("exposedFields", value=[{"nodeId": "n"}]), "fieldName"),
         (change("form", "rootElementId", value="other"), "root"),
-        (change("form", "elements", "root", "data", "children", value=[]), "nothing shows"),
+        (change("form", "elements", "root", "data", "children", value=[]), "no container lists"),
         (change("form", "elements", "root", "data", "children", value=["node-field-0", "x"]), "'x'"),
         (change("form", "elements", "node-field-0", "parentId"), "does not list"),
     ],

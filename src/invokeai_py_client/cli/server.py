@@ -188,7 +188,7 @@ def status(as_json: bool) -> None:
     for row in [] if as_json else rows:
         how = "is running" if row["answers"] else "does not respond"
         click.echo(
-            f"InvokeAI {row['version']} at {row['url']} {how} (process {row['pid']}, root {row['root']})"
+            f"InvokeAI {row['version']} {how} at {row['url']} (process {row['pid']}, root {row['root']})"
         )
     if not rows:
         sys.exit(1)

@@ -1,7 +1,7 @@
-"""What the server checks beyond its own schema: the validators of single node classes, and of its graph.
+"""The server's checks beyond its own schema: the validators of some node classes, and of the graph.
 
-Read from the classes of InvokeAI 6.14.2. Without these the server answers 422 with a message that names
-no node, and in some cases 500.
+They follow the classes of InvokeAI 6.14.2. Without these checks, the server responds with status 422 and a
+message that does not name the node, and in some cases with status 500.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Finding = tuple[str, str]
 
 Sent = Mapping[str, Any]
 Rule = Callable[[Sent, Sent], Finding | None]
-"""Takes the values sent, and the same filled up with the schema's defaults."""
+"""A check that receives the values sent, and the same values completed with the schema's defaults."""
 
 _FACE_IDS = re.compile(r"\d*(,\d+)*\Z")
 
@@ -81,7 +81,7 @@ def _arithmetic(sent: Sent, full: Sent) -> Finding | None:
         if isinstance(a**b, complex):
             return "b", "a whole number, because a is negative"
     except OverflowError:
-        # Python's own error, which the server does not expect: it answers 500.
+        # An error of Python that the server does not handle: it responds with status 500.
         return "b", "a smaller number: the result is too large"
     return None
 
@@ -106,13 +106,13 @@ def _face_ids(sent: Sent, full: Sent) -> Finding | None:
 
 
 def _seed_text(sent: Sent, full: Sent) -> Finding | None:
-    # The class computes with the seed before it is converted: the server answers 500.
+    # The class computes with the seed before converting it: the server responds with status 500.
     seed = sent.get("seed", 0)
     return None if isinstance(seed, (int, float)) else ("seed", "a whole number, not text")
 
 
 def _prompt_file(sent: Sent, full: Sent) -> Finding | None:
-    # The one class that looks at the server's disk when it is validated.
+    # The only class whose validation reads the server's disk.
     return ("file_path", "the path of a text file on the server") if not full.get("file_path") else None
 
 
@@ -169,11 +169,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 
 
 def node_findings(template: NodeTemplate, sent: Sent) -> Iterator[Finding]:
-    """What a node's class would refuse although the schema allows it.
+    """Yield the values that a node's class rejects although the schema allows them.
 
     Args:
-        template: The node's type.
-        sent: The literals that would be sent.
+        template: The template of the node's type.
+        sent: The literals to send.
     """
     rules = RULES.get(template.type, (_custom_label,) if "custom_label" in template.inputs else ())
     if not rules:
@@ -190,9 +190,9 @@ def node_findings(template: NodeTemplate, sent: Sent) -> Iterator[Finding]:
 def wiring_findings(
     loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate], edges: list[Edge]
 ) -> Iterator[tuple[str, str | None, str]]:
-    """What the server would refuse about iterate and collect nodes: node id, field, and what is wrong.
+    """Yield the errors that the server would raise about iterate and collect nodes: node id, field, and error.
 
-    The editor lets their outputs go anywhere; the server looks at what truly goes through them.
+    The editor allows connections from their outputs to any input. The server checks the types of the items.
     """
     special = [node for node in loaded.nodes.values() if node.type in ("iterate", "collect")]
     if not special:
@@ -203,9 +203,9 @@ def wiring_findings(
     for node in special:
         item = _item_type(node.id, loaded, schema, into)
         if node.type == "collect" and not (into.get((node.id, "item")) or into.get((node.id, "collection"))):
-            yield node.id, "item", "nothing is connected to it that it could collect"
+            yield node.id, "item", "no connection provides items to collect"
         if node.type == "iterate" and not into.get((node.id, "collection")):
-            yield node.id, "collection", "no list is connected to it that it could go through"
+            yield node.id, "collection", "no connection provides a list to iterate over"
         output = "item" if node.type == "iterate" else "collection"
         if item is None:
             continue
@@ -224,7 +224,7 @@ def wiring_findings(
                 yield (
                     node.id,
                     output,
-                    f"it gives {given}, but {edge.target_field!r} of {label!r} takes {template.type}",
+                    f"it produces {given}, but {edge.target_field!r} of {label!r} accepts {template.type}",
                 )
 
 
@@ -234,7 +234,7 @@ def _item_type(
     schema: Mapping[str, NodeTemplate],
     into: Mapping[tuple[str, str], list[Edge]],
 ) -> FieldType | None:
-    """The type of one item that goes through an iterate or collect node, where that is known."""
+    """Return the type of the items of an iterate or collect node, or None if it is unknown."""
     visited: set[str] = set()
     while node_id not in visited:
         visited.add(node_id)
