@@ -1,7 +1,8 @@
-"""What lies in the folder of somebody who reads the texts.
+"""The working folder that the pages assume.
 
-The workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in ``photos/``,
-the texts ``prompts.txt`` and ``runs.csv``.
+It has the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
+``photos/``,
+and the files ``prompts.txt`` and ``runs.csv``.
 """
 
 from __future__ import annotations
