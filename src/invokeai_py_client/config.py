@@ -167,7 +167,7 @@ def unsafe(path: Path) -> str | None:
 
 
 def read_profiles() -> dict[str, Profile]:
-    """Return the profiles in the configuration file, keyed by name. If there is no file, there are no profiles.
+    """Return the profiles in the configuration file, keyed by name. Empty if the file does not exist.
 
     Raises:
         UsageError: The file cannot be read, or its content is not valid.

@@ -499,7 +499,7 @@ async def test_a_page_that_is_none(fake: Fake, answer: Any) -> None:
 async def test_a_change_that_says_nothing(fake: Fake) -> None:
     server, client = fake
     server.answers[("POST", "/api/v1/images/star")] = {}
-    with pytest.raises(NotInvokeAIError, match="which images were starred"):
+    with pytest.raises(NotInvokeAIError, match="names of the starred images"):
         await client.image_repo.star("a")
 
 

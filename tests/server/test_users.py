@@ -271,7 +271,7 @@ def test_a_password_that_was_changed_is_not_tried_for_ever(users: Users, bob: In
     bob.me()
     users.end_tokens(BOB, "Another-secret-1")
     try:
-        with pytest.raises(AuthenticationError, match="Cannot sign in to .* again"):
+        with pytest.raises(AuthenticationError, match=r"Cannot sign in to .* again"):
             bob.board_repo.list_boards()
         assert bob.login(BOB[0], "Another-secret-1").email == BOB[0]
         assert bob.me() is not None

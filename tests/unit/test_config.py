@@ -90,7 +90,7 @@ def test_clients_take_profiles(file: Path) -> None:
     client = AsyncInvokeAIClient(profile="studio")
     assert (client.url, client.settings.token) == (STUDIO, "t")
     assert InvokeAIClient.from_url(profile="studio").url == STUDIO
-    with pytest.raises(UsageError, match="No profile named 'office' .* Existing profiles: studio"):
+    with pytest.raises(UsageError, match=r"No profile named 'office' .* Existing profiles: studio"):
         InvokeAIClient.from_url(profile="office")
     with pytest.raises(UsageError, match="not both"):
         InvokeAIClient.from_url(STUDIO, profile="studio")

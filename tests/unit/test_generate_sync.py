@@ -815,7 +815,7 @@ def test_the_order_of_bases_is_pythons(tmp_path: Path) -> None:
                 "a.py": "class Size: ...\nclass AsyncOne:\n    def go(self) -> Size: ...",
                 "b.py": "class Size: ...\nclass AsyncTwo:\n    def go(self) -> Size: ...",
             },
-            r"Two definitions would be called Size in _sync\.py: invokeai_py_client\.a\.Size and invokeai_py_client\.b\.Size",
+            r"would be called Size in _sync\.py: invokeai_py_client\.a\.Size and invokeai_py_client\.b\.Size",
         ),
         ({"a.py": "class AsyncFace: ..."}, "would be called Face in"),
         (
