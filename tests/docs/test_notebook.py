@@ -29,7 +29,7 @@ def cells_of_the_pages(url: str) -> list[str]:
     return [cell.replace("asyncio.run(main())", "await main()") for cell in cells]
 
 
-# Records the output shown below a cell during a run.
+# Records the HTML below a cell during a run. In the end, a run leaves its image there, and a sweep leaves nothing.
 WATCHED = """
 from invokeai_py_client.display import notebook
 pages, show = [], notebook.Cell.show
@@ -42,8 +42,20 @@ first = list(pages)
 pages.clear()
 wf.sweep(seed=range(2)).wait()
 print("shown:", any("<progress" in page for page in first), any("<img src=" in page for page in first),
-      any("2 of 2 runs" in page for page in pages), pages[-1] == first[-1] == "")
+      any("2 of 2 runs" in page for page in pages), "<progress" not in first[-1], "<img src=" in first[-1],
+      pages[-1] == "")
 """
+
+# Objects of both clients display themselves as the last expression of a cell, inside the running event loop.
+DISPLAYED = (
+    "shown = wf.run(steps=4, seed=78, progress=False)\nshown",
+    "shown.images[0]",
+    "from invokeai_py_client import AsyncInvokeAIClient\n"
+    "other = AsyncInvokeAIClient.from_url({url!r})\n"
+    "again = await other.run(shown.item_id)\nawait again.wait()\nagain",
+    "again.images[0]",
+    "await other.close()",
+)
 
 
 # Warnings of the notebook's own machinery are ignored.
@@ -56,6 +68,7 @@ def test_pages_in_a_notebook(reader: Path, server: RealServer) -> None:
         *cells_of_the_pages(server.url),
         "wf",
         WATCHED,
+        *(cell.format(url=server.url) for cell in DISPLAYED),
         "print('both still work:', client.version(), (await asyncio.to_thread(client.health_check)))\nclient.close()",
     ]
     notebook: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -74,8 +87,12 @@ def test_pages_in_a_notebook(reader: Path, server: RealServer) -> None:
     assert said["stdout"].startswith("a loop runs: True\n")
     assert "invocation_complete" in said["stdout"]  # of the asynchronous client
     assert said["stdout"].endswith(f"both still work: {server.version} True\n")
-    assert "\nshown: True True True True\n" in said["stdout"]
-    [table] = [one.data["text/html"] for one in notebook.cells[-3].outputs if "data" in one]
+    assert "\nshown: True True True True True True\n" in said["stdout"]
+    tables = notebook.cells[-3 - len(DISPLAYED)]
+    [table] = [one.data["text/html"] for one in tables.outputs if "data" in one]
     assert "Positive Prompt" in table
+    results = [cell.outputs[0].data for cell in notebook.cells[-1 - len(DISPLAYED) : -2]]
+    assert ["image/png" in data for data in results] == [False, True, False, True]
+    assert all("data:image/webp" in data["text/html"] for data in results[::2])
     assert (reader / "lighthouse.png").exists()
     assert len(list((reader / "async").iterdir())) == 4

@@ -836,6 +836,7 @@ class AsyncWorkflowHandle(AsyncObject):
             return
         with display_for(self.node_label, self.node_count, preview=preview) as display:
             await run.wait(timeout, on_event=display.show)
+            await display.finish(run)
 
     def _submitted(self) -> tuple[AsyncRun, ...]:
         if not self._latest:
