@@ -1,8 +1,7 @@
 """The working folder that the pages assume.
 
 It has the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
-``photos/``,
-and the files ``prompts.txt`` and ``runs.csv``.
+``photos/``, and the files ``prompts.txt`` and ``runs.csv``.
 """
 
 from __future__ import annotations
