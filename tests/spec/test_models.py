@@ -633,7 +633,9 @@ def test_starter_models(client: InvokeAIClient) -> None:
     mains = repo.list_starter_models(base="sdxl", type="main")
     assert {(model.base, model.type) for model in mains} == {(BaseModelEnum.SDXL, "main")}
     assert any(one.type == "t5_encoder" for model in models for one in model.dependencies)
-    with pytest.raises(ModelNotFoundError, match=r"No starter model named 'Juggernaut XL v8'.*'Juggernaut XL v9'"):
+    with pytest.raises(
+        ModelNotFoundError, match=r"No starter model named 'Juggernaut XL v8'.*'Juggernaut XL v9'"
+    ):
         repo.install_starter_model("Juggernaut XL v8")
     with pytest.raises(ModelNotFoundError, match="several models named 'Tile'; give a source: 'lllyas"):
         repo.install_starter_model("Tile")
