@@ -3073,7 +3073,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
         The values of an axis can be:
 
-        - a list
+        - a list, or an array or a column of numpy, pandas or polars
         - a notation such as ``"1-10 (+2)"`` for numbers or ``"a || b"`` for texts
         - the ``pathlib.Path`` of a text file with one value per line
         - a folder or a pattern, for images
