@@ -1,9 +1,9 @@
-# `make` lists what can be made. Every target sets up what it needs, on a machine that has only Python 3.11 or later.
+# `make` lists the targets. Each target sets up what it needs on a machine with Python 3.11 or later.
 
 SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/.ready
-# Where this is set, nothing keeps its compiled form, and every command starts slowly.
+# With this variable set, Python does not cache bytecode, and every command starts slowly.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -12,18 +12,18 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## from nothing to images: a local InvokeAI with tiny models, a run, a sweep, a contact sheet
+demo: $(READY) ## run the demo: a local InvokeAI with tiny models, a run, a sweep, a contact sheet
 	@$(BIN)/python demo/demo.py
 
-test: $(READY) ## all tests, those against a real InvokeAI too (the first time it is installed: a minute or two)
+test: $(READY) ## run all tests, including those against a real InvokeAI (installed on first use: a minute or two)
 	@$(BIN)/python -m pytest
 
-test-unit: $(READY) ## the tests that need no server
+test-unit: $(READY) ## run the tests that need no server
 	@$(BIN)/python -m pytest -q tests/unit
 
 PYTHONS := 3.11 3.12 3.13
 
-test-pythons: $(READY) ## the unit tests on the other supported versions of Python that are installed here
+test-pythons: $(READY) ## run the unit tests on the other installed versions of Python
 	@mine=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); failed=; \
 	for version in $(PYTHONS); do \
 	    if [ "$$version" = "$$mine" ]; then continue; fi; \
@@ -35,51 +35,51 @@ test-pythons: $(READY) ## the unit tests on the other supported versions of Pyth
 	done; \
 	if [ -n "$$failed" ]; then echo "==> Failed on Python$$failed"; exit 1; fi
 
-# What older servers serve of the contract; docs/compatibility.md says what they do not.
+# The contract's tests that apply to older servers; docs/compatibility.md lists the differences.
 OLDER := 6.0.2 5.15.0
 OLDER_TESTS := tests/spec tests/server/test_runs.py tests/server/test_results.py tests/server/test_images.py \
     tests/server/test_queue.py
 
-test-versions: $(READY) ## the contract's tests on real servers of 6.0.2 and 5.15.0 (five minutes each)
+test-versions: $(READY) ## run the contract's tests on real servers of 6.0.2 and 5.15.0 (five minutes each)
 	@failed=; \
 	for version in $(OLDER); do \
-	    echo "==> InvokeAI $$version: installed where it is missing, then the contract's tests on it"; \
+	    echo "==> InvokeAI $$version: the contract's tests (installing it if necessary)"; \
 	    INVOKEAI_TEST_VERSION=$$version $(BIN)/python -m pytest -q $(OLDER_TESTS) || failed="$$failed $$version"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "==> Failed on InvokeAI$$failed"; exit 1; fi; \
-	echo "==> Fine on InvokeAI $(OLDER)"
+	echo "==> Passed on InvokeAI $(OLDER)"
 
-lint: $(READY) ## style, formatting and types
+lint: $(READY) ## check style, formatting, types and language
 	@echo "==> ruff check" && $(BIN)/ruff check .
 	@echo "==> ruff format --check" && $(BIN)/ruff format --check .
 	@echo "==> pyright" && $(BIN)/pyright
 
-format: $(READY) ## bring the code into shape
+format: $(READY) ## fix style and formatting
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-docs: $(READY) ## the documentation site, in site/
+docs: $(READY) ## build the documentation site in site/
 	@$(BIN)/zensical build --strict --clean && echo "==> site/index.html"
 
-docs-serve: $(READY) ## the documentation site at http://localhost:8000, built anew with every change
+docs-serve: $(READY) ## serve the documentation site at http://localhost:8000 and rebuild it on changes
 	@$(BIN)/zensical serve
 
-pictures: $(READY) ## the pictures of README and docs, from a local InvokeAI (needs tmux)
+pictures: $(READY) ## recreate the pictures of the README and docs with a local InvokeAI (needs tmux)
 	@PYTHONPATH=tests/support $(BIN)/python tools/pictures.py
 
-setup: $(READY) ## make the development environment in .venv
+setup: $(READY) ## create the development environment in .venv
 
 $(READY): pyproject.toml
 	@python=$$(sh tools/find_python.sh) || exit 1; \
 	if ! $(BIN)/python -c pass >/dev/null 2>&1; then \
-	    echo "==> Making .venv with $$python"; \
+	    echo "==> Creating .venv with $$python"; \
 	    rm -rf .venv; "$$python" -m venv .venv || exit 1; \
 	fi
 	@echo "==> Installing this package and its development tools into .venv"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv \
 	    && $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -e '.[dev]' \
-	    || { echo "==> Trying again with pip alone"; $(BIN)/python -m pip install --quiet -e '.[dev]'; }
+	    || { echo "==> Trying again with pip"; $(BIN)/python -m pip install --quiet -e '.[dev]'; }
 	@touch $(READY)
 
-clean: ## remove .venv, caches and outputs (the installed servers stay: ivk server says where)
+clean: ## remove .venv, caches and outputs, but not installed servers
 	rm -rf .venv dist build site .cache demo-output .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

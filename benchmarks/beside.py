@@ -1,4 +1,4 @@
-"""What the benchmarks of a server share: the bare way to ask it, a clock, and the server itself."""
+"""Shared parts of the server benchmarks: the bare minimum of requests, timing, and the server."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _FRESH = itertools.count(int(time.time()) % 1_000_000 * 1000)
 _ENDED = ("completed", "failed", "canceled")
 
 
-class Floor:
-    """The least that can be done: what to send is known, and nothing is checked."""
+class Baseline:
+    """The bare minimum: the requests are known in advance, and nothing is checked."""
 
     def __init__(self, http: aiohttp.ClientSession, socket: socketio.AsyncClient, url: str) -> None:
         self._http = http
@@ -44,7 +44,7 @@ class Floor:
                 self._done.set()
 
     async def run(self, values: list[int]) -> None:
-        """Send one batch, and wait until all of it has ended."""
+        """Send one batch and wait until all of its items have finished."""
         self._left = len(values)
         self._done.clear()
         body = json.loads(json.dumps(self.body))
@@ -55,14 +55,14 @@ class Floor:
         await self._done.wait()
 
     async def heard(self, item_id: int) -> None:
-        """Wait until the end of an item has been heard of."""
+        """Wait for the event that an item has finished."""
         async with asyncio.timeout(10):
             while item_id not in self.ended:
                 self._news.clear()
                 await self._news.wait()
 
     async def download(self, names: list[str], folder: Path) -> None:
-        """Get images, eight at once."""
+        """Download images, eight at a time."""
         limit = asyncio.Semaphore(8)
 
         async def one(name: str) -> None:
@@ -72,47 +72,47 @@ class Floor:
         await asyncio.gather(*map(one, names))
 
     async def records(self, count: int) -> list[dict[str, Any]]:
-        """The newest images' records, read as JSON."""
+        """Return the records of the newest images as JSON."""
         path = f"{self._url}/api/v1/images/?limit={count}&offset=0&is_intermediate=false"
         async with self._http.get(path) as answer:
             return json.loads(await answer.read())["items"]
 
 
 @asynccontextmanager
-async def floor_of(url: str) -> AsyncGenerator[Floor]:
-    """A floor with its two connections."""
+async def baseline_of(url: str) -> AsyncGenerator[Baseline]:
+    """Yield a bare minimum client with its two connections."""
     socket = socketio.AsyncClient()
     async with aiohttp.ClientSession() as http:
-        floor = Floor(http, socket, url)
+        baseline = Baseline(http, socket, url)
         await socket.connect(url, transports=["websocket"], socketio_path="/ws/socket.io")  # pyright: ignore[reportUnknownMemberType]
         await socket.call("subscribe_queue", {"queue_id": "default"})  # pyright: ignore[reportUnknownMemberType]
-        yield floor
+        yield baseline
         await socket.disconnect()
 
 
 def fresh(count: int) -> list[int]:
-    """Numbers that the server has not seen, so that it takes nothing from its cache."""
+    """Return numbers that the server has not seen, so that its cache does not apply."""
     return [next(_FRESH) for _ in range(count)]
 
 
 async def timed(call: Callable[[], Awaitable[object]]) -> float:
-    """The seconds that a call takes."""
+    """Return the duration of a call in seconds."""
     start = time.perf_counter()
     await call()
     return time.perf_counter() - start
 
 
 def compared(ours: list[float], bare: list[float]) -> dict[str, float]:
-    """Medians in seconds, and the median of the ratios of each pair."""
+    """Return the medians in seconds, and the median ratio of the pairs."""
     return {
         "ours_s": round(statistics.median(ours), 4),
-        "floor_s": round(statistics.median(bare), 4),
+        "baseline_s": round(statistics.median(bare), 4),
         "ratio": round(statistics.median(a / b for a, b in zip(ours, bare, strict=True)), 3),
     }
 
 
 def by_other_client(python: str, *arguments: object) -> dict[str, Any]:
-    """What ``other_client.py`` measures: ``seconds`` without its start, and ``requests``."""
+    """Return the result of ``other_client.py``: ``seconds`` without startup, and ``requests``."""
     script = Path(__file__).with_name("other_client.py")
     command = [python, str(script), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3600)
@@ -123,7 +123,7 @@ def by_other_client(python: str, *arguments: object) -> dict[str, Any]:
 
 @contextmanager
 def server_url() -> Generator[str]:
-    """The server in ``$INVOKEAI_URL``, or one that is started for the benchmark."""
+    """Yield the server in ``$INVOKEAI_URL``, or start one for the benchmark."""
     given = os.environ.get("INVOKEAI_URL")
     if given:
         yield given

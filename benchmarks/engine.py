@@ -1,9 +1,9 @@
-"""How long the engine takes: a workflow into its request, the schema from the cache, the import.
+"""Measure the engine: building a request from a workflow, loading the schema, and the import.
 
     .venv/bin/python benchmarks/engine.py [--rounds N] [--json]
 
-No server is needed. Times are medians of this machine; ratios compare things measured in the same run, so they
-can be held against those of another machine.
+Needs no server. Times are medians on this machine. Ratios compare measurements of the same run, so they can be
+compared across machines.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from invokeai_py_client.schema.reference import reference_schema  # noqa: E402
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table."""
+    """One row of the table."""
 
     what: str
     value: float
@@ -49,7 +49,7 @@ class Figure:
 
 
 def picture_workflow(nodes: int) -> str:
-    """A file as the editor writes it, with that many nodes, 6 for each picture, and 5 fields in the form for each."""
+    """Return a workflow file with a number of nodes: 6 for each pipeline, with 5 form fields each."""
     model = {"key": "k", "hash": "h", "name": "n", "base": "sd-1", "type": "main"}
     parts: dict[str, tuple[str, dict[str, Any]]] = {}
     edges: list[str] = []
@@ -79,7 +79,7 @@ def picture_workflow(nodes: int) -> str:
 
 
 def median_ms(work: Callable[[], object], rounds: int) -> float:
-    """The median time of some work, after one round that does not count."""
+    """Return the median duration of a function after one warm-up round."""
     work()
     times: list[float] = []
     for _ in range(rounds):
@@ -90,13 +90,13 @@ def median_ms(work: Callable[[], object], rounds: int) -> float:
 
 
 def fresh_ms(program: str, rounds: int) -> float:
-    """The median time of a fresh Python that runs a program."""
+    """Return the median duration of a program in a new Python process."""
     environ = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
     return median_ms(lambda: subprocess.run([sys.executable, "-c", program], check=True, env=environ), rounds)
 
 
 def request_figures(rounds: int) -> Iterator[Figure]:
-    """A file's text into the body of the request, and the steps on the way."""
+    """Measure building the request body from a file's text, and its steps."""
     schema = reference_schema()
     totals: dict[int, float] = {}
     for nodes, target in ((60, 2.0), (600, 20.0)):
@@ -116,7 +116,7 @@ def request_figures(rounds: int) -> Iterator[Figure]:
         few = max(3, rounds * 60 // nodes)
         totals[nodes] = median_ms(request_of, few)
         whole = median_ms(from_text, few)
-        floor = median_ms(lambda t=text, r=request: (json.loads(t), json.dumps(r)), few)
+        baseline = median_ms(lambda t=text, r=request: (json.loads(t), json.dumps(r)), few)
         yield Figure(f"{nodes} nodes: workflow into request", totals[nodes], target=target)
         yield Figure(
             "  of it: loading it for the server",
@@ -133,13 +133,13 @@ def request_figures(rounds: int) -> Iterator[Figure]:
         yield Figure(
             "  besides: its inputs, listed", median_ms(lambda ld=loaded: list(InputSet(ld, schema)), few)
         )
-        yield Figure("  for comparison: text parsed, request written", floor)
-        yield Figure("  with reading / parsed and written", whole / floor, "x")
+        yield Figure("  for comparison: text parsed, request written", baseline)
+        yield Figure("  with reading / parsed and written", whole / baseline, "x")
     yield Figure("600 nodes / 60 nodes", totals[600] / totals[60], "x")
 
 
 def schema_figures(rounds: int) -> Iterator[Figure]:
-    """The schema of 6.14.2 from the cache, against reading the server's own document."""
+    """Measure loading the schema of 6.14.2 from the cache and from the server's document."""
     packed = ROOT / "tests" / "data" / "openapi-6.14.2.json.xz"
     text = lzma.decompress(packed.read_bytes())
     with tempfile.TemporaryDirectory() as folder:
@@ -175,7 +175,7 @@ def schema_figures(rounds: int) -> Iterator[Figure]:
 
 
 def import_figures(rounds: int) -> Iterator[Figure]:
-    """What importing the package adds to a fresh Python."""
+    """Measure how much time the import adds to a new Python process."""
     few = max(5, rounds // 4)
     bare = fresh_ms("pass", few)
     for what, program, target in (
@@ -188,8 +188,10 @@ def import_figures(rounds: int) -> Iterator[Figure]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=100, help="more rounds, steadier medians")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--rounds", type=int, default=100, help="number of rounds; more rounds give steadier medians"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     args = parser.parse_args()
     if not args.json:
         print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")

@@ -1,8 +1,8 @@
-"""How much time the client adds to that of the server: downloads and records of images, beside bare requests.
+"""Measure the client's overhead for downloads and image records, compared with bare requests.
 
     .venv/bin/python benchmarks/images.py [--pictures N] [--rounds N] [--other PYTHON] [--json]
 
-As ``sweeps.py`` does it: in turn, on the same server. The pictures are PNGs of 1024 x 1024 that hardly compress.
+Measured in turns on the same server, as in ``sweeps.py``. The images are 1024 x 1024 PNGs that hardly compress.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from beside import by_other_client, compared, floor_of, server_url, timed
+from beside import baseline_of, by_other_client, compared, server_url, timed
 
 from invokeai_py_client import AsyncInvokeAIClient
 
 
 async def measure(url: str, pictures: int, rounds: int, other: str | None) -> dict[str, Any]:
-    """All figures."""
+    """Return all measurements."""
     found: dict[str, Any] = {"pictures": pictures, "rounds": rounds}
-    async with AsyncInvokeAIClient.from_url(url) as client, floor_of(url) as floor:
+    async with AsyncInvokeAIClient.from_url(url) as client, baseline_of(url) as baseline:
         http = client.connection.http
         names = await some_pictures(client, pictures)
         ours, bare = list[float](), list[float]()
@@ -34,7 +34,7 @@ async def measure(url: str, pictures: int, rounds: int, other: str | None) -> di
         before = _peak()
         with tempfile.TemporaryDirectory() as folder:
             for _ in range(rounds):
-                bare.append(await timed(lambda: floor.download(names, Path(folder))))
+                bare.append(await timed(lambda: baseline.download(names, Path(folder))))
                 sent = http.sent
                 ours.append(
                     await timed(
@@ -51,7 +51,7 @@ async def measure(url: str, pictures: int, rounds: int, other: str | None) -> di
         ours, bare = list[float](), list[float]()
         requests.clear()
         for _ in range(rounds * 3):
-            bare.append(await timed(lambda: floor.records(1000)))
+            bare.append(await timed(lambda: baseline.records(1000)))
             sent = http.sent
             ours.append(await timed(lambda: client.image_repo.list_images(limit=1000)))
             requests.append(http.sent - sent)
@@ -74,7 +74,7 @@ def _peak() -> int:
 
 
 async def some_pictures(client: AsyncInvokeAIClient, count: int) -> list[str]:
-    """Names of images on the server; uploaded ones of 1024 x 1024."""
+    """Upload 1024 x 1024 images and return their names."""
     from PIL import Image
 
     picture = Image.effect_noise((1024, 1024), 80).convert("RGB")
@@ -90,10 +90,12 @@ async def some_pictures(client: AsyncInvokeAIClient, count: int) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what the client adds to the server's time.")
+    parser = argparse.ArgumentParser(description="Measure the overhead of the client.")
     parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--other", metavar="PYTHON", help="of an environment with invokeai-py-client 1.1.1")
+    parser.add_argument(
+        "--other", metavar="PYTHON", help="Python of an environment with invokeai-py-client 1.1.1"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with server_url() as url:

@@ -1,9 +1,9 @@
-"""A sweep whose client is killed again and again, then its server: is every run there, and each once?
+"""Kill the client and the server of a sweep repeatedly, and check that every run was executed exactly once.
 
     .venv/bin/python benchmarks/killed.py [--runs N] [--kills N] [--server-kills N] [--seed N]
 
-Starts a server of its own. Each kill is a SIGKILL at a random moment; the sweep then goes on with
-``Sweep.resume()`` in a new process. At the end the server is asked for every item of all the sweep's batches.
+Starts a new server. Each kill is a SIGKILL at a random moment; ``Sweep.resume()`` then continues the sweep in a new
+process. At the end, the script reads every queue item of the sweep's batches from the server.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ SWEEP = textwrap.dedent("""
 
 
 def start(folder: Path, url: str, runs: int) -> subprocess.Popen[str]:
-    """The sweep, or what is left of it, in a process of its own."""
+    """Start or resume the sweep in a new process."""
     return subprocess.Popen(
         [sys.executable, "-c", SWEEP, url, str(runs)], cwd=folder, stdout=subprocess.PIPE, text=True
     )
 
 
 def kill_within(process: subprocess.Popen[str], seconds: float) -> bool:
-    """Kill a process after a while; False where it has ended by itself."""
+    """Kill a process after a delay. Return False if it had already ended."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -62,7 +62,7 @@ def kill_within(process: subprocess.Popen[str], seconds: float) -> bool:
 
 
 def check(manifest: Path, url: str, runs: int) -> dict[str, int]:
-    """What the server has of the sweep's batches, beside what the manifest says."""
+    """Compare the server's queue items of the sweep's batches with the manifest."""
     lines = [json.loads(line) for line in manifest.read_text().splitlines()]
     batches = {line["batch"] for line in lines if line["kind"] == "sending"}
     ended = {line["run"] for line in lines if line["kind"] == "run" and line["state"] == "completed"}
@@ -85,9 +85,11 @@ def check(manifest: Path, url: str, runs: int) -> dict[str, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Kill a sweep's client and server, and count its runs.")
+    parser = argparse.ArgumentParser(
+        description="Kill the client and the server of a sweep, and count its runs."
+    )
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--kills", type=int, default=10, help="of the client")
+    parser.add_argument("--kills", type=int, default=10, help="kills of the client")
     parser.add_argument("--server-kills", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -102,7 +104,7 @@ def main() -> None:
         begun = time.monotonic()
         for number, victim in enumerate(kills, 1):
             process = start(folder, server.url, options.runs)
-            # Time enough to start, or hardly: some die before they have sent anything.
+            # Barely enough time to start: some processes die before they have sent anything.
             if victim == "client":
                 killed = kill_within(process, chance.uniform(0.3, 12))
                 print(f"{number}: client {'killed' if killed else 'had ended'}", flush=True)
@@ -114,7 +116,7 @@ def main() -> None:
                 server.stop()
                 server = LocalServer(root=folder / "root")
                 server.start()
-                print(f"{number}: server killed and started again", flush=True)
+                print(f"{number}: server killed and restarted", flush=True)
         process = start(folder, server.url, options.runs)
         process.communicate(timeout=3600)
         found = check(folder / "sweep.jsonl", server.url, options.runs)

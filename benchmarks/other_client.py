@@ -1,9 +1,9 @@
-"""The same things by invokeai-py-client 1.1.1, in an environment of its own; called with ``--other``.
+"""The same measurements with invokeai-py-client 1.1.1 in a separate environment; used by ``--other``.
 
     python other_client.py runs URL WORKFLOW FIRST COUNT
     python other_client.py download URL NAMES
 
-As that client's documents show it: one after the other. Prints seconds and the number of requests as JSON.
+Runs one after the other, as that client's documentation shows. Prints seconds and the number of requests as JSON.
 """
 
 import json
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import requests  # pyright: ignore[reportMissingModuleSource] - that client brings it
+import requests  # pyright: ignore[reportMissingModuleSource] - installed with that client
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.workflow import WorkflowDefinition

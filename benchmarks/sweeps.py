@@ -1,11 +1,10 @@
-"""How much time the client adds to that of the server: sweeps and single runs, beside bare requests.
+"""Measure the client's overhead for sweeps and single runs, compared with bare requests.
 
     .venv/bin/python benchmarks/sweeps.py [--runs N] [--rounds N] [--other PYTHON] [--json]
 
-Each thing is done in turn on the same server: by the client, and by a script that knows in advance what to ask,
-with one HTTP session and one Socket.IO connection (the floor). The server is $INVOKEAI_URL, or one that is
-started for it. With ``--other``, the Python of an environment that has invokeai-py-client 1.1.1, its runs are
-measured in turn with the others.
+Measurements take turns on the same server: the client, and the bare minimum, a script that knows its requests in
+advance and uses one HTTP session and one Socket.IO connection. The server is $INVOKEAI_URL, or a new one. ``--other``
+takes the Python of an environment with invokeai-py-client 1.1.1, which is then measured as well.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from beside import by_other_client, compared, floor_of, fresh, server_url, timed
+from beside import baseline_of, by_other_client, compared, fresh, server_url, timed
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
@@ -32,19 +31,19 @@ from invokeai_py_client import AsyncInvokeAIClient  # noqa: E402
 
 
 async def measure(url: str, runs: int, rounds: int, other: str | None) -> dict[str, Any]:
-    """All figures."""
+    """Return all measurements."""
     found: dict[str, Any] = {"runs": runs, "rounds": rounds}
-    async with AsyncInvokeAIClient.from_url(url) as client, floor_of(url) as floor:
+    async with AsyncInvokeAIClient.from_url(url) as client, baseline_of(url) as baseline:
         wf = await client.workflow_repo.create_workflow(add())
         await wf.run(a=fresh(1)[0])
-        floor.body = await wf.enqueue_request(a=0)
+        baseline.body = await wf.enqueue_request(a=0)
         http = client.connection.http
 
         ours, bare, cpu = list[float](), list[float](), list[float]()
         requests: list[int] = []
         theirs: list[dict[str, Any]] = []
         for _ in range(rounds):
-            bare.append(await timed(lambda: floor.run(fresh(runs))))
+            bare.append(await timed(lambda: baseline.run(fresh(runs))))
             values = fresh(runs)
             before, sent = time.process_time(), http.sent
 
@@ -70,8 +69,8 @@ async def measure(url: str, runs: int, rounds: int, other: str | None) -> dict[s
         for _ in range(20):
             run = await wf.run(a=fresh(1)[0], progress=False)
             returned = time.perf_counter()
-            await floor.heard(run.item_id)
-            added.append((returned - floor.ended[run.item_id]) * 1000)
+            await baseline.heard(run.item_id)
+            added.append((returned - baseline.ended[run.item_id]) * 1000)
         found["one run"] = {
             "ms_after_its_last_event": round(statistics.mean(added), 1),
             "median": round(statistics.median(added), 1),
@@ -81,7 +80,7 @@ async def measure(url: str, runs: int, rounds: int, other: str | None) -> dict[s
 
 
 def other_runs(python: str, url: str, values: list[int]) -> dict[str, Any]:
-    """What the other client takes for the same runs, its start not counted."""
+    """Return the other client's time for the same runs, without its startup."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(add(), file)
         file.flush()
@@ -89,10 +88,12 @@ def other_runs(python: str, url: str, values: list[int]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what the client adds to the server's time.")
-    parser.add_argument("--runs", type=int, default=20, help="runs of a sweep")
+    parser = argparse.ArgumentParser(description="Measure the overhead of the client.")
+    parser.add_argument("--runs", type=int, default=20, help="number of runs in a sweep")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--other", metavar="PYTHON", help="of an environment with invokeai-py-client 1.1.1")
+    parser.add_argument(
+        "--other", metavar="PYTHON", help="Python of an environment with invokeai-py-client 1.1.1"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with server_url() as url:

@@ -1,7 +1,7 @@
-"""``make demo``: a workflow of InvokeAI's own library becomes images, through this client.
+"""``make demo``: run one of InvokeAI's built-in workflows and a sweep over it.
 
-Without ``INVOKEAI_URL`` it starts an InvokeAI of its own with tiny random models (they draw noise, but every
-part is real); with it, it uses that server and an SDXL model found there.
+If ``INVOKEAI_URL`` is set, the demo uses that server and one of its SDXL models. Otherwise it starts a local
+InvokeAI with tiny random models. They only draw noise, but everything else is real.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WORKFLOW = "Text to Image - SDXL"
 
 
 def main() -> int:
-    """Run the demo; gives the exit code."""
+    """Run the demo and return its exit code."""
     began = time.monotonic()
     OUTPUT.mkdir(exist_ok=True)
     for old in OUTPUT.glob("*.png"):
@@ -29,11 +29,13 @@ def main() -> int:
         with server_url() as url, InvokeAIClient.from_url(url) as client:
             show(client)
     except InvokeAIClientError as error:
-        say(f"The demo stopped: {error}")
+        say(f"The demo failed: {error}")
         return 1
-    say(f"Done in {time.monotonic() - began:.0f} s. Look into {OUTPUT}/: the pictures, and sheet.png.")
     say(
-        "With your own server and models:\n"
+        f"Done in {time.monotonic() - began:.0f} s. The images and a contact sheet (sheet.png) are in {OUTPUT}/."
+    )
+    say(
+        "To use your own server and models:\n"
         "  export INVOKEAI_URL=http://localhost:9090\n"
         f"  ivk inputs {WORKFLOW!r}\n"
         f'  ivk run {WORKFLOW!r} -s positive_prompt="a lighthouse at dusk" -s model="your model" -o out/\n'
@@ -43,23 +45,23 @@ def main() -> int:
 
 
 def show(client: InvokeAIClient) -> None:
-    """One run with changed inputs, then a sweep."""
+    """Run the workflow once, then sweep two inputs."""
     say(f"Connected to InvokeAI {client.version()} at {client.url}.")
     model = pick(client, "main")
     vae = pick(client, "vae")
-    say(f"The workflow {WORKFLOW!r} from the server's library, with the model {model!r}:")
+    say(f"Workflow {WORKFLOW!r} from the server's library with model {model!r}:")
     wf = client.workflow_repo.create_workflow(WORKFLOW)
     wf.set({"Model": model, "vae_model": vae}, width=256, height=256)
     say(repr(wf))
 
-    say("One run, with its progress (on a CPU the server needs some seconds for each):")
+    say("One run with progress output (a run takes a few seconds on a CPU):")
     run = wf.run(positive_prompt="a lighthouse at dusk, watercolor", steps=8, progress=True)
-    say(f"One run: {run.images[0].save(OUTPUT / 'lighthouse.png')}")
+    say(f"Saved {run.images[0].save(OUTPUT / 'lighthouse.png')}")
 
     sweep = wf.sweep(
         positive_prompt=["a lighthouse at dusk", "a tiger cub, chinese watercolor"], cfg_scale=[3.0, 6.0, 9.0]
     )
-    say(f"A sweep of {len(sweep)} runs, sent in one request, as they finish:")
+    say(f"A sweep of {len(sweep)} runs, sent in one request. Images in the order in which they finish:")
     for run in sweep:
         run.raise_if_failed()
         name = f"sweep-{sweep.runs.index(run)}.png"
@@ -69,16 +71,16 @@ def show(client: InvokeAIClient) -> None:
 
 
 def pick(client: InvokeAIClient, kind: str) -> str:
-    """The name of an SDXL model of a kind that the server has."""
+    """Return the name of an SDXL model of a given type."""
     for model in client.dnn_model_repo.list_models():
         if model.base == "sdxl" and model.type == kind:
             return model.name
-    raise InvokeAIClientError(f"{client.url} has no SDXL {kind} model; install one in its model manager.")
+    raise InvokeAIClientError(f"{client.url} has no SDXL {kind} model. Install one in its model manager.")
 
 
 @contextmanager
 def server_url() -> Generator[str]:
-    """The URL of the user's server, or of one started for the demo."""
+    """Yield the URL of the user's server, or start a server for the demo."""
     given = os.environ.get("INVOKEAI_URL")
     if given:
         yield given
@@ -93,7 +95,7 @@ def server_url() -> Generator[str]:
 
 
 def say(text: str) -> None:
-    """Print at once, also into a pipe."""
+    """Print a line and flush, so that it also appears at once in a pipe."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""What all tests share: one real InvokeAI with tiny models, started when the first test asks for it."""
+"""Fixtures shared by all tests: one real InvokeAI with tiny models, started when the first test needs it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _OURS = {"INVOKEAI_TEST_VERSION", "INVOKEAI_CLIENT_CACHE"}
 
 @dataclass(frozen=True)
 class RealServer:
-    """The session's server.
+    """The server of the test session.
 
-    It is a stock InvokeAI but for two things: the node pack ``tiny_flux`` shrinks the sizes of FLUX that
-    InvokeAI has in its code, so that tiny FLUX models load; a test that runs FLUX should say so. And it
-    downloads from this machine, too.
+    A stock InvokeAI with two exceptions. The node pack ``tiny_flux`` shrinks the FLUX dimensions hard-coded in
+    InvokeAI, so that tiny FLUX models load; a test that runs FLUX should say so. And the server may download
+    from loopback addresses.
     """
 
     url: str
@@ -35,15 +35,15 @@ class RealServer:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "since(version): what InvokeAI can do from this version on")
-    for name in tuple(os.environ):  # a developer's own server is none of the tests' business
+    config.addinivalue_line("markers", "since(version): the oldest InvokeAI version that supports this")
+    for name in tuple(os.environ):  # Tests must never reach the developer's own server.
         if name.startswith("INVOKEAI_") and name not in _OURS:
             del os.environ[name]
     os.environ["INVOKEAI_CONFIG"] = os.devnull + "/none"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Pass over what the server of ``INVOKEAI_TEST_VERSION`` cannot do: see ``make test-versions``."""
+    """Skip tests that the server of ``INVOKEAI_TEST_VERSION`` does not support (see ``make test-versions``)."""
     for item in items:
         for mark in item.iter_markers("since"):
             [needed] = mark.args
@@ -57,7 +57,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 @pytest.fixture(scope="session")
 def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Say something on the terminal at once: the first run installs a server, which takes a minute."""
+    """Print progress to the terminal immediately: the first run installs a server, which takes a minute."""
     manager: Any = pytestconfig.pluginmanager
     capture, reporter = manager.getplugin("capturemanager"), manager.getplugin("terminalreporter")
 
@@ -71,20 +71,18 @@ def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
 
 @pytest.fixture(scope="session")
 def tiny_models(say: Callable[[str], None]) -> TinyModels:
-    """The tiny models on disk; ``.folder`` is their folder."""
+    """The tiny models on disk, in ``.folder``."""
     return make_tiny_models(install(VERSION, say=say), say=say)
 
 
 @pytest.fixture(scope="session")
 def server(say: Callable[[str], None], tiny_models: TinyModels) -> Iterator[RealServer]:
-    """A real InvokeAI with all tiny models; its root is removed at the end, even when pytest is killed."""
+    """A real InvokeAI with all tiny models. Its root is removed at the end, even if pytest is killed."""
     config: dict[str, Any] = {
         "attention_type": "torch-sdp"
-    }  # "auto" takes minutes for a large picture on a CPU
-    if VERSION == REFERENCE:  # older ones have no such setting, and need none
-        config["allow_private_download_urls"] = (
-            True  # tests that follow a download have a web server of their own
-        )
+    }  # "auto" takes minutes for a large image on a CPU
+    if VERSION == REFERENCE:  # older versions neither have nor need this setting
+        config["allow_private_download_urls"] = True  # tests of downloads run a local web server
     local = LocalServer(VERSION, temporary=True, config=config, node_packs=[tiny_flux_pack()], say=say)
     with local:
         names = install_tiny_models(local.url, tiny_models)

@@ -1,7 +1,7 @@
 """Write docs/cli-reference.md from the commands themselves.
 
 python tools/cli_reference.py           write it
-python tools/cli_reference.py --check   exit 1 if it is not what the commands say
+python tools/cli_reference.py --check   exit 1 if it is out of date
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from invokeai_py_client.errors import InvokeAIClientError
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "cli-reference.md"
 _HEAD = """# Every command of ivk
 
-Written by `tools/cli_reference.py` from the commands themselves. [The command line](cli.md) shows how to use them.
+Generated from the commands' help by `tools/cli_reference.py`. For a guided tour, see [The command line](cli.md).
 
-Every command has `--help`, or `-h`. `--url` says which server, `--json` prints one JSON object a line for programs.
+Every command has `--help`, or `-h`. `--url` selects the server, and `--json` prints one JSON object per line.
 
 """
 _COMMON = ("--url", "--json")
 _MEANINGS = {
-    output.OK: "done",
-    output.FAILED: "the server, the connection or the run failed, or a question was answered with no",
-    output.WRONG_USE: "the command was wrong, or nobody was there to be asked",
-    output.UNREACHABLE: "there is no InvokeAI at the address",
-    output.INTERRUPTED: "Ctrl-C",
+    output.OK: "success",
+    output.FAILED: "the server, the connection or the run failed, or a confirmation was declined",
+    output.WRONG_USE: "invalid usage, or a confirmation was needed without a terminal (pass `--yes`)",
+    output.UNREACHABLE: "no InvokeAI responds at the address",
+    output.INTERRUPTED: "interrupted with Ctrl-C",
 }
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     parts = [_HEAD]
     with click.Context(ivk, info_name="ivk") as context:
         for command, where in walk(ivk, context):
@@ -46,7 +46,7 @@ def page() -> str:
 
 
 def walk(command: click.Command, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
-    """A command and those below it, in the order of their names."""
+    """Yield a command and its subcommands in alphabetical order."""
     yield command, context
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
@@ -56,7 +56,7 @@ def walk(command: click.Command, context: click.Context) -> Iterator[tuple[click
 
 
 def section(command: click.Command, context: click.Context) -> str:
-    """What the page says of one command."""
+    """Return the section of one command."""
     depth = context.command_path.count(" ")
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     lines = ["#" * min(2 + max(depth - 1, 0), 3), f" {context.command_path}\n\n```text\n{usage}\n```\n\n"]
@@ -75,14 +75,14 @@ def section(command: click.Command, context: click.Context) -> str:
 
 
 def shown(paragraph: str) -> str:
-    """A paragraph of a help text; what click does not rewrap is a block."""
+    """Return a paragraph of a help text. Text that click does not rewrap becomes a block."""
     if paragraph.startswith("\b"):
         return f"```text\n{inspect.cleandoc(paragraph[1:])}\n```"
     return " ".join(paragraph.split())
 
 
 def option_row(parameter: click.Parameter, context: click.Context) -> str:
-    """The row of an option; empty for what has none."""
+    """Return the table row of an option, or an empty string if it has none."""
     record = parameter.get_help_record(context)
     if (
         record is None
@@ -95,10 +95,10 @@ def option_row(parameter: click.Parameter, context: click.Context) -> str:
 
 
 def codes() -> str:
-    """The exit codes, with the error codes that ``--json`` tells for each."""
+    """Return the table of exit codes with their error codes."""
     by_exit: dict[int, list[str]] = {output.WRONG_USE: [], output.INTERRUPTED: ["interrupted"]}
     kinds: list[type[InvokeAIClientError]] = [InvokeAIClientError]
-    for kind in kinds:  # it grows meanwhile
+    for kind in kinds:  # the list grows during the loop
         if kind.__module__ != InvokeAIClientError.__module__:
             continue
         by_exit.setdefault(output.exit_code_of(kind), []).append(kind.code)
@@ -123,7 +123,7 @@ def main() -> int:
         return 0
     if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
         return 0
-    print(f"{PAGE} is not what the commands say: run {Path(__file__).name}.", file=sys.stderr)
+    print(f"{PAGE} is out of date. Run {Path(__file__).name}.", file=sys.stderr)
     return 1
 
 

@@ -2,7 +2,7 @@
 # Print a Python that runs and can make virtual environments; fail with advice if there is none.
 #   find_python.sh         one of 3.12, 3.11 and 3.13, whichever is found first
 #   find_python.sh 3.13    that version
-# Each is run: a name on the PATH may be a shim of pyenv that only prints an error.
+# Each candidate is run, because a name on the PATH may be a pyenv shim that only prints an error.
 versions=${1:-"3.12 3.11 3.13"}
 check='import sys, venv, ensurepip; sys.exit("%d.%d" % sys.version_info[:2] not in sys.argv[1:])'
 pyenv="${PYENV_ROOT:-$HOME/.pyenv}/versions"

@@ -36,9 +36,9 @@ FORBIDDEN = (
     ("prose", r"\bwhilst\b|\bamongst\b", 'write "while", "among"'),
     (
         "prose",
-        r"\b(?:colou?r(?<!color)|colours?|coloured|grey(?:ed)?|behaviours?|licences?|licenced|neighbours?|neighbouring"
-        r"|favourites?|honours?|labelled|labelling|modelled|modelling|cancelled|cancelling|travell\w+|signalled"
-        r"|centred?|catalogues?|artefacts?|analys(?:e|ed|es|ing)|\w{3,}(?:alis|eris|imis|onis|aris|ognis)(?:e|ed|es|ing|ation))\b",
+        r"\b(?:colour(?:s|ed)?|grey(?:ed)?|behaviours?|licences?|neighbours?|neighbouring|favourites?|honours?|labelled"
+        r"|labelling|modelled|modelling|cancelled|cancelling|travell\w+|signalled|centred?|catalogues?|artefacts?"
+        r"|analys(?:e|ed|es|ing)|\w{3,}(?:alis|eris|imis|onis|aris|ognis)(?:e|ed|es|ing|ation))\b",
         "use American spelling",
     ),
 )

@@ -5,9 +5,9 @@ Usage::
     python tools/make_reference_schema.py http://localhost:9090
     python tools/make_reference_schema.py openapi.json --version 6.14.2
 
-``--document FILE.json.xz`` writes instead the part of the document that describes nodes, for the tests; such
-a file is also taken as a source, so that the packaged schema can be made anew without a server. The version
-read must be the one named in ``invokeai_py_client.schema.reference``.
+``--document FILE.json.xz`` instead writes the part of the document that describes nodes, for the tests. Such a file is
+also accepted as a source, to rebuild the packaged schema without a server. The version must be the one named in
+``invokeai_py_client.schema.reference``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LONGEST_DESCRIPTION = 200
 
 
 def without_long_prose(schema: Schema) -> Schema:
-    """The schema with the longest descriptions dropped: the file is for facts."""
+    """Return the schema without the longest descriptions."""
 
     def short(text: str) -> str:
         return text if len(text) <= LONGEST_DESCRIPTION else ""
@@ -53,7 +53,7 @@ def without_long_prose(schema: Schema) -> Schema:
 
 
 def read(source: str, version: str) -> tuple[Any, str]:
-    """The document and the version of a server, or of a file."""
+    """Return the document and the version of a server or a file."""
     if not source.startswith(("http://", "https://")):
         data = Path(source).read_bytes()
         return json.loads(lzma.decompress(data) if source.endswith(".xz") else data), version
@@ -65,7 +65,7 @@ def read(source: str, version: str) -> tuple[Any, str]:
 
 
 def node_part(document: Any) -> Any:
-    """What of an OpenAPI document describes nodes, without long prose."""
+    """Return the part of an OpenAPI document that describes nodes, without long descriptions."""
     definitions: dict[str, Any] = document["components"]["schemas"]
     wanted: dict[str, Any] = {}
     waiting = [name for name, item in definitions.items() if item.get("class") in ("invocation", "output")]
@@ -74,7 +74,7 @@ def node_part(document: Any) -> Any:
         if name not in wanted:
             wanted[name] = item = _trimmed(definitions[name])
             waiting.extend(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(item)))
-    # In the document's own order, which is that of the node types.
+    # In the document's order, which is the order of the node types.
     return {"components": {"schemas": {name: wanted[name] for name in definitions if name in wanted}}}
 
 
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("source", help="the URL of a server, or a file with its openapi.json")
-    parser.add_argument("--version", default="", help="the server's version, when SOURCE is a file")
+    parser.add_argument("--version", default="", help="the server's version, if SOURCE is a file")
     parser.add_argument("-o", "--output", type=Path, default=REFERENCE_FILE)
     parser.add_argument("--document", type=Path, metavar="FILE.json.xz", help="write test data instead")
     options = parser.parse_args(arguments)
@@ -112,7 +112,10 @@ def main(arguments: list[str] | None = None) -> int:
     schema = without_long_prose(parse_schema(document, version))
     custom = sorted({node.node_pack for node in schema.values()} - {"invokeai"})
     if custom:
-        print(f"That server has custom nodes: {', '.join(custom)}.", file=sys.stderr)
+        print(
+            f"The server has custom nodes: {', '.join(custom)}.",
+            file=sys.stderr,
+        )
         return 1
     data = pack(schema)
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""Make the pictures of README and docs anew: a contact sheet, and screens of the command line.
+"""Recreate the pictures of the README and docs: a contact sheet and screenshots of the command line.
 
     python tools/pictures.py [NAME...]     all of them, or some: grid, inputs, run, sweep, watch, error
 
-``PYTHONPATH=tests/support`` has to be set. It starts an InvokeAI with tiny models. The contact sheet needs no model:
-InvokeAI's own image nodes work on a drawing. The screens are those of a terminal of 80 columns, which tmux keeps.
+Set ``PYTHONPATH=tests/support`` first. The script starts an InvokeAI with tiny models. The contact sheet needs no
+model: InvokeAI's image nodes process a drawing. The screenshots show a terminal of 80 columns in tmux.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PATIENCE = 60.0
 
 
 def draw_lighthouse(path: Path, size: int = 384) -> None:
-    """A lighthouse at dusk, at four times the size and then made smaller, so that its edges are smooth."""
+    """Return a drawing of a lighthouse at dusk, drawn at four times the size and scaled down for smooth edges."""
     from PIL import Image, ImageDraw
 
     big = 4 * size
@@ -75,14 +75,14 @@ def draw_lighthouse(path: Path, size: int = 384) -> None:
 
 
 def make_grid(client: InvokeAIClient, folder: Path) -> None:
-    """A real sweep: one request, a run for each field of the sheet."""
+    """Run a sweep in one request, with a run for each cell of the sheet."""
     source = folder / "lighthouse.png"
     draw_lighthouse(source)
     document = workflow(
         "Mosaic",
-        {"picture": ("image", {}), "colours": ("img_hue_adjust", {}), "mosaic": ("color_map", {})},
-        ["picture.image -> colours.image", "colours.image -> mosaic.image"],
-        [("picture", "image"), ("colours", "hue"), ("mosaic", "tile_size")],
+        {"picture": ("image", {}), "colors": ("img_hue_adjust", {}), "mosaic": ("color_map", {})},
+        ["picture.image -> colors.image", "colors.image -> mosaic.image"],
+        [("picture", "image"), ("colors", "hue"), ("mosaic", "tile_size")],
         final=["mosaic"],
     )
     wf = client.workflow_repo.create_workflow(document)
@@ -96,7 +96,7 @@ def make_grid(client: InvokeAIClient, folder: Path) -> None:
 
 
 class Terminal:
-    """A shell in tmux, in a folder and with a server of its own."""
+    """A shell in tmux, with a folder and a server."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self._name = f"ivk-pictures-{time.monotonic_ns()}"
@@ -114,19 +114,19 @@ class Terminal:
         self.until(lambda text: "$" in text)
 
     def type(self, line: str) -> None:
-        """Type a line, on an empty screen."""
+        """Type a line on an empty screen."""
         self._tmux("send-keys", "-t", self._name, "clear", "Enter")
         self.until(lambda text: text.strip() == "$")
         self._tmux("send-keys", "-t", self._name, "-l", line)
         self._tmux("send-keys", "-t", self._name, "Enter")
 
     def interrupt(self) -> None:
-        """Press Ctrl-C, and wait for the prompt."""
+        """Press Ctrl-C and wait for the prompt."""
         self._tmux("send-keys", "-t", self._name, "C-c")
         self.until(ended)
 
     def until(self, is_there: Callable[[str], bool]) -> str:
-        """The screen, with its colours, as soon as it shows something."""
+        """Return the screen with its colors once it shows a text."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if is_there(self._tmux("capture-pane", "-t", self._name, "-p")):
@@ -143,12 +143,12 @@ class Terminal:
 
 
 def ended(text: str) -> bool:
-    """Whether the prompt is there again."""
+    """Return whether the prompt is back."""
     return text.rstrip().endswith("\n$")
 
 
 def write_screen(name: str, screen: str) -> None:
-    """Write a screen as a picture; fonts are those of whoever looks at it."""
+    """Write a screen as an SVG that uses the viewer's fonts."""
     from rich.console import Console
     from rich.text import Text
 
@@ -165,7 +165,7 @@ def write_screen(name: str, screen: str) -> None:
 
 
 def make_screens(client: InvokeAIClient, folder: Path, names: list[str]) -> None:
-    """The screens of these names."""
+    """Take the screenshots with these names."""
     terminal = Terminal(folder, client.url)
     try:
         for name in names:
@@ -213,7 +213,7 @@ def main(names: list[str]) -> int:
     names = names or everything
     unknown = set(names) - set(everything)
     if unknown:
-        print(f"There is no picture {', '.join(sorted(unknown))}; there are {', '.join(everything)}.")
+        print(f"Unknown picture: {', '.join(sorted(unknown))}. Expected: {', '.join(everything)}.")
         return 2
     PICTURES.mkdir(exist_ok=True)
     models = make_tiny_models(install(say=print), say=print)

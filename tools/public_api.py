@@ -1,10 +1,10 @@
-"""Write down the public API, so that a change of it is seen and meant.
+"""Write a snapshot of the public API, so that changes are visible and intentional.
 
     python tools/public_api.py           write tests/data/public-api.txt
-    python tools/public_api.py --check   exit 1, and print what differs, if that file is not what the code says
+    python tools/public_api.py --check   print the differences and exit 1 if that file is out of date
 
-One line for each public name, under the path that users import it from: classes with their bases, functions and methods
-with their signatures, attributes of records. Old names are in invokeai_py_client/v1/names.py.
+One line for each public name under the path that users import: classes with their bases, functions and methods with
+their signatures, and attributes of records. Old names are in invokeai_py_client/v1/names.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MODULES = (
     "invokeai_py_client.models",
     "invokeai_py_client.server",
 )
-"""The modules that users import from. All others are private."""
+"""The public modules. All others are private."""
 
 
 def public_api() -> list[str]:
@@ -66,7 +66,7 @@ def _described(path: str, value: Any) -> Iterator[str]:
 
 
 def _is_of_a_library(owner: type, name: str) -> bool:
-    """Whether a member comes from a base class that is not ours."""
+    """Return whether a member comes from a base class of another package."""
     for base in owner.__mro__:
         if name in vars(base) or name in getattr(base, "__annotations__", {}):
             return not base.__module__.startswith("invokeai_py_client")
@@ -76,7 +76,7 @@ def _is_of_a_library(owner: type, name: str) -> bool:
 def _shape(member: Any) -> str:
     if isinstance(member, property):
         return ": property"
-    member = getattr(member, "__func__", member)  # of class methods and static ones
+    member = getattr(member, "__func__", member)  # of class methods and static methods
     if inspect.isroutine(member) and callable(member):
         try:
             return str(inspect.signature(member))
@@ -86,8 +86,8 @@ def _shape(member: Any) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Write down the public API.")
-    parser.add_argument("--check", action="store_true", help="compare with what is written down")
+    parser = argparse.ArgumentParser(description="Write a snapshot of the public API.")
+    parser.add_argument("--check", action="store_true", help="compare with the snapshot")
     options = parser.parse_args()
     now = public_api()
     if not options.check:

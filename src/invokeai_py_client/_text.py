@@ -1,4 +1,4 @@
-"""Parts of messages: names that the user may have meant, lists, and long texts made short."""
+"""Building blocks of messages: similar names, lists of names, and shortened texts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _SHORTEST_PART = 3
 
 
 def close_names(name: str, known: Iterable[str], most: int = 4) -> list[str]:
-    """Return the known names that a user may have meant, best first.
+    """Return the known names that are similar to an unknown name, best first.
 
-    These are names with a similar spelling, then names that contain the given one. Case does not matter.
+    Names with a similar spelling come first, then names that contain the given name. Case does not matter.
 
     Args:
-        name: The name that is not known.
+        name: The unknown name.
         known: All known names.
-        most: The largest number of names to return. Defaults to 4.
+        most: The maximum number of names to return. Defaults to 4.
     """
     from difflib import get_close_matches
 
@@ -32,7 +32,7 @@ def close_names(name: str, known: Iterable[str], most: int = 4) -> list[str]:
 
 
 def did_you_mean(names: Sequence[str]) -> str:
-    """Return a sentence that proposes names, with a space before it, or "" for no names."""
+    """Return a sentence that suggests names, with a leading space, or "" if there are no names."""
     if not names:
         return ""
     *first, last = map(repr, names)
@@ -40,24 +40,24 @@ def did_you_mean(names: Sequence[str]) -> str:
 
 
 def listed(names: Sequence[str], most: int) -> str:
-    """Return names in quotation marks, separated by commas, with the number of those left out at the end."""
+    """Return the first names in quotation marks, separated by commas, followed by the number of omitted names."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(map(repr, names[:most]))}{more}"
 
 
 def first_lines(lines: Sequence[str], most: int) -> list[str]:
-    """Return the first lines, followed by a line with the number of those left out, if any are."""
+    """Return the first lines. If lines are omitted, the last line says how many."""
     more = [f"... and {len(lines) - most} more."] if len(lines) > most else []
     return [*lines[:most], *more]
 
 
 def clip(text: str, length: int, *, keep_end: bool = False) -> str:
-    """Return a text with at most a number of characters; an ellipsis replaces what is left out.
+    """Shorten a text to a number of characters. An ellipsis replaces the omitted part.
 
     Args:
         text: The text.
-        length: The largest number of characters, the ellipsis included.
-        keep_end: Whether to leave out the beginning instead of the end. Defaults to False.
+        length: The maximum number of characters, including the ellipsis.
+        keep_end: Whether to omit the beginning instead of the end. Defaults to False.
     """
     if len(text) <= length:
         return text
@@ -65,7 +65,7 @@ def clip(text: str, length: int, *, keep_end: bool = False) -> str:
 
 
 def shown(value: Any, length: int = 80) -> str:
-    """Return a value as Python writes it, with at most a number of characters. Never raises."""
+    """Return the ``repr`` of a value, shortened to a number of characters. Never raises."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - a foreign object's __repr__ may do anything, and long integers have none

@@ -1,4 +1,4 @@
-"""A real browser. Where the machine has none, these tests are skipped; with BROWSER_TESTS=required they fail."""
+"""A real browser. Without one, these tests are skipped, or fail if BROWSER_TESTS=required."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from chromium import NAMES, Page, browser_page, find_browser
 
 @pytest.fixture
 async def page() -> AsyncGenerator[Page]:
-    """A tab of a headless browser, as wide as a desktop's."""
+    """A tab of a headless browser with the size of a desktop window."""
     program = find_browser()
     if program is None:
-        reason = f"no browser: none of {', '.join(NAMES)} is on the path, and $BROWSER_PATH names none"
+        reason = f"no browser found: none of {', '.join(NAMES)} is on the path, and $BROWSER_PATH is not set to one"
         if os.environ.get("BROWSER_TESTS") == "required":
             pytest.fail(reason)
         pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""The report of a sweep in a real browser, used as a person uses it."""
+"""The report of a sweep in a real browser."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LONG = "an oil painting of a red fox in deep snow, " * 8
 PROMPTS = ["a fox", LONG, HOSTILE]
 
 
-def png(colour: tuple[int, int, int], size: tuple[int, int] = (600, 400)) -> bytes:
+def png(color: tuple[int, int, int], size: tuple[int, int] = (600, 400)) -> bytes:
     data = io.BytesIO()
-    Image.new("RGB", size, colour).save(data, "PNG")
+    Image.new("RGB", size, color).save(data, "PNG")
     return data.getvalue()
 
 
 def entries(folder: Path) -> list[ReportEntry]:
-    """3 x 4 runs; one of them failed, and one was canceled."""
+    """Return 3 x 4 runs. One failed and one was canceled."""
     found: list[ReportEntry] = []
     for prompt in PROMPTS:
         for cfg in (10, 4, 6.5, 8):
@@ -56,7 +56,7 @@ def report(tmp_path: Path) -> str:
 
 
 async def cards(page: Page) -> list[int]:
-    """The numbers of the runs whose cards are there."""
+    """Return the indexes of the runs whose cards are shown."""
     alts = "Array.from(grid.querySelectorAll('.shot'), (one) => one.firstChild.alt ?? one.textContent)"
     shown: list[str] = await page.run(alts)
     words = {"canceled": "Run 9", f"failed: OutOfMemoryError: {HOSTILE}": "Run 5"}
@@ -75,9 +75,9 @@ async def choose(page: Page, field: str, *values: str) -> None:
             f"Array.from(document.querySelectorAll('details[open] label'),"
             f" (one) => one.children[1].textContent).indexOf({value!r}) + 1"
         )
-        assert nth, f"{field} offers no {value!r}"
+        assert nth, f"{field} has no choice {value!r}"
         await page.click(f"details[open] label:nth-of-type({nth})")
-    await page.click("h1")  # anywhere else
+    await page.click("h1")  # close the menu
 
 
 async def sort_by(page: Page, name: str) -> None:
@@ -86,7 +86,7 @@ async def sort_by(page: Page, name: str) -> None:
 
 
 async def boxes_of(page: Page, selector: str) -> list[list[float]]:
-    """Left, top, right and bottom of all that a selector finds."""
+    """Return left, top, right and bottom of each element that matches a selector."""
     sides = "const at = one.getBoundingClientRect(); return [at.left, at.top, at.right, at.bottom];"
     found: list[list[float]] = await page.run(
         f"Array.from(document.querySelectorAll({selector!r}), (one) => {{ {sides} }})"
@@ -95,12 +95,12 @@ async def boxes_of(page: Page, selector: str) -> list[list[float]]:
 
 
 async def seen(page: Page) -> Any:
-    """Wait for the picture on the stage; gives its natural size."""
+    """Wait for the image on the stage and return its natural size."""
     await page.until("document.querySelector('#stage img')?.naturalWidth")
     return await page.run("[stage.firstChild.naturalWidth, stage.firstChild.naturalHeight]")
 
 
-async def test_everything_is_there_and_nothing_is_fetched(page: Page, report: str) -> None:
+async def test_all_runs_are_shown_without_network(page: Page, report: str) -> None:
     await page.open(report)
     assert await cards(page) == list(range(12))
     assert await page.run("count.textContent") == "12 runs · 10 completed · 1 failed · 1 canceled"
@@ -110,7 +110,7 @@ async def test_everything_is_there_and_nothing_is_fetched(page: Page, report: st
     assert page.complaints == []
 
 
-async def test_values_are_text_whatever_they_hold(page: Page, report: str) -> None:
+async def test_values_are_shown_as_text(page: Page, report: str) -> None:
     await page.open(report)
     assert await page.run("document.title") == f"Sweep {HOSTILE}"
     assert await page.run("document.querySelector('h1').textContent") == f"Sweep {HOSTILE}"
@@ -122,8 +122,8 @@ async def test_values_are_text_whatever_they_hold(page: Page, report: str) -> No
     assert page.complaints == []
 
 
-async def test_the_page_carries_out_no_script_but_its_own(page: Page, report: str) -> None:
-    """Even where text became markup, nothing of it would run."""
+async def test_page_executes_only_its_own_script(page: Page, report: str) -> None:
+    """Even if text became markup, the browser would not execute it."""
     await page.open(report)
     await page.run(
         "document.body.append(Object.assign(document.createElement('script'), {text: 'document.title = 1'}))"
@@ -136,7 +136,7 @@ async def test_the_page_carries_out_no_script_but_its_own(page: Page, report: st
     assert any("Content Security Policy" in complaint for complaint in page.complaints)
 
 
-async def test_filters(page: Page, report: str) -> None:
+async def test_filters_and_search(page: Page, report: str) -> None:
     await page.open(report)
     await choose(page, "cfg", "4", "6.5")
     assert await cards(page) == [1, 2, 5, 6, 9, 10]
@@ -158,11 +158,11 @@ async def test_filters(page: Page, report: str) -> None:
     assert await cards(page) == [5]
     await page.type("x")
     assert await cards(page) == []
-    assert await page.run("note.innerText") == "No run matches."
+    assert await page.run("note.innerText") == "No matching runs."
     assert page.complaints == []
 
 
-async def test_the_choices_of_numbers_are_in_their_order(page: Page, report: str) -> None:
+async def test_numeric_choices_are_sorted(page: Page, report: str) -> None:
     await page.open(report)
     await open_menu(page, "cfg")
     labels = (
@@ -171,7 +171,7 @@ async def test_the_choices_of_numbers_are_in_their_order(page: Page, report: str
     assert await page.run(labels) == [["4", "3"], ["6.5", "3"], ["8", "3"], ["10", "3"]]
 
 
-async def test_sorting(page: Page, report: str) -> None:
+async def test_sort_and_reverse_order(page: Page, report: str) -> None:
     await page.open(report)
     await sort_by(page, "cfg")
     assert await cards(page) == [1, 5, 9, 2, 6, 10, 3, 7, 11, 0, 4, 8]
@@ -179,8 +179,8 @@ async def test_sorting(page: Page, report: str) -> None:
     assert await cards(page) == [8, 4, 0, 11, 7, 3, 10, 6, 2, 9, 5, 1]
     await page.click("#turn")
     await sort_by(page, "time")
-    assert await cards(page) == [11, 10, 8, 7, 6, 4, 3, 2, 1, 0, 5, 9]  # those without a time come last
-    await sort_by(page, "order of the sweep")
+    assert await cards(page) == [11, 10, 8, 7, 6, 4, 3, 2, 1, 0, 5, 9]  # runs without a time come last
+    await sort_by(page, "sweep order")
     assert await cards(page) == list(range(12))
 
 
@@ -205,7 +205,9 @@ async def test_full_size_view_by_keyboard(page: Page, report: str) -> None:
     assert await page.run("which.textContent") == "Run 11 (12 of 12)"
     await page.key("Escape")
     assert not await page.run("viewer.open")
-    await page.until("document.activeElement === grid.children[11].firstChild")  # where one left off
+    await page.until(
+        "document.activeElement === grid.children[11].firstChild"
+    )  # focus returns to the last run viewed
     await page.key("Enter")
     await page.until("viewer.open")
     await page.click("#close")
@@ -213,14 +215,16 @@ async def test_full_size_view_by_keyboard(page: Page, report: str) -> None:
     assert page.complaints == []
 
 
-async def test_a_picture_that_is_gone_is_shown_small(page: Page, report: str, tmp_path: Path) -> None:
+async def test_missing_image_file_is_replaced_by_the_thumbnail(
+    page: Page, report: str, tmp_path: Path
+) -> None:
     (tmp_path / "run #0 ü?.png").unlink()
     await page.open(report)
     await page.click("#grid > li:nth-child(1) button")
     await page.until("document.querySelector('#stage img.small')?.naturalWidth === 256")
 
 
-async def test_pictures_inside_the_page(page: Page, tmp_path: Path) -> None:
+async def test_images_embedded_in_the_page(page: Page, tmp_path: Path) -> None:
     data = png((10, 20, 30))
     path = write_report(
         tmp_path / "one.html", "t", [], [ReportEntry(0, picture=data), ReportEntry(1, picture=data)]
@@ -234,11 +238,11 @@ async def test_pictures_inside_the_page(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("dark", [False, True])
-async def test_it_is_legible_on_every_screen(page: Page, report: str, width: int, dark: bool) -> None:
+async def test_layout_on_small_and_large_screens(page: Page, report: str, width: int, dark: bool) -> None:
     await page.size(width, 844, dark=dark)
     await page.open(report)
     await page.until("Array.from(document.images).every((one) => one.naturalWidth)")
-    # Nothing is wider than the screen, and no card lies on another.
+    # Nothing is wider than the screen, and no cards overlap.
     assert await page.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     boxes = await boxes_of(page, "#grid > li")
     for place, one in enumerate(boxes):
@@ -249,13 +253,13 @@ async def test_it_is_legible_on_every_screen(page: Page, report: str, width: int
     paper = Image.open(io.BytesIO(await page.picture())).convert("L").getpixel((2, 2))
     assert isinstance(paper, int)
     assert (paper < 60) == dark
-    # A menu stays on the screen, and its values can be read in full width.
+    # A menu stays on the screen.
     await open_menu(page, "Positive Prompt")
     ((left, _, right, _),) = await boxes_of(page, "details[open] .menu")
     assert left >= 0
     assert right <= width
     await page.click("h1")
-    # So does the view in full size.
+    # So does the full-size view.
     await page.click("#grid > li:nth-child(5) button")
     await seen(page)
     ((left, top, right, bottom),) = await boxes_of(page, "#stage > img")
@@ -266,7 +270,7 @@ async def test_it_is_legible_on_every_screen(page: Page, report: str, width: int
     assert await page.run("values.scrollWidth <= values.clientWidth")
 
 
-async def test_many_runs_are_drawn_as_one_scrolls(page: Page, tmp_path: Path) -> None:
+async def test_many_runs_are_drawn_while_scrolling(page: Page, tmp_path: Path) -> None:
     thumbnail = make_thumbnail(png((1, 2, 3), (32, 32)))
     many = (ReportEntry(index, {"seed": index, "p": HOSTILE}, thumbnail=thumbnail) for index in range(3000))
     path = write_report(tmp_path / "many.html", "many", ["seed", "p"], many)
@@ -282,7 +286,7 @@ async def test_many_runs_are_drawn_as_one_scrolls(page: Page, tmp_path: Path) ->
     assert await page.run("which.textContent") == "Run 2999 (3000 of 3000)"
     await page.key("Escape")
     await page.until("document.activeElement === grid.children[2999].firstChild")
-    # A menu of thousands offers some, and finds the others.
+    # A menu with thousands of values lists some, and search finds the others.
     await page.run("scrollTo(0, 0)")
     await open_menu(page, "seed")
     assert await page.run("document.querySelectorAll('details[open] label').length") == 300
@@ -293,8 +297,8 @@ async def test_many_runs_are_drawn_as_one_scrolls(page: Page, tmp_path: Path) ->
     assert page.complaints == []
 
 
-async def test_no_runs(page: Page, tmp_path: Path) -> None:
+async def test_report_without_runs(page: Page, tmp_path: Path) -> None:
     path = write_report(tmp_path / "none.html", "none", ["a"], [])
     await page.open(path.as_uri())
-    assert await page.run("note.innerText") == "There are no runs."
+    assert await page.run("note.innerText") == "No runs."
     assert page.complaints == []

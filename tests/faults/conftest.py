@@ -1,4 +1,4 @@
-"""What the tests with misbehaving servers share."""
+"""Fixtures of the tests with misbehaving servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch with a value of the wrong type stops a whole server: none of our calls sends one, and one of them helps."""
+"""A value of the wrong type in a batch blocks a whole server. No call sends such a value, and ``unblock()`` helps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def client(server: RealServer) -> AsyncIterator[AsyncInvokeAIClient]:
 
 @pytest_asyncio.fixture
 async def held(client: AsyncInvokeAIClient) -> AsyncIterator[None]:
-    """A queue that begins nothing."""
+    """Pause the queue."""
     await client.queue_repo.pause()
     yield
     await client.queue_repo.clear()
@@ -35,7 +35,7 @@ async def held(client: AsyncInvokeAIClient) -> AsyncIterator[None]:
 
 @pytest.fixture
 def posted(client: AsyncInvokeAIClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What is posted to the server, by path."""
+    """Collect the paths of all POST requests."""
     paths: list[str] = []
     plain = client.connection.http.json
 
@@ -49,10 +49,10 @@ def posted(client: AsyncInvokeAIClient, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 class Strange:
-    """Something that no request can hold."""
+    """An object that cannot be serialized."""
 
 
-# For each type of field: a node that has one and needs nothing else, a good value, and bad ones.
+# For each field type: a node that has such a field and requires nothing else, a valid value, and invalid values.
 KINDS: dict[str, tuple[str, str, Any, list[Any]]] = {
     "integer": (
         "add",
@@ -77,7 +77,7 @@ KINDS: dict[str, tuple[str, str, Any, list[Any]]] = {
         "tiny-sd1",
         [None, 5, "no such model", {"key": "x"}, ["tiny-sd1"]],
     ),
-    "colour": ("blank_image", "color", "#ff0000", [None, 5, "no colour", {"r": "x"}, (1, 2)]),
+    "color": ("blank_image", "color", "#ff0000", [None, 5, "no color", {"r": "x"}, (1, 2)]),
     "bounded": ("noise", "width", 64, [7, 63, -64, 10**30, "wide", None, 64.5, math.nan]),
 }
 CALLS: dict[str, Callable[[AsyncWorkflowHandle, str, Any], Any]] = {
@@ -91,7 +91,7 @@ CALLS: dict[str, Callable[[AsyncWorkflowHandle, str, Any], Any]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_no_call_sends_a_value_of_the_wrong_type(
+async def test_values_of_the_wrong_type_are_never_sent(
     client: AsyncInvokeAIClient, held: None, posted: list[str], picture: bytes, kind: str
 ) -> None:
     node, field, good, bad = KINDS[kind]
@@ -115,13 +115,13 @@ async def test_no_call_sends_a_value_of_the_wrong_type(
     ] == []
     assert len([path for path in posted if "enqueue" in path]) == len(taken)
 
-    run = await wf.start({field: good or picture})  # so it was the value that kept the others here
+    run = await wf.start({field: good or picture})  # so the other requests were rejected because of the value
     assert await client.queue_repo.unblock() == []  # the server can read all of them
     assert (await client.queue_repo.item(run.item_id)).status == "pending"
 
 
 async def test_batch_nodes_are_checked_too(client: AsyncInvokeAIClient, posted: list[str]) -> None:
-    """Their lists become batch data; where they lead to decides what may be in them."""
+    """Their lists become batch data, and the fields they are connected to decide which values are valid."""
     document = workflows.workflow(
         "Batch",
         {"words": ("string_batch", {"strings": ["boom"]}), "sum": ("add", {})},
@@ -134,7 +134,7 @@ async def test_batch_nodes_are_checked_too(client: AsyncInvokeAIClient, posted: 
 
 
 async def poison(client: AsyncInvokeAIClient, batch_id: str) -> int:
-    """What another client can do."""
+    """Enqueue a batch that the server cannot read, as another client might."""
     graph = {"nodes": {"sum": {"id": "sum", "type": "add", "a": 1, "b": 2}}, "edges": []}
     data = [[{"node_path": "sum", "field_name": "a", "items": ["boom"]}]]
     batch = {"batch_id": batch_id, "graph": graph, "runs": 1, "data": data}
@@ -144,7 +144,7 @@ async def poison(client: AsyncInvokeAIClient, batch_id: str) -> int:
     return answer["item_ids"][0]
 
 
-async def test_the_way_out(
+async def test_unblock(
     client: AsyncInvokeAIClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(timing, "SILENCE", 0.5)
@@ -165,7 +165,7 @@ async def test_the_way_out(
 
 
 @pytest.mark.usefixtures("held")
-async def test_nothing_to_be_unblocked(client: AsyncInvokeAIClient) -> None:
+async def test_unblock_without_unreadable_items(client: AsyncInvokeAIClient) -> None:
     wf = await client.workflow_repo.create_workflow(workflows.add())
     run = await wf.start()
     assert await client.queue_repo.unblock() == []

@@ -97,7 +97,7 @@ async def test_the_length_of_the_queue(proxy: Proxy, wf: AsyncWorkflowHandle, ot
 
 async def test_the_ids_of_the_queue(proxy: Proxy, wf: AsyncWorkflowHandle, other: InvokeAIClient) -> None:
     await wf.start(a=1)
-    run = await wf.start(a=2)  # another item is pending, so that the place of this one has to be found
+    run = await wf.start(a=2)  # another item is pending, so the position of this one must be computed
     async with held(proxy, "GET", "/item_ids$") as is_held:
         task = asyncio.create_task(run.wait())
         await is_held()
@@ -138,7 +138,7 @@ async def test_the_check_whether_the_queue_is_blocked(
 
 
 async def test_the_status_of_the_batch(proxy: Proxy, wf: AsyncWorkflowHandle, other: InvokeAIClient) -> None:
-    """After an unclear response to the enqueueing, each new connection looks for what came twice."""
+    """After an enqueue request with an unclear outcome, each new connection checks for duplicate items."""
     proxy.rule("POST", "enqueue_batch$", script(RESET))
     run = await wf.start()
     task = asyncio.create_task(run.wait())
@@ -176,8 +176,8 @@ async def test_the_states_of_a_sweep(proxy: Proxy, wf: AsyncWorkflowHandle, othe
 
 
 async def test_the_results_of_a_sweep(proxy: Proxy, wf: AsyncWorkflowHandle, other: InvokeAIClient) -> None:
-    """Those of the first run hang; the others keep arriving."""
-    proxy.frames = withhold("invocation_complete")  # else events tell the results
+    """The results of the first run are delayed, and the others keep arriving."""
+    proxy.frames = withhold("invocation_complete")  # otherwise the results come from events
     sweep = await wf.sweep(a=range(3))
     runs = sweep.as_completed()
     async with held(proxy, "POST", "/items_by_ids$") as is_held:
@@ -268,7 +268,7 @@ def a_job(status: str) -> dict[str, Any]:
 
 
 class SlowInstall(Slow):
-    """An installation that ends while the first look at it hangs."""
+    """An installation that ends while the first read of it hangs."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.reads += 1
@@ -292,7 +292,7 @@ async def test_an_installation() -> None:
 
 
 class SlowZip(Slow):
-    """A zip that is ready while the first look for it hangs."""
+    """A zip that is ready while the first check for it hangs."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.method == "POST":
@@ -321,7 +321,7 @@ async def test_a_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def returned(task: Awaitable[Any]) -> float:
-    """Wait for a wait; when it returned."""
+    """Await a wait, and return the time at which it returned."""
     await task
     return time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a request that enqueues, and to its answer: the server has the batch once."""
+"""Whatever happens to an enqueue request or its response, the server has the batch exactly once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def proxy(server: RealServer) -> Iterator[Proxy]:
 
 @pytest.fixture(autouse=True)
 def queue(server: RealServer) -> Iterator[InvokeAIClient]:
-    """The server's queue, not through the proxy: empty, and it begins nothing."""
+    """Return a client without the proxy. The queue is empty and paused."""
     with InvokeAIClient.from_url(server.url) as client:
         client.queue_repo.pause()
         client.queue_repo.clear()
@@ -61,26 +61,26 @@ async def wf(client: AsyncInvokeAIClient) -> AsyncWorkflowHandle:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow one another quickly."""
+    """Make retries follow each other quickly."""
     monkeypatch.setattr(retry, "_FIRST_DELAY", 0.02)
     monkeypatch.setattr(retry, "_LONGEST_DELAY", 0.2)
 
 
 def batches(queue: InvokeAIClient) -> list[tuple[int, str]]:
-    """The items of the queue, and their batches."""
+    """Return the items of the queue and their batches."""
     return [(job.item_id or 0, job.batch_id or "") for job in queue.queue_repo.items()]
 
 
 def states(queue: InvokeAIClient) -> list[tuple[int, JobStatus | str]]:
-    """The items of the queue, and their states."""
+    """Return the items of the queue and their states."""
     return [(job.item_id or 0, job.status) for job in queue.queue_repo.items()]
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_500_requests_over_a_line_that_breaks(
+async def test_500_requests_over_an_unreliable_connection(
     proxy: Proxy, wf: AsyncWorkflowHandle, queue: InvokeAIClient
 ) -> None:
-    proxy.rule("*", "", randomly(6, BAD_LINE))  # the questions afterwards suffer from it, too
+    proxy.rule("*", "", randomly(6, BAD_LINE))  # the lookups afterwards are affected, too
     few = asyncio.Semaphore(16)
 
     async def start(number: int) -> tuple[int, str]:
@@ -96,10 +96,10 @@ async def test_500_requests_over_a_line_that_breaks(
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_sweeps_over_a_line_that_breaks(
+async def test_sweeps_over_an_unreliable_connection(
     proxy: Proxy, client: AsyncInvokeAIClient, queue: InvokeAIClient
 ) -> None:
-    """A colour stands in the graph, so each is a request of its own."""
+    """A color is part of the graph, so each color is a separate request."""
     blank = {"blank": ("blank_image", {"width": 8, "height": 8})}
     wf = await client.workflow_repo.create_workflow(
         workflows.workflow("Blank", blank, [], [("blank", "color"), ("blank", "width")])
@@ -115,14 +115,14 @@ async def test_sweeps_over_a_line_that_breaks(
     await sweep.cancel()
 
 
-async def test_a_resumption_that_is_refused_half_way_sends_nothing_twice(
+async def test_interrupted_resumption_sends_nothing_twice(
     proxy: Proxy,
     client: AsyncInvokeAIClient,
     queue: InvokeAIClient,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "_UNDER_WAY", 0.0)  # the refused request will not come any more
+    monkeypatch.setattr(delivery, "_UNDER_WAY", 0.0)  # the refused request will not arrive later
     blank = {"blank": ("blank_image", {"width": 8, "height": 8})}
     wf = await client.workflow_repo.create_workflow(
         workflows.workflow("Blank", blank, [], [("blank", "color"), ("blank", "width")])
@@ -159,17 +159,19 @@ async def test_a_resumption_that_is_refused_half_way_sends_nothing_twice(
     ],
     ids=lambda fault: fault.name,
 )
-async def test_one_fault(proxy: Proxy, wf: AsyncWorkflowHandle, queue: InvokeAIClient, fault: Fault) -> None:
+async def test_single_fault(
+    proxy: Proxy, wf: AsyncWorkflowHandle, queue: InvokeAIClient, fault: Fault
+) -> None:
     proxy.rule("POST", ENQUEUE, script(fault))
     run = await wf.start()
     assert batches(queue) == [(run.item_id, run.batch_id)]
 
 
-# --------------------------------------------------------------------------- time-outs
+# --------------------------------------------------------------------------- timeouts
 
 
 @pytest.mark.parametrize("fault", [HANG, SWALLOW], ids=lambda fault: fault.name)
-async def test_no_answer_in_time(proxy: Proxy, queue: InvokeAIClient, fault: Fault) -> None:
+async def test_response_timeout(proxy: Proxy, queue: InvokeAIClient, fault: Fault) -> None:
     async with AsyncInvokeAIClient.from_url(proxy.url) as client:
         wf = await client.workflow_repo.create_workflow(workflows.add())
         client.settings.timeout = 1.0
@@ -178,9 +180,9 @@ async def test_no_answer_in_time(proxy: Proxy, queue: InvokeAIClient, fault: Fau
     assert batches(queue) == [(run.item_id, run.batch_id)]
 
 
-async def test_a_request_that_comes_after_it_was_sent_again(proxy: Proxy, queue: InvokeAIClient) -> None:
-    """Some proxy holds it back for longer than the client waits; the batch is then there twice for a moment."""
-    removed = Heard("came to the server twice")
+async def test_original_request_arrives_after_the_retry(proxy: Proxy, queue: InvokeAIClient) -> None:
+    """A proxy holds it back longer than the client waits, so the server has the batch twice for a moment."""
+    removed = Heard("reached the server twice")
     async with AsyncInvokeAIClient.from_url(proxy.url) as client:
         wf = await client.workflow_repo.create_workflow(workflows.add())
         client.settings.timeout = 1.0
@@ -194,10 +196,10 @@ async def test_a_request_that_comes_after_it_was_sent_again(proxy: Proxy, queue:
         assert batches(queue) == [(run.item_id, run.batch_id)]
 
 
-async def test_a_request_that_comes_just_before_it_is_sent_again(
+async def test_original_request_arrives_just_before_the_retry(
     proxy: Proxy, queue: InvokeAIClient, client: AsyncInvokeAIClient
 ) -> None:
-    """The server answers the second one with the items of both."""
+    """The response to the second request contains the items of both."""
     wf = await client.workflow_repo.create_workflow(workflows.add())
     bodies: list[Any] = []
     plain = client.connection.http.json
@@ -219,7 +221,7 @@ async def test_a_request_that_comes_just_before_it_is_sent_again(
 
 
 class Heard(logging.Handler):
-    """Tells when the log has some words."""
+    """Signals when the log contains a text."""
 
     def __init__(self, words: str) -> None:
         super().__init__()
@@ -238,13 +240,13 @@ class Heard(logging.Handler):
         logging.getLogger("invokeai_py_client").removeHandler(self)
 
 
-# --------------------------------------------------------------------------- when it cannot be done
+# --------------------------------------------------------------------------- failures
 
 
 @pytest.mark.parametrize(
     ("fault", "error"), [(RESET, ConnectionLostError), (gateway(503, "0"), ServerError)], ids=["reset", "503"]
 )
-async def test_what_never_arrives_is_said_to_be_nowhere(
+async def test_request_that_never_arrives_raises(
     proxy: Proxy, queue: InvokeAIClient, fault: Fault, error: type[Exception]
 ) -> None:
     async with AsyncInvokeAIClient.from_url(proxy.url, max_retries=1) as client:
@@ -257,12 +259,12 @@ async def test_what_never_arrives_is_said_to_be_nowhere(
     assert batches(queue) == []
 
 
-async def test_what_is_unclear_is_said_to_be(proxy: Proxy, queue: InvokeAIClient) -> None:
+async def test_unclear_outcome_raises(proxy: Proxy, queue: InvokeAIClient) -> None:
     async with AsyncInvokeAIClient.from_url(proxy.url, max_retries=1) as client:
         wf = await client.workflow_repo.create_workflow(workflows.add())
         proxy.rule("GET", "/status$", always(gateway(502)))
         proxy.rule("POST", ENQUEUE, script(LOSE))
-        with pytest.raises(EnqueueUnknownError, match="not known whether the server took batch") as caught:
+        with pytest.raises(EnqueueUnknownError, match="unknown whether the server accepted batch") as caught:
             await wf.start()
         proxy.forget_rules()
         batch_id = caught.value.batch_id
@@ -270,7 +272,7 @@ async def test_what_is_unclear_is_said_to_be(proxy: Proxy, queue: InvokeAIClient
     assert [batch for _, batch in batches(queue)] == [batch_id]
 
 
-async def test_an_interrupted_start_leaves_nothing_to_be_run(
+async def test_interrupted_start_leaves_nothing_in_the_queue(
     proxy: Proxy, client: AsyncInvokeAIClient, queue: InvokeAIClient
 ) -> None:
     wf = await client.workflow_repo.create_workflow(workflows.add())
@@ -283,9 +285,7 @@ async def test_an_interrupted_start_leaves_nothing_to_be_run(
     assert [job.status for job in queue.queue_repo.items()] == [JobStatus.CANCELLED]
 
 
-async def test_an_interruption_comes_through_even_where_nothing_can_be_canceled(
-    proxy: Proxy, queue: InvokeAIClient
-) -> None:
+async def test_interruption_is_raised_even_if_canceling_fails(proxy: Proxy, queue: InvokeAIClient) -> None:
     async with AsyncInvokeAIClient.from_url(proxy.url, max_retries=0) as client:
         wf = await client.workflow_repo.create_workflow(workflows.add())
         proxy.rule("PUT", "", always(gateway(502)))
@@ -295,10 +295,8 @@ async def test_an_interruption_comes_through_even_where_nothing_can_be_canceled(
                 await wf.start()
 
 
-async def test_a_connection_that_the_server_closed_after_a_500(
-    server: RealServer, queue: InvokeAIClient
-) -> None:
-    """6.14.2 does so after an error that it did not expect, without a word; a batch node in a graph is one."""
+async def test_connection_closed_after_a_500(server: RealServer, queue: InvokeAIClient) -> None:
+    """6.14.2 closes the connection silently after an unexpected error, for example a batch node in a graph."""
     graph = {"nodes": {"n": {"id": "n", "type": "integer_batch", "integers": [1]}}, "edges": []}
     started: list[tuple[int, str]] = []
     async with AsyncInvokeAIClient.from_url(server.url) as client:
@@ -319,7 +317,7 @@ RETRY = "/retry_items_by_id$"
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_lost_answer_to_a_retry(
+async def test_lost_response_to_a_retry(
     proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, queue: InvokeAIClient
 ) -> None:
     runs = [await wf.start() for _ in range(3)]
@@ -335,10 +333,10 @@ async def test_a_lost_answer_to_a_retry(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", [RESET, gateway(503)], ids=str)
-async def test_a_retry_that_never_came_to_the_server(
+async def test_retry_that_never_arrives(
     proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, queue: InvokeAIClient, fault: Fault
 ) -> None:
-    """It may be on its way yet, so it is not sent again."""
+    """It may still be on its way, so it is not sent again."""
     client.settings.max_retries = 2
     run = await wf.start()
     await run.cancel()
@@ -350,9 +348,7 @@ async def test_a_retry_that_never_came_to_the_server(
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_retry_that_is_slow_on_its_way(
-    proxy: Proxy, wf: AsyncWorkflowHandle, queue: InvokeAIClient
-) -> None:
+async def test_slow_retry(proxy: Proxy, wf: AsyncWorkflowHandle, queue: InvokeAIClient) -> None:
     run = await wf.start()
     await run.cancel()
     proxy.rule("PUT", RETRY, script(gateway(504, forward=True)))

@@ -1,4 +1,4 @@
-"""Waits while events are lost, connections break, and others touch the queue: they end, with the truth."""
+"""Waits return the right status although events are lost, connections break, or other clients change the queue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from invokeai_py_client.run.events import StatusChanged
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.socket import queue_room
 
-# How many waits one test has broken connections under. The server works half a second at each.
+# The number of waits in the test with broken connections. Each run takes the server half a second.
 WAITS = int(os.environ.get("WAITS", "16"))
 STATUS = StatusChanged.event_type
 
@@ -37,14 +37,14 @@ def proxy(server: RealServer) -> Iterator[Proxy]:
 
 @pytest.fixture
 def other(server: RealServer) -> Iterator[InvokeAIClient]:
-    """Somebody else, not through the proxy."""
+    """Return another client, without the proxy."""
     with InvokeAIClient.from_url(server.url) as client:
         yield client
 
 
 @pytest.fixture
 def held(other: InvokeAIClient) -> Iterator[InvokeAIClient]:
-    """Somebody else, who has stopped the queue."""
+    """Return another client, after pausing the queue."""
     other.queue_repo.pause()
     yield other
     other.queue_repo.clear()
@@ -64,12 +64,12 @@ async def wf(client: AsyncInvokeAIClient) -> AsyncWorkflowHandle:
 
 @pytest.fixture
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a second of silence a wait reads the item itself."""
+    """Make waits read the item after one second of silence."""
     monkeypatch.setattr(timing, "SILENCE", 1.0)
 
 
 async def waiting(run: AsyncRun) -> asyncio.Task[Any]:
-    """A task that waits for a run, and has begun to."""
+    """Return a task that is waiting for a run."""
     task = asyncio.create_task(run.wait())
     for _ in range(5):
         await asyncio.sleep(0)
@@ -81,7 +81,7 @@ async def waiting(run: AsyncRun) -> asyncio.Task[Any]:
 
 @dataclass
 class Ear:
-    """Hears all events of a hub."""
+    """Receives all events of a hub."""
 
     hear: Callable[[str, Any], None]
 
@@ -97,7 +97,7 @@ async def test_waits_while_the_event_connection_breaks(
     held: InvokeAIClient,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """``WAITS=200 pytest -k while_the_event`` measures; the server's own half seconds between items are in it."""
+    """``WAITS=200 pytest -k while_the_event`` measures. The result includes half a second of server time per item."""
     ended: dict[int, float] = {}
     returned: dict[int, float] = {}
     back: list[float] = []
@@ -160,10 +160,10 @@ async def test_waits_while_every_connection_breaks(proxy: Proxy, wf: AsyncWorkfl
     assert [run.outputs.of("sum")[0].data["value"] for run in runs] == [2, 3, 4, 5]
 
 
-async def test_a_wait_outlives_a_proxy_that_has_no_server(
+async def test_wait_tolerates_a_proxy_without_a_server(
     proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, held: InvokeAIClient
 ) -> None:
-    """A 502 is no answer of InvokeAI: it says as little about the run as silence."""
+    """A 502 is not a response from InvokeAI, so it says nothing about the run."""
     client.settings.max_retries = 0
     run = await wf.start()
     task = await waiting(run)
@@ -176,7 +176,7 @@ async def test_a_wait_outlives_a_proxy_that_has_no_server(
         assert (await task).state is JobStatus.CANCELLED
 
 
-async def test_a_sweep_outlives_a_proxy_that_has_no_server(
+async def test_sweep_tolerates_a_proxy_without_a_server(
     proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, held: InvokeAIClient
 ) -> None:
     client.settings.max_retries = 0
@@ -192,7 +192,7 @@ async def test_a_sweep_outlives_a_proxy_that_has_no_server(
     assert [run.status.state for run in runs] == [JobStatus.CANCELLED] * 3
 
 
-async def test_results_are_fetched_when_the_server_is_back(
+async def test_results_are_read_after_the_outage(
     proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle
 ) -> None:
     """The run has ended; the connection broke before its results were read."""
@@ -207,7 +207,7 @@ async def test_results_are_fetched_when_the_server_is_back(
     assert run.outputs.of("sum")[0].data["value"] == 3
 
 
-async def test_the_event_connection_is_away_for_long(proxy: Proxy, wf: AsyncWorkflowHandle) -> None:
+async def test_long_outage_of_the_event_connection(proxy: Proxy, wf: AsyncWorkflowHandle) -> None:
     run = await wf.start()
     with proxy.away(sockets_only=True):
         async with asyncio.timeout(30):
@@ -215,10 +215,10 @@ async def test_the_event_connection_is_away_for_long(proxy: Proxy, wf: AsyncWork
         assert run.outputs.of("sum")[0].data["value"] == 3
 
 
-async def test_an_answer_from_before_the_end_that_comes_after_it(
+async def test_outdated_response_arrives_after_the_end(
     proxy: Proxy, wf: AsyncWorkflowHandle, held: InvokeAIClient
 ) -> None:
-    """It holds the whole item, but not its results."""
+    """The response contains the whole item, but no results."""
     run = await wf.start()
     task = await waiting(run)
     with proxy.holding("GET", f"/i/{run.item_id}$"):
@@ -247,7 +247,7 @@ async def test_an_answer_from_before_the_end_that_comes_after_it(
     ],
     ids=["no statuses", "none", "doubled", "swapped"],
 )
-async def test_events_that_do_not_come_as_they_should(
+async def test_lost_repeated_and_late_events(
     proxy: Proxy, wf: AsyncWorkflowHandle, frames: Callable[[], Frames]
 ) -> None:
     proxy.frames = frames()
@@ -259,7 +259,7 @@ async def test_events_that_do_not_come_as_they_should(
     assert len(kinds) == len(set(kinds))  # each once
 
 
-# --------------------------------------------------------------------------- somebody else
+# --------------------------------------------------------------------------- other clients
 
 
 @pytest.mark.usefixtures("looks_often")
@@ -269,11 +269,11 @@ async def test_events_that_do_not_come_as_they_should(
         ("cancel", False),
         ("cancel_batches", False),
         ("cancel_all_except_current", False),
-        ("delete", None),  # it is canceled first, which can be heard
+        ("delete", None),  # it is canceled first, which sends an event
         ("clear", True),
     ],
 )
-async def test_somebody_else(
+async def test_other_client_changes_the_queue(
     wf: AsyncWorkflowHandle, held: InvokeAIClient, act: str, gone: bool | None
 ) -> None:
     run = await wf.start()
@@ -289,10 +289,10 @@ async def test_somebody_else(
 
 
 @pytest.mark.usefixtures("looks_often")
-async def test_somebody_else_cancels_and_retries_it(
+async def test_other_client_cancels_and_retries(
     client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, held: InvokeAIClient
 ) -> None:
-    """What was canceled stays so; the new item is a run of its own."""
+    """The canceled run stays canceled, and the new item is a separate run."""
     run = await wf.start()
     task = await waiting(run)
     held.queue_repo.cancel(run.item_id)
@@ -302,10 +302,10 @@ async def test_somebody_else_cancels_and_retries_it(
     assert (await client.run(new)).status.state is JobStatus.PENDING
 
 
-async def test_somebody_else_prunes_it_before_its_results_are_read(
+async def test_other_client_prunes_before_the_results_are_read(
     proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, other: InvokeAIClient
 ) -> None:
-    """The events told its results, too."""
+    """The results are taken from the events."""
     client.settings.max_retries = 0
     proxy.rule("GET", "/i/", always(RESET))
     run = await wf.start()
@@ -319,7 +319,7 @@ async def test_somebody_else_prunes_it_before_its_results_are_read(
 
 
 @pytest.mark.usefixtures("looks_often")
-async def test_nobody_knows_what_became_of_a_run_that_somebody_pruned_unheard(
+async def test_run_pruned_during_an_outage_counts_as_canceled(
     proxy: Proxy, wf: AsyncWorkflowHandle, other: InvokeAIClient
 ) -> None:
     proxy.frames = withhold(STATUS)
@@ -339,7 +339,7 @@ async def test_nobody_knows_what_became_of_a_run_that_somebody_pruned_unheard(
 async def test_a_chain_of_saved_workflows_while_the_event_connection_breaks(
     proxy: Proxy, client: AsyncInvokeAIClient
 ) -> None:
-    """Its item goes from waiting back to pending, which no end may be read into."""
+    """Its item changes from waiting back to pending, which must not be taken for its end."""
     inner = workflows.workflow(
         "Inner",
         {"sum": ("add", {"a": 20, "b": 22}), "return": ("workflow_return", {})},
@@ -363,11 +363,11 @@ async def test_a_chain_of_saved_workflows_while_the_event_connection_breaks(
     assert call.results.values("sum") == [42]
 
 
-# --------------------------------------------------------------------------- time-outs and interruptions
+# --------------------------------------------------------------------------- timeouts and interruptions
 
 
 @pytest.mark.parametrize("trouble", ["none", "away", "silent"])
-async def test_a_wait_ends_in_time(
+async def test_wait_times_out(
     proxy: Proxy, wf: AsyncWorkflowHandle, held: InvokeAIClient, trouble: str
 ) -> None:
     run = await wf.start()
@@ -386,7 +386,9 @@ async def test_a_wait_ends_in_time(
     assert held.queue_repo.item(run.item_id).status is JobStatus.PENDING
 
 
-async def test_who_stops_waiting_leaves_the_run_alone(wf: AsyncWorkflowHandle, held: InvokeAIClient) -> None:
+async def test_canceling_a_wait_does_not_cancel_the_run(
+    wf: AsyncWorkflowHandle, held: InvokeAIClient
+) -> None:
     run = await wf.start()
     task = await waiting(run)
     task.cancel()
@@ -395,7 +397,7 @@ async def test_who_stops_waiting_leaves_the_run_alone(wf: AsyncWorkflowHandle, h
     assert held.queue_repo.item(run.item_id).status is JobStatus.PENDING
 
 
-async def test_a_server_that_stays_away_ends_a_wait(
+async def test_wait_raises_after_a_long_outage(
     proxy: Proxy, wf: AsyncWorkflowHandle, held: InvokeAIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "LONGEST_OUTAGE", 1.0)

@@ -1,4 +1,4 @@
-"""What the server tests share: clients, a picture to upload, and a run that takes its time."""
+"""Fixtures of the server tests: clients, an image to upload, and a long run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 
 @pytest.fixture
 def video(client: InvokeAIClient) -> Iterator[str]:
-    """The name of a video on the server: six frames of 64 x 64, eight of them a second."""
+    """The name of a video on the server: six frames of 64 x 64 pixels, eight frames per second."""
     videos = "/api/v1/videos"
     data = (Path(__file__).parents[1] / "data" / "tiny.mp4").read_bytes()
     upload = Upload(data, "tiny.mp4", "video/mp4", {})

@@ -37,116 +37,118 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def brought(ivk: Command, files: list[str]) -> list[str]:
-    """The names of three images on a board."""
+def uploaded(ivk: Command, files: list[str]) -> list[str]:
+    """Return the names of three uploaded images on a board."""
     assert ivk("boards", "create", BOARD).code == 0
     return ivk("images", "put", *files, "--board", BOARD).lines
 
 
-def test_images_from_end_to_end(
-    ivk: Command, brought: list[str], client: InvokeAIClient, tmp_path: Path
+def test_images_list_download_star_move_and_delete(
+    ivk: Command, uploaded: list[str], client: InvokeAIClient, tmp_path: Path
 ) -> None:
     listed = ivk("images", "ls", "--board", BOARD.upper())
-    assert {row[0] for row in listed.cells} == set(brought)
+    assert {row[0] for row in listed.cells} == set(uploaded)
     assert [row[2:] for row in listed.cells] == [["64×48", BOARD, "user"]] * 3
     assert listed.err == ""
     got = ivk("images", "get", "-", "-o", "got", stdin=listed.out)
-    assert sorted(got.lines) == sorted(f"got/{name}" for name in brought)
-    with Pillow.open(tmp_path / "got" / brought[1]) as picture:
+    assert sorted(got.lines) == sorted(f"got/{name}" for name in uploaded)
+    with Pillow.open(tmp_path / "got" / uploaded[1]) as picture:
         assert picture.getpixel((0, 0)) == (80, 10, 20)
-    assert ivk("images", "star", brought[0]).said == "Starred 1 image."
-    assert ivk("images", "ls", "--board", BOARD, "--starred").cells[0][0] == brought[0]
-    assert ivk("images", "unstar", brought[0]).code == 0
-    assert not client.image_repo.get_image(brought[0]).starred
-    assert ivk("images", "mv", brought[0], "--board", "none").code == 0
-    assert client.image_repo.get_image(brought[0]).board_id is None
-    told = ivk("images", "info", brought[1])
-    assert ["board", BOARD] in told.cells
-    deleted = ivk("images", "rm", brought[0], "--yes", "--json").objects
+    assert ivk("images", "star", uploaded[0]).said == "Starred 1 image."
+    assert ivk("images", "ls", "--board", BOARD, "--starred").cells[0][0] == uploaded[0]
+    assert ivk("images", "unstar", uploaded[0]).code == 0
+    assert not client.image_repo.get_image(uploaded[0]).starred
+    assert ivk("images", "mv", uploaded[0], "--board", "none").code == 0
+    assert client.image_repo.get_image(uploaded[0]).board_id is None
+    info = ivk("images", "info", uploaded[1])
+    assert ["board", BOARD] in info.cells
+    deleted = ivk("images", "rm", uploaded[0], "--yes", "--json").objects
     assert deleted[-1] == {"event": "result", "ok": True, "images": 1}
-    assert client.image_repo.get_images(brought) == client.image_repo.get_images(brought[1:])
+    assert client.image_repo.get_images(uploaded) == client.image_repo.get_images(uploaded[1:])
 
 
-def test_images_for_programs(ivk: Command, brought: list[str]) -> None:
+def test_images_as_json(ivk: Command, uploaded: list[str]) -> None:
     listed = ivk("images", "ls", "--board", BOARD, "-n", "2", "--json")
     *rows, result = listed.objects
     assert result == {"event": "result", "ok": True, "images": 2, "more": True}
-    assert {row["name"] for row in rows} < set(brought)
+    assert {row["name"] for row in rows} < set(uploaded)
     got = ivk("images", "get", "-", "--json", "--thumbnails", "--as", "{width}-{index}", stdin=listed.out)
     assert [row["path"] for row in got.objects[:-1]] == ["64-0.thumbnail.webp", "64-1.thumbnail.webp"]
-    info = ivk("images", "info", brought[0], "--json").objects[0]
-    assert (info["name"], info["metadata"]) == (brought[0], {})
+    info = ivk("images", "info", uploaded[0], "--json").objects[0]
+    assert (info["name"], info["metadata"]) == (uploaded[0], {})
 
 
-def test_an_image_that_carries_nothing(ivk: Command, brought: list[str]) -> None:
-    done = ivk("images", "info", brought[0], "--workflow")
+def test_info_of_an_image_without_a_workflow(ivk: Command, uploaded: list[str]) -> None:
+    done = ivk("images", "info", uploaded[0], "--workflow")
     assert (done.code, done.out) == (2, "")
-    assert "carries no workflow" in done.said
+    assert "has no embedded workflow" in done.said
 
 
-def test_an_image_that_is_not_there_has_its_close_names_told(
-    ivk: Command, brought: list[str], client: InvokeAIClient
+def test_unknown_image_suggests_close_names(
+    ivk: Command, uploaded: list[str], client: InvokeAIClient
 ) -> None:
     before = client.image_repo.count_images()
-    done = ivk("images", "rm", brought[0], brought[1][:-7], "--yes", "--json")
+    done = ivk("images", "rm", uploaded[0], uploaded[1][:-7], "--yes", "--json")
     assert done.code == 2
     assert done.objects[-1]["code"] == "unknown_name"
-    assert brought[1] in done.said
+    assert uploaded[1] in done.said
     assert client.image_repo.count_images() == before
 
 
-def test_nothing_is_deleted_unasked(ivk: Command, brought: list[str], client: InvokeAIClient) -> None:
-    piped = ivk("images", "rm", *brought, stdin="y\n")
+def test_deleting_asks_for_confirmation(ivk: Command, uploaded: list[str], client: InvokeAIClient) -> None:
+    piped = ivk("images", "rm", *uploaded, stdin="y\n")
     assert (piped.code, piped.out) == (2, "")
-    assert "Delete 3 images for good?" in piped.said
+    assert "Delete 3 images?" in piped.said
     assert "--yes" in piped.said
-    refused = ivk("images", "rm", *brought, stdin="n\n", terminal=True)
+    refused = ivk("images", "rm", *uploaded, stdin="n\n", terminal=True)
     assert refused.code == 1
-    assert "Nothing was done" in refused.said
-    assert len(client.image_repo.get_images(brought)) == 3
-    assert ivk("images", "rm", brought[0], stdin="y\n", terminal=True).code == 0
-    assert len(client.image_repo.get_images(brought)) == 2
+    assert "Nothing was changed" in refused.said
+    assert len(client.image_repo.get_images(uploaded)) == 3
+    assert ivk("images", "rm", uploaded[0], stdin="y\n", terminal=True).code == 0
+    assert len(client.image_repo.get_images(uploaded)) == 2
 
 
-def test_a_person_gets_a_table_and_what_to_do_next(ivk: Command, brought: list[str]) -> None:
+def test_list_in_a_terminal_is_a_table_with_a_hint(ivk: Command, uploaded: list[str]) -> None:
     done = ivk("images", "ls", "--board", BOARD, terminal=True)
-    assert all(name in done.out for name in brought)
+    assert all(name in done.out for name in uploaded)
     assert max(map(len, done.shown)) <= 80
-    assert done.shown[1].split() == ["image", "made", "size", "board"]
+    assert done.shown[1].split() == ["image", "created", "size", "board"]
     assert "ivk images get" in done.err
     assert "\x1b" not in done.err  # NO_COLOR
 
 
-def test_an_export_fetches_what_is_new_and_goes_on_where_it_was(
-    ivk: Command, brought: list[str], client: InvokeAIClient, files: list[str], tmp_path: Path
+def test_export_downloads_new_and_missing_images(
+    ivk: Command, uploaded: list[str], client: InvokeAIClient, files: list[str], tmp_path: Path
 ) -> None:
     export = ["images", "export", "--board", BOARD, "--since", "2026-01-01", "out"]
     first = ivk(*export)
-    assert sorted(first.lines) == sorted(f"out/{name}" for name in brought)
-    data = json.loads((tmp_path / "out" / brought[0].replace(".png", ".json")).read_text())
-    assert (data["image_name"], data["width"], data["metadata"]) == (brought[0], 64, None)
+    assert sorted(first.lines) == sorted(f"out/{name}" for name in uploaded)
+    data = json.loads((tmp_path / "out" / uploaded[0].replace(".png", ".json")).read_text())
+    assert (data["image_name"], data["width"], data["metadata"]) == (uploaded[0], 64, None)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     assert len(kept) == 6
-    assert ivk(*export).said == "0 new images, 3 there already, in out."
+    assert ivk(*export).said == "0 new images, 3 unchanged, in out."
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == kept
-    # Another image, a changed record, data that were not written, a picture that is gone.
+    # A new image, a changed record, a missing metadata file, and a missing image.
     [new] = ivk("images", "put", files[0], "--board", BOARD).lines
-    client.image_repo.star(brought[0])
-    (tmp_path / "out" / brought[1].replace(".png", ".json")).unlink()
-    (tmp_path / "out" / brought[2]).unlink()
+    client.image_repo.star(uploaded[0])
+    (tmp_path / "out" / uploaded[1].replace(".png", ".json")).unlink()
+    (tmp_path / "out" / uploaded[2]).unlink()
     *rows, result = ivk(*export, "--json").objects
     assert {row["name"]: row["new"] for row in rows} == {
         new: True,
-        brought[0]: False,
-        brought[1]: False,
-        brought[2]: True,
+        uploaded[0]: False,
+        uploaded[1]: False,
+        uploaded[2]: True,
     }
     assert result == {"event": "result", "ok": True, "images": 4, "new": 2, "renewed": 2, "there": 0}
-    assert json.loads((tmp_path / "out" / brought[0].replace(".png", ".json")).read_text())["starred"] is True
+    assert (
+        json.loads((tmp_path / "out" / uploaded[0].replace(".png", ".json")).read_text())["starred"] is True
+    )
     assert len(list((tmp_path / "out").iterdir())) == 8
 
 
-def test_boards(ivk: Command, brought: list[str], client: InvokeAIClient) -> None:
+def test_boards(ivk: Command, uploaded: list[str], client: InvokeAIClient) -> None:
     assert ivk("boards", "create", BOARD).code == 2
     [board_id] = ivk("boards", "create", BOARD, "--exist-ok").lines
     rows = {row[0]: row for row in ivk("boards", "ls").cells}
@@ -165,14 +167,14 @@ def test_boards(ivk: Command, brought: list[str], client: InvokeAIClient) -> Non
     assert client.board_repo.get_board_by_id(board_id) is not None
     done = ivk("boards", "rm", board_id, "--images", "--yes", "--json").objects[-1]
     assert (done["boards"], done["names"]) == (1, [f"{BOARD} 2"])
-    assert client.image_repo.get_images(brought) == []
+    assert client.image_repo.get_images(uploaded) == []
 
 
-def test_none_is_no_board(ivk: Command) -> None:
+def test_uncategorized_images_cannot_be_deleted_as_a_board(ivk: Command) -> None:
     assert ivk("boards", "rm", "none", "--yes").code == 2
 
 
-def test_files_are_looked_for_before_any_is_sent(
+def test_put_checks_all_files_before_uploading(
     ivk: Command, files: list[str], client: InvokeAIClient
 ) -> None:
     before = client.image_repo.count_images()

@@ -44,7 +44,7 @@ def saved(tmp_path: Path) -> str:
     return "mine.json"
 
 
-def test_a_workflow_saved_fetched_replaced_and_removed(
+def test_workflows_push_pull_replace_and_rm(
     ivk: Command, saved: str, client: InvokeAIClient, tmp_path: Path
 ) -> None:
     [workflow_id] = ivk("workflows", "push", saved).lines
@@ -58,20 +58,20 @@ def test_a_workflow_saved_fetched_replaced_and_removed(
     again = ivk("workflows", "push", saved)
     assert again.code == 2
     assert "--replace" in again.said
-    (tmp_path / saved).write_text(json.dumps({**workflows.add(), "name": NAME, "author": "somebody"}))
+    (tmp_path / saved).write_text(json.dumps({**workflows.add(), "name": NAME, "author": "someone"}))
     replaced = ivk("workflows", "push", saved, "--replace", "--json").objects[-1]
     assert (replaced["workflow_id"], replaced["replaced"]) == (workflow_id, True)
-    assert client.workflow_repo.get_workflow(workflow_id).to_dict()["author"] == "somebody"
+    assert client.workflow_repo.get_workflow(workflow_id).to_dict()["author"] == "someone"
     [other] = ivk("workflows", "push", saved, "--new").lines
     several = ivk("workflows", "pull", NAME)
     assert several.code == 2
     assert workflow_id in several.said
     assert ivk("workflows", "rm", other).code == 2
-    assert ivk("workflows", "rm", workflow_id, other, "--yes").said == "Removed 2 workflows."
+    assert ivk("workflows", "rm", workflow_id, other, "--yes").said == "Deleted 2 workflows."
     assert ivk("workflows", "ls", NAME).out == ""
 
 
-def test_a_workflow_of_the_server_becomes_ones_own(ivk: Command, tmp_path: Path) -> None:
+def test_push_saves_a_copy_of_a_built_in_workflow(ivk: Command, tmp_path: Path) -> None:
     ivk("workflows", "pull", DEFAULT, "-o", "theirs.json")
     document = json.loads((tmp_path / "theirs.json").read_text())
     assert document["meta"]["category"] == "default"
@@ -81,25 +81,25 @@ def test_a_workflow_of_the_server_becomes_ones_own(ivk: Command, tmp_path: Path)
     assert [row[:2] for row in ivk("workflows", "ls", NAME).cells] == [[NAME, "user"]]
 
 
-def test_what_comes_with_the_server_stays(ivk: Command, client: InvokeAIClient) -> None:
+def test_built_in_workflows_cannot_be_deleted(ivk: Command, client: InvokeAIClient) -> None:
     text = ivk("workflows", "pull", DEFAULT, "-o", "-").out
     assert json.loads(text)["name"] == DEFAULT
     done = ivk("workflows", "rm", DEFAULT, "--yes")
     assert done.code == 2
-    assert "comes with InvokeAI" in done.said
+    assert "is built into InvokeAI" in done.said
     assert len(client.workflow_repo.list_workflows(DEFAULT)) == 1
     listed = ivk("workflows", "ls", "SDXL", "--json").objects
     assert listed[-1] == {"event": "result", "ok": True, "workflows": len(listed) - 1}
 
 
-def test_a_workflow_that_is_not_there(ivk: Command) -> None:
+def test_unknown_workflow_suggests_close_names(ivk: Command) -> None:
     done = ivk("workflows", "pull", "Text to Image SDXL", "--json")
     assert done.code == 2
     assert done.objects[-1]["code"] == "workflow_not_found"
     assert repr(DEFAULT) in done.said
 
 
-def test_a_model_installed_where_it_is_and_removed(
+def test_models_install_in_place_and_rm(
     ivk: Command, client: InvokeAIClient, tiny_models: TinyModels, tmp_path: Path
 ) -> None:
     file = tmp_path / "files" / "command-line.safetensors"
@@ -109,7 +109,7 @@ def test_a_model_installed_where_it_is_and_removed(
     done = ivk("models", "install", "files/command-line.safetensors")
     assert done.code == 0, done.err
     [key] = done.lines
-    assert "command-line is installed." in done.err
+    assert "Installed command-line." in done.err
     assert file.exists()
     assert ivk("models", "scan", str(file.parent), "--json").objects[0]["is_installed"] is True
     again = ivk("models", "install", str(file), "--json").objects[0]
@@ -118,17 +118,17 @@ def test_a_model_installed_where_it_is_and_removed(
     assert row[:3] == ["command-line", "sd-1", "lora"]
     refused = ivk("models", "rm", "command-line")
     assert refused.code == 2
-    assert "Their files stay" in refused.said
+    assert "Their files are kept" in refused.said
     assert ivk("models", "rm", "command-line", "--yes", "--json").objects[-1]["keys"] == [key]
     assert file.exists()
     moved = ivk("models", "install", str(file), "--move")
     assert moved.code == 0, moved.err
     assert not file.exists()
     refused = ivk("models", "rm", moved.lines[0])
-    assert "The files of 'command-line' are deleted" in refused.said
+    assert "This deletes the files of 'command-line'" in refused.said
 
 
-def test_a_model_that_cannot_be_installed(ivk: Command, client: InvokeAIClient) -> None:
+def test_models_install_failure(ivk: Command, client: InvokeAIClient) -> None:
     before = len(client.dnn_model_repo.list_models())
     done = ivk("models", "install", "/nowhere/at-all.safetensors", "--json")
     assert done.code == 1
@@ -139,19 +139,19 @@ def test_a_model_that_cannot_be_installed(ivk: Command, client: InvokeAIClient) 
     assert len(client.dnn_model_repo.list_models()) == before
 
 
-def test_models_that_are_not_there(ivk: Command) -> None:
+def test_unknown_model_suggests_close_names(ivk: Command) -> None:
     done = ivk("models", "rm", "tiny-sd7", "--yes")
     assert done.code == 2
     assert "'tiny-sd1'" in done.said
 
 
-def test_proposed_models(ivk: Command) -> None:
+def test_starter_models(ivk: Command) -> None:
     shown = ivk("models", "starters", "--base", "sdxl", "--type", "main", terminal=True)
     assert "Juggernaut XL v9" in shown.out
     assert max(map(len, shown.shown)) <= 80
     names = {row["name"] for row in ivk("models", "starters", "--json").objects[:-1]}
     assert "Juggernaut XL v9" in names
-    assert "No such models" in ivk("models", "starters", "--type", "no-such-type").said
+    assert "No matching starter models" in ivk("models", "starters", "--type", "no-such-type").said
     unknown = ivk("models", "ls", "--base", "no-such-base")
     assert unknown.code == 2
     assert "'sd-1'" in unknown.said

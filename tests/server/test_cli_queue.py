@@ -26,7 +26,7 @@ def ivk(ivk_command: Command, client: InvokeAIClient, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def pending(held_queue: None, client: InvokeAIClient) -> list[str]:
-    """The numbers of three items that wait in a paused queue."""
+    """Return the numbers of three pending items in a paused queue."""
     del held_queue
     wf = client.workflow_repo.create_workflow(workflows.add())
     return [str(wf.start(a=number).item_id) for number in (1, 2, 3)]
@@ -40,19 +40,19 @@ def test_graph_is_what_a_run_would_send(ivk: Command, tmp_path: Path, client: In
     body = json.loads(ivk("graph", *words).out)
     dry = json.loads(ivk("run", *words, "--dry-run").out)
     for one in (body, dry):
-        del one["batch"]["graph"]["id"]  # made anew each time
+        del one["batch"]["graph"]["id"]  # generated for each request
     assert body == dry
     assert body["batch"]["graph"]["nodes"]["sum"]["a"] == 40
     assert client.queue_repo.status().total == before
     assert ivk("graph", str(file), "-s", "a=many").code == 2
 
 
-def test_the_queue_listed_and_its_items_canceled(ivk: Command, pending: list[str]) -> None:
+def test_queue_ls_cancel_and_prune(ivk: Command, pending: list[str]) -> None:
     listed = ivk("queue", "ls")
     assert [row[:2] for row in listed.cells] == [[item, "pending"] for item in reversed(pending)]
     assert ivk("queue", "status").out == "Paused: 3 pending\n"
     assert ivk("queue", "cancel", pending[0]).said == "Canceled 1 item."
-    assert ivk("queue", "cancel", pending[0]).said.startswith(f"Item {pending[0]} is cancelled already.")
+    assert ivk("queue", "cancel", pending[0]).said.startswith(f"Item {pending[0]} is already canceled.")
     [item], [result] = [
         [
             line
@@ -75,16 +75,14 @@ def test_the_queue_listed_and_its_items_canceled(ivk: Command, pending: list[str
     assert ivk("queue", "ls").out == ""
 
 
-def test_a_batch_canceled(ivk: Command, pending: list[str], client: InvokeAIClient) -> None:
+def test_cancel_batch(ivk: Command, pending: list[str], client: InvokeAIClient) -> None:
     batch = client.queue_repo.item(int(pending[2])).batch_id
     assert batch is not None
     assert ivk("queue", "cancel", "--batch", batch, "--json").objects[-1]["canceled"] == 1
     assert client.queue_repo.status().pending == 2
 
 
-def test_a_person_is_asked_before_a_queue_is_cleared(
-    ivk: Command, pending: list[str], client: InvokeAIClient
-) -> None:
+def test_clear_asks_for_confirmation(ivk: Command, pending: list[str], client: InvokeAIClient) -> None:
     assert ivk("queue", "clear", stdin="n\n", terminal=True).code == 1
     assert client.queue_repo.status().pending == len(pending)
     done = ivk("queue", "clear", stdin="y\n", terminal=True)
@@ -96,26 +94,26 @@ def test_a_person_is_asked_before_a_queue_is_cleared(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["cancel"], "--batch BATCH, or --all"),
-        (["cancel", "5", "--all"], "--batch BATCH, or --all"),
-        (["cancel", "five"], "'five' is not the number"),
-        (["cancel", "987654321"], "no item 987654321"),
+        (["cancel"], "--batch BATCH or --all"),
+        (["cancel", "5", "--all"], "--batch BATCH or --all"),
+        (["cancel", "five"], "Invalid queue item 'five'"),
+        (["cancel", "987654321"], "No queue item 987654321"),
         (["retry"], "--failed"),
-        (["retry", "987654321"], "no item 987654321"),
+        (["retry", "987654321"], "No queue item 987654321"),
         (["ls", "--state", "asleep"], "asleep"),
     ],
 )
-def test_words_that_name_nothing(ivk: Command, words: list[str], said: str) -> None:
+def test_invalid_items_and_states_are_reported(ivk: Command, words: list[str], said: str) -> None:
     done = ivk("queue", *words)
     assert (done.code, done.out) == (2, "")
     assert said in done.said
 
 
-def test_failed_items_retried_and_watched(ivk: Command, held_queue: None, client: InvokeAIClient) -> None:
+def test_retry_and_watch_failed_items(ivk: Command, held_queue: None, client: InvokeAIClient) -> None:
     del held_queue
     document = workflows.workflow("Fails", {"divide": ("div", {"a": 1, "b": 0})}, [], [("divide", "b")])
     run = client.workflow_repo.create_workflow(document).start()
-    assert ivk("queue", "retry", str(run.item_id)).code == 2  # pending yet
+    assert ivk("queue", "retry", str(run.item_id)).code == 2  # still pending
     assert ivk("queue", "resume").code == 0
     assert run.wait(60).state is JobStatus.FAILED
     row = ivk("queue", "ls", "--state", "failed").cells[0]
@@ -129,11 +127,11 @@ def test_failed_items_retried_and_watched(ivk: Command, held_queue: None, client
     assert lines[0]["event"] == "queue_status"
     assert lines[-1] == {"event": "result", "ok": True}
     ended = [line for line in lines if line.get("item_id") == int(new) and line.get("status") == "failed"]
-    # It may have ended before the watcher came.
+    # The item may have finished before the watch began.
     assert ended or lines[0]["failed"] == 2
 
 
-def test_the_queue_watched_by_a_person(ivk: Command, held_queue: None, client: InvokeAIClient) -> None:
+def test_watch_in_a_terminal(ivk: Command, held_queue: None, client: InvokeAIClient) -> None:
     del held_queue
     run = client.workflow_repo.create_workflow(workflows.add()).start(a=4)
     client.queue_repo.resume()
@@ -144,9 +142,7 @@ def test_the_queue_watched_by_a_person(ivk: Command, held_queue: None, client: I
     assert max(map(len, done.shown)) <= 80
 
 
-def test_watching_gives_how_the_queue_stands_and_what_happens(
-    held_queue: None, client: InvokeAIClient
-) -> None:
+def test_watch_yields_statuses_and_events(held_queue: None, client: InvokeAIClient) -> None:
     del held_queue
     wf = client.workflow_repo.create_workflow(workflows.add())
     statuses: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""``make demo`` against a server of one's own."""
+"""``make demo`` against a running server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 REPOSITORY = Path(__file__).parents[2]
 
 
-def test_demo_leaves_pictures_that_carry_their_workflow(server: Any, tmp_path: Path) -> None:
+def test_demo_saves_images_with_embedded_workflows(server: Any, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(REPOSITORY / "demo" / "demo.py")],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""``ivk doctor``: each thing that can be wrong between here and a server is found, with its cure."""
+"""``ivk doctor``: connection problems are found, and each comes with a fix."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
 
 @pytest.fixture
 def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Doctor:
-    """Runs it; gives the exit code, and what it found by what it is about."""
+    """Run `ivk doctor` and return the exit code and the findings, keyed by subject."""
     monkeypatch.setenv("INVOKEAI_CONFIG", str(tmp_path / "config.toml"))
 
     def run(url: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -37,50 +37,54 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Doctor:
     return run
 
 
-def test_all_is_well(doctor: Doctor, server: RealServer) -> None:
+def test_no_problems(doctor: Doctor, server: RealServer) -> None:
     code, found = doctor(server.url)
     assert code == 0
     assert {about: one["state"] for about, one in found.items()} == dict.fromkeys(
         ("client", "config", "server", "clock", "sign-in", "events", "models", "queue", "disk"), "ok"
     )
     assert f"InvokeAI {server.version}" in found["server"]["says"]
-    assert "no users" in found["sign-in"]["says"]
+    assert "no sign-in required" in found["sign-in"]["says"]
     assert " main" in found["models"]["says"]
     assert "GB free" in found["disk"]["says"]
 
 
-def test_for_people(server: RealServer) -> None:
+def test_text_output(server: RealServer) -> None:
     done = CliRunner().invoke(ivk, ["doctor", "--url", server.url])
     assert done.exit_code == 0
     assert "ok   server   InvokeAI" in done.stdout
     done = CliRunner().invoke(ivk, ["doctor", "--url", "http://127.0.0.1:9"])
     assert done.exit_code == 1
-    assert "fail server   Nothing answers" in done.stdout
-    assert "-> Start it (`ivk server start`" in done.stdout
+    assert "fail server   No server responds" in done.stdout
+    assert "-> Start the server (locally: `ivk server start`" in done.stdout
 
 
-def test_a_paused_queue(doctor: Doctor, server: RealServer, held_queue: None) -> None:
+def test_paused_queue(doctor: Doctor, server: RealServer, held_queue: None) -> None:
     code, found = doctor(server.url)
     assert (code, found["queue"]["state"]) == (0, "warn")
-    assert "resume()" in found["queue"]["cure"]
+    assert "ivk queue resume" in found["queue"]["cure"]
 
 
-def test_a_proxy_that_passes_no_events(doctor: Doctor, server: RealServer) -> None:
+def test_proxy_without_websockets(doctor: Doctor, server: RealServer) -> None:
     with Proxy(server.url) as proxy, proxy.away(sockets_only=True):
         code, found = doctor(proxy.url)
     assert (code, found["events"]["state"]) == (0, "warn")
     assert "WebSockets" in found["events"]["cure"]
-    assert "does not tell" in found["disk"]["says"]  # it is not known to be on this machine
+    assert "unknown" in found["disk"]["says"]  # the server may be on another machine
 
 
-def test_the_configuration_file(doctor: Doctor, server: RealServer) -> None:
+def test_configuration_file(doctor: Doctor, server: RealServer) -> None:
     path = keep_profile(Profile("default", server.url, "a token"))
     code, found = doctor(server.url)
     assert (code, found["config"]["state"]) == (0, "ok")
     assert "a token" not in str(found)
     path.chmod(0o644)
     code, found = doctor("http://127.0.0.1:9")
-    assert (code, found["config"]["state"], found["config"]["cure"]) == (1, "fail", f"chmod 600 {path}")
+    assert (code, found["config"]["state"], found["config"]["cure"]) == (
+        1,
+        "fail",
+        f"Run `chmod 600 {path}`.",
+    )
     path.write_text("[profiles")
     code, found = doctor(server.url)
     assert (code, list(found)) == (1, ["client", "config"])
@@ -90,17 +94,17 @@ def test_the_configuration_file(doctor: Doctor, server: RealServer) -> None:
     ("version", "state"),
     [("5.14.0", "warn"), ("5.15.0", "ok"), ("6.14.2", "ok"), ("6.15.0rc1", "warn"), ("7.0", "warn")],
 )
-async def test_versions_that_are_known(version: str, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def told(*_: object, **__: object) -> str:
+async def test_supported_versions(version: str, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def server_version(*_: object, **__: object) -> str:
         return version
 
-    monkeypatch.setattr("invokeai_py_client.schema.source.server_version", told)
+    monkeypatch.setattr("invokeai_py_client.schema.source.server_version", server_version)
     async with AsyncInvokeAIClient.from_url("http://127.0.0.1:9", max_retries=0) as client:
         first = await anext(examine(client))
     assert (first.about, first.state) == ("server", state)
 
 
-async def test_a_clock_that_is_wrong(client: InvokeAIClient) -> None:
+async def test_wrong_clock(client: InvokeAIClient) -> None:
     async with AsyncInvokeAIClient.from_url(client.url) as asynchronous:
         await asynchronous.version()
         apart = asynchronous.connection.http.clock_difference

@@ -1,4 +1,4 @@
-"""The local InvokeAI: what a start promises, what a stop leaves behind, what is said when it goes wrong."""
+"""Local servers: starting, stopping, and errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from invokeai_py_client.server.processes import identity
 if TYPE_CHECKING:
     from tests.conftest import RealServer
 
-# A node pack that starts a process of its own when InvokeAI boots, as some packs do.
+# A node pack that starts a child process when InvokeAI starts, as some packs do.
 PARENT_PACK = """
 import pathlib, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
@@ -49,7 +49,7 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> No
 
 @pytest.fixture
 def listener() -> Iterator[int]:
-    """A port that somebody else listens at."""
+    """Yield a port that another program listens on."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -58,14 +58,14 @@ def listener() -> Iterator[int]:
 
 @pytest.fixture
 def installation(tiny_models: TinyModels) -> None:
-    """InvokeAI is installed (making the tiny models needed it)."""
+    """Require the installation of InvokeAI, which making the tiny models needed."""
     assert tiny_models.models and installed() is not None
 
 
 # ------------------------------------------------------------------------------ the session's server
 
 
-def test_it_answers_and_has_the_tiny_models_as_what_they_are(server: RealServer) -> None:
+def test_tiny_models_have_the_expected_types(server: RealServer) -> None:
     assert answers(server.url) == server.version == "6.14.2"
     status, data = request("GET", f"{server.url}/api/v2/models/")
     assert status == 200
@@ -80,7 +80,7 @@ def test_it_answers_and_has_the_tiny_models_as_what_they_are(server: RealServer)
     assert kinds["tiny-esrgan-x2"] == ("any", "spandrel_image_to_image")
 
 
-def test_installing_the_tiny_models_again_changes_nothing(
+def test_installing_the_tiny_models_twice_changes_nothing(
     server: RealServer, tiny_models: TinyModels
 ) -> None:
     def jobs() -> int:
@@ -91,14 +91,14 @@ def test_installing_the_tiny_models_again_changes_nothing(
     assert jobs() == before
 
 
-def test_a_web_page_at_an_unknown_path_is_no_answer(server: RealServer) -> None:
-    # 6.12 and later answer 200 with the web UI's page.
+def test_a_web_page_does_not_count_as_invokeai(server: RealServer) -> None:
+    # 6.12 and later respond with status 200 and the web UI's page.
     status, data = request("GET", f"{server.url}/some/prefix/api/v1/app/version")
     assert (status, data) == (200, None)
     assert answers(f"{server.url}/some/prefix") is None
 
 
-def test_its_models_are_small_and_made_once(tiny_models: TinyModels, tmp_path: Path) -> None:
+def test_tiny_models_are_small_and_reused(tiny_models: TinyModels, tmp_path: Path) -> None:
     def size(*names: str) -> int:
         files = [f for m in tiny_models.models if m.name in names for f in [m.path, *m.path.rglob("*")]]
         return sum(file.stat().st_size for file in files if file.is_file())
@@ -117,19 +117,19 @@ def test_its_models_are_small_and_made_once(tiny_models: TinyModels, tmp_path: P
         install(), tmp_path / "one", only=["tiny-lora-sd1", "tiny-ti-sd1"], say=said.append
     )
     assert only.names == ["tiny-lora-sd1", "tiny-ti-sd1"]
-    for model in only.models:  # seeded: the same bytes, whatever else is made beside it
+    for model in only.models:  # seeded: the same bytes, whatever other models are made
         assert model.path.read_bytes() == (tiny_models.folder / model.path.name).read_bytes()
 
 
-def test_a_tiny_model_nobody_knows_is_an_error(installation: None, tmp_path: Path) -> None:
-    with pytest.raises(InstallError, match="no tiny models named tiny-sd9"):
+def test_unknown_tiny_model_is_an_error(installation: None, tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match="No tiny model named tiny-sd9"):
         make_tiny_models(install(), tmp_path / "none", only=["tiny-sd9"])
 
 
 # ------------------------------------------------------------------------------ start and stop
 
 
-def test_a_server_ends_with_its_children_and_its_temporary_root(installation: None, tmp_path: Path) -> None:
+def test_stop_ends_child_processes_and_deletes_a_temporary_root(installation: None, tmp_path: Path) -> None:
     note, pack = tmp_path / "child", tmp_path / "parent_pack"
     pack.mkdir()
     (pack / "__init__.py").write_text(PARENT_PACK.format(note=str(note)))
@@ -143,10 +143,10 @@ def test_a_server_ends_with_its_children_and_its_temporary_root(installation: No
         assert url == f"http://127.0.0.1:{server.port}"
         assert root.is_dir() and server.log_path.is_relative_to(root)
         assert identity(child) is not None
-        assert server.start() is server  # started already: the same server goes on
+        assert server.start() is server  # already started: the same server
         assert server.pid == pid
 
-        with pytest.raises(StartError, match=f"on {root} already: {url}"):
+        with pytest.raises(StartError, match=f"already running on {root}: {url}"):
             LocalServer(root=root).start()
         assert answers(url) == "6.14.2"
 
@@ -160,22 +160,22 @@ def test_a_server_ends_with_its_children_and_its_temporary_root(installation: No
     assert answers(url) is None
     assert not root.exists()
     assert [sentence.split()[0] for sentence in said] == ["Starting", "InvokeAI"]
-    server.stop()  # again: nothing happens
-    with pytest.raises(StartError, match="not started"):
+    server.stop()  # a second call does nothing
+    with pytest.raises(StartError, match="not been started"):
         _ = server.url
 
 
-def test_a_taken_port_is_an_error_that_names_it(installation: None, tmp_path: Path, listener: int) -> None:
+def test_port_in_use_is_an_error(installation: None, tmp_path: Path, listener: int) -> None:
     server = LocalServer(root=tmp_path / "root", port=listener)
     with pytest.raises(StartError, match=f"Port {listener} is in use by another program"):
         server.start()
     assert not server.log_path.exists()  # nothing was started
 
 
-def test_a_port_taken_while_it_boots_is_an_error_too(
+def test_port_taken_during_startup_is_an_error(
     installation: None, tmp_path: Path, listener: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Left to itself InvokeAI takes the next free port, and whoever has this one would answer in its place.
+    # By default, InvokeAI uses the next free port, and the program on this port would respond in its place.
     def seems_free(port: int, host: str) -> bool:
         del port, host
         return False
@@ -188,18 +188,18 @@ def test_a_port_taken_while_it_boots_is_an_error_too(
     assert not server.is_running
 
 
-def test_a_crash_at_boot_shows_the_end_of_the_log(installation: None, tmp_path: Path) -> None:
+def test_crash_during_startup_shows_the_log(installation: None, tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     (root / "invokeai.yaml").write_text("schema_version: 4.0.2\nram: [not, a, number\n")
-    with pytest.raises(StartError, match=r"ended while it started \(exit status 1\)") as caught:
+    with pytest.raises(StartError, match=r"exited during startup with status 1") as caught:
         LocalServer(root=root).start()
     assert "invokeai.yaml" in caught.value.log_tail
     assert str(root / "logs" / "server.log") in str(caught.value)
 
 
-def test_a_setting_that_invokeai_lacks_is_an_error(installation: None) -> None:
-    with pytest.raises(StartError, match="no setting named atention_type"):
+def test_unknown_setting_is_an_error(installation: None) -> None:
+    with pytest.raises(StartError, match="Unknown InvokeAI setting: atention_type"):
         LocalServer(temporary=True, config={"atention_type": "sliced"}).start()
 
 
@@ -213,7 +213,7 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
-def test_a_killed_starter_leaves_neither_process_nor_folder(installation: None) -> None:
+def test_server_ends_with_a_killed_starter(installation: None) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", STARTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as starter:
@@ -240,13 +240,13 @@ def ivk(*words: str | Path) -> tuple[int, dict[str, Any], str]:
     return done.returncode, data, done.stderr
 
 
-def test_the_command_line_starts_finds_and_stops_a_server(installation: None, tmp_path: Path) -> None:
+def test_ivk_server_start_status_logs_and_stop(installation: None, tmp_path: Path) -> None:
     root = tmp_path / "root"
     code, started, said = ivk("start", "--root", root, "--json")
     assert code == 0, said
     try:
         assert started["event"] == "result" and not started["already"]
-        assert answers(started["url"]) == "6.14.2"  # it outlives the command that started it
+        assert answers(started["url"]) == "6.14.2"  # the server outlives the command that started it
 
         code, again, said = ivk("start", "--root", root, "--json")
         assert (code, said) == (0, "")
@@ -270,18 +270,18 @@ def test_the_command_line_starts_finds_and_stops_a_server(installation: None, tm
             code, stopped, _ = ivk("stop", "--root", root, "--json")
             assert code == 0 and stopped["stopped"]["pid"] == started["pid"]
             follower.stdout.read()
-        assert follower.returncode == 0  # the server ended, and so does what follows its log
+        assert follower.returncode == 0  # following the log ends with the server
     finally:
         ivk("stop", "--root", root)
     assert identity(started["pid"]) is None
     assert answers(started["url"]) is None
-    assert (root / "invokeai.yaml").exists()  # a root that was named stays
+    assert (root / "invokeai.yaml").exists()  # a root that was passed is kept
 
     code, stopped, _ = ivk("stop", "--root", root, "--json")
     assert (code, stopped["stopped"]) == (0, None)
 
 
-def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:
+def test_ivk_server_reports_errors(tmp_path: Path) -> None:
     assert ivk("logs", "--root", tmp_path)[0] == 1
     code, _, said = ivk("start", "--version", "newest", "--root", tmp_path)
-    assert code == 2 and "'newest' is not an InvokeAI version" in said and "Traceback" not in said
+    assert code == 2 and "Invalid InvokeAI version 'newest'" in said and "Traceback" not in said

@@ -1,4 +1,4 @@
-"""The queue of a real server: what is in it, and what can be done to it."""
+"""The queue of a real server: listing, canceling, retrying and deleting items."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
 from invokeai_py_client.errors import NotFoundError, UsageError
 from invokeai_py_client.models import IvkJob, JobStatus
 
-PATIENCE = 60  # seconds; a trivial item takes one
+PATIENCE = 60  # seconds; a trivial item takes one second
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ async def client(server: Any) -> AsyncIterator[AsyncInvokeAIClient]:
 
 @pytest.fixture
 async def paused(client: AsyncInvokeAIClient) -> AsyncIterator[AsyncInvokeAIClient]:
-    """The client, while the server begins no items; the queue is empty before and after."""
+    """Return the client while the queue is paused. The queue is empty before and after."""
     await client.queue_repo.pause()
     await client.queue_repo.clear()
     yield client
@@ -32,7 +32,7 @@ async def paused(client: AsyncInvokeAIClient) -> AsyncIterator[AsyncInvokeAIClie
 
 
 async def enqueue(client: AsyncInvokeAIClient, runs: int = 1, b: Any = 1, **batch: Any) -> list[int]:
-    """Enqueue additions, straight from the wire, and give the items' ids."""
+    """Enqueue additions with a raw request, and return the items' ids."""
     graph = {
         "id": str(uuid.uuid4()),
         "nodes": {"sum": {"id": "sum", "type": "add", "a": 1, "b": b, "use_cache": False}},
@@ -125,7 +125,7 @@ async def test_canceling(paused: AsyncInvokeAIClient) -> None:
     [first, second, third] = await enqueue(paused, runs=3, batch_id=batch)
     job = await queue.cancel(first)
     assert job.status is JobStatus.CANCELLED
-    assert (await queue.cancel(first)).status is JobStatus.CANCELLED  # again, which does no harm
+    assert (await queue.cancel(first)).status is JobStatus.CANCELLED  # the second time changes nothing
     status = await queue.batch_status(batch)
     assert (status.canceled, status.cancelled, status.pending, status.unfinished) == (1, 1, 2, 2)
     assert await queue.cancel_batches(batch) == 2
@@ -153,7 +153,7 @@ async def test_items_by_state_batch_and_destination(paused: AsyncInvokeAIClient)
     assert await found(status=[]) == []
     assert await found(destination="there") == [third]
     assert await found(batch_id=batch, outputs=True) == [first, second]
-    with pytest.raises(UsageError, match="'dreaming' is no state of an item; there are pending"):
+    with pytest.raises(UsageError, match="Unknown state 'dreaming' of a queue item: expected one of pending"):
         await queue.items(status="dreaming")
     status = await queue.destination_status("here")
     assert (status.destination, status.pending, status.canceled, status.total) == ("here", 1, 1, 2)
@@ -166,7 +166,7 @@ async def test_removing_by_destination(paused: AsyncInvokeAIClient) -> None:
     [third] = await enqueue(paused, destination="there")
     assert await queue.delete_destination("here") == 2
     assert await queue.item_ids() == [third]
-    with pytest.raises(UsageError, match="does not name a destination"):
+    with pytest.raises(UsageError, match="not a valid name or id of a destination"):
         await queue.delete_destination("a/b")
     assert await queue.delete_all_except_current() == 1
     assert (await queue.wait_until_idle(timeout=PATIENCE)).total == 0
@@ -175,7 +175,7 @@ async def test_removing_by_destination(paused: AsyncInvokeAIClient) -> None:
 async def test_retrying(paused: AsyncInvokeAIClient) -> None:
     queue = paused.queue_repo
     [first, second] = await enqueue(paused, runs=2)
-    assert await queue.retry(first) == {}  # it is to come yet
+    assert await queue.retry(first) == {}  # it is still pending
     await queue.cancel(first)
     retried = await queue.retry([first, second, second + 1000])
     [new] = set(await queue.item_ids()) - {first, second}
@@ -186,8 +186,8 @@ async def test_retrying(paused: AsyncInvokeAIClient) -> None:
     assert await queue.retry([]) == await queue.retry(second + 1000) == {}
 
 
-async def test_retrying_what_was_retried_before(paused: AsyncInvokeAIClient) -> None:
-    """The server names the first item of such a chain, whichever it makes anew."""
+async def test_retrying_a_retry(paused: AsyncInvokeAIClient) -> None:
+    """The server reports the first item of such a chain, no matter which item it retries."""
     queue = paused.queue_repo
     [first] = await enqueue(paused)
     await queue.cancel(first)
@@ -216,10 +216,10 @@ async def test_removing(paused: AsyncInvokeAIClient) -> None:
     assert await queue.items() == []
 
 
-async def test_queues_are_apart(paused: AsyncInvokeAIClient) -> None:
+async def test_queues_are_separate(paused: AsyncInvokeAIClient) -> None:
     await enqueue(paused)
     assert (await paused.queue_repo.status(queue_id="another one?ü")).total == 0
-    with pytest.raises(UsageError, match="does not name a queue"):
+    with pytest.raises(UsageError, match="not a valid name or id of a queue"):
         await paused.queue_repo.status(queue_id="")
 
 

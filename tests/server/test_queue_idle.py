@@ -1,4 +1,4 @@
-"""Waiting for a real server's queue to be idle, while something is at work and something waits."""
+"""Waiting until a real server's queue is idle, while one item is running and another is pending."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from invokeai_py_client.models import JobStatus
 PATIENCE = 60
 
 
-async def test_an_idle_queue_and_one_that_is_not(
-    async_client: AsyncInvokeAIClient, long_run: Callable[[], Run]
-) -> None:
+async def test_wait_until_idle(async_client: AsyncInvokeAIClient, long_run: Callable[[], Run]) -> None:
     queue = async_client.queue_repo
     assert (await queue.wait_until_idle(timeout=PATIENCE)).unfinished == 0
     assert await queue.cancel_current() is None
     run = await asyncio.to_thread(long_run)
     wf = await async_client.workflow_repo.create_workflow(workflows.add())
     following = await wf.start(a=41)
-    with pytest.raises(RunTimeoutError, match=rf"1 pending, 1 at work \(item {run.item_id}\)\.$") as caught:
+    with pytest.raises(RunTimeoutError, match=rf"1 pending, 1 running \(item {run.item_id}\)\.$") as caught:
         await queue.wait_until_idle(timeout=0.5)
     assert caught.value.item_id == run.item_id
     idle = asyncio.ensure_future(queue.wait_until_idle(timeout=PATIENCE))

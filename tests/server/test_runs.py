@@ -1,4 +1,4 @@
-"""Workflows run for real on the tiny models, and their images are fetched and decoded."""
+"""Runs on the tiny models, whose images are downloaded and decoded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from invokeai_py_client.run.events import NodeFailed, NodeProgress, RunEvent
 
 
 def pixels(run: Run) -> Pillow.Image:
-    """The run's only image, decoded; it must show something."""
+    """Decode the run's only image, and check that it is not blank."""
     [image] = run.images
     picture = Pillow.open(io.BytesIO(image.bytes()))
     picture.load()
@@ -34,7 +34,7 @@ def test_sd1_text_to_image(client: InvokeAIClient) -> None:
     assert pixels(run).size == (64, 64)
 
 
-def test_what_is_set_matters(client: InvokeAIClient) -> None:
+def test_inputs_change_the_image(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.sd1(size=64))
     wf.set(model="tiny-sd1")
     first = pixels(wf.run(seed=1))
@@ -50,7 +50,7 @@ def test_sdxl_text_to_image(client: InvokeAIClient) -> None:
     assert pixels(run).size == (128, 128)
 
 
-def test_lora_changes_the_picture(client: InvokeAIClient) -> None:
+def test_lora_changes_the_image(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.lora())
     wf.set(model="tiny-sd1", lora="tiny-lora-sd1")
     without = pixels(wf.run(weight=0.0))
@@ -60,7 +60,7 @@ def test_lora_changes_the_picture(client: InvokeAIClient) -> None:
 
 @pytest.mark.since("6.14")  # the tiny FLUX models
 def test_flux_image_to_image(client: InvokeAIClient, picture: bytes) -> None:
-    # The server runs with a node pack that shrinks its hard-coded FLUX sizes to those of the tiny model.
+    # A node pack on the server shrinks its hard-coded FLUX sizes to those of the tiny model.
     wf = client.workflow_repo.create_workflow(workflows.flux_image_to_image())
     run = wf.run(
         {"model.model": "tiny-flux-dev"},
@@ -73,7 +73,7 @@ def test_flux_image_to_image(client: InvokeAIClient, picture: bytes) -> None:
     assert pixels(run).size == (64, 64)
 
 
-def test_image_carries_its_workflow_with_the_values_used(client: InvokeAIClient) -> None:
+def test_image_embeds_its_workflow_with_the_values_used(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.sd1())
     run = wf.run(model="tiny-sd1", positive_prompt="a red lighthouse", steps=5)
     carried = run.images[0].workflow()
@@ -85,7 +85,7 @@ def test_image_carries_its_workflow_with_the_values_used(client: InvokeAIClient)
     assert pixels(again).tobytes() == pixels(run).tobytes()
 
 
-def test_more_steps_show_rising_percentages_each_once(client: InvokeAIClient) -> None:
+def test_each_percentage_is_reported_once(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.sd1(steps=3))
     seen: list[RunEvent] = []
     wf.run(model="tiny-sd1", steps=9, seed=424242, progress=seen.append)
@@ -99,7 +99,7 @@ def test_more_steps_show_rising_percentages_each_once(client: InvokeAIClient) ->
     assert fractions[-1] == 1.0
 
 
-def test_events_tell_the_whole_story_in_order(client: InvokeAIClient) -> None:
+def test_events_are_complete_and_in_order(client: InvokeAIClient) -> None:
     run = client.workflow_repo.create_workflow(workflows.sd1()).start(model="tiny-sd1", seed=99)
     kinds = [(event.event_type, event.get("node_id")) for event in run.events()]
     assert kinds[0] == ("queue_item_status_changed", None)
@@ -109,7 +109,7 @@ def test_events_tell_the_whole_story_in_order(client: InvokeAIClient) -> None:
     assert [(event.event_type, event.get("node_id")) for event in run.events()] == kinds  # and again
 
 
-def test_previews_come_with_the_steps(client: InvokeAIClient) -> None:
+def test_steps_have_previews(client: InvokeAIClient) -> None:
     run = client.workflow_repo.create_workflow(workflows.sd1()).start(model="tiny-sd1", seed=98)
     previews = [e.preview for e in run.events() if isinstance(e, NodeProgress) and e.preview is not None]
     assert previews
@@ -117,7 +117,7 @@ def test_previews_come_with_the_steps(client: InvokeAIClient) -> None:
     assert Pillow.open(io.BytesIO(previews[-1].data)).format == "JPEG"
 
 
-def test_many_runs_of_one_handle_do_not_mix(client: InvokeAIClient) -> None:
+def test_concurrent_runs_of_one_handle(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add())
     runs = [wf.start(a=value, b=100) for value in range(5)]
     values = [run.result().of("sum")[0].data["value"] for run in runs]
@@ -125,7 +125,7 @@ def test_many_runs_of_one_handle_do_not_mix(client: InvokeAIClient) -> None:
     assert [run.inputs["a"] for run in runs] == [0, 1, 2, 3, 4]
 
 
-def test_a_failing_node_is_named(client: InvokeAIClient) -> None:
+def test_error_names_the_failed_node(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(
         workflows.workflow("Fails", {"divide": ("div", {"a": 1, "b": 0})}, [], [("divide", "b")])
     )
@@ -154,7 +154,7 @@ def test_cancel(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
         run.result(10)
 
 
-def test_wait_times_out_and_the_run_goes_on(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
+def test_run_continues_after_a_timeout(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
     run = long_run()
     with pytest.raises(RunTimeoutError) as caught:
         run.wait(0.2)
@@ -164,7 +164,7 @@ def test_wait_times_out_and_the_run_goes_on(client: InvokeAIClient, long_run: Ca
         _ = run.images
 
 
-def test_a_run_canceled_by_somebody_else_ends(
+def test_run_canceled_by_another_client_ends(
     client: InvokeAIClient, server: Any, long_run: Callable[[], Run]
 ) -> None:
     run = long_run()
@@ -174,7 +174,7 @@ def test_a_run_canceled_by_somebody_else_ends(
 
 
 @pytest.mark.since("6.0")
-def test_a_deleted_item_ends_its_wait(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
+def test_deleting_the_item_ends_the_wait(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
     run = long_run()
     client._call(client._impl.connection.http.json("DELETE", f"/api/v1/queue/default/i/{run.item_id}"))
     assert run.wait(20).state is JobStatus.CANCELLED
@@ -194,7 +194,7 @@ def test_position_in_the_queue(client: InvokeAIClient, long_run: Callable[[], Ru
     wf = client.workflow_repo.create_workflow(workflows.add())
     second, third = wf.start(), wf.start()
     for run, position in ((second, 0), (third, 1)):
-        with pytest.raises(RunTimeoutError, match=rf"pending \({position} before it\)"):
+        with pytest.raises(RunTimeoutError, match=rf"pending \({position} ahead\)"):
             run.wait(1)
         assert run.status.state is JobStatus.PENDING
     first.cancel()
@@ -213,11 +213,11 @@ def test_saving(client: InvokeAIClient, tmp_path: Any) -> None:
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["one.png"]
 
 
-def test_a_run_that_nothing_is_before_takes_three_requests(client: InvokeAIClient) -> None:
-    """It is sent, asked for its position if it is still pending after a moment, and its results are read."""
+def test_run_takes_three_requests(client: InvokeAIClient) -> None:
+    """Enqueue it, read its position if it is still pending after a moment, and read its results."""
     client.queue_repo.wait_until_idle(timeout=60)
     wf = client.workflow_repo.create_workflow(workflows.add())
-    wf.run(a=1)  # what is read once for all runs
+    wf.run(a=1)  # some things are read only before the first run
     http = client.connection.http
     for number in range(3):
         before = http.sent

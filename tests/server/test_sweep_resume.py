@@ -1,4 +1,4 @@
-"""A sweep goes on after the death of its client, or of the server: every run once, and none lost."""
+"""Resuming a sweep after a crash of the client or the server: each run happens exactly once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def resumed(path: Path, client: InvokeAIClient) -> Sweep:
 
 
 def sums(path: Path, client: InvokeAIClient) -> list[int]:
-    """The sums that the sweep's runs gave, as the server has them, in the order of the runs."""
+    """Return the results of the sweep's runs on the server, in the order of the runs."""
     last = {line["run"]: line["item"] for line in lines(path) if line["kind"] == "run"}
     found: list[int] = []
     for index in sorted(last):
@@ -52,13 +52,13 @@ def sums(path: Path, client: InvokeAIClient) -> list[int]:
 
 
 def items_of(path: Path, client: InvokeAIClient) -> int:
-    """How many items the server has of all the sweep's batches."""
+    """Return the number of queue items on the server in all batches of the sweep."""
     batches = {line["batch"] for line in lines(path) if line["kind"] == "sending"}
     return sum(client.queue_repo.batch_status(batch).total for batch in batches)
 
 
 @pytest.mark.parametrize(("first", "mode", "dies_after"), [(10_000, "at once", 2), (20_000, "background", 3)])
-def test_the_client_is_killed(
+def test_sweep_resumes_after_the_client_is_killed(
     server: RealServer, client: InvokeAIClient, tmp_path: Path, first: int, mode: str, dies_after: int
 ) -> None:
     (tmp_path / "add.json").write_text(json.dumps(workflows.add()))
@@ -77,24 +77,24 @@ def test_the_client_is_killed(
     assert sorted(values) == list(range(first, first + 8))
     assert len(sweep.wait()) == 8
     assert sums(manifest, client) == [value + 2 for value in range(first, first + 8)]
-    assert items_of(manifest, client) == 8  # each exactly once
+    assert items_of(manifest, client) == 8  # each run exactly once
     assert [run.item_id for run in resumed(manifest, client).wait()] == [run.item_id for run in sweep.runs]
-    assert items_of(manifest, client) == 8  # nothing was left to do
+    assert items_of(manifest, client) == 8  # nothing was sent again
 
 
-def test_an_answer_that_was_never_written_down(client: InvokeAIClient, tmp_path: Path) -> None:
-    """The client died after the server had taken the batch, and before it had written that down."""
+def test_response_missing_from_the_manifest(client: InvokeAIClient, tmp_path: Path) -> None:
+    """The client crashed after the server accepted the batch, but before the client recorded it."""
     path = tmp_path / "sweep.jsonl"
     wf = client.workflow_repo.create_workflow(workflows.add())
     wf.sweep(a=range(30_000, 30_003), manifest=path).wait()
     kept = [line for line in path.read_text().splitlines() if json.loads(line)["kind"] not in ("sent", "run")]
-    path.write_text("\n".join(kept) + '\n{"kind": "ru')  # and in the middle of a line
+    path.write_text("\n".join(kept) + '\n{"kind": "ru')  # and an incomplete line
     sweep = resumed(path, client)
     assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == [30_002, 30_003, 30_004]
     assert items_of(path, client) == 3
 
 
-def test_what_was_canceled_runs_again(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_canceled_runs_run_again(client: InvokeAIClient, tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
     wf = client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
     sweep = wf.sweep(values={"model": "tiny-sd1"}, steps=[500, 4], manifest=path)
@@ -108,7 +108,7 @@ def test_what_was_canceled_runs_again(client: InvokeAIClient, tmp_path: Path) ->
     assert next(waiting).inputs["steps"] == 500
 
 
-def test_resumed_runs_know_what_they_gave(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_resumed_runs_have_their_results(client: InvokeAIClient, tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
     wf = client.workflow_repo.create_workflow(workflows.sd1())
     first = wf.sweep(values={"model": "tiny-sd1"}, seed=[61, 62], manifest=path).wait()
@@ -119,40 +119,40 @@ def test_resumed_runs_know_what_they_gave(client: InvokeAIClient, tmp_path: Path
     assert again[0].result().image_names() == (first[0].images[0].name,)  # read from the server
 
 
-def test_manifests_that_cannot_be(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_invalid_manifests_are_rejected(client: InvokeAIClient, tmp_path: Path) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add())
     before = client.queue_repo.status().total
     (tmp_path / "there.jsonl").write_text("")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         wf.sweep(a=[1], manifest=tmp_path / "there.jsonl")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UsageError, match=r"cannot be written|is there already"):
+    with pytest.raises(UsageError, match=r"Cannot write|already exists"):
         wf.sweep(a=[1], manifest=tmp_path / "folder")
     assert client.queue_repo.status().total == before
-    with pytest.raises(UsageError, match="is no manifest"):
+    with pytest.raises(UsageError, match="is not the manifest"):
         Sweep.resume(tmp_path / "there.jsonl")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="Cannot read the manifest"):
         Sweep.resume(tmp_path / "nowhere.jsonl")
 
 
-# --------------------------------------------------------------------------- a small server of its own
+# --------------------------------------------------------------------------- a separate small server
 
 
 @pytest.fixture
 def small_server(tmp_path: Path) -> Iterator[LocalServer]:
-    """A server whose queue takes five items, and that can be killed."""
+    """A server that can be killed, and whose queue holds at most five items."""
     with LocalServer(
         root=tmp_path / "root", config={"max_queue_size": 5, "attention_type": "torch-sdp"}
     ) as server:
         yield server
 
 
-def test_a_full_queue_and_a_killed_server(small_server: LocalServer, tmp_path: Path) -> None:
+def test_sweep_resumes_after_the_server_is_killed(small_server: LocalServer, tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
     with InvokeAIClient.from_url(small_server.url) as client:
         wf = client.workflow_repo.create_workflow(workflows.add())
         sweep = wf.sweep(a=range(12), manifest=path)
-        assert len(sweep.runs) < 12  # the rest goes when there is room
+        assert len(sweep.runs) < 12  # the rest is sent when the queue has room
         for ended, run in enumerate(sweep, 1):
             assert run.status.ok
             if ended == 8:
@@ -169,4 +169,4 @@ def test_a_full_queue_and_a_killed_server(small_server: LocalServer, tmp_path: P
         assert [run.status.ok for run in sweep.runs] == [True] * 12
         assert sums(path, client) == [value + 2 for value in range(12)]
         sent = items_of(path, client)
-        assert 12 <= sent <= 13  # the one that the server was at when it died ran again
+        assert 12 <= sent <= 13  # the run in progress at the crash ran again

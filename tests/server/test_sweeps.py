@@ -1,4 +1,4 @@
-"""Small sweeps: one request, every combination, in finishing order, on one sheet."""
+"""Sweeps: combinations, requests, seeds, files, contact sheets and reports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from invokeai_py_client.errors import (
 )
 
 
-def test_product(client: InvokeAIClient) -> None:
+def test_product_of_axes(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add())
     sweep = wf.sweep(a=[1, 2], b=[10, 20, 30])
     sums = {(run.inputs["a"], run.inputs["b"]): run.outputs.of("sum")[0].data["value"] for run in sweep}
@@ -31,7 +31,7 @@ def test_product(client: InvokeAIClient) -> None:
     assert len({run.batch_id for run in sweep.runs}) == 1
 
 
-def test_a_plan_needs_nothing_besides(client: InvokeAIClient) -> None:
+def test_plan_is_self_contained(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add())
     plan = wf.sweep_plan(a=[1, 2], values={"b": 10})
     wf.set(b=1000)
@@ -50,7 +50,7 @@ def test_a_plan_needs_nothing_besides(client: InvokeAIClient) -> None:
     assert [run.outputs.of("sum")[0].data["value"] for run in wf.start_sweep(rows).wait()] == [15]
 
 
-def test_a_plan_has_its_board(client: InvokeAIClient, nothing_left: None) -> None:
+def test_plan_has_its_board(client: InvokeAIClient, nothing_left: None) -> None:
     board, other = (client.board_repo.create_board(name) for name in ("planned", "called"))
     wf = client.workflow_repo.create_workflow(workflows.sd1())
     values = {"model": "tiny-sd1", "steps": 2}
@@ -64,25 +64,25 @@ def test_a_plan_has_its_board(client: InvokeAIClient, nothing_left: None) -> Non
         wf.check_sweep(wf.sweep_rows_plan([{"steps": 3}], values=values, auto_board="nowhere"))
 
 
-def test_zip(client: InvokeAIClient) -> None:
+def test_zip_of_axes(client: InvokeAIClient) -> None:
     sweep = client.workflow_repo.create_workflow(workflows.add()).sweep(
         mode="zip", a=[1, 2, 3], b=[10, 20, 30]
     )
     assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == [11, 22, 33]
 
 
-async def test_asynchronously(async_client: AsyncInvokeAIClient) -> None:
+async def test_async_sweep(async_client: AsyncInvokeAIClient) -> None:
     wf = await async_client.workflow_repo.create_workflow(workflows.add())
     sweep = await wf.sweep(a=range(3))
     assert sorted([run.inputs["a"] async for run in sweep]) == [0, 1, 2]
 
 
-def test_a_wrong_value_is_refused_before_anything_is_sent(client: InvokeAIClient) -> None:
+def test_invalid_value_is_rejected_before_anything_is_sent(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add())
     before = client.queue_repo.status().total
-    with pytest.raises(InputValueError, match="axis 'a', value 2"):
+    with pytest.raises(InputValueError, match="Axis 'a', value 2"):
         wf.sweep(a=[1, 2, "three", 4])
-    with pytest.raises(UsageError, match="equally many"):
+    with pytest.raises(UsageError, match="different numbers of values"):
         wf.sweep(mode="zip", a=[1, 2], b=[1])
     assert client.queue_repo.status().total == before
 
@@ -97,7 +97,7 @@ def test_grid_of_real_images(client: InvokeAIClient) -> None:
     assert sheet.getextrema() != ((255, 255),) * 3
 
 
-def test_what_one_looks_at(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_saved_images_sheets_records_and_report(client: InvokeAIClient, tmp_path: Path) -> None:
     wf = client.workflow_repo.create_workflow(workflows.sd1())
     sweep = wf.sweep(values={"model": "tiny-sd1"}, positive_prompt=["a/b", "a:b"], seed=[1, 2], steps=[2])
     sweep.wait()
@@ -121,7 +121,7 @@ def test_what_one_looks_at(client: InvokeAIClient, tmp_path: Path) -> None:
     assert records[0]["images"] == [sweep[0].images[0].name]
     assert [sweep.index(run) for run in sweep.runs] == [0, 1, 2, 3]
     table = sweep._repr_html_()
-    assert "4 of 4 runs have ended" in table
+    assert "4 of 4 runs finished" in table
     assert "a/b" in table
     page = sweep.report(tmp_path / "report {1}")
     text = page.read_text()
@@ -132,7 +132,7 @@ def test_what_one_looks_at(client: InvokeAIClient, tmp_path: Path) -> None:
         assert (page.parent / name).read_bytes() == run.images[0].bytes()
 
 
-def test_pictures_of_this_machine(client: InvokeAIClient, picture: bytes, tmp_path: Path) -> None:
+def test_local_images_as_an_axis(client: InvokeAIClient, picture: bytes, tmp_path: Path) -> None:
     other = Pillow.new("RGB", (32, 16), (200, 30, 30))
     (tmp_path / "one.png").write_bytes(picture)
     other.save(tmp_path / "two.png")
@@ -148,11 +148,11 @@ def test_pictures_of_this_machine(client: InvokeAIClient, picture: bytes, tmp_pa
     sweep = wf.sweep(image=[tmp_path / "one.png", tmp_path / "two.png", tmp_path / "one.png"])
     sizes = [run.images[0].pil().size for run in sweep.wait()]
     assert sizes == [(64, 64), (32, 16), (64, 64)]
-    again = wf.sweep(image=[tmp_path / "two.png"])  # the client knows it, by its content
+    again = wf.sweep(image=[tmp_path / "two.png"])  # uploaded before, recognized by its content
     assert again.wait()[0].images[0].pil().getpixel((0, 0)) == (55, 225, 225)
 
 
-def test_a_picture_that_the_server_lacks_is_refused(client: InvokeAIClient) -> None:
+def test_image_that_is_not_on_the_server_is_rejected(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(
         workflows.workflow("Invert", {"invert": ("img_lerp", {})}, [], [("invert", "image")])
     )
@@ -162,7 +162,7 @@ def test_a_picture_that_the_server_lacks_is_refused(client: InvokeAIClient) -> N
     assert client.queue_repo.status().total == before
 
 
-def test_models_take_a_request_each_and_come_first(client: InvokeAIClient) -> None:
+def test_models_need_a_request_each_and_come_first(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.lora())
     wf.set(lora="tiny-lora-sd1")
     plan = wf.sweep_plan(seed=[1, 2], model=["tiny-sd1", "tiny-sd1"])
@@ -172,7 +172,7 @@ def test_models_take_a_request_each_and_come_first(client: InvokeAIClient) -> No
     assert all(run.status.ok for run in sweep.runs)
 
 
-def test_a_missing_model_anywhere_sends_nothing(client: InvokeAIClient) -> None:
+def test_missing_model_sends_nothing(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.sd1())
     before = client.queue_repo.status().total
     with pytest.raises(ModelNotFoundError, match="nope"):
@@ -180,7 +180,7 @@ def test_a_missing_model_anywhere_sends_nothing(client: InvokeAIClient) -> None:
     assert client.queue_repo.status().total == before
 
 
-def test_callbacks_get_runs_of_the_same_kind(client: InvokeAIClient) -> None:
+def test_callbacks_receive_synchronous_runs(client: InvokeAIClient) -> None:
     sweep = client.workflow_repo.create_workflow(workflows.add()).sweep(a=[41, 42])
     seen: list[Run] = []
     sweep.wait(on_run=seen.append)
@@ -191,13 +191,13 @@ def test_callbacks_get_runs_of_the_same_kind(client: InvokeAIClient) -> None:
     assert seen == sweep.runs
 
 
-def test_rows(client: InvokeAIClient) -> None:
+def test_rows_as_a_sweep(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add(7, 8))
     sweep = wf.sweep_rows([{"a": 1, "b": 1}, {"a": 2}, {"b": 100}])
     assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == [2, 10, 107]
 
 
-def test_repeats_have_seeds_of_their_own(client: InvokeAIClient) -> None:
+def test_repeats_have_different_seeds(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.sd1())
     sweep = wf.sweep(steps=[2, 3], repeat=2, values={"model": "tiny-sd1"})
     runs = sweep.wait()
@@ -207,14 +207,14 @@ def test_repeats_have_seeds_of_their_own(client: InvokeAIClient) -> None:
     assert again.images[0].pil().tobytes() == runs[0].images[0].pil().tobytes()
 
 
-def test_prompts_with_alternatives(client: InvokeAIClient) -> None:
+def test_dynamic_prompts(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.sd1())
     plan = wf.sweep_plan(positive_prompt=DynamicPrompts("a {red|blue} house"))
     assert [point["positive_prompt"] for point in plan.points()] == ["a red house", "a blue house"]
 
 
-def test_hardly_any_requests(client: InvokeAIClient) -> None:
-    """One request sends all; events tell how each run ended, and what it gave."""
+def test_sweep_needs_at_most_three_requests(client: InvokeAIClient) -> None:
+    """One request sends all runs, and events report their results."""
     wf = client.workflow_repo.create_workflow(workflows.add())
     wf.run(a=1000, b=1)  # connects
     http = client._impl.connection.http
@@ -225,7 +225,7 @@ def test_hardly_any_requests(client: InvokeAIClient) -> None:
     assert http.sent - before <= 3
 
 
-def test_failed_runs_can_be_repeated(client: InvokeAIClient) -> None:
+def test_failed_runs_can_be_retried(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(
         workflows.workflow("Divides", {"d": ("div", {"a": 12, "b": 1})}, [], [("d", "b")])
     )
@@ -243,7 +243,7 @@ def test_failed_runs_can_be_repeated(client: InvokeAIClient) -> None:
     assert len(sweep) == len(sweep.runs) == 3
 
 
-def test_in_the_background_little_is_queued(client: InvokeAIClient) -> None:
+def test_background_sweep_queues_few_runs(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add())
     sweep = wf.sweep(a=range(3000, 3006), background=True)
     most = 0
@@ -253,21 +253,21 @@ def test_in_the_background_little_is_queued(client: InvokeAIClient) -> None:
     assert [run.outputs.of("sum")[0].data["value"] for run in sweep.runs] == list(range(3002, 3008))
 
 
-def test_a_client_that_is_closed_while_its_sweep_sends(server: RealServer) -> None:
-    """Nothing stays open, and when the client is used again the sweep goes on: each run once."""
+def test_client_closed_while_its_sweep_sends(server: RealServer) -> None:
+    """Nothing remains open, and the sweep continues when the client is used again: each run happens once."""
     client = InvokeAIClient.from_url(server.url)
     wf = client.workflow_repo.create_workflow(workflows.add())
     sweep = wf.sweep(a=range(20), background=True)
     for _ in sweep:
-        client.close()  # a new connection is made for the next
-        gc.collect()  # what is left open is told then
+        client.close()  # the next run opens a new connection
+        gc.collect()  # reports anything left open
         if sweep.done > 3:
             break
     assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == list(range(2, 22))
     client.close()
 
 
-def test_a_sweep_travels(client: InvokeAIClient) -> None:
+def test_sweep_can_be_pickled(client: InvokeAIClient) -> None:
     sweep = client.workflow_repo.create_workflow(workflows.add()).sweep(a=range(510, 514))
     copy: Sweep = pickle.loads(pickle.dumps(sweep))
     assert [run.outputs.of("sum")[0].data["value"] for run in copy.wait()] == [512, 513, 514, 515]
@@ -275,7 +275,7 @@ def test_a_sweep_travels(client: InvokeAIClient) -> None:
     assert pickle.loads(pickle.dumps(sweep)).runs == sweep.runs
 
 
-def test_cancel(client: InvokeAIClient) -> None:
+def test_cancel_sweep(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
     sweep = wf.sweep(values={"model": "tiny-sd1"}, seed=range(3000, 3004))
     sweep.cancel()

@@ -34,7 +34,7 @@ __all__ = [
 
 @pytest.fixture
 def tidy(client: InvokeAIClient) -> Iterator[None]:
-    """Images that a test makes are gone after it."""
+    """Delete the images that a test creates."""
 
     def names() -> set[str]:
         return {image.image_name for image in client.image_repo.list_images(is_intermediate=None)}

@@ -1,4 +1,4 @@
-"""Recorded artifacts: what a version of the package wrote, and the values that it read from them.
+"""Recorded artifacts: files that a version of the package wrote, and the values it read from them.
 
 ``recorder.py`` writes such a folder, ``Artifacts`` reads it. Everything here uses public names only, so that it keeps
 working when modules move.
@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parents[1] / "data" / "artifacts"
 """One folder for each version whose artifacts were recorded."""
 
 SECRETS = {"token": "token-3fd1c8", "password": "password-9ab2e7", "header": "header-51c0d4"}
-"""What the recorded clients knew, and no artifact may hold."""
+"""Secrets of the recorded clients, which no artifact may contain."""
 
 _PUBLIC = (
     *("", ".errors", ".ivk_fields", ".models", ".server", ".run.events", ".run.results", ".run.status"),
@@ -66,13 +66,13 @@ _WITHOUT_NAME = {
     "TransferProgress",
     "WorkflowOutput",
 }
-"""Classes that are public now, and were not when the artifacts were recorded."""
+"""Classes that became public after the artifacts were recorded."""
 
 _RENAMED = {"Response": "Answer"}
 """The names that classes had when the artifacts were recorded."""
 
 _LONG = 300
-"""Longer texts are compared by their digests."""
+"""Strings longer than this are compared by their digests."""
 
 PICKLES = "pickles.tar.xz"
 EXPECTED = "expected.json.xz"
@@ -139,13 +139,13 @@ def write(folder: Path, pickles: Mapping[str, bytes], expected: Mapping[str, Any
 
 
 def facts(value: Any) -> Any:
-    """Return what the public attributes of an object say, as JSON data.
+    """Return the public attributes of an object as JSON data.
 
     An object becomes a dict whose ``is`` names its class, or says ``object`` if the class has no public name. Long data
     become a digest.
 
     Raises:
-        TypeError: The object is of a class that nothing here describes.
+        TypeError: The object's class is not supported.
     """
     if isinstance(value, Enum):
         return f"{_name_of(type(value))}.{value.name}"
@@ -207,14 +207,14 @@ def digest(value: Any) -> str:
 
 
 def request_facts(handle: WorkflowHandle) -> dict[str, Any]:
-    """Return what a handle would send, without what differs each time."""
+    """Return the request a handle would send, without the values that differ each time."""
     batch = handle.enqueue_request(validate=False)["batch"]
     graph = batch["graph"]
     return {"nodes": graph["nodes"], "edges": digest(graph["edges"]), "workflow": digest(batch["workflow"])}
 
 
 def differences(expected: Any, found: Any, where: str = "") -> list[str]:
-    """Return where facts differ. Attributes that the expected object did not have count for nothing."""
+    """Return the differences between facts. Attributes that the expected object lacks are ignored."""
     if isinstance(expected, dict) and isinstance(found, dict):
         keys = list(expected) if "is" in expected else sorted({*expected, *found})
         return [

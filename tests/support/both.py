@@ -1,4 +1,4 @@
-"""One test for both clients: the synchronous one, awaited as if it were asynchronous."""
+"""Run one test with both clients: an awaitable wrapper around synchronous objects."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from invokeai_py_client._face import Face
 
 
 class Awaited:
-    """A synchronous object whose blocking methods are awaited: each call runs in a thread of its own.
+    """A wrapper that makes the blocking methods of a synchronous object awaitable, each call in a new thread.
 
-    Which methods block, the asynchronous object behind it tells. What they give that is synchronous, too, is
-    wrapped alike; everything else is as it is.
+    The asynchronous object behind it determines which methods block. Synchronous objects that they return are
+    wrapped as well; other values are returned unchanged.
     """
 
     def __init__(self, target: Any) -> None:

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its own debugging protocol: enough to use a page as a person does."""
+"""A headless Chromium driven over the DevTools protocol: enough to use a page as a person would."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEYS = {"ArrowRight": 39, "ArrowLeft": 37, "Escape": 27, "Home": 36, "End": 35,
 
 
 def find_browser() -> str | None:
-    """The program; ``$BROWSER_PATH`` says where one that is not on the path is."""
+    """Return the browser's executable from the path or ``$BROWSER_PATH``, or None."""
     return os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -48,13 +48,13 @@ class Page:
         await asyncio.gather(self._reader, return_exceptions=True)
 
     async def open(self, url: str) -> None:
-        """Go to a page, and wait until it is loaded."""
+        """Open a page and wait until it has loaded."""
         self._loaded.clear()
         await self._call("Page.navigate", url=url)
         await asyncio.wait_for(self._loaded.wait(), 60)
 
     async def size(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Give the window a size; below 600 pixels it is a phone's."""
+        """Resize the window. Below 600 pixels it emulates a phone."""
         phone = width < 600
         await self._call(
             "Emulation.setDeviceMetricsOverride",
@@ -67,7 +67,7 @@ class Page:
         await self._call("Emulation.setEmulatedMedia", features=[scheme])
 
     async def run(self, script: str) -> Any:
-        """The value of an expression in the page; a promise is waited for."""
+        """Evaluate an expression in the page and return its value. Promises are awaited."""
         answer = await self._call(
             "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
         )
@@ -76,20 +76,20 @@ class Page:
         return answer["result"].get("value")
 
     async def until(self, script: str) -> None:
-        """Wait until an expression is true; it is looked at before each frame."""
+        """Wait until an expression is true. It is evaluated before each frame."""
         look = f"const look = () => ({script}) ? done() : requestAnimationFrame(look); look();"
         await asyncio.wait_for(self.run(f"new Promise((done) => {{ {look} }})"), 30)
 
     async def key(self, name: str) -> None:
         """Press a key."""
         parameters = {"key": name, "code": name, "windowsVirtualKeyCode": _KEYS[name]}
-        # A button is pressed by the character, not by the key.
+        # Buttons react to the character, not to the key.
         text = {"text": "\r"} if name == "Enter" else {}
         await self._call("Input.dispatchKeyEvent", type="keyDown", **parameters, **text)
         await self._call("Input.dispatchKeyEvent", type="keyUp", **parameters)
 
     async def click(self, selector: str) -> None:
-        """Click into the middle of the first element that a selector finds; it must be what is seen there."""
+        """Click the center of the first element that matches a selector. No other element may cover it."""
         place = await self.run(
             f"""(async () => {{ const one = document.querySelector({selector!r});
             one.scrollIntoView({{block: "nearest"}});
@@ -105,11 +105,11 @@ class Page:
             )
 
     async def type(self, text: str) -> None:
-        """Type into what has the focus."""
+        """Type into the focused element."""
         await self._call("Input.insertText", text=text)
 
     async def picture(self) -> bytes:
-        """What the window shows, as a PNG."""
+        """Return a screenshot of the window as a PNG."""
         answer = await self._call("Page.captureScreenshot", format="png")
         return base64.b64decode(answer["data"])
 
@@ -151,7 +151,7 @@ class Page:
 
 @asynccontextmanager
 async def browser_page(program: str) -> AsyncGenerator[Page]:
-    """A tab of a new browser that ends with the block."""
+    """Start a browser and yield its tab. The browser is closed at the end of the block."""
     with TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as profile:
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         process = await asyncio.create_subprocess_exec(

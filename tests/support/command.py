@@ -1,4 +1,4 @@
-"""``ivk`` without a process of its own: the same entry, its output caught, and a terminal where a test wants one."""
+"""Run ``ivk`` in this process: the same entry point with captured output, optionally in a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from invokeai_py_client.cli.output import run_command
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -24,7 +24,7 @@ class Terminal(io.StringIO):
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left.
+    """The result of a command.
 
     Attributes:
         code: Its exit code.
@@ -43,12 +43,12 @@ class Done:
 
     @property
     def shown(self) -> list[str]:
-        """The lines of standard output as a terminal shows them, without the codes for bold and the like."""
+        """The lines of standard output without escape sequences."""
         return [re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", line) for line in self.lines]
 
     @property
     def cells(self) -> list[list[str]]:
-        """The lines of a piped list, each by its tabs."""
+        """The lines of a piped list, each split at its tabs."""
         return [line.split("\t") for line in self.lines]
 
     @property
@@ -63,7 +63,7 @@ class Done:
 
 
 class Command:
-    """Runs ``ivk``: called with its words."""
+    """A callable that runs ``ivk`` with the given arguments."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._patch = patch
@@ -72,8 +72,8 @@ class Command:
         """Run a command line.
 
         Args:
-            words: The words after ``ivk``.
-            stdin: What comes in by standard input.
+            words: The arguments after ``ivk``.
+            stdin: The content of standard input.
             terminal: Whether all three streams are a terminal, 80 columns wide.
         """
         kind = Terminal if terminal else io.StringIO
@@ -90,5 +90,5 @@ class Command:
 
 @pytest.fixture
 def ivk_command(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """``ivk`` in this process; the server is that of $INVOKEAI_URL, or of --url."""
+    """``ivk`` in this process, with the server of $INVOKEAI_URL or --url."""
     return Command(monkeypatch)

@@ -1,12 +1,12 @@
-"""What is known of the 26 workflows that InvokeAI 6.14.2 brings along, from sources other than our code.
+"""Facts about the 26 default workflows of InvokeAI 6.14.2, from sources other than our code.
 
-``tests/data/default-workflows.json`` holds facts, not the workflows: those are read from the server's library.
+``tests/data/default-workflows.json`` holds facts, not the workflows. The workflows are read from the server's library.
 
-- ``inputs``: label, node id and field name of each input in the editor's order. Where ``order_recorded`` is
-  true, the editor was seen to show these labels; else they follow from its rule, applied to the file by hand.
+- ``inputs``: label, node id and field name of each input in the editor's order. If ``order_recorded`` is
+  true, the order was recorded from the editor; otherwise its rules were applied to the file by hand.
 - ``ready``: whether the editor let the workflow be invoked.
-- ``filled``: the values that were put into the file before it was recorded (models and images made up for that).
-- ``posted``: digests of the parts of the request that the editor posted; see ``digests.py``.
+- ``filled``: the values that were set in the file before recording (invented models and images).
+- ``posted``: digests of the parts of the request that the editor sent; see ``digests.py``.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 DATA = Path(__file__).parents[1] / "data"
 FACTS: dict[str, dict[str, Any]] = json.loads((DATA / "default-workflows.json").read_text(encoding="utf-8"))
 
-# Node types that 6.14.2 has no more, by the workflows that use them.
+# Node types that 6.14.2 no longer has, by the workflows that use them.
 GONE: dict[str, tuple[str, ...]] = {
     "Face Detailer - SD1.5": ("canny_image_processor",),
     "Text to Image -  SD1.5, Control": ("canny_image_processor", "midas_depth_image_processor"),
     "Upscaler - SD1.5, ESRGAN": ("canny_image_processor",),
 }
-# Their flux_denoise is of version 3.0.0, the server's of 4.6.0: the editor does not invoke them.
+# Their flux_denoise has version 3.0.0, the server's has 4.6.0: the editor refuses to invoke them.
 OTHER_MAJOR = ("Image to Image - FLUX", "Text to Image - FLUX")
 INVOKABLE = sorted(FACTS.keys() - GONE.keys() - set(OTHER_MAJOR))
 RECORDED = sorted(name for name, facts in FACTS.items() if "posted" in facts)
@@ -44,23 +44,23 @@ _LISTS = {"SINGLE": "", "COLLECTION": "[]", "SINGLE_OR_COLLECTION": "|[]"}
 
 @cache
 def editor_templates() -> dict[str, Any]:
-    """The node types as the editor read them from the server's schema."""
+    """Return the node types as the editor reads them from the server's schema."""
     return json.loads(lzma.decompress((DATA / "templates-6.14.2.json.xz").read_bytes()))
 
 
 def editor_input(node_type: str, field: str) -> dict[str, Any] | None:
-    """What the editor knows of an input; None for a node type that the server lacks."""
+    """Return the editor's template of an input, or None if the server lacks the node type."""
     node = editor_templates().get(node_type)
     return None if node is None else node["inputs"][field]
 
 
 def type_of(template: Mapping[str, Any]) -> str:
-    """A type with its cardinality, as our fields write it."""
+    """Return a type with its cardinality in our notation."""
     return template["type"]["name"] + _LISTS[template["type"]["cardinality"]]
 
 
 def limits_of(template: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The limits that the editor enforces: those of the form go before the schema's."""
+    """Return the limits that the editor enforces. Limits of the form override the schema's."""
     limits = {ours: template[theirs] for theirs, ours in _LIMITS.items() if theirs in template}
     for setting, ours in (("min", "minimum"), ("max", "maximum")):
         if settings.get(setting) is not None:
@@ -69,7 +69,7 @@ def limits_of(template: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
 
 
 def form_settings(document: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """The settings that a document's form has for its fields."""
+    """Return the field settings of a document's form."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for element in ((document.get("form") or {}).get("elements") or {}).values():
         if element["type"] == "node-field":
@@ -81,7 +81,7 @@ def form_settings(document: Mapping[str, Any]) -> dict[tuple[str, str], dict[str
 def models_that_fit(
     template: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
-    """The server's models that the editor would offer for a field."""
+    """Return the server's models that the editor offers for a field."""
     return [
         record
         for record in records
@@ -94,15 +94,15 @@ def models_that_fit(
 
 
 def expected_graph_nodes(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The nodes of the graph that the editor's rules make of a file nobody touched.
+    """Return the nodes of the graph that the editor builds from an unchanged file.
 
-    A second, short way to what the engine does at length, for files whose connections are all in order and that
-    have no batches, connectors or called workflows. The rules, one line each:
+    A second, short implementation of what the engine does, for files whose connections are all valid and that have no
+    batches, connectors or called workflows. The rules:
 
-    - an invocation node goes out with its type, its id, its flags and the values it has;
-    - a node of an older version of the same major takes the defaults of the server's node for what it lacks;
-    - what the server's node does not have stays out, and so does what a connection feeds;
-    - a board that is "auto" or "none" stays out.
+    - an invocation node is sent with its type, id, flags and values;
+    - a node of an older minor version gets the server's defaults for missing fields;
+    - fields that the server's node lacks are omitted, and so are connected fields;
+    - a board that is "auto" or "none" is omitted.
     """
     fed = {(edge["target"], edge.get("targetHandle")) for edge in document["edges"]}
     nodes: dict[str, dict[str, Any]] = {}

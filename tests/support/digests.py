@@ -1,4 +1,4 @@
-"""Requests told by digests: what the official editor posted for workflows that are not ours to keep copies of."""
+"""Digests of requests that the official editor sent for workflows that we do not keep copies of."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from golden import normalised
 
 
 def digest(value: Any) -> str:
-    """Twelve digits that tell one JSON value from others; 2 and 2.0 are the same number, as they are on the wire."""
+    """Return a twelve-digit digest of a JSON value. 2 and 2.0 have the same digest, as in JSON."""
     text = json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def request_digests(request: Mapping[str, Any]) -> dict[str, str]:
-    """A digest of each part of a request: each node of the graph, the edges, each node of the workflow...
+    """Return a digest of each part of a request: each node of the graph, the edges, each node of the workflow.
 
-    What differs by nature (ids of graph, batch and form elements, the order of edges) counts for nothing.
+    Random ids (of the graph, the batch and form elements) and the order of edges are ignored.
     """
     whole = normalised(request)
     batch = whole.pop("batch")

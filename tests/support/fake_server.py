@@ -1,4 +1,4 @@
-"""A server made of dictionaries, for what asks one before a request is built."""
+"""A server made of dictionaries, for code that queries a server before it builds a request."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def model(key: str, name: str, base: str = "sd-1", kind: str = "main", **more: A
 
 
 def identifier(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """What a workflow holds of a model."""
+    """Return the identifier of a model that a workflow stores."""
     return {part: record[part] for part in ("key", "hash", "name", "base", "type")} | changes
 
 
 class FakeServer:
-    """What it has, and what it was asked.
+    """The content of the server, and the requests it received.
 
     Attributes:
-        asked: Paths in the order of the questions.
-        uploaded: Contents in the order of the uploads.
+        asked: The requested paths in order.
+        uploaded: The uploaded contents in order.
     """
 
     def __init__(
@@ -57,23 +57,23 @@ class FakeServer:
 
     @property
     def connection(self) -> Connection:
-        """As the code under test expects it."""
+        """Return the server in the type that the code under test expects."""
         return cast(Connection, self)
 
     def part(self, kind: type[Any]) -> Any:
-        """As of the connection: the cache of uploads, or the image repository, which is played here, too."""
+        """Imitate `Connection.part`: return the upload cache, or itself as the image repository."""
         return self._uploads if kind is UploadCache else self
 
     async def upload(self, data: bytes, *, filename: str) -> Any:
-        """As of the image repository."""
-        await asyncio.sleep(0)  # let others come in between, as a real upload would
+        """Imitate the image repository's upload."""
+        await asyncio.sleep(0)  # Let other tasks run, as a real upload would.
         self.uploaded.append(data)
         name = f"new-{len(self.uploaded)}-{filename}"
         self.images.add(name)
         return SimpleNamespace(image_name=name)
 
     async def json(self, method: str, path: str, **request: Any) -> Any:
-        """As of the transport."""
+        """Imitate the transport's GET."""
         self.asked.append(path)
         self.bodies.append(request.get("json"))
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Fields for the tests, and values as other libraries have them."""
+"""Fields for the tests, and stand-ins for values of other libraries."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate
 
 
 def field_of(address: str, value: Any = UNSET, **known: Any) -> IvkField[Any]:
-    """The field of an input of the reference version: ``node_type.field``."""
+    """Return the field of an input of the reference version: ``node_type.field``."""
     kind, name = address.split(".")
     return make_field(reference_schema()[kind].inputs[name], value, **known)
 
 
 def template(kind: str, cardinality: Any = "SINGLE", **known: Any) -> InputTemplate:
-    """An input called X."""
+    """Return an input named X."""
     plain = InputTemplate("x", "X", FieldType(kind, cardinality), "any", required=False)
     return replace(plain, **known)
 
 
 class Int64:
-    """As numpy's: an index, and nothing that Python knows by name."""
+    """A numpy-like integer: it has an index but is not an `int`."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -46,7 +46,7 @@ class Float32:
 
 
 class Array:
-    """As numpy's arrays: a list in disguise, which pretends to be a number, too."""
+    """A numpy-like array: it also converts to a number."""
 
     def __init__(self, items: list[Any]) -> None:
         self.items = items
@@ -62,7 +62,7 @@ class Array:
 
 
 class bool_:
-    """As numpy's: an index, too."""
+    """A numpy-like boolean, which also has an index."""
 
     __module__ = "numpy"
 
@@ -77,10 +77,10 @@ Truth: Any = bool_
 
 
 class Named:
-    """An object that has names, and can be seen."""
+    """An object with attributes and a repr."""
 
     def __init__(self, **names: str) -> None:
         self.__dict__.update(names)
 
     def thumbnail(self) -> None:
-        """What images of this client have."""
+        """An object with the attributes of this client's images."""

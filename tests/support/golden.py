@@ -1,4 +1,4 @@
-"""Requests recorded from the official editor of InvokeAI 6.14.2, and how they are compared with ours."""
+"""Requests recorded from the official editor of InvokeAI 6.14.2, and their comparison with ours."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from invokeai_py_client.schema.template import UNSET
 FOLDER = Path(__file__).parents[1] / "data" / "goldens"
 CASES = sorted(path.name.removesuffix(".json.gz") for path in FOLDER.glob("*.json.gz"))
 
-# What the recorded workflows name and the server they were loaded on did not have: the editor asks the
-# server and drops them, building a request does not ask.
+# Resources that the recorded workflows name but the recording server lacked. The editor asks the server and
+# drops them; building a request does not ask.
 GONE = frozenset({"gone.png", "no-such-board", "gone-board", "gone"})
 
 
@@ -32,9 +32,9 @@ class Golden:
 
     Attributes:
         workflow: The file that was loaded.
-        meta: What the editor and the server said.
-        posted: The request, if there was one.
-        item: The finished queue item, where it ran.
+        meta: Details from the editor and the server.
+        posted: The request, if one was sent.
+        item: The finished queue item, if it ran.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Golden:
         return load_workflow(WorkflowDefinition.from_dict(self.workflow), reference_schema())
 
     def gone(self, loaded: LoadedWorkflow) -> dict[Key, Any]:
-        """The values that the editor dropped because the server did not have what they name."""
+        """The values that the editor dropped because they name resources the server lacked."""
         return {
             (ref.node_id, ref.field): UNSET
             for ref in references(loaded, {})
@@ -61,7 +61,7 @@ class Golden:
     def build(
         self, loaded: LoadedWorkflow, generated: Mapping[str, list[Any]] | None = None
     ) -> dict[str, Any]:
-        """Our request for the same settings."""
+        """Return our request for the same settings."""
         board = self.settings.get("auto_add")
         return build_request(
             loaded,
@@ -81,7 +81,7 @@ def golden(name: str) -> Golden:
 
 
 def normalised(request: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy without what differs by nature: ids of graph, batch and form elements, the order of edges."""
+    """Return a copy without random ids (graph, batch, form elements) and with ordered edges."""
     copy: dict[str, Any] = json.loads(json.dumps(request))
     batch = copy["batch"]
     batch.pop("batch_id", None)
@@ -97,7 +97,7 @@ def _text(edge: Any) -> str:
 
 
 def _renamed(form: dict[str, Any]) -> dict[str, Any]:
-    """The form with its elements named by their place in it."""
+    """Return the form with its elements named by their position."""
     names: dict[str, str] = {}
     stack = [form["rootElementId"]]
     while stack:
@@ -119,7 +119,7 @@ def _renamed(form: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:
-    """Every place where two documents differ. Numbers compare as numbers; true is no 1."""
+    """Yield every difference between two documents. Numbers compare as numbers; true does not equal 1."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for key in sorted(theirs.keys() | ours.keys()):
             here = f"{path}/{key}"

@@ -1,4 +1,4 @@
-"""A web server with one file, which it keeps back half of until it is told to go on."""
+"""A web server with one file that sends only half of it until it is allowed to continue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ModelHost(ThreadingHTTPServer):
     """The web server.
 
     Attributes:
-        go_on: Set: the rest of the file may be sent.
+        go_on: An event that releases the rest of the file.
         ranges: The Range headers of the requests.
     """
 
@@ -30,7 +30,7 @@ class ModelHost(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the file is."""
+        """The URL of the file."""
         return f"http://127.0.0.1:{self.server_address[1]}/{self.name}"
 
 
@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.wfile.write(rest[half:])
         except ConnectionError:
-            return  # the download was stopped meanwhile
+            return  # the download was stopped in the meantime
 
     def log_message(self, format: str, *args: object) -> None:
         return
@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def hosted(path: Path) -> Generator[ModelHost]:
-    """A web server with a file, for the length of a ``with`` block."""
+    """Serve a file for the duration of a ``with`` block."""
     host = ModelHost(path)
     thread = threading.Thread(target=host.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -1,4 +1,4 @@
-"""Damaged workflow files: what hands, scripts and other programs make of them."""
+"""Damaged workflow files, as manual edits, scripts and other programs produce them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LITERALS: tuple[Any, ...] = (
 
 
 def mutate(document: Document, rng: random.Random, node_types: list[str]) -> Document:
-    """A copy with one to four things wrong with it."""
+    """Return a copy with one to four random defects."""
     damaged = copy.deepcopy(document)
     for _ in range(rng.randint(1, 4)):
         rng.choice(_MUTATIONS)(damaged, rng, node_types)
@@ -40,7 +40,7 @@ def mutate(document: Document, rng: random.Random, node_types: list[str]) -> Doc
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
-    """Every place in a document: its container and its key."""
+    """Yield every position in a document as its container and key."""
     places: list[tuple[Any, Any]] = []
     stack = [value]
     while stack:

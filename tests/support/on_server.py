@@ -1,4 +1,4 @@
-"""Fixtures around the session's server that several folders of tests share; their conftest names those it wants."""
+"""Fixtures for the session's server that several test folders share. Each conftest imports what it needs."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def client(server: RealServer) -> Iterator[InvokeAIClient]:
-    """A synchronous client of the real server."""
+    """A synchronous client for the real server."""
     with InvokeAIClient.from_url(server.url) as client:
         yield client
 
 
 @pytest_asyncio.fixture
 async def async_client(server: RealServer) -> AsyncIterator[AsyncInvokeAIClient]:
-    """An asynchronous client of the real server."""
+    """An asynchronous client for the real server."""
     async with AsyncInvokeAIClient.from_url(server.url) as client:
         yield client
 
 
 @pytest.fixture
 def picture() -> bytes:
-    """A small PNG with something on it."""
+    """A small PNG with some content."""
     image = Pillow.new("RGB", (64, 64))
     image.putdata([(x * 4, y * 4, (x ^ y) * 4) for y in range(64) for x in range(64)])
     buffer = io.BytesIO()
@@ -45,7 +45,7 @@ def picture() -> bytes:
 
 @pytest.fixture
 def long_run(client: InvokeAIClient) -> Iterator[Callable[[], Run]]:
-    """Starts a run of a thousand steps, and gives it once it denoises; what is left of it is canceled."""
+    """Start a run of a thousand steps and return it once it is denoising. Afterwards it is canceled."""
     started: list[Run] = []
 
     def start() -> Run:
@@ -64,7 +64,7 @@ def long_run(client: InvokeAIClient) -> Iterator[Callable[[], Run]]:
 
 @pytest.fixture
 def held_queue(client: InvokeAIClient) -> Iterator[None]:
-    """A queue that is empty and begins nothing; what was put into it is gone afterwards."""
+    """An empty, paused queue. Items added to it are deleted afterwards."""
     client.queue_repo.pause()
     client.queue_repo.clear()
     yield
@@ -74,7 +74,7 @@ def held_queue(client: InvokeAIClient) -> Iterator[None]:
 
 @pytest.fixture
 def uploaded(client: InvokeAIClient, picture: bytes) -> Iterator[str]:
-    """The name of a picture on the server."""
+    """The name of an image on the server."""
     name = client.image_repo.upload(picture, filename="picture.png").image_name
     yield name
     client.image_repo.delete(name)
@@ -82,7 +82,7 @@ def uploaded(client: InvokeAIClient, picture: bytes) -> Iterator[str]:
 
 @pytest.fixture
 def nothing_left(server: RealServer) -> Iterator[None]:
-    """Boards and images that a test makes are gone after it."""
+    """Delete the boards and images that a test creates."""
     with InvokeAIClient.from_url(server.url) as client:
 
         def there() -> tuple[set[str], set[str]]:
@@ -100,7 +100,7 @@ def nothing_left(server: RealServer) -> Iterator[None]:
 
 @pytest_asyncio.fixture(params=["asynchronous", "synchronous"])
 async def either(server: RealServer, request: pytest.FixtureRequest) -> AsyncIterator[AsyncInvokeAIClient]:
-    """Both clients in turn, as an asynchronous one."""
+    """Each client in turn, with an asynchronous interface."""
     if request.param == "asynchronous":
         async with AsyncInvokeAIClient.from_url(server.url) as client:
             yield client
@@ -111,7 +111,7 @@ async def either(server: RealServer, request: pytest.FixtureRequest) -> AsyncIte
 
 @pytest.fixture
 def save(client: InvokeAIClient) -> Iterator[Callable[[dict[str, Any]], str]]:
-    """Puts workflows into the server's library, and gives their ids; they are taken out again."""
+    """Save workflows to the server's library and return their ids. Afterwards they are deleted."""
     http, saved = client._impl.connection.http, list[str]()
 
     def keep(document: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Three workflows as people build them for real use: with metadata, prompts that feed several nodes, and two models."""
+"""Three realistic workflows: with metadata, prompts that feed several nodes, and two models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from workflows import workflow
 
 
 def sdxl_text_to_image() -> dict[str, Any]:
-    """Text to image with SDXL: conditioning is collected, the seed is drawn, the image tells how it was made."""
+    """Return a text-to-image workflow for SDXL with collected conditioning, a random seed and metadata."""
     return workflow(
         "SDXL with metadata",
         {
@@ -107,7 +107,7 @@ _FLUX_MODELS = [
 
 
 def flux_image_to_image() -> dict[str, Any]:
-    """Image to image with FLUX: the size is the picture's, and its metadata goes on into the new image."""
+    """Return an image-to-image workflow for FLUX that keeps the source's size and metadata."""
     return workflow(
         "FLUX from a picture",
         {"picture": ("image", {}), **_FLUX_NODES},
@@ -130,9 +130,9 @@ def flux_image_to_image() -> dict[str, Any]:
 
 
 def sdxl_flux_refine() -> dict[str, Any]:
-    """A picture drawn by SDXL and drawn over by FLUX: two saved images, sizes rounded, prompts lengthened.
+    """Return a workflow that refines an SDXL image with FLUX: two saved images, rounded sizes, extended prompts.
 
-    People put a FLUX control model between the two; there is no tiny one, so here there is none.
+    Real workflows of this kind use a FLUX control model in between. No tiny control model exists, so this one omits it.
     """
     return workflow(
         "SDXL refined by FLUX",

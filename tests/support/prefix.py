@@ -1,4 +1,4 @@
-"""A reverse proxy that serves another server below a path, as people run several services on one address."""
+"""A reverse proxy that serves another server below a path prefix."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _HOP_BY_HOP = {"connection", "content-length", "host", "keep-alive", "transfer-e
 
 
 class PrefixProxy:
-    """Where it is, and what came through it.
+    """The proxy's address and the requests it received.
 
     Attributes:
-        url: Its own URL, with the path.
-        asked: The paths that were asked for below the path; a web socket's among them.
-        outside: The paths that were asked for beside it; there is nothing there.
+        url: The proxy's URL, including the prefix.
+        asked: The paths requested below the prefix, WebSockets included.
+        outside: The paths requested outside the prefix, which are all 404.
         headers: Headers of the latest request.
     """
 
@@ -68,7 +68,7 @@ class PrefixProxy:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[PrefixProxy]:
-        """The proxy, for the length of a block."""
+        """Run the proxy for the duration of a block."""
         application = web.Application(client_max_size=1 << 28)
         application.router.add_route("*", "/{rest:.*}", self.handle)
         runner = web.AppRunner(application, shutdown_timeout=1)

@@ -1,6 +1,6 @@
-"""A proxy that misbehaves as it is told, between a client and a real server: for requests and for events.
+"""A proxy between a client and a real server that injects faults into requests and events.
 
-It runs in a thread of its own, so that synchronous tests can use it, too::
+It runs in a background thread, so synchronous tests can use it as well::
 
     with Proxy(server.url) as proxy:
         proxy.rule("POST", "enqueue_batch$", randomly(7, {LOSE: 0.3, RESET: 0.1}))
@@ -37,7 +37,7 @@ class _Connection:
 
     def reset(self) -> None:
         for writer in (self.writer, self.there):
-            # Not a polite end but a reset, which a broken cable or a killed process gives.
+            # A reset instead of an orderly close, as after a broken cable or a killed process.
             sock: socket.socket = writer.get_extra_info("socket")
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -49,16 +49,16 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class Proxy:
-    """A proxy before one server, with rules about what it does to whom.
+    """A proxy in front of one server, with rules that choose faults.
 
     Attributes:
         target: The server's URL.
-        url: Its own URL, while it runs.
-        counts: How often each fault happened; ``passed`` for what was left alone, ``kills`` for connections
+        url: The proxy's URL while it runs.
+        counts: How often each fault happened; ``passed`` counts untouched requests, ``kills`` the connections
             that ``kill()`` ended.
-        killed: When connections were killed, by ``time.monotonic()``.
-        frames: What is done to events on their way to the client.
-        open_sockets: How many event connections are open.
+        killed: The times at which connections were killed (``time.monotonic()``).
+        frames: The function applied to events on their way to the client.
+        open_sockets: The number of open event connections.
     """
 
     target: str
@@ -91,28 +91,28 @@ class Proxy:
     # ------------------------------------------------------------------ what it is told
 
     def rule(self, method: str, path: str, choice: Choice) -> None:
-        """Have requests of a method, whose path contains a pattern, take their faults from a choice.
+        """Choose the faults of requests with a method and a path that matches a pattern.
 
-        The latest rule that fits decides.
+        The latest matching rule applies.
         """
         self._rules.insert(0, (method, re.compile(path), choice))
 
     def forget_rules(self) -> None:
-        """Let everything through again."""
+        """Remove all rules."""
         self._rules.clear()
 
     @property
     def open_sockets(self) -> int:
-        """How many event connections are open."""
+        """The number of open event connections."""
         return sum(one.is_socket for one in tuple(self._connections))
 
     def kill(self, *, sockets_only: bool = False) -> int:
-        """Break all connections, or those of events; gives how many there were."""
+        """Break all connections, or only event connections, and return their number."""
         return self._inside(lambda: self._kill(sockets_only))
 
     @contextmanager
     def away(self, *, sockets_only: bool = False) -> Generator[None]:
-        """Break all connections, or those of events, and take no new ones inside the block."""
+        """Break all connections, or only event connections, and refuse new ones inside the block."""
         switch = "_refuses_sockets" if sockets_only else "_refuses"
         setattr(self, switch, True)
         self.kill(sockets_only=sockets_only)
@@ -121,7 +121,7 @@ class Proxy:
 
     @contextmanager
     def killing(self, seed: int, shortest: float, longest: float) -> Generator[None]:
-        """Break the event connections every now and then inside the block."""
+        """Break the event connections repeatedly inside the block."""
         dice = random.Random(seed)
 
         async def go_on() -> None:
@@ -137,7 +137,7 @@ class Proxy:
 
     @contextmanager
     def holding(self, method: str, path: str) -> Generator[None]:
-        """Hold the next answer to such a request back, to the end of the block."""
+        """Hold back the next matching response until the end of the block."""
         self._released = asyncio.Event()
         self.rule(method, path, iter([HOLD]))
         try:
@@ -146,7 +146,7 @@ class Proxy:
             self._inside(self._released.set)
 
     def wait_for(self, name: str, timeout: float = 20) -> None:
-        """Wait until a fault has happened: the server has got what it is to get."""
+        """Wait until a fault has happened, so that the server has received the request (or never will)."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.counts[name], timeout), f"no {name}: {self.counts}"
 
@@ -198,7 +198,7 @@ class Proxy:
             while await self._request(reader, back, connection):
                 pass
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # one of the two sides went away, or the proxy ends
+            pass  # one side disconnected, or the proxy is closing
         finally:
             writer.transport.abort()
             if connection is not None:
@@ -209,7 +209,7 @@ class Proxy:
     async def _request(
         self, reader: asyncio.StreamReader, back: asyncio.StreamReader, connection: _Connection
     ) -> bool:
-        """Pass one request on, or not; whether the connection goes on."""
+        """Forward one request according to the rules, and return whether the connection stays open."""
         head = await reader.readuntil(b"\r\n\r\n")
         method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
         body = await _body(reader, head)
@@ -228,7 +228,7 @@ class Proxy:
         if fault is not None and fault.held:
             await self._released.wait()
         if fault is not None and fault.silent:
-            await reader.read(1)  # until the client goes away
+            await reader.read(1)  # until the client disconnects
             return False
         if fault is not None and fault.status is not None:
             lines = [f"{name}: {value}" for name, value in (*fault.headers, ("Content-Length", "7"))]
@@ -263,7 +263,7 @@ class Proxy:
         connection.is_socket = True
         self._count("sockets")
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"sec-websocket-ext")]
-        connection.there.write(b"\r\n".join(lines))  # so that frames come uncompressed
+        connection.there.write(b"\r\n".join(lines))  # so that frames are uncompressed
         connection.writer.write(await back.readuntil(b"\r\n\r\n"))
 
         async def upwards() -> None:
@@ -301,7 +301,7 @@ class Proxy:
 async def _body(
     reader: asyncio.StreamReader, head: bytes, *, is_answer: bool = False, method: str = ""
 ) -> bytes:
-    """What follows a head, byte for byte."""
+    """Read the body that follows a header, byte for byte."""
     status = int(head.split(b" ", 2)[1]) if is_answer else 200
     if method == "HEAD" or status < 200 or status in (204, 304):
         return b""
@@ -320,7 +320,7 @@ async def _body(
 
 
 async def _frame(reader: asyncio.StreamReader) -> tuple[bytes, str | None]:
-    """A frame as it came from a server, and its text if it is a whole text message."""
+    """Return a frame as received, and its text if it is a complete text message."""
     raw = await reader.readexactly(2)
     size = raw[1] & 0x7F
     if size >= 126:

@@ -1,8 +1,8 @@
-"""Record artifacts: everything that the package writes and reads again, made on a real server.
+"""Record artifacts: everything that the package writes and reads back, made on a real server.
 
     python tests/support/recorder.py URL ROOT FOLDER
 
-``URL`` is a local server that has the tiny models, ``ROOT`` its folder. Its queue should be empty.
+``URL`` is a local server with the tiny models, ``ROOT`` its root folder. Its queue should be empty.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from invokeai_py_client.server.paths import cache_base
 from invokeai_py_client.v1.upstream_models import load_workflow_json
 
 _GONE = 4_294_967_290
-"""The id of a queue item that no server has."""
+"""A queue item id that no server has."""
 
 KILLED = textwrap.dedent("""
     import sys
@@ -160,7 +160,7 @@ def numbers() -> dict[str, Any]:
 
 
 def returning() -> dict[str, Any]:
-    """Return a workflow that another one can call: it returns the sum."""
+    """Return a workflow that other workflows can call: it returns the sum."""
     return workflow(
         "Inner",
         {
@@ -399,7 +399,7 @@ def _sweeps(keeper: Keeper, client: InvokeAIClient, document: dict[str, Any]) ->
         keeper.keep("sweep_pending", pending)
         pending.cancel()
         background = sums.sweep(a=range(4), background=True)
-        client.close()  # ends the task that sends
+        client.close()  # ends the sending task
         keeper.keep("sweep_partly_sent", background)
         background.cancel()
     slow = client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
@@ -407,7 +407,7 @@ def _sweeps(keeper: Keeper, client: InvokeAIClient, document: dict[str, Any]) ->
     for event in running.runs[0].events():
         if event.get("fraction"):
             break
-    client.close()  # so that it changes no more
+    client.close()  # so that it no longer changes
     keeper.keep("sweep_running", running)
     running.cancel()
     manifests = ("complete", "failed", "pictures-and-models")
@@ -702,7 +702,7 @@ def _index_map(keeper: Keeper, client: InvokeAIClient, document: dict[str, Any])
 
 
 def _modules(keeper: Keeper, client: InvokeAIClient) -> None:
-    """Generate modules. Their names end in ``.txt``, so that nobody takes them for a part of the tests."""
+    """Generate modules. Their names end in ``.txt`` so that they are not mistaken for tests."""
     folder = keeper.folder / "modules"
     folder.mkdir()
     (folder / "sum.json").write_text(json.dumps(workflows.add(), indent=1) + "\n", encoding="utf-8")
@@ -713,7 +713,7 @@ def _modules(keeper: Keeper, client: InvokeAIClient) -> None:
 
 
 def _export(keeper: Keeper, client: InvokeAIClient) -> None:
-    """Export the images of a board, and keep what the server said of them."""
+    """Export the images of a board, and keep the server's records of them."""
     folder = keeper.folder / "export"
     board = client.board_repo.create_board("Exported")
     image = board.upload_image_data(_png(7), "x.png")
@@ -835,7 +835,7 @@ def _library(client: InvokeAIClient) -> Generator[Any]:
 
 @contextmanager
 def _nothing_left(client: InvokeAIClient) -> Generator[None]:
-    """Delete the boards and images that were made meanwhile."""
+    """Delete the boards and images that were created in the meantime."""
 
     def there() -> tuple[set[str], set[str]]:
         images = client.image_repo.list_images(is_intermediate=None)

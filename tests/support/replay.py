@@ -1,4 +1,4 @@
-"""A server that gives recorded responses, under the name that the recorded server had."""
+"""A server that replays recorded responses under the recorded server's host name."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Replay:
     """The server.
 
     Attributes:
-        url: Its own URL.
-        asked: The paths of the requests, in their order.
+        url: The URL of this server.
+        asked: The requested paths in order.
     """
 
     def __init__(self, url: str) -> None:
@@ -29,7 +29,7 @@ class Replay:
 
 @contextmanager
 def replaying(responses: Mapping[str, Any]) -> Generator[Replay]:
-    """Serve JSON data by path for the length of a block. Queries are ignored; every other path is a 404."""
+    """Serve JSON data by path for the duration of a block. Queries are ignored; every other path is a 404."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -60,7 +60,7 @@ def replaying(responses: Mapping[str, Any]) -> Generator[Replay]:
 
 
 def lead(monkeypatch: pytest.MonkeyPatch, recorded: str, url: str) -> None:
-    """Lead connections to the host of a recorded URL to another server."""
+    """Redirect connections to the host of a recorded URL to another server."""
     name, target = urlsplit(recorded).hostname, urlsplit(url)
     look_up = socket.getaddrinfo
 

@@ -1,4 +1,4 @@
-"""Contact sheets of pictures at hand."""
+"""Contact sheets of in-memory pictures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def draw_sheets(
     others: Sequence[str] = (),
     side: int | None = 4096,
 ) -> list[PILImage]:
-    """Pages of pictures, each with the values it was made with; in a picture's place may be a word."""
+    """Return the pages of a sheet for pictures with their values. A string can replace a picture."""
     pages = plan_sheets(
         [values for values, _ in pictures],
         rows,
@@ -39,6 +39,6 @@ def draw_sheets(
 def draw_sheet(
     pictures: Sequence[tuple[Mapping[str, Any], Cell]], rows: str | None, columns: str | None, cell: int
 ) -> PILImage:
-    """The same on one sheet, however large it becomes."""
+    """Return the same on one sheet, regardless of its size."""
     (sheet,) = draw_sheets(pictures, rows, columns, cell, side=None)
     return sheet

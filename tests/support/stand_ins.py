@@ -1,4 +1,4 @@
-"""Records of models that are not there, for workflows that no test can run: the server takes their requests."""
+"""Records of models without files, so that the server accepts requests of workflows that no test can run."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _NO_MODELS: dict[str, dict[str, str]] = {
 
 @contextmanager
 def stand_in_models(url: str, folder: Path) -> Generator[list[str]]:
-    """Put the records on a server; they are gone afterwards.
+    """Add the records to a server, and delete them afterwards.
 
-    All through its own API: InvokeAI 6.14.2 takes a file that it makes nothing of as a model of unknown type, and
-    lets one say afterwards what it is.
+    This uses the server's API only: InvokeAI 6.14.2 installs a file it cannot identify as a model of unknown type, and
+    allows changing the type afterwards.
 
     Args:
-        url: The server, which sees the same files.
+        url: A server that can read the same files.
         folder: An empty folder.
     """
     models = f"{url}/api/v2/models"
@@ -56,7 +56,7 @@ def _installed(models: str, number: int) -> str:
         if job["status"] == "completed":
             return job["config_out"]["key"]
         assert job["status"] not in ("error", "cancelled"), job
-        time.sleep(0.05)  # the server tells of installations over its socket, which is not under test here
+        time.sleep(0.05)  # the server reports installations through events, which are not under test here
     raise AssertionError("the stand-in was not installed within a minute")
 
 

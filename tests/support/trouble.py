@@ -1,4 +1,4 @@
-"""What a proxy does to requests and events, and how that is chosen: data for ``proxy``."""
+"""Faults for requests and events, and functions that choose them; used by ``proxy``."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-# --------------------------------------------------------------------------- what happens to a request
+# --------------------------------------------------------------------------- faults of requests
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is done to one request.
+    """A fault of one request.
 
     Attributes:
-        name: Counted under it.
-        delay: Seconds before it is passed on, even if the client has gone by then.
-        forward: Whether the server gets it at all.
-        keep: How many bytes of the answer the client gets before its connection breaks; None for all.
-        silent: Whether the client never hears of it again, over a connection that stays open.
-        held: Whether the answer is held back until the proxy is told to let it go.
-        status: What the proxy answers itself.
-        headers: The headers of that answer.
+        name: The name under which it is counted.
+        delay: Seconds before the request is forwarded, even if the client has disconnected by then.
+        forward: Whether the server receives the request.
+        keep: How many bytes of the response the client receives before its connection breaks. None means all.
+        silent: Whether the client never receives a response, although the connection stays open.
+        held: Whether the response is held back until the proxy releases it.
+        status: The status with which the proxy itself responds.
+        headers: The headers of that response.
     """
 
     name: str
@@ -35,74 +35,74 @@ class Fault:
 
 
 LOSE = Fault("lose", keep=0)
-"""The server takes the request; its answer is lost with the connection."""
+"""The server accepts the request, but its response is lost with the connection."""
 RESET = Fault("reset", forward=False, keep=0)
-"""The connection breaks before the server gets the request."""
+"""The connection breaks before the server receives the request."""
 HANG = Fault("hang", silent=True)
-"""The server takes the request; its answer never comes."""
+"""The server accepts the request, but its response never arrives."""
 HOLD = Fault("held", held=True)
-"""The server answers; its answer comes later."""
+"""The response arrives late."""
 SWALLOW = Fault("swallow", forward=False, silent=True)
-"""The request never comes to the server, and no answer to the client."""
+"""The request never reaches the server, and the client never receives a response."""
 
 
 def cut(count: int) -> Fault:
-    """The answer ends after so many bytes."""
+    """Return a fault that cuts the response off after a number of bytes."""
     return Fault(f"cut {count}", keep=count)
 
 
 def delay(seconds: float) -> Fault:
-    """The request is passed on later, even if the client has gone by then."""
+    """Return a fault that forwards the request late, even if the client has disconnected by then."""
     return Fault(f"delay {seconds:g}", delay=seconds)
 
 
 def gateway(status: int, retry_after: str | None = None, *, forward: bool = False) -> Fault:
-    """The proxy answers itself; ``forward`` lets the server have the request all the same."""
+    """Return a fault with which the proxy responds itself. ``forward`` still sends the request to the server."""
     headers = () if retry_after is None else (("Retry-After", retry_after),)
     return Fault(f"gateway {status}", forward=forward, status=status, headers=headers)
 
 
 Choice = Iterator[Fault | None]
-"""The faults of one request after the other."""
+"""Chooses the fault of each request in turn."""
 
 
 def script(*faults: Fault | None) -> Choice:
-    """These faults, one after the other; afterwards none."""
+    """Choose these faults in order, then none."""
     return iter(faults)
 
 
 def always(fault: Fault) -> Choice:
-    """The same fault every time."""
+    """Choose the same fault every time."""
     while True:
         yield fault
 
 
 def randomly(seed: int, shares: Mapping[Fault, float]) -> Choice:
-    """Each fault for its share of the requests."""
+    """Choose each fault for a share of the requests, at random."""
     dice = random.Random(seed)
     faults, weights = [*shares, None], [*shares.values(), 1 - sum(shares.values())]
     while True:
         yield dice.choices(faults, weights)[0]
 
 
-# --------------------------------------------------------------------------- what happens to an event
+# --------------------------------------------------------------------------- faults of events
 
 Frames = Callable[[str, str], Iterable[str]]
-"""Takes an event's name and frame, gives the frames that go on in its place."""
+"""Maps an event's name and frame to the frames that replace it."""
 
 
 def withhold(*names: str) -> Frames:
-    """Events of these names never come."""
+    """Drop events with these names."""
     return lambda name, frame: () if name in names else (frame,)
 
 
 def doubled(_: str, frame: str) -> Iterable[str]:
-    """Every event comes twice, as from InvokeAI 6.13."""
+    """Send every event twice, as InvokeAI 6.13 does."""
     return frame, frame
 
 
 def swapped() -> Frames:
-    """Of two events, the second comes first."""
+    """Swap each pair of events."""
     held: list[str] = []
 
     def frames(_: str, frame: str) -> Iterable[str]:

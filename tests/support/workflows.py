@@ -1,4 +1,4 @@
-"""Workflows for the tests, built as the editor saves them."""
+"""Workflows for the tests, in the format that the editor saves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def workflow(
     versions: Mapping[str, str] | None = None,
     settings: Mapping[Exposed, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """A workflow document.
+    """Return a workflow document.
 
     Args:
         name: Its name.
@@ -28,7 +28,7 @@ def workflow(
         form: The fields that the form shows, in order.
         labels: Labels of fields.
         final: Nodes whose images go to the gallery.
-        versions: Node versions by invocation type; those of the reference schema by default.
+        versions: Node versions by invocation type. Defaults to those of the reference schema.
         settings: The form's settings of a field.
     """
     from invokeai_py_client.schema.reference import reference_schema
@@ -117,7 +117,7 @@ def _edge(link: str) -> dict[str, Any]:
 
 
 def sd1(*, steps: int = 4, size: int = 64) -> dict[str, Any]:
-    """Text to image with an SD-1 model."""
+    """Return a text-to-image workflow for an SD-1 model."""
     return workflow(
         "SD-1 text to image",
         {
@@ -151,7 +151,7 @@ def sd1(*, steps: int = 4, size: int = 64) -> dict[str, Any]:
 
 
 def sdxl(*, steps: int = 4, size: int = 64) -> dict[str, Any]:
-    """Text to image with an SDXL model."""
+    """Return a text-to-image workflow for an SDXL model."""
     return workflow(
         "SDXL text to image",
         {
@@ -187,7 +187,7 @@ def sdxl(*, steps: int = 4, size: int = 64) -> dict[str, Any]:
 
 
 def lora(*, steps: int = 4, size: int = 64) -> dict[str, Any]:
-    """Text to image with an SD-1 model and a LoRA."""
+    """Return a text-to-image workflow for an SD-1 model and a LoRA."""
     plain = sd1(steps=steps, size=size)
     nodes = {node["id"]: (node["data"]["type"], _values(node)) for node in plain["nodes"]}
     nodes["lora"] = ("lora_loader", {"weight": 0.75})
@@ -206,7 +206,7 @@ def lora(*, steps: int = 4, size: int = 64) -> dict[str, Any]:
 
 
 def flux_image_to_image(*, steps: int = 3) -> dict[str, Any]:
-    """Image to image with a FLUX model."""
+    """Return an image-to-image workflow for a FLUX model."""
     return workflow(
         "FLUX image to image",
         {
@@ -251,7 +251,7 @@ def flux_image_to_image(*, steps: int = 3) -> dict[str, Any]:
 
 
 def add(a: int = 1, b: int = 2) -> dict[str, Any]:
-    """The smallest workflow there is: one sum, no models."""
+    """Return the smallest possible workflow: one sum, no models."""
     return workflow("Sum", {"sum": ("add", {"a": a, "b": b})}, [], [("sum", "a"), ("sum", "b")])
 
 

@@ -1,4 +1,4 @@
-"""The command line without a server: codes, help, completion, and how things are shown."""
+"""The command line without a server: exit codes, help, completion and output."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def all_commands() -> list[list[str]]:
-    """The words of every command."""
+    """Return the words of every command."""
 
     def below(command: click.Command, words: list[str]) -> list[list[str]]:
         if not isinstance(command, click.Group):
@@ -58,7 +58,7 @@ def all_commands() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("words", all_commands(), ids=" ".join)
-def test_every_command_says_what_it_is_for(ivk_command: Command, words: list[str]) -> None:
+def test_every_command_has_help_within_80_columns(ivk_command: Command, words: list[str]) -> None:
     done = ivk_command(*words, "--help")
     assert done.code == 0
     assert done.out.startswith("Usage: ivk")
@@ -66,13 +66,13 @@ def test_every_command_says_what_it_is_for(ivk_command: Command, words: list[str
     assert max(map(len, done.lines)) <= 80
 
 
-def test_the_reference_is_what_the_commands_say() -> None:
+def test_cli_reference_is_up_to_date() -> None:
     tool = [sys.executable, str(REPOSITORY / "tools" / "cli_reference.py"), "--check"]
     done = subprocess.run(tool, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_every_error_has_the_exit_code_that_fits() -> None:
+def test_exit_code_of_every_error() -> None:
     kinds: list[type[errors.InvokeAIClientError]] = [errors.InvokeAIClientError]
     for kind in kinds:
         kinds.extend(kind.__subclasses__())
@@ -88,8 +88,8 @@ def test_every_error_has_the_exit_code_that_fits() -> None:
     assert set(codes.values()) == {output.FAILED, output.WRONG_USE, output.UNREACHABLE}
 
 
-def test_every_code_that_programs_are_told_is_used_and_documented() -> None:
-    """Both ways: no error without a page that tells it, no code on a page that nothing gives."""
+def test_every_error_code_is_raised_and_documented() -> None:
+    """Check that docs/errors.md lists every code, and that every error class is raised somewhere."""
     documented = set(re.findall(r"`(\w+)`", (REPOSITORY / "docs" / "errors.md").read_text()))
     sources = [
         path.read_text()
@@ -103,11 +103,11 @@ def test_every_code_that_programs_are_told_is_used_and_documented() -> None:
         if not kind.__subclasses__() and kind not in errors.API_ERRORS.values():
             raised = re.compile(rf"\b{kind.__name__}\(")
             assert any(raised.search(text) for text in sources), f"nothing raises {kind.__name__}"
-    here = set(re.findall(r'"code": "(\w+)"|_tell\("(\w+)"', (Path(str(output.__file__))).read_text()))
-    assert {one or other for one, other in here} == {"usage", "interrupted"} <= documented
+    here = set(re.findall(r'"code": "(\w+)"', (Path(str(output.__file__))).read_text()))
+    assert here == {"usage", "interrupted"} <= documented
 
 
-def test_a_word_that_may_have_been_another(ivk_command: Command) -> None:
+def test_unknown_command_suggests_close_names(ivk_command: Command) -> None:
     done = ivk_command("imags", "ls")
     assert done.code == 2
     assert "Did you mean 'images'?" in done.said
@@ -117,7 +117,7 @@ def test_a_word_that_may_have_been_another(ivk_command: Command) -> None:
     ]
 
 
-def test_a_workflow_is_completed_with_files(
+def test_workflow_argument_completes_files(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in {
@@ -134,14 +134,14 @@ def test_a_workflow_is_completed_with_files(
 @pytest.mark.parametrize(
     ("shell", "mark"), [("bash", "complete -o"), ("zsh", "#compdef ivk"), ("fish", "--command ivk")]
 )
-def test_completion(ivk_command: Command, shell: str, mark: str) -> None:
+def test_completion_script(ivk_command: Command, shell: str, mark: str) -> None:
     done = ivk_command("completion", shell)
     assert (done.code, done.err) == (0, "")
     assert mark in done.out
     assert "_IVK_COMPLETE" in done.out
 
 
-def test_words_are_completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_completion_of_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("_IVK_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", "ivk queue c")
     monkeypatch.setenv("COMP_CWORD", "2")
@@ -151,9 +151,7 @@ def test_words_are_completed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert capsys.readouterr().out.split() == ["plain,cancel", "plain,clear"]
 
 
-def test_errors_are_red_where_colours_are_wanted(
-    ivk_command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_are_red_unless_no_color_is_set(ivk_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["images", "ls", "--url", "ftp://example.org"]
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[31m" in ivk_command(*words, terminal=True).err
@@ -164,13 +162,13 @@ def test_errors_are_red_where_colours_are_wanted(
     assert max(map(len, done.err.splitlines())) <= 80
 
 
-def test_nobody_at_the_address(ivk_command: Command) -> None:
+def test_unreachable_server(ivk_command: Command) -> None:
     done = ivk_command("queue", "status", "--json", "--url", "http://127.0.0.1:1")
     assert done.code == 3
     assert done.objects[-1]["code"] == "unreachable"
 
 
-def test_names_that_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_names_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "sys.stdin",
         [
@@ -183,14 +181,14 @@ def test_names_that_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert read_names(["c.png", "-", "c.png"]) == ["c.png", "a.png", "b.png"]
     monkeypatch.setattr("sys.stdin", ["{\n"])
-    with pytest.raises(errors.UsageError, match="not JSON"):
+    with pytest.raises(errors.UsageError, match="Invalid JSON"):
         read_names(["-"])
     monkeypatch.setattr("sys.stdin", [])
     with pytest.raises(errors.UsageError, match="No names"):
         read_names(["-"])
 
 
-def test_words_for_values() -> None:
+def test_formatting_of_values() -> None:
     assert [seconds_of(seconds) for seconds in (0.84, 59.94, 65, 3723)] == [
         "0.8 s",
         "59.9 s",
@@ -213,7 +211,7 @@ def job(item_id: int, status: JobStatus, **more: object) -> IvkJob:
     return IvkJob.from_api_response({"item_id": item_id, "status": status.value, **more})
 
 
-def test_what_an_item_is_about() -> None:
+def test_summary_of_a_queue_item() -> None:
     values = [
         {"node_path": "a", "field_name": "steps", "value": 4},
         {"node_path": "b", "field_name": "model", "value": {"key": "k", "name": "tiny"}},
@@ -226,7 +224,7 @@ def test_what_an_item_is_about() -> None:
     assert seconds_at(job(1, JobStatus.PENDING)) == ""
 
 
-def test_the_items_around_the_one_at_work() -> None:
+def test_window_around_the_running_item() -> None:
     ids = list(range(100))
     assert window(ids, 50, 9) == [47, 48, 49, 50, 51, 52, 53, 54, 55]
     assert window(ids, 99, 3) == [97, 98, 99]
@@ -236,14 +234,14 @@ def test_the_items_around_the_one_at_work() -> None:
     assert window([1, 2], 1, 5) == [1, 2]
 
 
-def test_how_a_queue_stands_in_words() -> None:
+def test_status_line() -> None:
     assert status_line(QueueStatus(is_started=True)) == "Idle: no items"
-    assert status_line(QueueStatus(is_started=True, pending=1200)) == "At work: 1,200 pending"
+    assert status_line(QueueStatus(is_started=True, pending=1200)) == "Active: 1,200 pending"
     assert status_line(QueueStatus(pending=1, failed=2)) == "Paused: 1 pending, 2 failed"
 
 
 class Watched:
-    """Stands in for a client whose queue is watched until somebody presses Ctrl-C."""
+    """A client whose queue is watched until Ctrl-C is pressed."""
 
     url = "http://localhost:9090"
 
@@ -256,15 +254,15 @@ class Watched:
         raise KeyboardInterrupt
 
 
-def test_ctrl_c_is_how_one_stops_watching(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_ends_watch(capsys: pytest.CaptureFixture[str]) -> None:
     client = cast("InvokeAIClient", Watched())
     watch_queue(client, until_idle=False, as_json=False)
-    assert capsys.readouterr().out == "At work: 1 pending\n"
-    with pytest.raises(KeyboardInterrupt):  # it was to wait, and has not
+    assert capsys.readouterr().out == "Active: 1 pending\n"
+    with pytest.raises(KeyboardInterrupt):  # the queue is not idle yet
         watch_queue(client, until_idle=True, as_json=False)
 
 
-def test_hints_are_for_people_alone(ivk_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hints_appear_only_in_a_terminal(ivk_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "~/.bashrc" in ivk_command("completion", "bash", terminal=True).err
     assert ivk_command("completion", "bash").err == ""
     monkeypatch.setattr(sys, "stderr", Terminal())
@@ -273,7 +271,7 @@ def test_hints_are_for_people_alone(ivk_command: Command, monkeypatch: pytest.Mo
     assert cast("Terminal", sys.stderr).getvalue() == ""
 
 
-def test_the_screen_of_a_watcher() -> None:
+def test_queue_view() -> None:
     from rich.console import Console
 
     console = Console(width=80, height=8, record=True, file=io.StringIO())
@@ -294,13 +292,13 @@ def test_the_screen_of_a_watcher() -> None:
     )
     console.print(view)
     lines = console.export_text().splitlines()
-    assert lines[0].startswith("At work: 1 running, 7 pending   http://localhost:9090")
+    assert lines[0].startswith("Active: 1 running, 7 pending   http://localhost:9090")
     assert "50% denoise_latents: Denoising" in lines[3]
     assert len(lines) <= 8
     assert max(map(len, lines)) <= 80
 
 
-def test_what_has_been_exported(tmp_path: Path) -> None:
+def test_is_exported(tmp_path: Path) -> None:
     image = IvkImage(image_name="a.png", width=1)
     assert not is_exported(image, tmp_path)
     (tmp_path / "a.png").write_bytes(b"x")
@@ -312,7 +310,7 @@ def test_what_has_been_exported(tmp_path: Path) -> None:
     assert not is_exported(IvkImage(image_name="a.png", width=1, starred=True), tmp_path)
 
 
-def test_a_servers_words_do_not_move_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_characters_are_replaced_in_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     evil = "a\x1b[2Jb\x9b5mc"
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
@@ -324,7 +322,7 @@ def test_a_servers_words_do_not_move_the_cursor(monkeypatch: pytest.MonkeyPatch)
     assert what_of(job(1, JobStatus.FAILED, error_type=evil)) == "a�[2Jb�5mc"
 
 
-def test_an_export_stays_in_its_folder(tmp_path: Path) -> None:
+def test_export_stays_in_its_folder(tmp_path: Path) -> None:
     (tmp_path / "evil.png").write_bytes(b"x")
     image = IvkImage(image_name="../evil.png")
     (tmp_path / "evil.json").write_text(json.dumps(image.to_dict()))

@@ -1,4 +1,4 @@
-"""Where downloads go, and that they are there whole or not at all."""
+"""Downloaded files: where they are saved, and that they are written atomically."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from invokeai_py_client.files.formats import Edges, has_end, is_truncated, is_wh
 from invokeai_py_client.files.names import safe_name, target_path
 
 
-def test_a_path_is_a_file_unless_it_is_a_folder(tmp_path: Path) -> None:
+def test_path_is_a_file_unless_it_is_a_folder(tmp_path: Path) -> None:
     assert target_path(tmp_path / "a.png", "x.png") == tmp_path / "a.png"
     assert target_path(tmp_path, "x.png") == tmp_path / "x.png"
     assert target_path(str(tmp_path / "new") + "/", "x.png") == tmp_path / "new" / "x.png"
@@ -43,12 +43,12 @@ def test_a_path_is_a_file_unless_it_is_a_folder(tmp_path: Path) -> None:
         (".\0.", "image"),
     ],
 )
-def test_a_servers_name_stays_in_its_folder(tmp_path: Path, name: str, safe: str) -> None:
+def test_names_from_the_server_stay_in_their_folder(tmp_path: Path, name: str, safe: str) -> None:
     assert safe_name(name) == safe
     assert target_path(tmp_path, name) == tmp_path / safe
 
 
-def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+def test_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "er" / "x.png"
     file = AtomicFile(target)
     file.write(b"one ")
@@ -60,7 +60,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_a_file_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+def test_discarded_file_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "x.png"
     target.write_bytes(b"old")
     file = AtomicFile(target)
@@ -71,21 +71,21 @@ def test_a_file_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_failed_write_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "x.png"
-    target.mkdir()  # it cannot be replaced by a file
-    with pytest.raises(UsageError, match=r"x\.png' cannot be written: Is a directory"):
+    target.mkdir()  # a folder cannot be replaced by a file
+    with pytest.raises(UsageError, match=r"Cannot write the file .*x\.png': Is a directory"):
         write_atomically(target, b"new")
     assert list(tmp_path.iterdir()) == [target]
 
 
 @pytest.mark.parametrize("name", ["x" * 251 + ".png", "漢" * 83 + ".png"])
-def test_the_longest_names_work(tmp_path: Path, name: str) -> None:
+def test_longest_possible_names_work(tmp_path: Path, name: str) -> None:
     write_atomically(tmp_path / name, b"data")
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
+def test_two_writers_of_the_same_file_do_not_mix(tmp_path: Path) -> None:
     target = tmp_path / "x.png"
     one, two = AtomicFile(target), AtomicFile(target)
     one.write(b"one")
@@ -116,7 +116,7 @@ def whole_zip() -> bytes:
 
 
 @pytest.mark.parametrize("make", [whole_png, whole_webp, whole_zip])
-def test_a_file_without_its_end_is_told_from_a_whole_one(tmp_path: Path, make: Callable[[], bytes]) -> None:
+def test_truncated_files_are_detected(tmp_path: Path, make: Callable[[], bytes]) -> None:
     data, path = make(), tmp_path / "file"
     path.write_bytes(data)
     assert is_whole(path)
@@ -128,7 +128,7 @@ def test_a_file_without_its_end_is_told_from_a_whole_one(tmp_path: Path, make: C
         assert not is_whole(path), size
 
 
-def test_what_is_no_picture_is_not_judged(tmp_path: Path) -> None:
+def test_unknown_formats_are_neither_complete_nor_truncated(tmp_path: Path) -> None:
     assert has_end(b"the whole", b"the whole", 9) is None
     (tmp_path / "text").write_text("x" * 100)
     assert not is_whole(tmp_path / "text")
@@ -136,9 +136,9 @@ def test_what_is_no_picture_is_not_judged(tmp_path: Path) -> None:
     assert not is_whole(tmp_path)
 
 
-def test_the_ends_of_a_file_are_known_however_it_comes() -> None:
+def test_edges_do_not_depend_on_the_chunks() -> None:
     data = whole_png()
-    assert Edges().truncated, "nothing came"
+    assert Edges().truncated, "no data"
     for size in (1, 7, 22, 23, len(data)):
         edges = Edges()
         for start in range(0, len(data), size):
@@ -147,14 +147,14 @@ def test_the_ends_of_a_file_are_known_however_it_comes() -> None:
         assert not edges.truncated
 
 
-def test_bytes_that_lack_their_end() -> None:
+def test_truncated_data_is_detected() -> None:
     assert not is_truncated(whole_png())
     assert not is_truncated(b"some other format")
     assert is_truncated(whole_png()[:-1])
     assert is_truncated(b"")
 
 
-def test_a_draft_has_the_mode_it_is_given(tmp_path: Path) -> None:
+def test_draft_has_the_requested_mode(tmp_path: Path) -> None:
     write_draft(tmp_path / "secret", b"token", mode=0o600)
     write_draft(tmp_path / "open", b"text")
     (tmp_path / "like any").write_bytes(b"text")
@@ -163,12 +163,12 @@ def test_a_draft_has_the_mode_it_is_given(tmp_path: Path) -> None:
         assert (tmp_path / "open").stat().st_mode == (tmp_path / "like any").stat().st_mode
 
 
-def test_a_draft_that_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
+def test_draft_that_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "x.json"
     target.write_text("old")
     with pytest.raises(KeyboardInterrupt), Draft(target) as draft:
         draft.write(b"half")
-        # Whoever tidies up by suffix finds what a killed process left.
+        # Files left behind by a killed process can be found by their suffix.
         assert sorted(path.name for path in tmp_path.glob("*.json*")) == sorted(
             path.name for path in tmp_path.iterdir()
         )
@@ -180,7 +180,7 @@ def test_a_draft_that_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
         write_draft(tmp_path / "missing" / "x.json", b"")
 
 
-def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
+def test_unwritable_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UsageError, match=r"x\.png' cannot be written"):
+    with pytest.raises(UsageError, match=r"Cannot write the file .*x\.png'"):
         AtomicFile(tmp_path / "file" / "x.png")

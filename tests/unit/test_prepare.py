@@ -1,4 +1,4 @@
-"""From inputs to a request: what the server is asked, what it lacks, what is uploaded when."""
+"""Preparation of a request: lookups on the server, missing things, and uploads."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def server(**known: Any) -> FakeServer:
 @pytest.mark.parametrize(
     "foreign",
     [
-        {"key": "m1", "hash": "?", "name": "?"},  # the key alone
-        {"key": "far", "hash": "blake3:m1", "name": "Renamed"},  # the hash alone
-        {"key": "far", "hash": "random:1", "name": "Dream"},  # name, base and type
-        {"key": "far", "hash": "blake3:m1", "name": "Other"},  # a hash before a name
+        {"key": "m1", "hash": "?", "name": "?"},  # only the key matches
+        {"key": "far", "hash": "blake3:m1", "name": "Renamed"},  # only the hash matches
+        {"key": "far", "hash": "random:1", "name": "Dream"},  # name, base and type match
+        {"key": "far", "hash": "blake3:m1", "name": "Other"},  # the hash takes precedence over the name
     ],
 )
 async def test_a_foreign_model_gets_this_servers_key(foreign: dict[str, str]) -> None:
@@ -95,13 +95,13 @@ async def test_a_foreign_model_gets_this_servers_key(foreign: dict[str, str]) ->
         assert attached["data"]["inputs"]["model"]["value"]["key"] == "m1"
 
 
-async def test_a_random_hash_proves_nothing() -> None:
+async def test_random_hashes_do_not_match() -> None:
     known = server(models=[model("m9", "Else", hash="random:1"), VAE])
     with pytest.raises(ModelNotFoundError):
         await prepared(known, given=nodes(model=identifier(DREAM, key="far", hash="random:1")))
 
 
-async def test_a_foreign_model_keeps_the_part_it_names() -> None:
+async def test_foreign_model_keeps_its_submodel() -> None:
     foreign = {**identifier(DREAM, key="far"), "submodel_type": "unet"}
     body = await prepared(server(), given=nodes(model=foreign))
     assert of(body, "loader", "model") == {**identifier(DREAM), "submodel_type": "unet"}
@@ -121,13 +121,13 @@ async def test_foreign_models_in_lists_are_translated_one_by_one() -> None:
     ]
 
 
-async def test_what_is_known_goes_out_as_it_came() -> None:
+async def test_known_models_are_sent_unchanged() -> None:
     own = identifier(DREAM, name="What the author calls it")
     body = await prepared(server(), given=nodes(model=own))
     assert of(body, "loader", "model") == own
 
 
-async def test_a_missing_model_is_named_with_those_that_fit() -> None:
+async def test_missing_model_is_reported_with_compatible_models() -> None:
     lost = identifier(model("gone", "Lost"))
     gone = {"lora": identifier(model("g", "Gone", kind="lora")), "weight": 1}
     with pytest.raises(ModelNotFoundError) as caught:
@@ -135,10 +135,10 @@ async def test_a_missing_model_is_named_with_those_that_fit() -> None:
     lines = str(caught.value).split("\n")
     assert (
         lines[0]
-        == "loader.model: the server lacks the model 'Lost' (sd-1 main). These fit: 'Dream', 'Other'."
+        == "loader.model: the model 'Lost' (sd-1 main) is not on the server. Compatible models: 'Dream', 'Other'."
     )
     assert lines[1].startswith(
-        "loras.loras: the server lacks the model 'Gone' (sd-1 lora). These fit: 'Ink', 'Oil'."
+        "loras.loras: the model 'Gone' (sd-1 lora) is not on the server. Compatible models: 'Ink', 'Oil'."
     )
 
 
@@ -151,13 +151,13 @@ async def test_a_model_by_name_or_key(text: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Drem", r"loader\.model: the server has no model 'Drem' that fits\. Did you mean 'Dream'\?$"),
-        ("Vae", r"'Vae' is sd-1 vae, which does not fit\. These fit: 'Dream', 'Other', 'Twice'\.$"),
-        ("Big", r"'Big' is sdxl main, which does not fit"),
-        ("Twice", r"2 models are called 'Twice'; give a key: t1 \(sd-1 main\), t2 \(sd-1 main\)\.$"),
+        ("Drem", r"loader\.model: no compatible model named 'Drem'\. Did you mean 'Dream'\?$"),
+        ("Vae", r"'Vae' \(sd-1 vae\) is not compatible .* Compatible models: 'Dream', 'Other', 'Twice'\.$"),
+        ("Big", r"'Big' \(sdxl main\) is not compatible"),
+        ("Twice", r"'Twice' is ambiguous: 2 models .* Use a key: t1 \(sd-1 main\), t2 \(sd-1 main\)\.$"),
     ],
 )
-async def test_a_model_by_a_name_that_will_not_do(text: str, says: str) -> None:
+async def test_unsuitable_model_name_raises(text: str, says: str) -> None:
     twins = [model("t1", "Twice"), model("t2", "Twice")]
     with pytest.raises(ModelNotFoundError, match=says):
         await prepared(server(models=[*MODELS, *twins]), {"loader.model": text})
@@ -171,16 +171,16 @@ async def test_loras_by_name_with_weights() -> None:
     ]
 
 
-async def test_a_model_that_is_not_set_says_which_would_do() -> None:
+async def test_missing_model_value_suggests_models() -> None:
     given = nodes()
     given["loader"] = ("main_model_loader", {})
-    with pytest.raises(NotReadyError, match=r"loader \(loader\), model: it has .*'Dream', 'Other'\."):
+    with pytest.raises(NotReadyError, match=r"Model \(loader\): no model is set; .*'Dream', 'Other'\."):
         await prepared(server(), given=given)
-    with pytest.raises(NotReadyError, match="The server has none that fits"):
+    with pytest.raises(NotReadyError, match="The server has no model that fits"):
         await prepared(server(models=[VAE]), given=given)
 
 
-async def test_a_field_is_blamed_once() -> None:
+async def test_field_is_reported_once() -> None:
     given = nodes()
     given["loader"] = ("main_model_loader", {})
     with pytest.raises(ModelNotFoundError) as caught:
@@ -189,10 +189,10 @@ async def test_a_field_is_blamed_once() -> None:
     assert "\n" not in str(caught.value)
 
 
-# ------------------------------------------------------------------ what else must be there
+# ------------------------------------------------------------------ other things that must exist
 
 
-async def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+async def test_all_missing_things_are_reported_together(tmp_path: Path) -> None:
     file = tmp_path / "new.png"
     file.write_bytes(b"x")
     known = server()
@@ -209,17 +209,17 @@ async def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> Non
     assert text.startswith("The workflow 'Test' cannot run yet:\n- ")
     for part in (
         "'Lost'",
-        "vae.vae_model: the server has no model 'Nothing'",
-        "save.board: the server has no board 'Porträts'. Did you mean 'Portraits'?",
-        "save.image: the server has no image 'lost.png'",
-        "scale (scale), scale_factor",
+        "vae.vae_model: no compatible model named 'Nothing'",
+        "save.board: no board named 'Porträts' on the server. Did you mean 'Portraits'?",
+        "save.image: no image named 'lost.png' on the server",
+        "Scale Factor (scale)",
     ):
         assert sum(part in finding for finding in caught.value.findings) == 1, part
     assert len(caught.value.findings) == 5
     assert known.uploaded == []
 
 
-async def test_node_types_that_the_server_lacks_come_first() -> None:
+async def test_unknown_node_types_are_reported_first() -> None:
     known, schema = server(), reference_schema()
     document = workflow("Test", nodes(model=identifier(model("gone", "Lost"))), [], [])
     document["nodes"][0]["data"]["type"] = "loader_of_tomorrow"
@@ -229,12 +229,12 @@ async def test_node_types_that_the_server_lacks_come_first() -> None:
     assert known.asked == []
 
 
-async def test_runs_must_be_one_or_more() -> None:
-    with pytest.raises(UsageError, match="runs must be 1 or more"):
+async def test_runs_below_one_raise() -> None:
+    with pytest.raises(UsageError, match="Invalid runs 0"):
         await prepared(server(), runs=0)
 
 
-async def test_each_question_is_asked_once() -> None:
+async def test_each_lookup_is_made_once() -> None:
     known = server()
     loras = [{"lora": identifier(INK, key="a"), "weight": 1}, {"lora": identifier(OIL, key="b"), "weight": 1}]
     given = nodes(loras=loras, board={"board_id": BOARD})
@@ -259,13 +259,13 @@ async def test_boards_by_name_or_id(board: str, wire: Any) -> None:
     ("auto", "wire"),
     [("Portraits", {"board_id": BOARD}), (BOARD, {"board_id": BOARD}), (None, None), ("none", None)],
 )
-async def test_where_auto_goes(auto: str | None, wire: Any) -> None:
+async def test_auto_board(auto: str | None, wire: Any) -> None:
     assert of(await prepared(server(), auto_board=auto), "save", "board") == wire
 
 
-async def test_boards_of_the_same_name_need_an_id() -> None:
+async def test_ambiguous_board_name_raises() -> None:
     known = server(boards={"b1": "Twice", "b2": "Twice"})
-    with pytest.raises(NotReadyError, match="2 boards are called 'Twice'; give an id: b1, b2"):
+    with pytest.raises(NotReadyError, match=r"2 boards are named 'Twice'\. Use an id instead: b1, b2"):
         await prepared(known, auto_board="Twice")
 
 
@@ -291,7 +291,7 @@ async def test_an_image_is_uploaded_once_per_content(tmp_path: Path) -> None:
     assert len(known.uploaded) == 2
 
 
-async def test_an_uploaded_image_that_is_gone_is_uploaded_again() -> None:
+async def test_deleted_upload_is_uploaded_again() -> None:
     known, given = server(), {"blur": ("img_blur", {})}
     body = await prepared(known, {"blur.image": b"1"}, given)
     known.images.discard(of(body, "blur", "image")["image_name"])
@@ -300,7 +300,7 @@ async def test_an_uploaded_image_that_is_gone_is_uploaded_again() -> None:
     assert of(body, "blur", "image")["image_name"] in known.images
 
 
-async def test_nothing_is_uploaded_before_all_is_well() -> None:
+async def test_nothing_is_uploaded_before_all_checks_pass() -> None:
     known = server()
     given = nodes(model=identifier(model("gone", "Lost")))
     with pytest.raises(ModelNotFoundError):
@@ -308,7 +308,7 @@ async def test_nothing_is_uploaded_before_all_is_well() -> None:
     assert known.uploaded == []
 
 
-async def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
+async def test_missing_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(b"1")
     schema = reference_schema()
@@ -317,17 +317,17 @@ async def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
     inputs = InputSet(loaded, schema)
     inputs.set({"blur.image": file})
     file.unlink()
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="Cannot read the image"):
         await prepare_request(server().connection, loaded, schema, inputs)
 
 
-async def test_when_an_upload_fails_no_other_goes_on() -> None:
+async def test_failed_upload_cancels_the_others() -> None:
     class Full(FakeServer):
         async def upload(self, data: bytes, *, filename: str) -> Any:
             if data == b"bad":
                 raise ServerError(500, None, "disk full")
             await asyncio.sleep(3600)
-            raise AssertionError("it was to be cancelled")
+            raise AssertionError("should have been canceled")
 
     known = Full(images={"a.png"})
     before = len(asyncio.all_tasks())
@@ -339,7 +339,7 @@ async def test_when_an_upload_fails_no_other_goes_on() -> None:
 # ------------------------------------------------------------------ without validation
 
 
-async def test_without_validation_the_server_is_not_asked() -> None:
+async def test_no_lookups_without_validation() -> None:
     known = server()
     given = nodes(
         model=identifier(model("gone", "Lost")), image={"image_name": "lost.png"}, board={"board_id": "lost"}
@@ -352,14 +352,14 @@ async def test_without_validation_the_server_is_not_asked() -> None:
     assert of(body, "save", "image") == {"image_name": "lost.png"}
 
 
-async def test_without_validation_a_boards_id_is_believed() -> None:
+async def test_board_id_is_trusted_without_validation() -> None:
     known = server()
     body = await prepared(known, {"save.board": BOARD.replace("0001", "0009")}, validate=False)
     assert of(body, "save", "board") == {"board_id": BOARD.replace("0001", "0009")}
     assert known.asked == []
 
 
-async def test_without_validation_only_names_are_looked_up() -> None:
+async def test_only_names_are_looked_up_without_validation() -> None:
     known = server()
     body = await prepared(
         known, {"save.board": "Two", "loader.model": "Other", "save.image": b"1"}, validate=False
@@ -369,7 +369,7 @@ async def test_without_validation_only_names_are_looked_up() -> None:
     assert known.uploaded == [b"1"]
 
 
-async def test_without_validation_a_name_that_nobody_knows_is_still_an_error() -> None:
+async def test_unknown_name_raises_without_validation() -> None:
     with pytest.raises(ModelNotFoundError):
         await prepared(server(), {"loader.model": "Nothing"}, validate=False)
 
@@ -401,22 +401,22 @@ BOARD_IMAGES = {"type": "image_generator_images_from_board", "board_id": "b2", "
 PROMPTS = {"type": "string_generator_dynamic_prompts_random", "input": "{a|b}", "count": 2, "seed": 5}
 
 
-async def test_the_images_of_a_board_are_asked_for() -> None:
+async def test_generator_reads_the_images_of_a_board() -> None:
     given, edges = generated("image_generator", BOARD_IMAGES, "img_blur", "image", "image")
     body = await body_of(server(board_images={"b2": ["x.png", "y.png"]}), given, edges)
     ((datum,),) = body["batch"]["data"]
     assert datum["items"] == [{"image_name": "x.png"}, {"image_name": "y.png"}]
 
 
-async def test_a_board_that_is_gone_generates_nothing() -> None:
+async def test_deleted_board_generates_nothing() -> None:
     given, edges = generated("image_generator", BOARD_IMAGES, "img_blur", "image", "image")
     known = server(boards={})
-    with pytest.raises(NotReadyError, match=r"gen\.generator: the server has no board 'b2'"):
+    with pytest.raises(NotReadyError, match=r"gen\.generator: no board named 'b2'"):
         await body_of(known, given, edges)
     await body_of(known, given, edges, validate=False)
 
 
-async def test_prompts_are_drawn_by_the_server() -> None:
+async def test_server_generates_prompts() -> None:
     given, edges = generated("string_generator", PROMPTS, "string", "value", "value")
     known = server(prompts=["a", "b"])
     body = await body_of(known, given, edges)

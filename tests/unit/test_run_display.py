@@ -1,4 +1,4 @@
-"""What a run looks like while it goes on: plain lines here, bars and pictures where a person watches."""
+"""The live display of a run: plain lines, progress bars and previews."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ A_RUN = [
 
 
 @pytest.mark.parametrize(
-    ("told", "line"),
+    ("shown", "line"),
     list(
         zip(
             A_RUN,
@@ -68,11 +68,11 @@ A_RUN = [
         )
     ),
 )
-def test_an_event_in_a_line(told: RunEvent, line: str) -> None:
-    assert line_of(told, label) == line
+def test_line_of_event(shown: RunEvent, line: str) -> None:
+    assert line_of(shown, label) == line
 
 
-def test_lines_are_written_as_they_come() -> None:
+def test_lines_are_written_immediately() -> None:
     stream = io.StringIO()
     with LineDisplay(label, stream) as display:
         display.show(A_RUN[0])
@@ -87,7 +87,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_who_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_display_depends_on_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delitem(__import__("sys").modules, "ipykernel", raising=False)
     assert not is_interactive(io.StringIO())
@@ -99,12 +99,12 @@ def test_who_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(display_for(label, 3, Terminal()), BarDisplay)
 
 
-def test_bars_show_labels_as_they_are_and_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bars_show_labels_without_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
     console = Console(file=io.StringIO(), force_terminal=True, width=100, _environ={"TERM": "xterm"})
     with BarDisplay(label, 1, console) as display:
-        shown = [bars_after(display, told) for told in A_RUN]
+        shown = [bars_after(display, event) for event in A_RUN]
     assert shown[0][0] == ("running", 0, 1)
     assert shown[1][1] == ("  Denoise", 0, None)
     assert shown[3][1] == ("  Denoise: Denoising", 0.05, 1.0)
@@ -113,12 +113,12 @@ def test_bars_show_labels_as_they_are_and_leave_nothing_behind(monkeypatch: pyte
     assert shown[8][0][0] == "failed"
 
 
-def bars_after(display: BarDisplay, told: RunEvent) -> list[tuple[str, float, float | None]]:
-    display.show(told)
+def bars_after(display: BarDisplay, event: RunEvent) -> list[tuple[str, float, float | None]]:
+    display.show(event)
     return [(task.description, task.completed, task.total) for task in display._bars.tasks]
 
 
-def test_iterations_may_run_more_nodes_than_there_are() -> None:
+def test_total_grows_if_iterations_run_more_nodes() -> None:
     from rich.console import Console
 
     display = BarDisplay(label, 1, Console(file=io.StringIO()))
@@ -127,14 +127,14 @@ def test_iterations_may_run_more_nodes_than_there_are() -> None:
     assert bars_after(display, event("invocation_complete", "c", result={}))[0][1:] == (3, 3)
 
 
-# --------------------------------------------------------------------------- the picture so far
+# --------------------------------------------------------------------------- previews
 
 
-def preview_of(colour: str, size: tuple[int, int] = (8, 8)) -> RunEvent:
+def preview_of(color: str, size: tuple[int, int] = (8, 8)) -> RunEvent:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, "JPEG")
+    Image.new("RGB", size, color).save(file, "JPEG")
     url = "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
     picture = {"width": 8 * size[0], "height": 8 * size[1], "dataURL": url}
     return event("invocation_progress", message="Denoising", percentage=0.5, image=picture)
@@ -143,7 +143,7 @@ def preview_of(colour: str, size: tuple[int, int] = (8, 8)) -> RunEvent:
 NO_PICTURE = {"width": 64, "height": 64, "dataURL": "data:image/jpeg;base64,bm9uZQ=="}
 
 
-def test_a_terminal_shows_the_picture_and_what_comes_after_it() -> None:
+def test_terminal_shows_the_latest_preview() -> None:
     from rich.console import Console
 
     console = Console(
@@ -173,7 +173,7 @@ def lines_of(console: Any, display: BarDisplay) -> list[str]:
     return captured.get().rstrip("\n").split("\n")
 
 
-def test_a_picture_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preview_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
     console = Console(file=io.StringIO(), force_terminal=True, width=40, height=12)
@@ -185,7 +185,7 @@ def test_a_picture_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(lines_of(console, display)) > 2
 
 
-def test_a_preview_in_a_terminal_needs_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preview_in_terminal_requires_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delitem(__import__("sys").modules, "ipykernel", raising=False)
     check_preview(True, Terminal())
@@ -194,10 +194,10 @@ def test_a_preview_in_a_terminal_needs_an_extra(monkeypatch: pytest.MonkeyPatch)
         check_preview(True, Terminal())
     check_preview(False, Terminal())
     check_preview(None, Terminal())
-    check_preview(True, io.StringIO())  # nobody watches: plain lines
+    check_preview(True, io.StringIO())  # not interactive: plain lines without previews
 
 
-def test_a_notebook_shows_bars_and_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notebook_shows_bars_and_preview(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
 
     def show(_: Cell, html: str, *, at_once: bool = False) -> None:
@@ -207,15 +207,15 @@ def test_a_notebook_shows_bars_and_the_picture(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(__import__("sys").modules, "ipykernel", __import__("types"))
     display = display_for(label, 3)
     assert isinstance(display, NotebookDisplay)
-    for told in (A_RUN[0], preview_of("red")):
-        display.show(told)
+    for update in (A_RUN[0], preview_of("red")):
+        display.show(update)
     assert shown[0].count("<progress") == 1
     assert "running" in shown[0]
     assert 'value="0.5"' in shown[1]
     assert '<img src="data:image/jpeg;base64,' in shown[1]
 
 
-def test_what_a_server_says_is_no_html() -> None:
+def test_server_text_is_escaped_in_html() -> None:
     progress = Progress(lambda node_id: "<b>", 1)
     progress.take(preview_of("red"))
     picture = {"width": 8, "height": 8, "dataURL": 'data:image/png;base64,"><script>'}

@@ -1,4 +1,4 @@
-"""Queue items into outputs, as servers of 5.15 to 6.14 store them."""
+"""Conversion of queue items into outputs, for servers from 5.15 to 6.14."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def an_item(**session: Any) -> dict[str, Any]:
     return {"item_id": 1, "status": "completed", "session": whole | session}
 
 
-def test_outputs_stand_in_the_order_of_the_workflow_and_of_iterations() -> None:
+def test_outputs_follow_the_order_of_nodes_and_iterations() -> None:
     results = results_of_item(an_item())
     assert [(output.node_id, output.prepared_id, output.iteration) for output in results] == [
         ("items", "p0", ()),
@@ -84,23 +84,23 @@ def test_outputs_stand_in_the_order_of_the_workflow_and_of_iterations() -> None:
     assert [output.node_type for output in results.of("draw")] == ["l2i", "l2i"]
 
 
-def test_before_6_14_the_order_of_execution_decides() -> None:
+def test_iterations_before_6_14_follow_the_order_of_execution() -> None:
     results = results_of_item(an_item(prepared_iteration_paths=None))
     assert [output.prepared_id for output in results.of("save")] == ["ps2", "ps1"]
 
 
-def test_images_for_the_gallery_and_all_of_them() -> None:
+def test_image_names_with_and_without_intermediates() -> None:
     results = results_of_item(an_item())
     assert results.image_names() == ("save-1.png", "save-2.png")
     assert results.image_names(intermediate=True) == ("draw-1.png", "draw-2.png", "save-1.png", "save-2.png")
 
 
-def test_an_image_that_the_cache_gave_twice_is_named_once() -> None:
+def test_cached_image_is_listed_once() -> None:
     twice = {"ps1": image("same.png"), "ps2": image("same.png")}
     assert results_of_item(an_item(results=twice)).image_names() == ("same.png",)
 
 
-def test_names_are_found_wherever_they_are() -> None:
+def test_media_names_are_found_at_any_depth() -> None:
     data = {
         "type": "values_output",
         "values": {
@@ -118,20 +118,20 @@ def test_names_are_found_wherever_they_are() -> None:
 
 
 @pytest.mark.parametrize("item", [{}, {"session": None}, {"session": {}}, {"session": {"results": None}}])
-def test_an_item_that_has_no_results_has_none(item: dict[str, Any]) -> None:
+def test_item_without_results_has_no_outputs(item: dict[str, Any]) -> None:
     results = results_of_item(item)
     assert list(results) == []
     assert results.image_names() == ()
 
 
-def test_a_result_whose_node_is_nowhere_told_is_kept() -> None:
+def test_result_of_unknown_node_is_kept() -> None:
     bare = {"session": {"results": {"p-x": image("x.png")}}}
     (output,) = results_of_item(bare)
     assert (output.node_id, output.node_type, output.image_names) == ("p-x", "", ("x.png",))
     assert results_of_item(bare).of("p-x") == (output,)
 
 
-def test_the_failing_node_is_named_as_in_the_workflow() -> None:
+def test_failing_node_has_its_id_in_the_workflow() -> None:
     assert failing_node(an_item(errors={"pd2": "ValueError: bad"})) == "draw"
     assert failing_node(an_item(errors={"unknown": "ValueError: bad"})) == "unknown"
     assert failing_node(an_item()) is None
@@ -148,7 +148,7 @@ def test_results_can_be_pickled() -> None:
 
 
 def named(**workflow: Any) -> dict[str, Any]:
-    """The item with its workflow: two nodes have the same label, two fields of the form as well."""
+    """Return the item with its workflow, in which two nodes have the same label."""
 
     def node(node_id: str, label: str, **fields: str) -> dict[str, Any]:
         inputs = {name: {"name": name, "label": text} for name, text in fields.items()}
@@ -190,7 +190,7 @@ def named(**workflow: Any) -> dict[str, Any]:
         ("save_image", "save"),  # type
     ],
 )
-def test_outputs_by_what_their_node_is_called(address: Any, node_id: str) -> None:
+def test_outputs_are_found_by_name(address: Any, node_id: str) -> None:
     results = results_of_item(named())
     expected = tuple(output for output in results if output.node_id == node_id)
     assert results.of(address) == expected
@@ -200,33 +200,33 @@ def test_outputs_by_what_their_node_is_called(address: Any, node_id: str) -> Non
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("Picture", "several nodes; give an id: draw, save"),
+        ("Picture", "matches 2 nodes. Use an id instead: draw, save"),
         ("Pictures", "'Picture'"),
-        (3, "shows 3"),
-        (-1, "no field -1"),
-        (True, "no field True"),
-        ("", "is called ''"),
-        (("gone", "board"), "called 'gone'"),
+        (3, "has 3 fields"),
+        (-1, "index -1"),
+        (True, "index True"),
+        ("", "named ''"),
+        (("gone", "board"), "named 'gone'"),
     ],
 )
-def test_a_name_that_means_no_node_or_several_is_refused(address: Any, says: str) -> None:
+def test_unknown_and_ambiguous_names_raise(address: Any, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         results_of_item(named()).of(address)
 
 
 @pytest.mark.parametrize("workflow", [None, "text", {}, {"nodes": [1, {}]}, {"nodes": [], "form": {"a": 1}}])
-def test_what_other_clients_attached_does_not_hinder(workflow: Any) -> None:
+def test_malformed_workflow_is_ignored(workflow: Any) -> None:
     results = results_of_item({**an_item(), "workflow": workflow})
     assert len(results.of("save")) == 2
 
 
-def test_labels_that_are_known_better_count() -> None:
+def test_given_labels_override_the_workflow() -> None:
     results = results_of_item(named(), {"draw": "Latents to Image"})
     assert results.of("Latents to Image")[0].node_label == "Latents to Image"
     assert results.of("Picture")[0].node_id == "save"
 
 
-def test_the_names_are_kept_once_for_many_runs() -> None:
+def test_equal_names_are_shared() -> None:
     assert results_of_item(named()).names is results_of_item(named()).names
 
 
@@ -242,20 +242,20 @@ def test_the_names_are_kept_once_for_many_runs() -> None:
         ({}, None),
     ],
 )
-def test_the_value_that_matters(data: dict[str, Any], value: Any) -> None:
+def test_main_value_of_an_output(data: dict[str, Any], value: Any) -> None:
     output = NodeOutput("n", "t", "p", data=data)
     assert output.value == value
     assert "type" not in output.values
 
 
-def test_the_board_is_told() -> None:
+def test_output_has_its_board() -> None:
     item = an_item()
     item["session"]["execution_graph"]["nodes"]["ps1"]["board"] = {"board_id": "b-1"}
     item["session"]["execution_graph"]["nodes"]["ps2"]["board"] = "auto"
     assert [output.board_id for output in results_of_item(item).of("save")] == ["b-1", None]
 
 
-def test_images_of_called_workflows_stand_where_the_call_stands() -> None:
+def test_images_of_called_workflows_come_at_the_call() -> None:
     def called(prepared_id: str, *names: str, shown: bool = True) -> CalledResults:
         outputs = (NodeOutput("n", "l2i", "p", data=image(name), is_intermediate=not shown) for name in names)
         return CalledResults("draw", prepared_id, "w-1", 2, Results(tuple(outputs)))

@@ -1,4 +1,4 @@
-"""Events into statuses: duplicates, disorder, and the ways of servers from 5.15 to 6.14."""
+"""Statuses computed from events: duplicates, wrong order, and differences between servers from 5.15 to 6.14."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PICTURE = {
 
 
 def status_payload(status: str, sequence: int | None = None, **more: Any) -> dict[str, Any]:
-    """As 6.14 sends it; without a sequence, as servers before."""
+    """Return a payload as 6.14 sends it, or without a sequence, as older servers do."""
     payload: dict[str, Any] = {
         "timestamp": 1763677200,
         "queue_id": "default",
@@ -117,15 +117,15 @@ def failed(source: str) -> RunEvent:
 
 
 def folded(events: Iterable[RunEvent], before: RunStatus | None = None) -> tuple[RunStatus, list[RunEvent]]:
-    """The last status, and the events that changed it."""
+    """Return the last status, and the events that changed it."""
     at = before or RunStatus()
-    told: list[RunEvent] = []
+    applied: list[RunEvent] = []
     for event in events:
         after = fold(at, event)
         if after is not at:
-            told.append(event)
+            applied.append(event)
         at = after
-    return at, told
+    return at, applied
 
 
 A_RUN = [
@@ -144,7 +144,7 @@ A_RUN = [
 # --------------------------------------------------------------------------- events
 
 
-def test_a_status_event_is_read() -> None:
+def test_status_event_is_parsed() -> None:
     event = status("failed", 3, error_type="OutOfMemoryError", error_message="no room", error_traceback="Tr")
     assert isinstance(event, StatusChanged)
     assert (event.item_id, event.timestamp, event.status, event.sequence) == (
@@ -160,7 +160,7 @@ def test_a_status_event_is_read() -> None:
     )
 
 
-def test_node_events_are_read() -> None:
+def test_node_events_are_parsed() -> None:
     event = progress("b", 0.25, PICTURE)
     assert isinstance(event, NodeProgress)
     assert (event.node_id, event.node_type, event.prepared_id) == ("b", "denoise_latents", "p-b")
@@ -177,7 +177,7 @@ def test_node_events_are_read() -> None:
     assert (wrong.error_type, wrong.error_message) == ("ValueError", "bad seed")
 
 
-def test_progress_without_a_known_share_or_picture() -> None:
+def test_progress_without_fraction_or_preview() -> None:
     event = progress("b", None, None)
     assert isinstance(event, NodeProgress)
     assert event.fraction is None
@@ -188,7 +188,7 @@ def test_events_read_like_dictionaries() -> None:
     event = status("in_progress", 1)
     assert event["event_type"] == "queue_item_status_changed"
     assert event["status"] is JobStatus.RUNNING
-    assert event["queue_id"] == "default"  # of the raw payload
+    assert event["queue_id"] == "default"  # from the raw payload
     assert event.get("origin") == "py"
     assert event.get("nothing") is None
     assert event.get("nothing", 5) == 5
@@ -203,7 +203,7 @@ def test_events_read_like_dictionaries() -> None:
         ("queue_item_status_changed", ["a", "list"]),
         ("queue_item_status_changed", {}),
         ("queue_item_status_changed", {"item_id": "41", "status": "completed"}),
-        ("queue_item_status_changed", status_payload("dreaming")),  # a status of a server to come
+        ("queue_item_status_changed", status_payload("dreaming")),  # a status of a future server
         ("queue_item_status_changed", status_payload("completed", user_id="redacted")),
         ("invocation_complete", node_payload("a", user_id="redacted")),
         ("model_load_started", {"timestamp": 1, "config": {}, "submodel_type": None}),
@@ -211,11 +211,11 @@ def test_events_read_like_dictionaries() -> None:
         ("batch_enqueued", {"timestamp": 1, "queue_id": "default", "batch_id": "b-1", "enqueued": 1}),
     ],
 )
-def test_what_is_not_about_an_item_of_ours_is_no_event(name: str, payload: Any) -> None:
+def test_other_payloads_are_not_events(name: str, payload: Any) -> None:
     assert parse_event(name, payload) is None
 
 
-def test_events_are_values_that_can_be_pickled() -> None:
+def test_events_can_be_compared_and_pickled() -> None:
     for event in [*A_RUN, failed("a")]:
         assert pickle.loads(pickle.dumps(event)) == event
     with pytest.raises(FrozenInstanceError):
@@ -225,7 +225,7 @@ def test_events_are_values_that_can_be_pickled() -> None:
 # --------------------------------------------------------------------------- folding
 
 
-def test_a_run_from_the_queue_to_its_end() -> None:
+def test_statuses_of_a_whole_run() -> None:
     states = [RunStatus()]
     for event in A_RUN:
         states.append(fold(states[-1], event))
@@ -240,7 +240,7 @@ def test_a_run_from_the_queue_to_its_end() -> None:
     assert last.sequence == 2
 
 
-def test_6_13_sends_everything_twice_and_the_second_picture_blank() -> None:
+def test_duplicate_events_of_6_13_are_ignored() -> None:
     once: list[RunEvent] = [event for event in A_RUN if not isinstance(event, StatusChanged)]
     once = [status("in_progress"), *once, status("completed")]
     doubled: list[RunEvent] = []
@@ -250,14 +250,14 @@ def test_6_13_sends_everything_twice_and_the_second_picture_blank() -> None:
             second = progress(event.node_id, event.fraction, None)
         doubled += [event, second]
     single, _ = folded(once)
-    twice, told = folded(doubled)
+    twice, applied = folded(doubled)
     assert twice == single
     assert twice.nodes_done == 2
     assert twice.preview is not None
-    assert told == once
+    assert applied == once
 
 
-def test_doubles_far_apart_count_once() -> None:
+def test_late_duplicates_count_once() -> None:
     events = [
         status("in_progress", 1),
         started("a"),
@@ -268,37 +268,37 @@ def test_doubles_far_apart_count_once() -> None:
         progress("a", 0.1),
         completed("a"),
     ]
-    last, told = folded(events)
-    assert told == events[:5]
+    last, applied = folded(events)
+    assert applied == events[:5]
     assert (last.node_id, last.nodes_done) == ("b", 2)
 
 
-def test_each_turn_of_an_iteration_counts() -> None:
+def test_each_pass_of_an_iteration_counts() -> None:
     turns = [
         event
         for turn in "123"
         for event in (started("n", turn), progress("n", 0.0, None, turn), completed("n", turn))
     ]
-    last, told = folded([status("in_progress", 1), *turns])
+    last, applied = folded([status("in_progress", 1), *turns])
     assert last.nodes_done == 3
-    assert told == [status("in_progress", 1), *turns]
+    assert applied == [status("in_progress", 1), *turns]
 
 
-def test_a_result_from_the_cache_has_no_start() -> None:
+def test_cached_result_has_no_start_event() -> None:
     last, _ = folded([status("in_progress", 1), completed("a")])
     assert last.nodes_done == 1
     assert last.state is JobStatus.RUNNING
 
 
-def test_percentages_rise_and_each_is_told_once() -> None:
+def test_each_percentage_is_reported_once() -> None:
     steps = [progress("b", step / 10, PICTURE) for step in range(11)]
     noisy = [event for step in steps for event in (step, step, progress("b", step["fraction"]))]
-    _, told = folded([started("b"), *noisy])
-    assert [event["fraction"] for event in told[1:]] == [step / 10 for step in range(11)]
+    _, applied = folded([started("b"), *noisy])
+    assert [event["fraction"] for event in applied[1:]] == [step / 10 for step in range(11)]
 
 
-def test_messages_without_a_share_are_told() -> None:
-    last, told = folded(
+def test_messages_without_a_fraction_are_reported() -> None:
+    last, applied = folded(
         [
             started("b"),
             progress("b", None, None, message="Upscaling"),
@@ -306,15 +306,15 @@ def test_messages_without_a_share_are_told() -> None:
         ]
     )
     assert (last.message, last.fraction) == ("Upscaling", None)
-    assert len(told) == 2
+    assert len(applied) == 2
 
 
-def test_a_new_node_forgets_the_old_ones_message() -> None:
+def test_new_node_resets_the_message() -> None:
     last, _ = folded([started("a"), progress("a", 0.7), started("b")])
     assert (last.node_id, last.message, last.fraction) == ("b", "", None)
 
 
-def test_a_called_workflow_takes_the_status_back_to_pending() -> None:
+def test_called_workflow_makes_the_run_pending_again() -> None:
     events = [
         status("in_progress", 1),
         started("call"),
@@ -337,27 +337,27 @@ def test_a_called_workflow_takes_the_status_back_to_pending() -> None:
     assert at.sequence == 5
 
 
-def test_late_statuses_are_told_by_their_number() -> None:
+def test_late_statuses_are_ignored_by_sequence() -> None:
     late = [status("in_progress", 1), status("waiting", 2), status("in_progress", 4), status("pending", 3)]
-    last, told = folded([*late, status("waiting", 2)])
+    last, applied = folded([*late, status("waiting", 2)])
     assert (last.state, last.sequence) == (JobStatus.RUNNING, 4)
-    assert [event["sequence"] for event in told] == [1, 2, 4]
+    assert [event["sequence"] for event in applied] == [1, 2, 4]
 
 
-def test_a_status_known_by_other_means_still_takes_its_number() -> None:
+def test_known_status_still_updates_the_sequence() -> None:
     last, _ = folded([started("a"), status("in_progress", 1), status("pending", 0)])
     assert (last.state, last.sequence) == (JobStatus.RUNNING, 1)
 
 
-def test_before_6_14_a_running_item_is_never_pending_again() -> None:
-    last, told = folded([status("in_progress"), status("pending"), started("a"), status("pending")])
+def test_running_item_is_never_pending_again_before_6_14() -> None:
+    last, applied = folded([status("in_progress"), status("pending"), started("a"), status("pending")])
     assert last.state is JobStatus.RUNNING
-    assert len(told) == 2
+    assert len(applied) == 2
 
 
 @pytest.mark.parametrize("sequence", [None, 9])
 @pytest.mark.parametrize("end", ["completed", "failed", "canceled"])
-def test_what_has_ended_stays_ended(end: str, sequence: int | None) -> None:
+def test_ended_status_does_not_change(end: str, sequence: int | None) -> None:
     at, _ = folded(
         [status("in_progress", None if sequence is None else 1), started("a"), status(end, sequence)]
     )
@@ -367,17 +367,17 @@ def test_what_has_ended_stays_ended(end: str, sequence: int | None) -> None:
         completed("b"),
         status("in_progress", None if sequence is None else 1),
     ]
-    after, told = folded(late, at)
+    after, applied = folded(late, at)
     assert after is at
-    assert told == []
+    assert applied == []
 
 
-def test_the_server_may_take_an_end_back_by_counting_on() -> None:
+def test_higher_sequence_reopens_an_ended_run() -> None:
     at, _ = folded([status("failed", 3)])
     assert fold(at, status("pending", 4)).state is JobStatus.PENDING
 
 
-def test_6_14_says_failed_first_and_then_which_node() -> None:
+def test_6_14_reports_the_failed_node_after_the_status() -> None:
     events = [
         status("in_progress", 1),
         started("a"),
@@ -385,25 +385,25 @@ def test_6_14_says_failed_first_and_then_which_node() -> None:
         failed("a"),
         failed("a"),
     ]
-    last, told = folded(events)
-    assert told == events[:4]
+    last, applied = folded(events)
+    assert applied == events[:4]
     assert (last.state, last.node_id, last.error_type) == (JobStatus.FAILED, "a", "ValueError")
     assert last.error_traceback == "Traceback ..."
     assert not last.ok
 
 
-def test_older_servers_say_which_node_first() -> None:
-    last, told = folded([status("in_progress"), started("a"), failed("a"), status("failed")])
+def test_older_servers_report_the_failed_node_first() -> None:
+    last, applied = folded([status("in_progress"), started("a"), failed("a"), status("failed")])
     assert (last.state, last.node_id, last.error_message) == (JobStatus.FAILED, "a", "bad seed")
-    assert len(told) == 4
+    assert len(applied) == 4
 
 
-def test_a_canceled_run_does_not_fail_afterwards() -> None:
+def test_canceled_run_does_not_fail_later() -> None:
     at, _ = folded([status("in_progress", 1), status("canceled", 2)])
     assert fold(at, failed("a")) is at
 
 
-def test_an_event_of_no_known_kind_changes_nothing() -> None:
+def test_unknown_event_changes_nothing() -> None:
     at = RunStatus()
     assert fold(at, RunEvent(ITEM, 0.0, {})) is at
     assert fold(at, NodeEvent(ITEM, 0.0, {}, "a", "noise", "p-a")) is at
@@ -419,7 +419,7 @@ def item(word: str, sequence: int | None = None, **more: Any) -> dict[str, Any]:
     return payload | more
 
 
-def test_the_item_is_the_truth() -> None:
+def test_item_overrides_events() -> None:
     after = status_of_item(
         item("failed", 2, error_type="E", error_message="m", error_traceback="t"), RunStatus()
     )
@@ -427,7 +427,7 @@ def test_the_item_is_the_truth() -> None:
     assert (after.error_type, after.error_message, after.error_traceback) == ("E", "m", "t")
 
 
-def test_a_read_that_was_overtaken_changes_nothing() -> None:
+def test_outdated_read_changes_nothing() -> None:
     at, _ = folded([status("in_progress", 1), status("completed", 2)])
     assert status_of_item(item("in_progress", 1), at) is at
 
@@ -435,24 +435,24 @@ def test_a_read_that_was_overtaken_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("before", "read"), [("in_progress", "pending"), ("completed", "in_progress"), ("canceled", "pending")]
 )
-def test_before_6_14_too(before: str, read: str) -> None:
+def test_outdated_read_changes_nothing_before_6_14(before: str, read: str) -> None:
     at, _ = folded([status("in_progress"), status(before)])
     assert status_of_item(item(read), at) is at
 
 
-def test_an_unknown_status_of_an_item_changes_nothing() -> None:
+def test_unknown_status_of_an_item_changes_nothing() -> None:
     at = RunStatus()
     assert status_of_item(item("dreaming", 7), at) is at
 
 
-def test_reading_keeps_what_only_events_tell() -> None:
+def test_read_keeps_details_from_events() -> None:
     at, _ = folded([started("a"), progress("a", 0.5, PICTURE), completed("a")])
     after = status_of_item(item("in_progress", 1), at)
     assert (after.node_id, after.fraction, after.nodes_done, after.preview) == ("a", 0.5, 1, at.preview)
     assert after.sequence == 1
 
 
-def test_a_position_is_for_the_pending_only() -> None:
+def test_only_pending_runs_have_a_position() -> None:
     at = RunStatus(position=3)
     assert status_of_item(item("pending", 0), at).position == 3
     assert status_of_item(item("in_progress", 1), at).position is None
@@ -468,7 +468,7 @@ def test_a_position_is_for_the_pending_only() -> None:
     ("at", "words"),
     [
         (RunStatus(), "pending"),
-        (RunStatus(position=2), "pending (2 before it)"),
+        (RunStatus(position=2), "pending (2 ahead)"),
         (RunStatus(JobStatus.RUNNING), "running"),
         (RunStatus(JobStatus.RUNNING, node_type="noise"), "running noise"),
         (
@@ -478,14 +478,14 @@ def test_a_position_is_for_the_pending_only() -> None:
         (RunStatus(JobStatus.WAITING), "waiting"),
         (RunStatus(JobStatus.FAILED, error_type="E", error_message="m"), "failed: E: m"),
         (RunStatus(JobStatus.FAILED), "failed"),
-        (RunStatus(JobStatus.CANCELLED), "cancelled"),
+        (RunStatus(JobStatus.CANCELLED), "canceled"),
         (RunStatus(JobStatus.COMPLETED), "completed"),
     ],
 )
-def test_a_status_in_words(at: RunStatus, words: str) -> None:
+def test_status_as_text(at: RunStatus, words: str) -> None:
     assert str(at) == words
 
 
-def test_a_status_can_be_pickled() -> None:
+def test_status_can_be_pickled() -> None:
     last, _ = folded(A_RUN)
     assert pickle.loads(pickle.dumps(last)) == last

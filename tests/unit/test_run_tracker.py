@@ -1,4 +1,4 @@
-"""The tracker of a batch: whom it tells what, who waits and who is woken, and the live runs that hands it events."""
+"""The tracker of a batch: statuses, events, notifications, and the live runs that pass it events."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def node(name: str, source: str = "a", item_id: int = 1, **more: Any) -> RunEven
     return event
 
 
-# --------------------------------------------------------------------------- what it knows
+# --------------------------------------------------------------------------- state
 
 
-def test_an_item_nothing_is_known_of_is_pending() -> None:
+def test_unknown_item_is_pending() -> None:
     assert BatchTracker("b-1").status(5).state is JobStatus.PENDING
 
 
-def test_events_are_kept_once_and_apart_for_each_item() -> None:
+def test_events_are_kept_once_per_item() -> None:
     tracker = BatchTracker("b-1")
     first, other = status("in_progress", 1), status("in_progress", 1, item_id=2)
     for event in (first, other, first, node("invocation_started"), node("invocation_started")):
@@ -55,7 +55,7 @@ def test_events_are_kept_once_and_apart_for_each_item() -> None:
     assert tracker.events_from(3, 0) == ([], 0)
 
 
-def test_events_go_on_where_they_were_left() -> None:
+def test_events_continue_from_an_index() -> None:
     tracker = BatchTracker("b-1")
     tracker.event(status("in_progress", 1))
     _, seen = tracker.events_from(1, 0)
@@ -76,14 +76,14 @@ def test_only_the_latest_events_are_kept() -> None:
     assert [event["fraction"] for event in late] == [5998 / 6000, 5999 / 6000]
 
 
-def test_a_tracker_can_do_without_events() -> None:
+def test_tracker_without_events() -> None:
     tracker = BatchTracker("b-1", keep_events=False)
     tracker.event(status("completed", 2))
     assert tracker.status(1).ok
     assert tracker.events_from(1, 0) == ([], 0)
 
 
-def test_a_status_read_from_the_item_is_an_event_too() -> None:
+def test_status_read_from_the_item_becomes_an_event() -> None:
     tracker = BatchTracker("b-1")
     tracker.item(1, {"item_id": 1, "status": "completed", "status_sequence": 2, "session": {"results": {}}})
     events, _ = tracker.events_from(1, 0)
@@ -94,7 +94,7 @@ def test_a_status_read_from_the_item_is_an_event_too() -> None:
     assert tracker.events_from(1, 1) == ([], 1)
 
 
-def test_an_item_that_is_gone_was_canceled() -> None:
+def test_removed_item_counts_as_canceled() -> None:
     tracker = BatchTracker("b-1")
     tracker.item(1, None)
     assert tracker.status(1).state is JobStatus.CANCELLED
@@ -103,15 +103,15 @@ def test_an_item_that_is_gone_was_canceled() -> None:
     assert tracker.status(2).ok
 
 
-def test_positions_go_down_while_others_begin() -> None:
+def test_positions_decrease_when_other_items_start() -> None:
     tracker = BatchTracker("b-1")
     tracker.sent([1, 2])
-    tracker.place(4)  # these two, and two before them
+    tracker.place(4)  # these two, and two ahead of them
     assert (tracker.status(1).position, tracker.status(2).position) == (2, 3)
     tracker.others_moved()
     assert (tracker.status(1).position, tracker.status(2).position) == (1, 2)
     tracker.event(status("in_progress", 1))
-    tracker.place(1)  # an answer that was overtaken
+    tracker.place(1)  # an outdated response
     assert tracker.status(1).position is None
     assert tracker.status(2).position == 0
     tracker.place(3)
@@ -120,7 +120,7 @@ def test_positions_go_down_while_others_begin() -> None:
     assert tracker.status(2).position == 0
 
 
-def test_a_batch_sent_to_the_front_has_nothing_before_it() -> None:
+def test_batch_at_the_front_has_nothing_ahead() -> None:
     tracker = BatchTracker("b-1", in_front=True)
     tracker.sent([8, 9])
     tracker.place(50)
@@ -131,13 +131,13 @@ def test_a_batch_sent_to_the_front_has_nothing_before_it() -> None:
 
 
 async def begun(task: asyncio.Task[Any]) -> None:
-    """Let a task run until it waits."""
+    """Run a task until it waits."""
     for _ in range(3):
         await asyncio.sleep(0)
     assert not task.done()
 
 
-async def test_everyone_who_waits_is_woken_by_a_change() -> None:
+async def test_change_wakes_all_waits() -> None:
     tracker = BatchTracker("b-1")
     tasks = [asyncio.create_task(tracker.change(30)) for _ in range(3)]
     for task in tasks:
@@ -146,7 +146,7 @@ async def test_everyone_who_waits_is_woken_by_a_change() -> None:
     assert await asyncio.gather(*tasks) == [True, True, True]
 
 
-async def test_what_says_nothing_new_wakes_nobody() -> None:
+async def test_duplicate_event_wakes_no_wait() -> None:
     tracker = BatchTracker("b-1")
     tracker.event(status("in_progress", 1))
     task = asyncio.create_task(tracker.change(30))
@@ -157,14 +157,14 @@ async def test_what_says_nothing_new_wakes_nobody() -> None:
     assert await task
 
 
-async def test_a_wait_without_a_change_ends() -> None:
+async def test_wait_without_a_change_times_out() -> None:
     tracker = BatchTracker("b-1")
     assert not await tracker.change(0)
-    tracker.wake()  # nobody waits: the next wait is for the next change
+    tracker.wake()  # no wait is active: the next wait is for the next change
     assert not await tracker.change(0.001)
 
 
-async def test_a_wait_that_is_cancelled_leaves_nothing() -> None:
+async def test_canceled_wait_leaves_nothing() -> None:
     tracker = BatchTracker("b-1")
     task = asyncio.create_task(tracker.change(30))
     await begun(task)
@@ -174,7 +174,7 @@ async def test_a_wait_that_is_cancelled_leaves_nothing() -> None:
     tracker.wake()
 
 
-def test_a_tracker_outlives_event_loops() -> None:
+def test_tracker_works_in_several_event_loops() -> None:
     tracker = BatchTracker("b-1")
 
     async def wait() -> bool:
@@ -185,7 +185,7 @@ def test_a_tracker_outlives_event_loops() -> None:
     assert asyncio.run(wait()) is False  # an asyncio.Event would still belong to the first loop
 
 
-async def test_a_pickled_tracker_knows_what_it_knew_and_reads_anew() -> None:
+async def test_unpickled_tracker_reads_its_items_again() -> None:
     tracker = BatchTracker("b-1")
     tracker.event(status("in_progress", 1))
     task = asyncio.create_task(tracker.change(30))
@@ -231,13 +231,13 @@ def test_events_go_to_the_tracker_of_their_batch(live: LiveRuns) -> None:
 
 
 @pytest.mark.parametrize("name", ["queue_cleared", "queue_items_canceled", "queue_items_retried"])
-def test_events_about_many_items_make_everyone_read(live: LiveRuns, name: str) -> None:
+def test_events_about_many_items_make_all_waits_read(live: LiveRuns, name: str) -> None:
     trackers = following(live, "b-1", "b-2")
     live._on_event(name, {"timestamp": 1, "queue_id": "default"})
     assert [tracker.gaps for tracker in trackers] == [1, 1]
 
 
-def test_a_connection_made_anew_makes_everyone_read(live: LiveRuns) -> None:
+def test_reconnect_makes_all_waits_read(live: LiveRuns) -> None:
     (tracker,) = following(live, "b-1")
     live._on_event("disconnect", None)
     assert tracker.gaps == 0
@@ -245,7 +245,7 @@ def test_a_connection_made_anew_makes_everyone_read(live: LiveRuns) -> None:
     assert tracker.gaps == 1
 
 
-async def test_a_connection_that_is_lost_makes_everyone_look_how_long_to_wait(live: LiveRuns) -> None:
+async def test_lost_connection_makes_all_waits_poll(live: LiveRuns) -> None:
     (tracker,) = following(live, "b-1")
     task = asyncio.create_task(tracker.change(30))
     await begun(task)
@@ -253,7 +253,7 @@ async def test_a_connection_that_is_lost_makes_everyone_look_how_long_to_wait(li
     assert await task
 
 
-def test_whoever_is_pending_moves_up_when_an_item_begins(live: LiveRuns) -> None:
+def test_pending_items_move_up_when_an_item_starts(live: LiveRuns) -> None:
     one, two = following(live, "b-1", "b-2")
     one.sent([1, 2])
     one.place(2)
@@ -261,12 +261,12 @@ def test_whoever_is_pending_moves_up_when_an_item_begins(live: LiveRuns) -> None
     two.place(3)
     beginning = payload(1, "b-1", status="in_progress")
     live._on_event("queue_item_status_changed", beginning)
-    live._on_event("queue_item_status_changed", beginning)  # 6.13 says it twice
+    live._on_event("queue_item_status_changed", beginning)  # 6.13 sends it twice
     assert (one.status(1).position, one.status(2).position, two.status(3).position) == (None, 0, 1)
     live._on_event("queue_item_status_changed", payload(2, "b-1", status="in_progress"))
     assert two.status(3).position == 0
 
 
-def test_a_tracker_that_nobody_holds_is_let_go(live: LiveRuns) -> None:
+def test_tracker_without_references_is_released(live: LiveRuns) -> None:
     following(live, "b-1")
     assert not list(live._trackers)

@@ -1,4 +1,4 @@
-"""A server on a processor that announces AMX and cannot do it."""
+"""Servers on processors that report AMX but do not support it."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def has_torch(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
 
 
 def multiplies(*matrices: object) -> None:
-    """What a processor does that keeps its promises."""
+    """Do nothing, as a processor that supports AMX."""
 
 
 def dies(*matrices: object) -> None:
-    faulthandler.disable()  # pytest's would tell of it at length
+    faulthandler.disable()  # otherwise pytest prints a long traceback
     os.kill(os.getpid(), signal.SIGILL)
 
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A file of processor flags, beside a torch for the CPU."""
+    """Create a file of processor flags, and pretend that torch is a CPU build."""
     file = tmp_path / "cpuinfo"
     file.write_text("flags\t\t: fpu avx512f amx_bf16 amx_tile\n")
     monkeypatch.setattr(cpu, "_PROCESSOR", file)
@@ -55,21 +55,21 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_torch_goes_without_what_kills_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_amx_is_disabled_if_it_crashes(capfd: pytest.CaptureFixture[str]) -> None:
     assert cpu.avoid_broken_amx() is True
     assert os.environ[LIMIT] == "AVX512_CORE_FP16"
-    assert "goes without" in capfd.readouterr().err
+    assert "runs without it" in capfd.readouterr().err
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_what_works_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_amx_is_kept_if_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", torch_that(multiplies))
     assert cpu.avoid_broken_amx() is False
     assert LIMIT not in os.environ
 
 
-def test_nothing_is_tried_elsewhere(monkeypatch: pytest.MonkeyPatch, machine: Path) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)  # an import of it would raise
+def test_other_machines_are_not_probed(monkeypatch: pytest.MonkeyPatch, machine: Path) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing torch would raise
     has_torch(monkeypatch, "2.13.0+cu130")
     assert cpu.avoid_broken_amx() is False
     has_torch(monkeypatch, "2.13.0+cpu")
@@ -79,7 +79,7 @@ def test_nothing_is_tried_elsewhere(monkeypatch: pytest.MonkeyPatch, machine: Pa
     assert cpu.avoid_broken_amx() is False
 
 
-def test_the_users_own_limit_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_limit_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setenv(LIMIT, "AVX2")
     assert cpu.avoid_broken_amx() is False

@@ -1,4 +1,4 @@
-"""What an installation decides before it starts: the Python, the torch, the commands."""
+"""Installations: the choice of Python, torch and commands."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def script(path: Path, *lines: str) -> Path:
 
 
 def only(*interpreters: Path) -> Callable[[object], list[list[Path]]]:
-    """Stand in for the search: these are all there are."""
+    """Replace the search for interpreters by a fixed list."""
 
     def candidates(wanted: object) -> list[list[Path]]:
         del wanted
@@ -54,7 +54,7 @@ def answering(path: Path, version: tuple[int, int, int], kind: str = "cpython") 
 # ------------------------------------------------------------------------------ Python
 
 
-def test_an_interpreter_tells_what_it_is() -> None:
+def test_ask_returns_the_version_of_an_interpreter() -> None:
     found = ask([sys.executable])
     assert found is not None
     assert found.version == sys.version_info[:3]
@@ -62,7 +62,7 @@ def test_an_interpreter_tells_what_it_is() -> None:
 
 
 @posix
-def test_what_does_not_run_is_no_interpreter(tmp_path: Path) -> None:
+def test_ask_returns_none_for_other_programs(tmp_path: Path) -> None:
     shim = script(tmp_path / "python3.12", "echo 'pyenv: python3.12: command not found' >&2", "exit 127")
     assert ask([shim]) is None
     assert ask([tmp_path / "missing"]) is None
@@ -70,7 +70,7 @@ def test_what_does_not_run_is_no_interpreter(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_broken_name_on_the_path_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_interpreter_on_the_path_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shims, pyenv = tmp_path / "shims", tmp_path / "pyenv"
     script(shims / "python3.11", "exit 127")
     script(shims / "python3.12", "exit 127")
@@ -79,12 +79,12 @@ def test_a_broken_name_on_the_path_is_passed_over(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PATH", f"{shims}:/usr/bin:/bin")
     monkeypatch.setenv("PYENV_ROOT", str(pyenv))
     found = find_python(((3, 12),))
-    assert found.minor == (3, 12)  # pyenv's, or one of the system's own
+    assert found.minor == (3, 12)  # from pyenv or the system
     assert not found.path.is_relative_to(shims)
 
 
 @posix
-def test_the_preferred_version_wins_over_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preferred_version_is_used_before_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own, other = answering(tmp_path / "own", (3, 12, 4)), answering(tmp_path / "python3.11", (3, 11, 7))
     monkeypatch.setattr(python, "candidates", only(own, other))
     assert find_python().version == (3, 12, 4)
@@ -94,7 +94,9 @@ def test_the_preferred_version_wins_over_our_own(tmp_path: Path, monkeypatch: py
 
 
 @posix
-def test_no_python_says_which_and_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_python_error_explains_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = answering(tmp_path / "own", (3, 13, 2))
     monkeypatch.setattr(python, "candidates", only(own))
     with pytest.raises(
@@ -106,14 +108,14 @@ def test_no_python_says_which_and_how_to_get_one(tmp_path: Path, monkeypatch: py
 # ------------------------------------------------------------------------------ releases
 
 
-def test_a_version_must_look_like_one() -> None:
+def test_invalid_version_is_an_error() -> None:
     assert release("6.15.0rc1").torch == "2.13.0"
     for wrong in ("", "newest", "6.14", "6.14.2; rm -rf /", "v6.14.2"):
-        with pytest.raises(UsageError, match="is not an InvokeAI version"):
+        with pytest.raises(UsageError, match="Invalid InvokeAI version"):
             release(wrong)
 
 
-def test_older_releases_get_the_libraries_of_their_time() -> None:
+def test_older_releases_get_older_libraries() -> None:
     assert release("5.15.0").overrides == release("6.0.2").overrides == ("transformers<5", "setuptools<81")
     assert NEW.overrides == ()
     assert torchvision_for("2.13.0+cpu") == "torchvision==0.28.*"
@@ -127,14 +129,14 @@ def wheel(version: str = "2.13.0+cpu") -> Wheel:
     return Wheel(Path(f"/wheels/torch-{version}-cp311-cp311-linux_x86_64.whl"), version, (3, 11))
 
 
-def test_a_card_gets_the_cuda_build_even_where_a_cpu_one_lies_about() -> None:
+def test_gpu_gets_the_cuda_build_even_if_a_cpu_wheel_exists() -> None:
     choice = choose_torch(NEW, gpu=True, wheels=[wheel()], cpu_index=True, platform="linux")
     assert (choice.kind, choice.backend) == ("gpu", "auto")
     assert choice.requirements == ("torch==2.13.0", "torchvision==0.28.*")
     assert choice.download > 3 and choice.warning is None
 
 
-def test_without_a_card_a_cpu_wheel_at_hand_comes_first_then_the_index_then_the_large_build() -> None:
+def test_without_gpu_local_wheels_come_before_the_index_and_the_cuda_build() -> None:
     at_hand = choose_torch(NEW, gpu=False, wheels=[wheel()], cpu_index=True, platform="linux")
     assert at_hand.requirements == ("torch==2.13.0+cpu", "torchvision==0.28.*")
     assert at_hand.find_links == Path("/wheels") and at_hand.backend is None
@@ -147,13 +149,13 @@ def test_without_a_card_a_cpu_wheel_at_hand_comes_first_then_the_index_then_the_
     assert large.disk > 6 and large.warning is not None and "cannot be reached" in large.warning
 
 
-def test_macs_and_windows_have_one_small_build() -> None:
+def test_macs_and_windows_have_a_small_build() -> None:
     assert choose_torch(NEW, gpu=False, platform="darwin").requirements == ("torch", "torchvision")
     windows = choose_torch(NEW, gpu=False, platform="win32")
     assert windows.download < 1 and windows.warning is None
 
 
-def test_a_newer_wheel_is_put_over_what_an_older_release_asks_for() -> None:
+def test_newer_wheel_overrides_the_requirement_of_an_older_release() -> None:
     choice = choose_torch(OLD, gpu=False, wheels=[wheel()], platform="linux")
     lines = override_lines(OLD, choice)
     assert lines == ("transformers<5", "setuptools<81", "torch==2.13.0+cpu", "torchvision==0.28.*")
@@ -162,9 +164,7 @@ def test_a_newer_wheel_is_put_over_what_an_older_release_asks_for() -> None:
     assert override_lines(NEW, choose_torch(NEW, gpu=False, platform="darwin")) == ()
 
 
-def test_wheels_are_found_in_the_folders_that_find_links_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wheels_are_found_in_find_links_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr(sys, "platform", "linux")
     one, two = tmp_path / "one", tmp_path / "two words"
@@ -194,7 +194,7 @@ def test_wheels_are_found_in_the_folders_that_find_links_names(
 
 
 @posix
-def test_a_card_counts_only_where_its_driver_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_requires_a_working_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not gpu.has_nvidia_gpu()
     script(tmp_path / "nvidia-smi", "echo 'NVIDIA-SMI has failed'", "exit 9")
@@ -206,7 +206,7 @@ def test_a_card_counts_only_where_its_driver_answers(tmp_path: Path, monkeypatch
 # ------------------------------------------------------------------------------ pip's settings, uv
 
 
-def test_pips_files_and_variables_are_read_in_its_order(tmp_path: Path) -> None:
+def test_pip_settings_are_read_in_order_of_precedence(tmp_path: Path) -> None:
     site, user = tmp_path / "site.conf", tmp_path / "user.conf"
     site.write_text("[global]\nindex-url = https://one/simple\nfind-links = /a\n")
     user.write_text(
@@ -219,7 +219,7 @@ def test_pips_files_and_variables_are_read_in_its_order(tmp_path: Path) -> None:
     assert read_pip_settings({}, [site]) == PipSettings()
 
 
-def test_uv_is_told_what_pip_knows_unless_it_was_told_itself() -> None:
+def test_uv_options_follow_pip_unless_uv_is_configured() -> None:
     pip = PipSettings("https://one", ("https://x",), ("/b",), "/ca.pem")
     options, more = pip.for_uv({})
     assert options == [
@@ -232,7 +232,7 @@ def test_uv_is_told_what_pip_knows_unless_it_was_told_itself() -> None:
 
 
 @posix
-def test_an_old_uv_is_not_used(tmp_path: Path) -> None:
+def test_old_uv_is_not_used(tmp_path: Path) -> None:
     assert not works(script(tmp_path / "old", "echo uv 0.4.30"))
     assert not works(script(tmp_path / "broken", "exit 127"))
     assert works(script(tmp_path / "new", "echo 'uv 0.13.8 (x86_64)'"))
@@ -245,7 +245,7 @@ def a_plan(wanted: Release, torch: TorchChoice, folder: Path = Path("/c/servers/
     return Plan(wanted, folder, Python(Path("/usr/bin/python3.11"), (3, 11, 7)), torch, PipSettings(), None)
 
 
-def test_uvs_command_installs_everything_at_once_and_compiles_it() -> None:
+def test_uv_command_installs_and_compiles_everything() -> None:
     plan = a_plan(NEW, choose_torch(NEW, gpu=False, wheels=[wheel()], platform="linux"))
     command = uv_command(plan, Path("uv"), None, {})
     python = str(paths.python_in(plan.folder))
@@ -265,7 +265,7 @@ def test_uvs_command_installs_everything_at_once_and_compiles_it() -> None:
     assert command[command.index("--override") + 1] == "/o.txt"
 
 
-def test_pips_commands_put_another_torch_in_place_afterwards() -> None:
+def test_pip_commands_replace_torch_afterwards() -> None:
     plan = a_plan(NEW, choose_torch(NEW, gpu=False, wheels=[wheel()], platform="linux"))
     (command,) = pip_commands(plan)
     assert command[-3:] == ["invokeai==6.14.2", "torch==2.13.0+cpu", "torchvision==0.28.*"]
@@ -277,11 +277,11 @@ def test_pips_commands_put_another_torch_in_place_afterwards() -> None:
     assert second[-3:] == ["--no-deps", "torch==2.13.0+cpu", "torchvision==0.28.*"]
 
 
-def test_the_announcement_says_what_it_costs_before_it_starts() -> None:
+def test_announcement_contains_the_sizes() -> None:
     small = a_plan(NEW, choose_torch(NEW, gpu=False, wheels=[wheel()], platform="linux")).announcement()
     assert "About 0.45 GB to download, 2.7 GB on disk" in small and "\n" not in small
     large = a_plan(NEW, choose_torch(NEW, gpu=False, platform="linux")).announcement()
-    assert "About 3.3 GB to download, 6.7 GB on disk" in large and "there is no NVIDIA card" in large
+    assert "About 3.3 GB to download, 6.7 GB on disk" in large and "has no NVIDIA GPU" in large
 
 
 # ------------------------------------------------------------------------------ installing
@@ -294,7 +294,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install_does: str) -> list[str]:
-    """Put a script in uv's place that makes an environment at once, and installs as told."""
+    """Replace uv by a script that creates an environment and runs shell commands to install."""
     packages = '{"invokeai": "6.14.2", "torch": "2.13.0+cpu"}'
     answer = script(tmp_path / "answer", f"echo '{packages}'")
     uv = script(
@@ -318,18 +318,18 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, install_does: str)
 
 
 @posix
-def test_an_installation_is_complete_or_done_again(
+def test_incomplete_installation_is_repeated(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = stand_in(tmp_path, monkeypatch, "echo installing; exit 0")
     half = cache / "servers/6.14.2"
-    (half / "lib").mkdir(parents=True)  # what an interrupted one left
+    (half / "lib").mkdir(parents=True)  # left behind by an interrupted installation
     assert installed("6.14.2") is None
 
     said: list[str] = []
     done = install("6.14.2", say=said.append)
     assert not (half / "lib").exists() and (half / MARKER).exists()
-    assert said[0].startswith("Removing an unfinished") and "GB to download" in said[1]
+    assert said[0].startswith("Removing an incomplete") and "GB to download" in said[1]
     assert done.details["packages"]["torch"] == "2.13.0+cpu"
     assert installed("6.14.2") == done == install("6.14.2", say=said.append)
     assert made == ["6.14.2"]
@@ -339,11 +339,11 @@ def test_an_installation_is_complete_or_done_again(
 
 
 @posix
-def test_a_failed_installation_shows_the_end_of_its_log(
+def test_failed_installation_shows_the_end_of_the_log(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(tmp_path, monkeypatch, "for i in $(seq 50); do echo line $i; done; echo no such package; exit 1")
-    with pytest.raises(InstallError, match="could not be installed") as caught:
+    with pytest.raises(InstallError, match="Cannot install") as caught:
         install("6.14.2")
     lines = caught.value.log_tail.splitlines()
     assert lines[-2:] == ["line 50", "no such package"] and len(lines) == 20
@@ -352,17 +352,15 @@ def test_a_failed_installation_shows_the_end_of_its_log(
 
 
 @posix
-def test_a_cache_that_cannot_be_written_is_our_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_cache_is_an_install_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InstallError, match="could not be installed in"):
+    with pytest.raises(InstallError, match="Cannot install InvokeAI"):
         install("6.14.2")
 
 
 @posix
-def test_two_processes_do_not_install_at_once(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_wait_for_each_other(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
     import threading
 
@@ -380,6 +378,6 @@ def test_two_processes_do_not_install_at_once(
         worker = threading.Thread(target=install, args=("6.14.2",), kwargs={"say": say})
         worker.start()
         assert waits.wait(10)
-        assert made == []  # it said that it waits, and has begun nothing
+        assert made == []  # it is waiting and has not started to install
     worker.join(10)
     assert made == ["6.14.2"] and installed("6.14.2") is not None

@@ -1,4 +1,4 @@
-"""Processes, the files about them, logs, ports: the small parts of the local server."""
+"""Parts of local servers: processes, records, logs and ports."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def here(root: Path) -> state.Running:
 # ------------------------------------------------------------------------------ state
 
 
-def test_a_server_is_found_by_its_root_while_it_lives(tmp_path: Path) -> None:
+def test_running_server_is_found_by_its_root(tmp_path: Path) -> None:
     server = here(tmp_path)
     state.remember(server)
     assert state.at_root(tmp_path) == server
@@ -56,23 +56,21 @@ def test_a_server_is_found_by_its_root_while_it_lives(tmp_path: Path) -> None:
     assert state.at_root(tmp_path) is None and state.running() == []
 
 
-def test_a_dead_server_or_another_process_of_its_number_is_not_taken_for_it(
-    tmp_path: Path, cache: Path
-) -> None:
+def test_dead_server_and_reused_process_number_are_ignored(tmp_path: Path, cache: Path) -> None:
     state.remember(a_server(tmp_path, os.getpid(), "another life"))
     assert state.at_root(tmp_path) is None
     assert state.running() == []
-    assert list((cache / "running").glob("*")) == []  # cleared away
+    assert list((cache / "running").glob("*")) == []  # removed
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": "6.14.2"}', '{"other": 1}'])
-def test_a_broken_file_is_no_server(cache: Path, text: str) -> None:
+def test_invalid_record_is_ignored(cache: Path, text: str) -> None:
     (cache / "running").mkdir(parents=True)
     (cache / "running" / "0123.json").write_text(text)
     assert state.running() == []
 
 
-def test_a_server_of_another_process_is_picked_up(tmp_path: Path) -> None:
+def test_find_returns_a_server_of_another_process(tmp_path: Path) -> None:
     assert LocalServer.find(tmp_path) is None
     state.remember(here(tmp_path))
     found = LocalServer.find(tmp_path)
@@ -81,27 +79,27 @@ def test_a_server_of_another_process_is_picked_up(tmp_path: Path) -> None:
     assert "InvokeAI 6.14.2, at http://127.0.0.1:1" in repr(found)
 
 
-def test_a_server_that_was_not_started_says_so(tmp_path: Path) -> None:
+def test_server_that_was_not_started(tmp_path: Path) -> None:
     server = LocalServer(root=tmp_path)
     assert not server.is_running and "not running" in repr(server)
     server.stop()
-    with pytest.raises(StartError, match=r"call start\(\)"):
+    with pytest.raises(StartError, match=r"Call start\(\)"):
         _ = server.port
 
 
-def test_wrong_arguments_are_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="not an InvokeAI version"):
+def test_invalid_arguments_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Invalid InvokeAI version"):
         LocalServer("six")
-    with pytest.raises(UsageError, match="root of its own"):
+    with pytest.raises(UsageError, match="always uses a new root"):
         LocalServer(root=tmp_path, temporary=True)
 
 
 @posix
 @pytest.mark.parametrize(("races", "starts"), [(0, True), (1, True), (2, True), (3, False)])
-def test_a_start_that_met_the_race_of_its_database_is_tried_again(
+def test_start_is_repeated_after_the_database_race(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, races: int, starts: bool
 ) -> None:
-    """A program stands for InvokeAI's Python: it ends as that does, some times, then listens."""
+    """Use a program instead of InvokeAI that exits with its error a few times and then listens."""
     tries = tmp_path / "tries"
     program = tmp_path / "python"
     program.write_text(
@@ -134,7 +132,7 @@ def run(code: str, log: Path, *, leashed: bool = False) -> subprocess.Popen[byte
 
 
 @posix
-def test_a_stubborn_process_and_its_child_are_ended(tmp_path: Path) -> None:
+def test_end_group_kills_a_process_that_ignores_sigterm(tmp_path: Path) -> None:
     code = (
         "import signal, subprocess, sys, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -145,7 +143,9 @@ def test_a_stubborn_process_and_its_child_are_ended(tmp_path: Path) -> None:
     )
     process = run(code, tmp_path / "log")
     pause = threading.Event()
-    while len((tmp_path / "log").read_text().split()) < 2:  # both say something when they are ready
+    while (
+        len((tmp_path / "log").read_text().split()) < 2
+    ):  # both print their process number when they are ready
         assert process.poll() is None
         pause.wait(0.02)
     child = max(int(word) for word in (tmp_path / "log").read_text().split())
@@ -159,7 +159,7 @@ def test_a_stubborn_process_and_its_child_are_ended(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_leash_is_a_pipe_that_ends_with_us(tmp_path: Path) -> None:
+def test_leash_is_a_pipe_to_standard_input(tmp_path: Path) -> None:
     process = run("import sys; print(sys.stdin.read() == '', flush=True)", tmp_path / "log", leashed=True)
     assert process.stdin is not None
     process.stdin.close()
@@ -168,16 +168,16 @@ def test_a_leash_is_a_pipe_that_ends_with_us(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_process_that_ended_has_no_identity(tmp_path: Path) -> None:
+def test_ended_process_has_no_identity(tmp_path: Path) -> None:
     process = run("pass", tmp_path / "log")
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, not collected: a zombie
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # a zombie: ended but not collected
     assert identity(process.pid) is None
     end_group(process.pid, grace=1, child=process)
     assert process.returncode == 0
 
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="macOS always has ps")
-def test_without_proc_a_process_keeps_its_identity_in_every_time_zone(
+def test_identity_without_proc_does_not_depend_on_the_time_zone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starts: list[datetime] = []
@@ -198,7 +198,7 @@ def test_without_proc_a_process_keeps_its_identity_in_every_time_zone(
 # ------------------------------------------------------------------------------ logs
 
 
-def test_a_tail_is_the_last_lines_without_colours(tmp_path: Path) -> None:
+def test_tail_returns_the_last_lines_without_colors(tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert tail(log) == ""
     log.write_text("".join(f"\x1b[38;20mline {i}\x1b[0m\n" for i in range(100)) + "\n")
@@ -213,7 +213,7 @@ def test_a_tail_is_the_last_lines_without_colours(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------ ports, answers
 
 
-def test_ports_are_free_or_taken() -> None:
+def test_free_and_taken_ports() -> None:
     port = free_port()
     assert not is_taken(port)
     with socket.socket() as other:
@@ -224,7 +224,7 @@ def test_ports_are_free_or_taken() -> None:
 
 
 class Pages(http.server.BaseHTTPRequestHandler):
-    """Answers with what its path says."""
+    """Responds according to the path."""
 
     def do_GET(self) -> None:
         kind = self.path.split("/")[1]
@@ -254,7 +254,7 @@ def pages() -> Iterator[str]:
         thread.join()
 
 
-def test_only_an_invokeai_answers(pages: str) -> None:
+def test_answers_returns_a_version_only_for_invokeai(pages: str) -> None:
     assert answers(f"{pages}/invoke") == answers(f"{pages}/invoke/") == "6.14.2"
     for other in ("html", "list", "number", "error"):
         assert answers(f"{pages}/{other}") is None, other
@@ -263,7 +263,7 @@ def test_only_an_invokeai_answers(pages: str) -> None:
     assert request("GET", f"{pages}/error") == (500, {"version": "6.14.2"})
 
 
-def test_what_hangs_or_talks_nonsense_does_not_answer() -> None:
+def test_answers_returns_none_for_other_servers() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -284,5 +284,5 @@ def test_what_hangs_or_talks_nonsense_does_not_answer() -> None:
         thread.join()
 
 
-def test_the_state_is_json(tmp_path: Path) -> None:
+def test_state_is_json(tmp_path: Path) -> None:
     assert json.loads(json.dumps(here(tmp_path).to_dict()))["root"] == str(tmp_path)

@@ -1,4 +1,4 @@
-"""The record of a sweep: what is written is read again, whatever broke off."""
+"""Sweep manifests: they are read as written, also after a crash."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ REQUEST = Request(
 
 
 def begun(path: Path) -> ManifestWriter:
-    writer = ManifestWriter(path, anew=True)
+    writer = ManifestWriter(path, create=True)
     writer.write("sweep", format=1, requests=1, name="w")
     writer.write("request", **REQUEST.to_dict())
     return writer
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_manifest_is_read_as_written(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "sweep.jsonl"
     writer = begun(path)
     writer.write("sending", batch="b", request=0, rows=packed([0, 1, 2]), time=1.5)
@@ -47,12 +47,12 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert kept.header["name"] == "w"
     assert kept.requests[0].body_for([2], "x")["batch"]["data"][0][0]["items"] == [3]
     assert [(one.batch_id, one.rows, one.items) for one in kept.batches] == [("b", [0, 1, 2], [7, 8, 10])]
-    assert kept.runs == {1: {"kind": "run", "run": 1, "item": 9, "state": "completed"}}  # the last word
+    assert kept.runs == {1: {"kind": "run", "run": 1, "item": 9, "state": "completed"}}  # the latest record
 
 
-def test_it_begins_with_the_header_and_the_requests(tmp_path: Path) -> None:
+def test_manifest_begins_with_header_and_requests(tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
-    ManifestWriter(path, anew=True).begin([REQUEST], name="w", axes=("a",), inputs={"b": Path("x")})
+    ManifestWriter(path, create=True).begin([REQUEST], name="w", axes=("a",), inputs={"b": Path("x")})
     first, second = (json.loads(line) for line in path.read_text().splitlines())
     assert first == {
         "kind": "sweep",
@@ -66,7 +66,7 @@ def test_it_begins_with_the_header_and_the_requests(tmp_path: Path) -> None:
     assert read_manifest(path).requests[0].values(2) == {"a": 3}
 
 
-def test_a_record_says_how_a_run_ended() -> None:
+def test_run_record_contains_the_result() -> None:
     tracker = BatchTracker("b")
     tracker.item(7, {"status": "failed", "error_type": "ValueError", "error_message": "too many: 3"})
     end = RunEnd(record={"images": ["x.png"], "seconds": 1.5})
@@ -88,36 +88,36 @@ def test_a_record_says_how_a_run_ended() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 70_000])
-def test_half_a_line_is_passed_over_and_taken_away(tmp_path: Path, size: int) -> None:
+def test_incomplete_last_line_is_ignored_and_removed(tmp_path: Path, size: int) -> None:
     path = tmp_path / "sweep.jsonl"
     begun(path)
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"kind": "' + b"x" * size)
     assert read_manifest(path).runs == {}
-    ManifestWriter(path, anew=False).write("run", run=0, item=1, state="completed")
+    ManifestWriter(path, create=False).write("run", run=0, item=1, state="completed")
     assert path.read_bytes().startswith(whole)
     assert [json.loads(line)["kind"] for line in path.read_text().splitlines()] == ["sweep", "request", "run"]
 
 
-def test_a_manifest_is_never_overwritten(tmp_path: Path) -> None:
+def test_existing_manifest_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
     begun(path)
-    with pytest.raises(UsageError, match="is there already"):
-        ManifestWriter(path, anew=True)
+    with pytest.raises(UsageError, match="already exists"):
+        ManifestWriter(path, create=True)
     assert read_manifest(path).requests
 
 
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("", "is no manifest"),
-        ("not json\n[1]\n", "is no manifest"),
-        ('{"kind": "run"}\n', "is no manifest"),
-        ('{"kind": "sweep", "format": 99, "requests": 1}\n', "is of format 99"),
-        ('{"kind": "sweep", "format": 1, "requests": 1}\n', "nothing of it was sent"),
+        ("", "is not the manifest of a sweep"),
+        ("not json\n[1]\n", "is not the manifest of a sweep"),
+        ('{"kind": "run"}\n', "is not the manifest of a sweep"),
+        ('{"kind": "sweep", "format": 99, "requests": 1}\n', "has format 99"),
+        ('{"kind": "sweep", "format": 1, "requests": 1}\n', "no run was sent"),
     ],
 )
-def test_what_is_no_manifest(tmp_path: Path, text: str, match: str) -> None:
+def test_invalid_manifests_are_rejected(tmp_path: Path, text: str, match: str) -> None:
     path = tmp_path / "sweep.jsonl"
     path.write_text(text)
     with pytest.raises(UsageError, match=match):
@@ -125,5 +125,5 @@ def test_what_is_no_manifest(tmp_path: Path, text: str, match: str) -> None:
 
 
 @given(some.lists(some.integers(0, 40), unique=True))
-def test_stretches(numbers: list[int]) -> None:
+def test_packed_numbers_can_be_unpacked(numbers: list[int]) -> None:
     assert unpacked(packed(numbers)) == numbers

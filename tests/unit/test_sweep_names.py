@@ -1,4 +1,4 @@
-"""Names of files from templates: safe everywhere, inside their folder, never twice the same."""
+"""File names from templates: valid on every file system, inside their folder, unique."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ def named(template: str, **values: Any) -> str:
         ("{{{seed}}}.png", "{7}.png"),
     ],
 )
-def test_templates(template: str, expected: str) -> None:
+def test_templates_are_filled_in(template: str, expected: str) -> None:
     assert named(template) == expected
 
 
-def test_the_ending_is_that_of_the_image_where_the_template_has_none() -> None:
+def test_default_extension_is_that_of_the_image() -> None:
     assert file_name("{seed}", VALUES, 0, "x.webp", ".webp") == Path("7.webp")
     assert file_name("out/", VALUES, 0, "folder/x.webp", ".webp") == Path("out/x.webp")
 
 
-def test_values_of_a_run_are_looked_up_in_layers() -> None:
+def test_axis_values_take_precedence() -> None:
     assert file_name("{seed}-{steps}", ChainMap({"seed": 1}, {"seed": 7, "steps": 8}), 0) == Path("1-8.png")
 
 
@@ -73,38 +73,38 @@ def test_values_of_a_run_are_looked_up_in_layers() -> None:
     [
         (
             "{sed}.png",
-            r"\{sed\} in '\{sed\}\.png' is not known; there are \{positive_prompt\}, \{seed\}, \{cfg_scale\},",
+            r"Unknown name \{sed\} in .*'\{sed\}\.png': expected one of \{positive_prompt\}, \{seed\}, \{cfg_scale\},",
         ),
-        ("{}.png", r"\{\} in .* is not known; there are .*\{index\}, \{image\}, \{item\}"),
-        ("{seed.__class__}.png", "is not known"),
-        ("{seed[0]}.png", "is not known"),
-        ("{seed!r}.png", "!r is not known here"),
-        ("{seed", "cannot be read: expected '}'"),
-        ("seed}", "cannot be read: Single '}'"),
-        ("{positive_prompt:04d}", "does not fit the value 'a fox'"),
-        ("{seed:{steps}}", "does not fit the value 7"),
-        ("{index:0999999999}", "wider than 100"),
-        ("{seed}/../{index}.png", "leads out of its folder"),
-        ("{seed}/./{index}.png", "leads out of its folder"),
+        ("{}.png", r"Unknown name \{\} in .*: expected one of .*\{index\}, \{image\}, \{item\}"),
+        ("{seed.__class__}.png", "Unknown name"),
+        ("{seed[0]}.png", "Unknown name"),
+        ("{seed!r}.png", "the conversion !r is not supported"),
+        ("{seed", "Invalid template .*: expected '}'"),
+        ("seed}", "Invalid template .*: Single '}'"),
+        ("{positive_prompt:04d}", "does not work for the value 'a fox'"),
+        ("{seed:{steps}}", "does not work for the value 7"),
+        ("{index:0999999999}", "exceeds 100 characters"),
+        ("{seed}/../{index}.png", "could leave its folder"),
+        ("{seed}/./{index}.png", "could leave its folder"),
     ],
 )
-def test_wrong_templates(template: str, match: str) -> None:
+def test_invalid_templates_are_rejected(template: str, match: str) -> None:
     with pytest.raises(UsageError, match=match):
         named(template)
 
 
-def test_a_name_that_several_inputs_share() -> None:
+def test_ambiguous_names_are_rejected() -> None:
     values = {"Prompt": "a", "prompt!": "b", "PROMPT": "c"}
     assert file_name("{Prompt}", values, 0) == Path("a.png")
-    with pytest.raises(UsageError, match=r"could be any of \{Prompt\}, \{prompt!\}, \{PROMPT\}"):
+    with pytest.raises(UsageError, match=r"is ambiguous: use one of \{Prompt\}, \{prompt!\}, \{PROMPT\}"):
         file_name("{prompt}", values, 0)
 
 
-def test_the_words_of_a_template_win_over_inputs_of_that_name() -> None:
+def test_reserved_names_take_precedence_over_inputs() -> None:
     assert file_name("{image}-{Image}", {"Image": "input"}, 0, "abc.png") == Path("abc-input.png")
 
 
-# --------------------------------------------------------------------------- safe on any file system
+# --------------------------------------------------------------------------- valid names
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_the_words_of_a_template_win_over_inputs_of_that_name() -> None:
         ("line\u2028separator", "line separator.png"),
     ],
 )
-def test_values_that_file_systems_do_not_take(value: str, expected: str) -> None:
+def test_characters_that_file_systems_reject_are_replaced(value: str, expected: str) -> None:
     assert named("{p}", p=value) == expected
 
 
@@ -151,7 +151,7 @@ def is_safe(name: str) -> bool:
 @example("", ".")
 @example(".", ".")
 @example("x" * 300, "\u0301" * 300)
-def test_any_value_stays_in_its_folder_under_a_safe_name(first: str, second: str) -> None:
+def test_any_value_makes_a_valid_name_inside_its_folder(first: str, second: str) -> None:
     path = file_name("out/{a}{b}/{b}-{a}.png", {"a": first, "b": second}, 0)
     top, folder, name = path.parts
     assert top == "out"
@@ -160,12 +160,12 @@ def test_any_value_stays_in_its_folder_under_a_safe_name(first: str, second: str
     assert name.endswith(".png")
 
 
-def test_long_values_are_cut_and_stay_different() -> None:
+def test_long_values_are_shortened_and_remain_different() -> None:
     long = "a very detailed portrait of a fox in the snow, " * 40
     first, second = named("{p}-{s}", p=f"{long}1", s=1), named("{p}-{s}", p=f"{long}2", s=1)
     assert first != second
     assert first.startswith("a very detailed portrait of a fox")
-    assert first.endswith("-1.png")  # what follows is not lost
+    assert first.endswith("-1.png")  # the rest of the template is kept
     assert len(first) < 150
     assert first == named("{p}-{s}", p=f"{long}1", s=1)
     many = {f"v{number}": long + str(number) for number in range(9)}
@@ -175,16 +175,16 @@ def test_long_values_are_cut_and_stay_different() -> None:
     assert all(is_safe(name) for name in names)
 
 
-def test_a_cut_goes_between_letters() -> None:
+def test_values_are_shortened_between_characters() -> None:
     for size in range(100, 130):
         stem = named("{p}", p="x" * size + "👩\u200d🚀e\u0301\u0301" * 40).rpartition("~")[0]
         assert stem.endswith(("x", "👩\u200d🚀", "👩\u200d🚀é\u0301"))
 
 
-# --------------------------------------------------------------------------- never twice the same
+# --------------------------------------------------------------------------- unique names
 
 
-def test_no_two_runs_write_one_file() -> None:
+def test_names_are_unique_regardless_of_case() -> None:
     paths = ["a.png", "b.png", "a.png", "A.png", "x/a.png", "a.png", "a-2.png", "ü.png", "u\u0308.png"]
     found = [path.as_posix() for path in unique(map(Path, paths))]
     assert found == [
@@ -206,16 +206,16 @@ def test_unique_paths_are_unique(stems: list[str]) -> None:
     assert len({str(path).casefold() for path in found}) == len(stems)
 
 
-def test_ten_thousand_of_one_name_take_no_quadratic_time() -> None:
-    # Each step looks where the last one ended; a search from 2 on would be 50 million looks.
+def test_ten_thousand_equal_names_take_linear_time() -> None:
+    # Each search continues from the previous number. Starting again from 2 would take 50 million checks.
     found = list(unique(Path("a.png") for _ in range(10_000)))
     assert found[-1] == Path("a-10000.png")
 
 
-# --------------------------------------------------------------------------- values in words
+# --------------------------------------------------------------------------- values as text
 
 
-class Colour(Enum):
+class Color(Enum):
     RED = "red"
 
 
@@ -233,7 +233,7 @@ class Named:
         (0.1, "0.1"),
         (1e300, "1e+300"),
         (float("inf"), "inf"),
-        (Colour.RED, "red"),
+        (Color.RED, "red"),
         (Path("folder/cat.png"), "cat.png"),
         (LocalImage(path="folder/cat.png"), "cat.png"),
         (LocalImage(data=b"x", name="pasted"), "pasted"),
@@ -249,12 +249,12 @@ class Named:
         (1 + 2j, "(1+2j)"),
     ],
 )
-def test_values_in_words(value: Any, expected: str) -> None:
+def test_values_are_shown_as_text(value: Any, expected: str) -> None:
     assert label_of(value) == expected
 
 
-def test_a_source_is_named_without_its_ending() -> None:
-    """The same from a path, from its text in a manifest, and from a name on the server."""
+def test_image_values_lose_their_extension() -> None:
+    """A path, its text in a manifest, and a name on the server produce the same name."""
     for source in (Path("photos/harbour.png"), "photos/harbour.png", "harbour.PNG"):
         assert file_name("out/{Source}-{steps}.png", {"Source": source, "steps": 4}, 0) == Path(
             "out/harbour-4.png"
@@ -266,7 +266,7 @@ def made(*images: str) -> list[RunImage]:
     return [RunImage(image, VALUES, index, 12) for index, image in enumerate(images)]
 
 
-def test_images_of_a_run_never_share_a_file() -> None:
+def test_images_of_runs_have_unique_files() -> None:
     images = made("a.png", "b.png", "c.png")
     assert paths_of_run_images("fox.png", images) == [Path("fox.png"), Path("fox-2.png"), Path("fox-3.png")]
     assert paths_of_run_images("{seed}/{index}-{item}.png", images) == [
@@ -278,7 +278,7 @@ def test_images_of_a_run_never_share_a_file() -> None:
         paths_of_run_images("{sede}", images)
 
 
-def test_a_folder_that_exists_is_a_template_for_a_folder(tmp_path: Path) -> None:
+def test_existing_folder_is_a_template_for_files_in_it(tmp_path: Path) -> None:
     assert paths_of_run_images(tmp_path, made("a.png")) == [tmp_path / "a.png"]
     assert paths_of_run_images(str(tmp_path), made("a.png")) == [tmp_path / "a.png"]
     assert paths_of_run_images(tmp_path / "new", made("a.png")) == [tmp_path / "new.png"]
@@ -288,9 +288,9 @@ def test_a_folder_that_exists_is_a_template_for_a_folder(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "folder", ["out", "out {1}", "{seed}", "{{", "a}b", ".", "..", "/", "deep/{er}", "/x{"]
 )
-def test_a_folder_with_any_name_can_begin_a_template(folder: str) -> None:
-    for given_as in (folder, Path(folder)):
-        [path] = paths_of_run_images(literal_folder(given_as), made("a.png"))
+def test_folders_with_any_name_can_begin_a_template(folder: str) -> None:
+    for folder_argument in (folder, Path(folder)):
+        [path] = paths_of_run_images(literal_folder(folder_argument), made("a.png"))
         assert path == Path(folder) / "a.png"
-        [path] = paths_of_run_images(f"{literal_folder(given_as)}{{seed}}.png", made("a.png"))
+        [path] = paths_of_run_images(f"{literal_folder(folder_argument)}{{seed}}.png", made("a.png"))
         assert path == Path(folder) / "7.png"

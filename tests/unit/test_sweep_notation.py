@@ -1,4 +1,4 @@
-"""Notations of values, and lines of files."""
+"""Notations for several values, and values from the lines of a file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from invokeai_py_client.sweep.notation import lines_of, numbers, texts
         ("9007199254740993", [9007199254740993]),
     ],
 )
-def test_whole_numbers(text: str, expected: list[int]) -> None:
+def test_notations_of_whole_numbers(text: str, expected: list[int]) -> None:
     found = numbers(text, whole=True)
     assert found == expected
     assert all(type(number) is int for number in found)
@@ -77,7 +77,7 @@ def test_whole_numbers(text: str, expected: list[int]) -> None:
         ("1e-2-3e-2 (+1e-2)", [0.01, 0.02, 0.03]),
     ],
 )
-def test_decimals_carry_no_noise(text: str, expected: list[float]) -> None:
+def test_decimals_are_exact(text: str, expected: list[float]) -> None:
     found = numbers(text, whole=False)
     assert found == expected
     assert all(type(number) is float for number in found)
@@ -86,23 +86,23 @@ def test_decimals_carry_no_noise(text: str, expected: list[float]) -> None:
 @pytest.mark.parametrize(
     ("text", "whole", "match"),
     [
-        ("many", True, "'many' is no number and no range"),
+        ("many", True, "'many' is neither a number nor a range"),
         ("", True, "it is empty"),
         ("  ", True, "it is empty"),
-        ("1, , 2", True, "nothing between two commas"),
-        ("1,2,", True, "nothing between two commas"),
-        ("1-10 (-1)", True, "steps of -1 do not lead from 1 to 10"),
-        ("10-1 (+1)", True, "steps of 1 do not lead from 10 to 1"),
-        ("1-10 (+0)", True, "steps of 0 do not lead"),
-        ("5, 5, .., 9", True, "steps of 0 do not lead"),
-        ("1, 2, .., -9", True, "steps of 1 do not lead from 2 to -9"),
+        ("1, , 2", True, "a value between two commas is missing"),
+        ("1,2,", True, "a value between two commas is missing"),
+        ("1-10 (-1)", True, "steps of -1 never reach 10 from 1"),
+        ("10-1 (+1)", True, "steps of 1 never reach 1 from 10"),
+        ("1-10 (+0)", True, "steps of 0 never reach"),
+        ("5, 5, .., 9", True, "steps of 0 never reach"),
+        ("1, 2, .., -9", True, "steps of 1 never reach -9 from 2"),
         ("1-9999999", True, "more than 100,000"),
         ("0-1 (+1e-9)", False, "more than 100,000"),
         ("0-1 [100001]", False, "more than 100,000"),
         ("1-60000, 1-60000", True, "more than 100,000"),
         ("0-1e200", True, "more than 100,000"),
         ("1e999", False, "too large"),
-        ("1e999999999999", True, "is no number"),
+        ("1e999999999999", True, "is neither a number"),
         ("0-1 [0]", False, "too few"),
         ("0-1 [1]", False, "too few"),
         ("1-3 [4]", True, "fewer than 4 whole numbers"),
@@ -114,32 +114,32 @@ def test_decimals_carry_no_noise(text: str, expected: list[float]) -> None:
         ("1, .., 3", True, "needs two numbers before it"),
         ("1, 2, ..", True, "needs two numbers before it and one after"),
         ("1, 2, .., 5-7", True, "needs two numbers before it and one after"),
-        ("0...9", True, "no number and no range"),
-        ("1-2-3", True, "no number and no range"),
-        ("nan", False, "no number and no range"),
-        ("inf", False, "no number and no range"),
-        ("1_000", True, "no number and no range"),
+        ("0...9", True, "is neither a number nor a range"),
+        ("1-2-3", True, "is neither a number nor a range"),
+        ("nan", False, "is neither a number nor a range"),
+        ("inf", False, "is neither a number nor a range"),
+        ("1_000", True, "is neither a number nor a range"),
     ],
 )
-def test_what_is_no_notation(text: str, whole: bool, match: str) -> None:
+def test_invalid_notations_are_rejected(text: str, whole: bool, match: str) -> None:
     with pytest.raises(UsageError, match=match) as caught:
         numbers(text, whole=whole)
-    assert "'1-10 (+2)'" in str(caught.value)  # what would be right
+    assert "'1-10 (+2)'" in str(caught.value)  # the supported notations
 
 
-def test_a_long_text_is_not_repeated_in_full() -> None:
+def test_long_text_is_shortened_in_errors() -> None:
     with pytest.raises(UsageError) as caught:
         numbers("x" * 10_000, whole=False)
     assert len(str(caught.value)) < 600
-    assert str(caught.value).startswith(f"'{'x' * 99}…'")
+    assert str(caught.value).startswith(f"Cannot parse '{'x' * 99}…'")
 
 
-def test_a_hundred_thousand_values_are_still_taken() -> None:
+def test_maximum_number_of_values_is_accepted() -> None:
     assert len(numbers("1-100000", whole=True)) == 100_000
 
 
 @given(st.integers(-1000, 1000), st.integers(-1000, 1000))
-def test_a_range_holds_all_whole_numbers_between_its_ends(start: int, end: int) -> None:
+def test_range_contains_all_whole_numbers_between_its_ends(start: int, end: int) -> None:
     step = 1 if end >= start else -1
     expected = list(range(start, end + step, step))
     assert numbers(f"{start}-{end}", whole=True) == expected
@@ -147,7 +147,7 @@ def test_a_range_holds_all_whole_numbers_between_its_ends(start: int, end: int) 
 
 
 @given(st.integers(-500, 500), st.integers(-500, 500), st.integers(2, 50))
-def test_spread_numbers_differ_and_have_both_ends(start: int, end: int, count: int) -> None:
+def test_evenly_spaced_numbers_include_both_ends(start: int, end: int, count: int) -> None:
     assume(count <= abs(end - start) + 1)
     found = numbers(f"{start}-{end} [{count}]", whole=True)
     assert (found[0], found[-1]) == (start, end)
@@ -155,7 +155,7 @@ def test_spread_numbers_differ_and_have_both_ends(start: int, end: int, count: i
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_numbers_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_rejected(text: str) -> None:
     try:
         found = numbers(text, whole=False)
     except UsageError:
@@ -176,15 +176,15 @@ def test_any_text_is_numbers_or_refused(text: str) -> None:
         ("", [""]),
     ],
 )
-def test_texts(text: str, expected: list[str]) -> None:
+def test_texts_are_split_at_double_bars(text: str, expected: list[str]) -> None:
     assert texts(text) == expected
 
 
-def test_lines_of_a_file(tmp_path: Path) -> None:
+def test_lines_of_a_text_file(tmp_path: Path) -> None:
     path = tmp_path / "prompts.txt"
     path.write_bytes("\ufeffa fox\r\n\r\n# a remark\n  ein Füchslein \n\\#1 fan\rlast \\# # one".encode())
     assert lines_of(path) == ["a fox", "ein Füchslein", "#1 fan", "last \\# # one"]
-    # Only line ends end a line: prompts come from web pages with all sorts of separators in them.
+    # Only line breaks end a line. Prompts copied from web pages contain other separators.
     path.write_text("a\x0bb\u2028c\x85d", encoding="utf-8")
     assert lines_of(path) == ["a\x0bb\u2028c\x85d"]
     path.write_text("a fox\nein Füchslein\n", encoding="utf-16")
@@ -193,12 +193,12 @@ def test_lines_of_a_file(tmp_path: Path) -> None:
     assert lines_of(path) == []
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nowhere\.txt cannot be read: No such file"):
+def test_unreadable_files_are_reported(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"Cannot read the file .*nowhere\.txt: No such file"):
         lines_of(tmp_path / "nowhere.txt")
-    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+    with pytest.raises(UsageError, match=r"Cannot read the file .*: Is a directory"):
         lines_of(tmp_path)
     path = tmp_path / "latin.txt"
     path.write_bytes(b"one\ntwo\nthr\xeee\n")
-    with pytest.raises(UsageError, match=r"latin\.txt is no UTF-8 text: line 3"):
+    with pytest.raises(UsageError, match=r"latin\.txt is not UTF-8 text \(line 3\)"):
         lines_of(path)

@@ -1,4 +1,4 @@
-"""Axes into one batch: in the server's order, with every value checked."""
+"""Sweep plans: runs in the server's order, with checked values."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def inputs() -> InputSet:
 
 
 def server_order(data: list[list[dict[str, Any]]]) -> list[tuple[Any, ...]]:
-    """The values of each item, as a server makes them: a product over the outer list, zips inside it."""
+    """Return the values of each item as a server expands them: a product of the groups, each of them zipped."""
     zipped = [list(zip(*(datum["items"] for datum in group), strict=True)) for group in data]
     return [tuple(itertools.chain(*combination)) for combination in itertools.product(*zipped)]
 
@@ -47,7 +47,7 @@ def plan(inputs: InputSet, axes: Mapping[Any, Iterable[Any]], mode: str = "produ
     return part.data(), list(found.points())
 
 
-def test_a_product_is_one_entry_for_each_axis(inputs: InputSet) -> None:
+def test_product_has_one_group_per_axis(inputs: InputSet) -> None:
     data, _ = plan(inputs, {"cfg_scale": [4, 6.5], "scheduler": ["euler", "unipc"]})
     assert data == [
         [{"node_path": "denoise", "field_name": "cfg_scale", "items": [4, 6.5]}],
@@ -55,13 +55,13 @@ def test_a_product_is_one_entry_for_each_axis(inputs: InputSet) -> None:
     ]
 
 
-def test_a_zip_is_one_entry_for_all(inputs: InputSet) -> None:
+def test_zip_has_one_group_for_all_axes(inputs: InputSet) -> None:
     data, found = plan(inputs, {"steps": [1, 2, 3], "seed": [7, 8, 9]}, "zip")
     assert [[datum["field_name"] for datum in entry] for entry in data] == [["steps", "seed"]]
     assert [tuple(point.values()) for point in found] == [(1, 7), (2, 8), (3, 9)] == server_order(data)
 
 
-def test_each_run_knows_its_values_in_the_servers_order(inputs: InputSet) -> None:
+def test_runs_are_in_the_order_of_the_server(inputs: InputSet) -> None:
     data, found = plan(inputs, {"steps": [1, 2], "cfg_scale": (3.0, 4.0, 5.0), "seed": range(4)})
     assert len(found) == 24
     assert [tuple(point.values()) for point in found] == server_order(data)
@@ -69,7 +69,7 @@ def test_each_run_knows_its_values_in_the_servers_order(inputs: InputSet) -> Non
     assert found[1]["seed"] == 1  # the last axis varies fastest
 
 
-def test_axes_may_be_any_iterable_and_any_address(inputs: InputSet) -> None:
+def test_axes_accept_any_iterable_and_any_address(inputs: InputSet) -> None:
     index = next(item.input_index for item in inputs if item.field_name == "steps")
     data, found = plan(inputs, {index: (n for n in (1, 2)), "noise.seed": {5: "five"}.keys()})
     assert [(entry[0]["node_path"], entry[0]["field_name"], entry[0]["items"]) for entry in data] == [
@@ -79,41 +79,41 @@ def test_axes_may_be_any_iterable_and_any_address(inputs: InputSet) -> None:
     assert [tuple(point.values()) for point in found] == [(1, 5), (2, 5)]
 
 
-def test_no_axes_are_one_run(inputs: InputSet) -> None:
+def test_no_axes_make_one_run(inputs: InputSet) -> None:
     assert plan(inputs, {}) == ([], [{}])
 
 
-def test_all_bad_values_are_told_with_axis_and_position(inputs: InputSet) -> None:
+def test_all_invalid_values_are_reported_with_axis_and_position(inputs: InputSet) -> None:
     with pytest.raises(InputValueError) as caught:
         read_axes(inputs, {"steps": [1, "many", 3], "scheduler": ["nope"]})
     first, second = str(caught.value).splitlines()
-    assert first.startswith("axis 'steps', value 1: ")
-    assert second.startswith("axis 'scheduler', value 0: ")
+    assert first.startswith("Axis 'steps', value 1: ")
+    assert second.startswith("Axis 'scheduler', value 0: ")
 
 
 @pytest.mark.parametrize(
     ("axes", "kind", "match"),
     [
-        ({"steps": {"from": 1}}, InputValueError, "axis 'steps', value 0"),
+        ({"steps": {"from": 1}}, InputValueError, "Axis 'steps', value 0"),
         ({"steps": []}, UsageError, "'steps' has no values"),
         ({"stepz": [1]}, UnknownInputError, "stepz"),
         ({"prompt": ["a"]}, AmbiguousInputError, "prompt"),
-        ({"model.model": [5]}, InputValueError, "axis 'model.model', value 0"),
-        ({"denoise.steps": [1], "steps": [2]}, UsageError, "'steps' is the same input as the axis"),
-        ({"denoise.noise": [1]}, InputError, "feeds it over a connection"),
+        ({"model.model": [5]}, InputValueError, "Axis 'model.model', value 0"),
+        ({"denoise.steps": [1], "steps": [2]}, UsageError, "'steps' varies the same input as the axis"),
+        ({"denoise.noise": [1]}, InputError, "a connection from"),
     ],
 )
-def test_axes_that_cannot_be(
+def test_invalid_axes_are_rejected(
     inputs: InputSet, axes: dict[str, Any], kind: type[Exception], match: str
 ) -> None:
     with pytest.raises(kind, match=match):
         read_axes(inputs, axes)
 
 
-def test_values_that_only_the_nodes_class_refuses(inputs: InputSet) -> None:
-    """The schema allows them, and so does enqueueing: the server's queue would stop at the first such run."""
+def test_values_are_checked_against_rules_of_the_node(inputs: InputSet) -> None:
+    """The schema and the server's enqueue route accept them, but the queue would stop at the first such run."""
     with pytest.raises(
-        InputValueError, match=r"denoise with cfg_scale = 0\.5: cfg_scale: at least 1 is needed"
+        InputValueError, match=r"CFG Scale \(denoise\): 0\.5 is not valid; expected a number of at least 1"
     ):
         plan(inputs, {"cfg_scale": [4, 0.5]})
     with pytest.raises(InputValueError) as caught:
@@ -122,64 +122,66 @@ def test_values_that_only_the_nodes_class_refuses(inputs: InputSet) -> None:
     assert str(caught.value).endswith("... and 30 more.")
 
 
-@pytest.mark.parametrize(("mode", "fits"), [("zip", True), ("product", False)])
-def test_values_that_do_not_go_together(mode: str, fits: bool) -> None:
+@pytest.mark.parametrize(("mode", "valid"), [("zip", True), ("product", False)])
+def test_combinations_of_values_are_checked(mode: str, valid: bool) -> None:
     schema = reference_schema()
     nodes = {"r": ("range", {"start": 0, "stop": 10, "step": 1})}
     document = workflows.workflow("w", nodes, [], [("r", "start"), ("r", "stop")])
     inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(document), schema), schema)
     axes = {"start": [0, 5], "stop": [3, 8]}
-    if fits:
+    if valid:
         assert len(plan(inputs, axes, mode)[1]) == 2
         return
-    with pytest.raises(InputValueError, match=r"r with start = 5, stop = 3: stop: more than the start, 5"):
+    with pytest.raises(
+        InputValueError, match=r"Stop \(r\): 3 is not valid with start = 5; expected .* than start"
+    ):
         plan(inputs, axes, mode)
 
 
-def test_what_is_not_varied_counts_too() -> None:
+def test_combinations_with_fixed_values_are_checked() -> None:
     schema = reference_schema()
     nodes = {"r": ("range", {"start": 0, "stop": 10, "step": 1})}
     document = workflows.workflow("w", nodes, [], [("r", "start"), ("r", "stop")])
     inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(document), schema), schema)
-    with pytest.raises(InputValueError, match="stop"):
+    with pytest.raises(InputValueError, match="-1 is not valid"):
         plan(inputs, {"stop": [5, -1]})
     inputs.set({"start": 7})
-    with pytest.raises(InputValueError, match=r"stop = 5"):
+    with pytest.raises(InputValueError, match=r"Stop \(r\): 5 is not valid; expected .* start \(7\)"):
         plan(inputs, {"stop": [5, 8]})
 
 
-def test_no_value_is_no_value_of_an_axis(inputs: InputSet) -> None:
-    with pytest.raises(InputValueError, match=r"axis 'positive\.prompt', value 1: None cannot be sent"):
+def test_none_is_not_a_value_of_an_axis(inputs: InputSet) -> None:
+    with pytest.raises(InputValueError, match=r"Axis 'positive\.prompt', value 1: None is not a value"):
         read_axes(inputs, {"positive.prompt": ["a", None]})
 
 
-def test_reading_axes_sets_nothing(inputs: InputSet) -> None:
+def test_reading_axes_does_not_change_inputs(inputs: InputSet) -> None:
     before = inputs.values()
     read_axes(inputs, {"steps": [11, 12]})
     assert inputs.values() == before
 
 
 @pytest.mark.parametrize("mode", ["zipped", "", None])
-def test_an_unknown_mode(inputs: InputSet, mode: Any) -> None:
+def test_unknown_mode_is_rejected(inputs: InputSet, mode: Any) -> None:
     with pytest.raises(UsageError, match="'product' or 'zip'"):
         plan_sweep(inputs, {"steps": [1]}, mode=mode)
 
 
-def test_a_zip_of_different_lengths_names_them(inputs: InputSet) -> None:
-    with pytest.raises(UsageError, match=r"equally many values.*'steps': 2.*'seed': 3"):
+def test_zip_of_different_lengths_is_rejected(inputs: InputSet) -> None:
+    with pytest.raises(UsageError, match="steps has 2, seed has 3"):
         plan_sweep(inputs, {"steps": [1, 2], "seed": [1, 2, 3]}, mode="zip")
 
 
-# --------------------------------------------------------------------------- where values come from
+# --------------------------------------------------------------------------- sources of values
 
 
-def test_one_value_is_an_axis_of_one(inputs: InputSet) -> None:
+def test_single_value_is_an_axis(inputs: InputSet) -> None:
     item = inputs.find("steps")
     assert values_for("steps", item, 4) == (4,)
     assert values_for("positive.prompt", inputs.find("positive.prompt"), "one text") == ("one text",)
 
 
-def test_a_folder_and_a_pattern_of_pictures(tmp_path: Path) -> None:
+def test_folders_and_patterns_of_images(tmp_path: Path) -> None:
     schema = reference_schema()
     document = workflows.workflow("w", {"i": ("image", {})}, [], [("i", "image")])
     item = InputSet(load_workflow(WorkflowDefinition.from_dict(document), schema), schema).find("image")
@@ -189,10 +191,10 @@ def test_a_folder_and_a_pattern_of_pictures(tmp_path: Path) -> None:
     assert values_for("image", item, tmp_path) == values_for("image", item, str(tmp_path)) == both
     assert values_for("image", item, tmp_path / "*.png") == (tmp_path / "b.png",)
     assert values_for("image", item, "on-the-server.png") == ("on-the-server.png",)
-    with pytest.raises(UsageError, match=r"No file matches .*\*\.gif"):
+    with pytest.raises(UsageError, match=r"No file matches the pattern .*\*\.gif"):
         values_for("image", item, tmp_path / "*.gif")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="has no images"):
+    with pytest.raises(UsageError, match="contains no images"):
         values_for("image", item, tmp_path / "empty")
 
 
@@ -200,7 +202,7 @@ def test_a_folder_and_a_pattern_of_pictures(tmp_path: Path) -> None:
 
 
 def requests_of(found: SweepPlan) -> list[Request]:
-    """The requests of a plan, with nothing but their data in them."""
+    """Return the requests of a plan with only their batch data."""
     return [
         Request(
             part.first,
@@ -213,9 +215,9 @@ def requests_of(found: SweepPlan) -> list[Request]:
     ]
 
 
-def test_what_a_batch_cannot_carry_takes_a_request_for_each_value(inputs: InputSet) -> None:
+def test_models_need_a_request_per_value(inputs: InputSet) -> None:
     found = plan_sweep(inputs, {"steps": [1, 2], "model.model": ["one", "two"]})
-    assert found.axes == ("model", "steps")  # the costly axis outermost
+    assert found.axes == ("model", "steps")  # the slowest axis is outermost
     assert [(part.fixed, part.first, part.count) for part in found.parts] == [
         ({"model": "one"}, 0, 2),
         ({"model": "two"}, 2, 2),
@@ -223,24 +225,24 @@ def test_what_a_batch_cannot_carry_takes_a_request_for_each_value(inputs: InputS
     assert [point["steps"] for point in found.points()] == [1, 2, 1, 2]
 
 
-def test_zipped_rows_of_one_model_go_together(inputs: InputSet) -> None:
+def test_rows_of_the_same_model_share_a_request(inputs: InputSet) -> None:
     rows = [{"model.model": name, "steps": steps} for name, steps in (("a", 1), ("b", 2), ("a", 3))]
     found = plan_rows(inputs, rows_of(rows))
     assert [(part.fixed["model"], part.count) for part in found.parts] == [("a", 2), ("b", 1)]
     assert [point["steps"] for point in found.points()] == [1, 3, 2]
 
 
-def test_a_row_that_says_nothing_keeps_the_workflows_value(inputs: InputSet) -> None:
+def test_row_without_a_value_keeps_that_of_the_workflow(inputs: InputSet) -> None:
     own = inputs.find("steps").value
     found = plan_rows(inputs, rows_of([{"steps": 7, "seed": 1}, {"seed": 2}]))
     assert [point["steps"] for point in found.points()] == [7, own]
-    with pytest.raises(InputValueError, match=r"row 2: it says nothing of 'model\.model'"):
+    with pytest.raises(InputValueError, match=r"row 2: 'model\.model' has no value"):
         plan_rows(inputs, rows_of([{"model.model": "a"}, {"steps": 3}]))
-    with pytest.raises(UsageError, match="no rows"):
+    with pytest.raises(UsageError, match="has no rows"):
         plan_rows(inputs, [])
 
 
-def test_wrong_cells_are_named_by_line_and_column(inputs: InputSet, tmp_path: Path) -> None:
+def test_invalid_cells_are_reported_with_line_and_column(inputs: InputSet, tmp_path: Path) -> None:
     path = tmp_path / "runs.csv"
     path.write_text("steps,1\n12,a fox\nmany,a hen\n0,\n")
     with pytest.raises(InputValueError) as caught:
@@ -253,8 +255,8 @@ def test_wrong_cells_are_named_by_line_and_column(inputs: InputSet, tmp_path: Pa
     assert point == {"steps": 12, inputs.name_of(inputs[1]): "a fox"}
 
 
-def test_a_request_can_be_sent_in_pieces(inputs: InputSet) -> None:
-    """What a full queue did not take goes out later, each run with the values that it would have had."""
+def test_request_can_be_sent_in_parts(inputs: InputSet) -> None:
+    """Runs that did not fit in the queue are sent later with the same values."""
     found = plan_sweep(inputs, {"steps": [1, 2], "cfg_scale": [3.0, 4.0, 5.0]})
     [request] = requests_of(found)
     whole = server_order(request.body["batch"]["data"])
@@ -269,17 +271,17 @@ def test_a_request_can_be_sent_in_pieces(inputs: InputSet) -> None:
 # --------------------------------------------------------------------------- seeds
 
 
-def test_repeating_takes_other_seeds(inputs: InputSet) -> None:
+def test_repeats_use_different_seeds(inputs: InputSet) -> None:
     found = plan_sweep(inputs, {"steps": [1, 2]}, repeat=3, seed=100)
     assert [(point["steps"], point["seed"]) for point in found.points()] == [
         (steps, seed) for steps in (1, 2) for seed in (100, 101, 102)
     ]
     drawn = [point["seed"] for point in plan_sweep(inputs, {"steps": [1, 2]}, repeat=3).points()]
-    assert drawn[:3] == drawn[3:]  # the same for each combination, so that they can be compared
+    assert drawn[:3] == drawn[3:]  # the same seeds for each combination
     assert len(set(drawn)) == 3
 
 
-def test_requests_are_repeated_with_the_same_seeds(inputs: InputSet) -> None:
+def test_repeats_use_the_same_seeds_in_all_requests(inputs: InputSet) -> None:
     found = plan_sweep(inputs, {"model": ["a", "b"], "steps": [1, 2]}, repeat=2)
     assert len(found.parts) == 2
     drawn = [point["seed"] for point in found.points()]
@@ -287,7 +289,7 @@ def test_requests_are_repeated_with_the_same_seeds(inputs: InputSet) -> None:
     assert len(set(drawn)) == 2
 
 
-def test_random_seeds_are_each_runs_own_and_known(inputs: InputSet) -> None:
+def test_random_seeds_differ_and_are_recorded(inputs: InputSet) -> None:
     found = plan_sweep(inputs, {"steps": [1, 2], "cfg_scale": [3.0, 4.0]}, repeat=2, seed="random")
     seeds = [point["seed"] for point in found.points()]
     assert len(set(seeds)) == 8
@@ -298,40 +300,40 @@ def test_random_seeds_are_each_runs_own_and_known(inputs: InputSet) -> None:
 @pytest.mark.parametrize(
     ("axes", "options", "match"),
     [
-        ({"seed": [1]}, {"repeat": 2}, "The seed is an axis already"),
-        ({"steps": [1]}, {"repeat": 0}, "repeat must be 1 or more"),
+        ({"seed": [1]}, {"repeat": 2}, "The seed is both an axis and set by"),
+        ({"steps": [1]}, {"repeat": 0}, "Invalid repeat 0"),
         ({"steps": [1]}, {"seed": "dice"}, "whole number or 'random'"),
-        ({"steps": range(1, 2000), "cfg_scale": range(1, 2000)}, {}, "at most 100000"),
+        ({"steps": range(1, 2000), "cfg_scale": range(1, 2000)}, {}, "the maximum is 100,000"),
     ],
 )
-def test_sweeps_that_cannot_be(
+def test_invalid_sweeps_are_rejected(
     inputs: InputSet, axes: dict[str, Any], options: dict[str, Any], match: str
 ) -> None:
     with pytest.raises(UsageError, match=match):
         plan_sweep(inputs, axes, **options)
 
 
-def test_a_workflow_whose_seeds_come_from_nodes_cannot_be_repeated() -> None:
+def test_repeat_without_a_seed_input_is_rejected() -> None:
     schema = reference_schema()
     inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(workflows.add()), schema), schema)
-    with pytest.raises(UsageError, match="No input of the workflow is a seed"):
+    with pytest.raises(UsageError, match="has no seed input"):
         plan_sweep(inputs, {"a": [1, 2]}, repeat=2)
 
 
-def test_a_plan_carries_its_inputs_and_its_board(inputs: InputSet) -> None:
+def test_plan_has_its_own_inputs_and_board(inputs: InputSet) -> None:
     mine = inputs.copy()
     mine.set({"steps": 7})
     found = plan_sweep(mine, {"cfg_scale": [4, 5]}, auto_board="Sweeps")
     mine.set({"steps": 8})
     assert found.auto_board == "Sweeps"
-    assert found.inputs_with(None, mine).find("steps").value == 7  # set later: not the plan's
+    assert found.inputs_with(None, mine).find("steps").value == 7  # set later, so not part of the plan
     assert found.inputs_with({"steps": 9}, mine).find("steps").value == 9
     assert found.inputs_with(None, mine).find("steps").value == 7
     with pytest.raises(InputValueError):
         found.inputs_with({"steps": "many"}, mine)
 
 
-def test_further_values_are_checked_together_with_the_axes() -> None:
+def test_additional_values_are_checked_with_the_axes() -> None:
     schema = reference_schema()
     document = workflows.workflow("Range", {"r": ("range", {"start": 0, "stop": 10})}, [])
     inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(document), schema), schema)
@@ -341,7 +343,7 @@ def test_further_values_are_checked_together_with_the_axes() -> None:
         found.inputs_with({"r.stop": 5}, inputs)
 
 
-def test_a_plan_travels_with_its_inputs(inputs: InputSet) -> None:
+def test_pickled_plan_has_its_inputs(inputs: InputSet) -> None:
     mine = inputs.copy()
     mine.set({"steps": 7})
     copy: SweepPlan = pickle.loads(pickle.dumps(plan_sweep(mine, {"cfg_scale": [4]}, auto_board="Sweeps")))
@@ -349,7 +351,7 @@ def test_a_plan_travels_with_its_inputs(inputs: InputSet) -> None:
     assert (copy.auto_board, copy.count) == ("Sweeps", 1)
 
 
-def test_a_plan_pickled_without_inputs_takes_those_of_the_workflow(inputs: InputSet) -> None:
+def test_plan_pickled_without_inputs_uses_those_of_the_workflow(inputs: InputSet) -> None:
     whole = plan_sweep(inputs, {"cfg_scale": [4]})
     older = object.__new__(SweepPlan)
     older.__setstate__([whole.axes, whole.parts])  # as the older class was pickled

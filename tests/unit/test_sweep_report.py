@@ -1,4 +1,4 @@
-"""The report of a sweep as a file: one page, escaped throughout, streamed, whole or not there."""
+"""The HTML report of a sweep: one escaped page, streamed and written atomically."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOSTILE = "</script><script>alert(1)</script><!--<b title='\"'>&lt;\u2028]]>"
 
 
 class Reader(HTMLParser):
-    """The page as a browser reads it: its elements, and the text of each script."""
+    """A parsed page: its elements and the text of each script."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -48,7 +48,7 @@ class Reader(HTMLParser):
             self.texts[-1] += data
 
     def of(self, tag: str, **attributes: str) -> list[str]:
-        """The texts of all elements with these attributes."""
+        """Return the text of all elements with these attributes."""
         return [
             text
             for (found, has), text in zip(self.elements, self.texts, strict=True)
@@ -73,7 +73,7 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (30, 20)) -> bytes:
     return data.getvalue()
 
 
-def test_what_is_known_of_a_run(tmp_path: Path) -> None:
+def test_page_contains_the_data_of_each_run(tmp_path: Path) -> None:
     page = written(
         tmp_path,
         ReportEntry(4, {"a": 1.5, "other": True, "steps": 9}, "failed", 2.5, "OutOfMemoryError: no room"),
@@ -97,7 +97,7 @@ def test_what_is_known_of_a_run(tmp_path: Path) -> None:
     assert page.of("p", id="about") == ["today"]
 
 
-def test_values_that_javascript_would_change_are_texts(tmp_path: Path) -> None:
+def test_values_that_javascript_would_change_become_text(tmp_path: Path) -> None:
     values = [2**53, 2**53 + 1, math.nan, math.inf, [1, 2], {"name": "m"}, True, "", 0]
     page = written(tmp_path, *(ReportEntry(index, {"a": value}) for index, value in enumerate(values)))
     shown = [2**53, str(2**53 + 1), "nan", "inf", "1, 2", "m", True, "", 0]
@@ -107,7 +107,7 @@ def test_values_that_javascript_would_change_are_texts(tmp_path: Path) -> None:
 @given(st.text())
 @example(HOSTILE)
 @example("half \udc80")
-def test_no_text_becomes_markup(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_text_is_never_markup(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     entry = ReportEntry(0, {text: text, "a": text}, text, error=text)
     page = written(
         tmp_path_factory.mktemp("r"), entry, axes=(text,), inputs={f"{text}!": text}, title=text, about=text
@@ -122,14 +122,14 @@ def test_no_text_becomes_markup(tmp_path_factory: pytest.TempPathFactory, text: 
     assert page.head()["axes"] == [as_utf8]
 
 
-def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
+def test_page_loads_nothing_from_the_network(tmp_path: Path) -> None:
     page = written(
         tmp_path, ReportEntry(0, {"a": "http://example.org/x.png"}, picture="x.png", thumbnail=picture())
     )
     sources = [
         value for _, has in page.elements for name, value in has.items() if name in ("src", "href", "action")
     ]
-    assert sources == ["data:,"]  # the empty icon: without it a browser asks for one
+    assert sources == ["data:,"]  # the empty icon, without which a browser requests one
     (policy,) = (
         has["content"] for _, has in page.elements if has.get("http-equiv") == "Content-Security-Policy"
     )
@@ -145,14 +145,14 @@ def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
         assert f"{what} 'sha256-{digests[0]}'" in policy
 
 
-# --------------------------------------------------------------------------- pictures
+# --------------------------------------------------------------------------- images
 
 
 @pytest.mark.parametrize(
     ("kind", "mime"),
     [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp"), ("GIF", "image/gif")],
 )
-def test_pictures_in_the_page(tmp_path: Path, kind: str, mime: str) -> None:
+def test_images_embedded_in_the_page(tmp_path: Path, kind: str, mime: str) -> None:
     data = picture(kind)
     page = written(tmp_path, ReportEntry(9), ReportEntry(3, thumbnail=data, picture=data))
     run = page.runs()[1]
@@ -175,25 +175,25 @@ def test_pictures_in_the_page(tmp_path: Path, kind: str, mime: str) -> None:
         ("half \udc80.png", "./half%20%80.png"),
     ],
 )
-def test_pictures_beside_the_page(tmp_path: Path, path: Any, link: str) -> None:
+def test_images_linked_from_the_page(tmp_path: Path, path: Any, link: str) -> None:
     assert written(tmp_path, ReportEntry(0, picture=path)).runs()[0]["picture"] == link
 
 
 @pytest.mark.parametrize(
     ("entry", "match"),
     [
-        (ReportEntry(5, thumbnail=b"text"), "A picture of run 5 is neither WEBP nor PNG"),
-        (ReportEntry(5, picture=b""), "A picture of run 5 is neither"),
+        (ReportEntry(5, thumbnail=b"text"), "The image of run 5 has an unknown format"),
+        (ReportEntry(5, picture=b""), "The image of run 5 has an unknown format"),
         (
             ReportEntry(5, picture=Path("/tmp/x.png").absolute()),
-            "run 5 is to be given relative to the report",
+            "of run 5 is absolute: expected a path relative",
         ),
     ],
 )
-def test_pictures_that_are_none(tmp_path: Path, entry: ReportEntry, match: str) -> None:
+def test_invalid_images_are_rejected(tmp_path: Path, entry: ReportEntry, match: str) -> None:
     with pytest.raises(UsageError, match=match):
         written(tmp_path, ReportEntry(0), entry)
-    assert list(tmp_path.iterdir()) == []  # nothing half-written stays
+    assert list(tmp_path.iterdir()) == []  # no incomplete file remains
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "LA", "CMYK", "I;16"])
@@ -206,32 +206,32 @@ def test_thumbnails_are_small(mode: str) -> None:
     with Image.open(io.BytesIO(make_thumbnail(data.getvalue(), 64))) as found:
         assert found.size == (64, 32)
     with Image.open(io.BytesIO(make_thumbnail(picture(size=(8, 4))))) as found:
-        assert found.size == (8, 4)  # never larger than it is
+        assert found.size == (8, 4)  # never enlarged
 
 
 # --------------------------------------------------------------------------- the file
 
 
-def test_the_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+def test_report_is_written_atomically(tmp_path: Path) -> None:
     path = tmp_path / "new" / "report.html"
 
-    def entries(*, was_there: bool) -> Iterator[ReportEntry]:
+    def entries(*, existed: bool) -> Iterator[ReportEntry]:
         yield ReportEntry(0)
-        assert path.exists() == was_there
+        assert path.exists() == existed
         raise RuntimeError("the connection broke")
 
     with pytest.raises(RuntimeError, match="broke"):
-        write_report(path, "t", [], entries(was_there=False))
+        write_report(path, "t", [], entries(existed=False))
     assert list(path.parent.iterdir()) == []
-    path.write_text("the one before")
+    path.write_text("previous")
     with pytest.raises(RuntimeError, match="broke"):
-        write_report(path, "t", [], entries(was_there=True))
-    assert path.read_text() == "the one before"
+        write_report(path, "t", [], entries(existed=True))
+    assert path.read_text() == "previous"
     assert write_report(path, "t", [], []) == path
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_memory_does_not_grow_with_the_runs(tmp_path: Path) -> None:
+def test_memory_use_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:
     thumbnail = picture("PNG") + bytes(20_000)
     entries = (ReportEntry(index, {"a": f"{index} {HOSTILE}"}, thumbnail=thumbnail) for index in range(1000))
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Rows of values out of files and tables."""
+"""Rows of values from files and data frames."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def written(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path
 # --------------------------------------------------------------------------- CSV
 
 
-def test_csv_values_stay_text(tmp_path: Path) -> None:
+def test_csv_values_remain_text(tmp_path: Path) -> None:
     path = written(tmp_path, "runs.csv", 'prompt,Steps,cfg\n"a fox, red",030,\n\nein "Fuchs", 4 ,0.5\n')
     rows = rows_of(path)
     assert rows == [
@@ -37,7 +37,7 @@ def test_csv_values_stay_text(tmp_path: Path) -> None:
     assert rows_of(str(path)) == rows
 
 
-def test_csv_lines_are_those_of_an_editor(tmp_path: Path) -> None:
+def test_csv_line_numbers_match_a_text_editor(tmp_path: Path) -> None:
     path = written(tmp_path, "runs.csv", '\ufeff\r\nprompt,seed\r\n"two\r\nlines",1\r\n\r\nlast,2\r\n')
     rows = rows_of(path)
     assert rows == [{"prompt": "two\nlines", "seed": "1"}, {"prompt": "last", "seed": "2"}]
@@ -45,7 +45,7 @@ def test_csv_lines_are_those_of_an_editor(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
-def test_csv_of_spreadsheets(tmp_path: Path, mark: str) -> None:
+def test_csv_delimiters_of_spreadsheets(tmp_path: Path, mark: str) -> None:
     text = "\n".join(mark.join(cells) for cells in (["prompt", "cfg"], ['"a; b, c\td"', '"0,5"'], ["x", ""]))
     for name in ("runs.csv", "RUNS.TSV"):
         assert rows_of(written(tmp_path, name, text)) == [
@@ -54,14 +54,14 @@ def test_csv_of_spreadsheets(tmp_path: Path, mark: str) -> None:
         ]
 
 
-def test_csv_cells_that_say_nothing(tmp_path: Path) -> None:
+def test_empty_csv_cells_are_omitted(tmp_path: Path) -> None:
     path = written(tmp_path, "runs.csv", 'a,b,c\n1\n,2\n , ,\n"","",3,\n')
     assert rows_of(path) == [{"a": "1"}, {"b": "2"}, {"c": "3"}]
     assert rows_of(written(tmp_path, "empty.csv", "")) == []
     assert rows_of(written(tmp_path, "header.csv", "a,b\n")) == []
 
 
-def test_csv_in_another_encoding(tmp_path: Path) -> None:
+def test_csv_in_utf_16(tmp_path: Path) -> None:
     assert rows_of(written(tmp_path, "runs.csv", "\ufeffprompt\nFüchse\n", "utf-16-le")) == [
         {"prompt": "Füchse"}
     ]
@@ -72,20 +72,20 @@ def test_csv_in_another_encoding(tmp_path: Path) -> None:
     [
         (
             "a,b\n1,2\n3,4,5\n",
-            r"runs\.csv, line 3, column 3: '5' stands under no name; the columns are a, b\.",
+            r"runs\.csv, line 3, column 3: '5' is in a column without a name\. The columns are a, b\.",
         ),
         (
             "prompt\na fox, red\n",
-            r"line 2, column 2: 'red' stands .* A value with a comma in it needs quotes",
+            r"line 2, column 2: 'red' is in .* Put quotes around a value that contains a comma",
         ),
-        ("a,,c\n1,2,3\n", r"line 2, column 2: '2' stands under no name; the columns are a, c\."),
-        ("a,b,a\n1,2,3\n", r"line 1: two columns are called 'a'"),
-        ('a,b\n1,2\n"open,4\n5,6\n', r"line 3: this is no CSV"),
-        ('a,b\n"x"y,4\n', r"line 2: this is no CSV"),
-        (f"a\n{'x' * 140_000}\n", r"line 2: this is no CSV: field larger"),
+        ("a,,c\n1,2,3\n", r"line 2, column 2: '2' is in a column without a name\. The columns are a, c\."),
+        ("a,b,a\n1,2,3\n", r"line 1: two columns are named 'a'"),
+        ('a,b\n1,2\n"open,4\n5,6\n', r"line 3: invalid CSV"),
+        ('a,b\n"x"y,4\n', r"line 2: invalid CSV"),
+        (f"a\n{'x' * 140_000}\n", r"line 2: invalid CSV: field larger"),
     ],
 )
-def test_what_is_no_csv(tmp_path: Path, text: str, match: str) -> None:
+def test_invalid_csv_is_rejected(tmp_path: Path, text: str, match: str) -> None:
     with pytest.raises(UsageError, match=match):
         rows_of(written(tmp_path, "runs.csv", text))
 
@@ -101,7 +101,7 @@ def test_jsonl(tmp_path: Path) -> None:
     assert not any(row.is_text for row in rows)
 
 
-def test_a_json_list(tmp_path: Path) -> None:
+def test_json_list(tmp_path: Path) -> None:
     rows = rows_of(written(tmp_path, "runs.json", '[{"seed": 1},\n {"flag": false, "zero": 0, "text": ""}]'))
     assert rows == [{"seed": 1}, {"flag": False, "zero": 0, "text": ""}]
     assert rows[1].where == "runs.json, row 2"
@@ -110,28 +110,28 @@ def test_a_json_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [
-        ("r.jsonl", '{"a": 1}\n\n{"a": }\n', r"r\.jsonl, line 3, character 7: this is no JSON"),
-        ("r.jsonl", '{"a": 1}\n[1]\n', r"r\.jsonl, line 2: a row should be values by name, not list"),
-        ("r.jsonl", '{"a": 1, "a": 2}\n', r"r\.jsonl, line 1: 'a' is there twice"),
-        ("r.json", '[{"a": 1},\n{"a" 2}]', r"r\.json, line 2, character 6: this is no JSON"),
-        ("r.json", '{"a": 1}', r"r\.json: it should be a list of objects"),
-        ("r.json", '[{"a": 1}, 2]', r"r\.json, row 2: a row should be values by name, not int"),
-        ("r.json", "[" * 100_000, r"r\.json: it is nested too deeply"),
-        ("r.xlsx", "", r"r\.xlsx: its name ends in none of \.csv, \.tsv, \.jsonl"),
-        ("r.csv", None, r"r\.csv cannot be read"),
+        ("r.jsonl", '{"a": 1}\n\n{"a": }\n', r"r\.jsonl, line 3, character 7: invalid JSON"),
+        ("r.jsonl", '{"a": 1}\n[1]\n', r"r\.jsonl, line 2: expected a dict of values by input, not list"),
+        ("r.jsonl", '{"a": 1, "a": 2}\n', r"r\.jsonl, line 1: the name 'a' appears twice"),
+        ("r.json", '[{"a": 1},\n{"a" 2}]', r"r\.json, line 2, character 6: invalid JSON"),
+        ("r.json", '{"a": 1}', r"r\.json: expected a list of objects"),
+        ("r.json", '[{"a": 1}, 2]', r"r\.json, row 2: expected a dict of values by input, not int"),
+        ("r.json", "[" * 100_000, r"r\.json: the data is nested too deeply"),
+        ("r.xlsx", "", r"r\.xlsx: expected a file whose name ends in one of \.csv, \.tsv, \.jsonl"),
+        ("r.csv", None, r"Cannot read the file .*r\.csv"),
     ],
 )
-def test_files_that_are_no_rows(tmp_path: Path, name: str, text: str | None, match: str) -> None:
+def test_invalid_files_are_rejected(tmp_path: Path, name: str, text: str | None, match: str) -> None:
     path = tmp_path / name if text is None else written(tmp_path, name, text)
     with pytest.raises(UsageError, match=match):
         rows_of(path)
 
 
-# --------------------------------------------------------------------------- what Python holds
+# --------------------------------------------------------------------------- Python objects
 
 
 class NAType:
-    """As pandas' own: it has no truth value, not even compared with itself."""
+    """A value like pandas.NA, which has no truth value, not even when compared with itself."""
 
     def __ne__(self, other: object) -> Any:
         return self
@@ -163,18 +163,18 @@ class SeriesLike:
 
 class PolarsLike:
     def to_dict(self) -> dict[str, Any]:
-        raise AssertionError("this gives columns, not rows")
+        raise AssertionError("this returns columns, not rows")
 
     def to_dicts(self) -> list[dict[str, Any]]:
         return [{"prompt": "a", "seed": None}, {"prompt": "b", "seed": 2}]
 
 
-def test_tables() -> None:
+def test_data_frames() -> None:
     assert rows_of(PandasLike()) == [{"prompt": "a"}, {"prompt": "b", "seed": 2.0, "flag": True}]
     assert rows_of(PolarsLike()) == [{"prompt": "a"}, {"prompt": "b", "seed": 2}]
 
 
-def test_dicts() -> None:
+def test_lists_of_dicts() -> None:
     source = [
         {"seed": 1, 0: "by index"},
         {"seed": None, "cfg": math.nan},
@@ -187,7 +187,7 @@ def test_dicts() -> None:
     assert rows_of(kept) == kept
 
 
-def test_values_that_cannot_be_compared() -> None:
+def test_arrays_in_cells_are_not_compared() -> None:
     class Array:
         def __ne__(self, other: object) -> Any:
             return [False, True]
@@ -201,14 +201,14 @@ def test_values_that_cannot_be_compared() -> None:
 @pytest.mark.parametrize(
     ("source", "match"),
     [
-        ([{"a": 1}, 5], "row 2: a row should be values by name, not int"),
-        ([{None: 1}], "row 1: None is no name of an input"),
-        ({"a": [1, 2]}, "Rows cannot be read from dict; they are a list of dicts"),
-        (5, "Rows cannot be read from int"),
-        (SeriesLike(), "Rows cannot be read from SeriesLike"),
+        ([{"a": 1}, 5], "row 2: expected a dict of values by input, not int"),
+        ([{None: 1}], "row 1: None is not the name of an input"),
+        ({"a": [1, 2]}, "Cannot read rows from dict: expected a list of dicts"),
+        (5, "Cannot read rows from int"),
+        (SeriesLike(), "Cannot read rows from SeriesLike"),
     ],
 )
-def test_what_is_no_rows(source: Any, match: str) -> None:
+def test_invalid_sources_are_rejected(source: Any, match: str) -> None:
     with pytest.raises(UsageError, match=match):
         rows_of(source)
 

@@ -1,4 +1,4 @@
-"""Contact sheets over pages: everything has its place, nothing lies on anything else, no page is too large."""
+"""Contact sheets on several pages: nothing overlaps, and no page is too large."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def check(pages: list[Page], count: int, side: int) -> None:
     names=st.permutations(["row", "column", "other"]),
     used=st.tuples(st.booleans(), st.booleans(), st.booleans()),
 )
-def test_everything_has_its_own_place(
+def test_nothing_overlaps_or_leaves_the_page(
     counts: tuple[int, int, int],
     repeats: int,
     text: str,
@@ -76,22 +76,22 @@ def test_everything_has_its_own_place(
     check(plan_sheets(values, rows, columns, cell, others=others, side=800, shape=shape), len(values), 800)
 
 
-def test_a_large_sweep_takes_pages_of_about_the_same_size() -> None:
+def test_large_sweep_is_split_into_pages_of_similar_size() -> None:
     values = [{"steps": steps, "cfg": cfg} for steps in range(40) for cfg in range(30)]
     pages = plan_sheets(values, "steps", "cfg", 256)
     check(pages, len(values), 4096)
     assert len(pages) == 6
     assert {len(page.places) for page in pages} == {195, 210}
     labels = {(label.name, label.lines) for label in pages[-1].labels}
-    assert {("steps", ("39",)), ("cfg", ("29",))} <= labels  # every page says what stands on it
+    assert {("steps", ("39",)), ("cfg", ("29",))} <= labels  # every page has labels
 
 
-def test_runs_of_one_cell_go_over_pages_too() -> None:
+def test_runs_of_one_cell_can_span_pages() -> None:
     check(plan_sheets([{}] * 1000, None, None, 256), 1000, 4096)
     check(plan_sheets([{"a": 1}] * 1000, "a", None, 256), 1000, 4096)
 
 
-def test_every_combination_of_the_other_axes_has_a_headline() -> None:
+def test_each_combination_of_other_axes_has_a_headline() -> None:
     values = [
         {"a": a, "b": b, "seed": seed, "model": {"key": model * 8, "name": model}}
         for seed in (1, 2)
@@ -111,7 +111,7 @@ def test_every_combination_of_the_other_axes_has_a_headline() -> None:
     assert 0.5 < page.width / page.height < 2
 
 
-def test_values_that_look_alike_are_told_apart() -> None:
+def test_similar_values_are_distinguished() -> None:
     values: list[dict[str, Any]] = [
         {"v": 1},
         {"v": True},
@@ -123,11 +123,11 @@ def test_values_that_look_alike_are_told_apart() -> None:
     ]
     (page,) = plan_sheets(values, None, "v", 32)
     lefts = [page.places[place][0] for place in range(len(values))]
-    # Five columns: the second [1] stands beside the first, and no value beside None.
+    # Five columns: the second [1] is next to the first, and a missing value next to None.
     assert [right - left for left, right in pairwise(lefts)] == [88, 88, 88, 40, 48, 40]
 
 
-def test_long_prompts_are_wrapped_and_whole_where_there_is_room() -> None:
+def test_long_prompts_are_wrapped() -> None:
     (page,) = plan_sheets([{"prompt": LONG[:150], "cfg": 1}], "prompt", "cfg", 256)
     label = next(label for label in page.labels if label.name == "prompt")
     assert " ".join(label.lines) == LONG[:150].strip()
@@ -140,7 +140,7 @@ def test_long_prompts_are_wrapped_and_whole_where_there_is_room() -> None:
 # --------------------------------------------------------------------------- drawing
 
 
-def test_pages_are_drawn_and_say_what_became_of_runs_without_a_picture() -> None:
+def test_runs_without_an_image_show_their_state() -> None:
     red = Image.new("RGB", (64, 32), (200, 0, 0))
     pictures: list[tuple[dict[str, Any], Image.Image | str]] = [
         ({"a": a, "b": b, "s": s}, "failed" if (a, b) == (1, 1) else red)
@@ -153,15 +153,15 @@ def test_pages_are_drawn_and_say_what_became_of_runs_without_a_picture() -> None
     assert sheet.size == (page.width, page.height)
     for place, (x, y) in page.places.items():
         cell = sheet.crop((x, y, x + 64, y + 32))
-        colours = cell.getcolors() or []
+        colors = cell.getcolors() or []
         if isinstance(pictures[place][1], str):
-            assert len(colours) > 3  # the word, on pale ground
-            assert (200, 0, 0) not in [colour for _, colour in colours]
+            assert len(colors) > 3  # text on a light background
+            assert (200, 0, 0) not in [color for _, color in colors]
         else:
-            assert colours == [(64 * 32, (200, 0, 0))]
+            assert colors == [(64 * 32, (200, 0, 0))]
 
 
-def test_pages_can_be_drawn_one_by_one() -> None:
+def test_pages_can_be_drawn_one_at_a_time() -> None:
     values = [{"n": number} for number in range(100)]
     pages = plan_sheets(values, None, "n", 100, side=600)
     assert len(pages) > 3
@@ -171,7 +171,7 @@ def test_pages_can_be_drawn_one_by_one() -> None:
         assert all(sheet.getpixel((x + 50, y + 50)) == (0, 0, 0) for x, y in page.places.values())
 
 
-def test_pictures_of_different_shapes_stay_in_their_cells() -> None:
+def test_images_of_different_shapes_stay_in_their_cells() -> None:
     pictures = [({"n": 0}, Image.new("RGB", (100, 50))), ({"n": 1}, Image.new("RGB", (50, 100)))]
     sheet = draw_sheet(pictures, None, "n", 60)
     (page,) = plan_sheets([one for one, _ in pictures], None, "n", 60)
@@ -181,7 +181,7 @@ def test_pictures_of_different_shapes_stay_in_their_cells() -> None:
     assert [sheet.getpixel((x2 + at, y2 + 30)) for at in (5, 30, 55)] == [white, black, white]
 
 
-def test_nothing_is_an_empty_page() -> None:
+def test_no_runs_make_an_empty_page() -> None:
     (sheet,) = draw_sheets([], "a", "b")
     assert sheet.getcolors() == [(sheet.width * sheet.height, (255, 255, 255))]
 
@@ -193,7 +193,7 @@ def test_nothing_is_an_empty_page() -> None:
     "text", ["one two three four five six", "x" * 200, "漢字" * 50, "a " + "b" * 90 + " c", " \n ", ""]
 )
 @pytest.mark.parametrize("width", [5, 40, 100, 1000])
-def test_lines_fit_and_lose_nothing(text: str, width: int) -> None:
+def test_wrapped_lines_fit_and_are_complete(text: str, width: int) -> None:
     letters = Lettering(13, [text])
     lines = letters.wrap(text, width, 1000)
     assert "".join("".join(lines).split()) == "".join(text.split())
@@ -203,13 +203,13 @@ def test_lines_fit_and_lose_nothing(text: str, width: int) -> None:
     assert few == lines if len(lines) <= 2 else few[-1].endswith("…")
 
 
-def test_other_scripts_use_a_font_that_has_them() -> None:
+def test_font_is_chosen_for_the_script() -> None:
     plain, greek = Lettering(13, ["abc"]), Lettering(13, ["λόγος абв"])
     try:
         from PIL import ImageFont
 
         ImageFont.truetype("DejaVuSans.ttf", 13)
     except OSError:
-        assert greek.font.getname() == plain.font.getname()  # nothing better here: still no error
+        assert greek.font.getname() == plain.font.getname()  # no better font installed: not an error
     else:
         assert greek.font.getname() != plain.font.getname()

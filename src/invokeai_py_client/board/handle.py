@@ -1,4 +1,4 @@
-"""One board to work with."""
+"""The handle of a board."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AsyncBoardHandle(AsyncObject):
-    """A board to work with, or the images on no board (id ``"none"``).
+    """A board and its images. The id ``"none"`` means the uncategorized images.
 
     Example:
         ```python
@@ -39,7 +39,7 @@ class AsyncBoardHandle(AsyncObject):
 
     @property
     def board(self) -> IvkBoard:
-        """The board's record as the server last gave it."""
+        """The board's record, as last fetched."""
         return self._board
 
     @property
@@ -49,27 +49,29 @@ class AsyncBoardHandle(AsyncObject):
 
     @property
     def board_name(self) -> str:
-        """What people call it."""
+        """The board's name."""
         return self._board.board_name
 
     @property
     def is_uncategorized(self) -> bool:
-        """Whether this stands for the images on no board."""
+        """Whether this handle represents the uncategorized images rather than a board."""
         return self.board_id == UNCATEGORIZED
 
     async def refresh(self) -> IvkBoard:
-        """Ask the server for the board's record anew.
+        """Fetch the board's record again.
 
         Raises:
-            NotFoundError: The server no longer has the board.
+            NotFoundError: The board no longer exists.
         """
         board = await self._boards.get_board_by_id(self.board_id)
         if board is None:
-            raise NotFoundError(404, None, f"The server no longer has the board {self.board_id}.")
+            raise NotFoundError(
+                404, None, f"The board {self.board_name!r} ({self.board_id}) no longer exists."
+            )
         self._board = board
         return board
 
-    # ------------------------------------------------------------------ images to it and from it
+    # ------------------------------------------------------------------ uploads and downloads
 
     async def upload_image(
         self,
@@ -77,10 +79,15 @@ class AsyncBoardHandle(AsyncObject):
         is_intermediate: bool = False,
         image_category: ImageCategory | str = ImageCategory.USER,
     ) -> IvkImage:
-        """Bring an image file to this board.
+        """Upload an image file to this board.
+
+        Args:
+            file_path: The file.
+            is_intermediate: Whether to hide the image from the gallery. Defaults to False.
+            image_category: The category. Defaults to ``ImageCategory.USER``.
 
         Raises:
-            InputValueError: There is no such file.
+            InputValueError: The file does not exist.
             APIRequestError: The server cannot read the image (415), or failed.
         """
         return await self._upload(file_path, None, image_category, is_intermediate)
@@ -92,42 +99,42 @@ class AsyncBoardHandle(AsyncObject):
         is_intermediate: bool = False,
         image_category: ImageCategory | str = ImageCategory.USER,
     ) -> IvkImage:
-        """Bring an image to this board: the bytes of an image file, or a Pillow image.
+        """Upload an image to this board: the bytes of an image file, or a Pillow image.
 
         Args:
             image_data: The image.
-            filename: What to call the file; the server does not keep it.
-            is_intermediate: Whether the gallery is not to show it.
-            image_category: What it is for.
+            filename: The file name to send. The server does not store it.
+            is_intermediate: Whether to hide the image from the gallery. Defaults to False.
+            image_category: The category. Defaults to ``ImageCategory.USER``.
 
         Raises:
-            InputValueError: What is given is no image.
+            InputValueError: The argument is not an image.
             APIRequestError: The server cannot read the image (415), or failed.
         """
         return await self._upload(image_data, filename, image_category, is_intermediate)
 
     async def download_image(self, image_name: str | IvkImage, full_resolution: bool = True) -> bytes:
-        """An image's file as the server keeps it, or its thumbnail (a WEBP of at most 256 pixels a side).
+        """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return await self._images.download(str(image_name), full_resolution=full_resolution)
 
     async def save_image(
         self, image_name: str | IvkImage, path: str | os.PathLike[str], full_resolution: bool = True
     ) -> Path:
-        """Write an image to a file, or into a folder. The file appears whole or not at all.
+        """Download an image to a file or into a folder. The file appears only when it is complete.
 
         Returns:
             The file's path.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return await self._images.download_to(str(image_name), path, full_resolution=full_resolution)
 
-    # ------------------------------------------------------------------ what is on it
+    # ------------------------------------------------------------------ listing
 
     async def list_images(
         self,
@@ -141,17 +148,18 @@ class AsyncBoardHandle(AsyncObject):
         starred_first: bool = False,
         order_by: Literal["created_at"] = "created_at",
     ) -> list[IvkImage]:
-        """The records of the board's images, newest first. One request for every 1,000.
+        """List the records of the board's images, newest first. Sends one request per 1,000 images.
 
         Args:
-            categories: Only those of these categories.
-            is_intermediate: Only by-products (True), only others (False), or all (None).
-            search_term: Only those whose metadata or date contains this.
-            offset: How many to pass over.
-            limit: How many at most; all by default.
-            order_dir: ``"DESC"`` for the newest first, ``"ASC"`` for the oldest.
-            starred_first: Whether starred ones come before all others.
-            order_by: Servers sort by nothing else; kept for older callers.
+            categories: Only images of these categories. Defaults to all.
+            is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
+                False.
+            search_term: Only images whose metadata or date contains this text.
+            offset: Number of images to skip. Defaults to 0.
+            limit: The largest number of images to return. Defaults to all.
+            order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
+            starred_first: Whether to list starred images first. Defaults to False.
+            order_by: Ignored; kept for older code. Servers only sort by creation time.
         """
         del order_by
         return await self._images.list_images(
@@ -171,52 +179,52 @@ class AsyncBoardHandle(AsyncObject):
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
         is_intermediate: bool | None = False,
     ) -> list[str]:
-        """The names of the board's images, in one request however many they are.
+        """List the names of the board's images. Sends one request.
 
         Raises:
-            NotFoundError: The server no longer has the board.
+            NotFoundError: The board no longer exists.
         """
         params = {"categories": category_words(categories), "is_intermediate": is_intermediate}
         path = f"/api/v1/boards/{path_part(self.board_id, 'a board')}/image_names"
         return await self.connection.http.json("GET", path, params=params, expect=ListOf(str))
 
     async def get_image_count(self) -> int:
-        """How many images ``list_images()`` would list: of all categories, by-products left out."""
+        """Return the number of images that ``list_images()`` would list, without intermediate images."""
         return await self._images.count_images(board_id=self.board_id)
 
     # ------------------------------------------------------------------ changing
 
     async def move_image_to(self, image_name: str | IvkImage, target_board_id: str) -> bool:
-        """Put an image on another board; ``"none"`` takes it off its board.
+        """Move an image to another board, or off its board with ``"none"``.
 
         Returns:
-            Whether the server moved it; False where it has no such image.
+            Whether the server moved it. False if the image is not on the server.
 
         Raises:
-            NotFoundError: The server has no such board.
+            NotFoundError: The target board is not on the server.
         """
         path_part(image_name, "an image")
         return image_name in await self._images.move(str(image_name), target_board_id)
 
     async def add_image(self, image_name: str | IvkImage) -> bool:
-        """Put an image on this board, wherever it was.
+        """Move an image to this board.
 
         Returns:
-            Whether the server did; False where it has no such image.
+            Whether the server moved it. False if the image is not on the server.
         """
         return await self.move_image_to(image_name, self.board_id)
 
     async def remove_image(self, image_name: str | IvkImage) -> bool:
-        """Take an image off this board; it is on no board afterwards.
+        """Remove an image from this board. The image is uncategorized afterwards.
 
         Returns:
-            Whether it was on this board, and the server took it off.
+            Whether the image was on this board and the server removed it.
 
         Raises:
-            UsageError: This is no board, but stands for the images on none.
+            UsageError: This handle represents the uncategorized images.
         """
         if self.is_uncategorized:
-            raise UsageError("An image that is on no board cannot be taken off one.")
+            raise UsageError("Cannot remove an image from 'none': uncategorized images are not on a board.")
         try:
             image = await self._images.get_image(str(image_name))
         except NotFoundError:
@@ -224,10 +232,10 @@ class AsyncBoardHandle(AsyncObject):
         return image.board_id == self.board_id and await self.move_image_to(image_name, UNCATEGORIZED)
 
     async def delete_image(self, image_name: str | IvkImage) -> bool:
-        """Delete an image from the server for good.
+        """Permanently delete an image from the server.
 
         Returns:
-            Whether the server deleted it; False where it has no such image (InvokeAI before 6.0 says True).
+            Whether the server deleted it. False if the image is not on the server (True before InvokeAI 6.0).
         """
         return image_name in await self._images.delete(str(image_name))
 
@@ -235,19 +243,19 @@ class AsyncBoardHandle(AsyncObject):
         """Star an image.
 
         Returns:
-            Whether the server did; False where it has no such image.
+            Whether the server starred it. False if the image is not on the server.
         """
         return image_name in await self._images.star(str(image_name))
 
     async def unstar_image(self, image_name: str | IvkImage) -> bool:
-        """Take the star from an image.
+        """Remove the star from an image.
 
         Returns:
-            Whether the server did; False where it has no such image.
+            Whether the server unstarred it. False if the image is not on the server.
         """
         return image_name in await self._images.unstar(str(image_name))
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     async def _upload(
         self, image: ImageSource, filename: str | None, category: ImageCategory | str, is_intermediate: bool
@@ -270,7 +278,7 @@ class AsyncBoardHandle(AsyncObject):
             self._boards = repository_of(self.connection, "board.repository", "AsyncBoardRepository")
 
     def to_dict(self) -> dict[str, Any]:
-        """The board's record as plain JSON data."""
+        """Return the board's record as JSON data."""
         return self._board.to_dict()
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
@@ -19,7 +20,7 @@ _LONGEST_NAME = 300
 
 
 class AsyncBoardRepository(V1BoardMethods, Resource):
-    """The boards of a server. Images on no board count as those of a board with the id ``"none"``.
+    """The boards on a server. The board id ``"none"`` means the uncategorized images.
 
     Example:
         ```python
@@ -30,7 +31,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
     @property
     def images(self) -> AsyncImageRepository:
-        """The images of the same server."""
+        """The images on the same server."""
         from invokeai_py_client.image.repository import AsyncImageRepository
 
         return self.connection.part(AsyncImageRepository)
@@ -44,14 +45,15 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         order_by: Literal["created_at", "board_name"] = "created_at",
         direction: Literal["ASC", "DESC"] = "DESC",
     ) -> list[IvkBoard]:
-        """The records of all boards, newest first.
+        """List the records of all boards, newest first.
 
         Args:
-            all: Nothing: boards are always listed in full. Kept for older callers.
-            include_uncategorized: Whether to begin with one that stands for the images on no board.
-            include_archived: Whether to list archived boards too.
-            order_by: What to sort by.
-            direction: ``"DESC"`` for the newest first, or for Z to A.
+            all: Ignored; kept for older code. All boards are listed.
+            include_uncategorized: Whether the list starts with a record for the uncategorized images. Defaults to
+                False.
+            include_archived: Whether to include archived boards. Defaults to False.
+            order_by: The field to sort by. Defaults to ``"created_at"``.
+            direction: ``"DESC"`` for newest first or Z to A, ``"ASC"`` for the reverse. Defaults to ``"DESC"``.
         """
         del all
         params = {
@@ -60,12 +62,12 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             "direction": direction,
             "include_archived": include_archived,
         }
-        answer = await self._json("GET", f"{_BOARDS}/", params=params, expect=list)
-        boards = [IvkBoard.from_api_response(item) for item in answer]
+        response = await self._json("GET", f"{_BOARDS}/", params=params, expect=list)
+        boards = [IvkBoard.from_api_response(item) for item in response]
         return [await self._uncategorized(), *boards] if include_uncategorized else boards
 
     async def get_board_by_id(self, board_id: str) -> IvkBoard | None:
-        """A board's record; None where the server has no such board."""
+        """Return a board's record, or None if no board has this id."""
         if board_id == UNCATEGORIZED:
             return await self._uncategorized()
         try:
@@ -74,27 +76,30 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             return None
 
     async def get_boards_by_name(self, name: str) -> list[IvkBoard]:
-        """The boards of exactly this name, newest first; there may be several. Archived ones count."""
+        """Return the boards with exactly this name, newest first, including archived boards.
+
+        Several boards may have the same name.
+        """
         boards = await self.list_boards(include_uncategorized=False, include_archived=True)
         return [board for board in boards if board.board_name == name]
 
-    # ------------------------------------------------------------------ boards to work with
+    # ------------------------------------------------------------------ handles
 
     async def get_board_handle(self, board_id: str | None) -> AsyncBoardHandle:
-        """A board to work with.
+        """Return the handle of a board.
 
         Args:
-            board_id: Its id; ``"none"`` or None for the images on no board.
+            board_id: The board's id; ``"none"`` or None for the uncategorized images.
 
         Raises:
-            NotFoundError: The server has no such board.
+            NotFoundError: The board is not on the server.
         """
         if board_id is None or board_id == UNCATEGORIZED:
             return await self.get_uncategorized_handle()
         return self._handle(IvkBoard.from_api_response(await self._json("GET", _path(board_id))))
 
     async def get_board_handle_by_name(self, name: str) -> AsyncBoardHandle | None:
-        """A board to work with, by its name; None where there is none of this name.
+        """Return the handle of the board with this name, or None if no board has it.
 
         Raises:
             UsageError: Several boards have this name.
@@ -102,22 +107,22 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         boards = await self.get_boards_by_name(name)
         if len(boards) > 1:
             ids = ", ".join(board.board_id for board in boards)
-            raise UsageError(f"{len(boards)} boards are called {name!r}; take one by its id: {ids}.")
+            raise UsageError(f"{len(boards)} boards are named {name!r}. Use an id instead: {ids}.")
         return self._handle(boards[0]) if boards else None
 
     async def get_uncategorized_handle(self) -> AsyncBoardHandle:
-        """The images on no board, to work with."""
+        """Return the handle of the uncategorized images."""
         return self._handle(IvkBoard(board_id=UNCATEGORIZED, board_name="Uncategorized"))
 
     # ------------------------------------------------------------------ changing
 
     async def create_board(self, name: str, is_private: bool | None = None) -> AsyncBoardHandle:
-        """Make a board. Another of the same name does not hinder it.
+        """Create a board. Several boards may have the same name.
 
         Args:
-            name: What to call it; at most 300 characters.
-            is_private: Whether only its owner is to see it, on a server with several users. By default what
-                the server does by default (which is yes, from InvokeAI 6.13).
+            name: The board's name, at most 300 characters.
+            is_private: Whether only its owner can see it, on a server with several users. Defaults to the server's
+                default (True since InvokeAI 6.13).
 
         Raises:
             UsageError: The name is too long.
@@ -138,23 +143,23 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         archived: bool | None = None,
         board_visibility: BoardVisibility | str | None = None,
     ) -> IvkBoard:
-        """Change a board.
+        """Change a board. Omitted arguments keep their values.
 
         Args:
             board_id: The board.
-            name: A new name.
-            is_private: The same as the visibility "private", or "public" (InvokeAI 6.13+).
-            cover_image_name: The image to show for it. InvokeAI 6.14 keeps the choice, but shows the newest image,
-                starred ones first.
-            archived: Whether listings are to leave it out.
-            board_visibility: Who sees it, on a server with several users (InvokeAI 6.13+).
+            name: The new name, at most 300 characters.
+            is_private: Whether to set the visibility to "private" rather than "public" (InvokeAI 6.13+).
+            cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
+                a starred image.
+            archived: Whether to hide the board from listings.
+            board_visibility: Who can see it, on a server with several users (InvokeAI 6.13+).
 
         Returns:
-            The board as it is now.
+            The changed board.
 
         Raises:
-            NotFoundError: The server has no such board.
-            UsageError: There is nothing to change, or ``"none"`` was meant, which is no board.
+            NotFoundError: The board is not on the server.
+            UsageError: There is nothing to change, or the board id is ``"none"``.
         """
         if is_private is not None and board_visibility is None:
             board_visibility = BoardVisibility.PRIVATE if is_private else BoardVisibility.PUBLIC
@@ -166,38 +171,41 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         }
         sent = {key: value for key, value in changes.items() if value is not None}
         if not sent:
-            raise UsageError("update_board: say what to change.")
+            raise UsageError("Nothing to change: pass at least one new value to update_board().")
         _refuse_uncategorized(board_id, "changed")
         try:
-            answer = await self._json("PATCH", _path(board_id), json=sent, idempotent=True)
-        except ServerError:  # what older servers (6.0.2) say of a board that they do not have
+            response = await self._json("PATCH", _path(board_id), json=sent, idempotent=True)
+        except ServerError:  # the response of older servers (6.0.2) if the board does not exist
             await self._json("GET", _path(board_id))
             raise
-        return IvkBoard.from_api_response(answer)
+        return IvkBoard.from_api_response(response)
 
     async def delete_board(self, board_id: str, delete_images: bool = False) -> bool:
-        """Delete a board for good.
+        """Permanently delete a board.
 
         Args:
             board_id: The board.
-            delete_images: Whether to delete the images on it too; otherwise they are on no board afterwards.
+            delete_images: Whether to delete its images as well. Otherwise they become uncategorized. Defaults to
+                False.
 
         Returns:
-            Whether there was such a board.
+            Whether the board existed.
 
         Raises:
-            UsageError: ``"none"`` was meant, which is no board.
+            UsageError: The board id is ``"none"``.
         """
         _refuse_uncategorized(board_id, "deleted")
         params = {"include_images": delete_images}
         try:
-            await self._json("GET", _path(board_id))  # older servers (6.0.2) delete what they do not have
+            await self._json(
+                "GET", _path(board_id)
+            )  # older servers (6.0.2) report success for missing boards
             await self._json("DELETE", _path(board_id), params=params, idempotent=False)
         except NotFoundError:
             return False
         return True
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     async def _uncategorized(self) -> IvkBoard:
         images = self.images
@@ -222,10 +230,12 @@ def _path(board_id: str) -> str:
 
 def _checked_name(name: str) -> str:
     if len(name) > _LONGEST_NAME:
-        raise UsageError(f"A board's name should have at most {_LONGEST_NAME} characters, not {len(name)}.")
+        raise UsageError(
+            f"The board name {clip(name, 40)!r} has {len(name)} characters: expected at most {_LONGEST_NAME}."
+        )
     return name
 
 
 def _refuse_uncategorized(board_id: str, what: str) -> None:
     if board_id == UNCATEGORIZED:
-        raise UsageError(f"'none' stands for the images on no board; it is no board and cannot be {what}.")
+        raise UsageError(f"'none' cannot be {what}: it means the uncategorized images and is not a board.")

@@ -1,4 +1,4 @@
-"""``ivk boards``: the boards of a server."""
+"""``ivk boards``: the server's boards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _board = click.argument("board", metavar="BOARD")
 
 @click.group(cls=IvkGroup)
 def boards() -> None:
-    """List, make, rename and remove boards.
+    """Manage boards.
 
     BOARD is a board's name or id.
     """
@@ -34,11 +34,11 @@ def _done(sentence: str, as_json: bool, **facts: Any) -> None:
 
 
 @boards.command("ls")
-@click.option("--archived", is_flag=True, help="Also those that are archived.")
+@click.option("--archived", is_flag=True, help="Include archived boards.")
 @url_option
 @json_option
 def list_(archived: bool, url: str | None, as_json: bool) -> None:
-    """List boards, the newest first; the first line stands for the images on no board."""
+    """List boards, newest first. The first line counts the images without a board."""
     with connect(url) as client:
         found = client.board_repo.list_boards(include_uncategorized=True, include_archived=archived)
     if as_json:
@@ -50,7 +50,7 @@ def list_(archived: bool, url: str | None, as_json: bool) -> None:
         Column("board", whole=False),
         Column("images", right=True),
         Column("assets", right=True),
-        Column("made", wide=True),
+        Column("created", wide=True),
         Column("id"),
     ]
     rows = [
@@ -64,21 +64,23 @@ def list_(archived: bool, url: str | None, as_json: bool) -> None:
         for board in found
     ]
     show_table(columns, rows)
-    hint("See a board's images: ivk images ls --board BOARD")
+    hint("List a board's images: ivk images ls --board BOARD")
 
 
 @boards.command("create")
 @click.argument("names", metavar="NAMES...", nargs=-1, required=True)
-@click.option("--exist-ok", is_flag=True, help="Take a board of that name which is there already.")
+@click.option("--exist-ok", is_flag=True, help="Succeed if a board with this name already exists.")
 @url_option
 @json_option
 def create(names: tuple[str, ...], exist_ok: bool, url: str | None, as_json: bool) -> None:
-    """Make boards. Their ids go to standard output."""
+    """Create boards. Prints their ids."""
     with connect(url) as client:
         there = {board.board_name: board for board in client.board_repo.list_boards(include_archived=True)}
         taken = [name for name in names if name in there]
         if taken and not exist_ok:
-            raise UsageError(f"There is a board {taken[0]!r} already; --exist-ok takes it. Nothing was made.")
+            raise UsageError(
+                f"A board named {taken[0]!r} already exists. Pass --exist-ok to use it. Nothing was changed."
+            )
         for name in dict.fromkeys(names):
             board = there[name] if name in there else client.board_repo.create_board(name).board
             if as_json:
@@ -89,7 +91,7 @@ def create(names: tuple[str, ...], exist_ok: bool, url: str | None, as_json: boo
                 click.echo(board.board_id)
         if as_json:
             emit({"event": "result", "ok": True, "boards": len(set(names))})
-    hint(f"Put images on it: ivk images put FILES... --board {shlex.quote(names[0])}", as_json)
+    hint(f"Upload images to it: ivk images put FILES... --board {shlex.quote(names[0])}", as_json)
 
 
 @boards.command("rename")
@@ -98,10 +100,10 @@ def create(names: tuple[str, ...], exist_ok: bool, url: str | None, as_json: boo
 @url_option
 @json_option
 def rename(board: str, name: str, url: str | None, as_json: bool) -> None:
-    """Give a board another name."""
+    """Rename a board."""
     with connect(url) as client:
         record = client.board_repo.update_board(find_board(client, board).board_id, name)
-    _done(f"{board!r} is {record.board_name!r} now.", as_json, **record.to_dict())
+    _done(f"Renamed {board!r} to {record.board_name!r}.", as_json, **record.to_dict())
 
 
 @boards.command("archive")
@@ -109,11 +111,11 @@ def rename(board: str, name: str, url: str | None, as_json: bool) -> None:
 @url_option
 @json_option
 def archive(board: str, url: str | None, as_json: bool) -> None:
-    """Have listings leave a board out."""
+    """Archive a board (hide it from listings)."""
     with connect(url) as client:
         record = client.board_repo.update_board(find_board(client, board).board_id, archived=True)
-    _done(f"{record.board_name!r} is archived.", as_json, **record.to_dict())
-    hint(f"Bring it back: ivk boards unarchive {shlex.quote(board)}", as_json)
+    _done(f"Archived {record.board_name!r}.", as_json, **record.to_dict())
+    hint(f"Restore it: ivk boards unarchive {shlex.quote(board)}", as_json)
 
 
 @boards.command("unarchive")
@@ -121,28 +123,28 @@ def archive(board: str, url: str | None, as_json: bool) -> None:
 @url_option
 @json_option
 def unarchive(board: str, url: str | None, as_json: bool) -> None:
-    """Have listings show a board again."""
+    """Restore an archived board."""
     with connect(url) as client:
         record = client.board_repo.update_board(find_board(client, board).board_id, archived=False)
-    _done(f"{record.board_name!r} is listed again.", as_json, **record.to_dict())
+    _done(f"Restored {record.board_name!r}.", as_json, **record.to_dict())
 
 
 @boards.command("rm")
 @click.argument("names", metavar="BOARDS...", nargs=-1, required=True)
-@click.option("--images", "with_images", is_flag=True, help="Delete the images on them, too.")
+@click.option("--images", "with_images", is_flag=True, help="Also delete the images on the boards.")
 @yes_option
 @url_option
 @json_option
 def rm(names: tuple[str, ...], with_images: bool, yes: bool, url: str | None, as_json: bool) -> None:
-    """Delete boards for good. Their images stay, on no board, unless --images is given."""
+    """Delete boards. Their images are kept without a board, unless --images is given."""
     with connect(url) as client:
         found = {board.board_id: board for board in (find_board(client, name) for name in names)}
         if "none" in found:
-            raise UsageError("'none' stands for the images on no board; it cannot be deleted.")
+            raise UsageError("'none' means the images without a board. It cannot be deleted.")
         count = sum(board.image_count + board.asset_count for board in found.values())
-        told = f"with {counted(count, 'image')}" if with_images else "without the images on it"
+        images = f"and {counted(count, 'image')}" if with_images else "and keep the images"
         listed = ", ".join(repr(board.board_name) for board in found.values())
-        confirm(f"Delete {listed} for good, {told}?", yes)
+        confirm(f"Delete {listed} {images}?", yes)
         for board_id in found:
             client.board_repo.delete_board(board_id, delete_images=with_images)
     _done(

@@ -20,26 +20,32 @@ from invokeai_py_client.errors import UsageError
 
 @click.command()
 @workflow_argument
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The module to write.")
-@click.option("--async", "asynchronous", is_flag=True, help="A function to be awaited.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Python module to write. Defaults to standard output.",
+)
+@click.option("--async", "asynchronous", is_flag=True, help="Generate an async function.")
 @click.option(
     "--check",
     is_flag=True,
-    help="Write nothing: tell whether the module (-o) is still what the workflow gives; exit code 1 if not.",
+    help="Write nothing. Exit with code 1 if the module (-o) is out of date.",
 )
 @url_option
 def codegen(workflow: str, output: Path | None, asynchronous: bool, check: bool, url: str | None) -> None:
-    """Write a Python function that runs a workflow.
+    """Generate a typed Python function that runs a workflow.
 
-    FILE is a workflow's JSON, an image that carries one, or the name or id of a workflow in the server's library.
-    Its form's fields become arguments with types, defaults and choices. The server tells the types.
+    FILE is a workflow file, an image with an embedded workflow, or the name or id of a workflow in the library.
+    The fields in its form become arguments with types, defaults and choices, which are read from the server.
 
     \b
       ivk codegen portrait.json -o portrait.py
       ivk codegen portrait.json -o portrait.py --check
     """
     if check and output is None:
-        raise UsageError("--check needs -o MODULE.py: the module to be compared.")
+        raise UsageError("--check requires -o MODULE.py, the module to compare.")
     text = _generated(workflow, output, asynchronous, url)
     if output is None:
         click.echo(text, nl=False)
@@ -48,7 +54,7 @@ def codegen(workflow: str, output: Path | None, asynchronous: bool, check: bool,
     else:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
-        say(f"Wrote {output}. Whether the workflow has changed since: the same command with --check.")
+        say(f"Wrote {output}. Run again with --check to see if it is out of date.")
 
 
 def _generated(workflow: str, output: Path | None, asynchronous: bool, url: str | None) -> str:
@@ -76,14 +82,14 @@ def _compare(text: str, module: Path) -> None:
     try:
         there = module.read_text(encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"The module {module} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"Cannot read {module}: {error.strerror}.") from None
     if there == text:
-        say(f"{module} is what the workflow gives.")
+        say(f"{module} is up to date.")
         return
     changes = difflib.unified_diff(
-        there.splitlines(), text.splitlines(), str(module), "the workflow now", lineterm="", n=1
+        there.splitlines(), text.splitlines(), str(module), "workflow", lineterm="", n=1
     )
     for line in changes:
         click.echo(line)
-    say(f"{module} is not what the workflow gives any more; the same command without --check writes it anew.")
+    say(f"{module} is out of date. Update it by running the same command without --check.")
     raise click.exceptions.Exit(FAILED)

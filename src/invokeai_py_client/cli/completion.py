@@ -1,4 +1,4 @@
-"""``ivk completion``: the script that makes a shell complete ``ivk``'s words."""
+"""``ivk completion``: the script for shell completion."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import click
 
 from invokeai_py_client.cli.output import hint
 
-_WHERE = {
-    "bash": 'Put this into ~/.bashrc: eval "$(ivk completion bash)"',
-    "zsh": 'Put this into ~/.zshrc: eval "$(ivk completion zsh)"',
-    "fish": "Once: ivk completion fish > ~/.config/fish/completions/ivk.fish",
+_SETUP = {
+    "bash": 'Add this line to ~/.bashrc: eval "$(ivk completion bash)"',
+    "zsh": 'Add this line to ~/.zshrc: eval "$(ivk completion zsh)"',
+    "fish": "Save it once: ivk completion fish > ~/.config/fish/completions/ivk.fish",
 }
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(list(_WHERE)))
+@click.argument("shell", type=click.Choice(list(_SETUP)))
 def completion(shell: str) -> None:
-    """Print the script that makes a shell complete ivk's words.
+    """Print a shell completion script.
 
     \b
       eval "$(ivk completion bash)"      # in ~/.bashrc
@@ -28,7 +28,7 @@ def completion(shell: str) -> None:
     from invokeai_py_client.cli.main import ivk
 
     kind = get_completion_class(shell)
-    assert kind is not None  # click knows the three of _WHERE
+    assert kind is not None  # click supports all shells in _SETUP
     template = kind(ivk, {}, "ivk", "_IVK_COMPLETE")
     click.echo(template.source_template % template.source_vars())
-    hint(_WHERE[shell])
+    hint(_SETUP[shell])

@@ -1,4 +1,4 @@
-"""``ivk doctor``: what may be wrong, and what to do about it."""
+"""``ivk doctor``: connection problems and how to fix them."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @url_option
 @json_option
 def doctor(url: str | None, as_json: bool) -> None:
-    """Look whether everything is well between here and the server.
+    """Check the connection to the server and suggest fixes.
 
-    Each line is about one thing: ok, warn or fail, with what to do about it. The exit code is 1 where one of
-    them is fail.
+    Prints one line per check: ok, warn or fail, followed by a fix. Exits with code 1 if a check fails.
     """
     import asyncio
 
     found: list[Finding] = []
 
-    def tell(finding: Finding) -> None:
+    def report(finding: Finding) -> None:
         found.append(finding)
         if as_json:
             emit({"event": "finding", **asdict(finding)})
@@ -43,7 +42,7 @@ def doctor(url: str | None, as_json: bool) -> None:
         if finding.cure and finding.cure not in finding.says:
             click.echo(f"{'':<14}-> {finding.cure}")
 
-    asyncio.run(_examine(url, tell))
+    asyncio.run(_examine(url, report))
     well = all(finding.state != "fail" for finding in found)
     if as_json:
         emit({"event": "result", "ok": well})
@@ -51,25 +50,25 @@ def doctor(url: str | None, as_json: bool) -> None:
         sys.exit(FAILED)
 
 
-async def _examine(url: str | None, tell: Callable[[Finding], None]) -> None:
+async def _examine(url: str | None, report: Callable[[Finding], None]) -> None:
     from invokeai_py_client import AsyncInvokeAIClient
     from invokeai_py_client.doctor import Finding, examine, examine_client, examine_config
 
-    tell(examine_client())
-    tell(config := examine_config())
+    report(examine_client())
+    report(config := examine_config())
     try:
         client = AsyncInvokeAIClient.from_url(url, max_retries=0)
     except UsageError as error:
         if config.state != "fail":
-            tell(Finding("server", "fail", str(error)))
+            report(Finding("server", "fail", str(error)))
         return
     async with client:
         async for finding in examine(client, _root_of(client.url)):
-            tell(finding)
+            report(finding)
 
 
 def _root_of(url: str) -> Path | None:
-    """The root of a server that ``ivk server`` started here."""
+    """Return the root folder of the server at a URL if ``ivk server`` started it on this machine."""
     from invokeai_py_client.server import state
 
     return next((Path(one.root) for one in state.running() if one.url == url), None)

@@ -1,4 +1,4 @@
-"""``ivk images export``: images into a folder, each with its data beside it, again and again."""
+"""``ivk images export``: mirror images to a folder, with a metadata file next to each."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ if TYPE_CHECKING:
     from invokeai_py_client.models import IvkImage
 
 PORTION = 100
-"""How many images are fetched before their data are written: so much is looked at again after a crash."""
+"""Number of images to download before writing their metadata files. After a crash, these are checked again."""
 
 
 @click.command()
 @click.argument("output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--board", metavar="BOARD", help="Those of a board: its name or id; 'none' for those on none.")
-@click.option("--since", metavar="DATE", help="Those made then or later: 2026-01-31, or '2026-01-31 18:00'.")
-@click.option("--starred", is_flag=True, help="Those with a star.")
+@click.option("--board", metavar="BOARD", help="Only images on this board: its name, its id, or 'none'.")
+@click.option("--since", metavar="DATE", help="Only images created since: 2026-01-31 or '2026-01-31 18:00'.")
+@click.option("--starred", is_flag=True, help="Only starred images.")
 @url_option
 @json_option
 def export(
     output: Path, board: str | None, since: str | None, starred: bool, url: str | None, as_json: bool
 ) -> None:
-    """Fetch images into a folder, each with a JSON file of its record and metadata.
+    """Mirror images to a folder, with a metadata file next to each.
 
-    The next time only what is new is fetched, and after an interruption what is missing. Data that changed on the
-    server (a star, a board) are written anew. What was deleted on the server stays in the folder.
-    The paths of the new images go to standard output.
+    Repeat the command to download new and missing images. Metadata files are updated if the record changed on the
+    server (a star or a board, for example). Images deleted on the server are kept in the folder.
+    Prints the paths of the new images.
 
     \b
       ivk images export --board Portraits --since 2026-01-31 out/
     """
     with connect(url) as client:
         board_id = find_board(client, board).board_id if board else None
-        with waiting("listing", as_json):
+        with waiting("Listing images", as_json):
             found = client.image_repo.list_images(
                 board_id=board_id, since=since, starred=True if starred else None, order_dir="ASC"
             )
         wanted = [image for image in found if not is_exported(image, output)]
         fetched, renewed, failed = 0, 0, dict[str, InvokeAIClientError]()
-        with counting_bar("exporting", len(wanted), as_json) as advance:
+        with counting_bar("Exporting", len(wanted), as_json) as advance:
             for start in range(0, len(wanted), PORTION):
                 portion = wanted[start : start + PORTION]
                 new = {image.image_name for image in portion if not _picture(image, output).exists()}
@@ -81,15 +81,15 @@ def export(
         if as_json:
             emit({"event": "result", "ok": True, "images": len(found), **counts})
             return
-        changed = f", {renewed} with other data" if renewed else ""
-        say(f"{counted(fetched, 'new image')}{changed}, {counts['there']} there already, in {output}.")
-        hint("The same command again fetches what has come meanwhile.")
+        updated = f", {renewed} updated" if renewed else ""
+        say(f"{counted(fetched, 'new image')}{updated}, {counts['there']} unchanged, in {output}.")
+        hint("Repeat the command to export new images.")
 
 
 def is_exported(image: IvkImage, folder: Path) -> bool:
-    """Whether an image is in a folder, with its data as they are now.
+    """Whether a folder has an image and its current record.
 
-    The data are written after the image: where they are, it is whole.
+    The JSON file is written after the image. If it exists, the image is complete.
     """
     if not _picture(image, folder).is_file():
         return False
@@ -103,7 +103,7 @@ def is_exported(image: IvkImage, folder: Path) -> bool:
 
 
 def metadata_record(data: dict[str, Any]) -> dict[str, Any]:
-    """What tells whether the data of an image have changed: its record without what is beside it."""
+    """Return the record in a metadata file, without the metadata. Its changes decide about an update."""
     return {key: value for key, value in data.items() if key != "metadata"}
 
 
@@ -114,7 +114,7 @@ def _fetch(
     failed: dict[str, InvokeAIClientError],
     advance: Advance,
 ) -> list[IvkImage]:
-    """Fetch images and write their data; gives those for which both went well."""
+    """Download images and write their metadata files. Return the images for which both succeeded."""
     try:
         client.image_repo.download_images(portion, folder, on_progress=of_transfer(advance))
         lost: dict[str, InvokeAIClientError] = {}
@@ -131,19 +131,19 @@ def _fetch(
             continue
         _write(_data_file(image, folder), {**image.to_dict(), "metadata": metadata})
         done.append(image)
-    # Deleted on the server since it was listed: no failure.
+    # An image that was deleted on the server since it was listed is not a failure.
     failed |= {name: error for name, error in lost.items() if not isinstance(error, NotFoundError)}
     return done
 
 
 def _failure(failed: dict[str, InvokeAIClientError], total: int) -> TransferError:
     lines = first_lines([f"{name}: {error}" for name, error in failed.items()], 5)
-    sentence = f"{len(failed)} of {total} images could not be exported; the same command again goes on:"
+    sentence = f"{len(failed)} of {total} images could not be exported. Repeat the command to try again:"
     return TransferError("\n  ".join([sentence, *lines]), failed=failed)
 
 
 def _picture(image: IvkImage, folder: Path) -> Path:
-    """Where fetching puts an image: in the folder, whatever the server calls it."""
+    """Return the path of an exported image, which is in the folder whatever the server calls the image."""
     from invokeai_py_client.files.names import paths_for
 
     return paths_for([image.image_name], {}, folder, "{image}", ".png")[image.image_name]
@@ -154,8 +154,8 @@ def _data_file(image: IvkImage, folder: Path) -> Path:
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file atomically."""
     try:
         write_draft(path, json.dumps(data, ensure_ascii=False, indent=2).encode())
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
+        raise UsageError(f"Cannot write {path}: {error.strerror}.") from None

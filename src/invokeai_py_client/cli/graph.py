@@ -21,16 +21,16 @@ from invokeai_py_client.cli.output import hint, say
 @click.command()
 @workflow_argument
 @set_option
-@click.option("--prepend", is_flag=True, help="As at the front of the queue.")
-@click.option("--board", metavar="BOARD", help="The board for fields that say 'auto': its id or name.")
+@click.option("--prepend", is_flag=True, help="Build the request for the front of the queue.")
+@click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
 @url_option
 @json_option
 def graph(
     workflow: str, settings: tuple[str, ...], prepend: bool, board: str | None, url: str | None, as_json: bool
 ) -> None:
-    """Print the request that a run would send: the graph, and what is around it.
+    """Print the request that a run would send, including the graph.
 
-    The same as `ivk run FILE --dry-run`. Everything is checked as for a run, and nothing is enqueued.
+    Same as `ivk run FILE --dry-run`. Values are checked as for a run. Nothing is sent.
 
     \b
       ivk graph portrait.json -s steps=30 | jq .batch.graph.nodes

@@ -1,4 +1,4 @@
-"""Groups of commands: loaded when they are used, and helpful about names that they do not have."""
+"""Command groups that load commands lazily and suggest close names for unknown ones."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from invokeai_py_client._text import close_names, did_you_mean
 
 
 class IvkGroup(click.Group):
-    """A group that names the commands that an unknown word may have meant."""
+    """A group that suggests commands for an unknown word."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of the first word."""
+        """Return the command for the first word."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -28,29 +28,29 @@ class IvkGroup(click.Group):
 
 
 class LazyGroup(IvkGroup):
-    """A group that knows its commands by name, and imports one when it is called."""
+    """A group that imports a command only when it is used."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **options: Any) -> None:
-        """Say where the commands are.
+        """Create the group.
 
         Args:
-            args: As for any group.
-            lazy: The module of each command, where it stands under its own name, and what the list says of it.
-            options: As for any group.
+            args: Passed to ``click.Group``.
+            lazy: The module and the summary of each command, by name. The module has the command under that name.
+            options: Passed to ``click.Group``.
         """
         super().__init__(*args, **options)
         self._lazy = dict(lazy or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in order."""
+        """Return the names of the commands, sorted."""
         return sorted(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name."""
+        """Import and return a command, or return None if the command is unknown."""
         entry = self._lazy.get(cmd_name)
         return getattr(import_module(entry[0]), cmd_name) if entry else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing any of them."""
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in sorted(self._lazy.items())])

@@ -1,4 +1,4 @@
-"""``ivk images``: the images of a server."""
+"""``ivk images``: the server's images."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _names = click.argument("names", metavar="NAMES...", nargs=-1, required=True)
 
 @click.group(cls=IvkGroup)
 def images() -> None:
-    """List, fetch, bring, sort, remove and export images.
+    """List, download, upload, organize, delete and export images.
 
-    NAMES are names of images on the server; a single - reads them from standard input, as the lists print them.
+    NAMES are names of images on the server. Use - to read them from standard input, as printed by `ivk images ls`.
 
     \b
       ivk images ls --board Portraits
@@ -42,12 +42,12 @@ images.add_command(export)
 
 
 @images.command("ls")
-@click.option("--board", metavar="BOARD", help="Those of a board: its name or id; 'none' for those on none.")
-@click.option("--category", metavar="WORD", help="Those of a category: general, user, control, mask, other.")
-@click.option("--starred", is_flag=True, help="Those with a star.")
-@click.option("--since", metavar="DATE", help="Those made then or later: 2026-01-31, or '2026-01-31 18:00'.")
-@click.option("--search", metavar="TEXT", help="Those whose metadata contain this.")
-@click.option("--intermediates", is_flag=True, help="By-products, which the gallery does not show.")
+@click.option("--board", metavar="BOARD", help="Only images on this board: its name, its id, or 'none'.")
+@click.option("--category", metavar="WORD", help="Only this category: general, user, control, mask or other.")
+@click.option("--starred", is_flag=True, help="Only starred images.")
+@click.option("--since", metavar="DATE", help="Only images created since: 2026-01-31 or '2026-01-31 18:00'.")
+@click.option("--search", metavar="TEXT", help="Only images with this text in their metadata.")
+@click.option("--intermediates", is_flag=True, help="Intermediate images, which the gallery hides.")
 @limit_option
 @url_option
 @json_option
@@ -62,7 +62,7 @@ def list_(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """List images, the newest first."""
+    """List images, newest first."""
     most = screenful(limit, as_json)
     with connect(url) as client:
         found = client.image_repo.list_images(
@@ -84,7 +84,7 @@ def list_(
         named = {one.board_id: one.board_name for one in client.board_repo.list_boards(include_archived=True)}
         columns = [
             Column("image"),
-            Column("made"),
+            Column("created"),
             Column("size"),
             Column("board", whole=False),
             Column("category", wide=True),
@@ -108,28 +108,32 @@ def _row(image: IvkImage, boards: dict[str, str]) -> list[str]:
 
 def _say_how_many(count: int, more: bool, limit: int | None) -> None:
     if not count:
-        hint("No images. Bring some with: ivk images put FILES...")
+        hint("No images. Upload some: ivk images put FILES...")
     elif more and limit is None:
-        hint(f"The newest {count}; more with -n. Fetch them: ivk images get NAMES... -o DIR")
+        hint(f"Showing the newest {count}; use -n for more. Download them: ivk images get NAMES... -o DIR")
     else:
-        hint(f"{counted(count, 'image')}. Fetch them: ivk images get NAMES... -o DIR")
+        hint(f"{counted(count, 'image')}. Download them: ivk images get NAMES... -o DIR")
 
 
 @images.command("get")
 @_names
 @click.option(
-    "-o", "--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), default=Path()
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Folder for the files. Defaults to the current folder.",
 )
 @click.option(
     "--as",
     "template",
     metavar="TEMPLATE",
     default="{image}",
-    help="What to call the files: {image}, {index} and every field of the record, "
-    "as in {created_at:%Y-%m-%d}/{image}.",
+    help="File names, made of {image}, {index} and the fields of the record: {created_at:%Y-%m-%d}/{image}.",
 )
-@click.option("--thumbnails", is_flag=True, help="Their thumbnails instead.")
-@click.option("--overwrite", is_flag=True, help="Fetch again what is there already.")
+@click.option("--thumbnails", is_flag=True, help="Download thumbnails instead.")
+@click.option("--overwrite", is_flag=True, help="Download images again even if their files exist.")
 @url_option
 @json_option
 def get(
@@ -141,11 +145,11 @@ def get(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Fetch images into a folder. Their paths go to standard output."""
+    """Download images. Prints the paths of the files."""
     wanted = read_names(names)
     with connect(url) as client:
         found = find_images(client, wanted)
-        with counting_bar("fetching", len(found), as_json) as advance:
+        with counting_bar("Downloading", len(found), as_json) as advance:
             paths = client.image_repo.download_images(
                 found,
                 output,
@@ -165,12 +169,12 @@ def get(
 
 @images.command("put")
 @click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
-@click.option("--board", metavar="BOARD", help="The board to put them on: its name or id.")
-@click.option("--category", metavar="WORD", default="user", show_default=True, help="What they are for.")
+@click.option("--board", metavar="BOARD", help="Board for the images: its name or id.")
+@click.option("--category", metavar="WORD", default="user", show_default=True, help="Category of the images.")
 @url_option
 @json_option
 def put(files: tuple[str, ...], board: str | None, category: str, url: str | None, as_json: bool) -> None:
-    """Bring images to the server. Their names there go to standard output.
+    """Upload images. Prints their names on the server.
 
     FILES are images, folders of images, or patterns such as 'refs/*.png'.
     """
@@ -179,41 +183,39 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
     sources = [source for file in files for _, source in named_sources(file)]
     with connect(url) as client:
         board_id = find_board(client, board).board_id if board else None
-        with counting_bar("bringing", len(sources), as_json) as advance:
-            brought = client.image_repo.upload_images(
+        with counting_bar("Uploading", len(sources), as_json) as advance:
+            uploaded = client.image_repo.upload_images(
                 sources, board_id=board_id, image_category=category, on_progress=of_transfer(advance)
             )
-        for source, image in zip(sources, brought, strict=True):
+        for source, image in zip(sources, uploaded, strict=True):
             if as_json:
                 emit({"event": "image", "name": image.image_name, "file": str(source), **image.to_dict()})
             else:
                 click.echo(image.image_name)
         if as_json:
-            emit({"event": "result", "ok": True, "images": len(brought)})
-    where = f" on {board!r}" if board else ""
+            emit({"event": "result", "ok": True, "images": len(uploaded)})
+    target = f" to {board!r}" if board else ""
     hint(
-        f"Brought {counted(len(brought), 'image')}{where}. A workflow's image input takes such a name.",
+        f"Uploaded {counted(len(uploaded), 'image')}{target}. Use a name as an input: ivk run FILE -s image=NAME",
         as_json,
     )
 
 
 @images.command("info")
 @click.argument("name")
-@click.option(
-    "--workflow", "part", flag_value="workflow", help="Print the workflow that it carries, as JSON."
-)
-@click.option("--graph", "part", flag_value="graph", help="Print the graph that made it, as JSON.")
+@click.option("--workflow", "part", flag_value="workflow", help="Print the embedded workflow as JSON.")
+@click.option("--graph", "part", flag_value="graph", help="Print the graph that made the image as JSON.")
 @url_option
 @json_option
 def info(name: str, part: str | None, url: str | None, as_json: bool) -> None:
-    """Show what is known of an image: its record, and what it was made with."""
+    """Show an image's record and generation metadata."""
     with connect(url) as client:
         [image] = find_images(client, [name])
         if part is not None:
             repo = client.image_repo
             document = repo.get_workflow(name) if part == "workflow" else repo.get_graph(name)
             if document is None:
-                raise UsageError(f"The image {name} carries no {part}.")
+                raise UsageError(f"The image {name} has no embedded {part}.")
             click.echo(json.dumps(document, ensure_ascii=False, indent=None if as_json else 2))
             return
         metadata = client.image_repo.get_metadata(name) or {}
@@ -225,7 +227,7 @@ def info(name: str, part: str | None, url: str | None, as_json: bool) -> None:
             click.echo()
             show_facts({key: value for key, value in metadata.items() if key not in ("graph", "workflow")})
         if image.has_workflow:
-            hint(f"Run its workflow again: ivk images get {name} && ivk run {name}")
+            hint(f"Run its workflow: ivk images get {name} && ivk run {name}")
 
 
 def _facts(client: InvokeAIClient, image: IvkImage) -> dict[str, Any]:
@@ -233,24 +235,24 @@ def _facts(client: InvokeAIClient, image: IvkImage) -> dict[str, Any]:
     return {
         "image": image.image_name,
         "size": f"{image.width}×{image.height}",
-        "made": image.created_at,
+        "created": image.created_at,
         "category": str(image.image_category),
         "origin": str(image.image_origin or ""),
         "board": board.board_name if board else None,
         "starred": image.starred,
-        "carries its workflow": image.has_workflow,
+        "has workflow": image.has_workflow,
         "session": image.session_id,
         "url": client.image_repo.image(image.image_name).url,
     }
 
 
-def _report(did: str, names: list[str], as_json: bool) -> None:
+def _report(verb: str, names: list[str], as_json: bool) -> None:
     if as_json:
         for name in names:
             emit({"event": "image", "name": name})
         emit({"event": "result", "ok": True, "images": len(names)})
     else:
-        say(f"{did} {counted(len(names), 'image')}.")
+        say(f"{verb} {counted(len(names), 'image')}.")
 
 
 @images.command("star")
@@ -269,7 +271,7 @@ def star(names: tuple[str, ...], url: str | None, as_json: bool) -> None:
 @url_option
 @json_option
 def unstar(names: tuple[str, ...], url: str | None, as_json: bool) -> None:
-    """Take the star from images."""
+    """Unstar images."""
     wanted = read_names(names)
     with connect(url) as client:
         _report("Unstarred", client.image_repo.unstar(find_images(client, wanted)), as_json)
@@ -277,17 +279,17 @@ def unstar(names: tuple[str, ...], url: str | None, as_json: bool) -> None:
 
 @images.command("mv")
 @_names
-@click.option("--board", metavar="BOARD", required=True, help="Its name or id; 'none' takes them off theirs.")
+@click.option("--board", metavar="BOARD", required=True, help="Target board: its name or id, or 'none'.")
 @url_option
 @json_option
 def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> None:
-    """Put images on a board."""
+    """Move images to a board. 'none' removes them from their board."""
     wanted = read_names(names)
     with connect(url) as client:
         target = find_board(client, board)
         moved = client.image_repo.move(find_images(client, wanted), target.board_id)
         _report("Moved", moved, as_json)
-        hint(f"See them: ivk images ls --board {shlex.quote(board)}", as_json)
+        hint(f"List them: ivk images ls --board {shlex.quote(board)}", as_json)
 
 
 @images.command("rm")
@@ -296,11 +298,11 @@ def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> No
 @url_option
 @json_option
 def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> None:
-    """Delete images for good."""
+    """Delete images permanently."""
     wanted = read_names(names)
     with connect(url) as client:
         found = find_images(client, wanted)
-        confirm(f"Delete {counted(len(found), 'image')} for good?", yes)
-        with waiting("deleting", as_json):
+        confirm(f"Delete {counted(len(found), 'image')}? This cannot be undone.", yes)
+        with waiting("Deleting", as_json):
             deleted = client.image_repo.delete(found)
         _report("Deleted", deleted, as_json)

@@ -1,4 +1,4 @@
-"""``ivk inputs``: what a workflow can be given."""
+"""``ivk inputs``: the inputs of a workflow."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from invokeai_py_client.cli.output import emit, say
 
 @click.command()
 @workflow_argument
-@click.option("--all", "everything", is_flag=True, help="Also fields that the form does not show.")
+@click.option("--all", "everything", is_flag=True, help="Include fields that are not in the form.")
 @url_option
 @json_option
 def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> None:
-    """List the inputs of a workflow: names, types, limits, values.
+    """List the inputs of a workflow: names, types, values and limits.
 
-    FILE is a workflow's JSON, an image that carries one, or the name or id of a workflow in the server's library.
+    FILE is a workflow file, an image with an embedded workflow, or the name or id of a workflow in the library.
     """
     from invokeai_py_client.display.inputs import inputs_table
     from invokeai_py_client.engine.inputs import input_row
@@ -42,6 +42,6 @@ def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> N
 
         Console().print(inputs_table(handle.name, listed))
         if not listed:
-            say("Its form shows no fields; see --all for every field of its nodes.")
+            say("The workflow's form has no fields. List every field of its nodes with: ivk inputs --all")
         else:
             say(f"Run it: ivk run {shlex.quote(workflow)} -s NAME=VALUE -o out/")

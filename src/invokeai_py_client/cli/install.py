@@ -1,4 +1,4 @@
-"""How installations of models look while they go on: a bar each for a person, lines elsewhere."""
+"""Progress of model installations: bars in a terminal, otherwise lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Show = Callable[["ModelInstJobInfo"], None]
 
 @contextmanager
 def install_display(as_json: bool) -> Generator[Show]:
-    """Something to be called with the state of an installation whenever it got further."""
+    """Show the progress of installations, and yield a function to call with each update."""
     if as_json:
         yield lambda info: None
     elif is_watched():
@@ -31,14 +31,14 @@ def install_display(as_json: bool) -> Generator[Show]:
 
 
 def short_name(source: str | None) -> str:
-    """A source in as few words as tell it apart."""
+    """Return a short name for a source."""
     text = (source or "a model").rstrip("/")
     name = text if text.count("/") == 1 else PurePath(text).name
     return clip(name, 32, keep_end=True)
 
 
 def _lines() -> Show:
-    """One line for each state, not for each byte."""
+    """Print one line per change of state, not per byte."""
     said: dict[str | None, str] = {}
 
     def show(info: ModelInstJobInfo) -> None:
@@ -72,7 +72,7 @@ def _bars() -> Generator[Show]:
             tasks[info.source] = bars.add_task(short_name(info.source), total=None, state="", size="")
         total = info.total_bytes or None
         size = f"{decimal(info.bytes)} of {decimal(total)}" if total else ""
-        if info.is_complete():  # nothing to download: a full bar all the same
+        if info.is_complete():  # show a full bar even if there was nothing to download
             total = total or 1
         done = total if info.is_successful() else info.bytes
         bars.update(tasks[info.source], total=total, completed=done or 0, state=str(info.status), size=size)

@@ -1,4 +1,4 @@
-"""``ivk login`` and ``ivk logout``: tokens of servers with users, kept in the configuration file."""
+"""``ivk login`` and ``ivk logout``: sign in to a server and save its token in the configuration file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from invokeai_py_client.cli.output import emit, say
 from invokeai_py_client.errors import UsageError
 
 _profile = click.option(
-    "--profile", metavar="NAME", help="The profile to keep it in; else $INVOKEAI_PROFILE, else 'default'."
+    "--profile", metavar="NAME", help="Profile to use. Defaults to $INVOKEAI_PROFILE, then 'default'."
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()
 @click.argument("url", metavar="[URL]", required=False)
-@click.option("--email", metavar="EMAIL", help="Who signs in; else $INVOKEAI_EMAIL, else it is asked for.")
+@click.option("--email", metavar="EMAIL", help="Email address. Defaults to $INVOKEAI_EMAIL, then a prompt.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--token-stdin", is_flag=True, help="Read a token from standard input instead of signing in.")
-@click.option("--remember", is_flag=True, help="Ask for a token that lasts longer (7 days instead of one).")
+@click.option("--remember", is_flag=True, help="Request a token that is valid for 7 days instead of one.")
 @_profile
 @_json
 def login(
@@ -34,10 +34,10 @@ def login(
     profile: str | None,
     as_json: bool,
 ) -> None:
-    """Sign in to a server, and remember it and its token.
+    """Sign in to a server and save it as a profile.
 
-    What is kept is the server's URL and a token, never the password, in a file that is yours alone. Commands and
-    scripts without a URL of their own use that server from then on.
+    Saves the server's URL and a token in a private configuration file, never the password. Commands and scripts
+    use this server from now on unless they specify another one.
 
     \b
       ivk login https://example.org/invoke
@@ -48,12 +48,12 @@ def login(
     from invokeai_py_client.config import DEFAULT_PROFILE, Profile, choose, keep_profile, read_profiles
 
     if password_stdin and token_stdin:
-        raise UsageError("Standard input holds a password or a token, not both.")
+        raise UsageError("--password-stdin and --token-stdin cannot be used together.")
     name = profile or os.environ.get("INVOKEAI_PROFILE") or DEFAULT_PROFILE
     known = read_profiles().get(name)
     address = choose(url or (known.url if known else None), api_key="none yet").address
-    _warn_if_open(address.url)
-    # Neither the environment's token nor the file's: those may be what is to be replaced.
+    _warn_if_unencrypted(address.url)
+    # Ignore the tokens of the environment and the file. They may be the ones to replace.
     with InvokeAIClient.from_url(url or address.url, api_key="none yet") as client:
         client.settings.use_token(_line("token") if token_stdin else None)
         user = None
@@ -67,21 +67,20 @@ def login(
     if as_json:
         emit({"event": "result", "ok": True, "url": address.url, "user": user.email if user else None})
         return
-    who = f"Signed in to {address.url} as {user.email}" if user else f"{address.url} has no users"
-    click.echo(f"{who}; kept as profile {name!r} in {path}.")
+    who = f"Signed in to {address.url} as {user.email}." if user else f"{address.url} has no user accounts."
+    click.echo(f"{who} Saved as profile {name!r} in {path}.")
     for variable in ("INVOKEAI_URL", "INVOKEAI_TOKEN"):
         if os.environ.get(variable):
-            say(f"Note: ${variable} is set, and goes before the file.")
+            say(f"Note: ${variable} is set and overrides the file.")
 
 
 @click.command()
 @_profile
 @_json
 def logout(profile: str | None, as_json: bool) -> None:
-    """Forget the token of a profile. Its URL is kept.
+    """Sign out: remove a profile's token. Its URL is kept.
 
-    InvokeAI itself keeps no list of tokens: a copy of it elsewhere lives until it ends, or until the password is
-    changed.
+    InvokeAI cannot revoke tokens. Copies of the token stay valid until they expire or the password changes.
     """
     from invokeai_py_client.config import DEFAULT_PROFILE, config_path, forget_profile
 
@@ -90,7 +89,7 @@ def logout(profile: str | None, as_json: bool) -> None:
     if as_json:
         emit({"event": "result", "ok": True, "forgotten": forgotten})
     elif forgotten:
-        click.echo(f"The token of profile {name!r} is out of {config_path()}.")
+        click.echo(f"Removed the token of profile {name!r} from {config_path()}.")
     else:
         say(f"Profile {name!r} has no token.")
 
@@ -105,11 +104,11 @@ def _password(from_stdin: bool) -> str:
 def _line(what: str) -> str:
     line = sys.stdin.readline().rstrip("\r\n")
     if not line:
-        raise UsageError(f"There is no {what} on standard input.")
+        raise UsageError(f"No {what} on standard input.")
     return line
 
 
-def _warn_if_open(url: str) -> None:
+def _warn_if_unencrypted(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        say(f"Note: {url} is not encrypted: whoever is on the way can read the password and the token.")
+        say(f"Note: {url} is not encrypted; anyone on the network can read your password and token.")

@@ -1,4 +1,4 @@
-"""``ivk``: the command itself. Each subcommand's module is loaded only when it is used."""
+"""The ``ivk`` command. The module of a subcommand is loaded only when the subcommand is used."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from invokeai_py_client import __version__
 from invokeai_py_client.cli.group import LazyGroup
 from invokeai_py_client.cli.output import run_command
 
-# name: (module, what `ivk --help` says)
+# name: (module, summary in `ivk --help`)
 _COMMANDS = {
     "inputs": ("invokeai_py_client.cli.inputs", "List the inputs of a workflow."),
-    "run": ("invokeai_py_client.cli.run", "Run a workflow and fetch its images."),
-    "sweep": ("invokeai_py_client.cli.sweep", "Run a workflow many times, with all combinations of values."),
+    "run": ("invokeai_py_client.cli.run", "Run a workflow and save its images."),
+    "sweep": ("invokeai_py_client.cli.sweep", "Run a workflow for every combination of values."),
     "graph": ("invokeai_py_client.cli.graph", "Print the request that a run would send."),
-    "codegen": ("invokeai_py_client.cli.codegen", "Write a typed Python function for a workflow."),
-    "workflows": (
-        "invokeai_py_client.cli.workflows",
-        "List, fetch, save and remove workflows of the library.",
+    "codegen": ("invokeai_py_client.cli.codegen", "Generate a typed Python function from a workflow."),
+    "workflows": ("invokeai_py_client.cli.workflows", "Manage the server's workflow library."),
+    "images": (
+        "invokeai_py_client.cli.images",
+        "List, download, upload, organize, delete and export images.",
     ),
-    "images": ("invokeai_py_client.cli.images", "List, fetch, bring, sort, remove and export images."),
-    "boards": ("invokeai_py_client.cli.boards", "List, make, rename and remove boards."),
-    "models": ("invokeai_py_client.cli.models", "List, find, install and remove models."),
-    "queue": ("invokeai_py_client.cli.queue", "Watch the queue, cancel, retry and clear its items."),
-    "doctor": ("invokeai_py_client.cli.doctor", "Look what may be wrong, and what to do about it."),
-    "login": ("invokeai_py_client.cli.login", "Sign in to a server, and remember it and its token."),
-    "logout": ("invokeai_py_client.cli.login", "Forget a token."),
-    "server": ("invokeai_py_client.cli.server", "Install, start and stop an InvokeAI of your own."),
-    "completion": ("invokeai_py_client.cli.completion", "Print what makes your shell complete ivk's words."),
+    "boards": ("invokeai_py_client.cli.boards", "Manage boards."),
+    "models": ("invokeai_py_client.cli.models", "List, install and uninstall models."),
+    "queue": ("invokeai_py_client.cli.queue", "Watch and manage the queue."),
+    "doctor": ("invokeai_py_client.cli.doctor", "Check the connection and suggest fixes."),
+    "login": ("invokeai_py_client.cli.login", "Sign in to a server."),
+    "logout": ("invokeai_py_client.cli.login", "Sign out of a server."),
+    "server": ("invokeai_py_client.cli.server", "Install and run a local InvokeAI server."),
+    "completion": ("invokeai_py_client.cli.completion", "Print a shell completion script."),
 }
 
 
@@ -42,18 +42,19 @@ _COMMANDS = {
 def ivk() -> None:
     """Run InvokeAI workflows from the shell.
 
-    A workflow designed in the web UI becomes a command: its form's fields are the options.
+    Workflows are designed in the web UI. The fields in a workflow's form are its inputs.
 
     \b
       ivk inputs portrait.json
       ivk run portrait.json -s positive_prompt="a lighthouse" -s steps=30 -o out/
 
-    The server is that of --url, of $INVOKEAI_URL, or http://localhost:9090.
+    The server is chosen by --url, $INVOKEAI_URL, or the profile saved with `ivk login`. It defaults to
+    http://localhost:9090.
     """
 
 
 def main() -> None:
-    """The entry point of the ``ivk`` command."""
+    """Run the ``ivk`` command and exit."""
     sys.exit(run_command(ivk, sys.argv[1:]))
 
 

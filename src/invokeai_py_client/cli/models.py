@@ -1,4 +1,4 @@
-"""``ivk models``: the models of a server."""
+"""``ivk models``: the server's models."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from invokeai_py_client.models import IvkDnnModel
     from invokeai_py_client.models.install import ModelInstJobInfo
 
-_base = click.option("--base", metavar="BASE", help="Those of an architecture: sd-1, sdxl, flux...")
-_type = click.option("--type", "kind", metavar="TYPE", help="Those of a type: main, lora, vae, controlnet...")
+_base = click.option("--base", metavar="BASE", help="Only models for this base: sd-1, sdxl, flux...")
+_type = click.option("--type", "kind", metavar="TYPE", help="Only this type: main, lora, vae, controlnet...")
 
 
 @click.group(cls=IvkGroup)
 def models() -> None:
-    """List, find, install and remove models."""
+    """List, install and uninstall models."""
 
 
 @models.command("ls")
@@ -37,12 +37,12 @@ def models() -> None:
 @url_option
 @json_option
 def list_(base: str | None, kind: str | None, url: str | None, as_json: bool) -> None:
-    """List the models that the server has."""
+    """List installed models."""
     with connect(url) as client:
         try:
             found = client.dnn_model_repo.list_models(base=base, type=kind)
-        except UnprocessableError as error:  # the server knows which there are, and says it
-            raise UsageError(f"There is no such base or type. {error}") from None
+        except UnprocessableError as error:  # the server's response lists the valid values
+            raise UsageError(f"Unknown base or type. {error}") from None
     found.sort(key=lambda model: (str(model.type), str(model.base), model.name.casefold()))
     if as_json:
         for model in found:
@@ -60,9 +60,9 @@ def list_(base: str | None, kind: str | None, url: str | None, as_json: bool) ->
     if found or not is_watched(sys.stdout):
         show_table(columns, [_row(model) for model in found])
     hint(
-        f"{counted(len(found), 'model')}. A workflow's model input takes a name: ivk run FILE -s model=NAME"
+        f"{counted(len(found), 'model')}. Use one as an input: ivk run FILE -s model=NAME"
         if found
-        else "No models. See what InvokeAI proposes: ivk models starters"
+        else "No models. List InvokeAI's starter models: ivk models starters"
     )
 
 
@@ -84,7 +84,7 @@ def _row(model: IvkDnnModel) -> list[str]:
 @url_option
 @json_option
 def starters(base: str | None, kind: str | None, url: str | None, as_json: bool) -> None:
-    """List the models that InvokeAI proposes to begin with."""
+    """List InvokeAI's starter models."""
     with connect(url) as client:
         found = client.dnn_model_repo.list_starter_models(base=base, type=kind)
     if as_json:
@@ -104,10 +104,10 @@ def starters(base: str | None, kind: str | None, url: str | None, as_json: bool)
         for model in found
     ]
     if not rows:
-        say("No such models.")
+        say("No matching starter models.")
         return
     show_table(columns, rows)
-    hint("Install one by its name: ivk models install NAME")
+    hint("Install one by name: ivk models install NAME")
 
 
 @models.command("scan")
@@ -115,8 +115,8 @@ def starters(base: str | None, kind: str | None, url: str | None, as_json: bool)
 @url_option
 @json_option
 def scan(folder: str, url: str | None, as_json: bool) -> None:
-    """List the models in a folder on the server's machine, and whether the server has them."""
-    with connect(url) as client, waiting("looking", as_json):
+    """Scan a folder on the server's machine for models."""
+    with connect(url) as client, waiting("Scanning", as_json):
         here = Path(folder).expanduser()
         found = client.dnn_model_repo.scan_folder(here.absolute() if here.is_dir() else folder)
     if as_json:
@@ -127,24 +127,28 @@ def scan(folder: str, url: str | None, as_json: bool) -> None:
     rows = [[one.path, "yes" if one.is_installed else ""] for one in found]
     if found or not is_watched(sys.stdout):
         show_table([Column("file", whole=False), Column("installed")], rows)
-    hint("Install some where they are: ivk models install FILES..." if found else f"No models in {folder}.")
+    hint(
+        "Install models without moving them: ivk models install FILES..."
+        if found
+        else f"No models in {folder}."
+    )
 
 
 @models.command("install")
 @click.argument("sources", metavar="SOURCES...", nargs=-1, required=True)
-@click.option("--move", is_flag=True, help="Have the server move files into its own folder.")
-@click.option("--token", metavar="TOKEN", help="For sources that want one.")
-@click.option("--background", is_flag=True, help="Do not wait.")
+@click.option("--move", is_flag=True, help="Move files into the server's own folder.")
+@click.option("--token", metavar="TOKEN", help="Access token for sources that require one.")
+@click.option("--background", is_flag=True, help="Do not wait for the installation.")
 @url_option
 @json_option
 def install(
     sources: tuple[str, ...], move: bool, token: str | None, background: bool, url: str | None, as_json: bool
 ) -> None:
-    """Install models, and wait for them. Their keys go to standard output.
+    """Install models and wait until they are ready. Prints their keys.
 
-    SOURCES are files or folders on the server's machine, URLs, repositories on Hugging Face (owner/name), or names of
-    models that InvokeAI proposes (`ivk models starters`). Files stay where they are, unless --move is given. Ctrl-C
-    cancels what has not ended.
+    SOURCES are files or folders on the server's machine, URLs, Hugging Face repositories (owner/name), or names of
+    starter models (`ivk models starters`). Files are used where they are unless --move is given. Press Ctrl-C to
+    cancel unfinished installations.
 
     \b
       ivk models install ~/loras/watercolor.safetensors owner/name
@@ -154,12 +158,12 @@ def install(
         if not background:
             _follow(client, jobs, as_json)
         for job in jobs:
-            _tell(job.info, as_json)
+            _report(job.info, as_json)
         for job in [] if background else jobs:
             job.raise_if_failed()
         if as_json:
             emit({"event": "result", "ok": True, "models": len(jobs)})
-    hint("See them: ivk models ls", as_json)
+    hint("List installed models: ivk models ls", as_json)
 
 
 def _start(
@@ -177,7 +181,7 @@ def _start(
         from invokeai_py_client.dnn_model.starters import starter
 
         proposed = repo.list_starter_models()
-        for name in starting:  # all are known before the first is started
+        for name in starting:  # check all names before the first installation starts
             starter(proposed, name)
     jobs = repo.install_models(plain, inplace=not move, access_token=token) if plain else []
     return jobs + [job for name in starting for job in repo.install_starter_model(name, access_token=token)]
@@ -195,23 +199,23 @@ def _follow(client: InvokeAIClient, jobs: list[ModelInstJobHandle], as_json: boo
         for job in jobs:
             if job.job_id is not None and not job.info.is_complete():
                 job.cancel()
-        say("Canceled.")
+        say("Canceled the unfinished installations.")
         raise
 
 
-def _tell(info: ModelInstJobInfo, as_json: bool) -> None:
+def _report(info: ModelInstJobInfo, as_json: bool) -> None:
     if as_json:
         line: dict[str, Any] = {"event": "install", "source": info.source, "status": str(info.status)}
         emit({**line, "key": info.model_key, "error": info.error, "job_id": info.job_id, **info.extra})
     elif info.is_successful():
         click.echo(info.model_key)
         name = (info.config_out or {}).get("name") or info.source
-        there = " was there already" if info.extra.get("reason") == "already_installed" else " is installed"
-        say(f"{name}{there}.")
+        installed = info.extra.get("reason") != "already_installed"
+        say(f"Installed {name}." if installed else f"{name} is already installed.")
     elif info.is_complete():
         say(f"{info.source}: {info.error or info.status}")
     else:
-        say(f"{info.source} is being installed.")
+        say(f"Installing {info.source} in the background.")
 
 
 @models.command("rm")
@@ -220,25 +224,27 @@ def _tell(info: ModelInstJobInfo, as_json: bool) -> None:
 @url_option
 @json_option
 def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> None:
-    """Remove models, by their names or keys.
+    """Uninstall models by name or key.
 
-    Files in the server's own folder are deleted; those that were installed where they are stay.
+    Files in the server's own folder are deleted. Files that were installed in place are kept.
     """
     with connect(url) as client:
         found = {model.key: model for model in find_models(client, names)}
-        inside = [model.name for model in found.values() if not _stays(model)]
+        inside = [model.name for model in found.values() if not _is_outside(model)]
         files = (
-            f" The files of {', '.join(map(repr, inside))} are deleted." if inside else " Their files stay."
+            f" This deletes the files of {', '.join(map(repr, inside))}."
+            if inside
+            else " Their files are kept."
         )
-        confirm(f"Remove {', '.join(repr(model.name) for model in found.values())}?{files}", yes)
+        confirm(f"Uninstall {', '.join(repr(model.name) for model in found.values())}?{files}", yes)
         gone = [key for key in found if client.dnn_model_repo.delete_model(key)]
     if as_json:
         emit({"event": "result", "ok": True, "models": len(gone), "keys": gone})
     else:
-        say(f"Removed {counted(len(gone), 'model')}.")
+        say(f"Uninstalled {counted(len(gone), 'model')}.")
 
 
-def _stays(model: IvkDnnModel) -> bool:
-    """Whether a model's files are outside of the server's own folder, which leaves them alone."""
+def _is_outside(model: IvkDnnModel) -> bool:
+    """Whether the files of a model are outside the server's own folder, so that uninstalling keeps them."""
     path = model.path or ""
     return path.startswith("/") or (len(path) > 1 and path[1] == ":")

@@ -1,4 +1,4 @@
-"""What a word on the command line names: a board, images, models, items of the queue, workflows."""
+"""Look up the boards, images, models, queue items and workflows that are named on the command line."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 _LATEST = 1000
 
 
-def unknown(what: str, name: str, close: Sequence[str]) -> str:
-    """The sentence about something that the server does not have."""
-    return f"The server has no {what} {name!r}.{did_you_mean(close)}"
+def unknown(kind: str, name: str, close: Sequence[str]) -> str:
+    """Return the message for a name that does not exist on the server."""
+    return f"No {kind} named {name!r}.{did_you_mean(close)}"
 
 
 def read_names(names: Sequence[str]) -> list[str]:
-    """The names on a command line, each once; ``-`` stands for those that come in by standard input.
+    """Return the names on a command line without duplicates. ``-`` is replaced by names from standard input.
 
-    A line there is a name, or begins with one and a tab, or is a JSON object with ``name``: what the lists
-    print, so that they can be piped into the commands.
+    A line on standard input is a name, a name followed by a tab, or a JSON object with a ``name``. Lists print
+    such lines, so they can be piped into other commands.
 
     Raises:
-        UsageError: There are none.
+        UsageError: No names were passed.
     """
     found: dict[str, None] = {}
     for name in names:
         for one in _piped_names() if name == "-" else [name]:
             found[one] = None
     if not found:
-        raise UsageError("No names came in; nothing was done.")
+        raise UsageError("No names on standard input. Nothing was changed.")
     return list(found)
 
 
@@ -48,7 +48,7 @@ def _piped_names() -> list[str]:
             try:
                 data = json.loads(text)
             except ValueError:
-                raise UsageError(f"The line {clip(text, 60)!r} of standard input is not JSON.") from None
+                raise UsageError(f"Invalid JSON on standard input: {clip(text, 60)!r}.") from None
             name = cast("dict[str, Any]", data).get("name")
             if name is not None:
                 names.append(str(name))
@@ -58,11 +58,11 @@ def _piped_names() -> list[str]:
 
 
 def find_board(client: InvokeAIClient, name: str) -> IvkBoard:
-    """A board by its id or its name; ``none`` stands for the images on no board.
+    """Return a board by its id or name. The name ``none`` means the images without a board.
 
     Raises:
-        UnknownNameError: There is none.
-        UsageError: Several have that name.
+        UnknownNameError: The board does not exist.
+        UsageError: Several boards have the name.
     """
     if name == "none":
         from invokeai_py_client.models import IvkBoard
@@ -73,7 +73,7 @@ def find_board(client: InvokeAIClient, name: str) -> IvkBoard:
     alike = alike or [board for board in boards if board.board_name.casefold() == name.casefold()]
     if len(alike) > 1:
         ids = ", ".join(board.board_id for board in alike)
-        raise UsageError(f"{len(alike)} boards are called {name!r}; take one by its id: {ids}.")
+        raise UsageError(f"{len(alike)} boards are named {name!r}. Use one of their ids instead: {ids}.")
     if not alike:
         close = close_names(name, [board.board_name for board in boards])
         raise UnknownNameError(unknown("board", name, close), name, close)
@@ -81,10 +81,10 @@ def find_board(client: InvokeAIClient, name: str) -> IvkBoard:
 
 
 def find_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage]:
-    """The records of images, in the order asked for.
+    """Return the records of images in the order of their names.
 
     Raises:
-        UnknownNameError: The server lacks some: all of them are named.
+        UnknownNameError: Some images do not exist. The message lists their names.
     """
     found = client.image_repo.get_images(names)
     there = {image.image_name for image in found}
@@ -98,17 +98,17 @@ def find_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage]:
     if len(missing) == 1:
         raise UnknownNameError(unknown("image", missing[0], close), missing[0], close)
     raise UnknownNameError(
-        f"The server lacks {len(missing)} of the {len(names)} images: {listed(missing, 10)}. Nothing was done.",
+        f"{len(missing)} of the {len(names)} images do not exist: {listed(missing, 10)}. Nothing was changed.",
         missing[0],
         close,
     )
 
 
 def find_models(client: InvokeAIClient, names: Sequence[str]) -> list[IvkDnnModel]:
-    """Models by their keys or names.
+    """Return models by their keys or names.
 
     Raises:
-        ModelNotFoundError: There is none, or several have that name.
+        ModelNotFoundError: The model does not exist, or several models have the name.
     """
     models = client.dnn_model_repo.list_models()
     found: list[IvkDnnModel] = []
@@ -118,8 +118,10 @@ def find_models(client: InvokeAIClient, names: Sequence[str]) -> list[IvkDnnMode
         ]
         alike = alike or [model for model in models if model.name.casefold() == name.casefold()]
         if len(alike) > 1:
-            told = ", ".join(f"{model.key} ({model.base} {model.type})" for model in alike)
-            raise ModelNotFoundError(f"{len(alike)} models are called {name!r}; take one by its key: {told}.")
+            keys = ", ".join(f"{model.key} ({model.base} {model.type})" for model in alike)
+            raise ModelNotFoundError(
+                f"{len(alike)} models are named {name!r}. Use one of their keys instead: {keys}."
+            )
         if not alike:
             close = close_names(name, [model.name for model in models])
             raise ModelNotFoundError(unknown("model", name, close))
@@ -128,26 +130,27 @@ def find_models(client: InvokeAIClient, names: Sequence[str]) -> list[IvkDnnMode
 
 
 def find_items(client: InvokeAIClient, item_ids: Sequence[int]) -> list[IvkJob]:
-    """Items of the queue.
+    """Return queue items by their ids.
 
     Raises:
-        UnknownNameError: The queue lacks some.
+        UnknownNameError: Some items do not exist.
     """
     found = client.queue_repo.items(item_ids)
     there = {job.item_id for job in found}
     missing = [str(item_id) for item_id in item_ids if item_id not in there]
     if missing:
         newest = client.queue_repo.item_ids(order_dir="DESC")[:4]
-        told = f" The newest are {', '.join(map(str, newest))}." if newest else " It is empty."
-        raise UnknownNameError(f"The queue has no item {', '.join(missing)}.{told}", missing[0])
+        recent = f" The newest ones are {', '.join(map(str, newest))}." if newest else " The queue is empty."
+        items = f"item {missing[0]}" if len(missing) == 1 else f"items {', '.join(missing)}"
+        raise UnknownNameError(f"No queue {items}.{recent}", missing[0])
     return found
 
 
 def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:
-    """The record of a workflow in the library, by its id or its name.
+    """Return the record of a library workflow by its id or name.
 
     Raises:
-        WorkflowNotFoundError: There is none, or several have that name.
+        WorkflowNotFoundError: The workflow does not exist, or several workflows have the name.
     """
     records = client.workflow_repo.list_workflows()
     alike = [one for one in records if one["workflow_id"] == name] or [
@@ -156,7 +159,9 @@ def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:
     alike = alike or [one for one in records if one["name"].casefold() == name.casefold()]
     if len(alike) > 1:
         ids = ", ".join(one["workflow_id"] for one in alike)
-        raise WorkflowNotFoundError(f"{len(alike)} workflows are called {name!r}; take one by its id: {ids}.")
+        raise WorkflowNotFoundError(
+            f"{len(alike)} workflows are named {name!r}. Use one of their ids instead: {ids}."
+        )
     if not alike:
         close = close_names(name, [one["name"] for one in records])
         raise WorkflowNotFoundError(unknown("workflow", name, close))

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands take."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def workflow_argument(command: F) -> F:
-    """``FILE``: the workflow. Shells complete it with files; it may be a name in the library, too."""
+    """Add the argument ``FILE``: a workflow file, or the name of a workflow in the library."""
     return click.argument("workflow", metavar="FILE", shell_complete=_files)(command)
 
 
 def url_option(command: F) -> F:
-    """``--url``: which server."""
+    """Add the option ``--url``."""
     return click.option(
-        "--url", metavar="URL", help="The server; else $INVOKEAI_URL, else http://localhost:9090."
+        "--url",
+        metavar="URL",
+        help="Server to use. Defaults to $INVOKEAI_URL, then the profile saved by `ivk login`, then "
+        "http://localhost:9090.",
     )(command)
 
 
 def json_option(command: F) -> F:
-    """``--json``: for programs."""
-    return click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")(
-        command
-    )
+    """Add the option ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")(command)
 
 
 def set_option(command: F) -> F:
-    """``-s NAME=VALUE``: values of inputs."""
+    """Add the option ``-s NAME=VALUE``, which sets an input."""
     return click.option(
         "-s",
         "--set",
         "settings",
         metavar="NAME=VALUE",
         multiple=True,
-        help="Set an input: by its label, field name, node.field or index. "
-        "VALUE may be @FILE for a text's content.",
+        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file.",
     )(command)
 
 
 def connect(url: str | None) -> InvokeAIClient:
-    """A client for the server that was asked for."""
+    """Return a client for the server at a URL, or for the configured server if there is no URL."""
     from invokeai_py_client import InvokeAIClient
 
     return InvokeAIClient.from_url(url)
 
 
 def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[str | int, Any]:
-    """The values of ``-s`` options, read by the type of the input that each names.
+    """Return the values of ``-s`` options, parsed according to the types of their inputs.
 
     Raises:
-        UsageError: An option without ``=``, an unknown input, or a text that is no such value.
+        UsageError: An option has no ``=``, names an unknown input or has a value of the wrong type.
     """
     values: dict[str | int, Any] = {}
     for address, found, text in read_settings(workflow, settings):
@@ -77,7 +77,7 @@ def read_settings(
     """Yield the address, the input and the text of each ``-s`` option.
 
     Raises:
-        UsageError: An option has no ``=``, names an unknown input, or names an input again.
+        UsageError: An option has no ``=``, names an unknown input, or names an input twice.
     """
     named: set[Any] = set()
     for setting in settings:
@@ -89,32 +89,30 @@ def read_settings(
 
 
 def once(named: set[Any], key: Any, name: str) -> None:
-    """See that an input is named once only: of two values one would be lost.
+    """Remember the key of an input, so that no second option overrides it.
 
     Raises:
-        UsageError: It was named before.
+        UsageError: An earlier option named the same input.
     """
     if key in named:
-        raise UsageError(
-            f"-s {name}=... names an input for the second time; several values stand in one option."
-        )
+        raise UsageError(f"Input {name!r} was given twice. Put all of its values into one -s option.")
     named.add(key)
 
 
 def split_setting(setting: str) -> tuple[str, str]:
-    """The name and the text of a ``-s`` option.
+    """Split a ``-s`` option into its name and its text.
 
     Raises:
-        UsageError: It has no name or no ``=``.
+        UsageError: The option has no name or no ``=``.
     """
     name, equals, text = setting.partition("=")
     if not equals or not name.strip():
-        raise UsageError(f"-s {setting!r} should be NAME=VALUE, for example -s steps=30.")
+        raise UsageError(f"Invalid option -s {setting!r}: expected NAME=VALUE, for example -s steps=30.")
     return name.strip(), text
 
 
 def address_of(name: str) -> str | int:
-    """How a workflow finds an input that was named on the command line: digits are an index."""
+    """Return the address of an input that was named on the command line: an index if it is a number."""
     return int(name) if name.isdigit() else name
 
 
@@ -125,22 +123,22 @@ def _content(text: str) -> str:
     try:
         return path.read_text(encoding="utf-8").rstrip("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The text of {text} cannot be read: {error}.") from None
+        raise UsageError(f"Cannot read the text of {text}: {error}.") from None
 
 
 def yes_option(command: F) -> F:
-    """``--yes``: no question."""
-    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
+    """Add the option ``--yes``, which skips the question of `confirm`."""
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(command)
 
 
 def limit_option(command: F) -> F:
-    """``-n``: how many to list."""
+    """Add the option ``-n``, which limits a list."""
     return click.option(
         "-n",
         "--limit",
         type=click.IntRange(1),
         metavar="N",
-        help="How many at most; by default as many as fit a screen, and all where the output is piped.",
+        help="Maximum number of rows. Defaults to a screenful in a terminal, and to all rows if piped.",
     )(command)
 
 

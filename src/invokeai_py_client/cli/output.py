@@ -1,9 +1,9 @@
-"""What every command shares: how results, errors and exit codes come out.
+"""Output, errors and exit codes that all commands share.
 
-Results go to standard output, everything else to standard error. With ``--json`` standard output carries one
-JSON object a line, the last of which is ``{"event": "result", ...}`` or ``{"event": "error", ...}``.
+Results go to standard output, everything else to standard error. With ``--json``, standard output has one JSON
+object per line. The last one is ``{"event": "result", ...}`` or ``{"event": "error", ...}``.
 
-Exit codes: 0 done; 1 the server or the run failed; 2 the command was wrong; 3 there is no server at the address;
+Exit codes: 0 success; 1 the server or the run failed; 2 invalid command line; 3 no InvokeAI at the address;
 130 interrupted.
 """
 
@@ -37,12 +37,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def run_command(command: click.Command, arguments: Sequence[str]) -> int:
-    """Carry out a command line; gives the exit code. No traceback reaches the user."""
+    """Run a command line and return its exit code. Errors are printed without a traceback."""
     as_json = "--json" in arguments
     try:
         ended = command.main(args=list(arguments), prog_name="ivk", standalone_mode=False)
-    except (click.Abort, KeyboardInterrupt):
-        _tell("interrupted", "Interrupted.", as_json)
+    except (click.Abort, KeyboardInterrupt) as interruption:
+        if as_json:
+            emit({"event": "error", "code": "interrupted", "message": "Interrupted."})
+        elif isinstance(interruption, click.Abort):
+            click.echo(err=True)  # end the line of the question
         return INTERRUPTED
     except click.ClickException as error:
         if as_json:
@@ -50,19 +53,19 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
         error.show(sys.stderr)
         return WRONG_USE
     except InvokeAIClientError as error:
-        _tell(error.code, str(error), as_json)
+        _report(error.code, str(error), as_json)
         return exit_code_of(type(error))
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone
+        sys.stderr.close()  # the reader of our output has gone
         return FAILED
-    # The commands give nothing back; where one ended by click's Exit, click gives its code.
+    # Commands return None. If one ends with click's Exit, main() returns its code.
     return ended if isinstance(ended, int) else OK
 
 
 def exit_code_of(kind: type[InvokeAIClientError]) -> int:
-    """The exit code of a class of errors.
+    """Return the exit code for a class of errors.
 
-    A connection that broke counts as failed, not as unreachable: the request may have been carried out.
+    A lost connection counts as a failure, not as an unreachable server: the request may have been carried out.
     """
     if issubclass(kind, UsageError):
         return WRONG_USE
@@ -77,54 +80,54 @@ def emit(line: dict[str, Any]) -> None:
 
 
 def say(text: str) -> None:
-    """Write a sentence for people, to standard error; in a terminal none breaks within a word."""
+    """Print a sentence to standard error, wrapped between words if that is a terminal."""
     click.echo(textwrap.fill(text, _width(), break_on_hyphens=False) if is_watched() else text, err=True)
 
 
 def is_watched(stream: TextIO | None = None) -> bool:
-    """Whether a person looks at a stream; standard error by default."""
+    """Whether a stream is a terminal that understands escape sequences. Defaults to standard error."""
     where: TextIO = sys.stderr if stream is None else stream
     return where.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, **style: Any) -> str:
-    """A text in colour, where $NO_COLOR does not speak against it. Where nobody looks, click drops the colour."""
+    """Style a text, unless ``$NO_COLOR`` is set. click removes the style if the output is not a terminal."""
     return text if os.environ.get("NO_COLOR") else click.style(text, **style)
 
 
 def printable(text: str) -> str:
-    """A text without what would move the cursor or change colours: a server may call things what it likes."""
+    """Replace control characters, so that a name from a server or a file can't control the terminal."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def hint(text: str, as_json: bool = False) -> None:
-    """Say what one may want to do next: to people alone, and not in the middle of a pipe."""
+    """Print a suggestion for the next step in a dim color. Does nothing if output is piped or JSON."""
     if is_watched() and is_watched(sys.stdout) and not as_json:
         click.echo(paint(textwrap.fill(text, _width(), break_on_hyphens=False), dim=True), err=True)
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before something is lost for good.
+    """Ask before deleting something.
 
     Args:
-        question: What is to be done, as a question.
-        yes: Whether it was answered on the command line, with ``--yes``.
+        question: The question, such as "Delete 3 images for good?".
+        yes: Whether ``--yes`` was passed, which skips the question.
 
     Raises:
-        UsageError: Nobody is there to be asked.
-        Exit: The answer was no.
+        UsageError: The session is not interactive.
+        Exit: The user answered no.
     """
     if yes:
         return
     if not (sys.stdin.isatty() and is_watched()):
-        raise UsageError(f"{question} Nobody is there to be asked: say --yes. Nothing was done.")
+        raise UsageError(f"{question} Not asking in a non-interactive session; pass --yes to confirm.")
     if not click.confirm(question, err=True):
-        say("Nothing was done.")
+        say("Canceled. Nothing was changed.")
         raise click.exceptions.Exit(FAILED)
 
 
 def counted(count: int, what: str) -> str:
-    """A number of things: ``1 image``, ``2 images``."""
+    """Return a count with its noun: ``1 image``, ``2 images``."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
@@ -132,7 +135,7 @@ def _width() -> int:
     return min(shutil.get_terminal_size().columns, 100)
 
 
-def _tell(code: str, message: str, as_json: bool) -> None:
+def _report(code: str, message: str, as_json: bool) -> None:
     if as_json:
         emit({"event": "error", "code": code, "message": message})
     lines = [printable(line) for line in ("Error: " + message).splitlines()]

@@ -1,4 +1,4 @@
-"""A bar on standard error for what takes a while; nothing where nobody looks."""
+"""Progress bars on standard error. They appear only in a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Advance = Callable[[int], None]
 
 @contextmanager
 def counting_bar(what: str, total: int, as_json: bool) -> Generator[Advance]:
-    """A bar over a number of things. What it gives is called with how many are done."""
+    """Show a progress bar, and yield a function that sets how many items are done."""
     if as_json or not is_watched() or total < 1:
         yield lambda done: None
         return
@@ -38,7 +38,7 @@ def counting_bar(what: str, total: int, as_json: bool) -> Generator[Advance]:
 
 @contextmanager
 def waiting(what: str, as_json: bool = False) -> Generator[None]:
-    """A sign of life for something whose length nobody knows."""
+    """Show a spinner while something of unknown duration runs."""
     if as_json or not is_watched():
         yield
         return
@@ -49,7 +49,7 @@ def waiting(what: str, as_json: bool = False) -> Generator[None]:
 
 
 def of_transfer(advance: Advance) -> Callable[[TransferProgress], None]:
-    """How a transfer of files moves a bar."""
+    """Return a progress callback for file transfers that advances a bar."""
 
     def on_progress(progress: TransferProgress) -> None:
         advance(progress.done + progress.failed)

@@ -1,4 +1,4 @@
-"""``ivk queue``: what the server has to do, does, and did."""
+"""``ivk queue``: the server's queue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_items, read_names
 from invokeai_py_client.cli.options import connect, json_option, limit_option, url_option, yes_option
 from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
-from invokeai_py_client.cli.tables import Column, screenful, show_table, time_of
+from invokeai_py_client.cli.tables import Column, screenful, show_table, state_word, time_of
 from invokeai_py_client.errors import UsageError
 
 _items = click.argument("items", metavar="ITEMS...", nargs=-1)
@@ -20,22 +20,24 @@ _COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled
 
 @click.group(cls=IvkGroup)
 def queue() -> None:
-    """Watch the queue, cancel, retry and clear its items.
+    """Watch and manage the queue.
 
-    ITEMS are numbers of queue items; a single - reads them from standard input, as `ivk queue ls` prints them.
+    ITEMS are item numbers. Use - to read them from standard input, as printed by `ivk queue ls`.
     """
 
 
 def item_ids(items: tuple[str, ...]) -> list[int]:
-    """Numbers of items, from the command line or standard input.
+    """Return item numbers from the command line or standard input.
 
     Raises:
-        UsageError: One is no number.
+        UsageError: One of them is not a number.
     """
     ids: list[int] = []
     for text in read_names(items):
         if not (text.isascii() and text.isdigit()):
-            raise UsageError(f"{text!r} is not the number of a queue item; see: ivk queue ls")
+            raise UsageError(
+                f"Invalid queue item {text!r}: expected a number. List the items with: ivk queue ls"
+            )
         ids.append(int(text))
     return ids
 
@@ -49,16 +51,20 @@ def _done(sentence: str, as_json: bool, **facts: Any) -> None:
 
 @queue.command("ls")
 @click.option(
-    "--state", "states", metavar="STATE", multiple=True, help="Those pending, running, completed, failed..."
+    "--state",
+    "states",
+    metavar="STATE",
+    multiple=True,
+    help="Only items in this state: pending, running, waiting, completed, failed or canceled.",
 )
-@click.option("--batch", metavar="BATCH", help="Those of a batch: its id.")
+@click.option("--batch", metavar="BATCH", help="Only items of this batch: its id.")
 @limit_option
 @url_option
 @json_option
 def list_(
     states: tuple[str, ...], batch: str | None, limit: int | None, url: str | None, as_json: bool
 ) -> None:
-    """List the items of the queue, the newest first."""
+    """List queue items, newest first."""
     from invokeai_py_client.cli.watch import seconds_at, what_of, with_errors
 
     most = screenful(limit, as_json)
@@ -74,7 +80,7 @@ def list_(
         found = with_errors(client, found[:most], {})
     if as_json:
         for job in found:
-            # Only failed items are known with their outputs, which are nothing to list.
+            # Only failed items have outputs. Leave them out, so that all items have the same fields.
             facts = {key: value for key, value in job.to_dict().items() if key != "outputs"}
             emit({"event": "item", "name": job.id, **facts})
         emit({"event": "result", "ok": True, "items": len(found), "more": total > len(found)})
@@ -85,13 +91,13 @@ def list_(
         Column("took", right=True),
         Column("values or error", cut=True),
         Column("sent", wide=True),
-        Column("batch", wide=True),
+        Column("created", wide=True),
     ]
     if found or not is_watched(sys.stdout):
         rows = [
             [
                 job.id,
-                str(job.status),
+                state_word(job.status),
                 seconds_at(job),
                 what_of(job),
                 time_of(job.created_at),
@@ -101,17 +107,19 @@ def list_(
         ]
         show_table(columns, rows)
     if not found:
-        hint("No such items." if states or batch else "The queue is empty.")
+        hint("No matching items." if states or batch else "The queue is empty.")
     else:
-        more = f"The newest {len(found)} of {total:,}; more with -n. " if total > len(found) else ""
-        hint(f"{more}Follow it: ivk queue watch")
+        more = (
+            f"Showing the newest {len(found)} of {total:,}; use -n for more. " if total > len(found) else ""
+        )
+        hint(f"{more}Watch the queue: ivk queue watch")
 
 
 @queue.command("status")
 @url_option
 @json_option
 def status(url: str | None, as_json: bool) -> None:
-    """Say how the queue stands."""
+    """Show the queue's status."""
     from invokeai_py_client.cli.watch import status_line
 
     with connect(url) as client:
@@ -123,21 +131,21 @@ def status(url: str | None, as_json: bool) -> None:
         return
     click.echo(status_line(now))
     if not now.is_started:
-        hint("Have it go on: ivk queue resume")
+        hint("Resume it: ivk queue resume")
     elif now.unfinished:
-        hint("Follow it: ivk queue watch")
+        hint("Watch it: ivk queue watch")
     elif now.failed:
-        hint("See what failed: ivk queue ls --state failed")
+        hint("List failed items: ivk queue ls --state failed")
 
 
 @queue.command("watch")
-@click.option("--until-idle", is_flag=True, help="End when every item has ended.")
+@click.option("--until-idle", is_flag=True, help="Exit once all items have finished.")
 @url_option
 @json_option
 def watch(until_idle: bool, url: str | None, as_json: bool) -> None:
-    """Follow the queue live, whoever sent what is in it, until Ctrl-C.
+    """Watch the queue live, including other clients' jobs, until Ctrl-C.
 
-    Where nobody looks: one line for each change.
+    When piped, prints one line per change.
     """
     from invokeai_py_client.cli.watch import watch_queue
 
@@ -147,8 +155,10 @@ def watch(until_idle: bool, url: str | None, as_json: bool) -> None:
 
 @queue.command("cancel")
 @_items
-@click.option("--all", "everything", is_flag=True, help="All that have not ended.")
-@click.option("--batch", "batches", metavar="BATCH", multiple=True, help="Those of a batch: its id.")
+@click.option("--all", "everything", is_flag=True, help="Cancel all unfinished items.")
+@click.option(
+    "--batch", "batches", metavar="BATCH", multiple=True, help="Cancel the items of this batch: its id."
+)
 @yes_option
 @url_option
 @json_option
@@ -160,9 +170,9 @@ def cancel(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Cancel items. Those that have ended stay as they are."""
+    """Cancel queue items. Finished items do not change."""
     if sum(map(bool, (items, everything, batches))) != 1:
-        raise UsageError("Say what to cancel: ITEMS, --batch BATCH, or --all.")
+        raise UsageError("Specify what to cancel: ITEMS, --batch BATCH or --all.")
     with connect(url) as client:
         repo = client.queue_repo
         if items:
@@ -172,7 +182,7 @@ def cancel(
                 repo.cancel(item_id)
             count = len(set(ids)) - len(ended)
             for job in [] if as_json else ended:
-                say(f"Item {job.id} is {job.status} already.")
+                say(f"Item {job.id} is already {state_word(job.status)}.")
         elif batches:
             count = repo.cancel_batches(batches)
         else:
@@ -183,18 +193,18 @@ def cancel(
                 repo.cancel_current()
     _done(f"Canceled {counted(count, 'item')}.", as_json, canceled=count)
     if count:
-        hint("Put canceled items into the queue again: ivk queue retry ITEMS...", as_json)
+        hint("Run canceled items again: ivk queue retry ITEMS...", as_json)
 
 
 @queue.command("retry")
 @_items
-@click.option("--failed", is_flag=True, help="All that have failed.")
+@click.option("--failed", is_flag=True, help="Retry all failed items.")
 @url_option
 @json_option
 def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) -> None:
-    """Put failed and canceled items into the queue again, as new items. Their numbers go to standard output."""
+    """Run failed and canceled items again, as new items. Prints the new item numbers."""
     if bool(items) == failed:
-        raise UsageError("Say what to retry: ITEMS, or --failed.")
+        raise UsageError("Specify what to retry: ITEMS or --failed.")
     with connect(url) as client:
         repo = client.queue_repo
         if failed:
@@ -204,8 +214,8 @@ def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) 
             left = [job for job in find_items(client, ids) if str(job.status) not in ("failed", "cancelled")]
             if left:
                 raise UsageError(
-                    f"Item {left[0].id} is {left[0].status}; only failed and canceled ones can be retried. "
-                    "Nothing was done."
+                    f"Item {left[0].id} is {state_word(left[0].status)}; only failed and canceled items can be "
+                    "retried. Nothing was changed."
                 )
         retried = repo.retry(ids)
     if as_json:
@@ -213,8 +223,8 @@ def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) 
         return
     for item_id in retried.values():
         click.echo(item_id)
-    say(f"{counted(len(retried), 'item')} in the queue again.")
-    hint("Follow it: ivk queue watch")
+    say(f"Added {counted(len(retried), 'item')} to the queue.")
+    hint("Watch the queue: ivk queue watch")
 
 
 @queue.command("clear")
@@ -222,10 +232,10 @@ def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) 
 @url_option
 @json_option
 def clear(yes: bool, url: str | None, as_json: bool) -> None:
-    """Cancel what is at work, and remove all items. Images stay."""
+    """Cancel the running item and remove all items. Images are kept."""
     with connect(url) as client:
         now = client.queue_repo.status()
-        confirm(f"Remove {counted(now.total, 'item')}, {now.unfinished} of which have not ended?", yes)
+        confirm(f"Remove {counted(now.total, 'item')}, including {now.unfinished} unfinished?", yes)
         count = client.queue_repo.clear()
     _done(f"Removed {counted(count, 'item')}.", as_json, removed=count)
 
@@ -235,10 +245,10 @@ def clear(yes: bool, url: str | None, as_json: bool) -> None:
 @url_option
 @json_option
 def prune(yes: bool, url: str | None, as_json: bool) -> None:
-    """Remove the items that have ended. Images stay."""
+    """Remove finished items. Images are kept."""
     with connect(url) as client:
         now = client.queue_repo.status()
-        confirm(f"Remove {counted(now.total - now.unfinished, 'item')} that have ended?", yes)
+        confirm(f"Remove {counted(now.total - now.unfinished, 'finished item')}?", yes)
         count = client.queue_repo.prune()
     _done(f"Removed {counted(count, 'item')}.", as_json, removed=count)
 
@@ -247,19 +257,19 @@ def prune(yes: bool, url: str | None, as_json: bool) -> None:
 @url_option
 @json_option
 def pause(url: str | None, as_json: bool) -> None:
-    """Have the server begin no more items. The one at work goes on."""
+    """Pause the queue. The item that is running finishes."""
     with connect(url) as client:
         client.queue_repo.pause()
-    _done("The server begins no more items.", as_json, is_started=False)
-    hint("Have it go on: ivk queue resume", as_json)
+    _done("Paused the queue.", as_json, is_started=False)
+    hint("Resume it: ivk queue resume", as_json)
 
 
 @queue.command("resume")
 @url_option
 @json_option
 def resume(url: str | None, as_json: bool) -> None:
-    """Have the server begin items again."""
+    """Resume a paused queue."""
     with connect(url) as client:
         client.queue_repo.resume()
-    _done("The server begins items again.", as_json, is_started=True)
-    hint("Follow it: ivk queue watch", as_json)
+    _done("Resumed the queue.", as_json, is_started=True)
+    hint("Watch it: ivk queue watch", as_json)

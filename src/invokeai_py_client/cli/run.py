@@ -1,9 +1,10 @@
-"""``ivk run``: a workflow from the shell, with live progress."""
+"""``ivk run``: run a workflow with live progress."""
 
 from __future__ import annotations
 
 import json
 import shlex
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,16 +36,14 @@ if TYPE_CHECKING:
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
-    help="Where the images go; by default the folder you are in.",
+    help="Folder for the images. Defaults to the current folder.",
 )
 @click.option(
-    "--timeout", type=float, metavar="SECONDS", help="Give up waiting after so long; the run goes on."
+    "--timeout", type=float, metavar="SECONDS", help="Stop waiting after this time. The run continues."
 )
-@click.option("--prepend", is_flag=True, help="Put it at the front of the queue.")
-@click.option("--board", metavar="BOARD", help="The board for fields that say 'auto': its id or name.")
-@click.option(
-    "--preview", is_flag=True, help="Show the picture while it is made, where a terminal is watched."
-)
+@click.option("--prepend", is_flag=True, help="Add the run to the front of the queue.")
+@click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
+@click.option("--preview", is_flag=True, help="Show a live preview of the image in the terminal.")
 @click.option("--dry-run", is_flag=True, help="Print the request instead of sending it.")
 @url_option
 @json_option
@@ -60,15 +59,15 @@ def run(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Run a workflow, follow it live, and save its images.
+    """Run a workflow, show its progress and save its images.
 
-    FILE is a workflow's JSON, an image that carries one, or the name or id of a workflow in the server's
-    library. The paths of the saved images go to standard output. Ctrl-C cancels the run on the server.
+    FILE is a workflow file, an image with an embedded workflow, or the name or id of a workflow in the library.
+    The paths of the saved images are printed to standard output. Press Ctrl-C to cancel the run.
 
     \b
       ivk run portrait.json -s positive_prompt="a lighthouse" -s steps=30 -o out/
     """
-    from invokeai_py_client.display import check_preview
+    from invokeai_py_client.display import check_preview, display_for
 
     check_preview(preview and not as_json)
     with connect(url) as client:
@@ -80,17 +79,26 @@ def run(
             body = handle.enqueue_request(values, prepend=prepend, auto_board=board)
             click.echo(json.dumps(body, ensure_ascii=False, indent=None if as_json else 2))
             return
+        item_id: int | None = None
+
+        def on_event(event: RunEvent) -> None:
+            nonlocal item_id
+            item_id = event.item_id
+            if display is None:
+                emit(_plain(event, handle))
+            else:
+                display.show(event)
+
+        display_or_json = (
+            nullcontext() if as_json else display_for(handle.node_label, handle.node_count, preview=preview)
+        )
         try:
-            done = handle.run(
-                values,
-                timeout=timeout,
-                progress=(lambda event: emit(_plain(event, handle))) if as_json else True,
-                preview=preview and not as_json,
-                prepend=prepend,
-                auto_board=board,
-            )
+            with display_or_json as display:
+                done = handle.run(
+                    values, timeout=timeout, progress=on_event, prepend=prepend, auto_board=board
+                )
         except KeyboardInterrupt:
-            say("Canceled the run.")
+            say("Canceled the run." if item_id is None else f"Canceled run {item_id}.")
             raise
         saved = done.save(literal_folder(output))
         for path in saved:
@@ -103,13 +111,13 @@ def run(
             ]
             emit({"event": "result", "ok": True, "item_id": done.item_id, "images": images})
         elif not saved:
-            say("The run made no images.")
+            say("The run produced no images.")
         else:
-            hint(f"Several at once: ivk sweep {shlex.quote(workflow)} -s NAME=1,2,3 -o DIR --grid")
+            hint(f"Try several values: ivk sweep {shlex.quote(workflow)} -s NAME=1,2,3 -o DIR --grid")
 
 
 def _plain(event: RunEvent, handle: WorkflowHandle) -> dict[str, Any]:
-    """An event as one JSON object; without the preview's picture and the raw payload."""
+    """Convert an event to a JSON object, without preview images and the raw payload."""
     line: dict[str, Any] = {"event": event.event_type}
     for field in fields(event):
         if field.name not in ("raw", "preview", "error_traceback"):

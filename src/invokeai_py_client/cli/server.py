@@ -1,4 +1,4 @@
-"""``ivk server``: install, start, look at and stop a local InvokeAI."""
+"""``ivk server``: install, start, inspect and stop a local InvokeAI server."""
 
 from __future__ import annotations
 
@@ -15,16 +15,21 @@ from invokeai_py_client.cli.output import emit, hint, say
 if TYPE_CHECKING:
     from invokeai_py_client.server.state import Running
 
-_version = click.option("--version", "version", default="6.14.2", show_default=True, help="InvokeAI release.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
+_version = click.option(
+    "--version", "version", metavar="VERSION", default="6.14.2", show_default=True, help="InvokeAI release."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _root = click.option(
-    "--root", type=click.Path(path_type=Path, file_okay=False), help="Root folder of the server meant."
+    "--root",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Root folder of the server to use.",
 )
 
 
 @click.group(name="server")
 def server() -> None:
-    """Install and run a local InvokeAI, in an environment of its own."""
+    """Install and run a local InvokeAI server in a separate environment."""
 
 
 def _print(data: dict[str, Any], sentence: str, as_json: bool) -> None:
@@ -41,7 +46,7 @@ def _root_of(version: str, root: Path | None) -> Path:
 
 
 def _choose(root: Path | None) -> Running | None:
-    """Return the running server that is meant; without a root, the only one there is."""
+    """Return the running server to use. Without a root, there must be only one."""
     from invokeai_py_client.errors import UsageError
     from invokeai_py_client.server import state
 
@@ -50,13 +55,13 @@ def _choose(root: Path | None) -> Running | None:
     servers = [each for each in state.running() if each.detached]
     if len(servers) > 1:
         roots = "\n".join(f"  --root {each.root}  ({each.url})" for each in servers)
-        raise UsageError(f"Several servers run; say which one:\n{roots}")
+        raise UsageError(f"Several servers are running. Choose one with --root:\n{roots}")
     return servers[0] if servers else None
 
 
 @server.command()
 @_version
-@click.option("--force", is_flag=True, help="Install it anew.")
+@click.option("--force", is_flag=True, help="Reinstall.")
 @_json
 def install(version: str, force: bool, as_json: bool) -> None:
     """Install InvokeAI under the user's cache directory."""
@@ -65,7 +70,7 @@ def install(version: str, force: bool, as_json: bool) -> None:
 
     before = None if force else installed(version)
     done = do_install(version, say=say, force=force)
-    sentence = "is installed" if before is None else "was installed already"
+    sentence = "is installed" if before is None else "is already installed"
     _print(
         {"folder": str(done.folder), "already": before is not None, **done.details},
         f"InvokeAI {version} {sentence}: {done.folder}",
@@ -76,10 +81,24 @@ def install(version: str, force: bool, as_json: bool) -> None:
 @server.command()
 @_version
 @_root
-@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen at; by default a free one.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
-@click.option("--tiny-models", is_flag=True, help="Install tiny models for tests, FLUX ones included.")
-@click.option("--timeout", type=float, default=120.0, show_default=True, help="Seconds to wait for it.")
+@click.option(
+    "--port",
+    metavar="PORT",
+    type=click.IntRange(1, 65535),
+    help="Port to listen on. Defaults to a free port.",
+)
+@click.option(
+    "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Address to listen on."
+)
+@click.option("--tiny-models", is_flag=True, help="Install tiny models for tests, including FLUX models.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=float,
+    default=120.0,
+    show_default=True,
+    help="Seconds to wait for startup.",
+)
 @_json
 def start(
     version: str,
@@ -103,7 +122,7 @@ def start(
             root=folder,
             port=port,
             host=host,
-            # "auto" slices attention on a CPU, which takes minutes where this takes seconds
+            # InvokeAI's default "auto" slices attention on a CPU, which is many times slower.
             config={"attention_type": "torch-sdp"} if tiny_models else None,
             node_packs=_packs(tiny_models),
             detached=True,
@@ -112,13 +131,13 @@ def start(
     elif port is not None and port != local.port:
         from invokeai_py_client.errors import StartError
 
-        raise StartError(f"A server runs on {folder} already, at {local.url}. Stop it first.")
+        raise StartError(f"A server is already running on {folder}, at {local.url}. Stop it first.")
     names = _install_tiny(local.version, local.url) if tiny_models else []
     found: state.Running = local.state
     if already and not as_json:
-        say("It runs already.")
+        say("Already running.")
     _print({**found.to_dict(), "already": already, "tiny_models": names}, found.url, as_json)
-    hint(f"Commands and scripts find it by: export INVOKEAI_URL={found.url}", as_json)
+    hint(f"Use it in commands and scripts: export INVOKEAI_URL={found.url}", as_json)
 
 
 def _packs(tiny_models: bool) -> list[Path]:
@@ -146,7 +165,7 @@ def stop(root: Path | None, as_json: bool) -> None:
     found = _choose(root)
     local = None if found is None else LocalServer.find(found.root)
     if found is None or local is None:
-        _print({"stopped": None}, "No server runs.", as_json)
+        _print({"stopped": None}, "No server is running.", as_json)
         return
     local.stop()
     _print({"stopped": found.to_dict()}, f"Stopped {found.url} (process {found.pid}).", as_json)
@@ -155,7 +174,7 @@ def stop(root: Path | None, as_json: bool) -> None:
 @server.command()
 @_json
 def status(as_json: bool) -> None:
-    """Show the servers that run, and whether they answer; exit code 1 where none runs."""
+    """List running servers and check that they respond. Exits with code 1 if none is running."""
     from invokeai_py_client.server import state
     from invokeai_py_client.server.health import answers
 
@@ -165,11 +184,11 @@ def status(as_json: bool) -> None:
     if as_json:
         emit({"event": "result", "running": rows})
     elif not rows:
-        click.echo("No server runs. Start one with: ivk server start")
+        click.echo("No server is running. Start one with: ivk server start")
     for row in [] if as_json else rows:
-        how = "answers" if row["answers"] else "does not answer"
+        how = "is running" if row["answers"] else "does not respond"
         click.echo(
-            f"InvokeAI {row['version']} at {row['url']} {how} (process {row['pid']}, root {row['root']})"
+            f"InvokeAI {row['version']} {how} at {row['url']} (process {row['pid']}, root {row['root']})"
         )
     if not rows:
         sys.exit(1)
@@ -178,8 +197,16 @@ def status(as_json: bool) -> None:
 @server.command()
 @_version
 @_root
-@click.option("-n", "--lines", type=click.IntRange(0), default=40, show_default=True, help="How many lines.")
-@click.option("-f", "--follow", is_flag=True, help="Go on printing what comes, until the server ends.")
+@click.option(
+    "-n",
+    "--lines",
+    metavar="N",
+    type=click.IntRange(0),
+    default=40,
+    show_default=True,
+    help="Number of lines.",
+)
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new lines until the server stops.")
 def logs(version: str, root: Path | None, lines: int, follow: bool) -> None:
     """Print the end of a server's log."""
     from invokeai_py_client.errors import LocalServerError
@@ -188,7 +215,7 @@ def logs(version: str, root: Path | None, lines: int, follow: bool) -> None:
     found = _choose(root)
     path = Path(found.log) if found else _root_of(version, root) / "logs" / "server.log"
     if not path.exists():
-        raise LocalServerError(f"There is no log at {path}: no server was started there.")
+        raise LocalServerError(f"No log at {path}: no server was started there.")
     size = path.stat().st_size
     if text := tail(path, lines):
         click.echo(text)
@@ -198,11 +225,11 @@ def logs(version: str, root: Path | None, lines: int, follow: bool) -> None:
 
 
 def _follow(path: Path, position: int, lives: Callable[[], bool]) -> Iterator[str]:
-    """Yield what is added to a file, until its writer ends."""
+    """Yield new content of a file until the process that writes it ends."""
     with path.open("rb") as file:
         file.seek(position)
         while True:
-            last = not lives()  # asked first, so that what the writer wrote before it ended is still read
+            last = not lives()  # checked before reading, so that the writer's last lines are not missed
             if piece := file.read():
                 yield piece.decode(errors="replace")
             if last:

@@ -1,4 +1,4 @@
-"""``ivk sweep``: many runs of a workflow from the shell."""
+"""``ivk sweep``: run a workflow many times with different inputs."""
 
 from __future__ import annotations
 
@@ -34,35 +34,37 @@ MANIFEST = "sweep.jsonl"
     "settings",
     metavar="NAME=VALUES",
     multiple=True,
-    help="An input and the values it takes: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for a line each, "
-    "a folder or pattern of images. One value holds for all runs.",
+    help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line, "
+    "a folder or a pattern for images. A single value applies to all runs.",
 )
 @click.option(
-    "--rows", type=click.Path(path_type=Path), metavar="FILE", help="A CSV or JSONL file, one run a row."
+    "--rows", type=click.Path(path_type=Path), metavar="FILE", help="CSV or JSONL file with one run per row."
 )
 @click.option("--zip", "zipped", is_flag=True, help="Pair the values instead of combining them.")
 @click.option(
-    "--repeat", type=click.IntRange(1), default=1, metavar="N", help="Run each N times, with other seeds."
+    "--repeat",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Repeat each run N times with different seeds.",
 )
-@click.option("--random-seeds", is_flag=True, help="A seed of its own for each run, recorded with it.")
+@click.option("--random-seeds", is_flag=True, help="Use a random seed for each run and record it.")
 @click.option(
     "-o",
     "--output",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("sweep"),
-    help="Where the images go; by default sweep/.",
+    help="Folder for the results. Defaults to sweep.",
 )
+@click.option("--grid", is_flag=True, help="Save a labeled grid of the images as DIR/grid.png.")
+@click.option("--report", is_flag=True, help="Save an HTML report as DIR/index.html.")
+@click.option("--resume", is_flag=True, help=f"Resume the sweep recorded in DIR/{MANIFEST}, if there is one.")
 @click.option(
-    "--grid", is_flag=True, help="Put the first image of each run on a labelled sheet, DIR/grid.png."
+    "--background", is_flag=True, help="Queue only a few runs at a time, so that others can run in between."
 )
-@click.option("--report", is_flag=True, help="Write a page for a browser, DIR/index.html.")
-@click.option("--resume", is_flag=True, help=f"Go on with the sweep in DIR/{MANIFEST}, if there is one.")
-@click.option(
-    "--background", is_flag=True, help="Keep the server's queue short, so that others come in between."
-)
-@click.option("--board", metavar="BOARD", help="The board for fields that say 'auto': its id or name.")
-@click.option("--dry-run", is_flag=True, help="Check everything, and say how many runs it would be.")
+@click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
+@click.option("--dry-run", is_flag=True, help="Check all values and print the number of runs.")
 @url_option
 @json_option
 def sweep(
@@ -82,9 +84,9 @@ def sweep(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Run a workflow with all combinations of values, and save the images as they come.
+    """Run a workflow for every combination of values and save the images.
 
-    What is done is kept in DIR/sweep.jsonl: after a crash the same command with --resume goes on where it stopped.
+    Progress is recorded in DIR/sweep.jsonl. To continue after an interruption, repeat the command with --resume.
 
     \b
       ivk sweep portrait.json -s steps=10,20 -s seed=0..3 -s prompt=@p.txt --grid
@@ -95,11 +97,11 @@ def sweep(
             from invokeai_py_client import Sweep
 
             if settings or rows is not None:
-                say(f"Going on with what {manifest} says; -s and --rows are not read.")
+                say(f"Resuming {manifest} (ignoring -s and --rows).")
             _finish(Sweep.resume(manifest, client), output, grid, report, as_json)
             return
         if resume and not dry_run:
-            say(f"There is no {manifest} to go on with: this is a new sweep.")
+            say(f"{manifest} does not exist. Starting a new sweep.")
         handle = client.workflow_repo.create_workflow(workflow)
         for warning in handle.warnings:
             say(f"Note: {warning}")
@@ -108,7 +110,7 @@ def sweep(
         if rows is not None:
             if axes:
                 raise UsageError(
-                    "--rows and values that vary with -s do not go together; put them in the rows."
+                    "With --rows, -s sets a single value for all runs. Put varying values in the rows."
                 )
             plan = handle.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values, auto_board=board)
         else:
@@ -126,7 +128,7 @@ def sweep(
 
 
 def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    """The ``-s`` options: what holds for all runs, and what varies."""
+    """Return the values that apply to all runs, and the values that vary."""
     from invokeai_py_client.sweep.sources import values_of_text
 
     fixed: dict[Any, Any] = {}
@@ -149,14 +151,12 @@ def _announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
     over = f" over {', '.join(plan.axes)}" if plan.axes else ""
     about = ""
     if seconds is not None:
-        about = (
-            f", about {_duration(seconds * plan.count)} (the server's latest runs took {seconds:.1f} s each)"
-        )
+        about = f", about {_duration(seconds * plan.count)} (recent runs took {seconds:.1f} s each)"
     say(f"{counted(plan.count, 'run')}{over}, in {counted(len(plan.parts), 'request')}{about}.")
 
 
 def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
-    """The sheet, ``grid.png``; or its pages, ``grid-1.png`` and so on."""
+    """Save the grid as ``grid.png``, or as ``grid-1.png``, ``grid-2.png`` and so on if it has several pages."""
     paths: list[Path] = []
     for number, page in enumerate(sweep.grids(), 1):
         paths.append(folder / f"grid-{number}.png")
@@ -166,7 +166,7 @@ def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
 
 def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool) -> None:
     output.mkdir(parents=True, exist_ok=True)
-    watched = sys.stdout.isatty()  # then a bar moves where the paths would stand
+    watched = sys.stdout.isatty()  # paths would break the progress bar
 
     def on_run(run: Run) -> None:
         saved = run.save(f"{literal_folder(output / 'images')}{sweep.index(run):04}-{{image}}.png")
@@ -186,7 +186,9 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
         sweep.wait(on_run=on_run, progress=None if as_json else True)
     except KeyboardInterrupt:
         sweep.cancel()
-        say(f"Canceled. The same command with --resume goes on; {sweep.done} of {len(sweep)} runs are done.")
+        say(
+            f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished. To continue, add --resume."
+        )
         raise
     failed = len(sweep.failed)
     made: list[Path] = []
@@ -200,9 +202,9 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
     if as_json:
         emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": failed})
     else:
-        images = f", their images in {output / 'images'}" if watched else ""
+        images = f" Images: {output / 'images'}" if watched else ""
         say(
-            f"{len(sweep) - failed} of {len(sweep)} runs went well{images}; their record is {output / MANIFEST}."
+            f"{len(sweep) - failed} of {counted(len(sweep), 'run')} succeeded.{images} Manifest: {output / MANIFEST}"
         )
     if failed:
         sweep.failed[0].raise_if_failed()

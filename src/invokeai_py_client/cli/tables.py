@@ -1,4 +1,4 @@
-"""Lists: a table for a person, lines with tabs where the output is piped, JSON lines for programs."""
+"""Lists: tables in a terminal, tab-separated lines in a pipe, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client.cli.output import is_watched, printable
 
+if TYPE_CHECKING:
+    from invokeai_py_client.models import JobStatus
+
 WIDE = 110
 SCREEN = 40
-"""How many rows a list has on a terminal, where nothing else was asked for."""
+"""Maximum number of rows that a list shows in a terminal by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,11 @@ class Column:
     """A column of a list.
 
     Attributes:
-        name: Its head.
-        right: Whether it is set to the right.
-        whole: Whether it is never broken.
-        cut: Whether what does not fit is cut off instead, with an ellipsis.
-        wide: Whether only a wide terminal shows it. Piped lines have it always.
+        name: Header.
+        right: Whether to align the cells to the right.
+        whole: Whether to keep each cell on one line.
+        cut: Whether to end a cell that is too long with an ellipsis.
+        wide: Whether to show the column only in a wide terminal. Piped lines always contain it.
     """
 
     name: str
@@ -37,12 +40,12 @@ class Column:
 
 
 def screenful(limit: int | None, as_json: bool) -> int | None:
-    """How many rows to ask for: a screen for a person, all for a program."""
+    """Return the number of rows to request: a screenful in a terminal, otherwise no limit."""
     return SCREEN if limit is None and not as_json and is_watched(sys.stdout) else limit
 
 
 def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table to standard output; where that is piped, a line with tabs for each row, and no head."""
+    """Print a table, or a tab-separated line per row without a header if output is piped."""
     if not is_watched(sys.stdout):
         for row in rows:
             click.echo("\t".join(" ".join(cell.split()) for cell in row))
@@ -69,7 +72,7 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None
 
 
 def show_facts(facts: Mapping[str, Any]) -> None:
-    """Write names and values, one pair a line; those without a value are left out."""
+    """Print a name and a value per line. Empty values are omitted."""
     known = {name: text for name, value in facts.items() if (text := words_of(value))}
     if not is_watched(sys.stdout):
         for name, text in known.items():
@@ -88,7 +91,7 @@ def show_facts(facts: Mapping[str, Any]) -> None:
 
 
 def words_of(value: Any) -> str:
-    """A value as people read it."""
+    """Return a value in a readable form."""
     if value is None or value == "":
         return ""
     if isinstance(value, bool):
@@ -103,13 +106,13 @@ def words_of(value: Any) -> str:
 
 
 def time_of(when: datetime | str | None) -> str:
-    """A time on this machine's clock, to the minute; a text that is no time stays as it is."""
+    """Return a local time to the minute. A text that is not a time is returned unchanged."""
     moment = moment_of(when)
     return str(when or "") if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def moment_of(when: datetime | str | None) -> datetime | None:
-    """A time as the server gives it: without a zone it is UTC."""
+    """Parse a time from the server, which is UTC unless it has a time zone."""
     if isinstance(when, str):
         try:
             when = datetime.fromisoformat(when)
@@ -119,12 +122,17 @@ def moment_of(when: datetime | str | None) -> datetime | None:
 
 
 def seconds_of(seconds: float) -> str:
-    """A length of time: ``0.8 s``, ``2:05``, ``1:02:03``."""
+    """Return a readable duration: ``0.8 s``, ``2:05``, ``1:02:03``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def state_word(status: JobStatus | str) -> str:
+    """Return the state of a queue item in the server's spelling: ``canceled``, not ``cancelled``."""
+    return str(status).replace("cancelled", "canceled")
 
 
 STYLES = {
@@ -133,5 +141,5 @@ STYLES = {
     "pending": "yellow",
     "waiting": "yellow",
     "failed": "red",
-    "cancelled": "dim",
+    "canceled": "dim",
 }

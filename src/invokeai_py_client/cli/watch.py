@@ -1,4 +1,4 @@
-"""How ``ivk queue watch`` looks: a table that moves for a person, a line for each change elsewhere."""
+"""The output of ``ivk queue watch``: a live table in a terminal, otherwise a line per change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 from invokeai_py_client._text import clip
 from invokeai_py_client.cli.output import emit, hint, is_watched, printable
-from invokeai_py_client.cli.tables import SCREEN, moment_of, seconds_of
+from invokeai_py_client.cli.tables import SCREEN, moment_of, seconds_of, state_word
 from invokeai_py_client.display import line_of
 from invokeai_py_client.errors import ServerUnreachableError
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
@@ -30,8 +30,8 @@ _LONGEST = 200
 
 
 def status_line(status: QueueStatus) -> str:
-    """How a queue stands, in a sentence."""
-    state = "Paused" if not status.is_started else "At work" if status.unfinished else "Idle"
+    """Return a one-line summary of a queue."""
+    state = "Paused" if not status.is_started else "Active" if status.unfinished else "Idle"
     words = {
         "running": status.in_progress,
         "pending": status.pending,
@@ -45,7 +45,7 @@ def status_line(status: QueueStatus) -> str:
 
 
 def seconds_at(job: IvkJob, now: datetime | None = None) -> str:
-    """How long an item took, or has been at work; empty where that is not known."""
+    """Return how long an item ran, or has been running; empty if that is unknown."""
     start, end = moment_of(job.started_at), moment_of(job.completed_at)
     if end is None and job.status is JobStatus.RUNNING:
         end = now or datetime.now(UTC)
@@ -53,7 +53,7 @@ def seconds_at(job: IvkJob, now: datetime | None = None) -> str:
 
 
 def what_of(job: IvkJob) -> str:
-    """What tells an item from others: its error, or the values that it alone has of its batch."""
+    """Return the error of an item, or the batch values specific to it."""
     if job.error_type:
         return _cut(f"{job.error_type}: {job.error or ''}".rstrip(": "))
     values = (f"{one.get('field_name')}={_word(one.get('value'))}" for one in job.field_values)
@@ -61,7 +61,7 @@ def what_of(job: IvkJob) -> str:
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, dict):  # a model or an image: its name
+    if isinstance(value, dict):  # a model, an image or a board: use its name
         record = cast("dict[str, Any]", value)
         return str(record.get("name") or record.get("image_name") or record.get("board_id") or "…")
     return str(value)
@@ -72,7 +72,7 @@ def _cut(text: str) -> str:
 
 
 def window(item_ids: Sequence[int], current: int | None, size: int) -> list[int]:
-    """The items to show: those around the one at work, a third of them before it; else the last."""
+    """Select the items to show: those around the running item, or the last ones if none is running."""
     if current not in item_ids:
         return list(item_ids[-size:])
     place = item_ids.index(current)
@@ -81,12 +81,12 @@ def window(item_ids: Sequence[int], current: int | None, size: int) -> list[int]
 
 
 def with_errors(client: InvokeAIClient, jobs: list[IvkJob], known: dict[str, IvkJob]) -> list[IvkJob]:
-    """The same items, the failed ones with their errors: summaries do not tell them (InvokeAI 6.14).
+    """Add the errors to failed items. The summaries of InvokeAI 6.14 do not contain them.
 
     Args:
-        client: Whom to ask.
+        client: Client for the server.
         jobs: The items.
-        known: Failed items that were asked for before; the new ones are put in.
+        known: Failed items that were fetched before. New ones are added.
     """
     failed = [
         int(job.id)
@@ -99,7 +99,7 @@ def with_errors(client: InvokeAIClient, jobs: list[IvkJob], known: dict[str, Ivk
 
 
 class QueueView:
-    """What a watcher sees, made of what comes in."""
+    """The live view of a queue, updated by statuses and events."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -109,13 +109,13 @@ class QueueView:
         self.ended = False
 
     def show_status(self, status: QueueStatus, jobs: list[IvkJob]) -> None:
-        """Take in how the queue stands, and the items to show."""
+        """Update the status of the queue and the items to show."""
         self._status, self._jobs = status, jobs
         running = {job.item_id for job in jobs if job.status is JobStatus.RUNNING}
         self._node = {item_id: node for item_id, node in self._node.items() if item_id in running}
 
     def show_event(self, event: RunEvent) -> None:
-        """Take in an event."""
+        """Update the progress of a running item."""
         if isinstance(event, NodeProgress):
             self._node[event.item_id] = (f"{event.node_type}: {event.message}", event.fraction)
         elif isinstance(event, NodeStarted):
@@ -132,7 +132,7 @@ class QueueView:
         from invokeai_py_client.cli.tables import STYLES
 
         if self._status is None:
-            return Text(f"Asking {self._url}")
+            return Text(f"Connecting to {self._url}")
         head = Text.assemble((status_line(self._status), "bold"), (f"   {self._url}", "dim"))
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(justify="right", no_wrap=True)
@@ -141,11 +141,11 @@ class QueueView:
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         room = max(console.height - 4, 3)
         for job in self._jobs[:room]:
-            state = str(job.status)
+            state = state_word(job.status)
             table.add_row(
                 Text(job.id), Text(state, style=STYLES.get(state, "")), seconds_at(job), self._what(job)
             )
-        foot = Text("" if self.ended else "Ctrl-C ends this view, and nothing else.", style="dim")
+        foot = Text("" if self.ended else "Press Ctrl-C to stop watching. Runs continue.", style="dim")
         return Group(head, Text(), table, foot)
 
     def _what(self, job: IvkJob) -> RenderableType:
@@ -170,7 +170,7 @@ def watch_queue(client: InvokeAIClient, *, until_idle: bool, as_json: bool) -> N
         else:
             _lines(client, until_idle, as_json)
     except KeyboardInterrupt:
-        if until_idle:  # it was to say when the queue is idle, and has not
+        if until_idle:  # report that the queue is not idle yet
             raise
 
 
@@ -189,12 +189,12 @@ def _screen(client: InvokeAIClient, until_idle: bool) -> None:
                     ids = window(client.queue_repo.item_ids(), update.item_id, SCREEN // 2)
                     view.show_status(update, with_errors(client, client.queue_repo.items(ids), failed))
                 except ServerUnreachableError:
-                    continue  # the watch itself bears with that, or ends
+                    continue  # watch() tolerates the outage or raises
                 if until_idle and not update.unfinished:
                     break
         finally:
             view.ended = True
-    hint("See what there is: ivk images ls")
+    hint("List the images: ivk images ls")
 
 
 def _lines(client: InvokeAIClient, until_idle: bool, as_json: bool) -> None:
@@ -220,7 +220,7 @@ def _lines(client: InvokeAIClient, until_idle: bool, as_json: bool) -> None:
 
 
 def plain_event(event: RunEvent) -> dict[str, Any]:
-    """An event as one JSON object; without pictures, results and the raw payload."""
+    """Convert an event to a JSON object, without images, outputs and the raw payload."""
     line: dict[str, Any] = {"event": event.event_type}
     for field in fields(event):
         if field.name not in _NOT_SHOWN:

@@ -1,4 +1,4 @@
-"""``ivk workflows``: the server's library of workflows."""
+"""``ivk workflows``: the server's workflow library."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from invokeai_py_client.errors import UsageError
 
 @click.group(cls=IvkGroup)
 def workflows() -> None:
-    """List, fetch, save and remove workflows of the server's library.
+    """Manage the server's workflow library.
 
-    NAME is a workflow's name or id. What the library has needs no file: `ivk run NAME` runs it.
+    NAME is the name or id of a workflow. Library workflows need no file: `ivk run NAME` runs one.
     """
 
 
 @workflows.command("ls")
 @click.argument("query", required=False)
-@click.option("--mine", "category", flag_value="user", help="Those that somebody saved.")
-@click.option("--default", "category", flag_value="default", help="Those that come with InvokeAI.")
+@click.option("--mine", "category", flag_value="user", help="Only saved (not built-in) workflows.")
+@click.option("--default", "category", flag_value="default", help="Only workflows built into InvokeAI.")
 @url_option
 @json_option
 def list_(query: str | None, category: str | None, url: str | None, as_json: bool) -> None:
-    """List the workflows of the library; with QUERY those with this text in name, description or tags."""
+    """List the workflows in the library. QUERY searches names, descriptions and tags."""
     with connect(url) as client:
         categories = (category,) if category else ("user", "default")
         found = client.workflow_repo.list_workflows(query, categories=categories)
@@ -51,7 +51,11 @@ def list_(query: str | None, category: str | None, url: str | None, as_json: boo
     ]
     if found or not is_watched(sys.stdout):
         show_table(columns, [_row(one) for one in found])
-    hint("What one can be given: ivk inputs NAME" if found else "None. Save one: ivk workflows push FILE")
+    hint(
+        "Show a workflow's inputs: ivk inputs NAME"
+        if found
+        else "No workflows. Save one: ivk workflows push FILE"
+    )
 
 
 def _row(record: dict[str, Any]) -> list[str]:
@@ -71,13 +75,13 @@ def _row(record: dict[str, Any]) -> list[str]:
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="The file to write, - for standard output; by default NAME.json here.",
+    help="File to write, or - for standard output. Defaults to NAME.json.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @url_option
 @json_option
 def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_json: bool) -> None:
-    """Fetch a workflow from the library into a file."""
+    """Download a workflow from the library."""
     with connect(url) as client:
         record = find_workflow(client, name)
         definition = client.workflow_repo.get_workflow(record["workflow_id"])
@@ -86,41 +90,43 @@ def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_js
         return
     path = output or Path(file_name(record["name"]))
     if path.exists() and not overwrite:
-        raise UsageError(f"{path} is there already; --overwrite replaces it, -o names another file.")
+        raise UsageError(
+            f"{path} already exists. Pass --overwrite to replace it, or -o to choose another file."
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(definition.to_json() + "\n", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
+        raise UsageError(f"Cannot write {path}: {error.strerror}.") from None
     if as_json:
         facts = {"name": record["name"], "workflow_id": record["workflow_id"], "path": str(path)}
         emit({"event": "result", "ok": True, **facts})
     else:
         click.echo(path)
-    hint(f"What it can be given: ivk inputs {shlex.quote(str(path))}", as_json)
+    hint(f"Show its inputs: ivk inputs {shlex.quote(str(path))}", as_json)
 
 
 def file_name(name: str) -> str:
-    """What to call a workflow's file: letters, digits and dashes of its name."""
+    """Return a file name for a workflow, made of the letters and digits in its name."""
     plain = re.sub(r"[^\w.]+", "-", name).strip("-.")
     return f"{plain or 'workflow'}.json"
 
 
 @workflows.command("push")
 @click.argument("file", type=click.Path())
-@click.option("--replace", is_flag=True, help="Replace the one in the library with its id or name.")
-@click.option("--new", is_flag=True, help="Make another one, whatever the library has.")
+@click.option("--replace", is_flag=True, help="Replace the library workflow with the same id or name.")
+@click.option("--new", is_flag=True, help="Save a new copy even if the workflow already exists.")
 @url_option
 @json_option
 def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) -> None:
-    """Save a workflow in the library. FILE is its JSON, or an image that carries one.
+    """Save a workflow in the library. FILE is a workflow file or an image with an embedded workflow.
 
-    Where the library has one with its id or name, say --replace or --new. Its id goes to standard output.
+    If the library already has a workflow with its id or name, pass --replace or --new. Prints the workflow's id.
     """
     from invokeai_py_client.engine.definition import WorkflowDefinition
 
     if replace and new:
-        raise UsageError("--replace and --new do not go together.")
+        raise UsageError("--replace and --new cannot be used together.")
     definition = WorkflowDefinition.from_file(Path(file))
     with connect(url) as client:
         mine = client.workflow_repo.list_workflows(categories=("user",))
@@ -128,13 +134,13 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
         alike = alike or [one for one in mine if one["name"] == definition.name]
         if alike and not (replace or new):
             raise UsageError(
-                f"The library has a workflow {alike[0]['name']!r} (id {alike[0]['workflow_id']}) already: "
-                "--replace makes it this one, --new makes another."
+                f"The library already has a workflow named {alike[0]['name']!r} (id {alike[0]['workflow_id']}). "
+                "Pass --replace to replace it, or --new to save a copy."
             )
         if replace and len(alike) > 1:
             ids = ", ".join(one["workflow_id"] for one in alike)
             raise UsageError(
-                f"{len(alike)} workflows are called {definition.name!r}: {ids}. Remove some first."
+                f"{len(alike)} workflows are named {definition.name!r}: {ids}. Delete all but one of them first."
             )
         if replace and alike:
             document = {**definition.to_dict(), "id": alike[0]["workflow_id"]}
@@ -165,17 +171,19 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
 @url_option
 @json_option
 def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> None:
-    """Remove workflows from the library for good. Those that come with InvokeAI stay."""
+    """Delete workflows from the library. Built-in workflows cannot be deleted."""
     with connect(url) as client:
         found = {one["workflow_id"]: one for one in (find_workflow(client, name) for name in names)}
         fixed = [one["name"] for one in found.values() if one.get("category") == "default"]
         if fixed:
-            raise UsageError(f"{fixed[0]!r} comes with InvokeAI and cannot be removed. Nothing was done.")
+            raise UsageError(
+                f"{fixed[0]!r} is built into InvokeAI and cannot be deleted. Nothing was changed."
+            )
         listed = ", ".join(repr(one["name"]) for one in found.values())
-        confirm(f"Remove {listed} from the library for good?", yes)
+        confirm(f"Delete {listed} from the library?", yes)
         for workflow_id in found:
             client.workflow_repo.delete_workflow(workflow_id)
     if as_json:
         emit({"event": "result", "ok": True, "workflows": len(found), "ids": list(found)})
     else:
-        say(f"Removed {counted(len(found), 'workflow')}.")
+        say(f"Deleted {counted(len(found), 'workflow')}.")

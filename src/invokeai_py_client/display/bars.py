@@ -1,4 +1,4 @@
-"""A run in a terminal: a bar over the nodes, one for the node at work, and the picture if it is wanted."""
+"""Progress of a run in a terminal: a bar for all nodes, a bar for the current node, and optionally a preview."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from invokeai_py_client.display.picture import Picture
 
 _REFRESHES = 10
-# A picture in pixels is erased and drawn again each time, which flickers.
+# Pixel images are erased and redrawn each time, which flickers.
 _REFRESHES_OF_PICTURES = 4
 
 
 class BarDisplay:
-    """Bars that are gone when the run has ended."""
+    """Progress bars that disappear when the run has ended."""
 
     def __init__(self, labels: Labels, node_count: int, console: Console, *, preview: bool = False) -> None:
         from rich.live import Live
@@ -58,13 +58,13 @@ class BarDisplay:
             self._picture.clear()
 
     def show(self, event: RunEvent) -> None:
-        """Move the bars."""
+        """Update the bars after an event."""
         before = self._progress.node
         self._progress.take(event)
         now = self._progress
         self._bars.update(self._nodes, description=now.word, completed=now.done, total=now.total)
         if now.node != before and now.fraction is None:
-            # A new bar: one that had a total cannot be given none again.
+            # Replace the bar, because its total cannot be unset.
             self._bars.remove_task(self._node)
             self._node = self._bars.add_task(f"  {now.node}", total=None)
         elif now.node and now.fraction is not None:

@@ -1,4 +1,4 @@
-"""Who watches, and what is shown to them."""
+"""The choice of a display: terminal, notebook or plain lines."""
 
 from __future__ import annotations
 
@@ -13,42 +13,46 @@ from invokeai_py_client.run.events import RunEvent
 
 
 class Display(Protocol):
-    """Something that shows the events of a run."""
+    """A display for the events of a run."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
 
     def show(self, event: RunEvent) -> None:
-        """Show an event."""
+        """Update the display after an event."""
         ...
 
 
 def in_notebook() -> bool:
-    """Whether this is the kernel of a notebook."""
+    """Return whether this process is the kernel of a notebook."""
     return "ipykernel" in sys.modules
 
 
 def is_interactive(stream: TextIO | None = None) -> bool:
-    """Whether a person watches: a terminal, or a notebook."""
-    where: TextIO = sys.stderr if stream is None else stream
-    return in_notebook() or (where.isatty() and os.environ.get("TERM") != "dumb")
+    """Return whether output is shown live: in a terminal or a notebook.
+
+    Args:
+        stream: The stream to check. Defaults to standard error.
+    """
+    target: TextIO = sys.stderr if stream is None else stream
+    return in_notebook() or (target.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def display_for(
     labels: Labels, node_count: int, stream: TextIO | None = None, *, preview: bool | None = None
 ) -> Display:
-    """Bars where a person watches, else plain lines.
+    """Return progress bars for a terminal or a notebook, else plain lines.
 
     Args:
-        labels: What the workflow calls a node, by its id.
-        node_count: How many nodes will run, at least.
-        stream: Where to write; standard error by default, so that results can be piped.
-        preview: Whether to show the picture as it comes; by default in a notebook only.
+        labels: Returns the label of a node, given its id.
+        node_count: The minimum number of nodes that will run.
+        stream: The stream to write to. Defaults to standard error, so that results can be piped.
+        preview: Whether to show a live preview of the image. Defaults to None: only in a notebook.
     """
-    where: TextIO = sys.stderr if stream is None else stream
-    if not is_interactive(where):
-        return LineDisplay(labels, where)
+    target: TextIO = sys.stderr if stream is None else stream
+    if not is_interactive(target):
+        return LineDisplay(labels, target)
     if in_notebook():
         from invokeai_py_client.display.notebook import NotebookDisplay
 
@@ -57,19 +61,20 @@ def display_for(
 
     from invokeai_py_client.display.bars import BarDisplay
 
-    return BarDisplay(labels, node_count, Console(file=where), preview=bool(preview))
+    return BarDisplay(labels, node_count, Console(file=target), preview=bool(preview))
 
 
 def check_preview(preview: bool | None, stream: TextIO | None = None) -> None:
-    """See that a picture can be shown, before something is sent that is to be watched.
+    """Check, before a run is sent, that a preview can be shown.
 
     Raises:
-        UsageError: A terminal needs the extra ``preview`` for it, which is not installed.
+        UsageError: The output is a terminal, and the extra ``preview`` is not installed.
     """
     if not preview or in_notebook() or not is_interactive(stream):
-        return  # where nobody watches there is no picture
+        return  # plain lines have no preview
     missing = [name for name in ("PIL", "textual_image") if find_spec(name) is None]
     if missing:
         raise UsageError(
-            "A preview in the terminal needs the extra 'preview': pip install 'invokeai-py-client[preview]'."
+            "Previews in a terminal require the extra 'preview'. Install it with: "
+            "pip install 'invokeai-py-client[preview]'"
         )

@@ -1,4 +1,4 @@
-"""Inputs as people read them: rows, a text table, a terminal table, HTML."""
+"""Tables of a workflow's inputs: plain text, terminal and HTML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST_VALUE = 60
 
 
 def inputs_table(name: str, items: Iterable[WorkflowInput]) -> Table:
-    """A table for a terminal."""
+    """Return a table for a terminal."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -34,7 +34,7 @@ def inputs_table(name: str, items: Iterable[WorkflowInput]) -> Table:
         pad_edge=False,
     )
     for column in _COLUMNS:
-        short = column in ("#", "type")  # these stay whole; the others share what is left
+        short = column in ("#", "type")  # these are never wrapped; the others share the remaining width
         table.add_column(column, justify="right" if column == "#" else "left", overflow="fold", no_wrap=short)
     for cells in _rows(items):
         table.add_row(*(Text(cell) for cell in cells))
@@ -42,7 +42,7 @@ def inputs_table(name: str, items: Iterable[WorkflowInput]) -> Table:
 
 
 def inputs_text(name: str, items: Iterable[WorkflowInput]) -> str:
-    """A table in plain text."""
+    """Return a table in plain text."""
     rows = [_COLUMNS, *_rows(items)]
     widths = [min(max(len(row[i]) for row in rows), 48) for i in range(len(_COLUMNS))]
     lines = [
@@ -53,12 +53,12 @@ def inputs_text(name: str, items: Iterable[WorkflowInput]) -> str:
 
 
 def inputs_html(name: str, items: Iterable[WorkflowInput]) -> str:
-    """A table for a notebook."""
+    """Return an HTML table for a notebook."""
     return html_table(name, _COLUMNS, _rows(items))
 
 
 def html_table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table for a notebook, out of plain texts."""
+    """Return an HTML table for a notebook, with plain text cells."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(
         "<tr>" + "".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) + "</tr>"

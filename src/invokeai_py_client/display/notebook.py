@@ -1,6 +1,6 @@
-"""A run in a notebook: bars and a thumbnail below the cell."""
+"""Progress of a run in a notebook: bars and a thumbnail below the cell."""
 
-# IPython tells its types only in part.
+# IPython is only partly typed.
 # pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
@@ -15,20 +15,26 @@ from invokeai_py_client.run.events import Preview, RunEvent, StatusChanged
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
 
-# Every message to the page stands in the notebook's stream; more a second nobody sees.
+# Every update is a message to the page. More updates per second would not be visible.
 _SHORTEST = 0.1
 _WIDEST = 256
 
 
 class Cell:
-    """HTML below a notebook's cell, which changes as it is told and is gone in the end."""
+    """HTML below a notebook's cell that can be updated and removed."""
 
     def __init__(self) -> None:
         self._handle: DisplayHandle | None = None
         self._shown = -_SHORTEST
 
     def show(self, html: str, *, at_once: bool = False) -> None:
-        """Show other HTML; not more often than a page follows, unless it has to be now."""
+        """Replace the HTML.
+
+        Args:
+            html: The new HTML.
+            at_once: Whether to show it even if the last update was less than 0.1 seconds ago. Defaults to False: such
+                updates are skipped.
+        """
         now = time.monotonic()
         if self._handle is not None and not at_once and now - self._shown < _SHORTEST:
             return
@@ -43,13 +49,13 @@ class Cell:
             self._handle.update(data, raw=True)
 
     def clear(self) -> None:
-        """Leave nothing behind."""
+        """Remove the HTML."""
         if self._handle is not None:
             self.show("", at_once=True)
 
 
 class NotebookDisplay:
-    """Bars and a thumbnail that are gone when the run has ended."""
+    """Progress bars and a thumbnail that disappear when the run has ended."""
 
     def __init__(self, labels: Labels, node_count: int, *, preview: bool = True) -> None:
         self._progress = Progress(labels, max(node_count, 1))
@@ -63,7 +69,7 @@ class NotebookDisplay:
         self._cell.clear()
 
     def show(self, event: RunEvent) -> None:
-        """Show how the run stands after an event."""
+        """Show the progress after an event."""
         before = self._progress.preview
         self._progress.take(event)
         first = before is None and self._progress.preview is not None
@@ -72,7 +78,7 @@ class NotebookDisplay:
 
 
 def page_of(progress: Progress, *, preview: bool) -> str:
-    """How a run stands, as HTML."""
+    """Return the progress of a run as HTML."""
     rows = [bar_of(progress.word, progress.done, progress.total)]
     if progress.node:
         rows.append(bar_of(progress.node, progress.fraction, 1))
@@ -81,7 +87,7 @@ def page_of(progress: Progress, *, preview: bool) -> str:
 
 
 def bar_of(text: str, done: float | None, total: float) -> str:
-    """A bar and its text, as HTML; one without an end where it is not known how far it is."""
+    """Return a progress bar and its text as HTML. Without a ``done``, the bar is indeterminate."""
     value = "" if done is None else f' value="{done:g}" max="{total:g}"'
     return f'<div><progress{value} style="width: 12em"></progress> {escape(text)}</div>'
 
@@ -90,4 +96,4 @@ def _picture_of(preview: Preview | None) -> str:
     if preview is None or not preview.data_url.startswith("data:image/") or preview.width < 1:
         return ""
     width = min(preview.width, _WIDEST)
-    return f'<img src="{escape(preview.data_url)}" width="{width}" alt="the picture so far">'
+    return f'<img src="{escape(preview.data_url)}" width="{width}" alt="preview">'

@@ -1,6 +1,6 @@
-"""The picture as it looks so far, in a terminal: in pixels where the terminal can draw them, else in half blocks."""
+"""Live preview of an image in a terminal: in pixels if the terminal supports them, else in half-block characters."""
 
-# The library tells its types only in part.
+# The library is only partly typed.
 # pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _ROWS_OF_BARS = 4
 
 
 class Picture:
-    """Something that rich can print, and that changes.
+    """A rich renderable that shows the latest preview.
 
-    It is drawn once for each preview, not at each turn of a spinner: to code a picture as sixels takes a while.
+    It is rendered once per preview, not on every refresh, because encoding an image as sixels is slow.
     """
 
     def __init__(self) -> None:
-        # Asks the terminal at the first import what it can draw, by way of standard output.
+        # On import, this module queries the terminal's capabilities over standard output.
         from textual_image.renderable import HalfcellImage, Image, UnicodeImage
 
-        # Its shades of grey are for a stream that is no terminal; this one is.
+        # UnicodeImage is the fallback for streams that are not a terminal, and this stream is a terminal.
         self._kind: Any = HalfcellImage if Image is UnicodeImage else Image
         self._preview: Preview | None = None
         self._image: Any = None
@@ -38,19 +38,19 @@ class Picture:
         self._size = (0, 0)
 
     def show(self, preview: Preview) -> None:
-        """Show another picture from now on; one that cannot be read is left out."""
+        """Show a new preview. Previews that cannot be decoded are skipped."""
         if preview is self._preview:
             return
         self._preview = preview
         try:
             image = decode(preview.data, "of the preview").convert("RGB")
         except (APIRequestError, ValueError):
-            return  # a server's trouble with a preview is no reason to stop watching
+            return  # a broken preview must not interrupt the wait
         self.clear()
         self._image = self._kind(image, width="auto", height="auto")
 
     def clear(self) -> None:
-        """Have the terminal forget the picture."""
+        """Remove the image from the terminal."""
         if self._image is not None:
             self._image.cleanup()
         self._image, self._size = None, (0, 0)

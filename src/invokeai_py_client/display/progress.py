@@ -1,4 +1,4 @@
-"""How far a run is, as a function of its events; and a line for each step."""
+"""The progress of a run, computed from its events, and a line of text for each step."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from invokeai_py_client.run.events import (
     RunEvent,
     StatusChanged,
 )
+from invokeai_py_client.run.status import state_word
 
 
 @dataclass(slots=True)
 class Progress:
-    """What there is to show of a run.
+    """The progress of a run.
 
     Attributes:
-        labels: What the workflow calls a node, by its id.
-        total: How many nodes will run, at least.
-        word: How the run stands: ``queued``, ``running``...
-        done: How many nodes have run.
-        node: What the node at work is called, and what it says; empty while none is.
-        fraction: How far that node is, from 0 to 1; None where it does not tell.
-        preview: The picture as it looks so far.
+        labels: Returns the label of a node, given its id.
+        total: The minimum number of nodes that will run.
+        word: The state of the run: ``queued``, ``running``...
+        done: The number of nodes that have finished.
+        node: The label of the current node and its latest message. Empty if no node is running.
+        fraction: The completed fraction of that node, from 0 to 1, or None if unknown.
+        preview: The latest preview of the image.
     """
 
     labels: Labels
@@ -41,9 +42,9 @@ class Progress:
     preview: Preview | None = None
 
     def take(self, event: RunEvent) -> None:
-        """Take in an event."""
+        """Process an event."""
         if isinstance(event, StatusChanged):
-            self.word = "queued" if event.status is JobStatus.PENDING else event.status.value
+            self.word = "queued" if event.status is JobStatus.PENDING else state_word(event.status)
         elif isinstance(event, NodeStarted):
             self.node, self.fraction = self.labels(event.node_id), None
         elif isinstance(event, NodeProgress):
@@ -59,7 +60,7 @@ Labels = Callable[[str], str]
 
 
 class LineDisplay:
-    """One line for each step that says something new."""
+    """Plain lines: one line for each event worth showing."""
 
     def __init__(self, labels: Labels, stream: TextIO) -> None:
         self._labels = labels
@@ -72,7 +73,7 @@ class LineDisplay:
         self._stream.flush()
 
     def show(self, event: RunEvent) -> None:
-        """Write an event's line, if it is worth one."""
+        """Write the line for an event, if it has one."""
         text = line_of(event, self._labels)
         if text:
             self._stream.write(text + "\n")
@@ -80,10 +81,10 @@ class LineDisplay:
 
 
 def line_of(event: RunEvent, labels: Labels) -> str:
-    """An event in one plain line; empty for those not worth one."""
+    """Return an event as a line of text, or "" if it is not worth showing."""
     if isinstance(event, StatusChanged):
         reason = f": {event.error_type}" if event.error_type else ""
-        return f"item {event.item_id} {event.status.value}{reason}"
+        return f"item {event.item_id} {state_word(event.status)}{reason}"
     if isinstance(event, NodeStarted):
         return f"  {labels(event.node_id)}"
     if isinstance(event, NodeProgress) and event.fraction is not None:

@@ -1,4 +1,4 @@
-"""Showing a sweep while it goes on: how many runs are done, how fast, and how long it will take."""
+"""Live display of a sweep: finished runs, rate and remaining time."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 def sweep_display(count: int, progress: bool | None) -> SweepDisplay:
-    """A bar, or nothing.
+    """Return a display for a sweep.
 
     Args:
-        count: How many runs there are.
-        progress: Whether to show it; None shows it where a person watches.
+        count: The number of runs.
+        progress: Whether to show progress. None shows it only in a terminal or a notebook.
     """
     return SweepDisplay(count, is_interactive() if progress is None else progress)
 
 
 class SweepDisplay:
-    """A bar over the runs, in a terminal with rate and time left; plain lines where nobody watches."""
+    """A progress bar for the runs, with rate and remaining time in a terminal. Plain lines if the output is piped."""
 
     def __init__(self, count: int, shown: bool) -> None:
         self._count = count
@@ -77,7 +77,12 @@ class SweepDisplay:
             self._cell.clear()
 
     def show(self, done: int, failed: int | None) -> None:
-        """Say how many have ended, and how many of them failed (None: no more than before)."""
+        """Update the display.
+
+        Args:
+            done: The number of runs that have ended.
+            failed: The number of runs that failed, or None if it has not changed.
+        """
         self._failed = self._failed if failed is None else failed
         trouble = f", {self._failed} failed" if self._failed else ""
         if self._cell is not None:

@@ -1,4 +1,4 @@
-"""What happens to an installation, as typed events. Pure: what the server told in, events out."""
+"""Typed events of an installation, derived from the server's events and job records. No I/O."""
 
 from __future__ import annotations
 
@@ -16,77 +16,77 @@ _STATUS_OF = {
     "model_install_downloads_complete": InstallStatus.DOWNLOADS_DONE,
     "model_install_started": InstallStatus.RUNNING,
 }
-# After these the job itself is read: it says more than they do, and may have failed for nothing.
+# After these events the job itself is read. Its record has more details, and the failure may be a duplicate model.
 _FINAL = frozenset({"model_install_complete", "model_install_error", "model_install_cancelled"})
 _ORDER = (InstallStatus.DOWNLOADING, InstallStatus.DOWNLOADS_DONE, InstallStatus.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class InstallEvent:
-    """An installation has another status, or has got further.
+    """A change of an installation's status or progress.
 
-    A status without a class of its own (``waiting``, or a word of a newer server) comes as this class.
+    Statuses without a subclass (``waiting``, or a status of a newer server) use this class.
 
     Attributes:
-        info: The job as it was then.
+        info: The job at that time.
     """
 
     info: ModelInstJobInfo
 
     @property
     def job_id(self) -> int | None:
-        """The job's id on the server; None where no job was needed."""
+        """The job's id on the server, or None if no job was needed."""
         return self.info.id
 
     @property
     def source(self) -> str | None:
-        """The path, URL or repository that is installed."""
+        """The path, URL or repository to install."""
         return self.info.source
 
     @property
     def status(self) -> InstallStatus | str:
-        """How far it was then."""
+        """The status at that time."""
         return self.info.status
 
 
 @dataclass(frozen=True, slots=True)
 class InstallDownloading(InstallEvent):
-    """Files are being downloaded."""
+    """Progress of the download."""
 
     @property
     def bytes(self) -> int:
-        """Downloaded so far."""
+        """Number of bytes downloaded so far."""
         return self.info.bytes
 
     @property
     def total_bytes(self) -> int:
-        """To download, as far as known; 0 where it is not."""
+        """Number of bytes to download, or 0 if unknown."""
         return self.info.total_bytes
 
     @property
     def fraction(self) -> float | None:
-        """Downloaded part, 0 to 1; None where the size is not known."""
+        """Downloaded fraction from 0 to 1, or None if the size is unknown."""
         return self.info.progress
 
 
 @dataclass(frozen=True, slots=True)
 class InstallDownloaded(InstallEvent):
-    """All files are there; the server has not looked at them yet."""
+    """The end of the download. The server has not examined the files yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstallStarted(InstallEvent):
-    """The server looks at the files, and makes a record of them."""
+    """The start of the installation: the server examines the files and registers the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstallPaused(InstallEvent):
-    """The download rests until somebody resumes it (InvokeAI 6.12+)."""
+    """A pause of the download until it is resumed (InvokeAI 6.12+)."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstallCompleted(InstallEvent):
-    """The model is installed. The last event."""
+    """Successful installation. Always the last event."""
 
     @property
     def model_key(self) -> str | None:
@@ -96,11 +96,11 @@ class InstallCompleted(InstallEvent):
 
 @dataclass(frozen=True, slots=True)
 class InstallFailed(InstallEvent):
-    """There is no model. The last event."""
+    """Failed installation. Always the last event."""
 
     @property
     def error(self) -> str | None:
-        """The server's message."""
+        """The server's error message."""
         return self.info.error
 
     @property
@@ -111,7 +111,7 @@ class InstallFailed(InstallEvent):
 
 @dataclass(frozen=True, slots=True)
 class InstallCancelled(InstallEvent):
-    """Somebody stopped it. The last event."""
+    """Canceled installation. Always the last event."""
 
 
 _CLASSES: dict[InstallStatus, type[InstallEvent]] = {
@@ -126,7 +126,7 @@ _CLASSES: dict[InstallStatus, type[InstallEvent]] = {
 
 
 def event_between(before: ModelInstJobInfo | None, after: ModelInstJobInfo) -> InstallEvent | None:
-    """The event that leads from one state of a job to the next; None where nothing happened."""
+    """Return the event between two states of a job, or None if nothing changed."""
     if before is not None and before.status == after.status:
         further = (before.bytes, before.total_bytes) != (after.bytes, after.total_bytes)
         if after.status is not InstallStatus.DOWNLOADING or not further:
@@ -136,20 +136,20 @@ def event_between(before: ModelInstJobInfo | None, after: ModelInstJobInfo) -> I
 
 
 def concerns(info: ModelInstJobInfo, name: str, payload: Any) -> bool:
-    """Whether one of the server's Socket.IO events is about a job."""
+    """Return whether a Socket.IO event is about a job."""
     if name not in _STATUS_OF and name not in _FINAL:
         return False
-    told = as_mapping(payload)
-    if info.id is None or told.get("id") != info.id:
+    event = as_mapping(payload)
+    if info.id is None or event.get("id") != info.id:
         return False
-    # A server that was restarted counts its jobs from 0 anew.
-    return ModelInstJobInfo.from_api_response(told).source == info.source
+    # After a restart, the server's job ids start from 0 again.
+    return ModelInstJobInfo.from_api_response(event).source == info.source
 
 
 def after_event(info: ModelInstJobInfo, name: str, payload: Mapping[str, Any]) -> ModelInstJobInfo | None:
-    """The job after one of the server's events; None where the event says that the job has to be read.
+    """Return the job after an event, or None if the job has to be read from the server.
 
-    Doubled and late events change nothing.
+    Duplicate and late events change nothing.
     """
     status = _STATUS_OF.get(name)
     if status is None:
@@ -158,19 +158,19 @@ def after_event(info: ModelInstJobInfo, name: str, payload: Mapping[str, Any]) -
         return info
     update: dict[str, Any] = {"status": status}
     if name == DOWNLOADING:
-        told = ModelInstJobInfo.from_api_response(payload)
-        update |= {"bytes": told.bytes, "total_bytes": max(told.total_bytes, info.total_bytes)}
+        event = ModelInstJobInfo.from_api_response(payload)
+        update |= {"bytes": event.bytes, "total_bytes": max(event.total_bytes, info.total_bytes)}
     return info.model_copy(update=update)
 
 
 class InstallEvents:
-    """The events of one job that have not been applied to it yet.
+    """Pending events of one job.
 
-    Of a download's progress only the latest is kept: the server sends it many times a second.
+    Only the latest progress event of a download is kept, because the server sends many per second.
 
     Attributes:
-        count: How many events of the job came.
-        missed: Whether the job has to be read, because events may have been lost or say too little.
+        count: Number of received events of the job.
+        missed: Whether the job has to be read, because events may have been lost or lack details.
     """
 
     def __init__(self, info: ModelInstJobInfo) -> None:
@@ -180,10 +180,10 @@ class InstallEvents:
         self._events: deque[tuple[str, Mapping[str, Any]]] = deque()
 
     def listen(self, name: str, payload: Any) -> bool:
-        """Take one of the server's events. Returns whether it concerns the job."""
+        """Process a Socket.IO event. Return whether it concerns the job."""
         if name == "connect":
             self.missed = True
-            self.forget()  # what is read now is newer
+            self.forget()  # the job is read now, and its record is newer
         elif not concerns(self._info, name, payload):
             return False
         else:
@@ -203,5 +203,5 @@ class InstallEvents:
         return after
 
     def forget(self) -> None:
-        """Drop the events that were not applied: the job was read after them."""
+        """Discard the pending events, because the job was read after them."""
         self._events.clear()

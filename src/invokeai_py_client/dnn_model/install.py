@@ -1,4 +1,4 @@
-"""The installation of one model, to wait for."""
+"""The handle of a model installation."""
 
 from __future__ import annotations
 
@@ -52,47 +52,47 @@ class AsyncModelInstJobHandle(AsyncObject):
 
     @property
     def job_id(self) -> int | None:
-        """The job's id on the server; None where no job was needed."""
+        """The job's id on the server, or None if no job was needed."""
         return self._info.id
 
     @property
     def info(self) -> ModelInstJobInfo:
-        """The job as the server last told it."""
+        """The job, as last fetched."""
         return self._info
 
     async def refresh(self) -> ModelInstJobInfo:
-        """Ask the server for the job anew. Where it had ended, it is asked no more.
+        """Fetch the job again, unless it is complete.
 
-        A job that failed because its model was there already counts as completed, with
+        A job that failed because its model was already installed counts as completed, with
         ``info.extra["reason"] == "already_installed"``.
 
         Raises:
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         self._info = await self._fetched()
         return self._info
 
     async def status(self) -> InstallStatus | str:
-        """How far it is now.
+        """Fetch the job and return its status.
 
         Raises:
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return (await self.refresh()).status
 
     async def progress(self) -> float | None:
-        """How much is downloaded now, 0 to 1; None where nothing is known to download.
+        """Fetch the job and return the downloaded fraction from 0 to 1, or None if the size is unknown.
 
         Raises:
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return (await self.refresh()).progress
 
     def raise_if_failed(self) -> None:
-        """Raise where the installation, as last told, ended without a model.
+        """Raise an error if the installation, as last fetched, failed or was canceled.
 
         Raises:
-            ModelInstallJobFailed: It did.
+            ModelInstallJobFailed: The installation failed or was canceled.
         """
         info = self._info
         if info.is_complete() and not info.is_successful():
@@ -100,22 +100,22 @@ class AsyncModelInstJobHandle(AsyncObject):
             why = ": " + ": ".join(filter(None, (info.error_reason, info.error))) if info.error else ""
             raise ModelInstallJobFailed(info, f"The installation of {info.source} {how}{why}.")
 
-    # ------------------------------------------------------------------ following it
+    # ------------------------------------------------------------------ following
 
     async def events(self, *, poll_interval: float = 2.0) -> AsyncIterator[InstallEvent]:
-        """What happens to the installation from now on, until it has ended; first, how far it is.
+        """Yield the current state of the installation, then its events until it is complete.
 
-        The events are those of ``invokeai_py_client.dnn_model.events``. They come as the server sends them.
-        Where it sends none (a proxy lets no WebSocket through), the job is read every ``poll_interval``
-        seconds, so that short steps may be missing. The last event always comes.
+        The events are those of ``invokeai_py_client.dnn_model.events``, as the server sends them. If no events
+        arrive (for example because a proxy blocks WebSockets), the job is polled every ``poll_interval`` seconds, so
+        short steps may be missing. The last event is always yielded.
 
         Args:
-            poll_interval: Seconds between two looks at the job where no events come; at the beginning they
-                are shorter. Where they come, it is read five times less.
+            poll_interval: Seconds between two polls if no events arrive; shorter at the beginning. While events
+                arrive, polls are five times less frequent. Defaults to 2.
 
         Raises:
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
-            ServerUnreachableError: The server stayed away for five minutes.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
+            ServerUnreachableError: The server was unreachable for five minutes.
         """
         async with aclosing(self._follow(None, _interval(poll_interval))) as events:
             async for event in events:
@@ -130,20 +130,20 @@ class AsyncModelInstJobHandle(AsyncObject):
     ) -> ModelInstJobInfo:
         """Wait until the model is installed.
 
-        A paused installation is waited for as well: somebody may resume it.
+        Keeps waiting while the installation is paused, because it may be resumed elsewhere.
 
         Args:
-            timeout: Seconds to wait at most; for ever by default. 0 looks once.
-            poll_interval: Seconds between two looks at the job where no events come; see ``events()``.
-            on_progress: Called with the job whenever it got further, in the caller's thread or event loop.
+            timeout: Seconds to wait; 0 checks once. Defaults to no limit.
+            poll_interval: Seconds between two polls if no events arrive; see ``events()``. Defaults to 2.
+            on_progress: Called with the job after each change, in the caller's thread or event loop.
 
         Returns:
-            The completed job; its ``model_key`` is the model's key.
+            The completed job. Its ``model_key`` is the model's key.
 
         Raises:
-            ModelInstallJobFailed: It ended without a model.
-            ModelInstallTimeout: It goes on after ``timeout`` seconds.
-            ServerUnreachableError: The server stayed away for five minutes.
+            ModelInstallJobFailed: The installation failed or was canceled.
+            ModelInstallTimeout: The installation is still running after ``timeout`` seconds.
+            ServerUnreachableError: The server was unreachable for five minutes.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         async with aclosing(self._follow(deadline, _interval(poll_interval))) as events:
@@ -154,101 +154,101 @@ class AsyncModelInstJobHandle(AsyncObject):
             raise ModelInstallTimeout(
                 self._info,
                 timeout,
-                f"The installation of {self._info.source} is not done after {timeout:g} s "
-                f"(job {self._info.id}: {self._info.status}). It goes on.",
+                f"The installation of {self._info.source} is still running after {timeout:g} seconds "
+                f"(job {self._info.id}: {self._info.status}). It continues on the server.",
             )
         self.raise_if_failed()
         return self._info
 
-    # ------------------------------------------------------------------ acting on it
+    # ------------------------------------------------------------------ controlling
 
     async def wait(self, timeout: float | None = None, poll_interval: float = 2.0) -> ModelInstJobInfo:
-        """The same as ``wait_until()``."""
+        """Wait until the model is installed, as ``wait_until()`` does."""
         return await self.wait_until(timeout, poll_interval)
 
     async def is_done(self) -> bool:
-        """Whether it has ended by now, in whatever way."""
+        """Fetch the job and return whether it has completed, failed or been canceled."""
         return (await self.refresh()).is_complete()
 
     async def is_failed(self) -> bool:
-        """Whether it has ended by now without a model: by an error, or because somebody canceled it."""
+        """Fetch the job and return whether it has failed or been canceled."""
         info = await self.refresh()
         return info.is_complete() and not info.is_successful()
 
     async def cancel(self) -> ModelInstJobInfo:
-        """Stop the installation. One that has ended stays as it is.
+        """Cancel the installation. Does nothing if it is complete.
 
         Raises:
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
-        if (await self.refresh()).is_complete():  # the server would call a completed one canceled
+        if (await self.refresh()).is_complete():  # the server would mark a completed job as canceled
             return self._info
         await self._json("DELETE", f"{_INSTALL}/{self._info.id}", idempotent=False)
         return await self.refresh()
 
     async def pause(self) -> ModelInstJobInfo:
-        """Have the download rest; what is there already is kept. One that has ended stays as it is.
+        """Pause the download, keeping what was downloaded. Does nothing if the installation is complete.
 
         Raises:
-            UsageError: The server is older than 6.12, or nothing is downloaded: the source is a path.
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            UsageError: The server is older than 6.12, or the source is a path, so nothing is downloaded.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return await self._order("pause")
 
     async def resume(self) -> ModelInstJobInfo:
-        """Go on with a paused download. One that is not paused stays as it is.
+        """Resume a paused download. Does nothing if it is not paused.
 
         Raises:
-            UsageError: The server is older than 6.12, or nothing is downloaded: the source is a path.
-            ModelInstallJobFailed: The server knows neither the job nor a model from its source any more.
+            UsageError: The server is older than 6.12, or the source is a path, so nothing is downloaded.
+            ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return await self._order("resume")
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     async def _follow(
         self, deadline: float | None, poll_interval: float
     ) -> AsyncGenerator[InstallEvent, None]:
-        """The job's present state and each further one, until it has ended or time is up."""
+        """Yield the job's current state and each change, until it is complete or the deadline has passed."""
         if self._info.is_complete() or _left(deadline) <= 0:
             first = event_between(None, await self.refresh())
             if first is not None:
                 yield first
             return
-        told = InstallEvents(self._info)
+        pending = InstallEvents(self._info)
         pause = _Pause(self.connection.hub, poll_interval, deadline)
 
         async def fetch() -> tuple[int, ModelInstJobInfo]:
-            return told.count, await self._fetched()
+            return pending.count, await self._fetched()
 
         def take(fetched: tuple[int, ModelInstJobInfo]) -> None:
             count, info = fetched
-            changes.tolerant = True  # the server was there; a download takes hours
-            if info.is_complete() or count == told.count:  # later events say more
+            changes.tolerant = True  # the server responded, and a download may take hours
+            if info.is_complete() or count == pending.count:  # otherwise, later events are newer
                 self._info = info
-                told.forget()
+                pending.forget()
 
         last: ModelInstJobInfo | None = None
-        # 6.12 and 6.13 send events of models only to those who follow a queue.
-        room = self.connection.hub.changes(queue_room("default"), told.listen, pause, tolerant=False)
+        # 6.12 and 6.13 send model events only to clients that have subscribed to a queue.
+        room = self.connection.hub.changes(queue_room("default"), pending.listen, pause, tolerant=False)
         async with room as changes:
             async for change in changes:
                 if change in (Change.START, Change.SILENCE):
-                    told.missed = True
-                while (now := told.next(self._info)) is not None:
+                    pending.missed = True
+                while (now := pending.next(self._info)) is not None:
                     self._info = now
                     event, last = event_between(last, now), now
                     if event is not None:
                         yield event
-                if told.missed:
-                    told.missed = False
+                if pending.missed:
+                    pending.missed = False
                     changes.read(fetch, take)
                 elif change is Change.RESPONSE:
                     event, last = event_between(last, self._info), self._info
                     if event is not None:
                         yield event
                 if self._info.is_complete():
-                    # It may have ended by what the receiver of the last event did with it.
+                    # The receiver of the last event may have ended it, for example by canceling.
                     event = event_between(last, self._info)
                     if event is not None:
                         yield event
@@ -257,54 +257,55 @@ class AsyncModelInstJobHandle(AsyncObject):
                     return
 
     async def _fetched(self) -> ModelInstJobInfo:
-        """Read the job, unless it has ended."""
+        """Fetch the job, unless it is complete."""
         if self._info.id is None or self._info.is_complete():
             return self._info
         try:
-            told = ModelInstJobInfo.from_api_response(await self._json("GET", f"{_INSTALL}/{self._info.id}"))
+            job = ModelInstJobInfo.from_api_response(await self._json("GET", f"{_INSTALL}/{self._info.id}"))
         except NotFoundError:
-            told = None
-        # A server that was restarted counts its jobs from 0 again, so another job may have this id now.
-        if told is None or told.source != self._info.source:
+            job = None
+        # After a restart, the server's job ids start from 0 again, so another job may have this id now.
+        if job is None or job.source != self._info.source:
             return await self._without_job()
-        return await self._settled(told)
+        return await self._accept_duplicate(job)
 
     async def _order(self, what: str) -> ModelInstJobInfo:
         if self._info.source_type == "local":
             raise UsageError(
-                f"The installation of {self._info.source} cannot {what}: only downloads can, and it has none."
+                f"Cannot {what} the installation of {self._info.source}: only downloads can be paused or "
+                "resumed, and a local path is not downloaded."
             )
         if (await self.refresh()).is_complete():
             return self._info
         try:
-            answer = await self._json("POST", f"{_INSTALL}/{self._info.id}/{what}", idempotent=True)
+            response = await self._json("POST", f"{_INSTALL}/{self._info.id}/{what}", idempotent=True)
         except APIRequestError as error:
-            if error.status_code in (404, 405):  # what older servers say of paths that they do not know
+            if error.status_code in (404, 405):  # the response of older servers to unknown routes
                 raise UsageError(
-                    f"This server cannot {what} installations; InvokeAI can from 6.12 on."
+                    f"Cannot {what} the installation of {self._info.source}: this needs InvokeAI 6.12 or later."
                 ) from error
-            if error.status_code == 415:  # no such job: it was there a moment ago
+            if error.status_code == 415:  # the job is gone; it existed a moment ago
                 return await self.refresh()
             raise
-        self._info = await self._settled(ModelInstJobInfo.from_api_response(answer))
+        self._info = await self._accept_duplicate(ModelInstJobInfo.from_api_response(response))
         return self._info
 
-    async def _settled(self, told: ModelInstJobInfo) -> ModelInstJobInfo:
-        """The job as told, unless it failed only because there was nothing to do."""
-        if told.error_reason != "DuplicateModelException":
-            return told
-        model = duplicate_of(await self._models.list_models(), told)
-        return told if model is None else already_installed(told.source or "", model, told)
+    async def _accept_duplicate(self, job: ModelInstJobInfo) -> ModelInstJobInfo:
+        """Return a job, as completed if it failed only because the model was already installed."""
+        if job.error_reason != "DuplicateModelException":
+            return job
+        model = duplicate_of(await self._models.list_models(), job)
+        return job if model is None else already_installed(job.source or "", model, job)
 
     async def _without_job(self) -> ModelInstJobInfo:
-        """What became of a job that the server forgot: pruned, or the server was restarted."""
+        """Return the outcome of a job that is no longer on the server: it was pruned or the server restarted."""
         source = self._info.source or ""
         model = model_of_source(await self._models.list_models(), source)
         if model is None:
             raise ModelInstallJobFailed(
                 self._info,
-                f"The server no longer knows the installation job {self._info.id} of {source}, "
-                "and has no model from there. Was it restarted, or the job pruned? Install it again.",
+                f"The installation of {source} is lost: the server no longer has job {self._info.id}, nor a model "
+                "from this source. The server may have restarted. Install the model again.",
             )
         info = self._info.model_copy(deep=True)
         info.status, info.model_key, info.config_out = InstallStatus.COMPLETED, model.key, model.to_dict()
@@ -324,17 +325,17 @@ class AsyncModelInstJobHandle(AsyncObject):
 
 def _interval(seconds: float) -> float:
     if not seconds > 0:
-        raise UsageError(f"poll_interval should be a positive number of seconds, not {seconds!r}.")
+        raise UsageError(f"Invalid poll_interval {seconds!r}: expected a number of seconds greater than 0.")
     return seconds
 
 
 def _left(deadline: float | None) -> float:
-    """Seconds until then."""
+    """Return the seconds until the deadline."""
     return float("inf") if deadline is None else deadline - time.monotonic()
 
 
 class _Pause:
-    """How long to wait until an installation is read again: often at first, seldom while events arrive."""
+    """The time until the next poll of an installation: short at first, long while events arrive."""
 
     def __init__(self, hub: EventHub, poll_interval: float, deadline: float | None) -> None:
         self._hub = hub
@@ -344,14 +345,14 @@ class _Pause:
 
     def __call__(self) -> float:
         left = _left(self._deadline)
-        if left <= 0:  # the last read
+        if left <= 0:  # the last poll
             return timing.POLL
         quiet = self._longest * timing.INSTALL_SILENCE if self._hub.connected else self._next
         self._next = min(self._next * 1.5, self._longest)
         return min(quiet, left)
 
     def is_over(self, change: Change) -> bool:
-        """Whether time is up, and the job was read once more or does not respond."""
+        """Return whether the deadline has passed and the last poll has finished or timed out."""
         left = _left(self._deadline)
         return left <= 0 and (change is Change.RESPONSE or left <= -timing.POLL)
 
@@ -363,7 +364,7 @@ async def ended_or_error(
     *,
     on_progress: Callable[[ModelInstJobInfo], object] | None,
 ) -> ModelInstallError | None:
-    """Wait for one of several; that it failed or goes on keeps nobody from waiting for the others."""
+    """Wait for one of several installations, and return its error so that the caller can wait for the others."""
     try:
         await job.wait_until(timeout, poll_interval, on_progress=on_progress)
     except (ModelInstallJobFailed, ModelInstallTimeout) as error:
@@ -372,11 +373,13 @@ async def ended_or_error(
 
 
 def raise_first(ended: Sequence[ModelInstallError | None], *, check: bool) -> None:
-    """Raise what became of several where not all is well: first of all that some go on."""
+    """Raise an error if some installations did not succeed. Timeouts take precedence over failures."""
     late = [error for error in ended if isinstance(error, ModelInstallTimeout)]
     if late:
         first = late[0]
-        raise ModelInstallTimeout(first.last_info, first.timeout, _of_several(first, late, ended, "go on"))
+        raise ModelInstallTimeout(
+            first.last_info, first.timeout, _of_several(first, late, ended, "are still running")
+        )
     failed = [error for error in ended if isinstance(error, ModelInstallJobFailed)]
     if failed and check:
         first = failed[0]
@@ -386,4 +389,8 @@ def raise_first(ended: Sequence[ModelInstallError | None], *, check: bool) -> No
 def _of_several(
     first: ModelInstallError, errors: Sequence[object], ended: Sequence[object], what: str
 ) -> str:
-    return str(first) if len(ended) == 1 else f"{len(errors)} of {len(ended)} {what}. The first: {first}"
+    return (
+        str(first)
+        if len(ended) == 1
+        else f"{len(errors)} of {len(ended)} installations {what}. The first: {first}"
+    )

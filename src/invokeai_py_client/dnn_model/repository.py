@@ -1,4 +1,4 @@
-"""Models on the server, by its model manager (``/api/v2/models``)."""
+"""Models on the server, through its model manager (``/api/v2/models``)."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
 
 _MODELS = "/api/v2/models"
-# Converting and scanning answer only when done.
+# The server responds to conversions and scans only when they are done.
 _LONG = 1800.0
 
 
 class AsyncDnnModelRepository(Resource):
-    """The models of a server. Nothing is kept here: every call asks the server.
+    """The models on a server. Nothing is cached: every call sends a request.
 
     Example:
         ```python
@@ -63,13 +63,13 @@ class AsyncDnnModelRepository(Resource):
         name: str | None = None,
         format: str | None = None,
     ) -> list[IvkDnnModel]:
-        """The records of all models.
+        """List the records of all models.
 
         Args:
-            base: Only those of this architecture.
-            type: Only those of this type: ``main``, ``lora``...
-            name: Only those of exactly this name.
-            format: Only those of this format: ``diffusers``, ``checkpoint``...
+            base: Only models of this architecture. Defaults to all.
+            type: Only models of this type: ``main``, ``lora``... Defaults to all.
+            name: Only models with exactly this name. Defaults to all.
+            format: Only models of this format: ``diffusers``, ``checkpoint``... Defaults to all.
         """
         params = {
             "base_models": None if base is None else str(BaseModelEnum.parse(base)),
@@ -77,11 +77,11 @@ class AsyncDnnModelRepository(Resource):
             "model_name": name,
             "model_format": format,
         }
-        answer = as_mapping(await self._json("GET", f"{_MODELS}/", params=params))
-        return [IvkDnnModel.from_api_response(record) for record in answer.get("models") or ()]
+        response = as_mapping(await self._json("GET", f"{_MODELS}/", params=params))
+        return [IvkDnnModel.from_api_response(record) for record in response.get("models") or ()]
 
     async def get_model_by_key(self, key: str) -> IvkDnnModel | None:
-        """A model's record; None where the server has no such model."""
+        """Return a model's record, or None if no model has this key."""
         try:
             return IvkDnnModel.from_api_response(await self._json("GET", _path(key)))
         except NotFoundError:
@@ -99,19 +99,20 @@ class AsyncDnnModelRepository(Resource):
     ) -> AsyncModelInstJobHandle:
         """Start the installation of a model.
 
-        A source that is installed already is left alone: the handle says completed at once, with
+        If the source is already installed, nothing is installed. The returned handle is completed, with
         ``info.extra["reason"] == "already_installed"``.
 
         Args:
             source: A file or folder on the server's machine, a URL, or a repository on Hugging Face
                 (``owner/name``, ``owner/name:fp16``, ``owner/name:fp16:subfolder``).
-            config: What to say of the model instead of what the server finds: ``name``, ``description``...
-            inplace: Whether a file or folder stays where it is; by default it does. **With False the server
-                moves it** into its own folder, where deleting the model deletes the file too.
-            access_token: For sources that want one.
+            config: Properties that override those that the server detects: ``name``, ``description``...
+            inplace: Whether to leave a file or folder in its place. Defaults to True. **If False, the server moves
+                it** into its models folder, and deletes it when the model is deleted.
+            access_token: The token for sources that require one.
 
         Raises:
-            ModelInstallStartError: The server did not start it: it cannot make out the source, say.
+            ModelInstallStartError: The server did not start the installation, for example because it cannot
+                identify the source.
         """
         text = source_text(source)
         return await self._install(text, config, inplace, access_token, await self.list_models())
@@ -123,18 +124,18 @@ class AsyncDnnModelRepository(Resource):
         inplace: bool | None = None,
         access_token: str | None = None,
     ) -> list[AsyncModelInstJobHandle]:
-        """Start the installation of several models, as ``install_model()`` does for each.
+        """Start the installation of several models, as ``install_model()`` does for one.
 
-        One bad source does not keep the others from being installed: where the server refuses to start, the
-        handle is one of a job that failed.
+        A source that cannot be installed does not affect the others: if the server does not start an
+        installation, its handle has a failed job.
 
         Args:
-            sources: What to install.
-            inplace: As for one model: files stay where they are, unless this is False.
-            access_token: For sources that want one.
+            sources: Files, folders, URLs or repositories.
+            inplace: Whether to leave files in their place. Defaults to True; see ``install_model()``.
+            access_token: The token for sources that require one.
 
         Returns:
-            A handle for each source, in their order. ``wait_all()`` waits for them.
+            A handle for each source, in their order. Pass them to ``wait_all()`` to wait for them.
         """
         texts = [source_text(source) for source in sources]
         known = await self.list_models() if texts else []
@@ -150,21 +151,23 @@ class AsyncDnnModelRepository(Resource):
         check: bool = True,
         on_progress: Callable[[ModelInstJobInfo], object] | None = None,
     ) -> list[ModelInstJobInfo]:
-        """Wait until several installations have ended.
+        """Wait until several installations are complete.
 
         Args:
-            jobs: Handles, of ``install_models()`` or of several calls.
-            timeout: Seconds to wait at most for all of them; for ever by default.
-            poll_interval: As for one installation.
-            check: Whether failed ones raise, once all have ended. With False their infos say it.
-            on_progress: Called with a job's info whenever it got further, in the caller's thread or event loop.
+            jobs: Handles, such as those returned by ``install_models()``.
+            timeout: Seconds to wait for all of them. Defaults to no limit.
+            poll_interval: Seconds between two polls if no events arrive. Defaults to 2.
+            check: Whether to raise an error if an installation failed, once all are complete. If False, the
+                returned jobs have the errors. Defaults to True.
+            on_progress: Called with a job after each change, in the caller's thread or event loop.
 
         Returns:
-            What became of each, in the order of the handles.
+            The jobs, in the order of the handles.
 
         Raises:
-            ModelInstallJobFailed: At least one ended without a model; the error is about the first of these.
-            ModelInstallTimeout: Some go on after ``timeout`` seconds; the error is about the first of these.
+            ModelInstallJobFailed: At least one installation failed or was canceled. The error describes the first.
+            ModelInstallTimeout: Some installations are still running after ``timeout`` seconds. The error describes
+                the first.
         """
         ended = await gather_or_cancel(
             ended_or_error(job, timeout, poll_interval, on_progress=on_progress) for job in jobs
@@ -182,82 +185,82 @@ class AsyncDnnModelRepository(Resource):
         """Start the installation of a model from Hugging Face.
 
         Args:
-            repo_id: ``owner/name``, with a variant and a subfolder or not (``owner/name:fp16:vae``).
-            config: What to say of the model instead of what the server finds.
-            access_token: For repositories that want one.
+            repo_id: ``owner/name``, with an optional variant and subfolder (``owner/name:fp16:vae``).
+            config: Properties that override those that the server detects.
+            access_token: The token for repositories that require one.
 
         Raises:
-            UsageError: That is not the id of a repository.
-            ModelInstallStartError: The server did not start it.
+            UsageError: The argument is not a repository id.
+            ModelInstallStartError: The server did not start the installation.
         """
         if not looks_like_repository(repo_id):
-            raise UsageError(f"{repo_id!r} is not a repository on Hugging Face; it should be owner/name.")
+            raise UsageError(f"Invalid Hugging Face repository {repo_id!r}: expected owner/name.")
         return await self.install_model(repo_id, config=config, access_token=access_token)
 
-    # ------------------------------------------------------------------ models to begin with
+    # ------------------------------------------------------------------ starter models
 
     async def list_starter_models(
         self, *, base: BaseModelEnum | str | None = None, type: str | None = None
     ) -> list[StarterModel]:
-        """The models that the server's version of InvokeAI proposes, and whether it has them.
+        """List the starter models of the server's version of InvokeAI, and whether each is installed.
 
         Args:
-            base: Only those of this architecture.
-            type: Only those of this type: ``main``, ``lora``...
+            base: Only models of this architecture. Defaults to all.
+            type: Only models of this type: ``main``, ``lora``... Defaults to all.
         """
-        answer = await self._json("GET", f"{_MODELS}/starter_models", expect={"starter_models": list})
-        models = [StarterModel.from_api_response(one) for one in answer["starter_models"]]
+        response = await self._json("GET", f"{_MODELS}/starter_models", expect={"starter_models": list})
+        models = [StarterModel.from_api_response(record) for record in response["starter_models"]]
         wanted = None if base is None else BaseModelEnum.parse(base)
-        return [one for one in models if wanted in (None, one.base) and type in (None, one.type)]
+        return [model for model in models if wanted in (None, model.base) and type in (None, model.type)]
 
     async def install_starter_model(
         self, name: str | StarterModel, *, access_token: str | None = None
     ) -> list[AsyncModelInstJobHandle]:
-        """Start the installation of a proposed model, and of what it needs besides.
+        """Start the installation of a starter model and the models that it depends on.
 
         Args:
-            name: Its name or its source, or an element of ``list_starter_models()``.
-            access_token: For models that their owners give only to those who agreed to something.
+            name: The model's name or source, or an element of ``list_starter_models()``.
+            access_token: The token for models that require their users to accept a license.
 
         Returns:
-            A handle for each model: those it needs first, itself last. ``wait_all()`` waits for them.
-            What the server has already counts as completed.
+            A handle for each model: dependencies first, the model itself last. Models that are already installed
+            have completed jobs. Pass the handles to ``wait_all()`` to wait for them.
 
         Raises:
-            ModelNotFoundError: InvokeAI proposes no such model, or several of that name.
-            ModelInstallStartError: The server did not start one of them.
+            ModelNotFoundError: No starter model has this name, or several do.
+            ModelInstallStartError: The server did not start an installation.
         """
         model = name if isinstance(name, StarterModel) else starter(await self.list_starter_models(), name)
         known = await self.list_models()
         jobs: list[AsyncModelInstJobHandle] = []
-        for one in (*model.dependencies, model):
-            there = installed_starter(one, known)
-            if there is not None:
-                jobs.append(self._handle(already_installed(one.source, there)))
+        for item in (*model.dependencies, model):
+            installed = installed_starter(item, known)
+            if installed is not None:
+                jobs.append(self._handle(already_installed(item.source, installed)))
                 continue
-            jobs.append(await self._install(one.source, starter_config(one), None, access_token, known))
+            jobs.append(await self._install(item.source, starter_config(item), None, access_token, known))
         return jobs
 
-    # ------------------------------------------------------------------ installations
+    # ------------------------------------------------------------------ installation jobs
 
     async def list_install_jobs(self) -> list[AsyncModelInstJobHandle]:
-        """The installations since the server started, pruned ones left out, oldest first."""
-        answer = await self._json("GET", f"{_MODELS}/install", expect=list)
-        return [self._handle(ModelInstJobInfo.from_api_response(job)) for job in answer]
+        """List the installation jobs since the server started, oldest first, without those that were pruned."""
+        response = await self._json("GET", f"{_MODELS}/install", expect=list)
+        return [self._handle(ModelInstJobInfo.from_api_response(job)) for job in response]
 
     async def get_install_job(self, id: int) -> AsyncModelInstJobHandle | None:
-        """One installation; None where the server knows no such job."""
+        """Return an installation job, or None if the server has no job with this id."""
         try:
-            answer = await self._json("GET", f"{_MODELS}/install/{int(id)}")
+            response = await self._json("GET", f"{_MODELS}/install/{int(id)}")
         except NotFoundError:
             return None
-        return self._handle(ModelInstJobInfo.from_api_response(answer))
+        return self._handle(ModelInstJobInfo.from_api_response(response))
 
     async def prune_install_jobs(self) -> bool:
-        """Have the server forget installations that have ended.
+        """Remove completed, failed and canceled jobs from the server's list of installations.
 
         Returns:
-            True; whatever hinders it raises.
+            Always True. Failures raise an error.
         """
         await self._json("DELETE", f"{_MODELS}/install")
         return True
@@ -265,33 +268,33 @@ class AsyncDnnModelRepository(Resource):
     # ------------------------------------------------------------------ changing
 
     async def convert_model(self, key: str) -> IvkDnnModel:
-        """Convert a checkpoint to the diffusers format, for good. SD-1, SD-2 and SDXL main models only.
+        """Permanently convert a checkpoint to the diffusers format. Only for SD-1, SD-2 and SDXL main models.
 
         Returns:
-            The converted model. Its key is a new one.
+            The converted model. It has a new key.
 
         Raises:
-            BadRequestError: The model is not of a kind that can be converted.
-            ConflictError: The server is at another conversion, or the model is in use.
-            NotFoundError: The server has no such model.
+            BadRequestError: The model cannot be converted.
+            ConflictError: Another conversion is running, or the model is in use.
+            NotFoundError: The model is not on the server.
         """
         try:
-            answer = await self._json(
+            response = await self._json(
                 "PUT", f"{_MODELS}/convert/{path_part(key, 'a model')}", timeout=_LONG, idempotent=False
             )
         except APIRequestError as error:
-            if error.status_code == 424:  # what the server says of a model that it does not have
+            if error.status_code == 424:  # the server's response if the model does not exist
                 raise NotFoundError(
                     424, error.payload, str(error), method=error.method, path=error.path
                 ) from None
             raise
-        return IvkDnnModel.from_api_response(answer)
+        return IvkDnnModel.from_api_response(response)
 
     async def delete_model(self, key: str) -> bool:
-        """Remove a model. Its files go too where they are in the server's own folder.
+        """Uninstall a model. Its files are deleted as well if they are in the server's models folder.
 
         Returns:
-            Whether there was such a model.
+            Whether the model existed.
         """
         try:
             await self._delete(key)
@@ -300,11 +303,11 @@ class AsyncDnnModelRepository(Resource):
         return True
 
     async def delete_all_models(self) -> dict[str, Any]:
-        """Remove all models, as far as that goes.
+        """Uninstall all models. A failure does not stop the others.
 
         Returns:
-            ``total``, how many there were; ``deleted``, the keys of those removed; ``failed``, key and error
-            of the others.
+            A dict with ``total`` (the number of models), ``deleted`` (the keys of the deleted models) and ``failed``
+            (key and error of the others).
         """
         keys = [model.key for model in await self.list_models()]
         deleted: list[str] = []
@@ -313,7 +316,7 @@ class AsyncDnnModelRepository(Resource):
             try:
                 await self._delete(key)
             except NotFoundError:
-                pass  # somebody else removed it meanwhile: it is gone, as it should be
+                pass  # someone else deleted it in the meantime
             except APIRequestError as error:
                 if error.status_code is None:
                     raise
@@ -322,56 +325,56 @@ class AsyncDnnModelRepository(Resource):
             deleted.append(key)
         return {"total": len(keys), "deleted": deleted, "failed": failed}
 
-    # ------------------------------------------------------------------ looking around
+    # ------------------------------------------------------------------ folders and cache
 
     async def scan_folder(self, scan_path: str | os.PathLike[str]) -> list[FoundModel]:
-        """The models in a folder on the server's machine.
+        """List the models in a folder on the server's machine.
 
         Raises:
-            BadRequestError: The server has no such folder.
+            BadRequestError: The folder does not exist on the server's machine.
         """
-        answer = await self._json(
+        response = await self._json(
             "GET", f"{_MODELS}/scan_folder", params={"scan_path": str(scan_path)}, timeout=_LONG, expect=list
         )
-        return [FoundModel.from_api_response(found) for found in answer]
+        return [FoundModel.from_api_response(found) for found in response]
 
     async def empty_model_cache(self) -> bool:
-        """Have the server drop models from memory, those in use excepted.
+        """Remove models that are not in use from the server's memory.
 
         Returns:
-            True; whatever hinders it raises.
+            Always True. Failures raise an error.
         """
         await self._json("POST", f"{_MODELS}/empty_model_cache", idempotent=True)
         return True
 
     async def get_stats(self) -> ModelCacheStats | None:
-        """What the server's model cache did; None where it has nothing to tell."""
-        answer = await self._json("GET", f"{_MODELS}/stats")
-        return None if answer is None else ModelCacheStats.from_api_response(answer)
+        """Return statistics of the server's model cache, or None if no model was loaded yet."""
+        response = await self._json("GET", f"{_MODELS}/stats")
+        return None if response is None else ModelCacheStats.from_api_response(response)
 
     # ------------------------------------------------------------------ Hugging Face
 
     async def hf_status(self) -> str:
-        """The state of the server's token for Hugging Face: ``valid``, ``invalid`` (or none), ``unknown``."""
+        """Return the state of the server's Hugging Face token: ``valid``, ``invalid`` (or not set), or ``unknown``."""
         return str(await self._json("GET", f"{_MODELS}/hf_login"))
 
     async def hf_login(self, token: str) -> str:
-        """Give the server a token for Hugging Face.
+        """Set the server's Hugging Face token.
 
         Returns:
-            What has become of it: ``valid``, ``invalid``, or ``unknown`` where it could not be checked.
+            The token's state: ``valid``, ``invalid``, or ``unknown`` if it could not be checked.
         """
         return str(await self._json("POST", f"{_MODELS}/hf_login", json=Hidden(token=token), idempotent=True))
 
     async def hf_logout(self) -> str:
-        """Have the server forget its token for Hugging Face.
+        """Remove the server's Hugging Face token.
 
         Returns:
-            As ``hf_status()``.
+            The state, as in ``hf_status()``.
         """
         return str(await self._json("DELETE", f"{_MODELS}/hf_login"))
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     async def _install(
         self,
@@ -387,8 +390,8 @@ class AsyncDnnModelRepository(Resource):
         try:
             await self._json("DELETE", _path(key), idempotent=False)
         except ConnectionLostError:
-            # After an error of its own (a record that it cannot read) the server closes the connection, which
-            # shows when the next request uses it. Whether that one was heard, the model's record tells.
+            # After an internal error (a record that it cannot read) the server closes the connection, and the next
+            # request on it fails. Check the model's record to see whether the server has processed the request.
             if await self.get_model_by_key(key) is not None:
                 await self._json("DELETE", _path(key), idempotent=False)
 

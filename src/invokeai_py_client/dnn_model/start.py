@@ -1,4 +1,4 @@
-"""The request that starts an installation, unless the source is installed already."""
+"""The request that starts an installation, unless the source is already installed."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from invokeai_py_client.transport.secrets import Hidden
 if TYPE_CHECKING:
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 
-# The server asks Hugging Face for a repository's files before it answers.
-_PATIENCE = 1800.0
+# The server queries Hugging Face for a repository's files before it responds.
+_START_TIMEOUT = 1800.0
 _AT_ONCE = 4
 
 
 def source_text(source: str | os.PathLike[str]) -> str:
-    """What to install, as text: a path that is there on this machine in full, for the server runs in another folder.
+    """Return the source of a model as text. Local paths are made absolute, as the server runs in another folder.
 
     Raises:
-        UsageError: It is none, or empty.
+        UsageError: The source is not a string or path, or it is empty.
     """
     if not isinstance(source, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(f"What to install should be a path, a URL or owner/name, not {source!r}.")
+        raise UsageError(f"Invalid model source {source!r}: expected a path, a URL or owner/name.")
     text = os.fspath(source)
     if not text.strip():
-        raise UsageError("What to install: the source is empty; give a path, a URL or owner/name.")
+        raise UsageError("The model source is empty: expected a path, a URL or owner/name.")
     here = Path(text).expanduser()
     return str(here.absolute()) if here.exists() else text
 
 
 def _not_started(source: str, error: ModelInstallStartError) -> ModelInstJobInfo:
-    """What a job would say that the server refused to start."""
+    """Return the failed job of an installation that the server did not start."""
     info = ModelInstJobInfo(source=source)
     info.status = InstallStatus.ERROR
     info.error_reason, info.error = type(error).__name__, str(error)
@@ -59,28 +59,28 @@ async def start(
     access_token: str | None,
     known: Iterable[IvkDnnModel],
 ) -> ModelInstJobInfo:
-    """Start an installation, unless one of the known models comes from that source.
+    """Start an installation, unless one of the known models comes from the source.
 
     Raises:
-        ModelInstallStartError: The server did not start it.
+        ModelInstallStartError: The server did not start the installation.
     """
     there = model_of_source(known, source)
     if there is not None:
         return already_installed(source, there)
     http = models.connection.http
-    # Without a word about it the server would move a file away from where its owner put it.
+    # By default, the server would move a local file into its models folder.
     params = Hidden(source=source, inplace=inplace is not False, access_token=access_token)
     try:
-        # The body is required even when it says nothing.
-        answer = await http.json(
-            "POST", "/api/v2/models/install", params=params, json=dict(config or {}), timeout=_PATIENCE
+        # The body is required even if it is empty.
+        response = await http.json(
+            "POST", "/api/v2/models/install", params=params, json=dict(config or {}), timeout=_START_TIMEOUT
         )
     except (AuthenticationError, PermissionDeniedError):
         raise
     except APIRequestError as error:
         if error.status_code is None:
             raise
-        # Servers older than those this was written for say 409 of what is there; they tell no job.
+        # Older servers respond with 409 and no job if the model is already installed.
         if error.status_code == 409:
             there = model_of_source(await models.list_models(), source)
         if there is not None:
@@ -88,12 +88,12 @@ async def start(
         raise ModelInstallStartError(
             error.status_code,
             error.payload,
-            f"The installation of {source} was not started. {error}",
+            f"Cannot start the installation of {source}. {error}",
             method=error.method,
             path=error.path,
             request_id=error.request_id,
         ) from None
-    return ModelInstJobInfo.from_api_response(answer)
+    return ModelInstJobInfo.from_api_response(response)
 
 
 async def start_each(
@@ -103,7 +103,7 @@ async def start_each(
     access_token: str | None,
     known: Iterable[IvkDnnModel],
 ) -> list[ModelInstJobInfo]:
-    """Start several installations. One that the server does not start is told as a job that failed."""
+    """Start several installations. Returns a failed job for each one that the server did not start."""
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def starting(source: str) -> ModelInstJobInfo:
@@ -116,7 +116,7 @@ async def start_each(
     return await gather_or_cancel(starting(source) for source in sources)
 
 
-# The server's own words (InvokeAI 5.15 to 6.14) for a record that would collide with another.
+# The server's error message (InvokeAI 5.15 to 6.14) if a model with this path exists.
 _SAME_PATH = re.compile(r"A model with path '(.+)' is already installed")
 _REPOSITORY = re.compile(r"[^/:\s]+/[^/:\s]+(:.*)?")
 
@@ -124,12 +124,12 @@ ALREADY_INSTALLED = "already_installed"
 
 
 def looks_like_repository(source: str) -> bool:
-    """Whether a source reads as ``owner/name``, with a variant and a subfolder or not."""
+    """Return whether a source looks like ``owner/name``, with an optional variant and subfolder."""
     return _REPOSITORY.fullmatch(source) is not None
 
 
 def model_of_source(models: Iterable[IvkDnnModel], source: str) -> IvkDnnModel | None:
-    """The model that was installed from a source, or that stands at it."""
+    """Return the model that was installed from a source or whose path it is, or None."""
     wanted = _plain(source)
     for model in models if wanted is not None else ():
         origin = getattr(model, "source", None)
@@ -139,10 +139,10 @@ def model_of_source(models: Iterable[IvkDnnModel], source: str) -> IvkDnnModel |
 
 
 def duplicate_of(models: Iterable[IvkDnnModel], job: ModelInstJobInfo) -> IvkDnnModel | None:
-    """The model that a job failed to install a second time; None where it failed for another reason.
+    """Return the model that a job failed to install a second time, or None if it failed for another reason.
 
-    A source that is there already is no HTTP error (6.14.2): the job is made, and fails with
-    ``DuplicateModelException``. It fails so, too, for another model of the same name: that is not the same.
+    Installing a source again is not an HTTP error (6.14.2): the job is created and fails with
+    ``DuplicateModelException``. It fails in the same way if another model has the same name, which does not count.
     """
     if job.status is not InstallStatus.ERROR or job.error_reason != "DuplicateModelException":
         return None
@@ -166,7 +166,7 @@ def already_installed(
 
 
 def _plain(source: str) -> str | None:
-    """A source without what spellings of it differ in; None for no source."""
+    """Return a source in normalized spelling, or None if it is empty."""
     text = source.strip().strip('"')
     if not text:
         return None

@@ -1,4 +1,4 @@
-"""The models that InvokeAI proposes to begin with: found by name, and whether they are there."""
+"""Starter models: found by name, and matched with installed models."""
 
 from __future__ import annotations
 
@@ -12,37 +12,38 @@ from invokeai_py_client.models import IvkDnnModel, StarterModel
 
 
 def starter(models: Sequence[StarterModel], name: str) -> StarterModel:
-    """The one that a name or a source means.
+    """Return the starter model with a name or source.
 
     Raises:
-        ModelNotFoundError: None of them, or several.
+        ModelNotFoundError: No starter model matches, or several do.
     """
-    found = [one for one in models if name in (one.name, one.source)]
-    found = found or [one for one in models if one.name.casefold() == name.casefold()]
-    found = found or [one for one in models if name in one.previous_names]
+    found = [model for model in models if name in (model.name, model.source)]
+    found = found or [model for model in models if model.name.casefold() == name.casefold()]
+    found = found or [model for model in models if name in model.previous_names]
     if len(found) == 1:
         return found[0]
     if found:
-        sources = ", ".join(repr(one.source) for one in found)
+        sources = ", ".join(repr(model.source) for model in found)
         raise ModelNotFoundError(
-            f"InvokeAI proposes several models named {name!r}; give a source: {sources}."
+            f"Several starter models are named {name!r}. Use a source instead: {sources}."
         )
-    hint = did_you_mean(close_names(name, [one.name for one in models]))
-    raise ModelNotFoundError(f"InvokeAI proposes no model named {name!r}.{hint}")
+    hint = did_you_mean(close_names(name, [model.name for model in models]))
+    raise ModelNotFoundError(f"No starter model named {name!r}.{hint}")
 
 
 def installed_starter(model: StarterModel, known: Iterable[IvkDnnModel]) -> IvkDnnModel | None:
-    """The model of the server that a proposed one is: the same source, or name, base and type."""
+    """Return the installed model of a starter model (same source, or same name, base and type), or None."""
     known = list(known)
     names = {model.name, *model.previous_names}
     return model_of_source(known, model.source) or next(
-        (one for one in known if one.name in names and (one.base, one.type) == (model.base, model.type)), None
+        (item for item in known if item.name in names and (item.base, item.type) == (model.base, model.type)),
+        None,
     )
 
 
 def starter_config(model: StarterModel) -> dict[str, Any]:
-    """What the server is told of a proposed model; the rest it finds by itself."""
-    told = {
+    """Return the properties of a starter model to send with its installation. The server detects the rest."""
+    config = {
         "name": model.name,
         "description": model.description,
         "base": str(model.base),
@@ -50,4 +51,4 @@ def starter_config(model: StarterModel) -> dict[str, Any]:
         "format": model.format,
         "variant": model.variant,
     }
-    return {key: value for key, value in told.items() if value}
+    return {key: value for key, value in config.items() if value}

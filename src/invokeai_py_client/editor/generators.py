@@ -1,7 +1,7 @@
-"""What generator nodes generate: lists of values for batch nodes.
+"""The lists of values that generator nodes produce for batch nodes.
 
-The server never runs these nodes; the editor computes their lists, and so does this module, in the same
-double-precision arithmetic and from the same random stream.
+The server never runs generator nodes. The editor computes their lists, and so does this module, with the same
+double-precision arithmetic and the same random stream.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from invokeai_py_client.editor.literals import IMAGES_FROM_BOARD, parse_generato
 from invokeai_py_client.errors import InputValueError
 
 MAX_COUNT = 100_000
-"""More runs than any queue takes (10,000 is the server's default limit)."""
+"""The limit on the number of values: more runs than any queue accepts. The server's default limit is 10,000."""
 
 DYNAMIC_PROMPTS = frozenset(
     {"string_generator_dynamic_prompts_combinatorial", "string_generator_dynamic_prompts_random"}
@@ -30,11 +30,11 @@ FAMILIES: Mapping[str, str] = {
     "string_generator": "string_generator_",
     "image_generator": "image_generator_",
 }
-"""Generator node types, and how the kinds of generator that each may hold begin."""
+"""Generator node types, each with the prefix of the kinds of generator that it accepts."""
 
 
 def settings_of(node_type: str, value: Any) -> dict[str, Any] | None:
-    """A generator node's settings, complete; None where the value is none of that node's kinds."""
+    """Return the complete settings of a generator node, or None if the value is not valid for its type."""
     if not isinstance(value, dict):
         return None
     given = cast("dict[str, Any]", value)
@@ -51,21 +51,21 @@ def settings_of(node_type: str, value: Any) -> dict[str, Any] | None:
 
 
 def asks_server(settings: Mapping[str, Any]) -> Literal["dynamic_prompts", "board_images"] | None:
-    """What the server must be asked for to generate, if anything."""
+    """Return the kind of request that the server must answer for this generator, or None."""
     if settings["type"] in DYNAMIC_PROMPTS:
         return "dynamic_prompts"
     return "board_images" if settings["type"] == IMAGES_FROM_BOARD else None
 
 
 def generate(settings: Mapping[str, Any], draw: Draw = _random.random) -> list[Any]:
-    """The values of a generator that needs no server.
+    """Return the values of a generator that does not need the server.
 
     Args:
         settings: Complete settings, as ``settings_of()`` returns them.
-        draw: Where a generator without a seed draws from: a number from 0 to 1, 1 not included.
+        draw: The source of random numbers from 0 to 1, excluding 1, for generators without a seed.
 
     Raises:
-        InputValueError: More values are asked for than any queue takes.
+        InputValueError: The settings ask for more values than any queue accepts.
     """
     values = settings.get("values")
     if values is not None:
@@ -75,7 +75,7 @@ def generate(settings: Mapping[str, Any], draw: Draw = _random.random) -> list[A
         return _parse(kind, settings["input"], settings["splitOn"])
     count = int(settings["count"])
     if count > MAX_COUNT:
-        raise InputValueError(f"A generator asks for {count} values; {MAX_COUNT} are the most.")
+        raise InputValueError(f"A generator produces {count} values; expected at most {MAX_COUNT}.")
     if kind.endswith("_random_distribution_uniform"):
         values = _uniform(kind, settings, count, draw)
     elif kind.endswith("_arithmetic_sequence"):

@@ -1,4 +1,4 @@
-"""JavaScript's idea of numbers and text, where the official editor's results depend on it."""
+"""JavaScript's handling of numbers and text, as far as the official editor's results depend on it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _BASED = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)\Z")
 
 
 def trim(text: str) -> str:
-    """``String.prototype.trim``: other characters than Python's ``strip`` removes."""
-    if text and text[0] not in _SPACE and text[-1] not in _SPACE:  # as nearly always; strip takes longer
+    """Return a text trimmed like ``String.prototype.trim``, which removes other characters than ``strip``."""
+    if text and text[0] not in _SPACE and text[-1] not in _SPACE:  # the usual case; strip takes longer
         return text
     return text.strip(_SPACE)
 
 
 def is_number(value: Any) -> bool:
-    """Whether a JSON value is a finite number (a boolean is none)."""
+    """Return whether a JSON value is a finite number. Booleans are not numbers."""
     kind = value.__class__
     if kind is int:
         return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER or number(value) is not None
@@ -35,16 +35,16 @@ def is_number(value: Any) -> bool:
 
 
 def is_integer(value: Any) -> bool:
-    """Whether a JSON value is a number without a fraction that a double holds exactly."""
+    """Return whether a JSON value is a whole number that a double represents exactly."""
     if type(value) is int:
         return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
     return type(value) is float and value.is_integer() and abs(value) <= MAX_SAFE_INTEGER
 
 
 def number(value: int | float) -> int | float | None:
-    """The number that JavaScript would keep, as JSON would write it; None where it is infinite.
+    """Return a number as JavaScript would write it to JSON, or None if it is infinite.
 
-    Only integers beyond 2**53 change (a double cannot hold them); ``2.0`` is written ``2``.
+    Only integers beyond 2**53 change, as a double cannot represent them. ``2.0`` becomes ``2``.
     """
     if isinstance(value, int):
         if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
@@ -59,23 +59,23 @@ def number(value: int | float) -> int | float | None:
 
 
 def parse_int(text: str) -> int | float | None:
-    """``parseInt(text, 10)``: the leading integer, or None for NaN."""
+    """Return the leading integer of a text like ``parseInt(text, 10)``, or None for NaN."""
     found = _INT_PREFIX.match(text.lstrip(_SPACE))
     if found is None:
         return None
-    # A double at most, and int() itself refuses more than 4300 digits.
+    # The result fits a double, and int() rejects more than 4300 digits.
     value = float(found.group())
     return number(value)
 
 
 def parse_float(text: str) -> int | float | None:
-    """``parseFloat``: the leading number, or None for NaN or infinity (which JSON cannot carry)."""
+    """Return the leading number of a text like ``parseFloat``, or None for NaN or infinity."""
     found = _FLOAT_PREFIX.match(text.lstrip(_SPACE))
     return None if found is None else number(float(found.group()))
 
 
 def to_integer(text: str) -> int | None:
-    """``Number(text)`` where that is an integer of zero or more, else None. "" counts as 0."""
+    """Return ``Number(text)`` if it is an integer of at least 0, else None. The result for "" is 0."""
     text = trim(text)
     if not text:
         return 0
@@ -93,13 +93,13 @@ def to_integer(text: str) -> int | None:
 
 
 def round_half_up(value: float) -> int:
-    """``Math.round``: halves go up, towards positive infinity."""
+    """Round like ``Math.round``: halves are rounded up, towards positive infinity."""
     floor = math.floor(value)
     return floor + 1 if value - floor >= 0.5 else floor
 
 
 def split(text: str, separator: str) -> list[str]:
-    """How generators split their text: the separator may be written with JSON's escapes."""
+    """Split a text like the editor's generators do. The separator may contain JSON escapes."""
     if separator == "":
         return [text]
     try:

@@ -1,9 +1,9 @@
-"""How a literal in a workflow file is understood.
+"""Parsing of the literals in a workflow file.
 
-The official editor reads every literal without knowing its field's type: the first of a list of shapes
-that fits wins, keys beyond that shape are dropped, and what fits none is lost. ``parse()`` does the same,
-because a request must not differ from the editor's. ``read()`` adds the field's type where the editor's
-way destroys data that the server would have taken (see ``docs/engine.md``).
+The official editor parses every literal without regard to its field's type. The first matching shape of a list is
+used, extra keys are dropped, and literals that match no shape are lost. ``parse()`` does the same, because a request
+must not differ from the editor's. ``read()`` also considers the field's type if the editor's parsing would destroy
+data that the server accepts (see ``docs/engine.md``).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _text_spec(text: str, *, values: bool = False) -> Spec:
 
 _PROMPT = "a super {cute|ferocious} {dog|cat}"
 
-# In the editor's order: a dict without a "type" becomes the first of these that its keys do not contradict.
+# In the editor's order: a dict without a "type" becomes the first kind that its keys do not contradict.
 GENERATORS: Mapping[str, Spec] = {
     "float_generator_arithmetic_sequence": _spec(is_number, {"start": 0, "step": 0.1}, values=True),
     "float_generator_linear_distribution": _spec(is_number, {"start": 0, "end": 1}, values=True),
@@ -91,7 +91,7 @@ _MODEL_KEYS = ("key", "hash", "name", "base", "type")
 
 
 def parse_generator(value: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A generator's settings with defaults filled in and unknown keys dropped, or None if it is none."""
+    """Return a generator's settings, with defaults filled in and unknown keys dropped, or None if invalid."""
     kind = value.get("type", _MISSING)
     if kind is _MISSING:
         candidates: Any = GENERATORS.items()
@@ -121,7 +121,7 @@ def _fill(name: str, spec: Spec, value: Mapping[str, Any]) -> dict[str, Any] | N
 
 
 def parse_model(value: Any, *, any_base: bool = False) -> dict[str, Any] | None:
-    """A model identifier without unknown keys, or None if it is none."""
+    """Return a model identifier without unknown keys, or None if the value is not a model identifier."""
     if not isinstance(value, dict):
         return None
     given = cast("dict[str, Any]", value)
@@ -193,14 +193,14 @@ def _parse_list(value: list[Any]) -> Any:
 
 
 def _exact(value: int | float) -> int | float:
-    """The number as it came in, unless it is an integer that the editor's doubles cannot hold."""
+    """Return a number unchanged, unless it is an integer that the editor's doubles cannot represent."""
     if type(value) is int and not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
         return int(float(value))
     return value
 
 
 def parse(value: Any) -> Any:
-    """A literal as the official editor reads it; ``UNSET`` where it reads nothing."""
+    """Return a literal as the official editor parses it, or ``UNSET`` if the editor loses it."""
     kind = value.__class__
     if kind is str or kind is bool:
         return value
@@ -214,7 +214,7 @@ def parse(value: Any) -> Any:
 
 
 def is_mangled(raw: Any, value: Any) -> bool:
-    """Whether the editor made something else of a literal, or nothing: not merely dropped extra keys."""
+    """Return whether the editor lost a literal or changed it by more than dropping extra keys."""
     if value is UNSET:
         return raw is not None
     if type(raw) is not dict or type(value) is not dict:
@@ -222,15 +222,15 @@ def is_mangled(raw: Any, value: Any) -> bool:
     given = cast("dict[str, Any]", raw)
     if "type" in value and value["type"] in GENERATORS:
         return "type" not in given
-    # A board's images, saved by the editor itself, come back as a mere board.
+    # The images of a board, saved by the editor itself, are parsed as a plain board.
     return given.get("type") == IMAGES_FROM_BOARD and "board_id" in value
 
 
 def read(raw: Any, template: InputTemplate | None) -> tuple[Any, bool]:
-    """A literal of a field whose type is known, and whether it could not be used as it is.
+    """Return the parsed literal of a field with a known type, and whether it was destroyed.
 
-    Returns what the editor would make of it, unless the editor would destroy a literal that fits the
-    field: then the literal itself. The flag is True where the literal is destroyed and does not fit.
+    The result is the editor's, unless the editor would destroy a literal that is valid for the field. In that case
+    the literal is returned unchanged. The flag is True if the literal is destroyed and not valid.
     """
     value = parse(raw)
     if not is_mangled(raw, value):
@@ -238,7 +238,7 @@ def read(raw: Any, template: InputTemplate | None) -> tuple[Any, bool]:
     if template is None:
         return value, True
     if template.type.name.endswith("GeneratorField") and value is not UNSET and template.input == "direct":
-        # Settings without a "type" are what the editor makes them: its first kind of generator.
+        # For settings without a "type", the editor's choice applies: its first matching kind of generator.
         if isinstance(raw, dict) and cast("dict[str, Any]", raw).get("type") == IMAGES_FROM_BOARD:
             return _board_images(cast("dict[str, Any]", raw)), False
         return value, False
@@ -277,4 +277,4 @@ SUBMODEL_TYPES = frozenset(
     | {"scheduler", "safety_checker"}
 )
 EXTRA_INPUTS = frozenset({"core_metadata"})
-"""Node types that take inputs beyond their template's (the server's class allows extra fields)."""
+"""Node types that accept inputs beyond their template's. Their classes on the server allow extra fields."""

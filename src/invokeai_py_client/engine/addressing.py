@@ -1,7 +1,7 @@
-"""Which input a name means: index, label, field name or ``node.field``.
+"""Resolution of input names: index, label, field name or ``node.field``.
 
-Pure: names in, positions out. A name that could mean several inputs is an error that lists names which each mean
-one of them.
+This module does no I/O: it maps names to positions. If a name matches several inputs, the error lists an
+unambiguous name for each of them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _CLOSE = 10
 
 @dataclass(frozen=True, slots=True)
 class FieldPath:
-    """An input and everything it is called.
+    """An input and all of its names.
 
     Attributes:
-        key: Where it is.
-        label: What the editor shows for the field.
-        node_names: What its node is called: id, label, type, the type's title.
-        settable: Whether it takes a value (no edge feeds it, and it is no connection-only field).
-        in_form: Whether the form shows it.
+        key: The node id and field name.
+        label: The label that the editor shows for the field.
+        node_names: The names of its node: id, label, type and the type's title.
+        settable: Whether the input accepts a value: no edge feeds it, and it is not a connection-only field.
+        in_form: Whether the form shows the input.
     """
 
     key: Key
@@ -40,27 +40,27 @@ class FieldPath:
 
     @property
     def field_name(self) -> str:
-        """The field's name on the wire."""
+        """The field's name in requests."""
         return self.key[1]
 
     @property
     def address(self) -> str:
-        """A name that people can type: the node's label (or type) and the field."""
+        """The name to show to users: the node's label (or type) and the field."""
         return f"{next((name for name in self.node_names[1:] if name), self.node_names[0])}.{self.field_name}"
 
 
 @lru_cache(maxsize=4096)
 def plain(name: str) -> str:
-    """A name as an identifier: ``Positive Prompt`` and ``positive-prompt`` become ``positive_prompt``.
+    """Return a name as an identifier: ``Positive Prompt`` and ``positive-prompt`` become ``positive_prompt``.
 
-    Letters of every script stay, with their marks, in the form that Python gives identifiers (NFKC). A name
-    without any letter or digit becomes "".
+    Letters of all scripts are kept, with their marks, normalized as Python normalizes identifiers (NFKC). If
+    a name has no letters or digits, the result is "".
     """
     if name.isascii():
         return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     kept = (
-        # \w is not asked: it leaves out the vowel signs of Indian scripts, which are part of the word.
+        # \w would not do: it excludes the vowel signs of Indian scripts, which are part of the word.
         char if char.isalnum() or unicodedata.category(char).startswith("M") else "_"
         for char in folded
     )
@@ -68,16 +68,16 @@ def plain(name: str) -> str:
 
 
 def word(name: str) -> str:
-    """What two names must share to be the same: ``plain()``, or the name itself where that leaves nothing."""
+    """Return the form in which names are compared: ``plain()``, or the name itself if that is empty."""
     return plain(name) or name.strip()
 
 
 class InputIndex:
-    """The inputs of a workflow by all their names. What a question does not need is not built.
+    """An index of a workflow's inputs by all of their names. Its tables are built when they are first needed.
 
     Args:
         form: The inputs that the form shows, in its order.
-        everything: Gives all inputs of the workflow, those of the form among them.
+        everything: A function that returns all inputs of the workflow, including those of the form.
     """
 
     def __init__(self, form: Sequence[FieldPath], everything: Callable[[], Sequence[FieldPath]]) -> None:
@@ -87,16 +87,20 @@ class InputIndex:
         self._tables: dict[str, dict[str, list[FieldPath]]] = {}
 
     def find(self, name: str) -> FieldPath:
-        """The input that a name means.
+        """Return the input with a name.
 
-        ``node id.field`` comes first: it always means one input. Then what the form shows, by label, by label
-        as an identifier, by field name, and by the name of a node of which it shows one field. Then
-        ``node.field`` anywhere in the workflow, then a field name or label that only one settable field of
-        the whole workflow has.
+        The name is tried, in this order, as:
+
+        - ``node id.field``, which is always unambiguous
+        - a label in the form, exactly, then without regard to case, then as an identifier
+        - a field name in the form
+        - the name of a node, if the form shows exactly one of its fields
+        - ``node.field`` anywhere in the workflow
+        - a field name or label that only one settable field in the whole workflow has
 
         Raises:
-            UnknownInputError: Nothing is called so.
-            AmbiguousInputError: Several are.
+            UnknownInputError: No input has this name.
+            AmbiguousInputError: Several inputs have this name.
         """
         for found in self._tiers(name):
             if len(found) == 1:
@@ -106,7 +110,7 @@ class InputIndex:
         raise self._unknown(name)
 
     def distinct_name(self, place: FieldPath) -> str:
-        """A name that means one input alone: ``node.field`` by the node's label if that will do, else by its id."""
+        """Return an unambiguous name of an input: ``node.field`` with the node's label if possible, else its id."""
         dotted = [
             f"{node}.{field}"
             for field in (place.field_name, place.label)
@@ -116,12 +120,12 @@ class InputIndex:
         return next((one for one in dotted if self.means(one, place)), f"{place.key[0]}.{place.field_name}")
 
     def means(self, name: str, place: FieldPath) -> bool:
-        """Whether a name means this input and no other."""
+        """Return whether a name resolves to this input."""
         found = next(filter(None, self._tiers(name)), ())
         return len(found) == 1 and found[0].key == place.key
 
     def place(self, key: Key) -> FieldPath | None:
-        """The place of an input."""
+        """Return the path of an input, or None if the workflow has no such input."""
         found = self._table("key", self._all, lambda place: (_joined(*place.key),))
         return next((one for one in found.get(_joined(*key), ()) if one.key == key), None)
 
@@ -133,7 +137,7 @@ class InputIndex:
     # ------------------------------------------------------------------ inside
 
     def _tiers(self, name: str) -> Iterator[Sequence[FieldPath]]:
-        """The inputs that a name could mean, best reading first."""
+        """Yield the inputs that match a name, best match first."""
         wanted = word(name)
         form, everything = self._whole_form, self._all
         if "." in name:
@@ -150,7 +154,7 @@ class InputIndex:
         yield free.get(wanted, ())
 
     def _dotted(self, name: str, table: str, last: Callable[[FieldPath], str]) -> Sequence[FieldPath]:
-        """What ``node.field`` means; dots can be part of either name."""
+        """Return the inputs that match ``node.field``; both names can contain dots."""
         known = self._table(
             table,
             self._all,
@@ -178,7 +182,7 @@ class InputIndex:
             for one in dict.fromkeys(names(place)):
                 if one:
                     table.setdefault(one, []).append(place)
-        self._tables[name] = table  # not before it is whole: another thread may look
+        self._tables[name] = table  # stored only when complete: another thread may read it
         return table
 
     def _all(self) -> Sequence[FieldPath]:
@@ -201,7 +205,8 @@ class InputIndex:
     def _ambiguous(self, name: str, found: Sequence[FieldPath]) -> AmbiguousInputError:
         candidates = [self.distinct_name(place) for place in found]
         return AmbiguousInputError(
-            f"{name!r} could be any of {len(found)} inputs; say which: {listed(candidates, _MOST)}.",
+            f"The input name {name!r} is ambiguous: {len(found)} inputs match. Use one of these names: "
+            f"{listed(candidates, _MOST)}.",
             name,
             candidates,
         )
@@ -221,13 +226,13 @@ class InputIndex:
         if close:
             hint = did_you_mean(candidates)
         else:
-            hint = f" Its form has {listed(candidates, _CLOSE)}." if candidates else ""
+            hint = f" The inputs in its form: {listed(candidates, _CLOSE)}." if candidates else ""
         fed = [
             place.address for place in self._all() if not place.settable and word(place.field_name) == wanted
         ]
         if fed:
-            hint = f" Other nodes feed {listed(fed, _CLOSE)}.{hint}"
-        return UnknownInputError(f"The workflow has no input {name!r}.{hint}", name, candidates)
+            hint = f" Connections feed {listed(fed, _CLOSE)}, so no value can be set there.{hint}"
+        return UnknownInputError(f"The workflow has no input named {name!r}.{hint}", name, candidates)
 
 
 def _joined(node: str, field: str) -> str:

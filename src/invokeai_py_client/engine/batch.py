@@ -1,7 +1,7 @@
-"""Batch data: the lists that batch nodes spread over runs.
+"""Batch data: the lists of values that batch nodes distribute over runs.
 
-Batch nodes stand in the workflow, but never in the graph. Their lists go into the request's ``data``: the
-inner lists of one group are walked side by side, the groups are multiplied with each other.
+A workflow can contain batch nodes, a graph cannot. Their lists become the request's ``data``: lists in the
+same group are zipped, and the groups are combined with each other.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ BATCH_NODES: Mapping[str, tuple[str, str]] = {
     "integer_batch": ("integers", "value"),
     "float_batch": ("floats", "value"),
 }
-"""Batch node types: their input with the list, and the output that stands for one item of it."""
+"""Batch node types, each with the input that holds its list and the output that yields one item of it."""
 
 UNGROUPED = "None"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerGenerator:
-    """A generator whose values the server must be asked for.
+    """A generator whose values come from the server.
 
     Attributes:
         node_id: The generator node.
         kind: ``dynamic_prompts`` (``POST /api/v1/utilities/dynamicprompts``) or ``board_images``
             (``GET /api/v1/boards/{board_id}/image_names``).
         prompt: The text to expand.
-        max_prompts: How many prompts at most.
-        combinatorial: Every combination in order, or as many drawn at random.
-        seed: The seed for drawing; None for a new one each time.
-        board_id: The board; None where none is chosen, which gives no images.
+        max_prompts: The largest number of prompts.
+        combinatorial: Whether to return all combinations in order, rather than random ones.
+        seed: The seed of random prompts. None draws different ones each time.
+        board_id: The board. If None, there are no images.
         category: ``images`` (category general) or ``assets`` (control, mask, user and other).
     """
 
@@ -61,8 +61,10 @@ class BatchTarget:
     """One list of a batch and the input that it feeds.
 
     Attributes:
-        batch_id: The batch node.
-        items: Its values.
+        batch_id: The id of the batch node.
+        node_id: The id of the node that the list feeds.
+        field: The name of the field that the list feeds.
+        items: The values.
     """
 
     batch_id: str
@@ -72,7 +74,7 @@ class BatchTarget:
 
 
 def value_of(node: Node, field_name: str, values: Mapping[Key, Any]) -> Any:
-    """The value in use: the one that was set, or the workflow's own; ``UNSET`` for none."""
+    """Return the current value of a field: from ``values``, else from the workflow, else ``UNSET``."""
     key = (node.id, field_name)
     if key in values:
         return values[key]
@@ -81,12 +83,12 @@ def value_of(node: Node, field_name: str, values: Mapping[Key, Any]) -> Any:
 
 
 def batch_nodes(loaded: LoadedWorkflow) -> list[Node]:
-    """The batch nodes of a workflow, in file order."""
+    """Return the batch nodes of a workflow, in file order."""
     return [node for node in loaded.nodes.values() if node.type in BATCH_NODES]
 
 
 def generator_of(loaded: LoadedWorkflow, edges: EdgeIndex, batch: Node) -> Node | None:
-    """The generator node that feeds a batch node, through connectors or not."""
+    """Return the generator node that feeds a batch node, directly or through connectors, or None."""
     incoming = edges.into(batch.id, BATCH_NODES[batch.type][0])
     if not incoming:
         return None
@@ -96,7 +98,7 @@ def generator_of(loaded: LoadedWorkflow, edges: EdgeIndex, batch: Node) -> Node 
 
 
 def server_generators(loaded: LoadedWorkflow, values: Mapping[Key, Any]) -> list[ServerGenerator]:
-    """The generators that the server must be asked for before a request can be built."""
+    """Return the generators whose values must be requested from the server before a request can be built."""
     edges = EdgeIndex(loaded.edges)
     found: dict[str, ServerGenerator] = {}
     for batch in batch_nodes(loaded):
@@ -130,7 +132,7 @@ def batch_items(
     generated: Mapping[str, Sequence[Any]],
     draw: Callable[[], float] = _random.random,
 ) -> list[Any]:
-    """The values of a batch node: those of the generator that feeds it, or its own list."""
+    """Return the values of a batch node: those of the generator that feeds it, or its own list."""
     node = generator_of(loaded, edges, batch)
     if node is not None:
         if node.id in generated:
@@ -146,7 +148,7 @@ def batch_items(
 
 
 def _item(item: Any) -> Any:
-    # The server tells 2 from 2.0 in a list of items, and JavaScript cannot write the latter.
+    # The server distinguishes 2 from 2.0 in a list of items, and JavaScript cannot write the latter.
     kind = item.__class__
     if kind is int or kind is float:
         plain = number(item)
@@ -155,7 +157,7 @@ def _item(item: Any) -> Any:
 
 
 def _targets(loaded: LoadedWorkflow, edges: EdgeIndex, batch: Node) -> Iterator[Edge]:
-    """The edges that lead from a batch node to inputs, in order, through connectors."""
+    """Yield the edges that lead from a batch node to inputs, in order, directly or through connectors."""
     output = BATCH_NODES[batch.type][1]
     visited: set[str] = set()
     stack = [edge for edge in reversed(edges.out_of(batch.id)) if edge.source_field == output]
@@ -164,7 +166,7 @@ def _targets(loaded: LoadedWorkflow, edges: EdgeIndex, batch: Node) -> Iterator[
         if edge.target not in loaded.connectors:
             yield edge
         elif edge.target not in visited:
-            # The editor names the connector itself here, which the server refuses.
+            # The editor sends the id of the connector itself here, which the server rejects.
             visited.add(edge.target)
             stack.extend(e for e in reversed(edges.out_of(edge.target)) if e.source_field == CONNECTOR_OUT)
 
@@ -175,9 +177,9 @@ def batch_groups(
     generated: Mapping[str, Sequence[Any]],
     draw: Callable[[], float] = _random.random,
 ) -> list[tuple[str, list[BatchTarget]]]:
-    """What the batch nodes feed, by group, in the order of the request.
+    """Return the targets of the batch nodes by group, in the order of the request.
 
-    A node outside any group is a group of its own. Groups without any target are included.
+    A node outside any group forms a separate group. Groups without targets are included.
     """
     batches = batch_nodes(loaded)
     if not batches:
@@ -203,7 +205,7 @@ def batch_groups(
 
 
 def _group_of(batch: Node, values: Mapping[Key, Any]) -> str:
-    """The group's name. A node without one joins others without one, as in the editor."""
+    """Return the name of a batch node's group. As in the editor, nodes without a group name form one group."""
     group = value_of(batch, "batch_group_id", values)
     if group is UNSET:
         return "undefined"
@@ -213,7 +215,7 @@ def _group_of(batch: Node, values: Mapping[Key, Any]) -> str:
 
 
 def _in_order(grouped: Mapping[str, Any]) -> list[str]:
-    # First come, first served, except that JavaScript puts keys that are array indices before all others.
+    # In order of appearance, except that JavaScript puts keys that are array indices first.
     def is_index(name: str) -> bool:
         return (
             name.isascii() and name.isdigit() and str(int(name[:11])) == name and int(name[:11]) < 2**32 - 1
@@ -228,7 +230,7 @@ def build_data(
     generated: Mapping[str, Sequence[Any]],
     draw: Callable[[], float] = _random.random,
 ) -> list[list[dict[str, Any]]]:
-    """The request's ``data``."""
+    """Return the ``data`` of the request."""
     return [
         [{"node_path": t.node_id, "field_name": t.field, "items": copy_json(list(t.items))} for t in targets]
         for _, targets in batch_groups(loaded, values, generated, draw)
@@ -237,17 +239,17 @@ def build_data(
 
 
 def local_images(data: Sequence[Any]) -> list[LocalImage]:
-    """The images of a batch that are still on this machine, each once."""
+    """Return the images of a batch that have not been uploaded yet, each once."""
     return [one for one in find_pending(data) if isinstance(one, LocalImage)]
 
 
 def uploaded(data: Sequence[Any], names: Mapping[LocalImage, str]) -> list[Any]:
-    """The same data with the server's names of those images."""
+    """Return the data with local images replaced by their names on the server."""
     return replace_pending(data, {image: {"image_name": name} for image, name in names.items()})
 
 
 def named_images(data: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
-    """The names of the images that a batch expects on the server, each once."""
+    """Return the names of the server's images that a batch uses, each once."""
     values = [value for group in data for datum in group for value in datum["items"]]
     return list(dict.fromkeys(value["image_name"] for value in values if _is_image(value)))
 

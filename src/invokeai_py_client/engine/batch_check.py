@@ -1,4 +1,4 @@
-"""What is wrong with batch data: the server checks the shape of the lists, but not what is in them."""
+"""Checks of batch data. The server checks only the shape of the lists, not the values in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from invokeai_py_client._text import clip
+from invokeai_py_client._text import clip, shown
 from invokeai_py_client.editor.generators import FAMILIES, asks_server, settings_of
 from invokeai_py_client.engine.batch import (
     BATCH_NODES,
@@ -43,7 +43,7 @@ def batch_findings(
     values: Mapping[Key, Any],
     generated: Mapping[str, Sequence[Any]] | None,
 ) -> Iterator[BatchFinding]:
-    """Everything that is wrong with what batch nodes feed into the runs."""
+    """Yield every problem with the values that batch nodes feed into runs."""
     batches = batch_nodes(loaded)
     if not batches:
         return
@@ -80,7 +80,7 @@ def _source_findings(
     values: Mapping[Key, Any],
     generated: Mapping[str, Sequence[Any]] | None,
 ) -> tuple[list[BatchFinding], bool]:
-    """What is wrong with where a batch node's values come from, and whether they are known."""
+    """Return the problems with the source of a batch node's values, and whether its values are known."""
     field = BATCH_NODES[batch.type][0]
     generator = generator_of(loaded, edges, batch)
     if generator is not None:
@@ -88,16 +88,23 @@ def _source_findings(
         if settings is None:
             family = FAMILIES[generator.type].replace("_", " ").strip()
             return [
-                BatchFinding(generator.id, "generator", f"its settings are none of a {family}", "Set others.")
+                BatchFinding(
+                    generator.id,
+                    "generator",
+                    f"its settings are not valid for a {family}",
+                    f"Set the settings of a {family}.",
+                )
             ], True
         if asks_server(settings) == "board_images" and "board_id" not in settings:
-            return [BatchFinding(generator.id, "generator", "no board is chosen", "Choose one.")], True
+            return [BatchFinding(generator.id, "generator", "no board is selected", "Select a board.")], True
         if asks_server(settings) is not None and (generated is None or generator.id not in generated):
             return [], False
         return [], True
     if edges.into(batch.id, field):
         return [
-            BatchFinding(batch.id, field, "what it is connected to leads to no generator", "Connect one.")
+            BatchFinding(
+                batch.id, field, "its connection does not lead to a generator", "Connect a generator to it."
+            )
         ], True
     own = value_of(batch, field, values)
     if own is not UNSET and not isinstance(own, (list, tuple)):
@@ -117,7 +124,7 @@ def _length_findings(name: str, targets: Sequence[BatchTarget]) -> Iterator[Batc
                     batch_id,
                     None,
                     f"it has {length} values, but another batch node of its group ({name}) has {first}",
-                    "Give all of a group equally many values, or put them into different groups.",
+                    "Use the same number of values for all nodes of a group, or put them into different groups.",
                 )
 
 
@@ -130,7 +137,7 @@ def _target_findings(
     batch = loaded.nodes[target.batch_id]
     field = BATCH_NODES[batch.type][0]
     if not target.items:
-        yield BatchFinding(batch.id, field, "its list is empty", "Give it at least one value.")
+        yield BatchFinding(batch.id, field, "its list is empty", "Add at least one value.")
         return
     node = loaded.nodes.get(target.node_id)
     node_template = schema.get(node.type) if node is not None else None
@@ -140,8 +147,8 @@ def _target_findings(
             yield BatchFinding(
                 batch.id,
                 field,
-                "it feeds an input of a called workflow, which the server refuses",
-                "Set a value.",
+                "it feeds an input of a called workflow, which the server rejects",
+                "Set a value for that input instead.",
             )
         return
     wrong = _wrong_items(template, target.items)
@@ -154,12 +161,13 @@ def _target_findings(
     if wrong:
         index, value, reason = wrong[0]
         label = (node.label if node is not None else "") or target.node_id
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        more = f" (and {len(wrong) - 1} more invalid)" if len(wrong) > 1 else ""
         yield BatchFinding(
             batch.id,
             field,
-            f"value {index + 1}{more}, {value!r}, does not fit {target.field!r} of {label!r}: {reason}",
-            "Correct it: the server would take it, and its queue would stop there.",
+            f"value {index + 1}{more}, {shown(value)}, is not valid for {target.field!r} of {label!r}; "
+            f"expected {reason}",
+            "Correct it: the server does not check it, and its queue would stop there.",
         )
 
 
@@ -168,7 +176,7 @@ def _wrong_items(template: InputTemplate, items: Sequence[Any]) -> list[tuple[in
     for index, item in enumerate(items):
         reason = explain_mismatch(template.json_schema, item)
         if reason is None and isinstance(item, bool):
-            reason = "true and false cannot be sent in a batch"
+            reason = "a value other than true and false, which cannot be sent in a batch"
         if reason is not None:
             wrong.append((index, item, reason))
     return wrong

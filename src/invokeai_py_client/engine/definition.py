@@ -1,4 +1,4 @@
-"""A workflow file as it is: the immutable document a workflow comes from."""
+"""Workflow files as immutable documents."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _REQUIRED = ("meta", "nodes", "edges")
 
 
 class WorkflowDefinition:
-    """A workflow document. It never changes: what it hands out are copies.
+    """An immutable workflow document. All of its properties return copies.
 
-    Use one of the ``from_*`` constructors. They check that the document is a workflow; whether it can be
-    used on a given server shows when it is loaded.
+    Use one of the ``from_*`` constructors. They check that the document is a workflow. Loading it checks
+    whether a particular server can use it.
     """
 
     __slots__ = ("_data", "_source")
@@ -34,28 +34,28 @@ class WorkflowDefinition:
 
     @classmethod
     def from_file(cls, path: str | Path) -> WorkflowDefinition:
-        """Reads a JSON file, or a PNG image that InvokeAI made and that carries its workflow.
+        """Read a JSON file, or a PNG image with a workflow embedded by InvokeAI.
 
         Raises:
-            WorkflowFormatError: There is no such file, or it holds no workflow.
+            WorkflowFormatError: The file does not exist, or does not contain a workflow.
         """
         file = Path(path).expanduser()
         try:
             content = file.read_bytes()
         except FileNotFoundError as error:
-            raise WorkflowFormatError(f"there is no workflow file {str(file)!r}") from error
+            raise WorkflowFormatError(f"Workflow file not found: {str(file)!r}.") from error
         except IsADirectoryError as error:
-            raise WorkflowFormatError(f"{str(file)!r} is a directory, not a workflow file") from error
+            raise WorkflowFormatError(f"{str(file)!r} is a directory; expected a workflow file.") from error
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise WorkflowFormatError(f"the workflow file {str(file)!r} cannot be read: {reason}") from error
+            raise WorkflowFormatError(f"Cannot read the workflow file {str(file)!r}: {reason}.") from error
         if content.startswith(PNG_SIGNATURE):
             return cls.from_png(content, source=str(file))
         return cls._from_json_bytes(content, str(file))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> WorkflowDefinition:
-        """Reads JSON text.
+        """Parse JSON text.
 
         Raises:
             WorkflowFormatError: The text is not JSON, or not a workflow.
@@ -66,26 +66,27 @@ class WorkflowDefinition:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WorkflowDefinition:
-        """Takes a copy of a decoded workflow document.
+        """Copy a workflow document that is already decoded.
 
         Raises:
-            WorkflowFormatError: It is not a workflow, or holds what JSON cannot.
+            WorkflowFormatError: The document is not a workflow, or contains values that JSON cannot represent.
         """
         return cls(data)
 
     @classmethod
     def from_png(cls, content: bytes, *, source: str = "") -> WorkflowDefinition:
-        """Reads the workflow that InvokeAI embedded in a PNG image.
+        """Read the workflow that InvokeAI embedded in a PNG image.
 
         Raises:
-            WorkflowFormatError: It is not a PNG image, or carries no workflow.
+            WorkflowFormatError: The content is not a PNG image, or the image has no embedded workflow.
         """
         return cls._parsed(embedded_workflow(content, source), source)
 
     @classmethod
     def _parsed(cls, text: str, source: str) -> WorkflowDefinition:
         definition = cls.__new__(cls)
-        definition._data = _checked(parse_json(text, source), source)  # nobody else has it: no copy is needed
+        # Nothing else refers to this data, so it needs no copy.
+        definition._data = _checked(parse_json(text, source), source)
         definition._source = source
         return definition
 
@@ -95,48 +96,48 @@ class WorkflowDefinition:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise WorkflowFormatError(
-                f"{where(source)} is neither JSON text nor a PNG image (byte {error.start} is not UTF-8)"
+                f"{where(source)} is neither JSON text nor a PNG image: byte {error.start} is not UTF-8."
             ) from error
         return cls._parsed(text, source)
 
     @property
     def name(self) -> str:
-        """The workflow's name, or ""."""
+        """The workflow's name, or "" if it has no name."""
         return self._text("name")
 
     @property
     def description(self) -> str:
-        """The workflow's description, or ""."""
+        """The workflow's description, or "" if it has none."""
         return self._text("description")
 
     @property
     def version(self) -> str:
-        """The version its author gave it, or "". Not the version of the file format."""
+        """The author's version of the workflow, or "". This is not the version of the file format."""
         return self._text("version")
 
     @property
     def author(self) -> str:
-        """Who made it, or ""."""
+        """The workflow's author, or ""."""
         return self._text("author")
 
     @property
     def contact(self) -> str:
-        """How to reach its author, or ""."""
+        """The author's contact details, or ""."""
         return self._text("contact")
 
     @property
     def tags(self) -> str:
-        """Its tags, separated by commas, or ""."""
+        """The workflow's tags, separated by commas, or ""."""
         return self._text("tags")
 
     @property
     def notes(self) -> str:
-        """Its notes, or ""."""
+        """The workflow's notes, or ""."""
         return self._text("notes")
 
     @property
     def meta(self) -> dict[str, Any]:
-        """A copy of what it says of its format."""
+        """A copy of the metadata of the file format."""
         meta = self._data["meta"]
         return copy_json(cast("dict[str, Any]", meta)) if isinstance(meta, dict) else {}
 
@@ -149,17 +150,17 @@ class WorkflowDefinition:
 
     @property
     def id(self) -> str | None:
-        """Its id in the library of the server it was saved on, if any."""
+        """The workflow's id in the library of the server that it was saved on, or None."""
         return self._text("id") or None
 
     @property
     def source(self) -> str:
-        """Where it was read from, for messages; "" if not from a file."""
+        """The file that the workflow was read from, or ""."""
         return self._source
 
     @property
     def node_types(self) -> frozenset[str]:
-        """The types of its invocation nodes (``sdxl_model_loader``...), known to a server or not."""
+        """The types of all invocation nodes, such as ``sdxl_model_loader``, including types unknown to a server."""
         found: set[str] = set()
         for node in self._data["nodes"]:
             data: Any = cast("dict[str, Any]", node).get("data") if isinstance(node, dict) else None
@@ -171,26 +172,26 @@ class WorkflowDefinition:
 
     @property
     def nodes(self) -> list[Any]:
-        """A copy of its nodes."""
+        """A copy of the nodes."""
         return copy_json(self._data["nodes"])
 
     @property
     def edges(self) -> list[Any]:
-        """A copy of its edges."""
+        """A copy of the edges."""
         return copy_json(self._data["edges"])
 
     @property
     def form(self) -> dict[str, Any] | None:
-        """A copy of its form, or None if it has none."""
+        """A copy of the form, or None if the workflow has no form."""
         form = self._data.get("form")
         return copy_json(cast("dict[str, Any]", form)) if isinstance(form, dict) else None
 
     def to_dict(self) -> dict[str, Any]:
-        """A fresh copy of the whole document, as it was read."""
+        """Return a copy of the whole document, as it was read."""
         return copy_json(self._data)
 
     def to_json(self, indent: int | None = 2) -> str:
-        """The whole document as JSON text."""
+        """Return the whole document as JSON text."""
         return json.dumps(self._data, indent=indent, ensure_ascii=False)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -204,26 +205,24 @@ class WorkflowDefinition:
             file.write_text(self.to_json(), encoding="utf-8")
         except OSError as error:
             reason = error.strerror or error
-            raise WorkflowFormatError(
-                f"the workflow file {str(file)!r} cannot be written: {reason}"
-            ) from error
+            raise WorkflowFormatError(f"Cannot write the workflow file {str(file)!r}: {reason}.") from error
 
     @property
     def node_count(self) -> int:
-        """How many nodes it has, notes included."""
+        """The number of nodes, including notes."""
         return len(self._data["nodes"])
 
     @property
     def edge_count(self) -> int:
-        """How many edges it has."""
+        """The number of edges."""
         return len(self._data["edges"])
 
     def get_node_by_id(self, node_id: str) -> dict[str, Any] | None:
-        """A copy of a node; None where there is none of this id."""
+        """Return a copy of the node with an id, or None if it does not exist."""
         return next((node for node in self._dicts() if node.get("id") == node_id), None)
 
     def get_nodes_by_type(self, node_type: str) -> list[dict[str, Any]]:
-        """Copies of the nodes of an invocation type."""
+        """Return copies of the nodes of an invocation type."""
         return [
             node
             for node in self._dicts()
@@ -234,7 +233,7 @@ class WorkflowDefinition:
         return [node for node in self.nodes if isinstance(node, dict)]
 
     def view(self) -> Mapping[str, Any]:
-        """The document itself, not a copy: for reading only."""
+        """Return the document itself rather than a copy. Do not modify it."""
         return self._data
 
     def _text(self, key: str) -> str:
@@ -255,7 +254,7 @@ class WorkflowDefinition:
 
 
 def copy_json(value: T) -> T:
-    """A deep copy of JSON data; several times faster than ``copy.deepcopy``."""
+    """Return a deep copy of JSON data. This is several times faster than ``copy.deepcopy``."""
     if type(value) is dict:
         known = cast("dict[str, Any]", value)
         return {key: item if item.__class__ in _ATOMS else copy_json(item) for key, item in known.items()}  # type: ignore[return-value]
@@ -268,34 +267,34 @@ def _checked(data: Any, source: str) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         kind = "a list" if isinstance(data, list) else type(data).__name__
         raise WorkflowFormatError(
-            f"{where(source)} is not a workflow: it is {kind}, not an object with nodes"
+            f"{where(source)} is not a workflow: it is {kind}; expected an object with nodes."
         )
     known = cast("dict[str, Any]", data)
     missing = [key for key in _REQUIRED if key not in known]
     if missing or not isinstance(known["nodes"], list):
-        raise WorkflowFormatError(f"{where(source)} is not an InvokeAI workflow{_guess(known, missing)}")
+        raise WorkflowFormatError(f"{where(source)} is not an InvokeAI workflow: {_guess(known, missing)}.")
     if not isinstance(known["edges"], list):
-        raise WorkflowFormatError(f"{where(source)} is not an InvokeAI workflow: its edges are not a list")
+        raise WorkflowFormatError(f"{where(source)} is not an InvokeAI workflow: its edges are not a list.")
     return known
 
 
 def _guess(data: dict[str, Any], missing: list[str]) -> str:
-    """What a document that is no workflow seems to be instead."""
+    """Return a guess at the kind of a document that is not a workflow."""
     nodes: Any = data.get("nodes")
     if "last_node_id" in data or "last_link_id" in data or (isinstance(nodes, list) and "links" in data):
-        return ": it looks like one of ComfyUI, which InvokeAI cannot run"
+        return "it looks like a ComfyUI workflow, which InvokeAI cannot run"
     values = [cast("dict[str, Any]", value) for value in data.values() if isinstance(value, dict)]
     if values and any("class_type" in value for value in values):
-        return ": it looks like a prompt of ComfyUI, which InvokeAI cannot run"
+        return "it looks like a ComfyUI prompt, which InvokeAI cannot run"
     if isinstance(nodes, dict) and "edges" in data:
         return (
-            ": it looks like a graph, which is what a workflow is turned into to run."
-            " Use the workflow it was made from (in the editor: Save As, or Download)"
+            "it looks like a graph, the form in which a workflow runs."
+            " Use the workflow that the graph was made from (in the editor: Save As, or Download)"
         )
     if isinstance(data.get("workflow"), dict):
-        return ': it looks like an answer of the server. Pass what it holds under "workflow"'
+        return "it looks like a response of the server. Pass its 'workflow' instead"
     if "batch" in data or "graph" in data:
-        return ": it looks like a request to the queue, not the workflow it was made from"
+        return "it looks like a request to the queue. Use the workflow that the request was made from"
     if missing:
-        return f": {', '.join(repr(key) for key in missing)} {'is' if len(missing) == 1 else 'are'} missing"
-    return ": its nodes are not a list"
+        return f"{', '.join(repr(key) for key in missing)} {'is' if len(missing) == 1 else 'are'} missing"
+    return "its nodes are not a list"

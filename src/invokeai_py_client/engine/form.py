@@ -1,4 +1,4 @@
-"""The form of a workflow: what its author chose to show, in which order."""
+"""Workflow forms: the fields that the author chose to show, in order."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from invokeai_py_client.schema.template import FieldType
 
 ROOT = "root"
 MAX_SHOWN = 10_000
-"""Elements may be listed under several parents, so a small file can describe an endless form."""
+"""The limit on elements. A small file can describe an endless form by listing elements under several parents."""
 
 Elements = dict[str, dict[str, Any]]
 _COMPONENTS = ("number-input", "slider", "number-input-and-slider")
 
 
 class _UnreadableError(Exception):
-    """The editor replaces a form that it cannot read by an empty one."""
+    """A form that the editor cannot read. The editor replaces it with an empty form."""
 
 
 def empty_form() -> dict[str, Any]:
-    """A form that shows nothing."""
+    """Return a form without elements."""
     root = {"id": ROOT, "type": "container", "data": {"layout": "column", "children": list[str]()}}
     return {"elements": {ROOT: root}, "rootElementId": ROOT}
 
 
 def is_empty(form: Mapping[str, Any]) -> bool:
-    """Whether a form has nothing but its root."""
+    """Return whether a form has no elements except its root."""
     elements = cast("Elements", form["elements"])
     root = elements.get(form["rootElementId"])
     return root is None or (len(elements) == 1 and not root["data"]["children"])
 
 
 def read_form(value: Any) -> tuple[dict[str, Any], list[str]]:
-    """A form without unknown keys, and warnings about what could not be read.
+    """Return a form without unknown keys, and warnings about unreadable parts.
 
     Raises:
-        WorkflowFormatError: It can be read, but its elements contradict each other.
+        WorkflowFormatError: The form is readable, but its elements contradict each other.
     """
     warnings: list[str] = []
     if value is None:
@@ -48,7 +48,7 @@ def read_form(value: Any) -> tuple[dict[str, Any], list[str]]:
     try:
         form = _parse(value, warnings)
     except _UnreadableError as error:
-        warnings.append(f"The form cannot be read, so it is left out: {error}.")
+        warnings.append(f"The form cannot be read and is ignored: {error}.")
         return empty_form(), warnings
     _check(form)
     return form, warnings
@@ -69,7 +69,7 @@ def _parse(value: Any, warnings: list[str]) -> dict[str, Any]:
 
 def _id(value: Any, what: str) -> str:
     if not isinstance(value, str) or not trim(value):
-        raise _UnreadableError(f"{what} is missing or no id")
+        raise _UnreadableError(f"{what} is missing or not a valid id")
     return trim(value)
 
 
@@ -104,14 +104,14 @@ def _element(key: str, value: Any, warnings: list[str]) -> dict[str, Any]:
     elif kind == "node-field":
         element["data"] = _field(where, data, warnings)
     else:
-        raise _UnreadableError(f"{where} has the unknown type {clip(str(kind), 60)!r}")
+        raise _UnreadableError(f"{where} has an unknown type: {clip(str(kind), 60)!r}")
     return element
 
 
 def _field(where: str, data: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
     identifier = data.get("fieldIdentifier")
     if not isinstance(identifier, dict):
-        raise _UnreadableError(f"{where} names no field")
+        raise _UnreadableError(f"{where} does not name a field")
     identifier = cast("dict[str, Any]", identifier)
     show = data.get("showDescription", True)
     if type(show) is not bool:
@@ -125,15 +125,17 @@ def _field(where: str, data: Mapping[str, Any], warnings: list[str]) -> dict[str
     if "settings" in data:
         settings = _settings(data["settings"])
         if settings is None:
-            # The editor throws the whole form away here; the settings of one box are not worth that.
-            warnings.append(f"The form's settings for {field_name!r} are of an unknown kind and are ignored.")
+            # The editor discards the whole form here. The settings of a single field are not worth that.
+            warnings.append(
+                f"The form's settings for {field_name!r} are of an unknown kind, so they are ignored."
+            )
         else:
             field["settings"] = settings
     return field
 
 
 def _settings(value: Any) -> dict[str, Any] | None:
-    """The settings of a field, or None if they are of no known kind."""
+    """Return the settings of a field, or None if their kind is unknown."""
     if not isinstance(value, dict):
         return None
     record = cast("dict[str, Any]", value)
@@ -180,12 +182,12 @@ def _text_settings(record: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _check(form: Mapping[str, Any]) -> None:
-    """Refuses a form whose elements contradict each other, as the editor does."""
+    """Reject a form whose elements contradict each other, as the editor does."""
     elements = cast("Elements", form["elements"])
     root_id = form["rootElementId"]
     root = elements.get(root_id)
     if root is None or root["type"] != "container":
-        refuse("its form", f"has no container {root_id!r}, its root")
+        refuse("its form", f"has no root container {root_id!r}")
     seen: set[str] = set()
     open_: list[tuple[str, Iterator[str]]] = []
     path: set[str] = set()
@@ -223,11 +225,11 @@ def _check(form: Mapping[str, Any]) -> None:
             enter(child)
     if len(seen) != len(elements):
         lost = next(key for key in elements if key not in seen)
-        refuse("its form", f"has an element {lost!r} that nothing shows")
+        refuse("its form", f"has an element {lost!r} that no container lists")
 
 
 def shown_fields(form: Mapping[str, Any]) -> tuple[FormField, ...]:
-    """The fields of a form in the order the editor shows them: depth first, rows from left to right."""
+    """Return the fields of a form in the order of the editor: depth first, rows from left to right."""
     elements = cast("Elements", form["elements"])
     root_id = cast(str, form["rootElementId"])
     fields: list[FormField] = []
@@ -239,7 +241,7 @@ def shown_fields(form: Mapping[str, Any]) -> tuple[FormField, ...]:
         if visited > MAX_SHOWN:
             refuse("its form", f"shows more than {MAX_SHOWN} elements")
         element = elements.get(element_id)
-        if element is None:  # its field has vanished
+        if element is None:  # its field no longer exists
             continue
         if element["type"] == "container":
             inside = (*path, element_id)
@@ -260,7 +262,7 @@ def shown_fields(form: Mapping[str, Any]) -> tuple[FormField, ...]:
 
 
 def form_of(exposed: Sequence[tuple[str, str, FieldType]]) -> dict[str, Any]:
-    """A form made from exposed fields, which is what workflows had before there were forms."""
+    """Return a form for the exposed fields of a workflow from before forms existed."""
     form = empty_form()
     elements = cast("Elements", form["elements"])
     for number, (node_id, field_name, field_type) in enumerate(exposed):
@@ -292,7 +294,7 @@ def _default_settings(field_type: FieldType) -> dict[str, Any] | None:
 
 
 def remove_element(form: Mapping[str, Any], element_id: str) -> None:
-    """Takes an element out of a form, and out of whatever lists it."""
+    """Remove an element from a form, and from the containers that list it."""
     elements = cast("Elements", form["elements"])
     elements.pop(element_id, None)
     for element in elements.values():

@@ -1,4 +1,4 @@
-"""The graph that the server runs: a workflow without its labels, notes, connectors and batch nodes."""
+"""The graph that the server runs: a workflow without labels, notes, connectors and batch nodes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from invokeai_py_client.engine.workflow import Edge, Key, LoadedWorkflow, Node
 from invokeai_py_client.schema.template import UNSET, NodeTemplate
 
 NOT_EXECUTABLE = frozenset({*BATCH_NODES, *FAMILIES})
-"""Node types that the server never runs: what they stand for becomes batch data."""
+"""Node types that the server never runs. Their values become batch data."""
 
 
 def resolved_edges(loaded: LoadedWorkflow) -> list[Edge]:
-    """The connections between nodes that run: connectors followed to what truly feeds them."""
+    """Return the connections between the nodes that run, with connectors replaced by the outputs that feed them."""
     index = EdgeIndex(loaded.edges) if loaded.connectors else None
     found: dict[Edge, None] = {}
     for edge in loaded.edges:
@@ -38,7 +38,7 @@ def resolved_edges(loaded: LoadedWorkflow) -> list[Edge]:
 
 
 def board_value(value: Any, auto_board: str | None) -> Any:
-    """What a board field sends: the editor's "auto" and "none" are words of its own."""
+    """Return the value that a board field sends. "auto" and "none" exist only in the editor."""
     if value is UNSET or value is None or value == "auto":
         return UNSET if auto_board in (None, "none") else {"board_id": auto_board}
     return UNSET if value == "none" else value
@@ -52,13 +52,13 @@ def build_graph(
     auto_board: str | None = None,
     graph_id: str,
 ) -> dict[str, Any]:
-    """The graph of a request.
+    """Return the graph of a request.
 
     Args:
         loaded: The workflow.
-        schema: The server's node types; nodes of other types are left out.
-        values: Values that replace those of the workflow, as they go on the wire; ``UNSET`` removes one.
-        auto_board: The id of the board for fields set to "auto"; None for no board.
+        schema: The server's node types. Nodes of other types are omitted.
+        values: Values that replace those of the workflow, as the server expects them. ``UNSET`` removes a value.
+        auto_board: The id of the board for fields set to "auto". Defaults to None, for no board.
         graph_id: The graph's id.
     """
     edges = resolved_edges(loaded)

@@ -1,4 +1,4 @@
-"""Index maps: what stood at each index of a form, kept to be compared when the workflow changes."""
+"""Index maps: the input at each index of a form, saved for comparison after the workflow changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IDENTITY = ("node_id", "field_name")
 
 
 def export_input_index_map(inputs: Iterable[WorkflowInput]) -> list[dict[str, Any]]:
-    """One JSON-ready row for each input: index, label, node and field."""
+    """Return a JSON-ready row for each input: index, label, node and field."""
     return [
         {
             "input_index": item.input_index,
@@ -34,13 +34,13 @@ def export_input_index_map(inputs: Iterable[WorkflowInput]) -> list[dict[str, An
 def verify_input_index_map(
     inputs: Iterable[WorkflowInput], kept: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Compare a kept index map, or the file that holds it, with the inputs as they are now.
+    """Compare a saved index map, or a file that contains one, with the current inputs.
 
     Returns:
         ``unchanged``, ``moved`` (with ``name``, ``old_index`` and ``new_index``), ``missing`` and ``new`` rows.
 
     Raises:
-        UsageError: ``kept`` is no such map.
+        UsageError: ``kept`` is not an index map, or its file cannot be read.
     """
     now = {_identity(row): row for row in export_input_index_map(inputs)}
     rows = _read(kept) if isinstance(kept, str | os.PathLike) else kept
@@ -49,7 +49,7 @@ def verify_input_index_map(
         indices = {key: int(row["input_index"]) for key, row in before.items()}
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
-            "That is no input index map: it should be the list that export_input_index_map() gives "
+            "Invalid input index map: expected the list that export_input_index_map() returns "
             f"({type(error).__name__}: {error})."
         ) from None
     report: dict[str, list[dict[str, Any]]] = {"unchanged": [], "moved": [], "missing": [], "new": []}
@@ -75,16 +75,16 @@ def write_index_map(path: str | os.PathLike[str], rows: Sequence[Mapping[str, An
     try:
         Path(path).write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"The index map cannot be written to {str(path)!r}: {error.strerror}.") from error
+        raise UsageError(f"Cannot write the index map {str(path)!r}: {error.strerror}.") from error
 
 
 def _read(path: str | os.PathLike[str]) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"The index map {str(path)!r} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"Cannot read the index map {str(path)!r}: {error.strerror}.") from error
     except ValueError as error:
-        raise UsageError(f"The index map {str(path)!r} is no JSON: {error}.") from error
+        raise UsageError(f"The index map {str(path)!r} is not valid JSON: {error}.") from error
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:

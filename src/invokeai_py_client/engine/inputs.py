@@ -1,4 +1,4 @@
-"""The inputs of a workflow: what its form shows, and every other field that takes a value."""
+"""The inputs of a workflow: the fields in its form, and all other fields that accept a value."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ _TAKEN = frozenset(
     {"auto_board", "background", "manifest", "mode", "only_one", "prepend", "preview", "progress", "queue_id"}
     | {"repeat", "runs", "timeout", "validate", "values"}
 )
-"""Arguments of a handle's methods: an input of that name cannot be given as a keyword."""
+"""Names of arguments of a handle's methods. Inputs with these names cannot be passed as keywords."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WorkflowInput:
-    """One input of a workflow.
+    """An input of a workflow.
 
     Attributes:
-        input_index: Its place in the form, from 0: its stable name. None for fields the form does not show.
-        label: What the editor shows for it.
-        field_name: The field's name on the wire.
-        node_name: What the workflow calls its node: the node's label, or its type's title.
-        node_id: Its node's id.
-        field: The typed field that holds its value.
-        connected: Whether an edge feeds it; then it takes no value.
+        input_index: The position in the form, from 0, which is the stable name of the input. None for fields that
+            are not in the form.
+        label: The label that the editor shows for the input.
+        field_name: The field's name in requests.
+        node_name: The label of the node, or the title of its type.
+        node_id: The id of the node.
+        field: The typed field that holds the value.
+        connected: Whether an edge feeds the input. Connected inputs do not accept values.
     """
 
     input_index: int | None
@@ -50,31 +51,31 @@ class WorkflowInput:
 
     @property
     def key(self) -> Key:
-        """Node id and field name."""
+        """The node id and the field name."""
         return self.node_id, self.field_name
 
     @property
     def type(self) -> str:
-        """The field's type: ``IntegerField``, ``ImageField[]``..."""
+        """The field's type, such as ``IntegerField`` or ``ImageField[]``."""
         return self.field.type_text
 
     @property
     def required(self) -> bool:
-        """Whether the node cannot run without it."""
+        """Whether the node needs this input in order to run."""
         return self.field.required
 
     @property
     def value(self) -> Any:
-        """Its value; None where it has none."""
+        """The input's value, or None if it has no value."""
         return self.field.value
 
     @property
     def jsonpath(self) -> str:
-        """Where it stands in the workflow's document, as a JSONPath."""
+        """The JSONPath of the input in the workflow document."""
         return f"$.nodes[?(@.id='{self.node_id}')].data.inputs.{self.field_name}"
 
     def validate_input(self) -> bool:
-        """Whether its value fits, and is there if it has to be."""
+        """Return whether the value is valid, and present if it is required."""
         return self.field.validate_field()
 
     def __repr__(self) -> str:
@@ -83,14 +84,14 @@ class WorkflowInput:
 
 
 Address = int | str | Key | WorkflowInput
-"""What names an input: its index, a name, (node id, field name), or the input itself."""
+"""An address of an input: its index, a name, (node id, field name), or the input itself."""
 
 
 class InputSet:
     """The inputs of a workflow, with their values.
 
-    Iterating gives the form's inputs in its order; every other field that takes a value is found by name. A
-    field that the form shows twice is one input, at the place where it comes first.
+    Iterating yields the form's inputs in order. All other fields that accept a value can be found by name. If
+    the form shows a field twice, it is a single input at its first position.
     """
 
     def __init__(self, loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate]) -> None:
@@ -117,11 +118,11 @@ class InputSet:
         return self.find(address)
 
     def find(self, address: Address) -> WorkflowInput:
-        """The input that an index, a name, a (node id, field name) or another handle's input means.
+        """Return the input with an index, a name, or a (node id, field name), or the one equal to another handle's.
 
         Raises:
-            UnknownInputError: There is none.
-            AmbiguousInputError: There are several.
+            UnknownInputError: No input matches.
+            AmbiguousInputError: Several inputs match.
         """
         if isinstance(address, str):
             return self._input(self._index.find(address).key)
@@ -135,44 +136,50 @@ class InputSet:
             index = None
         if index is None:
             raise UnknownInputError(
-                f"{address!r} names no input: it should be an index, a name, or (node id, field name).",
+                f"Invalid input address {address!r}: expected an index, a name, or (node id, field name).",
                 str(address),
             )
         if not 0 <= index < len(self._form):
-            known = f"its indices are 0 to {len(self._form) - 1}" if self._form else "it shows none at all"
-            raise UnknownInputError(f"The form has no input {index}; {known}.", index)
+            known = (
+                f"expected an index from 0 to {len(self._form) - 1}" if self._form else "the form is empty"
+            )
+            raise UnknownInputError(f"The form has no input {index}: {known}.", index)
         return self._input(self._order[index])
 
     def at(self, key: Key) -> WorkflowInput:
-        """The input of a node id and a field name.
+        """Return the input with a node id and a field name.
 
         Raises:
-            UnknownInputError: There is no such field.
+            UnknownInputError: The workflow has no such node, or the node has no such field.
         """
         node = self._loaded.nodes.get(key[0]) if len(key) == 2 else None
         if node is None:
-            raise UnknownInputError(f"The workflow has no node {key[0]!r}." if key else "() names no input.")
+            raise UnknownInputError(
+                f"The workflow has no node {key[0]!r}."
+                if key
+                else "Invalid input address (): expected (node id, field name)."
+            )
         if self.template(key) is None and key not in self._form:
             known = ", ".join(map(repr, self._schema[node.type].inputs)) if node.type in self._schema else ""
-            hint = f" It has {known}." if known else ""
+            hint = f" Its fields: {known}." if known else ""
             raise UnknownInputError(
                 f"Node {self._name_of_node(node)!r} has no field {key[1]!r}.{hint}", key[1]
             )
         return self._input(key)
 
     def everything(self) -> list[WorkflowInput]:
-        """The form's inputs, then every other field that takes a value, node by node."""
+        """Return the form's inputs, followed by all other fields that accept a value, node by node."""
         others = [place.key for place in self._index.others]
         return [self._input(key) for key in (*self._order, *others)]
 
     def set(self, values: Mapping[Any, Any]) -> None:
-        """Assign values by index or name (see ``find()``): all of them, or none.
+        """Assign values by index or name (see ``find()``). If one of them is invalid, none is assigned.
 
         Raises:
-            UnknownInputError: An input is not there.
-            AmbiguousInputError: A name means several inputs.
-            InputValueError: A value does not fit.
-            InputError: Several of these, or a connection feeds an input. The error lists all that is wrong.
+            UnknownInputError: An input does not exist.
+            AmbiguousInputError: A name matches several inputs.
+            InputValueError: A value is not valid for its input.
+            InputError: A connection feeds an input, or there are several errors. The message lists all of them.
         """
         checked: list[tuple[IvkField[Any], Any]] = []
         errors: list[InputError] = []
@@ -191,25 +198,25 @@ class InputSet:
             field.keep(value)
 
     def values(self) -> dict[Key, Any]:
-        """The values that were set, as they go on the wire; untouched ones are not among them."""
+        """Return the values that were set, as the server expects them, without untouched values."""
         return {key: item.field.to_api_format() for key, item in self.touched().items()}
 
     def touched(self) -> dict[Key, WorkflowInput]:
-        """The inputs that were set."""
+        """Return the inputs that were set."""
         return {key: item for key, item in dict(self._made).items() if item.field.is_set_by_user}
 
     def copy(self) -> InputSet:
-        """The same inputs with values of their own."""
+        """Return independent copies of the inputs with their values."""
         other = object.__new__(InputSet)
         other.__dict__.update(self.__dict__)
         other._made = {
             key: replace(item, field=item.field.copy())
-            for key, item in dict(self._made).items()  # another thread may be making one
+            for key, item in dict(self._made).items()  # another thread may be adding an input
         }
         return other
 
     def name_of(self, item: WorkflowInput) -> str:
-        """A name that means this input alone: its label as an identifier where possible, else ``node.field``."""
+        """Return an unambiguous name of an input: its label as an identifier if possible, else ``node.field``."""
         place = self._index.place(item.key)
         if place is None:  # a connection-only field
             return f"{item.node_id}.{item.field_name}"
@@ -219,9 +226,9 @@ class InputSet:
         return self._index.distinct_name(place)
 
     def snapshot(self) -> dict[str, Any]:
-        """The values by name: all that the form has, and what was set besides. They can be set again.
+        """Return values that can be set again, by name: those in the form, and all others that were set.
 
-        A value of the workflow's own that could not be set, because it does not fit, is left out; so is none.
+        Missing values, and values in the workflow that are invalid, are omitted.
         """
         shown = {item.key: item for item in self} | self.touched()
         return {
@@ -231,27 +238,27 @@ class InputSet:
         }
 
     def node_labels(self) -> dict[str, str]:
-        """Return what the editor shows for each node, by its id: its label, or its type's title, or its type."""
+        """Return the name that the editor shows for each node, by id: its label, or its type's title, or its type."""
         return {node.id: self._name_of_node(node) for node in self._loaded.nodes.values()}
 
     def template(self, key: Key) -> InputTemplate | None:
-        """What the schema says of a field."""
+        """Return the schema's template of a field, or None if the field is unknown."""
         node = self._loaded.nodes.get(key[0])
         return None if node is None else node.template_of(key[1], self._schema.get(node.type))
 
     def has_rules(self, node_id: str) -> bool:
-        """Whether a node's class on the server checks more than its schema tells."""
+        """Return whether a node's class on the server checks more than its schema describes."""
         return self._loaded.nodes[node_id].type in RULES
 
     def refusals(self, node_id: str, instead: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """What a node's class on the server would refuse, with other values for some of its fields.
+        """Return the errors that a node's class on the server would raise with other values for some of its fields.
 
         Args:
             node_id: The node.
-            instead: Those values by field name, as they go on the wire.
+            instead: The other values by field name, as the server expects them.
 
         Returns:
-            Field names, and what is wrong with them.
+                Pairs of a field name and its error.
         """
         node = self._loaded.nodes[node_id]
         kind = self._schema.get(node.type)
@@ -272,7 +279,7 @@ class InputSet:
         return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> InputSet:
-        return self.copy()  # the workflow and the schema never change
+        return self.copy()  # the workflow and the schema are immutable
 
     def __getstate__(self) -> dict[str, Any]:
         kinds = {node.type for node in self._loaded.nodes.values()}
@@ -287,13 +294,13 @@ class InputSet:
 
     def _input(self, key: Key) -> WorkflowInput:
         item = self._made.get(key)
-        # Two threads may make the same one; both get the one that was put first.
+        # Two threads may make the same input. Both get the first one that was stored.
         return item if item is not None else self._made.setdefault(key, self._make(key))
 
     def _make(self, key: Key) -> WorkflowInput:
         node_id, field_name = key
         node = self._loaded.nodes[node_id]
-        # A node type that the server lacks has no templates; its fields can be looked at all the same.
+        # A node type that is not on the server has no templates, but its fields can still be inspected.
         template = self.template(key) or InputTemplate(
             field_name, field_name, FieldType("AnyField"), "any", required=False
         )
@@ -315,11 +322,11 @@ class InputSet:
             feeder = self._loaded.nodes.get(source[0])
             name = repr(self._name_of_node(feeder)) if feeder is not None else "another node"
             return (
-                f"{name} feeds it over a connection (its output {source[1]!r}), so it takes no value; "
+                f"a connection from {name} (output {source[1]!r}) feeds it, so no value can be set; "
                 "set the inputs of that node instead"
             )
         if template.server_input == "connection":
-            return "it takes no value, only a connection from another node"
+            return "no value can be set, as it only accepts a connection from another node"
         return ""
 
     def _name_of_node(self, node: Node) -> str:
@@ -334,7 +341,7 @@ class InputSet:
         return InputIndex(form, self._all_places)
 
     def _all_places(self) -> list[FieldPath]:
-        """Every field that takes a value, is fed by a connection, or stands in the form."""
+        """Return all fields that accept a value, are fed by a connection, or are in the form."""
         places: list[FieldPath] = []
         in_form: dict[str, list[str]] = {}
         for node_id, name in self._order:
@@ -364,7 +371,7 @@ class InputSet:
 
 
 def _can_be_set(field: IvkField[Any]) -> bool:
-    """Whether a field's own value is one that could be assigned."""
+    """Return whether a field's current value could be assigned to it."""
     if field.value is None:
         return False
     try:
@@ -381,7 +388,7 @@ def _label(node: Node, template: InputTemplate | None, name: str = "") -> str:
 
 
 def _feeds(loaded: LoadedWorkflow) -> dict[Key, tuple[str, str]]:
-    """For each input that an edge feeds, the output that it comes from, behind any connectors."""
+    """Return the output that feeds each connected input, with connectors resolved."""
     index = EdgeIndex(loaded.edges) if loaded.connectors else None
     feeds: dict[Key, tuple[str, str]] = {}
     for edge in loaded.edges:
@@ -396,7 +403,7 @@ def _feeds(loaded: LoadedWorkflow) -> dict[Key, tuple[str, str]]:
 
 
 def input_row(item: WorkflowInput) -> dict[str, Any]:
-    """An input as plain data."""
+    """Return an input as JSON-ready data."""
     return {
         "index": item.input_index,
         "label": item.label,
@@ -412,7 +419,7 @@ def input_row(item: WorkflowInput) -> dict[str, Any]:
 
 
 def type_word(kind: str) -> str:
-    """A type as people say it: ``ModelIdentifierField`` as "Model", ``ImageField[]`` as "Image list"."""
+    """Return a readable name of a type: "Model" for ``ModelIdentifierField``, "Image list" for ``ImageField[]``."""
     name = kind.rstrip("|[]")
     word = (
         name.removesuffix("IdentifierField") if name == "ModelIdentifierField" else name.removesuffix("Field")
@@ -423,7 +430,7 @@ def type_word(kind: str) -> str:
 
 
 def plain_value(item: WorkflowInput) -> Any:
-    """An input's value as JSON data; None where it has none."""
+    """Return an input's value as JSON data, or None if it has no value."""
     try:
         return json.loads(json.dumps(item.field.display_value, default=str))
     except (TypeError, ValueError):

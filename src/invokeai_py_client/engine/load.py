@@ -1,4 +1,4 @@
-"""Loading a workflow for one server, by the rules of the official editor."""
+"""Loading of workflows for a particular server, by the rules of the official editor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplat
 
 @dataclass(slots=True)
 class _Loading:
-    """What is being loaded: the document's nodes by id, and what has been learnt about them."""
+    """The state of loading a workflow: the document's nodes by id, and data about them."""
 
     schema: Mapping[str, NodeTemplate]
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
@@ -32,7 +32,7 @@ class _Loading:
         if node["type"] != "invocation":
             return None
         kind = node["data"]["type"]
-        if kind not in self.kinds:  # asked several times for each node and each end of an edge
+        if kind not in self.kinds:  # called several times for each node and each end of an edge
             self.kinds[kind] = self.schema.get(kind)
         return self.kinds[kind]
 
@@ -60,17 +60,17 @@ def load_workflow(
     schema: Mapping[str, NodeTemplate],
     callees: Mapping[str, WorkflowDefinition] | None = None,
 ) -> LoadedWorkflow:
-    """Makes a workflow ready for a server.
+    """Load a workflow for a server.
 
     Args:
         definition: The workflow.
         schema: The server's node types.
         callees: Workflows of the server's library by id, for nodes that call them (see
-            ``invokeai_py_client.engine.subworkflow.callee_ids()``). Without them such nodes keep the inputs
-            they were saved with.
+            ``invokeai_py_client.engine.subworkflow.callee_ids()``). Nodes that call other workflows keep the
+            inputs they were saved with.
 
     Raises:
-        WorkflowFormatError: The document is none that the editor would load.
+        WorkflowFormatError: The editor would not load the document.
     """
     data = to_current(definition.view(), schema)
     header = read_header(data)
@@ -104,7 +104,7 @@ def _read_nodes(loading: _Loading, data: Mapping[str, Any]) -> None:
     for index, raw in enumerate(list_of(data, "nodes", "it")):
         node = read_node(raw, index)
         if node["id"] in loading.nodes:
-            loading.warn(f"Two nodes have the id {node['id']!r}; the first of them is left out.")
+            loading.warn(f"Two nodes have the id {node['id']!r}; the first one is ignored.")
         loading.nodes[node["id"]] = node
         if node["type"] != "invocation":
             continue
@@ -114,7 +114,7 @@ def _read_nodes(loading: _Loading, data: Mapping[str, Any]) -> None:
             loading.dynamic[node["id"]] = read_dynamic_templates(content["dynamicInputTemplates"], node["id"])
         if content["type"] not in loading.schema:
             loading.warn(
-                f"The server has no node type {content['type']!r}: {loading.name(node['id'])} cannot run."
+                f"The node type {content['type']!r} is not on the server: {loading.name(node['id'])} cannot run."
             )
         _read_values(loading, node)
     if returns > 1:
@@ -183,7 +183,7 @@ def _read_edges(loading: _Loading, data: Mapping[str, Any]) -> tuple[list[dict[s
         elif candidate["type"] == "default":
             loading.warn(
                 f"The connection from {candidate['sourceHandle']!r} of {loading.name(candidate['source'])}"
-                f" to {candidate['targetHandle']!r} of {loading.name(candidate['target'])} is left out:"
+                f" to {candidate['targetHandle']!r} of {loading.name(candidate['target'])} is ignored:"
                 f" {reason}."
             )
     return kept, tuple(edges)
@@ -205,8 +205,8 @@ def _update_nodes(loading: _Loading, edges: tuple[Edge, ...]) -> None:
                         del loading.unusable[key]
             else:
                 loading.warn(
-                    f"{loading.name(node_id)} is of version {content['version']}, which cannot be updated to"
-                    f" the server's {template.version}: inputs that the server does not know are left out."
+                    f"{loading.name(node_id)} has version {content['version']}, which cannot be updated to the"
+                    f" server's version {template.version}; inputs that are not on the server are ignored."
                 )
         elif content["type"] not in EXTRA_INPUTS:
             unknown = [
@@ -218,13 +218,13 @@ def _update_nodes(loading: _Loading, edges: tuple[Edge, ...]) -> None:
             ]
             if unknown:
                 loading.warn(
-                    f"{loading.name(node_id)} has inputs that the server does not know, which are left out:"
+                    f"{loading.name(node_id)} has inputs that are not on the server and are ignored:"
                     f" {', '.join(unknown)}."
                 )
 
 
 def _renamed(loading: _Loading, identifier: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a field went that a node type has renamed (image_collection, InvokeAI 6.14)."""
+    """Return the identifier of a field after InvokeAI's own renames (image_collection in 6.14)."""
     node = loading.nodes.get(identifier["nodeId"])
     if (
         node is not None
@@ -263,7 +263,7 @@ def _read_form(loading: _Loading, data: Mapping[str, Any], header: dict[str, Any
             remove_element(form, element_id)
             loading.warn(
                 f"The form shows {identifier['fieldName']!r} of {loading.name(identifier['nodeId'])}, which"
-                " does not exist; it is left out."
+                " does not exist; it is removed from the form."
             )
     return form
 

@@ -1,4 +1,4 @@
-"""Workflows and nodes of other versions, brought to those of a server as the editor does it."""
+"""Migration of workflows and nodes from other versions to those of a server, by the rules of the editor."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplat
 
 _OLD_BASES = ("any", "sd-1", "sd-2", "sdxl", "sdxl-refiner")
 
-# What format 1.0.0 calls the types whose literals survive; those of lists and "polymorphic" types are
-# named after the same stem.
+# The names in format 1.0.0 of the types whose literals are kept. List and "polymorphic" types have names
+# with the same stem.
 _STEMS = {
     "boolean": "BooleanField",
     "integer": "IntegerField",
@@ -110,10 +110,12 @@ def _migrate_node(value: Any, version: str, schema: Mapping[str, NodeTemplate]) 
 
 
 def to_current(data: Mapping[str, Any], schema: Mapping[str, NodeTemplate]) -> Mapping[str, Any]:
-    """The document in the present format; itself if it is in it, or in the one before (they are alike).
+    """Return the document in the current format.
+
+    A document in the current format, or in the previous one, which is the same, is returned as it is.
 
     Raises:
-        WorkflowFormatError: Its format is none that the editor knows.
+        WorkflowFormatError: The editor does not support the document's format.
     """
     version = read_version(data)
     if version not in ("1.0.0", "2.0.0"):
@@ -130,12 +132,12 @@ def to_current(data: Mapping[str, Any], schema: Mapping[str, NodeTemplate]) -> M
     current["nodes"] = [_migrate_node(node, version, schema) for node in list_of(current, "nodes", "it")]
     for key in ("id",) if version == "1.0.0" else ():
         current.pop(key, None)
-    current.pop("form", None)  # these formats know none
+    current.pop("form", None)  # these formats have no forms
     return current
 
 
-# What the editor puts into a fresh node's input where its template has no default; by the type's name
-# alone, whatever its cardinality.
+# The values that the editor uses in new nodes if the template has no default. They depend on the name of the
+# type only, not on its cardinality.
 _FALLBACKS: Mapping[str, Any] = {
     "EnumField": "",
     "BooleanField": False,
@@ -151,19 +153,19 @@ _IMAGES_SINCE = (1, 0, 2)
 
 
 def fresh_value(template: InputTemplate) -> Any:
-    """The value of an input in a node that was just added in the editor; ``UNSET`` for none."""
+    """Return the value of an input in a new node of the editor, or ``UNSET``."""
     if template.default is not UNSET:
         return copy_json(template.default)
     return copy_json(_FALLBACKS.get(template.type.name, UNSET))
 
 
 def needs_update(content: Mapping[str, Any], template: NodeTemplate) -> bool:
-    """Whether a node is of another version than the server's."""
+    """Return whether a node's version differs from the server's."""
     return content["version"] != template.version
 
 
 def update_inputs(content: dict[str, Any], template: NodeTemplate, connected: set[str]) -> bool:
-    """Brings a node to the server's version; False (and no change) where the major versions differ."""
+    """Update a node to the server's version. Returns False, without changes, if the major versions differ."""
     if not is_version(template.version) or major_of(content["version"]) != major_of(template.version):
         return False
     old_version = content["version"]
@@ -188,7 +190,7 @@ def update_inputs(content: dict[str, Any], template: NodeTemplate, connected: se
 
 
 def _move_images(inputs: dict[str, Any], version: str, connected: set[str]) -> None:
-    """InvokeAI 6.14 gave image_collection a list of its own beside the one that takes a connection."""
+    """Move images to the field that InvokeAI 6.14 added to image_collection beside the connectable one."""
     parts = tuple(major_of(part) for part in version.split(".")[:3])
     collection, images = inputs.get("collection"), inputs.get("images")
     if parts >= _IMAGES_SINCE or collection is None or images is None or "collection" in connected:

@@ -1,4 +1,4 @@
-"""Which of a server's models a workflow or a user means, and which take the place of those that it lacks."""
+"""Lookup of a server's models by a workflow's references or a user's text, and replacement of missing models."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _NAMED = 8
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
-    """One model of a workflow, and the server's in its place.
+    """A model in a workflow, and the server's model that replaces it.
 
     Attributes:
-        key: The input.
-        value: The input's whole value with the server's model in it.
-        before: The model's identifier as it was, by key or by attribute.
-        after: As it is now.
+        key: The node id and field name of the input.
+        value: The complete new value of the input.
+        before: The previous identifier of the model, readable by key or by attribute.
+        after: The new identifier of the model.
     """
 
     key: Key
@@ -50,17 +50,18 @@ def model_changes(
     by_name: bool = True,
     by_base: bool = True,
 ) -> list[ModelChange]:
-    """Return the changes after which the workflow names models of this server.
+    """Return the changes that make a workflow use models of this server.
 
-    A model that the server has under the same key stays, and so does one that nothing here can replace.
+    A model does not change if the server has a model with the same key, or no suitable replacement.
 
     Args:
         loaded: The workflow.
         schema: The server's node types.
-        inputs: The workflow's inputs; nothing in them is changed.
+        inputs: The workflow's inputs. They are not modified.
         models: The server's model records.
-        by_name: Whether a model of the same name and type that fits the field will do.
-        by_base: Whether, failing that, the first model of the same base and type that fits will do.
+        by_name: Whether to accept a compatible model with the same name and type. Defaults to True.
+        by_base: Whether to accept, as a last resort, the first compatible model with the same base and type.
+            Defaults to True.
     """
     settled = {
         key: item.field.to_api_format()
@@ -88,12 +89,12 @@ def model_changes(
 
 
 def with_model(whole: Any, index: int | None, identifier: Record) -> Any:
-    """A field's value with one of its models under another identifier.
+    """Return the value of a field with one of its models replaced.
 
     Args:
         whole: A model's identifier, a LoRA with its weight, or a list of either.
-        index: The model's place in the list; None where there is no list.
-        identifier: The new identifier. The part of the model that the old one named stays.
+        index: The position of the model in the list. None if the value is not a list.
+        identifier: The new identifier. The submodel that the old identifier names is kept.
     """
     if index is not None:
         items: list[Any] = list(whole)
@@ -126,14 +127,15 @@ def _replacement(
 
 
 def identifier_of(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a model record that a workflow holds."""
+    """Return the part of a model record that workflows store."""
     return {name: record[name] for name in _IDENTIFIER}
 
 
 def find_model(wanted: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The server's record of a model that a workflow names: by key, then hash, then name, base and type.
+    """Return the server's record of a model in a workflow: by key, then hash, then name, base and type.
 
-    Keys are each installation's own; hashes are of the files, unless the server was told to invent them.
+    Each installation has different keys. Hashes are computed from the files, unless the server is configured
+    to use random ones. Returns None if no model matches.
     """
     key, digest = wanted.get("key"), wanted.get("hash")
     for model in models:
@@ -155,16 +157,16 @@ def model_by_name(
     place: str,
     others: Sequence[Mapping[str, Any]] = (),
 ) -> Mapping[str, Any]:
-    """The model that a user's text names, by key or name, among those that fit the field.
+    """Return the model with a key or name, among the models that are compatible with a field.
 
     Args:
-        text: A key or a name.
-        fitting: The records of the models that fit.
-        place: The field, for messages.
-        others: All models of the server.
+        text: The key or the name.
+        fitting: The records of the compatible models.
+        place: The name of the field, for messages.
+        others: All models of the server. Used to say why a model is not compatible.
 
     Raises:
-        ModelNotFoundError: None fits, or several have that name.
+        ModelNotFoundError: No compatible model has that key or name, or several do.
     """
     exact = [m for m in fitting if m["key"] == text] or [m for m in fitting if m["name"] == text]
     found = exact or [m for m in fitting if str(m["name"]).casefold() == text.casefold()]
@@ -172,29 +174,32 @@ def model_by_name(
         return found[0]
     if found:
         keys = ", ".join(f"{m['key']} ({m['base']} {m['type']})" for m in found)
-        raise ModelNotFoundError(f"{place}: {len(found)} models are called {text!r}; give a key: {keys}.")
+        raise ModelNotFoundError(
+            f"{place}: the model name {text!r} is ambiguous: {len(found)} models have it. Use a key: {keys}."
+        )
     for model in others:
         if text in (model["key"], model["name"]):
             raise ModelNotFoundError(
-                f"{place}: {text!r} is {model['base']} {model['type']}, which does not fit.{compatible_hint(fitting)}"
+                f"{place}: the model {text!r} ({model['base']} {model['type']}) is not compatible with this field."
+                f"{compatible_hint(fitting)}"
             )
     names = sorted({str(m["name"]) for m in fitting})
     hint = (
         did_you_mean(close_names(text, names))
         or compatible_hint(fitting)
-        or " It has none that fits this field."
+        or " The server has no model that is compatible with this field. Install one."
     )
-    raise ModelNotFoundError(f"{place}: the server has no model {text!r} that fits.{hint}")
+    raise ModelNotFoundError(f"{place}: no compatible model named {text!r}.{hint}")
 
 
 def missing_model(wanted: Mapping[str, Any], fitting: Sequence[Mapping[str, Any]], place: str) -> str:
-    """A sentence about a model that the workflow names and the server lacks."""
-    hint = compatible_hint(fitting) or " Install one that fits."
+    """Return a message about a model in the workflow that is not on the server."""
+    hint = compatible_hint(fitting) or " Install a compatible model."
     kind = f"{wanted.get('base')} {wanted.get('type')}"
-    return f"{place}: the server lacks the model {wanted.get('name')!r} ({kind}).{hint}"
+    return f"{place}: the model {wanted.get('name')!r} ({kind}) is not on the server.{hint}"
 
 
 def compatible_hint(fitting: Sequence[Mapping[str, Any]]) -> str:
-    """A sentence that names models which a field takes; "" for none."""
+    """Return a sentence that lists compatible models, or "" for an empty sequence."""
     names = sorted({str(model["name"]) for model in fitting})
-    return f" These fit: {listed(names, _NAMED)}." if names else ""
+    return f" Compatible models: {listed(names, _NAMED)}." if names else ""

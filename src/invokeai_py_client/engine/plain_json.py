@@ -1,4 +1,4 @@
-"""Documents into plain JSON data: from text, or from what Python programs hold."""
+"""Conversion of documents to plain JSON data, from text or from Python objects."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any, NoReturn, cast
 from invokeai_py_client.errors import WorkflowFormatError
 
 MAX_DEPTH = 200
-"""Deeper nesting than any workflow has; deeper still, and Python's own recursion limit is near."""
+"""The limit on nesting: deeper than any workflow, and safely below Python's recursion limit."""
 
 _SCALARS = (str, bool, int, float, type(None))
 
 
 def where(source: str) -> str:
-    """What a message calls a document."""
-    return f"the file {source!r}" if source else "the workflow"
+    """Return the words for a document at the start of a message."""
+    return f"The file {source!r}" if source else "The workflow"
 
 
 def parse_json(text: str, source: str) -> Any:
-    """The data of a JSON text.
+    """Parse JSON text.
 
     Raises:
-        WorkflowFormatError: It is no JSON, or holds what the server fails at.
+        WorkflowFormatError: The text is not JSON, or contains values at which the server fails.
     """
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
-        raise WorkflowFormatError(f"{where(source)} is not JSON: {error.msg} at {at}") from error
+        raise WorkflowFormatError(f"{where(source)} is not valid JSON: {error.msg} at {at}.") from error
     except RecursionError as error:
         raise _too_deep(source) from error
     except ValueError as error:
-        raise WorkflowFormatError(f"{where(source)} is not JSON: {error}") from error
+        raise WorkflowFormatError(f"{where(source)} is not valid JSON: {error}.") from error
     if not text.isascii() or "\\ud" in text or "\\uD" in text:
-        return clean(data, source)  # there may be half of a surrogate pair somewhere
+        return clean(data, source)  # the text may contain a lone surrogate
     _refuse_excess(data, source)
     return data
 
@@ -46,7 +46,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _refuse_excess(data: Any, source: str) -> None:
-    """Refuses what JSON's own grammar lets pass: numbers beyond a double, and too deep nesting."""
+    """Reject what JSON's grammar allows but the server does not: numbers beyond a double, deep nesting."""
     level: list[Any] = [[data]]
     for _ in range(MAX_DEPTH + 2):
         deeper: list[Any] = []
@@ -64,23 +64,23 @@ def _refuse_excess(data: Any, source: str) -> None:
 
 
 def _checked_text(text: str, source: str) -> str:
-    """Refuses half of a surrogate pair: the server answers 500 to it, as it cannot be written as UTF-8."""
+    """Reject lone surrogates. They have no UTF-8 encoding, and the server responds to them with status 500."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise WorkflowFormatError(
-            f"{where(source)} holds text that is not Unicode: {text[error.start]!r} without its other half"
+            f"{where(source)} contains invalid Unicode: the lone surrogate {text[error.start]!r}."
         ) from error
     return text
 
 
 def clean(value: Any, source: str, depth: int = 0) -> Any:
-    """A copy made of plain JSON types only.
+    """Return a copy that consists only of plain JSON types.
 
     Raises:
-        WorkflowFormatError: It holds what JSON cannot, or is nested too deeply.
+        WorkflowFormatError: The data contains values that JSON cannot represent, or is nested too deeply.
     """
-    # This goes through every value of every file, so what is most common comes first, and calls nothing.
+    # This visits every value of every file, so the most common types come first, without function calls.
     kind = value.__class__
     if kind is dict:
         if depth > MAX_DEPTH:
@@ -111,21 +111,23 @@ def clean(value: Any, source: str, depth: int = 0) -> Any:
         return clean(dict(cast("Mapping[Any, Any]", value)), source, depth)
     if isinstance(value, (list, tuple)):
         return [clean(item, source, depth + 1) for item in cast("list[Any]", value)]
-    if isinstance(value, _SCALARS):  # a subclass, such as a str Enum: only its value is JSON
+    if isinstance(value, _SCALARS):  # a subclass, such as a str Enum: only its value can be written as JSON
         plain: Any = getattr(value, "value", value)
         return plain if type(plain) in _SCALARS else str(value)
-    raise WorkflowFormatError(f"{where(source)} holds a {kind.__name__}, which JSON cannot")
+    raise WorkflowFormatError(
+        f"{where(source)} contains a value of type {kind.__name__}, which JSON cannot represent."
+    )
 
 
 def _clean_key(key: Any, source: str) -> str:
     if not isinstance(key, str):
-        raise WorkflowFormatError(f"{where(source)} has a key that is not text: {key!r}")
+        raise WorkflowFormatError(f"{where(source)} has a key that is not text: {key!r}.")
     return _checked_text(str(key), source)
 
 
 def _too_deep(source: str) -> WorkflowFormatError:
-    return WorkflowFormatError(f"{where(source)} is nested deeper than {MAX_DEPTH} levels")
+    return WorkflowFormatError(f"{where(source)} is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _not_finite(value: float, source: str) -> WorkflowFormatError:
-    return WorkflowFormatError(f"{where(source)} holds {value}, which JSON cannot")
+    return WorkflowFormatError(f"{where(source)} contains {value}, which JSON cannot represent.")

@@ -1,4 +1,4 @@
-"""The workflow inside a PNG image: InvokeAI stores it as text under ``invokeai_workflow``."""
+"""Workflows embedded in PNG images. InvokeAI stores them as text with the keyword ``invokeai_workflow``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from invokeai_py_client.errors import WorkflowFormatError
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEYWORD = b"invokeai_workflow"
 MAX_TEXT = 64 * 1024 * 1024
-"""The most that a compressed text may unpack to: a few kilobytes can hold gigabytes of zeros."""
+"""The limit on decompressed text in bytes. A few kilobytes can decompress to gigabytes of zeros."""
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -36,12 +36,12 @@ def _inflate(data: bytes) -> bytes:
 
 
 def _text(kind: bytes, data: bytes) -> str | None:
-    """The text of a chunk if it is the one with the workflow."""
+    """Return the text of a chunk if the chunk contains the workflow, else None."""
     keyword, _, rest = data.partition(b"\0")
     if keyword != KEYWORD:
         return None
     if kind == b"tEXt":
-        # PNG says Latin-1; writers that put UTF-8 here all the same are the rule rather than the exception.
+        # The PNG standard says Latin-1, but most programs write UTF-8.
         try:
             return rest.decode("utf-8")
         except UnicodeDecodeError:
@@ -57,15 +57,15 @@ def _text(kind: bytes, data: bytes) -> str | None:
 
 
 def embedded_workflow(content: bytes, source: str = "") -> str:
-    """The JSON text of the workflow embedded in an image.
+    """Return the JSON text of the workflow embedded in an image.
 
     Raises:
-        WorkflowFormatError: It is not a PNG image, or it carries no workflow.
+        WorkflowFormatError: The content is not a PNG image, or the image has no embedded workflow.
     """
-    where = f"the image {source!r}" if source else "the image"
+    where = f"image {source!r}" if source else "image"
     if not content.startswith(PNG_SIGNATURE):
         raise WorkflowFormatError(
-            f"{where} is not a PNG image: only PNG images of InvokeAI carry their workflow"
+            f"The {where} is not a PNG image. Only PNG images made by InvokeAI contain their workflow."
         )
     try:
         for kind, data in _chunks(content):
@@ -73,8 +73,8 @@ def embedded_workflow(content: bytes, source: str = "") -> str:
             if text is not None:
                 return text
     except (ValueError, zlib.error) as error:
-        raise WorkflowFormatError(f"the workflow embedded in {where} cannot be read: {error}") from error
+        raise WorkflowFormatError(f"Cannot read the workflow embedded in the {where}: {error}.") from error
     raise WorkflowFormatError(
-        f"{where} carries no workflow. InvokeAI embeds one in what its workflow editor makes, not in what its"
-        " other tabs make or in images saved by other programs"
+        f"The {where} has no embedded workflow. InvokeAI embeds workflows in images made in its workflow"
+        " editor, but not in images from its other tabs. Saving an image in another program can remove it."
     )

@@ -1,14 +1,15 @@
-"""What stands between a workflow and a run that the server accepts.
+"""Checks for problems that keep the server from running a workflow.
 
-The editor disables its Invoke button for some of this; the rest it posts, and the server refuses it, or,
-worse, takes it: a value of the wrong type in batch data blocks the whole queue (InvokeAI 6.14 checks those
-only when it takes the item up).
+The editor disables its Invoke button for some of these problems and sends the rest. The server then rejects the
+request or, worse, accepts it: a value of the wrong type in batch data blocks the whole queue, because InvokeAI 6.14
+checks batch values only when it starts the item.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from invokeai_py_client._text import shown
@@ -21,6 +22,7 @@ from invokeai_py_client.engine.server_rules import node_findings, wiring_finding
 from invokeai_py_client.engine.subworkflow import CALL, PREFIX
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
 from invokeai_py_client.errors import NotReadyError, UnknownNodeError
+from invokeai_py_client.ivk_fields.base import field_place
 from invokeai_py_client.ivk_fields.kinds import make_field
 from invokeai_py_client.schema.fits import explain_mismatch
 from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplate
@@ -28,14 +30,16 @@ from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplat
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that keeps a workflow from running.
+    """A problem that keeps a workflow from running.
 
     Attributes:
-        node_id: The node, or "" where the workflow as a whole is meant.
-        node_label: What people call the node.
-        field: The field's name on the wire, or None where the node as a whole is meant.
-        what: What is wrong.
-        cure: What to do about it.
+        node_id: The id of the node, or "" if the problem concerns the whole workflow.
+        node_label: The label of the node, or the title of its type.
+        field: The field's name in requests, or None if the problem concerns the whole node.
+        what: The problem.
+        cure: The fix.
+        title: The field's label in the editor, or "" if it has none.
+        ambiguous: Whether several nodes of the workflow share this label. The message then includes the node's id.
     """
 
     node_id: str
@@ -43,17 +47,20 @@ class Problem:
     field: str | None
     what: str
     cure: str
+    title: str = ""
+    ambiguous: bool = False
 
     def __str__(self) -> str:
-        """One sentence, or two with the cure."""
-        where = f"{self.node_label} ({self.node_id})" if self.node_id else "The workflow"
+        """Return the message: where the problem is, what is wrong, and what to do about it."""
+        node = f"{self.node_label}, node {self.node_id}" if self.ambiguous else self.node_label
+        where = node or "The workflow"
         if self.field is not None:
-            where += f", {self.field}"
+            where = field_place(self.title or self.field, node)
         return f"{where}: {self.what}. {self.cure}".rstrip()
 
 
 def label_of(node: Node, schema: Mapping[str, NodeTemplate]) -> str:
-    """What people call a node: its own label, or its type's title."""
+    """Return a node's label, or the title of its type."""
     template = schema.get(node.type)
     return node.label or (template.title if template is not None else node.type)
 
@@ -64,22 +71,24 @@ def find_problems(
     values: Mapping[Key, Any],
     generated: Mapping[str, Sequence[Any]] | None = None,
 ) -> list[Problem]:
-    """Everything that keeps a workflow from running, as far as that can be told without asking the server.
+    """Return everything that keeps a workflow from running, as far as it can be checked without the server.
 
     Args:
         loaded: The workflow.
         schema: The server's node types.
         values: Values that replace those of the workflow.
-        generated: What the server answered for its generators, by node id; without it, the lists of
-            those generators are not judged.
+        generated: The server's values for the workflow's generators, by node id. Defaults to None: the lists of
+            those generators are not checked.
 
     Returns:
-        The problems, in the order of the workflow's nodes; batch problems last.
+            The problems in the order of the workflow's nodes. Problems with batches come last.
     """
     problems: list[Problem] = []
     runnable = [node for node in loaded.nodes.values() if node.type not in NOT_EXECUTABLE]
     if not runnable:
-        problems.append(Problem("", "", None, "it has no node that the server could run", "Add one."))
+        problems.append(
+            Problem("", "", None, "it has no nodes that the server can run", "Add a node in the editor.")
+        )
     edges = resolved_edges(loaded)
     connected = {(edge.target, edge.target_field) for edge in edges}
     fed = {
@@ -95,15 +104,29 @@ def find_problems(
             problems.extend(_node_problems(loaded, node, template, values, connected, fed))
     for node_id, name, what in wiring_findings(loaded, schema, edges):
         label = label_of(loaded.nodes[node_id], schema)
-        problems.append(Problem(node_id, label, name, what, "Correct the connection in the editor."))
+        title = _title(loaded.nodes[node_id], schema, name)
+        problems.append(Problem(node_id, label, name, what, "Correct the connection in the editor.", title))
     for finding in batch_findings(loaded, schema, values, generated):
         node = loaded.nodes[finding.node_id]
-        problems.append(Problem(node.id, label_of(node, schema), finding.field, finding.what, finding.cure))
-    return problems
+        title = _title(node, schema, finding.field)
+        problems.append(
+            Problem(node.id, label_of(node, schema), finding.field, finding.what, finding.cure, title)
+        )
+    labels = Counter(label_of(node, schema) for node in loaded.nodes.values())
+    return [replace(problem, ambiguous=labels[problem.node_label] > 1) for problem in problems]
+
+
+def _title(node: Node, schema: Mapping[str, NodeTemplate], name: str | None) -> str:
+    """Return the label that the editor shows for a field; "" if it is not known."""
+    if name is None:
+        return ""
+    held = node.inputs.get(name)
+    template = node.template_of(name, schema.get(node.type))
+    return (held.label if held is not None else "") or (template.title if template is not None else "")
 
 
 def _nothing(loaded: LoadedWorkflow) -> dict[str, Sequence[Any]]:
-    """Empty lists for every generator: only where lists go is asked, not what is in them."""
+    """Return an empty list for every generator, to find the targets of lists without their values."""
     return {node.id: () for node in loaded.nodes.values() if node.type in FAMILIES}
 
 
@@ -112,8 +135,8 @@ def _unknown(node: Node, schema: Mapping[str, NodeTemplate]) -> Problem:
         node.id,
         label_of(node, schema),
         None,
-        f"the server has no node type {node.type!r}",
-        "Install the nodes it comes from on the server, or replace it in the workflow.",
+        f"the node type {node.type!r} is not on the server",
+        "Install the node pack that contains it, or replace the node in the workflow.",
     )
 
 
@@ -135,12 +158,12 @@ def _node_problems(
             continue
         field = node.template_of(name, template)
         if field is None:
-            continue  # left out of the request, or of no declared type (core_metadata)
+            continue  # omitted from the request, or without a declared type (core_metadata)
         entry = node.inputs.get(name)
         title = (entry.label if entry is not None else "") or field.title
         value = value_of(node, name, values)
         if value is UNSET and key in fed and key not in loaded.unusable:
-            continue  # a literal under a batch is sent all the same, and has to be right
+            continue  # a literal under a batch is still sent, so it must be valid
         finding = (
             _lost(field, loaded.unusable[key])
             if key in loaded.unusable and key not in values
@@ -148,27 +171,18 @@ def _node_problems(
         )
         if finding is not None:
             clean = False
-            yield Problem(node.id, label, name, finding[0], _cure(finding[1], title, name))
+            yield Problem(node.id, label, name, *finding, title)
         elif value is not UNSET:
             sent[name] = value
     if clean:  # the rules may rely on values of the right type
         for name, what in node_findings(template, sent):
-            yield Problem(
-                node.id,
-                label,
-                name,
-                f"{shown(sent.get(name))} does not fit: {what}",
-                "Set a value that does.",
-            )
-
-
-def _cure(cure: str, title: str, name: str) -> str:
-    return cure if title == name else f"{cure} (The editor calls it {title!r}.)"
+            wrong = f"{shown(sent.get(name))} is not valid; expected {what}"
+            yield Problem(node.id, label, name, wrong, "", _title(node, {node.type: template}, name))
 
 
 def _lost(field: InputTemplate, raw: Any) -> tuple[str, str]:
-    reason = explain_mismatch(field.json_schema, raw) or f"it is no {field.type}"
-    return f"the workflow's value {shown(raw)} cannot be used: {reason}", "Set another value."
+    expected = explain_mismatch(field.json_schema, raw) or str(field.type)
+    return f"the workflow's value {shown(raw)} is not valid; expected {expected}", "Set another value."
 
 
 def _value_finding(node: Node, field: InputTemplate, value: Any, *, in_file: bool) -> tuple[str, str] | None:
@@ -177,13 +191,13 @@ def _value_finding(node: Node, field: InputTemplate, value: Any, *, in_file: boo
     if field.type.name == "BoardField" and (value in ("auto", "none") or value is None):
         return None
     if node.type == CALL and field.name == "workflow_id" and value == "":
-        return "no workflow is chosen", "Set the id of a workflow in the server's library."
+        return "no workflow is selected", "Set the id of a workflow in the server's library."
     if node.type in EXTRA_INPUTS and value is None:
         return None
     reason = explain_mismatch(field.json_schema, value)
     if reason is None:
         return None
-    return f"{shown(value)} does not fit: {reason}", "Set a value that does."
+    return f"{shown(value)} is not valid; expected {reason}", ""
 
 
 def _missing(field: InputTemplate, *, in_file: bool) -> tuple[str, str] | None:
@@ -192,23 +206,23 @@ def _missing(field: InputTemplate, *, in_file: bool) -> tuple[str, str] | None:
     if field.name.startswith(PREFIX):
         return None  # the called workflow has its own value
     if field.server_input == "connection":
-        return "it is not connected", "Connect it in the editor: it takes no value."
-    return "it has no value and is not connected", f"It should be {make_field(field).allowed}."
+        return "it is not connected", "Connect it in the editor: it does not accept a value."
+    return f"no value is set; expected {make_field(field).allowed or 'a value'}", ""
 
 
 def unknown_node_types(loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate]) -> tuple[str, ...]:
-    """Node types of a workflow that the server lacks, each once."""
+    """Return the node types of a workflow that are not on the server, each once."""
     return tuple(dict.fromkeys(node.type for node in loaded.nodes.values() if node.type not in schema))
 
 
 def raise_for_problems(
     problems: Sequence[Problem], loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate]
 ) -> None:
-    """Raises one error that lists all problems, if there are any.
+    """Raise a single error that lists all problems, if there are any.
 
     Raises:
-        UnknownNodeError: The workflow has node types that the server lacks.
-        NotReadyError: It has other problems.
+        UnknownNodeError: The workflow has node types that are not on the server.
+        NotReadyError: The workflow has other problems.
     """
     if not problems:
         return
@@ -217,6 +231,6 @@ def raise_for_problems(
     listed = "\n".join(f"- {finding}" for finding in findings)
     if unknown:
         raise UnknownNodeError(
-            f"The workflow {loaded.name!r} needs nodes that the server lacks:\n{listed}", unknown
+            f"The workflow {loaded.name!r} needs nodes that are not on the server:\n{listed}", unknown
         )
     raise NotReadyError(f"The workflow {loaded.name!r} cannot run yet:\n{listed}", findings)

@@ -1,4 +1,4 @@
-"""What a workflow refers to by name and the server must have: models, images, videos, boards, workflows."""
+"""A workflow's references to objects on the server: models, images, videos, boards, workflows."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Kind = Literal["model", "image", "video", "board", "workflow"]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One thing that a value refers to.
+    """A reference from a value to an object on the server.
 
     Attributes:
-        kind: What sort of thing.
-        node_id: The node.
-        field: The field that refers to it.
-        value: The reference as it stands in the value: a model's identifier, ``{"image_name": ...}``,
-            ``{"video_name": ...}``, ``{"board_id": ...}``, or a workflow's id.
-        index: Its place in the field's list, or None where the field holds one thing.
+        kind: The kind of object.
+        node_id: The id of the node.
+        field: The name of the field that contains the reference.
+        value: The reference: a model's identifier, ``{"image_name": ...}``, ``{"video_name": ...}``,
+            ``{"board_id": ...}``, or a workflow's id.
+        index: The position in the field's list. None if the value of the field is not a list.
     """
 
     kind: Kind
@@ -42,12 +42,12 @@ def references(
     values: Mapping[Key, Any],
     schema: Mapping[str, NodeTemplate] | None = None,
 ) -> list[Reference]:
-    """Everything that a workflow's values refer to, connected inputs apart.
+    """Return all references in a workflow's values, except in connected inputs.
 
     Args:
         loaded: The workflow.
         values: Values that replace those of the workflow.
-        schema: The server's node types; with it, inputs that are not sent are passed over.
+        schema: The server's node types. If given, inputs that are not sent are skipped. Defaults to None.
     """
     connected = {(edge.target, edge.target_field) for edge in resolved_edges(loaded)}
     edges = EdgeIndex(loaded.edges)

@@ -28,30 +28,29 @@ def build_request(
     origin: str | None = "workflows",
     random: Callable[[], float] = _random.random,
 ) -> dict[str, Any]:
-    """Builds the request that the official editor would send.
+    """Build the request that the official editor would send.
 
-    Nothing is checked here: see ``invokeai_py_client.engine.readiness.find_problems()``.
+    Values are not checked here. Use ``invokeai_py_client.engine.readiness.find_problems()`` for that.
 
     Args:
         loaded: The workflow.
         schema: The server's node types.
-        values: Values that replace those of the workflow, as they go on the wire; ``UNSET`` removes one.
-            All others go out as they came in.
-        runs: How many times to run it.
-        prepend: Whether it goes before everything else that waits in the queue.
-        auto_board: The id of the board for fields set to "auto"; None for no board.
-        generated: What the server answered for ``invokeai_py_client.engine.batch.server_generators()``,
-            by node id.
-        batch_id: The id of the batch; without one the server makes one up.
-        destination: Where results go; the editor's word for the gallery.
-        origin: Who asks; the editor's word for itself.
-        random: Where generators without a seed draw from.
+        values: Values that replace those of the workflow, as the server expects them. ``UNSET`` removes a value.
+            All other values are sent unchanged.
+        runs: The number of times to run the workflow. Defaults to 1.
+        prepend: Whether to run it before all other pending items of the queue. Defaults to False.
+        auto_board: The id of the board for fields set to "auto". Defaults to None, for no board.
+        generated: The server's values for ``invokeai_py_client.engine.batch.server_generators()``, by node id.
+        batch_id: The id of the batch. Defaults to None: the server chooses one.
+        destination: The destination of the results. Defaults to the editor's name of the gallery.
+        origin: The sender of the request. Defaults to the editor's name of its workflow tab.
+        random: The source of random numbers for generators without a seed.
 
     Returns:
-        A new dict that shares nothing with the workflow.
+            A new dict that shares no data with the workflow.
 
     Raises:
-        InputValueError: A generator asks for more values than any queue takes.
+        InputValueError: A generator produces more values than any queue accepts.
     """
     batch: dict[str, Any] = {
         "graph": build_graph(loaded, schema, values, auto_board=auto_board, graph_id=str(uuid.uuid4())),
@@ -67,7 +66,7 @@ def build_request(
 
 
 def _attached_workflow(loaded: LoadedWorkflow, values: Mapping[Key, Any]) -> dict[str, Any] | None:
-    """Return the document that goes along with the request, and ends up inside its images: with the values used."""
+    """Return the workflow to attach to the request, with the values used. The server embeds it in the images."""
     if loaded.document is None:
         return None
     document: dict[str, Any] = copy_json(dict(loaded.document))

@@ -1,7 +1,7 @@
-"""What the server checks beyond its own schema: the validators of single node classes, and of its graph.
+"""The server's checks beyond its own schema: the validators of some node classes, and of the graph.
 
-Read from the classes of InvokeAI 6.14.2. Without these the server answers 422 with a message that names
-no node, and in some cases 500.
+They follow the classes of InvokeAI 6.14.2. Without these checks, the server responds with status 422 and a
+message that does not name the node, and in some cases with status 500.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from invokeai_py_client.schema.fits import number_or_none
 from invokeai_py_client.schema.template import FieldType, NodeTemplate
 
 Finding = tuple[str, str]
-"""A field, and what is wrong with it."""
+"""A field, and a phrase for the values that are valid there, to follow "expected"."""
 
 Sent = Mapping[str, Any]
 Rule = Callable[[Sent, Sent], Finding | None]
-"""Takes the values sent, and the same filled up with the schema's defaults."""
+"""A check that receives the values sent, and the same values completed with the schema's defaults."""
 
 _FACE_IDS = re.compile(r"\d*(,\d+)*\Z")
 
@@ -31,7 +31,7 @@ def _numbers(value: Any) -> list[float]:
 
 
 def _within(field: str, least: float, most: float | None) -> Rule:
-    words = f"at least {least} is needed" if most is None else f"a number from {least} to {most} is needed"
+    words = f"a number of at least {least}" if most is None else f"a number from {least} to {most}"
 
     def rule(sent: Sent, full: Sent) -> Finding | None:
         numbers = _numbers(sent[field]) if field in sent else []
@@ -45,14 +45,14 @@ def _within(field: str, least: float, most: float | None) -> Rule:
 def _steps(sent: Sent, full: Sent) -> Finding | None:
     begin, end = _numbers(full.get("begin_step_percent")), _numbers(full.get("end_step_percent"))
     if begin and end and begin[0] > end[0]:
-        return "begin_step_percent", f"it may not be greater than end_step_percent, which is {end[0]}"
+        return "begin_step_percent", f"a number not greater than end_step_percent ({end[0]:g})"
     return None
 
 
 def _range(sent: Sent, full: Sent) -> Finding | None:
     start, stop = _numbers(full.get("start")), _numbers(sent.get("stop"))
     if start and stop and stop[0] <= start[0]:
-        return "stop", f"more than the start, {start[0]:g}, is needed"
+        return "stop", f"a number greater than start ({start[0]:g})"
     return None
 
 
@@ -60,7 +60,7 @@ def _panel(index: str, count: str) -> Rule:
     def rule(sent: Sent, full: Sent) -> Finding | None:
         chosen, panels = _numbers(sent.get(index)), _numbers(full.get(count))
         if chosen and panels and not 0 <= chosen[0] < panels[0]:
-            return index, f"a number from 0 to {panels[0] - 1:g} is needed"
+            return index, f"a number from 0 to {panels[0] - 1:g}"
         return None
 
     return rule
@@ -72,17 +72,17 @@ def _arithmetic(sent: Sent, full: Sent) -> Finding | None:
         return None
     operation, a, b = full.get("operation"), first[0], second[0]
     if operation in ("DIV", "MOD") and b == 0:
-        return "b", "nothing can be divided by 0"
+        return "b", "a number other than 0, to divide by"
     if operation != "EXP":
         return None
     if (a == 0 or full.get("type") == "integer_math") and b < 0:
-        return "b", "0 or more is needed with this operation"
+        return "b", "0 or a greater number for this operation"
     try:
         if isinstance(a**b, complex):
-            return "b", "a negative number has no such root"
+            return "b", "a whole number, because a is negative"
     except OverflowError:
-        # Python's own error, which the server does not expect: it answers 500.
-        return "b", "the result is too great"
+        # An error of Python that the server does not handle: it responds with status 500.
+        return "b", "a smaller number: the result is too large"
     return None
 
 
@@ -94,30 +94,26 @@ def _box(sent: Sent, full: Sent) -> Finding | None:
     for axis in "xy":
         low, high = _numbers(sides.get(f"{axis}_min")), _numbers(sides.get(f"{axis}_max"))
         if low and high and low[0] > high[0]:
-            return "bounding_box", f"its {axis}_min may not be greater than its {axis}_max"
+            return "bounding_box", f"{axis}_min not greater than {axis}_max"
     return None
 
 
 def _face_ids(sent: Sent, full: Sent) -> Finding | None:
     ids = sent.get("face_ids")
     if ids is not None and not _FACE_IDS.match(str(ids)):
-        return "face_ids", "whole numbers with commas between are needed"
+        return "face_ids", "whole numbers separated by commas"
     return None
 
 
 def _seed_text(sent: Sent, full: Sent) -> Finding | None:
-    # The class computes with the seed before it is converted: the server answers 500.
+    # The class computes with the seed before converting it: the server responds with status 500.
     seed = sent.get("seed", 0)
-    return None if isinstance(seed, (int, float)) else ("seed", "a whole number is needed, not text")
+    return None if isinstance(seed, (int, float)) else ("seed", "a whole number, not text")
 
 
 def _prompt_file(sent: Sent, full: Sent) -> Finding | None:
-    # The one class that looks at the server's disk when it is validated.
-    return (
-        ("file_path", "the path of a text file on the server is needed")
-        if not full.get("file_path")
-        else None
-    )
+    # The only class whose validation reads the server's disk.
+    return ("file_path", "the path of a text file on the server") if not full.get("file_path") else None
 
 
 def _regions(sent: Sent, full: Sent) -> Finding | None:
@@ -126,7 +122,7 @@ def _regions(sent: Sent, full: Sent) -> Finding | None:
         box: Any = cast("dict[str, Any]", region).get("bbox") if isinstance(region, dict) else None
         sides = _numbers(box) if isinstance(box, list) else []
         if len(sides) == 4 and (sides[0] > sides[2] or sides[1] > sides[3]):
-            return "regions", "y_min and x_min of a bbox may not be greater than its y_max and x_max"
+            return "regions", "each bbox to have y_min ≤ y_max and x_min ≤ x_max"
     return None
 
 
@@ -136,12 +132,12 @@ def _points(sent: Sent, full: Sent) -> Finding | None:
         return None
     if len(cast("list[Any]", points)) == len(cast("list[Any]", boxes)):
         return None
-    return "point_lists", "as many are needed as there are bounding_boxes"
+    return "point_lists", "as many lists as there are bounding_boxes"
 
 
 def _custom_label(sent: Sent, full: Sent) -> Finding | None:
     if full.get("label") == "* CUSTOM LABEL *" and not str(full.get("custom_label") or "").strip():
-        return "custom_label", "a label is needed, as label says that it is a custom one"
+        return "custom_label", "a label, because label is '* CUSTOM LABEL *'"
     return None
 
 
@@ -173,11 +169,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 
 
 def node_findings(template: NodeTemplate, sent: Sent) -> Iterator[Finding]:
-    """What a node's class would refuse although the schema allows it.
+    """Yield the values that a node's class rejects although the schema allows them.
 
     Args:
-        template: The node's type.
-        sent: The literals that would be sent.
+        template: The template of the node's type.
+        sent: The literals to send.
     """
     rules = RULES.get(template.type, (_custom_label,) if "custom_label" in template.inputs else ())
     if not rules:
@@ -194,9 +190,9 @@ def node_findings(template: NodeTemplate, sent: Sent) -> Iterator[Finding]:
 def wiring_findings(
     loaded: LoadedWorkflow, schema: Mapping[str, NodeTemplate], edges: list[Edge]
 ) -> Iterator[tuple[str, str | None, str]]:
-    """What the server would refuse about iterate and collect nodes: node id, field, and what is wrong.
+    """Yield the errors that the server would raise about iterate and collect nodes: node id, field, and error.
 
-    The editor lets their outputs go anywhere; the server looks at what truly goes through them.
+    The editor allows connections from their outputs to any input. The server checks the types of the items.
     """
     special = [node for node in loaded.nodes.values() if node.type in ("iterate", "collect")]
     if not special:
@@ -207,9 +203,9 @@ def wiring_findings(
     for node in special:
         item = _item_type(node.id, loaded, schema, into)
         if node.type == "collect" and not (into.get((node.id, "item")) or into.get((node.id, "collection"))):
-            yield node.id, "item", "nothing is connected to it that it could collect"
+            yield node.id, "item", "no connection provides items to collect"
         if node.type == "iterate" and not into.get((node.id, "collection")):
-            yield node.id, "collection", "no list is connected to it that it could go through"
+            yield node.id, "collection", "no connection provides a list to iterate over"
         output = "item" if node.type == "iterate" else "collection"
         if item is None:
             continue
@@ -228,7 +224,7 @@ def wiring_findings(
                 yield (
                     node.id,
                     output,
-                    f"it gives {given}, but {edge.target_field!r} of {label!r} takes {template.type}",
+                    f"it produces {given}, but {edge.target_field!r} of {label!r} accepts {template.type}",
                 )
 
 
@@ -238,7 +234,7 @@ def _item_type(
     schema: Mapping[str, NodeTemplate],
     into: Mapping[tuple[str, str], list[Edge]],
 ) -> FieldType | None:
-    """The type of one item that goes through an iterate or collect node, where that is known."""
+    """Return the type of the items of an iterate or collect node, or None if it is unknown."""
     visited: set[str] = set()
     while node_id not in visited:
         visited.add(node_id)

@@ -1,7 +1,7 @@
-"""The parts of a workflow document, checked and reduced to what the file format knows.
+"""Validation of the parts of a workflow document, by the rules of the official editor.
 
-The rules are the official editor's: what it refuses to load is refused here, with the place named; keys
-that the format does not know are dropped, because the editor drops them too.
+Documents that the editor does not load are rejected with the location of the error. Keys that are not part of the
+file format are dropped, as in the editor.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ HEADER = ("name", "author", "description", "version", "contact", "tags", "notes"
 
 
 def refuse(where: str, what: str) -> NoReturn:
-    """Raises the error for a document that the editor would not load."""
+    """Raise the error for a document that the editor would not load."""
     raise WorkflowFormatError(f"The workflow cannot be loaded: {where} {what}.")
 
 
 def is_version(value: Any) -> bool:
-    """Whether a value is a version as the editor accepts them: three numbers with dots between."""
+    """Return whether a value is a version that the editor accepts: three numbers separated by dots."""
     return type(value) is str and _is_version(value)
 
 
@@ -35,20 +35,20 @@ def _is_version(text: str) -> bool:
 
 
 def major_of(version: str) -> int:
-    """The first number of a version that ``is_version()`` accepts."""
+    """Return the first number of a version that ``is_version()`` accepts."""
     return to_integer(version.split(".")[0]) or 0
 
 
 def text(record: Mapping[str, Any], key: str, where: str) -> str:
-    """A key that must hold text, empty or not."""
+    """Return the value of a key that must be text, which may be empty."""
     value = record.get(key)
     if type(value) is not str:
-        refuse(where, f"{_has(record, key)} (text is needed)")
+        refuse(where, f"{_has(record, key)} (expected text)")
     return value
 
 
 def name(record: Mapping[str, Any], key: str, where: str) -> str:
-    """A key that must hold text other than white space, which is trimmed."""
+    """Return the trimmed value of a key that must be text other than white space."""
     value = record.get(key)
     if type(value) is not str:
         value = text(record, key, where)
@@ -59,56 +59,57 @@ def name(record: Mapping[str, Any], key: str, where: str) -> str:
 
 
 def flag(record: Mapping[str, Any], key: str, where: str) -> bool:
-    """A key that must hold true or false."""
+    """Return the value of a key that must be true or false."""
     value = record.get(key)
     if type(value) is not bool:
-        refuse(where, f"{_has(record, key)} (true or false is needed)")
+        refuse(where, f"{_has(record, key)} (expected true or false)")
     return value
 
 
 def mapping_of(value: Any, where: str) -> dict[str, Any]:
-    """A value that must be an object."""
+    """Return a value that must be an object."""
     if not isinstance(value, dict):
         refuse(where, "is not an object")
     return cast("dict[str, Any]", value)
 
 
 def list_of(record: Mapping[str, Any], key: str, where: str) -> list[Any]:
-    """A key that must hold a list."""
+    """Return the value of a key that must be a list."""
     value = record.get(key)
     if not isinstance(value, list):
-        refuse(where, f"{_has(record, key)} (a list is needed)")
+        refuse(where, f"{_has(record, key)} (expected a list)")
     return cast("list[Any]", value)
 
 
 def _has(record: Mapping[str, Any], key: str) -> str:
     return (
-        f"has no {key!r}" if key not in record else f"has an unusable {key!r}: {clip(str(record[key]), 60)!r}"
+        f"has no {key!r}" if key not in record else f"has an invalid {key!r}: {clip(str(record[key]), 60)!r}"
     )
 
 
 def read_version(data: Mapping[str, Any]) -> str:
-    """The version of the file format, which must be one that the editor knows how to read."""
+    """Return the version of the file format, which must be one that the editor supports."""
     meta: Any = data.get("meta")
     version: Any = cast("dict[str, Any]", meta).get("version") if isinstance(meta, dict) else None
     if not is_version(version):
-        refuse("its meta.version", "is missing or no version, so its format is unknown")
+        refuse("its meta.version", "is missing or not a valid version, so its format is unknown")
     if version not in ("1.0.0", "2.0.0", "3.0.0", FORMAT_VERSION):
         refuse(
-            "its format", f"is version {version}; those known are 1.0.0, 2.0.0, 3.0.0 and {FORMAT_VERSION}"
+            "its format",
+            f"is version {version}; the supported versions are 1.0.0, 2.0.0, 3.0.0 and {FORMAT_VERSION}",
         )
     return version
 
 
 def read_header(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The document's own properties, without its nodes, edges and form."""
+    """Return the document's properties, without its nodes, edges and form."""
     header: dict[str, Any] = {key: text(data, key, "it") for key in HEADER}
     if "id" in data and not text(data, "id", "it"):
         refuse("its id", "is empty")
     meta = mapping_of(data.get("meta"), "its meta")
     category = meta.get("category", "user")
     if category not in ("user", "default"):
-        refuse("its meta.category", f"is {clip(str(category), 60)!r}; it can be 'user' or 'default'")
+        refuse("its meta.category", f"is {clip(str(category), 60)!r}; expected 'user' or 'default'")
     header["exposedFields"] = [
         read_field_identifier(item, f"exposed field {index + 1}")
         for index, item in enumerate(list_of(data, "exposedFields", "it"))
@@ -118,23 +119,23 @@ def read_header(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_field_identifier(value: Any, where: str) -> dict[str, Any]:
-    """Which input of which node is meant."""
+    """Return the identifier of a field: the id of its node and its name."""
     record = mapping_of(value, where)
     return {"nodeId": name(record, "nodeId", where), "fieldName": name(record, "fieldName", where)}
 
 
 def read_position(record: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Where a node lies on the canvas."""
+    """Return the position of a node on the canvas."""
     if "position" not in record:
         return {"x": 0, "y": 0}
     position = mapping_of(record["position"], f"the position of {where}")
     if not is_number(position.get("x")) or not is_number(position.get("y")):
-        refuse(f"the position of {where}", "lacks a number for x or y")
+        refuse(f"the position of {where}", "has no number for x or y")
     return {"x": position["x"], "y": position["y"]}
 
 
 def read_node(value: Any, index: int) -> dict[str, Any]:
-    """A node; the inputs of an invocation stay as they are, apart from their names and labels."""
+    """Return a node. The inputs of an invocation are kept unchanged except for their names and labels."""
     where = f"node {index + 1}"
     record = mapping_of(value, where)
     node_id = name(record, "id", where)
@@ -151,13 +152,13 @@ def read_node(value: Any, index: int) -> dict[str, Any]:
             "isOpen": flag(data, "isOpen", where),
         }
         if data.get("type") != kind:
-            refuse(where, f"is of type {kind!r}, but its data are not")
+            refuse(where, f"has type {kind!r}, but its data has another type")
         if kind == "notes":
             content["notes"] = text(data, "notes", where)
     elif kind == "current_image":
-        refuse(where, "shows the current image, which the editor never saves; remove it from the file")
+        refuse(where, "shows the current image, which the editor never saves; remove the node from the file")
     else:
-        refuse(where, f"has the unknown type {clip(str(kind), 60)!r}")
+        refuse(where, f"has an unknown type: {clip(str(kind), 60)!r}")
     return {"id": node_id, "type": kind, "data": content, "position": read_position(record, where)}
 
 
@@ -167,7 +168,7 @@ def _read_invocation(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     if not is_version(version):
         refuse(
             where,
-            f"has the unusable version {clip(str(version), 60)!r} (three numbers are needed, as in 1.0.0)",
+            f"has an invalid version: {clip(str(version), 60)!r} (expected three numbers, such as 1.0.0)",
         )
     content["version"] = version
     if "nodePack" in data and not text(data, "nodePack", where):
@@ -178,7 +179,7 @@ def _read_invocation(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     content["type"] = name(data, "type", where)
     content["inputs"] = {
         key: _read_input(item, key, where)
-        for key, item in mapping_of(data.get("inputs"), f"what {where} has for inputs").items()
+        for key, item in mapping_of(data.get("inputs"), f"'inputs' of {where}").items()
     }
     dynamic = mapping_of(data.get("dynamicInputTemplates", {}), f"'dynamicInputTemplates' of {where}")
     content["dynamicInputTemplates"] = dict(dynamic)
@@ -208,7 +209,7 @@ def _read_input(value: Any, key: str, where: str) -> dict[str, Any]:
 
 
 def read_edge(value: Any, index: int) -> dict[str, Any]:
-    """An edge: a connection, or the line that stands for several while nodes are collapsed."""
+    """Return an edge: a connection, or the line that represents several connections of collapsed nodes."""
     where = f"edge {index + 1}"
     record = mapping_of(value, where)
     kind = record.get("type")
@@ -220,5 +221,5 @@ def read_edge(value: Any, index: int) -> dict[str, Any]:
         if "hidden" in record:
             edge["hidden"] = flag(record, "hidden", where)
     elif kind != "collapsed":
-        refuse(where, f"{_has(record, 'type')} ('default' or 'collapsed' is needed)")
+        refuse(where, f"{_has(record, 'type')} (expected 'default' or 'collapsed')")
     return edge

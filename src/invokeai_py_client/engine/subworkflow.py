@@ -1,4 +1,4 @@
-"""Nodes that call a saved workflow: they have an input for each field of that workflow's form."""
+"""Nodes that call a saved workflow. They have an input for each field of that workflow's form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _JSON_TYPES = {
 
 
 def callee_ids(definition: WorkflowDefinition) -> tuple[str, ...]:
-    """The ids of the saved workflows that a workflow calls, each once."""
+    """Return the ids of the saved workflows that a workflow calls, each once."""
     found: dict[str, None] = {}
     for node in definition.view()["nodes"]:
         data: Any = cast("dict[str, Any]", node).get("data") if isinstance(node, dict) else None
@@ -42,7 +42,7 @@ def callee_ids(definition: WorkflowDefinition) -> tuple[str, ...]:
 
 
 def read_dynamic_templates(raw: Mapping[str, Any], node_id: str) -> dict[str, InputTemplate]:
-    """The templates that a file keeps for the inputs a single node has beyond its type's."""
+    """Return the templates in a file for a single node's inputs beyond those of its type."""
     return {name: _read_template(name, value, node_id) for name, value in raw.items()}
 
 
@@ -52,10 +52,10 @@ def _read_template(name: str, value: Any, node_id: str) -> InputTemplate:
     kind = mapping_of(record.get("type"), f"the type of {where}")
     cardinality = kind.get("cardinality")
     if cardinality not in ("SINGLE", "COLLECTION", "SINGLE_OR_COLLECTION"):
-        refuse(where, "has no known cardinality")
+        refuse(where, "has an unknown cardinality")
     input_kind = record.get("input")
     if input_kind not in ("any", "direct", "connection"):
-        refuse(where, "does not say whether it takes a connection")
+        refuse(where, "does not say whether it accepts a connection")
     limits = {
         ours: record[theirs]
         for theirs, ours in LIMIT_NAMES.items()
@@ -83,12 +83,12 @@ def _read_template(name: str, value: Any, node_id: str) -> InputTemplate:
 def _callee_fields(
     callee: WorkflowDefinition, schema: Mapping[str, NodeTemplate]
 ) -> list[tuple[str, InputTemplate, Mapping[str, Any]]]:
-    """The fields that a callee's form shows: name as an input of the caller, template, and saved entry."""
+    """Return the fields of a callee's form: name as an input of the caller, template, and saved entry."""
     data = callee.view()
     try:
         form, _ = read_form(data.get("form"))
     except WorkflowFormatError:
-        form = None  # the editor then goes by the exposed fields alone
+        form = None  # the editor then uses only the exposed fields
     shown = [] if form is None or is_empty(form) else [(f.node_id, f.field_name) for f in shown_fields(form)]
     for item in list_of(data, "exposedFields", "the called workflow") if "exposedFields" in data else ():
         if isinstance(item, dict):
@@ -125,10 +125,10 @@ def dynamic_inputs(
     callee: WorkflowDefinition,
     schema: Mapping[str, NodeTemplate],
 ) -> dict[str, InputTemplate]:
-    """Gives a calling node the inputs that its callee has now.
+    """Update a calling node to the current inputs of its callee.
 
-    A value that the caller saved survives only if it was saved along with a template of the same type;
-    otherwise the callee's own value takes its place. That is what the editor does.
+    As in the editor, a value saved in the caller is kept only if a template of the same type was saved with it.
+    Otherwise the callee's value replaces it.
     """
     fields = _callee_fields(callee, schema)
     names = {name for name, _, _ in fields}
@@ -153,7 +153,7 @@ def dynamic_inputs(
 
 
 def _document(template: InputTemplate, saved: Mapping[str, Any], order: int) -> dict[str, Any]:
-    """A dynamic input's template as a workflow document keeps it."""
+    """Return the template of a dynamic input as stored in a workflow document."""
     document: dict[str, Any] = {
         "name": template.name,
         "title": template.title,

@@ -1,4 +1,4 @@
-"""Which edges of a file the editor keeps: each one is judged against those accepted before it."""
+"""Selection of the edges that the editor keeps: each edge is checked against those accepted before it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _IF_INPUTS = ("true_input", "false_input")
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """A node as far as edges go: an invocation has a template, a connector has none.
+    """A node as an end of edges. An invocation has a template, a connector has none.
 
     Attributes:
         kind: ``invocation``, ``connector`` or ``notes``.
         type: The invocation type.
-        dynamic: Inputs that this one node has beyond those of its type.
+        template: The template of the invocation type.
+        dynamic: The node's inputs beyond those of its type.
     """
 
     kind: str
@@ -31,13 +32,13 @@ class Terminal:
     dynamic: Mapping[str, InputTemplate] = field(default_factory=dict[str, InputTemplate])
 
     def input(self, name: str) -> InputTemplate | None:
-        """The template of an input, by name."""
+        """Return the template of an input by name."""
         found = self.dynamic.get(name)
         return found if found is not None or self.template is None else self.template.inputs.get(name)
 
 
 class _Source(NamedTuple):
-    """An output that truly produces a value, after following connectors."""
+    """An output that produces a value, with connectors resolved."""
 
     node_id: str
     field: str
@@ -45,7 +46,7 @@ class _Source(NamedTuple):
 
 
 class EdgeIndex:
-    """Edges, findable by either end; each end's list is in the order of acceptance."""
+    """An index of edges by either end, in the order in which they were added."""
 
     def __init__(self, edges: Iterable[Edge] = ()) -> None:
         self._into: dict[tuple[str, str], list[Edge]] = {}
@@ -55,28 +56,28 @@ class EdgeIndex:
             self.add(edge)
 
     def add(self, edge: Edge) -> None:
-        """Adds an edge."""
+        """Add an edge."""
         self._all.append(edge)
         self._into.setdefault((edge.target, edge.target_field), []).append(edge)
         self._out_of.setdefault(edge.source, []).append(edge)
 
     def into(self, node_id: str, field_name: str) -> Sequence[Edge]:
-        """Edges that end in an input."""
+        """Return the edges that end at an input."""
         return self._into.get((node_id, field_name), ())
 
     def out_of(self, node_id: str) -> Sequence[Edge]:
-        """Edges that start at a node."""
+        """Return the edges that start at a node."""
         return self._out_of.get(node_id, ())
 
     def without(self, edges: set[Edge]) -> EdgeIndex:
-        """The same edges apart from some."""
+        """Return an index without some of the edges."""
         return EdgeIndex(edge for edge in self._all if edge not in edges)
 
 
 def resolve_source(
     node_id: str, field_name: str, connectors: Mapping[str, object] | frozenset[str], edges: EdgeIndex
 ) -> tuple[str, str] | None:
-    """The output behind an output, following connectors; None where they lead to nothing."""
+    """Return the output behind an output, with connectors resolved, or None if they lead nowhere."""
     visited: set[str] = set()
     while node_id in connectors:
         if node_id in visited:
@@ -90,7 +91,7 @@ def resolve_source(
 
 
 class Wiring:
-    """Accepts or refuses edges one after the other."""
+    """Checks edges one after the other, and collects those that it accepts."""
 
     def __init__(self, nodes: Mapping[str, Terminal], candidates: Sequence[tuple[str, str]]) -> None:
         self._nodes = nodes
@@ -98,11 +99,11 @@ class Wiring:
         self._edges = EdgeIndex()
         self._arrows: dict[str, list[str]] = {}
         self._cyclic = False
-        # A check for each edge costs as much as the whole graph; no part of an acyclic one has a cycle.
+        # Checking each edge costs as much as checking the whole graph. No part of an acyclic graph has a cycle.
         self._may_be_cyclic = _has_cycle(candidates)
 
     def refusal(self, edge: Edge | tuple[str, str]) -> str | None:
-        """Why an edge cannot be kept; None where it was accepted."""
+        """Accept an edge and return None, or return the reason why it cannot be kept."""
         source, target = (edge.source, edge.target) if isinstance(edge, Edge) else edge
         reason = self._dangling(source, target, edge if isinstance(edge, Edge) else None)
         if reason is None and isinstance(edge, Edge):
@@ -121,7 +122,7 @@ class Wiring:
             if node is None:
                 return f"its {which} node {node_id!r} does not exist"
             if node.template is None and node.kind == "invocation":
-                return f"its {which} node is of the unknown type {node.type!r}"
+                return f"its {which} node has the unknown type {node.type!r}"
         if edge is None or start is None or end is None:
             return None
         if start.template is not None and edge.source_field not in start.template.outputs:
@@ -135,7 +136,7 @@ class Wiring:
             return "it connects a node to itself"
         others = edges.into(edge.target, edge.target_field)
         if edge in others:
-            return "it exists twice"
+            return "it is a duplicate"
         source = self._effective(edge.source, edge.source_field, edges)
         if isinstance(source, str):
             return source
@@ -146,9 +147,9 @@ class Wiring:
         if template is None:
             return f"its target has no input {edge.target_field!r}"
         if template.input == "direct":
-            return "its target takes a value, but no connection"
+            return "its target accepts a value, but not a connection"
         if source is None:
-            # It comes out of a connector that nothing feeds: allowed, and without any effect.
+            # It starts at a connector without an input: allowed, but without effect.
             return self._judge_undriven(edge, template, edges)
         if target.type == "collect":
             reason = self._judge_collect(edge, source, edges)
@@ -160,13 +161,13 @@ class Wiring:
             return "its target is already connected"
         for kind in self._possible_types(source, edges):
             if not can_connect(kind, template.type):
-                return f"its source gives {kind}, its target takes {template.type}"
+                return f"its source produces {kind}, but its target accepts {template.type}"
         if self._closes_cycle(edge):
             return "it would close a cycle"
         return None
 
     def _effective(self, node_id: str, field_name: str, edges: EdgeIndex) -> _Source | str | None:
-        """The true source; None where a connector leads to nothing; a reason where it cannot be one."""
+        """Return the resolved source, None if a connector leads nowhere, or the reason why it is not a source."""
         node = self._nodes[node_id]
         if node.kind == "connector":
             if field_name != CONNECTOR_OUT:
@@ -206,7 +207,7 @@ class Wiring:
         return None
 
     def _downstream(self, connector_id: str, edges: EdgeIndex) -> tuple[set[Edge], list[Edge]]:
-        """All edges that a connector leads to, and those of them that leave connectors for good."""
+        """Return all edges that a connector leads to, and those of them that end at a node's input."""
         inner: set[Edge] = set()
         ends: list[Edge] = []
         visited: set[str] = set()
@@ -242,7 +243,7 @@ class Wiring:
         return None
 
     def _collected(self, node_id: str, edges: EdgeIndex) -> FieldType | None:
-        """What a collect node collects, if that is known."""
+        """Return the type of the items that a collect node collects, or None if it is unknown."""
         visited: set[str] = set()
         while node_id not in visited:
             visited.add(node_id)
@@ -275,7 +276,7 @@ class Wiring:
         if isinstance(other, str):
             return other
         if other is None or not _alike(source.type, other.type):
-            return "the two branches of its target would differ in type"
+            return "the two branches of its target would have different types"
         return None
 
     def _possible_types(self, source: _Source, edges: EdgeIndex) -> list[FieldType]:
@@ -292,7 +293,7 @@ class Wiring:
     def _closes_cycle(self, edge: Edge) -> bool:
         if not self._may_be_cyclic:
             return False
-        # Connectors may feed each other in a circle; the editor then refuses every later connection.
+        # Connectors may form a cycle. The editor then rejects every later connection.
         return self._cyclic or edge.source == edge.target or self._reaches(edge.target, edge.source)
 
     def _reaches(self, start: str, goal: str) -> bool:

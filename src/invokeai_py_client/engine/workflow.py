@@ -1,10 +1,10 @@
-"""A workflow made ready for one server: plain data, between the file and the request.
+"""Workflows loaded for a particular server: the plain data between the file and the request.
 
-Loading (``workflow/load.py``) turns a ``WorkflowDefinition`` into this by the rules of the official
-editor: older versions migrated, values parsed, nodes brought to the server's versions, edges that do not
-fit removed, the form walked. Nothing here changes afterwards; values set by a user live beside it.
+Loading (``engine/load.py``) converts a ``WorkflowDefinition`` to this data by the rules of the official editor. It
+migrates older versions, parses values, updates nodes to the server's versions, removes invalid edges and walks the
+form. The data is immutable. Values set by a user are stored separately.
 
-What a workflow has thousands of is a named tuple: making a frozen dataclass takes four times as long.
+The classes with thousands of instances are named tuples, as creating a frozen dataclass takes four times as long.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any, NamedTuple
 from invokeai_py_client.schema.template import InputTemplate, NodeTemplate
 
 Key = tuple[str, str]
-"""(node id, field name): the address of one input in a workflow."""
+"""(node id, field name): the address of an input in a workflow."""
 
 
 class NodeInput(NamedTuple):
-    """One input of a node, as the workflow holds it.
+    """An input of a node, as stored in the workflow.
 
     Attributes:
-        value: The literal; ``UNSET`` where the workflow has none.
-        label: The name its author gave it, or "".
+        label: The author's name for the input, or "".
+        value: The literal, or ``UNSET`` if the workflow has no value.
     """
 
     name: str
@@ -38,8 +38,8 @@ class Node:
     """An invocation node.
 
     Attributes:
-        dynamic: Inputs that this one node has beyond those of its type: a node that calls a saved
-            workflow has one for each field of that workflow's form.
+        dynamic: The node's inputs beyond those of its type. A node that calls a saved workflow has an input for
+            each field of that workflow's form.
     """
 
     id: str
@@ -52,13 +52,13 @@ class Node:
     dynamic: Mapping[str, InputTemplate] = field(default_factory=dict[str, InputTemplate])
 
     def template_of(self, name: str, template: NodeTemplate | None) -> InputTemplate | None:
-        """The template of one of its inputs, or None where neither it nor its type has such an input."""
+        """Return the template of an input, or None if neither the node nor its type has such an input."""
         found = self.dynamic.get(name)
         return found if found is not None or template is None else template.inputs.get(name)
 
 
 class Edge(NamedTuple):
-    """A connection: output ``source_field`` of one node to input ``target_field`` of another."""
+    """A connection from output ``source_field`` of one node to input ``target_field`` of another."""
 
     source: str
     source_field: str
@@ -68,11 +68,11 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """A field that the workflow's form shows.
+    """A field in the workflow's form.
 
     Attributes:
-        settings: The form's own settings of this field (min, max, options...), or empty.
-        path: Headings of nothing; the ids of the containers around it, outermost first.
+        settings: The form's settings of this field (min, max, options...), or empty.
+        path: The ids of the containers around the field, outermost first.
     """
 
     node_id: str
@@ -84,21 +84,21 @@ class FormField:
 
 @dataclass(frozen=True, slots=True)
 class LoadedWorkflow:
-    """The result of loading.
+    """A workflow loaded for a server.
 
     Attributes:
         name: The workflow's name.
-        nodes: Invocation nodes by id, in file order; batch, generator and unknown types included.
-        edges: Edges that the editor keeps, in file order, connectors not yet resolved.
+        nodes: Invocation nodes by id, in file order, including batch, generator and unknown types.
+        edges: The edges that the editor keeps, in file order, with connectors not yet resolved.
         connectors: Ids of connector nodes.
-        form: The form's fields in the order the editor shows them (a field may occur twice).
-        document: The workflow as the editor would save it after loading: what is attached to a request,
-            before the values used are written into it. None where it cannot be attached.
-        warnings: What loading changed or could not use, one sentence each, with the node's label.
-        unusable: Literals that the editor would lose or turn into something else, and that the server
-            would not take either: as the file has them. The node holds what the editor makes of them.
-        id: The workflow's id in the library of the server it was saved on, if any.
-        description: What its author says about it.
+        form: The form's fields in the order in which the editor shows them. A field may occur twice.
+        document: The workflow as the editor would save it after loading. It is attached to requests, with the
+            values used written into it. None if it cannot be attached.
+        warnings: Sentences about everything that loading changed or could not use, with the node's label.
+        unusable: Literals in the file that the editor would lose or change, and that the server would not accept
+            either. The node contains the editor's version of them.
+        id: The workflow's id in the library of the server that it was saved on, or None.
+        description: The author's description, or "".
     """
 
     name: str

@@ -1,1 +1,1 @@
-"""Files on this machine: how they are named, read and written."""
+"""Local files: naming, reading and writing them."""

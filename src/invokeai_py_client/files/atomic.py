@@ -1,4 +1,4 @@
-"""Writing files for users: whole or not at all, with an error that names the file."""
+"""Atomic writing of users' files, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from invokeai_py_client.errors import UsageError
 
 
 class AtomicFile(Draft):
-    """A file that appears under its name only when it is whole."""
+    """A file that gets its name only when it is complete."""
 
     def __init__(self, target: Path) -> None:
-        """Open a temporary file beside the target. Missing folders are created.
+        """Open a temporary file in the folder of the target. Missing folders are created.
 
         Raises:
-            UsageError: Nothing can be written there.
+            UsageError: The folder cannot be written to.
         """
         with _file_errors(target):
             try:
@@ -30,35 +30,35 @@ class AtomicFile(Draft):
         """Append data.
 
         Raises:
-            UsageError: The disk is full or broken.
+            UsageError: The data cannot be written, for example because the disk is full.
         """
         with _file_errors(self.target):
             super().write(data)
 
     def keep(self) -> None:
-        """Close the file and give it its name, replacing what had that name.
+        """Close the file and rename it to the target, replacing an existing file.
 
         Raises:
-            UsageError: The disk is full, or a folder has that name.
+            UsageError: The disk is full, or the target is a folder.
         """
         with _file_errors(self.target):
             super().keep()
 
     def discard(self) -> None:
-        """Remove the file, unless it was kept.
+        """Delete the temporary file, unless it was kept.
 
         Raises:
-            UsageError: It cannot be removed.
+            UsageError: The temporary file cannot be deleted.
         """
         with _file_errors(self.target):
             super().discard()
 
 
 def write_atomically(target: Path, data: bytes) -> None:
-    """Write a whole file at once, atomically. Missing folders are created.
+    """Write a file atomically. Missing folders are created.
 
     Raises:
-        UsageError: It cannot be written.
+        UsageError: The file cannot be written.
     """
     with AtomicFile(target) as file:
         file.write(data)
@@ -71,4 +71,4 @@ def _file_errors(target: Path) -> Generator[None]:
         yield
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"The file {str(target)!r} cannot be written: {reason}.") from None
+        raise UsageError(f"Cannot write the file {str(target)!r}: {reason}.") from None

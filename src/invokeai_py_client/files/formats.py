@@ -1,4 +1,4 @@
-"""Formats of downloaded files: whether a file has the end that its format requires."""
+"""File formats of downloads: detecting truncated files."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _PNG_TAIL = b"\0\0\0\0IEND\xaeB`\x82"
 _ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
 _ZIP_TAIL = b"PK\x05\x06"
 _EDGE = 22
-"""How many bytes at each end are looked at: as many as the end of a zip has."""
+"""The number of bytes to examine at each end: the length of the end record of a ZIP file."""
 
 
 class Edges:
-    """The first and last bytes of a file that passes in pieces.
+    """The first and last bytes of a file that arrives in chunks.
 
     Attributes:
         size: The number of bytes so far.
-        head: The first 22 of them.
-        tail: The last 22.
+        head: The first 22 bytes.
+        tail: The last 22 bytes.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Edges:
         self.head = self.tail = b""
 
     def add(self, data: bytes) -> None:
-        """Take the next piece."""
+        """Add the next chunk."""
         self.size += len(data)
         if len(self.head) < _EDGE:
             self.head = (self.head + data)[:_EDGE]
@@ -35,12 +35,12 @@ class Edges:
 
     @property
     def truncated(self) -> bool:
-        """Whether the file is empty, or lacks the end of its format."""
+        """Whether the file is empty, or lacks the ending that its format requires."""
         return not self.size or has_end(self.head, self.tail, self.size) is False
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is a PNG, WEBP or zip with a beginning and an end."""
+    """Whether a file is a complete PNG, WEBP or ZIP file."""
     try:
         with path.open("rb") as file:
             head = file.read(_EDGE)
@@ -52,19 +52,19 @@ def is_whole(path: Path) -> bool:
 
 
 def is_truncated(data: bytes) -> bool:
-    """Whether the bytes of a file are none, or lack the end of their format."""
+    """Whether the data of a file is empty, or lacks the ending that its format requires."""
     edges = Edges()
     edges.add(data)
     return edges.truncated
 
 
 def has_end(head: bytes, tail: bytes, size: int) -> bool | None:
-    """Whether a file's last bytes are those that its format ends with; None for unknown formats.
+    """Whether a file ends as its format requires, or None if the format is unknown.
 
     Args:
-        head: Its first 22 bytes.
-        tail: Its last 22 bytes.
-        size: Its size in bytes.
+        head: The first 22 bytes of the file.
+        tail: The last 22 bytes of the file.
+        size: The size of the file in bytes.
     """
     if head.startswith(_PNG_HEAD):
         return tail.endswith(_PNG_TAIL)
@@ -72,5 +72,5 @@ def has_end(head: bytes, tail: bytes, size: int) -> bool | None:
         length = int.from_bytes(head[4:8], "little") + 8
         return size == length + length % 2 or size == length
     if head[:4] in _ZIP_HEADS:
-        return tail[-_EDGE:].startswith(_ZIP_TAIL)  # the end of a zip without a comment
+        return tail[-_EDGE:].startswith(_ZIP_TAIL)  # the end of a ZIP file without a comment
     return None

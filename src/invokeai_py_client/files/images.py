@@ -1,4 +1,4 @@
-"""Images on this machine, and files that a server sent: found, read, told apart, decoded."""
+"""Image files: finding, reading, hashing and decoding them."""
 
 from __future__ import annotations
 
@@ -17,50 +17,52 @@ _GLOB = frozenset("*?[")
 
 
 def pictures_at(place: str | Path) -> list[Path] | None:
-    """The image files of a folder, or those that match a pattern, sorted; None for the path of a file.
+    """Return the image files of a folder, or the files that match a pattern, sorted. None for the path of a file.
 
     Raises:
-        UsageError: There are none.
+        UsageError: The folder contains no images, or no file matches the pattern.
     """
     path = Path(place)
     if path.is_dir():
         found = sorted(one for one in path.iterdir() if one.suffix.lower() in _PICTURES)
         if not found:
-            raise UsageError(f"The folder {path} has no images ({', '.join(sorted(_PICTURES))}).")
+            raise UsageError(
+                f"The folder {path} contains no images: expected {', '.join(sorted(_PICTURES))}."
+            )
         return found
     if _GLOB & set(str(place)) and not path.exists():
         base = Path(path.anchor) if path.is_absolute() else Path()
         found = sorted(base.glob(str(path.relative_to(base))))
         if not found:
-            raise UsageError(f"No file matches {str(place)!r}.")
+            raise UsageError(f"No file matches the pattern {str(place)!r}.")
         return found
     return None
 
 
 def read_local(image: LocalImage) -> bytes:
-    """The bytes of a local image.
+    """Return the content of a local image.
 
     Raises:
-        UsageError: Its file cannot be read.
+        UsageError: The file cannot be read.
     """
     if not image.path:
         return image.data
     try:
         return Path(image.path).read_bytes()
     except OSError as error:
-        raise UsageError(f"The image {image.path} cannot be read: {error.strerror or error}.") from None
+        raise UsageError(f"Cannot read the image {image.path}: {error.strerror or error}.") from None
 
 
 def digest(data: bytes) -> str:
-    """What tells one content from another."""
+    """Return the SHA-256 hash of data, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def decode(data: bytes, name: str) -> PILImage:
-    """A loaded Pillow image. Needs the extra ``invokeai-py-client[image]``.
+    """Decode an image with Pillow. Requires the extra ``invokeai-py-client[image]``.
 
     Raises:
-        APIRequestError: It is none that Pillow reads, or one of far too many pixels.
+        APIRequestError: Pillow cannot read the image, or the image has too many pixels.
     """
     from io import BytesIO
 

@@ -1,4 +1,4 @@
-"""A value of an input as people read it: in the name of a file, on a contact sheet, in a report."""
+"""Input values as text for file names, contact sheets and reports."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.ivk_fields.plain import as_number, as_sequence, is_truth
 from invokeai_py_client.models.base import jsonable
 
-# What names a model, an image or a board, in the order of what people know it by.
+# The keys that identify a model, an image or a board, the best known first.
 _NAMES = ("name", "image_name", "board_name", "board_id", "key")
 
 
 def label_of(value: Any) -> str:
-    """A value in words: texts as they are, a model, image or file by its name, whole numbers without a point."""
+    """Return a value as text. Models, images and files are shown by name, whole numbers without a decimal point."""
     if value is None:
         return ""
     if isinstance(value, Enum):

@@ -1,4 +1,4 @@
-"""Names of files for images: from a template, safe on any file system, never the same name twice."""
+"""File names for images: built from a template, valid on any file system, and unique."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from invokeai_py_client.files.labels import label_of
 if TYPE_CHECKING:
     from invokeai_py_client.models import IvkImage
 
-# File systems take 255 bytes; number, ending and the mark of an unfinished file come on top of these.
+# File systems allow 255 bytes. A number, the extension and the mark of a temporary file are added to these.
 _MOST_BYTES = 200
 _MOST_OF_A_VALUE = 120
 _WIDEST = 100
@@ -50,25 +50,27 @@ def file_name(
     *,
     item: int | None = None,
 ) -> Path:
-    """The file that a template names for a run.
+    """Return the file that a template names for a run.
 
-    ``{name}`` stands for the input of that name, in the template as an identifier or as it is written; ``{index}`` for
-    the run's number in the sweep, ``{item}`` for its queue item, ``{image}`` for the image's name on the server, even
-    where an input is called so, too. What Python's formats can do works: ``{index:04}``, ``{cfg_scale:.1f}``. Folders
-    before the first ``{}`` are taken as they are; from there on nothing leads out of them, and every character is one
-    that all file systems take.
+    - ``{name}`` is the input of that name, written as its label or as an identifier.
+    - ``{index}`` is the run's index in the sweep, ``{item}`` its queue item, and ``{image}`` the image's name on the
+      server. They take precedence over inputs of the same name.
+    - Python's format specifications work: ``{index:04}``, ``{cfg_scale:.1f}``.
+
+    Folders before the first ``{}`` are used unchanged. After it, the path cannot leave its folder, and characters that
+    some file systems do not allow are replaced.
 
     Args:
-        template: Such as ``out/{prompt}-{seed}.png``; one that ends in a slash is a folder for the images under their
-            own names.
+        template: The template, for example ``out/{prompt}-{seed}.png``. If it ends in a slash, it is a folder for
+            images with their names on the server.
         values: The run's inputs.
-        index: The run's number.
-        image: The image's name on the server.
-        suffix: What is added where the template ends in no suffix of a file.
-        item: The run's queue item.
+        index: The run's index.
+        image: The image's name on the server. Defaults to "".
+        suffix: The extension to add if the template has none. Defaults to ``.png``.
+        item: The run's queue item. Defaults to none.
 
     Raises:
-        UsageError: The template names what there is not, or cannot be read.
+        UsageError: The template is invalid, or contains an unknown name.
     """
     folders, components = _parsed(template)
     known: dict[str, Any] = {"index": index, "image": PurePosixPath(image).stem}
@@ -86,9 +88,9 @@ def file_name(
 
 
 def unique(paths: Iterable[Path]) -> Iterator[Path]:
-    """The same paths, but each one new: ``fox.png``, ``fox-2.png``, ``fox-3.png``.
+    """Make paths unique by adding numbers: ``fox.png``, ``fox-2.png``, ``fox-3.png``.
 
-    Upper and lower case count as the same, as they do on Windows and macOS.
+    Paths that differ only in case count as the same, as on Windows and macOS.
     """
     taken: set[str] = set()
     numbers: dict[str, int] = {}
@@ -104,9 +106,9 @@ def unique(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def target_path(path: str | os.PathLike[str], name: str) -> Path:
-    """Return the file to write: ``path`` itself, or ``name`` in the folder that ``path`` is.
+    """Return the file to write: ``path`` itself, or the file ``name`` in it if ``path`` is a folder.
 
-    The name comes from a server, so only its last part is taken: it cannot lead out of the folder.
+    The name comes from a server, so only its last part is used. The file is always in the folder.
     """
     text = os.fspath(path)
     target = Path(text)
@@ -116,7 +118,7 @@ def target_path(path: str | os.PathLike[str], name: str) -> Path:
 
 
 def safe_name(name: str) -> str:
-    """Return a server's name for a file as one that stays in its folder."""
+    """Return the last part of a server's file name, so that the file stays in its folder."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")
     return last if last not in ("", ".", "..") else "image"
 
@@ -126,7 +128,7 @@ def safe_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunImage:
-    """An image that a run made, with what its file can be named after; see ``file_name()``."""
+    """An image of a run, with the values for its file name; see ``file_name()``."""
 
     image: str
     values: Mapping[str, Any]
@@ -135,14 +137,14 @@ class RunImage:
 
 
 def paths_of_run_images(template: str | os.PathLike[str], images: Iterable[RunImage]) -> list[Path]:
-    """Return the file for each image, no two the same.
+    """Return a unique file for each image.
 
     Args:
-        template: As ``file_name()`` takes it. A folder that exists is one for the images under their own names.
+        template: A template as in ``file_name()``, or an existing folder for images with their names on the server.
         images: The images.
 
     Raises:
-        UsageError: The template names something that a run does not have, or is invalid.
+        UsageError: The template is invalid, or contains a name that a run does not have.
     """
     text = os.fspath(template)
     if "{" not in text and Path(text).is_dir():
@@ -153,7 +155,7 @@ def paths_of_run_images(template: str | os.PathLike[str], images: Iterable[RunIm
 
 
 def literal_folder(folder: str | os.PathLike[str]) -> str:
-    """Return the beginning of a template that stands for a folder, whatever characters its name has."""
+    """Return a template for files in a folder. Braces in the folder's name are escaped."""
     return os.path.join(folder, "").replace("{", "{{").replace("}", "}}")  # noqa: PTH118 - it keeps the last slash
 
 
@@ -161,15 +163,15 @@ def literal_folder(folder: str | os.PathLike[str]) -> str:
 
 
 def needs_records(template: str) -> bool:
-    """Whether a template names more than an image's name and number.
+    """Whether a template contains more than the image's name and index.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: The template is invalid.
     """
     try:
         names = {name.strip() for _, name, _, _ in Formatter().parse(template) if name is not None}
     except ValueError as error:
-        raise UsageError(f"The template {template!r} cannot be read: {error}.") from None
+        raise UsageError(f"Invalid template {template!r}: {error}.") from None
     return not names <= _WITHOUT_RECORDS
 
 
@@ -180,10 +182,10 @@ def paths_for(
     template: str,
     suffix: str,
 ) -> dict[str, Path]:
-    """The file for each image, no two the same. None is outside of the folder for what a server says.
+    """Return a unique file for each image. Values from the server cannot lead out of the folder.
 
     Raises:
-        UsageError: The template names what there is not.
+        UsageError: The template is invalid, or contains an unknown name.
     """
     base = Path(folder).expanduser()
     needed = needs_records(template)
@@ -191,7 +193,7 @@ def paths_for(
     paths: list[Path] = []
     for index, name in enumerate(names):
         record = records.get(name)
-        # The server no longer has it: fetching it will say so.
+        # The image was deleted. The download will report that.
         its_own = "{image}" if needed and record is None else f"{template}{ending}"
         values: dict[str, Any] = {} if record is None else dict(record)
         paths.append(base / file_name(its_own, values, index, name, suffix))
@@ -203,7 +205,7 @@ def paths_for(
 
 @lru_cache(maxsize=64)
 def _parsed(template: str) -> tuple[tuple[str, ...], tuple[tuple[_Part, ...], ...]]:
-    """The folders at the front that are written out, and the parts of each name after them."""
+    """Return the literal folders at the beginning, and the parts of each name after them."""
     components: list[list[_Part]] = [[]]
     try:
         for literal, name, spec, conversion in Formatter().parse(template):
@@ -213,7 +215,7 @@ def _parsed(template: str) -> tuple[tuple[str, ...], tuple[tuple[_Part, ...], ..
             if name is not None:
                 components[-1].append(_field(template, name, spec or "", conversion))
     except ValueError as error:
-        raise UsageError(f"The template {template!r} cannot be read: {error}.") from None
+        raise UsageError(f"Invalid template {template!r}: {error}.") from None
     if components[-1] in (["."], [".."]):
         components.append([])
     if not any(components[-1]):
@@ -226,7 +228,8 @@ def _parsed(template: str) -> tuple[tuple[str, ...], tuple[tuple[_Part, ...], ..
     for parts in components[front:-1]:
         if parts in (["."], [".."]):
             raise UsageError(
-                f"The template {template!r} leads out of its folder: {parts[0]!r} after a name in {{}}."
+                f"Invalid template {template!r}: {parts[0]!r} is not allowed after a name in braces, because the path"
+                " could leave its folder."
             )
     kept = [tuple(part for part in parts if part) for parts in components[front:]]
     return tuple(folders), tuple(parts for parts in kept if parts)
@@ -234,9 +237,13 @@ def _parsed(template: str) -> tuple[tuple[str, ...], tuple[tuple[_Part, ...], ..
 
 def _field(template: str, name: str, spec: str, conversion: str | None) -> _Field:
     if conversion:
-        raise UsageError(f"The template {template!r} cannot be read: !{conversion} is not known here.")
+        raise UsageError(
+            f"Invalid template {template!r}: the conversion !{conversion} is not supported. Remove it."
+        )
     if any(int(digits) > _WIDEST for digits in re.findall(r"\d{1,9}", spec)):
-        raise UsageError(f"The template {template!r} makes {{{name}}} wider than {_WIDEST} characters.")
+        raise UsageError(
+            f"Invalid template {template!r}: the width of {{{name}}} exceeds {_WIDEST} characters."
+        )
     return _Field(name.strip(), spec)
 
 
@@ -251,12 +258,13 @@ def _text(template: str, part: _Part, values: Mapping[str, Any], known: Mapping[
         return _clean(format(value, part.spec))
     except (TypeError, ValueError):
         raise UsageError(
-            f"{{{part.name}:{part.spec}}} in {template!r} does not fit the value {value!r}."
+            f"Invalid template {template!r}: the format {{{part.name}:{part.spec}}} does not work for the value"
+            f" {value!r}."
         ) from None
 
 
 def _without_ending(label: str) -> str:
-    """A file is what it is called, wherever it lies: its ending and its folders have no place within another name."""
+    """Return the label of an image file without its folders and extension. Other labels are unchanged."""
     ending = next((one for one in _ENDINGS if label.casefold().endswith(one)), "")
     return PurePath(label).name.removesuffix(label[-len(ending) :]) if ending else label
 
@@ -269,9 +277,13 @@ def _value(template: str, name: str, values: Mapping[str, Any], known: Mapping[s
     if len(found) == 1:
         return values[found[0]]
     if found:
-        raise UsageError(f"{{{name}}} in {template!r} could be any of {_listed(found)}.")
+        raise UsageError(
+            f"{{{name}}} in the template {template!r} is ambiguous: use one of {_listed(found)}."
+        )
     words = dict.fromkeys([*(plain(one) or one for one in values), *known])
-    raise UsageError(f"{{{name}}} in {template!r} is not known; there are {_listed(list(words))}.")
+    raise UsageError(
+        f"Unknown name {{{name}}} in the template {template!r}: expected one of {_listed(list(words))}."
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -282,7 +294,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _clean(text: str) -> str:
-    """The text without what no file system, or only some, take in a name."""
+    """Replace or remove characters that are not allowed in file names on all file systems."""
     kept: list[str] = []
     for char in unicodedata.normalize("NFC", text):
         category = unicodedata.category(char)
@@ -296,7 +308,7 @@ def _clean(text: str) -> str:
 
 
 def _safe(name: str, suffix: str = "") -> str:
-    """One name of a file or folder."""
+    """Return a valid name for a file or folder."""
     cleaned = _cut(_clean(name), _MOST_BYTES, name).rstrip(" .")
     if cleaned.startswith("."):
         cleaned = f"_{cleaned[1:]}"  # not hidden, and never the folder above
@@ -306,7 +318,7 @@ def _safe(name: str, suffix: str = "") -> str:
 
 
 def _cut(text: str, most: int, whole: str) -> str:
-    """The text in at most so many bytes; what is cut gets a mark that differs where the whole text does."""
+    """Shorten a text to at most ``most`` bytes. A shortened text ends in a hash of the whole text."""
     if len(text.encode()) <= most:
         return text
     mark = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:8]
@@ -318,7 +330,7 @@ def _cut(text: str, most: int, whole: str) -> str:
 
 
 def _belongs_on(char: str) -> bool:
-    """Whether a character is a mark of the one before it."""
+    """Whether a character combines with the previous one."""
     return char in _JOINERS or unicodedata.category(char).startswith("M")
 
 

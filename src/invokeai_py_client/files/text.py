@@ -1,4 +1,4 @@
-"""Text files as people have them: with or without a mark at the front, with any kind of line end."""
+"""Reading text files: with or without a byte order mark, with any line endings."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path) -> str:
-    r"""The text of a file in UTF-8, its line ends as ``\n``.
+    r"""Return the text of a UTF-8 file, with ``\n`` as line endings.
 
-    UTF-16 is read too where the file begins with its mark: PowerShell 5 writes so.
+    UTF-16 files are supported if they begin with a byte order mark. PowerShell 5 writes such files.
 
     Raises:
-        UsageError: The file cannot be read.
+        UsageError: The file cannot be read, or is not UTF-8 text.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"The file {path} cannot be read: {error.strerror or error}.") from None
+        raise UsageError(f"Cannot read the file {path}: {error.strerror or error}.") from None
     encoding = "utf-16" if data.startswith(_MARKS) else "utf-8-sig"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"The file {path} is no UTF-8 text: line {line}. Save it as UTF-8.") from None
+        raise UsageError(f"The file {path} is not UTF-8 text (line {line}). Save it as UTF-8.") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,4 +1,4 @@
-"""Downloads to files: streamed, so that memory stays flat, and each file whole or not at all."""
+"""Downloads to files. Data is streamed, so memory use stays constant, and only complete files are kept."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.transport.http import HttpTransport
 
-# Pictures are compressed already; servers before 6.14 would compress them once more, and then not tell their length.
-_AS_IT_IS = {"Accept-Encoding": "identity"}
+# Images are already compressed. Servers before 6.14 would compress them again and omit the Content-Length header.
+_UNCOMPRESSED = {"Accept-Encoding": "identity"}
 
 
 def file_path(image_name: str, full_resolution: bool) -> str:
-    """The path of an image's file on the server, or of its thumbnail's."""
+    """Return the server path of an image's file, or of its thumbnail."""
     kind = "full" if full_resolution else "thumbnail"
     return f"/api/v1/images/i/{path_part(image_name, 'an image')}/{kind}"
 
@@ -36,10 +36,10 @@ async def download_files(
     concurrency: int = AT_ONCE,
     on_progress: Callable[[TransferProgress], object] | None = None,
 ) -> None:
-    """Fetch images, each into its file, several at once; those that are ``there`` count as done.
+    """Download images to files, several at a time. Images in ``there`` count as done.
 
     Raises:
-        TransferError: Not all could be fetched; what could is there.
+        TransferError: Some downloads failed. The files of the others are complete.
     """
 
     async def fetch(job: tuple[str, Path]) -> tuple[Path, int]:
@@ -57,28 +57,28 @@ async def download_files(
 
 
 async def fetch_to_disk(connection: Connection, path: str, target: Path, *, once: bool = False) -> int:
-    """Download a file from a server to a file on this machine: every download that ends on disk is this one.
+    """Download a file from the server to this machine. Every download to disk goes through this function.
 
-    The data is written as it arrives, so no more than a chunk of it is in memory. The file appears under its name when
-    it is complete; a truncated download is not kept. One that fails is repeated from its beginning, as often as other
-    requests are.
+    The data is written as it arrives, so at most one chunk is in memory. The file appears under its name when it is
+    complete. A truncated download is not kept. A failed download starts again from the beginning, as many times as
+    other requests are retried.
 
     Args:
         connection: The server.
-        path: The path of the file on the server.
-        target: The file to write. Missing folders are created.
-        once: Whether the server sends the file only once, so that repeating the request is useless. Defaults to
-            False.
+        path: Path of the file on the server.
+        target: File to write. Missing folders are created.
+        once: Whether the server sends the file only once, so that a retry is useless. Defaults to False.
 
     Returns:
         The size of the file in bytes.
 
     Raises:
-        APIRequestError: The server refused or failed, could not be reached, or sent only a part of the file.
+        APIRequestError: The server rejected the request or failed, could not be reached, or sent only part of the
+            file.
         UsageError: The file cannot be written.
     """
     retries = Retries(0 if once else connection.settings.max_retries)
-    # As any other read: a connection that the server had closed shows only when it is used again.
+    # As for any other read: a connection that the server has closed is only noticed when it is used again.
     maybe_stale = not once
     while True:
         try:
@@ -93,19 +93,19 @@ async def fetch_to_disk(connection: Connection, path: str, target: Path, *, once
 
 async def _fetch(http: HttpTransport, path: str, target: Path) -> int:
     edges = Edges()
-    # The file is written in the event loop: a thread for each step takes longer than the steps (half a millisecond a
-    # file).
-    async with http.stream(path, headers=_AS_IT_IS) as chunks:
+    # The file is written in the event loop, because a thread for each step takes longer than the step itself (half a
+    # millisecond per file).
+    async with http.stream(path, headers=_UNCOMPRESSED) as chunks:
         with AtomicFile(target) as file:
             async for chunk in chunks:
                 file.write(chunk)
                 edges.add(chunk)
-            # The HTTP library checks the length that a server promised. Some proxies promise none.
+            # The HTTP library checks the Content-Length header. Some proxies do not send it.
             if edges.truncated:
                 raise ConnectionLostError(
                     None,
                     None,
-                    f"Only a part of {path} came from {http.url}: {edges.size} bytes that have no end.",
+                    f"The download of {path} from {http.url} is incomplete: the file ends after {edges.size} bytes.",
                     method="GET",
                     path=path,
                 )

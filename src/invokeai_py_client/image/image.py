@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class AsyncImage(AsyncObject):
-    """An image on the server, by its name. Nothing is fetched until it is asked for.
+    """An image on the server. Data is fetched when a method needs it.
 
     Attributes:
-        name: The image's name on the server (``....png``).
+        name: The image's name on the server, such as ``"6f0c3e0e-....png"``.
 
     Example:
         ```python
@@ -37,41 +37,41 @@ class AsyncImage(AsyncObject):
 
     @property
     def url(self) -> str:
-        """Where the full image is."""
+        """The URL of the full-resolution image."""
         return f"{self.connection.url}{self._path('full')}"
 
     async def bytes(self) -> bytes:
-        """The image's file, as the server keeps it (a PNG). Fetched once.
+        """Return the image file as the server stores it (a PNG). It is downloaded once.
 
         Raises:
-            NotFoundError: The server no longer has it.
+            NotFoundError: The image is no longer on the server.
         """
         if self._data is None:
             self._data = await self.connection.http.bytes(self._path("full"))
         return self._data
 
     async def thumbnail(self) -> bytes:
-        """A WEBP of at most 256 pixels a side.
+        """Download the thumbnail: a WEBP image of at most 256 pixels per side.
 
         Raises:
-            NotFoundError: The server no longer has the image.
+            NotFoundError: The image is no longer on the server.
         """
         return await self.connection.http.bytes(self._path("thumbnail"))
 
     async def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the image to a file, as it arrives.
+        """Download the image to a file.
 
-        The file appears whole or not at all. Missing folders are created.
+        The file appears only when it is complete. Missing folders are created.
 
         Args:
-            path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the image
+            path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
                 keeps its name.
 
         Returns:
             The file's path.
 
         Raises:
-            NotFoundError: The server no longer has it.
+            NotFoundError: The image is no longer on the server.
             UsageError: The file cannot be written.
         """
         from invokeai_py_client.files.formats import is_truncated
@@ -89,46 +89,55 @@ class AsyncImage(AsyncObject):
         return target
 
     async def pil(self) -> PILImage:
-        """The image as a Pillow image. Needs the extra ``invokeai-py-client[image]``."""
+        """Download the image and decode it with Pillow. Needs the extra ``invokeai-py-client[image]``."""
         from invokeai_py_client.files.images import decode
 
         return decode(await self.bytes(), self.name)
 
     async def metadata(self) -> dict[str, Any] | None:
-        """The generation metadata that the workflow wrote into it, if any."""
+        """Return the generation metadata embedded in the image, or None if it has none.
+
+        Raises:
+            NotFoundError: The image is not on the server.
+        """
         return await self.connection.http.json("GET", self._path("metadata"), expect=dict | None)
 
     async def workflow(self) -> dict[str, Any] | None:
-        """The workflow that made it, if it carries one: with the values used, or of a sweep those of its first run.
+        """Return the workflow embedded in the image, with the values used, or None if it has none.
 
-        The server keeps one workflow for a whole batch; ``graph()`` has the values of this image's own run.
+        The server stores one workflow for a whole batch, so after a sweep it has the values of the first run.
+        ``graph()`` returns the values of the run that made this image.
 
         Raises:
-            NotFoundError: The server has no such image.
-            WorkflowFormatError: It carries something else.
+            NotFoundError: The image is not on the server.
+            WorkflowFormatError: The embedded data is not a workflow.
         """
         return await self._embedded("workflow")
 
     async def graph(self) -> dict[str, Any] | None:
-        """The graph that made it, as it was executed, if it carries one.
+        """Return the graph that made the image, as it was executed, or None if it is not embedded.
 
         Raises:
-            NotFoundError: The server has no such image.
-            WorkflowFormatError: It carries something else.
+            NotFoundError: The image is not on the server.
+            WorkflowFormatError: The embedded data is not a graph.
         """
         return await self._embedded("graph")
 
     async def _embedded(self, what: str) -> dict[str, Any] | None:
-        answer = await self.connection.http.json("GET", self._path("workflow"), expect={what: str | None})
-        text: str | None = answer.get(what)
+        response = await self.connection.http.json("GET", self._path("workflow"), expect={what: str | None})
+        text: str | None = response.get(what)
         if not text:
             return None
         try:
             found: Any = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise WorkflowFormatError(f"The {what} in the image {self.name} is no JSON: {error}.") from None
+            raise WorkflowFormatError(
+                f"The {what} embedded in image {self.name!r} is not valid JSON: {error}."
+            ) from None
         if not isinstance(found, dict):
-            raise WorkflowFormatError(f"The {what} in the image {self.name} is no JSON object.")
+            raise WorkflowFormatError(
+                f"The {what} embedded in image {self.name!r} is not valid: expected a JSON object."
+            )
         return cast("dict[str, Any]", found)
 
     def _path(self, what: str) -> str:

@@ -1,4 +1,4 @@
-"""Going through the server's list of images: which page comes next, and which of its images are wanted. No I/O."""
+"""Pagination of the image list: which page to request next and which of its images to keep. No I/O."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from invokeai_py_client.models import IvkImage
 
 
 class Listing:
-    """One way through the list.
+    """One iteration over the image list.
 
-    The server has no filter for stars and times. So starred ones are asked for first, newer ones too, and the listing
-    ends where they end.
+    The server cannot filter by star or time. The listing requests starred images first, and newer images first, and
+    stops at the first image that does not match.
 
     Attributes:
-        params: The query of the page that comes next; None at the end.
+        params: Query parameters of the next page, or None at the end.
     """
 
     def __init__(
@@ -32,39 +32,40 @@ class Listing:
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
     ) -> None:
-        """Say what to list; the arguments are those of ``list_images()``.
+        """Start a listing. The arguments are those of ``list_images()``.
 
         Raises:
-            UsageError: A negative offset or limit, an unknown order, or a time that is none.
+            UsageError: The offset or limit is negative, the order is unknown, or the time is not valid.
         """
-        if offset < 0 or (limit is not None and limit < 0):
-            raise UsageError(f"offset and limit should not be negative (they are {offset} and {limit}).")
+        for name, value in (("offset", offset), ("limit", limit)):
+            if value is not None and value < 0:
+                raise UsageError(f"Invalid {name} {value}: expected 0 or more.")
         if order_dir not in ("ASC", "DESC"):
-            raise UsageError(f"order_dir should be 'ASC' or 'DESC', not {order_dir!r}.")
+            raise UsageError(f"Invalid order_dir {order_dir!r}: expected 'ASC' or 'DESC'.")
         self._starred = starred
         self._since = None if since is None else moment_of(since)
         self._limit = limit
-        # The oldest since a time: the server gives them from the newest on, so they are turned round at the end.
-        self._turned: list[IvkImage] | None = [] if self._since is not None and order_dir == "ASC" else None
+        # For "oldest first since a time", images are requested newest first and reversed at the end.
+        self._reversed: list[IvkImage] | None = [] if self._since is not None and order_dir == "ASC" else None
         self._starred_first = starred_first
         self._filters = dict(filters) | {
-            "order_dir": "DESC" if self._turned is not None else order_dir,
+            "order_dir": "DESC" if self._reversed is not None else order_dir,
             "starred_first": starred is True or (starred is None and starred_first),
         }
-        sifted = starred is not None or since is not None
-        self._offset = 0 if sifted else offset
-        self._skip = offset if sifted else 0
+        filtered_here = starred is not None or since is not None
+        self._offset = 0 if filtered_here else offset
+        self._skip = offset if filtered_here else 0
         self._total: int | None = None
-        self._seen: set[str] = set()  # images made meanwhile push others to the next page
-        self._given = 0
+        self._seen: set[str] = set()  # images created in the meantime push others to the next page
+        self._returned = 0
         self.params: dict[str, Any] | None = None
         if limit != 0:
             self._next()
 
     def take(self, page: Sequence[IvkImage], total: int) -> list[IvkImage]:
-        """Take the page that was asked for, and give the images in it that are wanted."""
+        """Process the requested page and return the images in it that match."""
         if self._total is not None and total < self._total:
-            # Images went away: those that come next have moved towards the beginning, as far as that at most.
+            # Images were deleted, so the next ones may have moved toward the beginning by at most that many places.
             self._offset = max(0, self._offset - (self._total - total))
             self._total = total
             self._next()
@@ -83,11 +84,11 @@ class Listing:
                 break
             if not older and not other:
                 wanted.append(image)
-        if self._turned is not None:
-            self._turned += wanted
-            wanted = self._turned_round() if over else []
+        if self._reversed is not None:
+            self._reversed += wanted
+            wanted = self._oldest_first() if over else []
         chosen = self._cut(wanted)
-        if over or self._given == self._limit:
+        if over or self._returned == self._limit:
             self.params = None
         else:
             self._next()
@@ -95,26 +96,26 @@ class Listing:
 
     def _next(self) -> None:
         size = MOST_NAMES
-        if self._limit is not None and self._starred is not False and self._turned is None:
-            size = min(size, self._skip + self._limit - self._given)
+        if self._limit is not None and self._starred is not False and self._reversed is None:
+            size = min(size, self._skip + self._limit - self._returned)
         self.params = {**self._filters, "offset": self._offset, "limit": size}
 
     def _cut(self, wanted: list[IvkImage]) -> list[IvkImage]:
-        """What is left of images by offset and limit."""
+        """Apply the offset and limit to images."""
         passed = min(self._skip, len(wanted))
         self._skip -= passed
         chosen = wanted[passed:]
         if self._limit is not None:
-            chosen = chosen[: self._limit - self._given]
-        self._given += len(chosen)
+            chosen = chosen[: self._limit - self._returned]
+        self._returned += len(chosen)
         return chosen
 
-    def _turned_round(self) -> list[IvkImage]:
-        turned = (self._turned or [])[::-1]
-        return sorted(turned, key=lambda image: not image.starred) if self._starred_first else turned
+    def _oldest_first(self) -> list[IvkImage]:
+        images = (self._reversed or [])[::-1]
+        return sorted(images, key=lambda image: not image.starred) if self._starred_first else images
 
     def _is_up_front(self, image: IvkImage) -> bool:
-        """Whether it comes before newer ones."""
+        """Whether an image is listed before newer images."""
         return bool(self._filters["starred_first"]) and image.starred
 
     def _is_older(self, image: IvkImage) -> bool:
@@ -123,20 +124,21 @@ class Listing:
 
 
 def moment_of(time: datetime | str) -> datetime:
-    """A point in time, with its zone; without one it is meant in this machine's.
+    """Return a point in time with a time zone. Defaults to the local time zone if none is specified.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The time is not valid.
     """
     if isinstance(time, str):
         try:
             time = datetime.fromisoformat(time)
         except ValueError:
             raise UsageError(
-                f"{time!r} is no time; write it like '2026-01-31 12:00' or '2026-01-31T12:00:00+01:00'."
+                f"Invalid time {time!r}: expected a date or time such as '2026-01-31', '2026-01-31 12:00' or "
+                "'2026-01-31T12:00:00+01:00'."
             ) from None
     if not isinstance(time, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(f"since should be a datetime or a text, not {type(time).__name__}.")
+        raise UsageError(f"Invalid time of type {type(time).__name__}: expected a datetime or a string.")
     return _aware(time)
 
 

@@ -1,4 +1,4 @@
-"""The images of a server: listed, uploaded, downloaded, changed and deleted."""
+"""Images on the server: list, upload, download, change and delete them."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 _IMAGES = "/api/v1/images"
 _BOARD_IMAGES = "/api/v1/board_images"
 _DOWNLOADS_AT_ONCE = 8
-# An upload is in memory as a whole, and the server decodes and encodes it again.
+# An upload is held in memory as a whole, and the server decodes and encodes it again.
 _UPLOADS_AT_ONCE = 4
 
 
 class AsyncImageRepository(Resource):
-    """The images of a server.
+    """The images on a server.
 
     Example:
         ```python
@@ -48,7 +48,7 @@ class AsyncImageRepository(Resource):
     """
 
     def image(self, image_name: str) -> AsyncImage:
-        """An image by its name, to be fetched, shown or saved. Asks the server for nothing."""
+        """Return an image by its name, to download, show or save it. Sends no request."""
         from invokeai_py_client.image.image import AsyncImage
 
         path_part(image_name, "an image")
@@ -57,17 +57,17 @@ class AsyncImageRepository(Resource):
     # ------------------------------------------------------------------ records
 
     async def get_image(self, image_name: str) -> IvkImage:
-        """An image's record.
+        """Fetch an image's record.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return IvkImage.from_api_response(await self._json("GET", _record_path(image_name)))
 
     async def get_images(self, image_names: ImageNames) -> list[IvkImage]:
-        """The records of several images, in the order asked for; those that do not exist are left out.
+        """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
 
-        One request for every 1,000; before InvokeAI 6.0 one for each.
+        Sends one request per 1,000 images, or one per image before InvokeAI 6.0.
         """
         names = name_list(image_names)
         found: dict[str, IvkImage] = {}
@@ -77,26 +77,26 @@ class AsyncImageRepository(Resource):
         return [found[name] for name in names if name in found]
 
     async def get_metadata(self, image_name: str) -> dict[str, Any] | None:
-        """The generation metadata embedded in an image, if any.
+        """Return the generation metadata embedded in an image, or None if it has none.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return await self.image(image_name).metadata()
 
     async def get_workflow(self, image_name: str) -> dict[str, Any] | None:
-        """The workflow embedded in an image, with the values used, if any.
+        """Return the workflow embedded in an image, with the values used, or None if it has none.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return await self.image(image_name).workflow()
 
     async def get_graph(self, image_name: str) -> dict[str, Any] | None:
-        """The graph embedded in an image, as it was executed, if any.
+        """Return the graph embedded in an image, as it was executed, or None if it has none.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         return await self.image(image_name).graph()
 
@@ -116,24 +116,25 @@ class AsyncImageRepository(Resource):
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
     ) -> list[IvkImage]:
-        """The records of images, newest first. One request for every 1,000.
+        """List image records, newest first. Sends one request per 1,000 images.
 
         Args:
-            board_id: Only those of a board; ``"none"`` for those on no board.
-            categories: Only those of these categories.
-            is_intermediate: Only by-products (True), only others (False), or all (None).
-            starred: Only starred ones (True), only others (False), or all (None).
-            search_term: Only those whose metadata or date contains this.
-            since: Only those made then or later, by the server's clock: a time, or a text such as
-                ``"2026-01-31 12:00"``. Without a zone it is this machine's local time.
-            offset: How many to pass over.
-            limit: How many at most; all by default.
-            order_dir: ``"DESC"`` for the newest first, ``"ASC"`` for the oldest.
-            starred_first: Whether starred ones come before all others.
+            board_id: Only images on this board; ``"none"`` for uncategorized images. Defaults to all boards.
+            categories: Only images of these categories. Defaults to all.
+            is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
+                False.
+            starred: Only starred images (True), only others (False), or both (None). Defaults to None.
+            search_term: Only images whose metadata or date contains this text.
+            since: Only images created at this time or later, by the server's clock: a ``datetime`` or a string
+                such as ``"2026-01-31 12:00"``. Defaults to the local time zone if the time has none.
+            offset: Number of images to skip. Defaults to 0.
+            limit: The largest number of images to return. Defaults to all.
+            order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
+            starred_first: Whether to list starred images first. Defaults to False.
 
         Raises:
-            UsageError: A negative offset or limit, an unknown category, or a time that is none.
-            NotFoundError: The server has no such board.
+            UsageError: The offset or limit is negative, a category is unknown, or the time is not valid.
+            NotFoundError: The board is not on the server.
         """
         images = self.iter_images(
             board_id=board_id,
@@ -163,10 +164,10 @@ class AsyncImageRepository(Resource):
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
     ) -> AsyncIterator[IvkImage]:
-        """As ``list_images()``, but page by page while one goes through it.
+        """Iterate over image records, requesting pages as needed. The arguments are those of ``list_images()``.
 
-        None comes twice, and none is left out, while images are made or deleted meanwhile; those made
-        after the beginning may be missing.
+        If images are created or deleted during the iteration, no other image is yielded twice or skipped. Images
+        created after the start may be missing.
         """
         listing = Listing(
             {
@@ -195,7 +196,7 @@ class AsyncImageRepository(Resource):
         is_intermediate: bool | None = False,
         search_term: str | None = None,
     ) -> int:
-        """How many images ``list_images()`` would list. One request, however many they are."""
+        """Return the number of images that ``list_images()`` would list. Sends one request."""
         params = {
             "board_id": board_id,
             "categories": category_words(categories),
@@ -220,24 +221,24 @@ class AsyncImageRepository(Resource):
         crop_visible: bool = False,
         session_id: str | None = None,
     ) -> IvkImage:
-        """Bring an image to the server, which keeps it as a PNG.
+        """Upload an image. The server stores it as a PNG.
 
-        A workflow embedded in a PNG stays in it.
+        A workflow embedded in a PNG is kept.
 
         Args:
             image: A path, the bytes of an image file, or a Pillow image.
-            board_id: The board to put it on; none by default, and for ``"none"``.
-            image_category: What it is for.
-            is_intermediate: Whether the gallery is not to show it.
-            filename: What to call the file; the server does not keep it.
+            board_id: The board for the image. Defaults to no board, as does ``"none"``.
+            image_category: The category. Defaults to ``ImageCategory.USER``.
+            is_intermediate: Whether to hide it from the gallery. Defaults to False.
+            filename: The file name to send. The server does not store it.
             metadata: Generation metadata to embed.
-            resize_to: Width and height to bring it to, on the server.
-            crop_visible: Whether to cut off transparent or black borders, on the server.
-            session_id: The session it belongs to, if any.
+            resize_to: Width and height in pixels to which the server resizes the image.
+            crop_visible: Whether the server cuts off transparent or black borders. Defaults to False.
+            session_id: The session that the image belongs to.
 
         Raises:
-            InputValueError: There is no such file, or what is given is no image.
-            NotFoundError: The server has no such board.
+            InputValueError: The file does not exist, or the argument is not an image.
+            NotFoundError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
         from invokeai_py_client.image.upload import make_upload
@@ -245,7 +246,7 @@ class AsyncImageRepository(Resource):
         form = await asyncio.to_thread(
             make_upload, image, filename=filename, metadata=metadata, resize_to=resize_to
         )
-        answer = await self._json(
+        response = await self._json(
             "POST",
             f"{_IMAGES}/upload",
             params={
@@ -257,9 +258,9 @@ class AsyncImageRepository(Resource):
             },
             upload=form,
         )
-        image = IvkImage.from_api_response(answer)
+        image = IvkImage.from_api_response(response)
         if board_id not in (None, UNCATEGORIZED) and image.board_id is None:
-            try:  # older servers (6.0.2) take an image for a board that they do not have
+            try:  # older servers (6.0.2) accept an image for a board that does not exist
                 await self._json("GET", f"/api/v1/boards/{path_part(board_id, 'a board')}")
             except NotFoundError:
                 await self.delete(image.image_name)
@@ -276,27 +277,27 @@ class AsyncImageRepository(Resource):
         concurrency: int = _UPLOADS_AT_ONCE,
         on_progress: Callable[[TransferProgress], object] | None = None,
     ) -> list[IvkImage]:
-        """Bring several images to the server, some at once. None is sent while a file is missing.
+        """Upload several images, a few at a time. If a file is missing, nothing is uploaded.
 
-        An upload whose answer is lost is not repeated: the image may be there.
+        If the response to an upload is lost, it isn't retried, because the image may already exist.
 
         Args:
-            sources: A folder (its images, by name), a pattern such as ``"refs/*.png"``, a file; or several images,
-                each a path, bytes or a Pillow image.
-            board_id: The board to put them on.
-            image_category: What they are for.
-            is_intermediate: Whether the gallery is not to show them.
-            concurrency: How many at once.
-            on_progress: Called after each with how far it is.
+            sources: A folder (its images, sorted by name), a pattern such as ``"refs/*.png"``, or a file. Or a list
+                of images, each a path, bytes or a Pillow image.
+            board_id: The board for the images. Defaults to no board.
+            image_category: The category. Defaults to ``ImageCategory.USER``.
+            is_intermediate: Whether to hide them from the gallery. Defaults to False.
+            concurrency: The largest number of uploads at a time. Defaults to 4.
+            on_progress: Called with the progress after each image.
 
         Returns:
-            Their records, in the order given.
+            Their records, in the order of the sources.
 
         Raises:
-            UsageError: There is no image at all.
-            InputValueError: A file is missing; nothing was sent.
-            TransferError: Some did not get there. Its ``failed`` has their errors, its ``done`` the records of the
-                others, by path.
+            UsageError: No images were passed.
+            InputValueError: A file is missing. Nothing was uploaded.
+            TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
+                keyed by path.
         """
         from invokeai_py_client.image.transfer import transfer_all
         from invokeai_py_client.image.upload import named_sources
@@ -317,10 +318,10 @@ class AsyncImageRepository(Resource):
     # ------------------------------------------------------------------ downloading
 
     async def download(self, image_name: str, *, full_resolution: bool = True) -> bytes:
-        """An image's file as the server keeps it, or its thumbnail (a WEBP of at most 256 pixels a side).
+        """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         from invokeai_py_client.image.download import file_path
 
@@ -330,19 +331,19 @@ class AsyncImageRepository(Resource):
     async def download_to(
         self, image_name: str, path: str | os.PathLike[str], *, full_resolution: bool = True
     ) -> Path:
-        """Write an image to a file, in pieces. The file appears whole or not at all.
+        """Download an image to a file. The file appears only when it is complete.
 
         Args:
             image_name: The image.
-            path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the image
+            path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
                 keeps its name.
-            full_resolution: Whether to take the image itself, or its thumbnail.
+            full_resolution: Whether to download the image itself rather than its thumbnail. Defaults to True.
 
         Returns:
             The file's path.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
             UsageError: The file cannot be written.
         """
         from invokeai_py_client.files.names import target_path
@@ -364,28 +365,28 @@ class AsyncImageRepository(Resource):
         concurrency: int = _DOWNLOADS_AT_ONCE,
         on_progress: Callable[[TransferProgress], object] | None = None,
     ) -> list[Path]:
-        """Write images to files, several at once.
+        """Download images to files, several at a time.
 
-        Each file appears whole or not at all. One that is there already, has the image's name in its own and is
-        whole is not fetched again: a download that was interrupted goes on where it was.
+        Each file appears only when it is complete. An existing file is skipped if it is complete and its name
+        contains the image's name, so an interrupted download resumes.
 
         Args:
-            image_names: The images, by their names or records.
-            folder: Where to; made where missing.
-            template: What to call them: ``{image}`` is the image's name without its ending, ``{index}`` its number
-                from 0, and every field of its record works: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
-            full_resolution: Whether to take the images themselves, or their thumbnails.
-            overwrite: Whether to fetch again what is there already.
-            concurrency: How many at once.
-            on_progress: Called after each with how far it is.
+            image_names: The images, by name or record.
+            folder: The target folder. It is created if it does not exist.
+            template: The file names. ``{image}`` is the image's name without its extension and ``{index}`` its number
+                from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
+                Defaults to ``"{image}"``.
+            full_resolution: Whether to download the images themselves rather than their thumbnails. Defaults to True.
+            overwrite: Whether to download existing files again. Defaults to False.
+            concurrency: The largest number of downloads at a time. Defaults to 8.
+            on_progress: Called with the progress after each image.
 
         Returns:
-            The files' paths, in the order given; an image given twice has one file.
+            The files' paths, in the order of the images. An image passed twice has one file.
 
         Raises:
-            UsageError: The template names what there is not.
-            TransferError: Some could not be fetched. Its ``failed`` has their errors, its ``done`` the paths of the
-                others.
+            UsageError: The template contains an unknown field.
+            TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
         """
         from invokeai_py_client.files.formats import is_whole
         from invokeai_py_client.files.names import needs_records, paths_for
@@ -422,26 +423,27 @@ class AsyncImageRepository(Resource):
         board_id: str | None = None,
         timeout: float = 600.0,
     ) -> Path:
-        """Have the server make a zip of images, and fetch it. The server deletes it then.
+        """Have the server create a zip of images, and download it. The server then deletes the zip.
 
-        The zip has a folder for each category, with the images under their names. For many images
-        ``download_images()`` is the surer way: it goes on where it was interrupted.
+        The zip has a folder for each category, with the images under their names. Prefer ``download_images()`` for
+        many images, because it can resume after an interruption.
 
         Args:
-            path: The file, or a folder (one that exists, or a path that ends in ``/``), in which the zip has the
-                name that the server gives it.
-            image_names: The images, by their names or records.
-            board_id: Or a board, with all that is on it; ``"none"`` for the images on no board.
-            timeout: Seconds to wait at most.
+            path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
+                name that the server chose.
+            image_names: The images, by name or record.
+            board_id: A board whose images to download, instead of ``image_names``; ``"none"`` for uncategorized
+                images.
+            timeout: Seconds to wait for the zip. Defaults to 600.
 
         Returns:
             The file's path.
 
         Raises:
-            UsageError: Neither images nor a board are given, or both; or the file cannot be written.
-            NotFoundError: The server has no such board, or no such image.
-            ServerError: The server could not make the zip.
-            RequestTimeoutError: It was not there in time.
+            UsageError: Neither images nor a board were passed, or both; or the file cannot be written.
+            NotFoundError: The board or an image is not on the server.
+            ServerError: The server could not create the zip.
+            RequestTimeoutError: The zip was not ready in time.
         """
         from invokeai_py_client.image.zip import fetch_zip
 
@@ -453,22 +455,22 @@ class AsyncImageRepository(Resource):
     async def copy(
         self, image_names: ImageNames, board_id: str, *, concurrency: int = _UPLOADS_AT_ONCE
     ) -> list[IvkImage]:
-        """Copy images to a board (``"none"`` for none). The server has no copying: each is fetched and brought again.
+        """Copy images to a board, or to no board with ``"none"``.
 
-        Metadata, workflow and graph stay in them, and so does their category; the copies count as uploaded, and
-        are not starred.
+        The server cannot copy images, so each one is downloaded and uploaded again. The copies keep metadata,
+        workflow, graph and category. They count as uploaded images and are not starred.
 
         Args:
-            image_names: The images, by their names or records.
+            image_names: The images, by name or record.
             board_id: The board.
-            concurrency: How many at once.
+            concurrency: The largest number of copies at a time. Defaults to 4.
 
         Returns:
-            The copies' records, in the order given.
+            The copies' records, in the order of the images.
 
         Raises:
-            NotFoundError: The server has no such board.
-            TransferError: Some could not be copied. Its ``failed`` has their errors, its ``done`` the copies of the
+            NotFoundError: The board is not on the server.
+            TransferError: Some images could not be copied. ``failed`` has their errors, ``done`` the copies of the
                 others.
         """
         from invokeai_py_client.image.transfer import transfer_all
@@ -478,7 +480,7 @@ class AsyncImageRepository(Resource):
             await self._json("GET", f"/api/v1/boards/{path_part(board_id, 'a board')}")
         known = {image.image_name: image for image in await self.get_images(names)}
 
-        async def one(name: str) -> tuple[IvkImage, int]:
+        async def copy_image(name: str) -> tuple[IvkImage, int]:
             original = known.get(name) or await self.get_image(name)
             data = await self.download(name)
             copy = await self.upload(
@@ -491,7 +493,7 @@ class AsyncImageRepository(Resource):
             return copy, len(data)
 
         return await transfer_all(
-            [(name, name) for name in names], one, what="copied", concurrency=concurrency
+            [(name, name) for name in names], copy_image, what="copied", concurrency=concurrency
         )
 
     # ------------------------------------------------------------------ changing and deleting
@@ -505,10 +507,20 @@ class AsyncImageRepository(Resource):
         starred: bool | None = None,
         session_id: str | None = None,
     ) -> IvkImage:
-        """Change an image's record.
+        """Change an image's record. Omitted arguments keep their values.
+
+        Args:
+            image_name: The image.
+            image_category: The new category.
+            is_intermediate: Whether to hide the image from the gallery.
+            starred: Whether to star it.
+            session_id: The session that it belongs to.
+
+        Returns:
+            The changed record.
 
         Raises:
-            NotFoundError: The server has no such image.
+            NotFoundError: The image is not on the server.
         """
         changes = {
             "image_category": None if image_category is None else category_word(image_category),
@@ -520,7 +532,7 @@ class AsyncImageRepository(Resource):
         try:
             return IvkImage.from_api_response(await self._json("PATCH", _record_path(image_name), json=sent))
         except APIRequestError as error:
-            if error.status_code == 400:  # what the server says of an image that it does not have
+            if error.status_code == 400:  # the server's response if the image does not exist
                 await self.get_image(image_name)
             raise
 
@@ -528,26 +540,26 @@ class AsyncImageRepository(Resource):
         """Star images.
 
         Returns:
-            The names of those that the server starred; those it does not have are left out.
+            The names of the images that the server starred. Images not on the server are omitted.
         """
         return await self._change(f"{_IMAGES}/star", "starred", image_names)
 
     async def unstar(self, image_names: ImageNames) -> list[str]:
-        """Take the star from images.
+        """Remove the star from images.
 
         Returns:
-            The names of those that the server unstarred; those it does not have are left out.
+            The names of the images that the server unstarred. Images not on the server are omitted.
         """
         return await self._change(f"{_IMAGES}/unstar", "unstarred", image_names)
 
     async def move(self, image_names: ImageNames, board_id: str) -> list[str]:
-        """Put images on a board, wherever they were; ``"none"`` takes them off their boards.
+        """Move images to a board, or off their boards with ``"none"``.
 
         Returns:
-            The names of those that the server moved; those it does not have are left out.
+            The names of the images that the server moved. Images not on the server are omitted.
 
         Raises:
-            NotFoundError: The server has no such board.
+            NotFoundError: The board is not on the server.
         """
         if board_id == UNCATEGORIZED:
             return await self._change(f"{_BOARD_IMAGES}/batch/delete", "removed", image_names)
@@ -555,35 +567,35 @@ class AsyncImageRepository(Resource):
         names = name_list(image_names)
         moved = await self._change(f"{_BOARD_IMAGES}/batch", "added", names, board_id=board_id)
         if names and not moved:
-            await self._json("GET", path)  # older servers (6.0.2) say nothing of a missing board
+            await self._json("GET", path)  # older servers (6.0.2) do not report a missing board
         return moved
 
     async def delete(self, image_names: ImageNames) -> list[str]:
-        """Delete images from the server for good.
+        """Permanently delete images from the server.
 
         Returns:
-            The names of those that the server deleted; those it did not have are left out (InvokeAI before 6.0
-            counts them, too).
+            The names of the deleted images. Images that were not on the server are omitted (except before InvokeAI
+            6.0).
         """
         return await self._change(f"{_IMAGES}/delete", "deleted", image_names, idempotent=False)
 
     async def count_intermediates(self) -> int:
-        """How many by-products the server keeps."""
+        """Return the number of intermediate images on the server."""
         return await self._json("GET", f"{_IMAGES}/intermediates", expect=int)
 
     async def clear_intermediates(self) -> int:
-        """Delete all by-products for good.
+        """Permanently delete all intermediate images.
 
         Returns:
-            How many they were.
+            The number of deleted images.
         """
         return await self._json("DELETE", f"{_IMAGES}/intermediates", idempotent=False, expect=int)
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     async def _records_of(self, names: list[str]) -> list[IvkImage]:
         try:
-            answer = await self._json(
+            response = await self._json(
                 "POST",
                 f"{_IMAGES}/images_by_names",
                 json={"image_names": names},
@@ -593,7 +605,7 @@ class AsyncImageRepository(Resource):
         except ROUTE_MISSING:  # before InvokeAI 6.0
             pass
         else:
-            return records(answer)
+            return records(response)
         found: list[IvkImage] = []
         for name in names:
             try:
@@ -609,11 +621,11 @@ class AsyncImageRepository(Resource):
         names = name_list(image_names)
         for portion in portions(names, MOST_NAMES):
             body = {**more, "image_names": portion}
-            answer = await self._json("POST", path, json=body, idempotent=idempotent)
-            said = changed_names(answer, verb)
-            if "removed_image_names" in answer:  # InvokeAI before 6.0 names those that it does not have, too
-                said = [image.image_name for image in await self.get_images(said)]
-            changed.update(said)
+            response = await self._json("POST", path, json=body, idempotent=idempotent)
+            reported = changed_names(response, verb)
+            if "removed_image_names" in response:  # InvokeAI before 6.0 includes names that do not exist
+                reported = [image.image_name for image in await self.get_images(reported)]
+            changed.update(reported)
         return [name for name in names if name in changed]
 
 
@@ -622,7 +634,7 @@ def _record_path(image_name: str) -> str:
 
 
 def _size(source: ImageSource) -> int:
-    """The bytes of a local image; of a Pillow image, those of its pixels."""
+    """Return the size of a local image in bytes, or of the pixel data for a Pillow image."""
     if isinstance(source, str | os.PathLike):
         try:
             return Path(source).expanduser().stat().st_size

@@ -1,4 +1,4 @@
-"""Reading what the image and board routes answer, which differs from version to version."""
+"""Parsers for responses of the image and board routes, which differ between versions of InvokeAI."""
 
 from __future__ import annotations
 
@@ -10,49 +10,55 @@ from invokeai_py_client.models import ImageCategory, IvkImage
 from invokeai_py_client.models.base import as_mapping
 
 ImageNames: TypeAlias = str | IvkImage | Iterable[str | IvkImage]
-"""Images of a server: one or several, by their names or records."""
+"""One image or several, as names or records."""
 
 MOST_NAMES = 1000
-"""How many names the server takes in one request, and how many records it gives."""
+"""The largest number of names in a request, and of records in a response."""
 
 
-def changed_names(answer: Any, verb: str) -> list[str]:
-    """The names that a bulk route says it changed.
+def changed_names(response: Any, verb: str) -> list[str]:
+    """Return the names of the images that a bulk route reports as changed.
 
-    ``starred_images`` and the like from InvokeAI 6.0; before that ``updated_image_names``,
-    ``added_image_names``, ``removed_image_names``.
+    The key is ``starred_images`` and the like since InvokeAI 6.0. Before, it was ``updated_image_names``,
+    ``added_image_names`` or ``removed_image_names``.
 
     Args:
-        answer: The decoded answer.
+        response: The decoded response.
         verb: ``deleted``, ``starred``, ``unstarred``, ``added`` or ``removed``.
     """
-    data = as_mapping(answer)
+    data = as_mapping(response)
     for key in (f"{verb}_images", f"{verb}_image_names", "updated_image_names"):
         names = data.get(key)
         if isinstance(names, list):
             return [str(name) for name in names]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    raise NotInvokeAIError(None, answer, f"The server did not say which images were {verb}: {answer!r:.200}.")
+    raise NotInvokeAIError(
+        None,
+        response,
+        f"Unexpected response: expected the names of the {verb} images, got {response!r:.200}.",
+    )
 
 
-def page_of(answer: Any) -> tuple[list[IvkImage], int]:
-    """A page of image records, and how many there are in all."""
-    data = as_mapping(answer)
+def page_of(response: Any) -> tuple[list[IvkImage], int]:
+    """Return the image records of a page, and the total number of images."""
+    data = as_mapping(response)
     items: Any = data.get("items")
     total = data.get("total")
     if not isinstance(items, list) or not isinstance(total, int):
-        raise NotInvokeAIError(None, answer, f"The server did not answer with a page: {answer!r:.200}.")
+        raise NotInvokeAIError(
+            None, response, f"Unexpected response: expected a page of images, got {response!r:.200}."
+        )
     return records(items), total  # pyright: ignore[reportUnknownArgumentType]
 
 
 def records(items: Iterable[Any]) -> list[IvkImage]:
-    """Image records."""
+    """Return image records parsed from a response."""
     return [IvkImage.from_api_response(item) for item in items]
 
 
 def category_words(
     categories: Iterable[ImageCategory | str] | ImageCategory | str | None,
 ) -> list[str] | None:
-    """Categories as the server spells them."""
+    """Return the server's names of categories."""
     if categories is None:
         return None
     if isinstance(categories, str):
@@ -61,23 +67,23 @@ def category_words(
 
 
 def category_word(category: ImageCategory | str) -> str:
-    """A category as the server spells it.
+    """Return the server's name of a category.
 
     Raises:
-        UsageError: The server has no such category.
+        UsageError: The category is unknown.
     """
     known = ImageCategory.parse(category)
     if not isinstance(known, ImageCategory):
         words = ", ".join(member.value for member in ImageCategory)
-        raise UsageError(f"{category!r} is not an image category; there are {words}.")
+        raise UsageError(f"Unknown image category {category!r}: expected one of {words}.")
     return known.value
 
 
 def name_list(images: ImageNames) -> list[str]:
-    """The names of one image or several as a list, each once.
+    """Return the names of one image or several as a list without duplicates.
 
     Raises:
-        UsageError: Something else than names and records.
+        UsageError: An item is neither a name nor a record.
     """
     several = [images] if isinstance(images, str | IvkImage) else images
     return list(dict.fromkeys(_name(image) for image in several))
@@ -88,6 +94,6 @@ def _name(image: str | IvkImage) -> str:
         return image.image_name
     if not isinstance(image, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(
-            f"An image should be given by its name or its record, not as {type(image).__name__}."
+            f"Invalid image of type {type(image).__name__}: expected an image name or an image record."
         )
     return image

@@ -1,4 +1,4 @@
-"""Many files on their way to or from a server: several at once, all tried, and a word on each that failed."""
+"""Transfers of many files to or from a server: several at a time, all of them tried, each failure reported."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 AT_ONCE = 8
-# How many failures a message tells; the error has them all.
+# The largest number of failures in a message. The error has all of them.
 _NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class TransferProgress:
-    """How far a transfer of many files is.
+    """The progress of a transfer of many files.
 
     Attributes:
-        name: The file that has just ended, well or not.
-        done: How many have ended well.
-        failed: How many have not.
-        total: How many there are.
-        size: How many bytes came or went so far.
+        name: The file whose transfer has just finished or failed.
+        done: Number of files that were transferred.
+        failed: Number of files that failed.
+        total: Number of files in all.
+        size: Number of bytes transferred so far.
     """
 
     name: str
@@ -54,27 +54,27 @@ async def transfer_all(
     concurrency: int = AT_ONCE,
     on_progress: Callable[[TransferProgress], object] | None = None,
 ) -> list[R]:
-    """Transfer files, several at once. One that fails does not keep the others from it.
+    """Transfer files, several at a time. A failure does not stop the other transfers.
 
-    Only where no other can succeed (the server is gone, or wants a sign-in) the rest is not tried.
+    If no other transfer can succeed (the server is unreachable or requires a sign-in), the rest is skipped.
 
     Args:
-        jobs: What people call each, and what ``transfer`` is given.
-        transfer: Moves one; gives its result and its size in bytes.
-        what: What was done to those that succeeded, for the message.
-        there: Results that needed no transfer; they count as done.
-        concurrency: How many at once.
-        on_progress: Called after each.
+        jobs: The display name of each file, and the argument for ``transfer``.
+        transfer: Transfers one file. Returns the result and the size in bytes.
+        what: Past participle for the error message, such as "uploaded".
+        there: Results that need no transfer. They count as done.
+        concurrency: The largest number of transfers at a time. Defaults to 8.
+        on_progress: Called after each file.
 
     Returns:
         The results in the order of the jobs.
 
     Raises:
-        TransferError: Not all succeeded.
-        UsageError: The concurrency is less than one.
+        TransferError: Some transfers failed.
+        UsageError: The concurrency is less than 1.
     """
     if concurrency < 1:
-        raise UsageError(f"concurrency should be 1 or more, not {concurrency}.")
+        raise UsageError(f"Invalid concurrency {concurrency}: expected 1 or more.")
     had = dict(there or {})
     results: dict[int, R] = {}
     failed: dict[int, InvokeAIClientError] = {}
@@ -100,7 +100,7 @@ async def transfer_all(
                 progress = TransferProgress(name, done, len(failed), total, size)
                 await call_back(on_progress, progress)
 
-    # A callback that raises ends the others, too.
+    # An exception in a callback cancels the other transfers as well.
     await gather_or_cancel([work() for _ in range(min(concurrency, len(jobs)))])
     if failed:
         errors = {jobs[index][0]: failed[index] for index in sorted(failed)}
@@ -116,5 +116,5 @@ def _sentence(what: str, errors: Mapping[str, InvokeAIClientError], total: int) 
 
 def _is_hopeless(error: InvokeAIClientError) -> bool:
     if isinstance(error, ConnectionLostError):
-        return False  # it may be about this file
+        return False  # the cause may be this file
     return isinstance(error, ServerUnreachableError | AuthenticationError)

@@ -1,4 +1,4 @@
-"""What is sent when an image is uploaded: from a file, bytes or a Pillow image to a multipart form."""
+"""Multipart forms for uploads, made from image files, bytes or Pillow images."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from invokeai_py_client._text import listed
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.transport.http import Upload
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     ImageSource: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | PILImage
     """A path, the bytes of an image file, or a Pillow image."""
 
-# How files of these kinds begin.
+# The first bytes of image files, by content type.
 _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -39,20 +40,20 @@ def make_upload(
     metadata: Mapping[str, Any] | None = None,
     resize_to: tuple[int, int] | None = None,
 ) -> Upload:
-    """Read an image into the form that ``POST /api/v1/images/upload`` takes. Blocks on files.
+    """Read an image and return the form for ``POST /api/v1/images/upload``. Blocks while it reads files.
 
     Raises:
-        InputValueError: There is no such file, or it holds no data, or the source is none of the kinds.
+        InputValueError: The file does not exist or is empty, or the source has an unsupported type.
     """
     data, name = _read(source)
     name = filename or name
     if not data:
-        raise InputValueError(f"The image {name!r} has no data; give an image file with content.")
+        raise InputValueError(f"The image {name!r} is empty: expected the contents of an image file.")
     fields: dict[str, str] = {}
     if metadata is not None:
         fields["metadata"] = _json(metadata)
     if resize_to is not None:
-        # The server's documentation says a list, but 6.14.2 reads an object and refuses the list.
+        # The server's documentation says a list, but 6.14.2 rejects a list and reads an object.
         width, height = resize_to
         fields["resize_to"] = json.dumps({"width": width, "height": height})
     return Upload(data, Path(name).name or "image.png", content_type(data, name), fields)
@@ -61,11 +62,11 @@ def make_upload(
 def named_sources(
     sources: str | os.PathLike[str] | Iterable[ImageSource],
 ) -> list[tuple[str, ImageSource]]:
-    """Images to bring to a server, each with what to call it in messages: its path, or its number. Looks at the disk.
+    """Return the images to upload, each with its name in messages: a path or a number. Reads folders.
 
     Raises:
-        UsageError: There are none.
-        InputValueError: Files are missing: all of them are named.
+        UsageError: No images were passed.
+        InputValueError: Files are missing. The message lists them.
     """
     from invokeai_py_client.files.images import pictures_at
 
@@ -77,12 +78,12 @@ def named_sources(
     else:
         several = list(sources)
     if not several:
-        raise UsageError("upload_images: there are no images to bring.")
+        raise UsageError(
+            "No images to upload: expected a folder with images, a pattern, or a list of images."
+        )
     missing = [path for source in several if (path := _path(source)) is not None and not Path(path).is_file()]
     if missing:
-        raise InputValueError(
-            f"There is no image file {', '.join(map(repr, missing[:10]))}; nothing was sent."
-        )
+        raise InputValueError(f"Image file not found: {listed(missing, 10)}. Nothing was uploaded.")
     named: dict[str, ImageSource] = {}
     for index, source in enumerate(several):
         name = _path(source) or f"image {index}"
@@ -102,7 +103,7 @@ def _path(source: Any) -> str | None:
 
 
 def content_type(data: bytes, filename: str) -> str:
-    """What kind of image this is. The server only wants it to start with ``image/``, and looks itself."""
+    """Return the content type of an image. The server only checks that it starts with ``image/``."""
     for magic, kind in _MAGIC.items():
         if data.startswith(magic):
             return kind
@@ -120,15 +121,15 @@ def _read(source: ImageSource) -> tuple[bytes, str]:
         try:
             return path.read_bytes(), path.name
         except FileNotFoundError:
-            raise InputValueError(f"There is no image file {str(path)!r}.") from None
+            raise InputValueError(f"Image file not found: {str(path)!r}.") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise InputValueError(f"The image file {str(path)!r} cannot be read: {reason}.") from None
+            raise InputValueError(f"Cannot read the image file {str(path)!r}: {reason}.") from None
     if hasattr(source, "save") and hasattr(source, "mode"):
         return _png(source), "image.png"
     raise InputValueError(
-        f"An image should be a path, the bytes of an image file, or a Pillow image, "
-        f"not {type(source).__name__}."  # pyright: ignore[reportUnknownArgumentType]
+        f"Invalid image of type {type(source).__name__}: "  # pyright: ignore[reportUnknownArgumentType]
+        "expected a path, the bytes of an image file, or a Pillow image."
     )
 
 
@@ -139,7 +140,7 @@ def _png(image: PILImage) -> bytes:
     try:
         image.save(buffer, format="PNG")
     except (OSError, ValueError) as error:
-        raise InputValueError(f"The Pillow image cannot be written as a PNG: {error}.") from None
+        raise InputValueError(f"Cannot convert the Pillow image to PNG: {error}.") from None
     return buffer.getvalue()
 
 
@@ -147,4 +148,4 @@ def _json(metadata: Mapping[str, Any]) -> str:
     try:
         return json.dumps(dict(metadata))
     except (TypeError, ValueError) as error:
-        raise InputValueError(f"metadata should be a mapping of JSON data ({error}).") from None
+        raise InputValueError(f"Invalid metadata: expected a mapping of JSON values ({error}).") from None

@@ -1,4 +1,4 @@
-"""Images as one zip that the server makes."""
+"""Downloads of many images as one zip file made by the server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.transport.changes import Changes
 
 _ROUTE = "/api/v1/images/download"
-# The zip, whether it had been announced before it was fetched, and the file or why there is none.
+# The zip's name, whether it had been announced before the download, and the file or the error.
 _Fetched = tuple[str, bool, Path | NotFoundError | ConnectionLostError]
 
 
@@ -45,16 +45,16 @@ async def fetch_zip(
     board_id: str | None,
     timeout: float,
 ) -> Path:
-    """Have a zip made, wait for it, and fetch it.
+    """Ask the server for a zip, wait for it, and download it.
 
     Raises:
-        UsageError: Neither images nor a board are given, or both; or the file cannot be written.
-        NotFoundError: The server has no such board, or not all of the images.
-        ServerError: The server could not make it.
-        RequestTimeoutError: It was not there in time.
+        UsageError: Neither images nor a board were passed, or both; or the file cannot be written.
+        NotFoundError: The board or one of the images is not on the server.
+        ServerError: The server could not create the zip.
+        RequestTimeoutError: The zip was not ready in time.
     """
     if bool(image_names) == (board_id is not None):
-        raise UsageError("bulk_download: give image_names, at least one, or a board_id.")
+        raise UsageError("bulk_download() expects either image_names (at least one) or a board_id.")
     wanted = {"image_names": list(image_names)} if image_names else {"board_id": board_id}
     try:
         async with asyncio.timeout(timeout):
@@ -65,7 +65,7 @@ async def fetch_zip(
         raise RequestTimeoutError(
             None,
             None,
-            f"{connection.url} had not made the zip after {timeout:g} s.",
+            f"{connection.url} did not create the zip within {timeout:g} seconds. Pass a longer timeout.",
             method="POST",
             path=_ROUTE,
         ) from None
@@ -81,10 +81,10 @@ async def _fetch(connection: Connection, path: str | os.PathLike[str], wanted: d
 
 
 class _Zip:
-    """One zip: asked for, waited for, fetched; made again if only a part of it came.
+    """The state of one zip: requested, announced, downloaded. Requested again if only a part of it arrived.
 
     Attributes:
-        target: The file, once it is there.
+        target: The downloaded file, or None until it is complete.
     """
 
     def __init__(self, connection: Connection, path: str | os.PathLike[str], wanted: dict[str, Any]) -> None:
@@ -101,24 +101,24 @@ class _Zip:
         self._due = math.inf
 
     def listen(self, name: str, payload: Any) -> bool:
-        """Take an event. Returns whether it says what became of a zip."""
+        """Process an event. Return whether it reports a finished or failed zip."""
         if name not in ("bulk_download_complete", "bulk_download_error") or not isinstance(payload, dict):
             return False
         event = cast("dict[str, Any]", payload)
-        failed = str(event.get("error") or "it does not say why") if name.endswith("error") else None
+        failed = str(event.get("error") or "no reason reported") if name.endswith("error") else None
         self._announced[str(event.get("bulk_download_item_name"))] = failed
         return True
 
     def patience(self) -> float:
-        """Return the seconds until the zip is to be fetched without an event."""
+        """Return the seconds until the download is tried without an event."""
         return max(0.0, self._due - time.monotonic())
 
     def react(self, changes: Changes, change: Change) -> None:
-        """Ask for the zip, or fetch it if it is time to.
+        """Request the zip, or download it if it is due.
 
         Raises:
-            NotFoundError: The server does not have all of the images.
-            ServerError: The server could not make the zip.
+            NotFoundError: One of the images is not on the server.
+            ServerError: The server could not create the zip.
         """
         if self.target is not None:
             return
@@ -128,8 +128,8 @@ class _Zip:
             failed = self._announced[self._item]
             if failed is not None:
                 kind = NotFoundError if "not found" in failed.casefold() else ServerError
-                raise kind(None, None, f"The server could not make the zip: {failed.rstrip('.')}.")
-            if not self._is_missing:  # an earlier attempt may hang, so it is not waited for
+                raise kind(None, None, f"The server could not create the zip: {failed.rstrip('.')}.")
+            if not self._is_missing:  # an earlier attempt may hang, so do not wait for it
                 key = self._item, "announced"
                 changes.read(self._fetch_announced, self._take_file, key=key, latest=False)
         elif change is Change.SILENCE:
@@ -176,12 +176,12 @@ class _Zip:
             return
         elif isinstance(found, NotFoundError):
             self._is_missing = self._is_missing or announced
-            # Another attempt may have it: a zip is sent only once.
+            # Another attempt may be receiving it, because a zip is sent only once.
             if self._is_missing and not self._fetching:
                 raise found
             self._wait_on()
         else:
-            # A part came, and what was there is gone: it has to be made again.
+            # Only a part arrived and the server has deleted the zip, so it has to be created again.
             if self._attempts > self._connection.settings.max_retries:
                 raise found
             self._item, self._is_missing = None, False
@@ -191,20 +191,20 @@ async def _has_board(connection: Connection, board_id: str) -> bool:
     try:
         await connection.http.json("GET", f"/api/v1/boards/{path_part(board_id, 'a board')}")
     except NotFoundError:
-        return board_id == UNCATEGORIZED  # the images on no board
+        return board_id == UNCATEGORIZED  # the uncategorized images
     return True
 
 
 async def _ask(connection: Connection, wanted: dict[str, Any]) -> str:
     http = connection.http
     try:
-        answer = await http.json(
+        response = await http.json(
             "POST", _ROUTE, json=wanted, idempotent=True, expect={"bulk_download_item_name": str}
         )
     except APIRequestError as error:
         board_id = wanted.get("board_id")
-        # An unknown board is an unexpected error to many a version.
+        # Several versions respond with 500 if the board is unknown.
         if error.status_code in (404, 500) and board_id and not await _has_board(connection, board_id):
-            raise NotFoundError(404, None, f"The server has no board {board_id}.") from None
+            raise NotFoundError(404, None, f"No board with id {board_id!r}.") from None
         raise
-    return answer["bulk_download_item_name"]
+    return response["bulk_download_item_name"]

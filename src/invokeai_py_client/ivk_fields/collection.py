@@ -1,4 +1,4 @@
-"""Lists of values."""
+"""Fields that hold lists of values."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.complex import IvkAnyField
 from invokeai_py_client.ivk_fields.models import IvkLoRAField, is_lora_pair
-from invokeai_py_client.ivk_fields.plain import Unfit, as_sequence, looks_like_json, read_json
+from invokeai_py_client.ivk_fields.plain import Mismatch, as_sequence, looks_like_json, read_json
 
 
 class IvkCollectionFieldMixin:
-    """A field's list, item by item; each change is checked as an assignment of the whole list is."""
+    """List methods for fields. Each change validates the whole list, as an assignment does."""
 
     def append(self, item: Any) -> None:
-        """Add an item."""
+        """Append an item."""
         self._set([*self._items(), item])
 
     def extend(self, items: Iterable[Any]) -> None:
-        """Add several items."""
+        """Append several items."""
         self._set([*self._items(), *items])
 
     def remove(self, item: Any) -> None:
-        """Take the first item of a value out.
+        """Remove the first item equal to a value.
 
         Raises:
-            InputValueError: There is none.
+            InputValueError: The list does not contain the value.
         """
         items = self._items()
         if item not in items:
@@ -37,18 +37,18 @@ class IvkCollectionFieldMixin:
         self._set(items)
 
     def clear(self) -> None:
-        """Take all items out."""
+        """Remove all items."""
         self._set([])
 
     def iter_items(self) -> Iterator[Any]:
-        """The items."""
+        """Return an iterator over the items."""
         return iter(self._items())
 
     def __len__(self) -> int:
         return len(self._items())
 
     def __bool__(self) -> bool:
-        return True  # a field is there even when its list is empty
+        return True  # a field with an empty list is still a field
 
     def __iter__(self) -> Iterator[Any]:
         return self.iter_items()
@@ -65,7 +65,7 @@ class IvkCollectionFieldMixin:
 
 
 class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
-    """A list of values of one type; where the node takes one value or a list, one value is taken too."""
+    """A list of values of one type. Also takes a single value if the node does."""
 
     type_name_default = "CollectionField"
 
@@ -82,31 +82,34 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
         super().__init__(value, **known)
 
     def copy(self) -> Any:
-        """The same field with a value of its own."""
+        """Return a copy of the field whose value can be changed independently."""
         other = super().copy()
         other._item = self._item.copy()
         return other
 
     @property
     def allowed(self) -> str:
-        """What its items may be, and how many."""
+        """A short description of the valid items and of their number."""
         low, high = self.limits.min_items, self.limits.max_items
         count = ""
         if high is not None:
-            count = f"{low or 0} to {high} of: "
+            count = f"{low or 0} to {high} items"
         elif low:
-            count = f"{low} or more of: "
-        item = self._item.allowed or "values"
-        return f"{item}, or a list of {count}such" if self._one_too else f"a list of {count}{item}"
+            count = f"{low} or more items"
+        item = self._item.allowed
+        if self._one_too:
+            return f"{item or 'a value'}, or a list of {count or 'such values'}"
+        each = f", each {item}" if count else f", each item {item}"
+        return f"a list{f' of {count}' if count else ''}{each if item else ''}"
 
     @property
     def display_value(self) -> Any:
-        """The items as people read them."""
+        """The items in a readable form."""
         value = self.value
         return [self._shown(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
     def accepts_model(self, record: Any) -> bool:
-        """Whether a model fits its items."""
+        """Return whether a model is valid as an item."""
         return self._item.accepts_model(record)
 
     def _shown(self, item: Any) -> Any:
@@ -120,11 +123,11 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
             if self._one_too:
                 return self._alone(value)
             if not isinstance(self._item, IvkLoRAField):
-                raise Unfit(f"it should be {self.allowed}")
-            items = [value]  # a workflow with one LoRA is common; on the wire it is a list of one
+                raise Mismatch(self.allowed)
+            items = [value]  # a single LoRA is common; the server expects a list of one item
         low, high = self.limits.min_items, self.limits.max_items
         if (low is not None and len(items) < low) or (high is not None and len(items) > high):
-            raise Unfit(f"it has {len(items)} items; it should be {self.allowed}")
+            raise Mismatch(self.allowed, reason=f"it has {len(items)} items")
         return [self._numbered(item, index) for index, item in enumerate(items)]
 
     def _is_one(self, value: Any) -> bool:
@@ -132,20 +135,24 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
 
     def _one(self, value: Any) -> Any:
         if value is None:
-            raise Unfit(f"it should be {self._item.allowed or 'a value'}")
+            raise Mismatch(self._item.allowed or "a value")
         return self._item._convert(value)
 
     def _alone(self, value: Any) -> Any:
         try:
             return self._one(value)
-        except Unfit as error:
-            raise Unfit(f"{error}, or a list of such") from None
+        except Mismatch as error:
+            error.expected += ", or a list of such values"
+            raise
 
     def _numbered(self, value: Any, index: int) -> Any:
         try:
             return self._one(value)
-        except Unfit as error:
-            raise Unfit(f"item {index} ({shown(value, 40)}): {error}") from None
+        except Mismatch as error:
+            reason = f"item {index + 1} is {shown(value, 40)}" + (
+                f" ({error.reason})" if error.reason else ""
+            )
+            raise Mismatch(f"each item to be {error.expected}", reason=reason, hint=error.hint) from None
 
     def _to_wire(self, value: Any) -> Any:
         if isinstance(value, list):

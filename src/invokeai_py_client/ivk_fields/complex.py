@@ -1,4 +1,4 @@
-"""Colours, boxes, generators, and types that this client has no class for."""
+"""Fields for colors, boxes, generators, and types without a class of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.plain import (
-    Unfit,
+    Mismatch,
     as_integer,
     as_sequence,
     looks_like_json,
@@ -22,11 +22,11 @@ _SIDES = ("x_min", "y_min", "x_max", "y_max")
 
 
 class IvkAnyField(IvkField[Any]):
-    """A value of a type that this client has no class for; it is checked by the server's schema."""
+    """A value of a type that this client has no class for. It is validated against the server's schema."""
 
     @property
     def allowed(self) -> str:
-        """The type's name, where it is known."""
+        """The name of the type, if it is known."""
         return self.type_name if self._template else ""
 
     def _convert(self, value: Any) -> Any:
@@ -35,25 +35,25 @@ class IvkAnyField(IvkField[Any]):
     def _from_text(self, text: str) -> Any:
         try:
             return read_json(text)
-        except Unfit:
+        except Mismatch:
             if looks_like_json(text):
                 raise
             return text
 
 
 class IvkColorField(IvkField[Any]):
-    """A colour: ``"#rrggbb"``, ``"#rrggbbaa"``, ``(r, g, b[, a])`` or a dict; each part 0 to 255."""
+    """A color: ``"#rrggbb"``, ``"#rrggbbaa"``, ``(r, g, b[, a])`` or a dict, with each channel from 0 to 255."""
 
     type_name_default = "ColorField"
 
     @property
     def allowed(self) -> str:
-        """What it may be."""
-        return "'#rrggbb[aa]' or (r, g, b[, a]), each 0 to 255"
+        """A short description of the valid values."""
+        return "'#rrggbb[aa]' or (r, g, b[, a]), each from 0 to 255"
 
     @property
     def display_value(self) -> Any:
-        """The colour as ``#rrggbbaa``."""
+        """The color as ``#rrggbbaa``."""
         value: Any = self.value
         try:
             return "#" + "".join(f"{value[part]:02x}" for part in "rgba")
@@ -61,20 +61,20 @@ class IvkColorField(IvkField[Any]):
             return value
 
     def set_rgba(self, r: int, g: int, b: int, a: int = 255) -> None:
-        """Assign a colour by its parts, each 0 to 255."""
+        """Set the color by its channels, each from 0 to 255."""
         self.value = (r, g, b, a)
 
     def set_hex(self, hex_color: str) -> None:
-        """Assign a colour such as ``"#ff8800"``."""
+        """Set the color from text such as ``"#ff8800"``."""
         self.value = hex_color
 
     def to_rgba(self) -> tuple[int, int, int, int]:
-        """The colour's parts; opaque black where there is none."""
+        """Return the channels of the color, those of opaque black if no color is set."""
         value: Any = self.value or {}
         return value.get("r", 0), value.get("g", 0), value.get("b", 0), value.get("a", 255)
 
     def to_hex(self, include_alpha: bool = False) -> str:
-        """The colour as ``#rrggbb``, or as ``#rrggbbaa``."""
+        """Return the color as ``#rrggbb``, or as ``#rrggbbaa`` with ``include_alpha``."""
         return "#" + "".join(f"{part:02x}" for part in self.to_rgba()[: 4 if include_alpha else 3])
 
     def _convert(self, value: Any) -> dict[str, int]:
@@ -87,14 +87,14 @@ class IvkColorField(IvkField[Any]):
             if part is not None and 0 <= part <= 255
         }
         if len(channels) != 4 or len(color) != 4:
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         return color
 
     def _parts(self, value: Any) -> list[Any]:
         if isinstance(value, str):
             match = _HEX.fullmatch(value.strip())
             if not match:
-                raise Unfit(f"it should be {self.allowed}")
+                raise Mismatch(self.allowed)
             digits = match[1] if len(match[1]) > 4 else "".join(digit * 2 for digit in match[1])
             return [int(digits[i : i + 2], 16) for i in range(0, len(digits), 2)]
         if isinstance(value, Mapping):
@@ -112,13 +112,13 @@ class IvkColorField(IvkField[Any]):
 
 
 class IvkBoundingBoxField(IvkField[Any]):
-    """A box in pixels: ``(x_min, y_min, x_max, y_max)`` or a dict with these and, perhaps, a score."""
+    """A box in pixels: ``(x_min, y_min, x_max, y_max)``, or a dict with these keys and optionally a score."""
 
     type_name_default = "BoundingBoxField"
 
     @property
     def allowed(self) -> str:
-        """What it may be."""
+        """A short description of the valid values."""
         return "(x_min, y_min, x_max, y_max) in whole pixels"
 
     def _convert(self, value: Any) -> dict[str, Any]:
@@ -127,14 +127,14 @@ class IvkBoundingBoxField(IvkField[Any]):
         else:
             sides = as_sequence(value) or ()
             if len(sides) != len(_SIDES):
-                raise Unfit(f"it should be {self.allowed}")
+                raise Mismatch(self.allowed)
             box = dict(zip(_SIDES, sides, strict=True))
         for name in _SIDES:
             box[name] = as_integer(box.get(name))
             if box[name] is None:
-                raise Unfit(f"it should be {self.allowed}")
+                raise Mismatch(self.allowed)
         if box["x_min"] > box["x_max"] or box["y_min"] > box["y_max"]:
-            raise Unfit("the minima should not be above the maxima")
+            raise Mismatch("x_min ≤ x_max and y_min ≤ y_max")
         return box
 
     def _from_text(self, text: str) -> Any:
@@ -143,22 +143,22 @@ class IvkBoundingBoxField(IvkField[Any]):
         try:
             return tuple(int(piece) for piece in text.strip("() ").split(","))
         except ValueError:
-            raise Unfit(f"it should be {self.allowed}") from None
+            raise Mismatch(self.allowed) from None
 
 
 class IvkGeneratorField(IvkField[Any]):
-    """What a generator node makes its values by: a dict as the editor writes it.
+    """The settings of a generator node: a dict in the editor's format.
 
-    Keys that are left out take the editor's defaults. Number and text generators take a list, too, and then
-    generate just that.
+    Keys that are left out have the editor's defaults. Number and text generators also take a list, and then generate
+    its items.
     """
 
     type_name_default = "IntegerGeneratorField"
 
     @property
     def allowed(self) -> str:
-        """What it may be."""
-        return f"a dict with a 'type' that begins with '{self._family}'"
+        """A short description of the valid values."""
+        return f"a dict with a 'type' that starts with '{self._family}'"
 
     @property
     def _family(self) -> str:
@@ -173,14 +173,14 @@ class IvkGeneratorField(IvkField[Any]):
         given = plain_json(value)
         settings = settings_of(self._family.removesuffix("_"), given) if given.get("type") else None
         if settings is None:
-            raise Unfit(f"it should be {self.allowed}, and settings that such a generator takes")
+            raise Mismatch(f"{self.allowed}, and the settings of that type")
         return settings
 
     def _listing(self, value: Any) -> dict[str, Any]:
         """Settings of the generator that reads its values from a text."""
         items = as_sequence(value)
         if not items or not self._family.startswith(("float", "integer", "string")):
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         texts = [text_of(item) if isinstance(item, str) else str(plain_json(item)) for item in items]
         kind = f"{self._family}parse_string"
         mark = next((mark for mark in (",", "|", "\n", ";;") if not any(mark in text for text in texts)), "")
@@ -189,56 +189,56 @@ class IvkGeneratorField(IvkField[Any]):
             or not all(texts)
             or any(isinstance(item, str) for item in items) is (not self._family.startswith("string"))
         ):
-            raise Unfit(f"it should be {self.allowed}, or a list of its values")
+            raise Mismatch(f"{self.allowed}, or a list of the values to generate")
         return {"type": kind, "input": mark.join(texts), "splitOn": mark}
 
     def _from_text(self, text: str) -> Any:
         return read_json(text)
 
     def _knows_schema(self, value: Any) -> bool:
-        return False  # the server never runs these nodes, and its schema says nothing of them
+        return False  # the server never runs these nodes, and its schema does not describe their settings
 
 
 class _MadeField(IvkAnyField):
-    """Something that nodes make and keep by a name; a text is taken as that name."""
+    """A value that a node stores under a name. Text is taken as that name."""
 
     _key: ClassVar[str] = "conditioning_name"
 
     @property
     def allowed(self) -> str:
-        """What it may be."""
-        return f"a dict with {self._key}, as a node gives it, or that name alone"
+        """A short description of the valid values."""
+        return f"a dict with {self._key}, or only that name"
 
     def _convert(self, value: Any) -> Any:
         return {self._key: value} if isinstance(value, str) and value.strip() else super()._convert(value)
 
 
 class IvkConditioningField(_MadeField):
-    """A conditioning of SD-1, SD-2 or SDXL."""
+    """A conditioning for SD-1, SD-2 or SDXL."""
 
     type_name_default = "ConditioningField"
 
 
 class IvkFluxConditioningField(_MadeField):
-    """A conditioning of FLUX."""
+    """A conditioning for FLUX."""
 
     type_name_default = "FluxConditioningField"
 
 
 class IvkSD3ConditioningField(_MadeField):
-    """A conditioning of SD-3."""
+    """A conditioning for SD-3."""
 
     type_name_default = "SD3ConditioningField"
 
 
 class IvkCogView4ConditioningField(_MadeField):
-    """A conditioning of CogView4."""
+    """A conditioning for CogView4."""
 
     type_name_default = "CogView4ConditioningField"
 
 
 class IvkFluxReduxConditioningField(IvkAnyField):
-    """What FLUX Redux makes of an image."""
+    """The output of FLUX Redux for an image."""
 
     type_name_default = "FluxReduxConditioningField"
 
@@ -256,7 +256,7 @@ class IvkFluxKontextConditioningField(IvkAnyField):
 
 
 class IvkDenoiseMaskField(_MadeField):
-    """A mask for the denoising."""
+    """A mask for denoising."""
 
     type_name_default = "DenoiseMaskField"
     _key = "mask_name"

@@ -1,4 +1,4 @@
-"""Numbers, texts and truths."""
+"""Fields for numbers, text and booleans."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.plain import (
-    Unfit,
+    Mismatch,
     as_integer,
     as_number,
     guess,
@@ -16,6 +16,7 @@ from invokeai_py_client.ivk_fields.plain import (
     short_list,
     text_of,
 )
+from invokeai_py_client.schema.fits import describe_number
 from invokeai_py_client.schema.template import NO_LIMITS, Limits
 
 N = TypeVar("N", int, float)
@@ -25,7 +26,7 @@ _FALSE = frozenset({"false", "no", "off", "0"})
 
 
 class _NumberField(IvkField[N]):
-    """What integers and floats share: limits."""
+    """The base class of number fields: limits."""
 
     _word: ClassVar[str] = "a number"
 
@@ -43,7 +44,7 @@ class _NumberField(IvkField[N]):
 
     @property
     def minimum(self) -> float | None:
-        """The smallest value; assigning it narrows what the server allows."""
+        """The smallest valid value. Assigning it narrows the server's limit."""
         return self.limits.minimum
 
     @minimum.setter
@@ -52,7 +53,7 @@ class _NumberField(IvkField[N]):
 
     @property
     def maximum(self) -> float | None:
-        """The largest value; assigning it narrows what the server allows."""
+        """The largest valid value. Assigning it narrows the server's limit."""
         return self.limits.maximum
 
     @maximum.setter
@@ -61,12 +62,12 @@ class _NumberField(IvkField[N]):
 
     @property
     def multiple_of(self) -> float | None:
-        """What the value is a multiple of."""
+        """The number that valid values are multiples of."""
         return self.limits.multiple_of
 
     @property
     def limits(self) -> Limits:
-        """The server's limits, narrowed by those that the form sets, and by the field's own."""
+        """The server's limits, narrowed by those of the form and of this field."""
         limits, own = super().limits, self._own
         if own != NO_LIMITS:
             limits = replace(
@@ -84,8 +85,8 @@ class _NumberField(IvkField[N]):
 
     @property
     def allowed(self) -> str:
-        """The limits in a few words."""
-        return " ".join(part for part in (self._word, range_text(self.limits)) if part)
+        """A short description of the valid values."""
+        return describe_number(self._word, self.limits)
 
     def _within(self, number: N) -> N:
         limits = self.limits
@@ -97,12 +98,12 @@ class _NumberField(IvkField[N]):
             and (not limits.multiple_of or _is_multiple(number, limits.multiple_of))
         )
         if not fits:
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         return number
 
 
 class IvkIntegerField(_NumberField[int]):
-    """A whole number; ``5.0`` is one, ``True`` and ``"5"`` are not."""
+    """A whole number. ``5.0`` is valid, ``True`` and ``"5"`` are not."""
 
     type_name_default = "IntegerField"
     _word = "a whole number"
@@ -110,58 +111,58 @@ class IvkIntegerField(_NumberField[int]):
     def _convert(self, value: Any) -> int:
         number = as_integer(value)
         if number is None:
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         return self._within(number)
 
     def _from_text(self, text: str) -> int:
         number = as_integer(_number_of(text))
         if number is None:
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         return number
 
 
 class IvkFloatField(_NumberField[float]):
-    """A finite number; a whole one goes out as a whole one, as the editor would send it."""
+    """A finite number. Whole numbers are sent as integers, as the editor does."""
 
     type_name_default = "FloatField"
 
     def _convert(self, value: Any) -> float:
         number = as_number(value)
         if number is None:
-            raise Unfit(f"it should be {self.allowed}, finite")
+            raise Mismatch(self.allowed)
         return self._within(number)
 
     def _from_text(self, text: str) -> float:
         number = as_number(_number_of(text))
         if number is None:
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         return number
 
 
 class IvkBooleanField(IvkField[bool]):
-    """True or false; numbers are neither."""
+    """A boolean. Numbers are not valid."""
 
     type_name_default = "BooleanField"
 
     @property
     def allowed(self) -> str:
-        """The two values."""
+        """A short description of the valid values."""
         return "true or false"
 
     def _convert(self, value: Any) -> bool:
         if is_truth(value):
             return bool(value)
-        raise Unfit("it should be True or False")
+        raise Mismatch("True or False")
 
     def _from_text(self, text: str) -> bool:
         word = text.strip().casefold()
         if word in _TRUE | _FALSE:
             return word in _TRUE
-        raise Unfit("it should be true or false (or yes, no, on, off)")
+        raise Mismatch("true or false (or yes, no, on, off, 1, 0)")
 
 
 class IvkStringField(IvkField[str]):
-    """A text; some forms offer a choice of texts, each by its value or by what the form shows for it."""
+    """Text. Some forms offer a list of choices, which can be given by value or by label."""
 
     type_name_default = "StringField"
 
@@ -178,17 +179,17 @@ class IvkStringField(IvkField[str]):
 
     @property
     def min_length(self) -> int | None:
-        """How many characters it has at least."""
+        """The smallest valid number of characters."""
         return self.limits.min_length
 
     @property
     def max_length(self) -> int | None:
-        """How many characters it has at most."""
+        """The largest valid number of characters."""
         return self.limits.max_length
 
     @property
     def limits(self) -> Limits:
-        """The server's limits, narrowed by the field's own."""
+        """The server's limits, narrowed by those of this field."""
         limits, own = super().limits, self._own
         if own == NO_LIMITS:
             return limits
@@ -200,35 +201,35 @@ class IvkStringField(IvkField[str]):
 
     @property
     def choices(self) -> tuple[Any, ...] | None:
-        """The texts that the form offers, if it offers a choice."""
+        """The form's choices, or None if it has no list of choices."""
         options: Any = self._settings.get("options")
         return tuple(option["value"] for option in options) if options else None
 
     @property
     def choice_labels(self) -> dict[Any, str]:
-        """What the form shows for a choice."""
+        """The form's labels for its choices."""
         options: Any = self._settings.get("options") or ()
         return {option["value"]: option["label"] for option in options if option["label"]}
 
     @property
     def allowed(self) -> str:
-        """The choices, or the lengths allowed."""
+        """A short description of the valid values."""
         if self.choices:
             return f"one of {short_list(self.choices, self.choice_labels)}"
         low, high = self.limits.min_length, self.limits.max_length
         if high is not None:
-            return f"a text of {low or 0} to {high} characters"
-        return f"a text of {low} or more characters" if low else "a text"
+            return f"text of {low or 0} to {high} characters"
+        return f"text of {low} or more characters" if low else "text"
 
     def _convert(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise Unfit(f"it should be {self.allowed}")
+            raise Mismatch(self.allowed)
         text = text_of(value)
         if self.choices and text not in self.choices:
             return self._choice(text)
         low, high = self.limits.min_length, self.limits.max_length
         if (low is not None and len(text) < low) or (high is not None and len(text) > high):
-            raise Unfit(f"it has {len(text)} characters; it should be {self.allowed}")
+            raise Mismatch(self.allowed, reason=f"it has {len(text)} characters")
         return text
 
     def _choice(self, text: str) -> str:
@@ -236,31 +237,7 @@ class IvkStringField(IvkField[str]):
         found = by_label.get(text)
         if found is not None:
             return cast("str", found)
-        raise Unfit(
-            f"{guess(text, [*(self.choices or ()), *by_label])}the form offers {self.allowed.removeprefix('one of ')}"
-        )
-
-
-def range_text(limits: Limits) -> str:
-    """Limits of a number in a few words."""
-    parts: list[str] = []
-    if limits.minimum is not None and limits.maximum is not None:
-        parts.append(f"from {_n(limits.minimum)} to {_n(limits.maximum)}")
-    elif limits.minimum is not None:
-        parts.append(f"of at least {_n(limits.minimum)}")
-    elif limits.maximum is not None:
-        parts.append(f"of at most {_n(limits.maximum)}")
-    if limits.exclusive_minimum is not None:
-        parts.append(f"above {_n(limits.exclusive_minimum)}")
-    if limits.exclusive_maximum is not None:
-        parts.append(f"below {_n(limits.exclusive_maximum)}")
-    if limits.multiple_of:
-        parts.append(f"a multiple of {_n(limits.multiple_of)}")
-    return ", ".join(parts)
-
-
-def _n(number: float) -> str:
-    return str(int(number)) if float(number).is_integer() else str(number)
+        raise Mismatch(self.allowed, hint=guess(text, [*(self.choices or ()), *by_label]))
 
 
 def _tighter(choose: Any, one: float | None, other: float | None) -> float | None:

@@ -1,6 +1,6 @@
 """Queues and their items.
 
-The names are those that version 1 had here. They are loaded when they are first used.
+These are the names that version 1 had in this module. They are imported on first use.
 """
 
 from __future__ import annotations

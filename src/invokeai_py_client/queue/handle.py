@@ -1,4 +1,4 @@
-"""One queue to work with."""
+"""A handle for one queue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class AsyncQueueHandle(AsyncObject):
-    """One queue of the server. ``default`` is the one that the web UI shows.
+    """One queue of the server. The web UI shows the queue ``default``.
 
     Example:
         ```python
@@ -36,7 +36,7 @@ class AsyncQueueHandle(AsyncObject):
 
     @classmethod
     def from_client_and_id(cls, client: AsyncInvokeAIClient, queue_id: str) -> Self:
-        """The queue with an id; the server is not asked for it."""
+        """Return a handle for a queue. Sends no request."""
         return cls(client.queue_repo, queue_id)
 
     @property
@@ -44,30 +44,30 @@ class AsyncQueueHandle(AsyncObject):
         """The queue's id."""
         return self._queue_id
 
-    # ------------------------------------------------------------------ how it stands
+    # ------------------------------------------------------------------ state
 
     async def get_status(self) -> QueueStatus:
-        """How many items are in each state, and whether the processor takes items."""
+        """Return the number of items in each state, and whether the processor is running or paused."""
         return await self._queues.status(queue_id=self._queue_id)
 
     async def is_busy(self) -> bool:
-        """Whether anything is at work, or still to do."""
+        """Return whether any item is running or still to be run."""
         status = await self.get_status()
         return status.is_processing or status.unfinished > 0
 
     async def count_running(self) -> int:
-        """How many items are at work."""
+        """Return the number of running items."""
         return (await self.get_status()).in_progress
 
     async def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> bool:
-        """Wait until nothing is at work or still to do.
+        """Wait until no item is running or still to be run.
 
         Args:
-            timeout: Seconds to wait at most; None for ever.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
+            timeout: The longest time to wait, in seconds, or None to wait forever. Defaults to 300.
+            poll_interval: Ignored, because the wait follows events. Accepted for compatibility.
 
         Returns:
-            Whether the queue became idle in time. A paused queue with items in it never does.
+            Whether the queue became idle in time. A paused queue with pending items never does.
         """
         del poll_interval
         try:
@@ -79,54 +79,54 @@ class AsyncQueueHandle(AsyncObject):
     # ------------------------------------------------------------------ items
 
     async def list_all(self, destination: str | None = None) -> list[IvkJob]:
-        """All items, the oldest first, without their outputs.
+        """Return all items without their outputs, oldest first.
 
         Args:
-            destination: Only those of this destination.
+            destination: Return only items with this destination. Defaults to None: all items.
         """
         return await self._queues.items(destination=destination, queue_id=self._queue_id)
 
     async def list_running(self) -> list[IvkJob]:
-        """The items at work."""
+        """Return the running items."""
         return await self._queues.items(status=JobStatus.RUNNING, queue_id=self._queue_id)
 
     async def list_pending(self) -> list[IvkJob]:
-        """The items that have not begun."""
+        """Return the pending items."""
         return await self._queues.items(status=JobStatus.PENDING, queue_id=self._queue_id)
 
     async def get_current(self) -> AsyncJobHandle | None:
-        """The item at work, to work with; None where nothing is."""
+        """Return a handle for the running item, or None if no item is running."""
         job = await self._queues.current(queue_id=self._queue_id)
         return None if job is None else self._handle(job)
 
     async def get_item(self, item_id: int) -> AsyncJobHandle | None:
-        """One item to work with; None where the queue has no such item."""
+        """Return a handle for an item, or None if the queue has no such item."""
         try:
             return self._handle(await self._queues.item(item_id, queue_id=self._queue_id))
         except NotFoundError:
             return None
 
     async def get_items_by_ids(self, item_ids: Iterable[int]) -> list[AsyncJobHandle]:
-        """Several items to work with, in the order of their ids; those that the queue lacks are left out."""
+        """Return handles for several items, in the order of their ids. Items not in the queue are omitted."""
         jobs = await self._queues.items(item_ids, queue_id=self._queue_id)
         return [self._handle(job) for job in jobs]
 
-    # ------------------------------------------------------------------ canceling and removing
+    # ------------------------------------------------------------------ canceling and removing items
 
     async def cancel_all_except_current(self) -> CancelAllExceptCurrentResult:
-        """Cancel all items that have not begun."""
+        """Cancel all pending items."""
         count = await self._queues.cancel_all_except_current(queue_id=self._queue_id)
         return CancelAllExceptCurrentResult(canceled=count)
 
     async def clear(self) -> ClearResult:
-        """Cancel what is at work and remove all items."""
+        """Cancel the running item and remove all items."""
         return ClearResult(deleted=await self._queues.clear(queue_id=self._queue_id))
 
     async def prune(self) -> PruneResult:
         """Remove all items that have ended."""
         return PruneResult(deleted=await self._queues.prune(queue_id=self._queue_id))
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     def _handle(self, job: IvkJob) -> AsyncJobHandle:
         return AsyncJobHandle(self._queues, self._queue_id, int(job.id), job)

@@ -1,4 +1,4 @@
-"""One queue item to work with."""
+"""A handle for one queue item."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class AsyncJobHandle(AsyncObject):
-    """A queue item. It is asked for when it is first needed, and again by ``refresh()``.
+    """A queue item. It is read from the server on first use, and again by ``refresh()``.
 
-    ``client.run(item_id)`` gives the same item as a run: with live events, images and results.
+    ``client.run(item_id)`` returns the same item as a run, with live events, images and results.
 
     Example:
         ```python
@@ -38,7 +38,7 @@ class AsyncJobHandle(AsyncObject):
 
     @classmethod
     def from_client_ids(cls, client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> Self:
-        """The item with an id; the server is not asked for it yet."""
+        """Return a handle for an item. Sends no request."""
         return cls(client.queue_repo, queue_id, item_id)
 
     @property
@@ -53,15 +53,15 @@ class AsyncJobHandle(AsyncObject):
 
     @property
     def item(self) -> IvkJob | None:
-        """The item as the server last told it; None where it was not asked yet."""
+        """The item as last read from the server, or None if it has not been read yet."""
         return self._job
 
     def set_item(self, item: IvkJob) -> None:
-        """Take a record of the item that is known from elsewhere."""
+        """Set the item's record, for example from a listing."""
         self._job = item
 
     async def refresh(self) -> IvkJob:
-        """Ask the server for the item anew.
+        """Read the item from the server again.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -69,43 +69,43 @@ class AsyncJobHandle(AsyncObject):
         self._job = await self._queues.item(self._item_id, queue_id=self._queue_id)
         return self._job
 
-    # ------------------------------------------------------------------ how far it was when last asked
+    # ------------------------------------------------------------------ state when last read
 
     async def status(self) -> JobStatus | str:
-        """How far it was when the server was last asked."""
+        """Return the item's status when it was last read."""
         return (self._job or await self.refresh()).status
 
     async def is_pending(self) -> bool:
-        """Whether it had not begun."""
+        """Return whether the item was pending when it was last read."""
         return await self.status() is JobStatus.PENDING
 
     async def is_running(self) -> bool:
-        """Whether it was at work."""
+        """Return whether the item was running when it was last read."""
         return await self.status() is JobStatus.RUNNING
 
     async def is_complete(self) -> bool:
-        """Whether it had ended, in whatever way."""
+        """Return whether the item had ended, successfully or not, when it was last read."""
         return (self._job or await self.refresh()).is_complete()
 
     async def is_successful(self) -> bool:
-        """Whether it had ended well."""
+        """Return whether the item had completed successfully when it was last read."""
         return await self.status() is JobStatus.COMPLETED
 
     async def is_failed(self) -> bool:
-        """Whether an error had ended it."""
+        """Return whether the item had failed when it was last read."""
         return await self.status() is JobStatus.FAILED
 
     async def is_canceled(self) -> bool:
-        """Whether somebody had canceled it."""
+        """Return whether the item had been canceled when it was last read."""
         return await self.status() is JobStatus.CANCELLED
 
-    # ------------------------------------------------------------------ what becomes of it
+    # ------------------------------------------------------------------ actions
 
     async def cancel(self) -> bool:
         """Cancel the item.
 
         Returns:
-            Whether it is canceled now; False where it had ended before.
+            Whether the item is canceled now. False if it had already ended.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -114,17 +114,17 @@ class AsyncJobHandle(AsyncObject):
         return self._job.status is JobStatus.CANCELLED
 
     async def wait_for_completion(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> IvkJob:
-        """Wait until the item has ended, in whatever way.
+        """Wait until the item has ended, successfully or not.
 
         Args:
-            timeout: Seconds to wait at most; None for ever.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
+            timeout: The longest time to wait, in seconds, or None to wait forever. Defaults to 300.
+            poll_interval: Ignored, because the wait follows events. Accepted for compatibility.
 
         Returns:
             The item with its outputs.
 
         Raises:
-            RunTimeoutError: Time ran out; the item goes on.
+            RunTimeoutError: The item did not end in time. It continues on the server.
             RunError: The queue has no such item.
         """
         from invokeai_py_client.run.run import run_of_item

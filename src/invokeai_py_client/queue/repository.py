@@ -1,4 +1,4 @@
-"""The queue on the server: its items, its state, and what can be done to both."""
+"""The server's queue: its items, its status and its processor."""
 
 from __future__ import annotations
 
@@ -29,45 +29,45 @@ if TYPE_CHECKING:
 
 
 class AsyncQueueRepository(Resource):
-    """The queue of a server. Every call takes the id of another queue than ``default``.
+    """The queue of a server. Every method has a ``queue_id`` for queues other than ``default``.
 
     Example:
         ```python
         status = await client.queue_repo.status()
-        print(status.pending, "to do,", status.in_progress, "at work")
+        print(status.pending, "pending,", status.in_progress, "running")
         ```
     """
 
     @classmethod
     def from_client(cls, client: AsyncInvokeAIClient) -> Self:
-        """The queues of a client; ``client.queue_repo`` is the same."""
+        """Return the queues of a client. The same as ``client.queue_repo``."""
         return cls(client.connection)
 
     # ------------------------------------------------------------------ queues
 
     def get_queue(self, queue_id: str = "default") -> AsyncQueueHandle:
-        """One queue to work with; the server is not asked for it."""
+        """Return a handle for a queue. Sends no request."""
         from invokeai_py_client.queue.handle import AsyncQueueHandle
 
         return AsyncQueueHandle(self, queue_id)
 
     def list_queues(self) -> list[str]:
-        """The ids of the queues that people see: servers up to 6.14 tell of no other than ``default``."""
+        """Return the ids of the known queues. Servers up to 6.14 can't list queues, so this is only ``default``."""
         return ["default"]
 
-    # ------------------------------------------------------------------ how it stands
+    # ------------------------------------------------------------------ state
 
     async def status(self, *, queue_id: str = "default") -> QueueStatus:
-        """How many items are in each state, and whether the processor takes items."""
+        """Return the number of items in each state, and whether the processor is running or paused."""
         return QueueStatus.from_api_response(await self._ask("GET", queue_id, "status"))
 
     async def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
-        """How many items of a batch are in each state: 0 in all for a batch that the queue does not know."""
+        """Return the number of items of a batch in each state. All are 0 if the queue does not have the batch."""
         path = f"b/{path_part(batch_id, 'a batch')}/status"
         return BatchStatus.from_api_response(await self._ask("GET", queue_id, path))
 
     async def destination_status(self, destination: str, *, queue_id: str = "default") -> DestinationStatus:
-        """How many items of a destination are in each state: 0 in all for one that the queue does not know."""
+        """Return the number of items with a destination in each state. All are 0 if the queue has no such items."""
         params = {"destination": destination}
         return DestinationStatus.from_api_response(
             await self._ask("GET", queue_id, "counts_by_destination", params=params)
@@ -76,19 +76,19 @@ class AsyncQueueRepository(Resource):
     async def wait_until_idle(
         self, timeout: float | None = None, *, queue_id: str = "default"
     ) -> QueueStatus:
-        """Wait until every item of the queue has ended, whoever sent it.
+        """Wait until all items of the queue have ended, including those of other clients.
 
-        While the processor is paused, pending items stay: then this waits until somebody resumes it.
+        Pending items remain while the processor is paused, so this waits until it is resumed.
 
         Args:
-            timeout: Seconds to wait at most.
-            queue_id: The queue.
+            timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            How the queue stands then.
+            The final status of the queue.
 
         Raises:
-            RunTimeoutError: It was not idle in time; the message says what is left, and nothing is canceled.
+            RunTimeoutError: The queue was not idle in time. The message says what is left. Nothing is canceled.
         """
         from invokeai_py_client.queue.watch import wait_until_idle
 
@@ -97,24 +97,24 @@ class AsyncQueueRepository(Resource):
     async def watch(
         self, *, interval: float = 5.0, queue_id: str = "default"
     ) -> AsyncIterator[QueueStatus | RunEvent]:
-        """Follow the queue, whoever sent what is in it: for ever, until the loop over it is left.
+        """Watch the queue, including the items of other clients, until you leave the loop.
 
-        How it stands comes first, again after every change of an item, and otherwise after ``interval`` seconds.
-        In between the events of its items come as the server sends them; those of a time without an event
-        connection are lost.
+        Yields the queue's status first, then after each change of an item, and at least every ``interval`` seconds. In
+        between, yields the events of its items as the server sends them. Events are lost while the event connection is
+        down.
 
         Args:
-            interval: Seconds after which the server is asked again when nothing happens.
-            queue_id: The queue.
+            interval: The interval in seconds at which the status is read if nothing happens. Defaults to 5.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: The interval is not above 0.
-            ServerUnreachableError: The server did not answer at the beginning, or stayed away for five minutes.
+            UsageError: The interval is not greater than 0.
+            ServerUnreachableError: The server did not respond at the start, or could not be reached for five minutes.
         """
         from invokeai_py_client.queue.watch import watch
 
         if not interval > 0:
-            raise UsageError(f"interval should be a number of seconds above 0, not {interval!r}.")
+            raise UsageError(f"Invalid interval {interval!r}: expected a number of seconds greater than 0.")
         async with aclosing(watch(self, queue_id, interval)) as updates:
             async for update in updates:
                 yield update
@@ -122,7 +122,7 @@ class AsyncQueueRepository(Resource):
     # ------------------------------------------------------------------ items
 
     async def item(self, item_id: int, *, queue_id: str = "default") -> IvkJob:
-        """One item, with its outputs once it has ended.
+        """Return an item, with its outputs if it has ended.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -139,25 +139,25 @@ class AsyncQueueRepository(Resource):
         outputs: bool = False,
         queue_id: str = "default",
     ) -> list[IvkJob]:
-        """Items of the queue, in the order of their ids.
+        """Return items of the queue, in the order of their ids.
 
         Args:
-            item_ids: Which; all by default. Those that the queue does not have are left out.
-            status: Only those in this state, or in one of these.
-            batch_id: Only those of this batch.
-            destination: Only those of this destination.
-            outputs: Whether to fetch their outputs too, which comes with their whole graphs: with many items
-                that is much to fetch.
-            queue_id: The queue.
+            item_ids: The ids of the items to return. Ids not in the queue are omitted. Defaults to None: all items.
+            status: Return only items in this state, or in one of these states. Defaults to None: any state.
+            batch_id: Return only items of this batch. Defaults to None: any batch.
+            destination: Return only items with this destination. Defaults to None: any destination.
+            outputs: Whether to read the items' outputs. The server sends them together with the items' graphs, which
+                is slow for many items. Defaults to False.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: There is no such state.
+            UsageError: ``status`` is not a valid state.
         """
         states = None if status is None else _states(status)
         ids = list(item_ids) if item_ids is not None else await self.item_ids(queue_id=queue_id)
         wanted = sorted(set(ids))
         if states is not None or batch_id is not None or destination is not None:
-            # The server has no such filters: summaries are small, and tell whom it concerns.
+            # The server cannot filter by these. Summaries are small and have the values to filter by.
             known = await queue_items.read_states(self.connection, queue_id, wanted)
             found = [
                 job
@@ -176,27 +176,32 @@ class AsyncQueueRepository(Resource):
     async def item_ids(
         self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default"
     ) -> list[int]:
-        """The ids of all items, the oldest first; with ``"DESC"`` the newest."""
+        """Return the ids of all items.
+
+        Args:
+            order_dir: ``"ASC"`` for oldest first, ``"DESC"`` for newest first. Defaults to ``"ASC"``.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
         ids = await queue_items.item_ids(self.connection, queue_id)
         return ids if order_dir == "ASC" else ids[::-1]
 
     async def current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """The item at work, if any."""
-        answer = await self._ask("GET", queue_id, "current")
-        return None if answer is None else IvkJob.from_api_response(answer)
+        """Return the running item, or None if no item is running."""
+        response = await self._ask("GET", queue_id, "current")
+        return None if response is None else IvkJob.from_api_response(response)
 
     async def next_item(self, *, queue_id: str = "default") -> IvkJob | None:
-        """The item that comes next, if any."""
-        answer = await self._ask("GET", queue_id, "next")
-        return None if answer is None else IvkJob.from_api_response(answer)
+        """Return the item that will run next, or None if no item is pending."""
+        response = await self._ask("GET", queue_id, "next")
+        return None if response is None else IvkJob.from_api_response(response)
 
     # ------------------------------------------------------------------ canceling, retrying, removing
 
     async def cancel(self, item_id: int, *, queue_id: str = "default") -> IvkJob:
-        """Cancel an item. One that has ended stays as it is.
+        """Cancel an item. Does nothing if it has ended.
 
         Returns:
-            The item as it is now.
+            The updated item.
 
         Raises:
             NotFoundError: The queue has no such item.
@@ -204,19 +209,23 @@ class AsyncQueueRepository(Resource):
         return IvkJob.from_api_response(await self._of_item("PUT", queue_id, item_id, "/cancel"))
 
     async def cancel_current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """Cancel the item at work.
+        """Cancel the running item.
 
         Returns:
-            The item as it is now; None where none was at work.
+            The updated item, or None if no item was running.
         """
         current = await self.current(queue_id=queue_id)
         return None if current is None else await self.cancel(int(current.id), queue_id=queue_id)
 
     async def cancel_batches(self, batch_ids: str | Iterable[str], *, queue_id: str = "default") -> int:
-        """Cancel all items of some batches that have not ended.
+        """Cancel the unfinished items of one or more batches.
+
+        Args:
+            batch_ids: The id of a batch, or several ids.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            How many they were.
+            The number of canceled items.
         """
         ids = [batch_ids] if isinstance(batch_ids, str) else list(batch_ids)
         return _count(
@@ -224,42 +233,45 @@ class AsyncQueueRepository(Resource):
         )
 
     async def cancel_destination(self, destination: str, *, queue_id: str = "default") -> int:
-        """Cancel all items of a destination that have not ended.
+        """Cancel the unfinished items with a destination.
 
         Returns:
-            How many they were.
+            The number of canceled items.
         """
         params = {"destination": destination}
         return _count(await self._ask("PUT", queue_id, "cancel_by_destination", params=params), "canceled")
 
     async def cancel_all_except_current(self, *, queue_id: str = "default") -> int:
-        """Cancel all items that have not begun.
+        """Cancel all pending items.
 
         Returns:
-            How many they were.
+            The number of canceled items.
         """
         return _count(await self._ask("PUT", queue_id, "cancel_all_except_current"), "canceled")
 
     async def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> dict[int, int]:
-        """Put failed and canceled items into the queue again, as new items of the same batches.
+        """Retry failed and canceled items: the server adds them to the queue again, as new items of the same batches.
 
-        Each once: where the answer is lost, the server is asked what it did.
+        Each item is retried exactly once. If the response is lost, the outcome is read from the server.
+
+        Args:
+            item_ids: The id of an item, or several ids.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The items that are retried, each with its new item's id. Others, and those that the queue does not
-            have, are left out.
+            The id of the new item for each retried item. Items in other states and ids not in the queue are omitted.
         """
         ids = [item_ids] if isinstance(item_ids, int) else item_ids
         return await retries.retry_items(self.connection, path_part(queue_id, "a queue"), ids)
 
     async def delete(self, item_id: int, *, queue_id: str = "default") -> bool:
-        """Remove an item, canceling it first where it is at work. InvokeAI 6.0+.
+        """Delete an item, canceling it first if it is running. InvokeAI 6.0+.
 
         Returns:
-            Whether there was such an item.
+            Whether the queue had such an item.
         """
         known = await queue_items.read_states(self.connection, queue_id, [item_id])
-        if item_id not in known:  # 6.0.2 says yes to items that it does not have
+        if item_id not in known:  # 6.0.2 reports success for items that do not exist
             return False
         try:
             await self._of_item("DELETE", queue_id, item_id, idempotent=False)
@@ -268,55 +280,55 @@ class AsyncQueueRepository(Resource):
         return True
 
     async def delete_destination(self, destination: str, *, queue_id: str = "default") -> int:
-        """Remove all items of a destination, canceling what is at work. InvokeAI 6.0+.
+        """Delete all items with a destination, canceling the running item if it has it. InvokeAI 6.0+.
 
         Returns:
-            How many they were.
+            The number of deleted items.
 
         Raises:
-            UsageError: The destination has a slash: then the server cannot be told its name.
+            UsageError: The destination contains a slash, which the server's route does not support.
         """
         path = f"d/{path_part(destination, 'a destination that can be deleted')}"
         return _count(await self._ask("DELETE", queue_id, path, idempotent=False), "deleted")
 
     async def delete_all_except_current(self, *, queue_id: str = "default") -> int:
-        """Remove all items that have not begun. InvokeAI 6.0+.
+        """Delete all pending items. InvokeAI 6.0+.
 
         Returns:
-            How many they were.
+            The number of deleted items.
         """
         return _count(
             await self._ask("PUT", queue_id, "delete_all_except_current", idempotent=False), "deleted"
         )
 
     async def prune(self, *, queue_id: str = "default") -> int:
-        """Remove all items that have ended.
+        """Delete all items that have ended.
 
         Returns:
-            How many they were.
+            The number of deleted items.
         """
         return _count(await self._ask("PUT", queue_id, "prune", idempotent=False), "deleted")
 
     async def clear(self, *, queue_id: str = "default") -> int:
-        """Cancel what is at work and remove all items.
+        """Cancel the running item and delete all items.
 
         Returns:
-            How many they were.
+            The number of deleted items.
         """
         return _count(await self._ask("PUT", queue_id, "clear", idempotent=False), "deleted")
 
     async def unblock(self, *, queue_id: str = "default") -> list[str]:
         """Cancel the batches of items that the server cannot read.
 
-        Such an item comes from a batch with a value of the wrong type, which the server took unchecked (6.14.2). It
-        holds up everything after it, in all queues, and can be neither canceled nor removed by itself. This client
-        sends none. Its row stays in the queue's history until ``prune()``.
+        Such an item comes from a batch with a value of the wrong type, which 6.14.2 accepts without checking. It blocks
+        everything after it, in all queues, and cannot be canceled or deleted separately. This client never sends such
+        a batch. The items stay in the queue's history until ``prune()``.
 
         Returns:
-            The batches.
+            The ids of the canceled batches.
 
         Raises:
-            RunError: The server (before 6.14) does not tell of which batch such an item is; ``clear()`` helps.
+            RunError: The server (before 6.14) does not report the batch of such an item. Call ``clear()`` instead.
         """
         found = await blockage.unreadable_batches(self.connection, queue_id)
         if found:
@@ -326,14 +338,14 @@ class AsyncQueueRepository(Resource):
     # ------------------------------------------------------------------ the processor
 
     async def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Have the server begin no more items, of any queue. The one at work goes on."""
+        """Pause the processor: no more items start, in any queue. The running item finishes."""
         return ProcessorStatus.from_api_response(await self._ask("PUT", queue_id, "processor/pause"))
 
     async def resume(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Have the server begin items again, of all queues."""
+        """Resume the processor: items start again, in all queues."""
         return ProcessorStatus.from_api_response(await self._ask("PUT", queue_id, "processor/resume"))
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     async def _of_item(
         self, method: str, queue_id: str, item_id: int, action: str = "", **options: Any
@@ -352,19 +364,19 @@ class AsyncQueueRepository(Resource):
         except APIRequestError as error:
             if not blockage.is_blocked(error):
                 raise
-            where = {"method": error.method, "path": error.path, "request_id": error.request_id}
-            raise ServerError(error.status_code, error.payload, blockage.WAY_OUT, **where) from None
+            request = {"method": error.method, "path": error.path, "request_id": error.request_id}
+            raise ServerError(error.status_code, error.payload, blockage.WAY_OUT, **request) from None
 
 
 def _states(status: JobStatus | str | Collection[JobStatus | str]) -> set[JobStatus | str]:
     given = [status] if isinstance(status, str) else status
-    states = {JobStatus.parse(one) for one in given}
+    states = {JobStatus.parse(value) for value in given}
     for state in states:
         if not isinstance(state, JobStatus):
             known = ", ".join(member.value for member in JobStatus)
-            raise UsageError(f"{state!r} is no state of an item; there are {known}.")
+            raise UsageError(f"Unknown state {state!r} of a queue item: expected one of {known}.")
     return states
 
 
-def _count(answer: Any, what: str) -> int:
-    return int(as_mapping(answer).get(what) or 0)
+def _count(response: Any, what: str) -> int:
+    return int(as_mapping(response).get(what) or 0)

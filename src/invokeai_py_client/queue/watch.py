@@ -1,4 +1,4 @@
-"""Following a whole queue: its status and events, and waiting until it is idle."""
+"""Watch a whole queue: its status and events, and wait until it is idle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from invokeai_py_client.transport.socket import queue_room
 if TYPE_CHECKING:
     from invokeai_py_client.queue.repository import AsyncQueueRepository
 
-# Changes of many items that come without an event for each.
+# Events about changes of many items, which the server does not report one by one.
 _SEVERAL = frozenset(
     {"connect", "queue_cleared", "queue_items_canceled", "queue_items_retried", "batch_enqueued"}
 )
@@ -29,7 +29,7 @@ _MOST = 10_000
 async def watch(
     queues: AsyncQueueRepository, queue_id: str, interval: float
 ) -> AsyncGenerator[QueueStatus | RunEvent]:
-    """What ``AsyncQueueRepository.watch()`` gives."""
+    """Yield the updates of ``AsyncQueueRepository.watch()``."""
     hub = queues.connection.hub
     watching = _Watch(queue_id)
 
@@ -46,25 +46,25 @@ async def watch(
             while watching.events:
                 yield watching.events.popleft()
             if status is not None:
-                changes.tolerant = True  # it was there
+                changes.tolerant = True  # the server has responded once
                 yield status
             elif change in (Change.START, Change.SILENCE):
                 watching.stale = True
             if watching.stale:
-                watching.stale = False  # before asking: what changes meanwhile is asked for once more
+                watching.stale = False  # reset before the read, so that later changes cause another read
                 changes.read(fetch, watching.take)
 
 
 class _Watch:
-    """What is known of a queue, and not passed on yet.
+    """The updates of a queue that have not been yielded yet.
 
     Attributes:
-        events: The events that have not been passed on.
-        stale: Whether the status may have changed since it was last asked for.
+        events: The events that have not been yielded.
+        stale: Whether the status may have changed since it was last read.
     """
 
     def __init__(self, queue_id: str) -> None:
-        self.events: deque[RunEvent] = deque(maxlen=_MOST)  # a slow reader must not fill the memory
+        self.events: deque[RunEvent] = deque(maxlen=_MOST)  # limits the memory that a slow reader can take
         self.stale = False
         self._queue_id = queue_id
         self._running: set[int] = set()
@@ -73,11 +73,11 @@ class _Watch:
 
     @property
     def late(self) -> float:
-        """Seconds until a status that is here is passed on, whatever events are missing."""
+        """The seconds until the status is yielded even if events are still missing."""
         return max(0.0, self._due - time.monotonic())
 
     def listen(self, name: str, payload: Any) -> bool:
-        """Take an event. Returns whether it concerns the queue."""
+        """Process an event, and return whether it concerns the queue."""
         event = parse_event(name, payload)
         if name in _SEVERAL:
             self.stale = True
@@ -92,13 +92,13 @@ class _Watch:
         return True
 
     def take(self, status: QueueStatus) -> None:
-        """Take the queue's status as it was read."""
+        """Store the queue's status after a read."""
         self._status = status
-        # Who waits until all is done leaves then: the last items' own events come first.
+        # Readers may leave when the queue is done, so the last items' events must come first.
         self._due = time.monotonic() + (0.0 if status.unfinished else timing.LATE_EVENTS)
 
     def ready(self) -> QueueStatus | None:
-        """Return the status once all events that belong before it are here."""
+        """Return the status once all earlier events have arrived, else None."""
         status = self._status
         if status is None or (not status.unfinished and self._running and self.late):
             return None
@@ -108,17 +108,17 @@ class _Watch:
         return status
 
 
-# Items that end without an event of their own.
+# Events after which items have ended without an event about each.
 _WITHOUT_ITEMS = frozenset({"queue_cleared", "queue_items_canceled"})
 
 
 async def wait_until_idle(
     queues: AsyncQueueRepository, queue_id: str, *, timeout: float | None
 ) -> QueueStatus:
-    """Wait until nothing is pending, at work or waiting.
+    """Wait until no item is pending, running or waiting.
 
     Raises:
-        RunTimeoutError: Something still is.
+        RunTimeoutError: Such items are left after the timeout.
     """
     latest: deque[QueueStatus] = deque(maxlen=1)
     hub = queues.connection.hub
@@ -159,10 +159,10 @@ def _ended(payload: Any, queue_id: str) -> bool:
 
 
 def _left(status: QueueStatus | None) -> str:
-    """What is still to do."""
+    """Return a description of the unfinished items."""
     if status is None:
-        return "the server did not say how it stands"
-    words = {"pending": status.pending, "waiting": status.waiting, "at work": status.in_progress}
+        return "the server did not report its status"
+    words = {"pending": status.pending, "waiting": status.waiting, "running": status.in_progress}
     left = ", ".join(f"{count} {word}" for word, count in words.items() if count)
     current = f" (item {status.item_id})" if status.item_id is not None else ""
     return left + current + ("" if status.is_started else "; its processor is paused")

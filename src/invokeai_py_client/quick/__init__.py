@@ -1,6 +1,6 @@
-"""Common tasks, each in one call.
+"""Common tasks in one call each.
 
-The names are those that version 1 had here. They are loaded when they are first used.
+This module exports version 1's names. They are loaded on first use.
 """
 
 from __future__ import annotations

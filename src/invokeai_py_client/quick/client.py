@@ -1,4 +1,4 @@
-"""The commonest tasks in one call each."""
+"""The most common tasks in one call each."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.models import IvkDnnModel, IvkImage
 
-_GRID = 8  # SDXL's latents stand for 8 x 8 pixels each
+_GRID = 8  # each latent of SDXL represents 8 x 8 pixels
 _LARGEST_SEED = 2**32 - 1
 
 
 class AsyncQuickClient(AsyncObject):
-    """Whole tasks: the workflow, its inputs, the wait and the result.
+    """Complete tasks in one call: workflow, inputs, waiting and result.
 
-    Whatever goes wrong is a ``ValueError``, too.
+    All its errors are also ``ValueError``.
 
     Example:
         ```python
@@ -35,44 +35,44 @@ class AsyncQuickClient(AsyncObject):
     """
 
     def __init__(self, client: AsyncInvokeAIClient) -> None:
-        """Say whose server does the work.
+        """Create a quick client.
 
         Args:
-            client: A client.
+            client: The client whose server is used.
         """
         self.connection = client.connection
         self._areas = client
 
     async def copy_image_to_board(self, image_name: str, target_board_id: str) -> IvkImage | None:
-        """Make another image of an image, on a board.
+        """Copy an image to a board.
 
-        The server does it; nothing is downloaded. The copy has the image's pixels, its metadata and its
-        workflow, and is of category GENERAL.
+        The server copies it, so nothing is downloaded. The copy has the same pixels, metadata and workflow, and the
+        category GENERAL.
 
         Args:
             image_name: The image.
-            target_board_id: The board's id; ``"none"`` for no board. The image may be on it already.
+            target_board_id: The board's id; ``"none"`` for no board. The image may already be on this board.
 
         Returns:
-            The new image; None where somebody canceled it.
+            The copy, or None if the run was canceled.
 
         Raises:
-            UsageError: There is no such image, or no such board.
-            QuickTaskError: The server failed, or could not be reached.
+            UsageError: The image or the board is not on the server.
+            QuickTaskError: The server failed or was unreachable.
         """
         from invokeai_py_client.image.image import AsyncImage
         from invokeai_py_client.run.start import start_runs
 
-        with _as_value_errors(f"Image {image_name} was not copied"):
+        with _as_value_errors(f"Cannot copy image {image_name!r}"):
             await self._check_board(target_board_id)
             if await self._areas.board_repo.get_image_by_name(image_name) is None:
-                raise UsageError(f"The server has no image {image_name!r}.")
+                raise UsageError(f"No image named {image_name!r}.")
             original = AsyncImage(self.connection, image_name)
             metadata, workflow = await original.metadata(), await original.workflow()
             schema = await self._areas.schema()
             wf = await self._areas.workflow_repo.create_workflow(copy_image(schema))
             body = await wf.enqueue_request({"save.image": image_name, "save.board": target_board_id})
-            # The copy is to say how the image was made, not how it was copied.
+            # The copy's workflow and metadata describe how the image was made, not how it was copied.
             batch: dict[str, Any] = body["batch"]
             batch.update(batch_id=str(uuid.uuid4()), workflow=workflow)
             if metadata:
@@ -95,27 +95,27 @@ class AsyncQuickClient(AsyncObject):
         scheduler: str | None = None,
         board_id: str | None = None,
     ) -> IvkImage | None:
-        """Make an image of a text with an SDXL model, with a seed that nobody chose.
+        """Generate an image from a text with an SDXL model and a random seed.
 
         Args:
-            positive_prompt: What to see.
-            negative_prompt: What not to see.
-            width: In pixels; rounded to the nearest multiple of 8, as is the height.
-            height: In pixels.
-            steps: Of denoising; 30 by default.
-            model_name: A part of the model's name, in any case. Where no name has it, and by default, the first
-                SDXL model is taken.
-            scheduler: The scheduler, by InvokeAI's name or another program's; ``dpmpp_3m_k`` by default.
-            board_id: The board's id; no board by default.
+            positive_prompt: The prompt.
+            negative_prompt: The negative prompt.
+            width: Width in pixels, rounded to the nearest multiple of 8.
+            height: Height in pixels, rounded to the nearest multiple of 8.
+            steps: Number of denoising steps. Defaults to 30.
+            model_name: A part of the model's name, ignoring case. Defaults to the first SDXL model, which is also
+                used if no name matches.
+            scheduler: The scheduler, by InvokeAI's name or that of another program. Defaults to ``"dpmpp_3m_k"``.
+            board_id: The board's id. Defaults to no board.
 
         Returns:
-            The image; None where somebody canceled the run.
+            The image, or None if the run was canceled.
 
         Raises:
-            UsageError: A value that no server takes, a board that there is not, or no SDXL model.
-            QuickTaskError: The server failed, or could not be reached.
+            UsageError: A value is not valid, the board is not on the server, or the server has no SDXL model.
+            QuickTaskError: The server failed or was unreachable.
         """
-        with _as_value_errors("No image was made"):
+        with _as_value_errors("Cannot generate the image"):
             board = UNCATEGORIZED if board_id is None else board_id
             await self._check_board(board)
             model = await self._sdxl_model(model_name)
@@ -150,18 +150,18 @@ class AsyncQuickClient(AsyncObject):
                 return None
             return await self._first_image([image.name for image in run.images])
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     async def _check_board(self, board_id: str) -> None:
         if board_id == UNCATEGORIZED:
             return
         if await self._areas.board_repo.get_board_by_id(board_id) is None:
-            raise UsageError(f"The server has no board with the id {board_id!r}.")
+            raise UsageError(f"No board with id {board_id!r}.")
 
     async def _sdxl_model(self, name: str | None) -> IvkDnnModel:
         models = await self._areas.dnn_model_repo.list_models(base="sdxl", type="main")
         if not models:
-            raise UsageError("The server has no SDXL main model.")
+            raise UsageError("The server has no SDXL main model. Install one with install_model().")
         wanted = (name or "").casefold()
         return next((model for model in models if wanted in model.name.casefold()), models[0])
 
@@ -170,7 +170,7 @@ class AsyncQuickClient(AsyncObject):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "_areas" not in state:  # pickled before there were connections
+        if "_areas" not in state:  # pickled by a version without connections
             from invokeai_py_client.client import AsyncInvokeAIClient
 
             self._areas = AsyncInvokeAIClient.__new__(AsyncInvokeAIClient)
@@ -184,7 +184,7 @@ def _on_grid(pixels: int) -> int:
     try:
         return max(_GRID, round(pixels / _GRID) * _GRID)
     except TypeError:
-        raise UsageError(f"Width and height should be whole numbers of pixels, not {pixels!r}.") from None
+        raise UsageError(f"Invalid width or height {pixels!r}: expected a whole number of pixels.") from None
 
 
 @contextmanager

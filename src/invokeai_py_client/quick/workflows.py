@@ -1,4 +1,4 @@
-"""The workflows of the quick client, made for the versions of nodes that a server has."""
+"""The workflows of the quick client, with the node versions of the server."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _STEPS, _CFG_SCALE, _SCHEDULER = 30, 7.5, "dpmpp_3m_k"
 
 
 def copy_image(schema: Mapping[str, NodeTemplate]) -> WorkflowDefinition:
-    """Saves an image once more; its node is called ``save``."""
+    """Return a workflow that saves an image again. Its node has the id ``save``."""
     return _workflow("Copy an image", {"save": ("save_image", {})}, (), schema, final="save")
 
 
 def sdxl_text_to_image(schema: Mapping[str, NodeTemplate]) -> WorkflowDefinition:
-    """Text to image with an SDXL model; what is made carries its metadata, as the web UI's own images do."""
+    """Return a workflow for text to image with an SDXL model. It embeds the same metadata as the web UI."""
     nodes: Nodes = {
         "model": ("sdxl_model_loader", {}),
         "positive": ("sdxl_compel_prompt", {}),

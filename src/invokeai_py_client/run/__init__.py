@@ -1,1 +1,1 @@
-"""Runs: what becomes of a workflow once it is sent."""
+"""Runs: executions of a workflow on the server."""

@@ -1,7 +1,8 @@
-"""Queue items that the server cannot read: it stumbles over such an item again and again, and runs nothing else.
+"""Detection of unreadable queue items, which block the server's queue.
 
-InvokeAI 6.14.2 takes a batch without comparing its values with the fields that they are for. One of the wrong type
-makes an item that fails to load whenever its turn comes. This client sends no such batch; another one can.
+InvokeAI 6.14.2 accepts a batch without checking its values against the fields they are for. A value of the wrong type
+creates an item that fails to load each time its turn comes, and nothing else runs. This client never sends such a
+batch, but other clients can.
 """
 
 from __future__ import annotations
@@ -20,37 +21,37 @@ logger = logging.getLogger("invokeai_py_client.run")
 _OPEN = frozenset({"pending", "in_progress", "waiting"})
 _SIGN = "GraphExecutionState"
 WAY_OUT = (
-    "The server cannot read a queue item, because a value of its batch is of the wrong type, and runs nothing else "
-    "meanwhile. client.queue_repo.unblock() cancels its batch."
+    "The queue is blocked: the server cannot read a queue item because a value in its batch has the wrong type, and "
+    "runs nothing else. Call client.queue_repo.unblock() to cancel that batch."
 )
 
 
 def is_blocked(error: APIRequestError) -> bool:
-    """Whether a request failed at an item that the server cannot read."""
+    """Return whether a request failed because the server cannot read a queue item."""
     return isinstance(error, ServerError) and _SIGN in str(error)
 
 
 async def unreadable_batches(connection: Connection, queue_id: str) -> list[str]:
-    """The batches of the items that have not ended and that the server cannot read.
+    """Return the ids of the batches that contain unfinished items the server cannot read.
 
     Raises:
-        RunError: There are such items, but the server (before 6.14) does not tell their batches.
+        RunError: Such items exist, but the server (before 6.14) does not report their batches.
     """
     states = await read_states(connection, queue_id, ids := await item_ids(connection, queue_id))
     open_ids = [item for item in ids if item not in states or states[item]["status"] in _OPEN]
     missing = set(open_ids) - set(await read_items(connection, queue_id, open_ids))
-    again = await read_states(connection, queue_id, missing)  # some may have ended meanwhile, and be gone
+    again = await read_states(connection, queue_id, missing)  # some may have ended or been removed since
     found = {item["batch_id"] for item in again.values() if item["status"] in _OPEN}
     if missing and not again and missing & set(await item_ids(connection, queue_id)):
         raise RunError(
-            f"The server cannot read the queue items {sorted(missing)}, and does not tell their batches. "
-            "client.queue_repo.clear() removes them, with all others."
+            f"The server cannot read the queue items {sorted(missing)} and does not report their batches. "
+            "Call client.queue_repo.clear() to remove all items, including these."
         )
     return sorted(found)
 
 
 async def warn_if_blocked(connection: Connection, queue_id: str) -> None:
-    """Say in the log why nothing goes on, if it is that."""
+    """Log a warning if the queue is blocked by an unreadable item."""
     try:
         await connection.http.json("GET", f"/api/v1/queue/{queue_id}/next")
     except APIRequestError as error:

@@ -1,4 +1,4 @@
-"""The end of a run: what is read of it once it has ended, and what it raises."""
+"""The end of a run: its queue item, its results, and the errors it raises."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _LARGE = frozenset({"session", "workflow"})
 
 @dataclass(slots=True, eq=False)
 class RunEnd:
-    """The queue item and the results of a run that has ended; empty before.
+    """The queue item and the results of a run that has ended. Empty until then.
 
-    A run shows it, and fills it in when it is waited for. A sweep fills in the ends of its runs, because it reads
+    A run fills it in when someone waits for the run. A sweep fills in the ends of its runs itself, because it reads
     many items in one request.
 
     Attributes:
         item: The queue item.
         results: The outputs of every node.
         failing: The node that failed, if one did.
-        record: What a sweep's manifest keeps of the run. It stands in for the item of a resumed sweep.
+        record: The run's line in a sweep's manifest. It replaces the item when a sweep is resumed.
     """
 
     item: Mapping[str, Any] | None = None
@@ -49,7 +49,7 @@ class RunEnd:
 
     @property
     def seconds(self) -> float | None:
-        """How long the server worked on the run; None if that is not known."""
+        """How many seconds the server worked on the run, or None if unknown."""
         if self.item is None and self.record is not None:
             return self.record["seconds"]
         return seconds_of_item(self.item or {})
@@ -62,13 +62,14 @@ class RunEnd:
         *,
         whole: bool = True,
     ) -> None:
-        """Take the ended queue item as it was read.
+        """Store the ended queue item and its results.
 
         Args:
             item: The queue item.
             labels: The labels of the workflow's nodes, by node id.
             called: The results of the workflows that the run called.
-            whole: Whether to keep the item's session and workflow. They are large, and a sweep has thousands.
+            whole: Whether to keep the item's session and workflow. They are large, and a sweep has thousands of
+                items. Defaults to True.
         """
         self.results = results_of_item(item, labels, called)
         self.item = item if whole else {key: value for key, value in item.items() if key not in _LARGE}
@@ -76,7 +77,7 @@ class RunEnd:
 
 
 def removed_item(item_id: int, batch_id: str) -> dict[str, Any]:
-    """Return what stands for a queue item that the server no longer has."""
+    """Return a substitute for a queue item that no longer exists on the server."""
     return {"item_id": item_id, "batch_id": batch_id, "status": "canceled"}
 
 
@@ -85,7 +86,7 @@ def raise_if_failed(run: AsyncRun, failing: str | None) -> None:
 
     Args:
         run: The run.
-        failing: The node that failed, where its session tells it.
+        failing: The id of the node that failed, if the session names it.
 
     Raises:
         RunFailedError: A node failed.
@@ -96,7 +97,7 @@ def raise_if_failed(run: AsyncRun, failing: str | None) -> None:
     if status.state is JobStatus.CANCELLED:
         what = "was canceled"
         if status.gone:
-            what = "was removed from the queue (deleted, cleared, pruned) before it was heard how it ended"
+            what = "was removed from the queue (deleted, cleared or pruned) before its result was known"
         raise RunCanceledError(f"Queue item {run.item_id} {what}.", **ids)
     if status.state is not JobStatus.FAILED:
         return

@@ -1,4 +1,4 @@
-"""Sending a batch, once."""
+"""Enqueue a batch exactly once."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _TAKEN = {"enqueued": int, "requested": int}
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """What the server took.
+    """The queue items that the server created for a batch.
 
     Attributes:
-        item_ids: The new items, in the order of the batch.
-        requested: How many the batch asked for.
+        item_ids: The ids of the new items, in the order of the batch.
+        requested: How many items the batch asked for.
     """
 
     item_ids: tuple[int, ...]
@@ -43,23 +43,23 @@ class Enqueued:
 
 
 async def batch_taken(connection: Connection, queue_id: str, batch_id: str) -> Enqueued | None:
-    """What the server took of a batch whose answer was lost; None where it has nothing of it."""
+    """Return the items of a batch whose response was lost, or None if the server does not have the batch."""
     known = await connection.http.json(
         "GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", expect={"total": int}
     )
     if not known["total"]:
         return None
-    logger.info("the answer to batch %s was lost, but the server has it", batch_id)
+    logger.info("the response for batch %s was lost, but the server has the batch", batch_id)
     ids = await items_of_batch(connection, queue_id, batch_id, known["total"])
     return Enqueued(tuple(ids), len(ids))
 
 
 async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any], requested: int) -> Enqueued:
-    """Send an enqueue request whose batch carries an id of ours.
+    """Send an enqueue request whose batch has an id chosen by the client.
 
-    The request itself is never repeated blindly: when it is unclear what became of it, the server is asked for
-    that batch first, and it is sent again only if there is none. A request that was thought lost can still come
-    to the server after that one (some proxy held it back); what it adds is removed.
+    The request is never repeated blindly. If its outcome is unclear, the client first looks the batch up on the
+    server, and sends the request again only if the batch does not exist. A request that seemed lost can still arrive
+    later, for example if a proxy held it back. The items it adds are removed.
 
     Args:
         connection: The server.
@@ -68,11 +68,11 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
         requested: How many items it asks for.
 
     Returns:
-        The new items; fewer than asked where the server's queue is full.
+        The new items. Fewer than requested if the server's queue is full.
 
     Raises:
-        EnqueueUnknownError: It is unclear what became of the request, and the server cannot be asked.
-        APIRequestError: The server refused the request, or could not be reached: it has nothing of the batch.
+        EnqueueUnknownError: The outcome of the request is unclear, and the batch cannot be looked up.
+        APIRequestError: The server refused the request or could not be reached. Nothing was enqueued.
     """
     batch_id: str = body["batch"]["batch_id"]
     http = connection.http
@@ -81,7 +81,7 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
     retries = Retries(connection.settings.max_retries)
     while True:
         try:
-            answer = await http.json("POST", path, json=body, expect=_TAKEN)
+            response = await http.json("POST", path, json=body, expect=_TAKEN)
             break
         except APIRequestError as error:
             if isinstance(error, NotInvokeAIError) or not is_passing(error):
@@ -89,7 +89,7 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
             if is_unclear(error):
                 unclear = error
             delay = retries.delay_after(error)
-            # It is asked for after the pause, too: what was lost on its way back can still be worked at.
+            # Look the batch up again after the pause: the server may still be processing the request.
             for pause in (0.0, delay or 0.0):
                 await asyncio.sleep(pause)
                 if unclear is not None:
@@ -98,18 +98,18 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
                         return Enqueued(known.item_ids, requested)
             if delay is None:
                 raise
-    item_ids: list[int] = answer.get("item_ids")
-    if shape_error(item_ids, ListOf(int)):  # 5.15 does not tell them
-        item_ids = await items_of_batch(connection, queue_id, batch_id, answer["enqueued"])
+    item_ids: list[int] = response.get("item_ids")
+    if shape_error(item_ids, ListOf(int)):  # 5.15 does not return the ids
+        item_ids = await items_of_batch(connection, queue_id, batch_id, response["enqueued"])
     kept = tuple(sorted(item_ids))
-    if unclear is not None or len(kept) > answer["enqueued"]:
-        # The server answers with all items of the batch, and gave this request's the highest ids.
-        kept = kept[: len(kept) - answer["enqueued"]] or kept
+    if unclear is not None or len(kept) > response["enqueued"]:
+        # The server returns all items of the batch; those of this request have the highest ids.
+        kept = kept[: len(kept) - response["enqueued"]] or kept
         await remove_surplus(connection, queue_id, batch_id, kept)
         connection.part(LiveRuns).on_enqueued(
             batch_id, lambda: remove_surplus(connection, queue_id, batch_id, kept)
         )
-    return Enqueued(kept, answer["requested"])
+    return Enqueued(kept, response["requested"])
 
 
 async def _taken_or_unknown(
@@ -123,8 +123,8 @@ async def _taken_or_unknown(
         unknown = EnqueueUnknownError(
             None,
             None,
-            f"It is not known whether the server took batch {batch_id}: {unclear} It cannot be asked either: {error} "
-            f'Ask later, with client.queue_repo.batch_status("{batch_id}").',
+            f"It is unknown whether the server accepted batch {batch_id}: {unclear} Looking the batch up failed, too: "
+            f'{error} Check later with client.queue_repo.batch_status("{batch_id}").',
             method=unclear.method,
             path=unclear.path,
             request_id=unclear.request_id,
@@ -134,7 +134,7 @@ async def _taken_or_unknown(
 
 
 async def remove_surplus(connection: Connection, queue_id: str, batch_id: str, kept: Sequence[int]) -> None:
-    """Remove what a request added to the queue that came to the server a second time."""
+    """Remove the items that were enqueued twice because a request reached the server a second time."""
     http = connection.http
     known = await http.json("GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", expect={"total": int})
     if known["total"] <= len(kept):
@@ -142,46 +142,48 @@ async def remove_surplus(connection: Connection, queue_id: str, batch_id: str, k
     items = await items_of_batch(connection, queue_id, batch_id, known["total"])
     for item in (await read_items(connection, queue_id, set(items) - set(kept))).values():
         if item.get("retried_from_item_id") is not None:
-            continue  # somebody retried one of ours
-        logger.warning("batch %s came to the server twice; item %d is removed", batch_id, item["item_id"])
+            continue  # a retry of one of our items
+        logger.warning("batch %s reached the server twice; removing item %d", batch_id, item["item_id"])
         try:
             await http.json("DELETE", f"/api/v1/queue/{queue_id}/i/{item['item_id']}")
         except NotFoundError:
-            logger.debug("queue item %d is gone already", item["item_id"])
-        except MethodNotAllowedError:  # before InvokeAI 6.0 none can be removed
+            logger.debug("queue item %d was already removed", item["item_id"])
+        except MethodNotAllowedError:  # items cannot be removed before InvokeAI 6.0
             await http.json("PUT", f"/api/v1/queue/{queue_id}/i/{item['item_id']}/cancel")
 
 
 async def cancel_batches(connection: Connection, queue_id: str, batch_ids: Sequence[str]) -> None:
-    """Cancel what has not ended of some batches."""
+    """Cancel the unfinished items of some batches."""
     path = f"/api/v1/queue/{queue_id}/cancel_by_batch_ids"
     await connection.http.json("PUT", path, json={"batch_ids": list(batch_ids)})
 
 
 async def cancel_quietly(cancellation: Coroutine[Any, Any, object]) -> bool:
-    """Cancel something on the server, on the way out of a call that was interrupted: that is what it then raises.
+    """Cancel work on the server after a call was interrupted, logging errors instead of raising them.
+
+    The caller then raises the interruption itself.
 
     Returns:
-        Whether it is canceled.
+        Whether the cancellation succeeded.
     """
     try:
         await asyncio.shield(cancellation)
     except APIRequestError as error:
-        logger.warning("what was begun could not be canceled: %s", error)
+        logger.warning("could not cancel the interrupted work on the server: %s", error)
         return False
     return True
 
 
 def raise_if_truncated(enqueued: Enqueued, batch_id: str) -> None:
-    """Raise if the server took less than all.
+    """Raise if the server accepted only a part of a batch.
 
     Raises:
-        EnqueueError: The server took fewer runs than asked, most often because its queue is full.
+        EnqueueError: The server accepted fewer runs than requested, usually because its queue is full.
     """
     if len(enqueued.item_ids) < enqueued.requested:
         raise EnqueueError(
-            f"The server took {len(enqueued.item_ids)} of {enqueued.requested} runs: its queue is full "
-            "(max_queue_size in invokeai.yaml). Wait until it is shorter, or clear it.",
+            f"The server accepted only {len(enqueued.item_ids)} of {enqueued.requested} runs because its queue is full "
+            "(max_queue_size in invokeai.yaml). Wait until the queue is shorter, or clear it.",
             batch_id=batch_id,
             item_id=enqueued.item_ids[0] if enqueued.item_ids else None,
         )

@@ -1,7 +1,7 @@
-"""What the server tells of a run while it goes on, as typed events.
+"""Typed events about runs.
 
-Each class stands for one of the server's Socket.IO events (InvokeAI 5.15 to 6.14); ``raw`` holds the payload
-as it came. Events read like dictionaries too: ``event["status"]``, ``event.get("node_id")``, ``dict(event)``.
+Each class represents one of the server's Socket.IO events (InvokeAI 5.15 to 6.14), and ``raw`` holds the original
+payload. Events can also be read like dictionaries: ``event["status"]``, ``event.get("node_id")``, ``dict(event)``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from invokeai_py_client.transport.json_shape import as_object
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The picture as it looks so far.
+    """A preview of the image that is being generated.
 
     Attributes:
-        width: Width of the finished picture, in pixels; the preview itself is about an eighth of it.
-        height: Height of the finished picture, in pixels.
+        width: Width of the finished image in pixels. The preview is about an eighth of that.
+        height: Height of the finished image in pixels.
         data_url: The preview as a ``data:`` URL (a JPEG).
     """
 
@@ -31,16 +31,16 @@ class Preview:
 
     @property
     def data(self) -> bytes:
-        """The preview's file."""
+        """The bytes of the preview, a JPEG file."""
         return b64decode(self.data_url.partition(",")[2])
 
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """Something that happened to a run.
+    """Base class for events about a run.
 
     Attributes:
-        item_id: The queue item.
+        item_id: The queue item's id.
         timestamp: Seconds since 1970, by the server's clock.
         raw: The payload as the server sent it.
     """
@@ -53,11 +53,16 @@ class RunEvent:
     raw: Mapping[str, Any] = field(repr=False)
 
     def keys(self) -> KeysView[str]:
-        """What can be read by key: the event's attributes, and the keys of the raw payload."""
+        """Return the keys that can be read: the event's attributes and the keys of the raw payload."""
         return dict.fromkeys((*self._further_keys, *self.__dataclass_fields__, *self.raw)).keys()
 
     def get(self, key: str, default: Any = None) -> Any:
-        """An attribute of the event, or a key of the raw payload."""
+        """Return an attribute of the event or a value of the raw payload.
+
+        Args:
+            key: The name of the attribute, or the key in the payload.
+            default: The value to return if neither exists. Defaults to None.
+        """
         try:
             return self[key]
         except KeyError:
@@ -77,11 +82,14 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged(RunEvent):
-    """The queue item has another status.
+    """The status of the queue item changed.
 
     Attributes:
         status: The new status.
-        sequence: Rises with every change of this item (6.14+); None on older servers.
+        sequence: A number that increases with every change of this item (6.14+), or None on older servers.
+        error_type: The server's exception type, if the item failed.
+        error_message: The server's message, if the item failed.
+        error_traceback: The server's traceback, if the item failed.
     """
 
     event_type = "queue_item_status_changed"
@@ -95,12 +103,12 @@ class StatusChanged(RunEvent):
 
 @dataclass(frozen=True, slots=True)
 class NodeEvent(RunEvent):
-    """Something that happened to one node.
+    """Base class for events about one node.
 
     Attributes:
         node_id: The node's id in the workflow.
         node_type: Its invocation type.
-        prepared_id: Its id in this execution; a node inside an iteration has one for each turn.
+        prepared_id: Its id in this execution. A node inside an iteration has a different id in each pass.
     """
 
     node_id: str
@@ -110,19 +118,19 @@ class NodeEvent(RunEvent):
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted(NodeEvent):
-    """A node began."""
+    """A node started."""
 
     event_type = "invocation_started"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeProgress(NodeEvent):
-    """A node is at work.
+    """A node reported its progress.
 
     Attributes:
-        message: What it does, in the server's words.
-        fraction: How much is done, 0 to 1; None where the server does not know.
-        preview: The picture so far, for nodes that denoise.
+        message: The server's description of the current step.
+        fraction: The completed fraction, from 0 to 1, or None if the server does not know it.
+        preview: A preview of the image, for nodes that denoise.
     """
 
     event_type = "invocation_progress"
@@ -134,16 +142,16 @@ class NodeProgress(NodeEvent):
 
     @property
     def progress(self) -> float:
-        """The fraction; 0 where the server does not know it. Version 1 called it so."""
+        """The completed fraction, or 0 if the server does not know it. The name is from version 1."""
         return self.fraction or 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCompleted(NodeEvent):
-    """A node has ended, or its result was taken from the server's cache.
+    """A node finished, or its result was taken from the server's cache.
 
     Attributes:
-        output: Its result, as the server gives it.
+        output: Its result, as the server sends it.
     """
 
     event_type = "invocation_complete"
@@ -153,7 +161,13 @@ class NodeCompleted(NodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class NodeFailed(NodeEvent):
-    """A node failed, and the run with it."""
+    """A node failed, and with it the run.
+
+    Attributes:
+        error_type: The server's exception type.
+        error_message: The server's message.
+        error_traceback: The server's traceback.
+    """
 
     event_type = "invocation_error"
 
@@ -163,9 +177,9 @@ class NodeFailed(NodeEvent):
 
 
 def parse_event(name: str, payload: Any) -> RunEvent | None:
-    """The typed event of a socket event; None for those that are not about a queue item.
+    """Convert a socket event into a typed event, or return None if it is not about a queue item.
 
-    Copies for other users, which 6.12+ servers send with everything blanked out, are None too.
+    Also returns None for events about other users' items, which servers from 6.12 send with all details removed.
     """
     if not isinstance(payload, dict):
         return None
@@ -180,7 +194,7 @@ def parse_event(name: str, payload: Any) -> RunEvent | None:
         try:
             status = JobStatus(str(data.get("status")))
         except ValueError:
-            return None  # a status of a newer server: the item itself is read when it matters
+            return None  # a status of a newer server: waits read the item itself
         return StatusChanged(
             **common,
             status=status,
@@ -231,10 +245,10 @@ def _preview(image: Any) -> Preview | None:
 
 
 def whole_number(value: Any) -> int | None:
-    """A whole number that a server sent; None for anything else."""
+    """Return a value if it is a whole number, else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def text_or_none(value: Any) -> str | None:
-    """A text that a server sent; None for anything else."""
+    """Return a value if it is a string, else None."""
     return value if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""Which turn of the surrounding iterations each output came from."""
+"""The iteration that each output came from."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import Any, cast
 
 
 def iteration_paths(session: Mapping[str, Any], order: Mapping[str, int]) -> Mapping[str, tuple[int, ...]]:
-    """The turns of the iterations around each prepared node, outermost first.
+    """Return the indexes of the iterations around each prepared node, outermost first.
 
-    InvokeAI 6.14 tells them. Before that they are found in the graph as it was executed, in which a node stands once
-    for each turn, with the turn's number in the node ``iterate``.
+    InvokeAI 6.14 reports them. For older servers they are derived from the executed graph, which contains each node
+    once per pass, and the index of the pass in its ``iterate`` node.
 
     Args:
         session: A queue item's session.
-        order: The place of each node in the workflow.
+        order: The position of each node in the workflow.
     """
-    told = session.get("prepared_iteration_paths")
-    if told is not None:
-        return {node_id: tuple(path or ()) for node_id, path in cast("dict[str, list[int]]", told).items()}
+    reported = session.get("prepared_iteration_paths")
+    if reported is not None:
+        return {
+            node_id: tuple(path or ()) for node_id, path in cast("dict[str, list[int]]", reported).items()
+        }
     graph = cast("dict[str, Any]", session.get("execution_graph") or {})
     sources = cast("dict[str, str]", session.get("prepared_source_mapping") or {})
     nodes = cast("dict[str, dict[str, Any]]", graph.get("nodes") or {})
@@ -28,7 +30,7 @@ def iteration_paths(session: Mapping[str, Any], order: Mapping[str, int]) -> Map
     above = _iterations_above(graph, turns)
     paths: dict[str, tuple[int, ...]] = {}
     for node_id in nodes:
-        # What collects the turns of an iteration stands in none of them.
+        # A node that collects the passes of an iteration is outside of that iteration.
         once: dict[str, list[str]] = {}
         for iteration in above[node_id]:
             once.setdefault(sources.get(iteration, iteration), []).append(iteration)
@@ -39,14 +41,14 @@ def iteration_paths(session: Mapping[str, Any], order: Mapping[str, int]) -> Map
 
 
 def _iterations_above(graph: Mapping[str, Any], turns: Mapping[str, int]) -> dict[str, frozenset[str]]:
-    """The iterations that each node depends on, itself among them if it is one."""
+    """Return the iterations that each node depends on, including the node itself if it is an iteration."""
     parents: dict[str, set[str]] = {node_id: set() for node_id in graph["nodes"]}
     for edge in graph.get("edges") or ():
         parents[edge["destination"]["node_id"]].add(edge["source"]["node_id"])
     above: dict[str, frozenset[str]] = {}
     for start in parents:
         waiting = [start]
-        while waiting:  # no recursion: chains can be long
+        while waiting:  # not recursive, because chains can be long
             node_id = waiting[-1]
             missing = [parent for parent in parents[node_id] if parent not in above]
             if missing:

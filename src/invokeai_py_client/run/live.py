@@ -1,4 +1,4 @@
-"""Passes the server's events on to the trackers of the batches that they are about."""
+"""Pass the server's events on to the trackers of the batches they concern."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ logger = logging.getLogger("invokeai_py_client.events")
 
 
 class LiveRuns:
-    """The batches that are followed on one connection: ``connection.part(LiveRuns)``.
+    """The batches followed on a connection: ``connection.part(LiveRuns)``.
 
-    Trackers are held weakly: a run that nobody holds any more is not followed any more.
+    Trackers are held weakly, so a run without references is no longer followed.
 
     Attributes:
-        states: Reads queue items for all waits of the connection.
+        states: The reader of queue items that all waits of the connection share.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -45,7 +45,7 @@ class LiveRuns:
 
     @property
     def connected(self) -> bool:
-        """Whether events arrive."""
+        """Whether the event connection is up."""
         return self._hub.connected
 
     @asynccontextmanager
@@ -58,15 +58,15 @@ class LiveRuns:
         *,
         item_id: int | None = None,
     ) -> AsyncGenerator[Changes]:
-        """Wait for changes of a tracker's items, for the length of an ``async with`` block.
+        """Watch a tracker's items for changes during an ``async with`` block.
 
-        After a pickle, in another event loop or after the connection was closed, the batches are followed again.
+        The batches are followed again after unpickling, in another event loop, and after the connection was closed.
 
         Args:
             tracker: The tracker.
             queue_id: The queue.
             batches: Returns the ids of the batches to follow.
-            patience: Returns after how many seconds without a change to look again.
+            patience: Returns the number of seconds without a change after which to check the items.
             item_id: Only changes of this item. Defaults to None: those of all items.
         """
         room = queue_room(queue_id)
@@ -75,7 +75,7 @@ class LiveRuns:
             for batch_id in batches():
                 self._trackers[batch_id] = tracker
             await self._hub.join(room)
-            tracker.gap()  # earlier events were missed
+            tracker.gap()  # events may have been missed before
 
         def is_followed() -> bool:
             return self._hub.has_joined(room) and all(
@@ -88,12 +88,12 @@ class LiveRuns:
                 yield changes
 
     async def follow(self, tracker: BatchTracker, queue_id: str, batch_id: str | None = None) -> None:
-        """Pass a batch's events on to a tracker from now on.
+        """Start passing a batch's events on to a tracker.
 
         Args:
             tracker: The tracker.
             queue_id: The queue that the batch is in.
-            batch_id: The batch. Defaults to the tracker's own.
+            batch_id: The batch. Defaults to the tracker's batch.
 
         Raises:
             AuthenticationError: The server requires signing in.
@@ -103,16 +103,16 @@ class LiveRuns:
         await self._hub.join(queue_room(queue_id))
 
     def forget(self, batch_id: str) -> None:
-        """Stop passing a batch's events on: all of it has ended."""
+        """Stop passing on the events of a batch whose items have all ended."""
         self._trackers.pop(batch_id, None)
 
     def on_enqueued(self, batch_id: str, guard: Callable[[], Awaitable[None]]) -> None:
-        """Await a function whenever something more of a followed batch was enqueued, or may have been."""
-        self._guards = {known: one for known, one in self._guards.items() if known in self._trackers}
+        """Await a function whenever more items of a followed batch were enqueued, or may have been."""
+        self._guards = {known: kept for known, kept in self._guards.items() if known in self._trackers}
         self._guards[batch_id] = guard
 
     async def close(self) -> None:
-        """Cancel the tasks of the running event loop: they would open connections again."""
+        """Cancel the tasks of the running event loop, because they would open connections again."""
         self._guards.clear()
         await cancel_and_wait(self._guarding)
         await self.states.close()
@@ -124,9 +124,9 @@ class LiveRuns:
                 self._guard(batch_id)
         elif name == "disconnect":
             for tracker in set(self._trackers.values()):
-                tracker.wake()  # meanwhile each wait reads the state by itself
+                tracker.wake()  # until events arrive again, each wait polls
         elif name in ("queue_cleared", "queue_items_canceled", "queue_items_retried"):
-            self._wake_all()  # they name items, or none at all: every wait reads its own item again
+            self._wake_all()  # these events name no batch, so every wait reads its item again
         elif name == "batch_enqueued" and isinstance(payload, dict):
             self._guard(str(cast("dict[str, Any]", payload).get("batch_id")))
         else:
@@ -156,7 +156,7 @@ class LiveRuns:
             try:
                 await guard()
             except APIRequestError as error:
-                logger.warning("batch %s could not be looked after: %s", batch_id, error)
+                logger.warning("could not check batch %s for duplicate items: %s", batch_id, error)
 
         task = asyncio.ensure_future(run())
         self._guarding.add(task)

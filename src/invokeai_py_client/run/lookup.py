@@ -1,7 +1,7 @@
-"""What the server must be asked before a request can be built: models, boards, images, prompts.
+"""Lookups on the server that are needed to build a request: models, boards, images and prompts.
 
-A workflow made elsewhere names models by another server's keys; users name models and boards by their names and
-images by their files; some generators need the server to draw their values.
+A workflow made elsewhere contains another server's model keys. Users specify models and boards by name, and images by
+file. Some generators need the server to compute their values.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class UploadCache:
     """The images that a connection has uploaded: ``connection.part(UploadCache)``.
 
     Attributes:
-        names: The names that they have on the server, by ``digest()`` of their contents.
+        names: The images' names on the server, keyed by the ``digest()`` of their contents.
     """
 
     def __init__(self, connection: Connection) -> None:
-        del connection  # there is one cache for each
+        del connection  # each connection has its own cache
         self.names: dict[str, str] = {}
 
 
 class ServerSide:
-    """The server's answers for one request; each question is asked at most once."""
+    """Server lookups for one request, each made at most once."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -49,43 +49,43 @@ class ServerSide:
         self._boards: list[dict[str, Any]] | None = None
         self._there: dict[str, bool] = {}
         self._uploading: dict[str, asyncio.Lock] = {}
-        self._asking = asyncio.Lock()  # those who ask the same thing at once share one answer
+        self._asking = asyncio.Lock()  # concurrent lookups of the same list share one request
 
     async def models(self) -> list[dict[str, Any]]:
-        """All model records."""
+        """Return all model records."""
         async with self._asking:
             if self._models is None:
-                answer = await self._http.json("GET", "/api/v2/models/", expect=_MODELS)
-                self._models = cast("list[dict[str, Any]]", answer["models"])
+                response = await self._http.json("GET", "/api/v2/models/", expect=_MODELS)
+                self._models = cast("list[dict[str, Any]]", response["models"])
             return self._models
 
     async def boards(self) -> list[dict[str, Any]]:
-        """All board records."""
+        """Return all board records."""
         async with self._asking:
             if self._boards is None:
                 params = {"all": True, "include_archived": True}
-                answer = await self._http.json("GET", "/api/v1/boards/", params=params, expect=_BOARDS)
-                self._boards = cast("list[dict[str, Any]]", answer)
+                response = await self._http.json("GET", "/api/v1/boards/", params=params, expect=_BOARDS)
+                self._boards = cast("list[dict[str, Any]]", response)
             return self._boards
 
     async def has_image(self, name: str) -> bool:
-        """Whether an image of that name exists."""
+        """Return whether an image with this name exists."""
         return await self._exists(_image(name))
 
     async def has_video(self, name: str) -> bool:
-        """Whether a video of that name exists (6.14+)."""
+        """Return whether a video with this name exists (6.14+)."""
         return await self._exists(f"/api/v1/videos/i/{quoted(name)}")
 
     async def has_workflow(self, workflow_id: str) -> bool:
-        """Whether a workflow of that id is in the library."""
+        """Return whether the library has a workflow with this id."""
         return await self._exists(f"/api/v1/workflows/i/{quoted(workflow_id)}")
 
     async def has_board(self, board_id: str) -> bool:
-        """Whether there is a board of that id."""
+        """Return whether a board with this id exists."""
         return any(board["board_id"] == board_id for board in await self.boards())
 
     async def upload(self, image: LocalImage) -> str:
-        """The name that a local image has on the server; it is uploaded if this client has not done so."""
+        """Return the server's name of a local image, uploading it unless this client has done so before."""
         from invokeai_py_client.files.images import digest, read_local
         from invokeai_py_client.image.repository import AsyncImageRepository
 
@@ -101,15 +101,16 @@ class ServerSide:
             return known
 
     async def board_id(self, name_or_id: str, place: str, *, trust: bool = False) -> str:
-        """The id of a board.
+        """Return the id of a board.
 
         Args:
-            name_or_id: What the user calls it.
-            place: Where it stands, for messages.
-            trust: Whether to take what looks like an id for one, without asking the server.
+            name_or_id: The board's name or id.
+            place: The place in the workflow, for error messages.
+            trust: Whether to accept anything that looks like an id without checking that it exists. Defaults to
+                False.
 
         Raises:
-            NotReadyError: There is none, or several have that name.
+            NotReadyError: No board has this name or id, or several boards have this name.
         """
         if trust and _ID.fullmatch(name_or_id):
             return name_or_id
@@ -121,15 +122,15 @@ class ServerSide:
             return named[0]
         if named:
             raise _not_ready(
-                f"{place}: {len(named)} boards are called {name_or_id!r}; give an id: {', '.join(named)}."
+                f"{place}: {len(named)} boards are named {name_or_id!r}. Use an id instead: {', '.join(named)}."
             )
         hint = did_you_mean(close_names(name_or_id, [board["board_name"] for board in boards]))
-        raise _not_ready(f"{place}: the server has no board {name_or_id!r}.{hint}")
+        raise _not_ready(f"{place}: no board named {name_or_id!r} on the server.{hint}")
 
     async def generated(self, generators: Sequence[ServerGenerator]) -> dict[str, list[Any]]:
-        """The values of generators that need the server, by node id."""
-        answers = await gather_or_cancel(self._generate(generator) for generator in generators)
-        return {generator.node_id: items for generator, items in zip(generators, answers, strict=True)}
+        """Return the values of generators that only the server can compute, keyed by node id."""
+        values = await gather_or_cancel(self._generate(generator) for generator in generators)
+        return {generator.node_id: items for generator, items in zip(generators, values, strict=True)}
 
     async def _generate(self, generator: ServerGenerator) -> list[Any]:
         if generator.kind == "dynamic_prompts":
@@ -140,14 +141,14 @@ class ServerSide:
             }
             if generator.seed is not None:
                 body["seed"] = generator.seed
-            answer = await self._http.json(
+            response = await self._http.json(
                 "POST",
                 "/api/v1/utilities/dynamicprompts",
                 json=body,
                 idempotent=True,
                 expect={"prompts": ListOf(str)},
             )
-            return answer["prompts"]
+            return response["prompts"]
         if generator.board_id is None:
             return []
         try:
@@ -158,14 +159,14 @@ class ServerSide:
                 expect=ListOf(str),
             )
         except NotFoundError:
-            return []  # the board is gone; whether that matters is not decided here
+            return []  # the board no longer exists; the later checks decide whether that matters
         return [{"image_name": name} for name in names]
 
     async def _exists(self, path: str) -> bool:
         if path not in self._there:
             try:
                 await self._http.json("GET", path)
-            except (NotFoundError, NotInvokeAIError):  # a web page for a name with a slash in it, from 6.12
+            except (NotFoundError, NotInvokeAIError):  # from 6.12, names with a slash return a web page
                 self._there[path] = False
             else:
                 self._there[path] = True

@@ -1,4 +1,4 @@
-"""What the nodes of a run are called, so that people find their outputs."""
+"""The names of a run's nodes, used to find their outputs."""
 
 from __future__ import annotations
 
@@ -17,33 +17,35 @@ class NodeNames:
     """The names of a workflow's nodes.
 
     Attributes:
-        nodes: Id, label and type of each node; the label is its type's title where that is known and nobody
-            gave it another, else "".
-        form: Node id, field name and label of each field that the form shows, in its order.
+        nodes: The id, label and type of each node. If a node has no label of its own, its label is the title of its
+            type if that is known, else "".
+        form: The node id, field name and label of each field in the form, in the form's order.
     """
 
     nodes: tuple[tuple[str, str, str], ...] = ()
     form: tuple[tuple[str, str, str], ...] = ()
 
     def label(self, node_id: str) -> str:
-        """A node's label; "" where it has none."""
+        """Return a node's label, or "" if it has no label."""
         return next((label for known, label, _ in self.nodes if known == node_id), "")
 
     def find(self, address: int | str | tuple[str, str]) -> str:
-        """The id of the node that is meant.
+        """Return the id of the node that an address refers to.
 
         Args:
-            address: The node's id, label or type; or one of its fields as the form has it: index, label, field
-                name, ``node.field``, or (node id, field name).
+            address: The node's id, label or type. Or one of its fields in the form: its index, label, field name,
+                ``node.field``, or (node id, field name).
 
         Raises:
-            UsageError: No node is meant, or several are.
+            UsageError: The address matches no node, or several.
         """
         if isinstance(address, tuple):
             address = address[0]
         if isinstance(address, int):
             if isinstance(address, bool) or not 0 <= address < len(self._fields):
-                raise UsageError(f"The form has no field {address}; it shows {len(self._fields)} of them.")
+                raise UsageError(
+                    f"The form has no field with index {address}. It has {len(self._fields)} fields, counted from 0."
+                )
             return self._fields[address][0]
         if any(node_id == address for node_id, _, _ in self.nodes):
             return address
@@ -52,19 +54,23 @@ class NodeNames:
             if len(found) == 1:
                 return found[0]
             if found:
-                raise UsageError(f"{address!r} means several nodes; give an id: {', '.join(found)}.")
-        names = (*self._labels(), *(one[0] for one in self.nodes), *self._form_labels())
+                raise UsageError(
+                    f"{address!r} is ambiguous: it matches {len(found)} nodes. Use an id instead: {', '.join(found)}."
+                )
+        names = (*self._labels(), *(node[0] for node in self.nodes), *self._form_labels())
         known = list(dict.fromkeys(filter(None, names)))
-        hint = did_you_mean(close_names(address, known)) or (f" It has {listed(known, 8)}." if known else "")
-        raise UsageError(f"The run has no node that is called {address!r}.{hint}")
+        hint = did_you_mean(close_names(address, known)) or (
+            f" Its nodes: {listed(known, 8)}." if known else ""
+        )
+        raise UsageError(f"The run has no node named {address!r}.{hint}")
 
     @property
     def _fields(self) -> tuple[tuple[str, str, str], ...]:
-        """The fields of the form, each once, as inputs are counted."""
+        """The fields of the form, each once, in the order of the inputs."""
         return tuple({(node_id, name): (node_id, name, label) for node_id, name, label in self.form}.values())
 
     def _meanings(self, address: str) -> Iterator[Iterable[str]]:
-        """Nodes that could be meant, the likeliest reading first."""
+        """Yield the nodes that an address may refer to, the most likely interpretation first."""
         from invokeai_py_client.engine.addressing import plain
 
         word = plain(address)
@@ -88,12 +94,12 @@ class NodeNames:
 def names_of_item(
     graph: Mapping[str, Mapping[str, Any]], document: Any, labels: Mapping[str, str] | None = None
 ) -> NodeNames:
-    """The names of a queue item's nodes.
+    """Return the names of a queue item's nodes.
 
     Args:
         graph: The nodes of its graph.
-        document: The workflow that was attached to it; anything, since the server does not look at its nodes.
-        labels: What the client that started the run calls the nodes; without them, the document's labels.
+        document: The workflow that was attached to it. It can be anything, since the server does not validate it.
+        labels: The labels of the client that started the run, by node id. Defaults to the document's labels.
     """
     workflow = as_object(document)
     held = {
@@ -113,7 +119,7 @@ def names_of_item(
 
 @lru_cache(maxsize=64)
 def _shared(names: NodeNames) -> NodeNames:
-    """The first of all names that are equal: the thousand runs of a sweep need them once."""
+    """Return the first of all equal objects, so that the thousand runs of a sweep share one."""
     return names
 
 
@@ -123,7 +129,7 @@ def _shown(form: Any) -> list[tuple[str, str]]:
     try:
         readable, _ = read_form(form)
     except WorkflowFormatError:
-        return []  # another client attached it; its nodes can be found by their own names
+        return []  # attached by another client; nodes can still be found by their own names
     return [(field.node_id, field.field_name) for field in shown_fields(readable)]
 
 

@@ -1,7 +1,11 @@
-"""From inputs to the request: the one place where a workflow, its values and a server come together.
+"""Build an enqueue request from a workflow, its values and a server.
 
-In order: what only the server can answer is asked (names of models and boards, drawn prompts); everything is
-checked; images are uploaded, now that nothing stands against the run; the body is built.
+The steps, in order:
+
+1. Look up what only the server knows: the keys of models, the ids of boards, generated prompts.
+2. Check everything.
+3. Upload images, once nothing prevents the run.
+4. Build the request body.
 """
 
 from __future__ import annotations
@@ -67,31 +71,33 @@ async def prepare_request(
     server: ServerSide | None = None,
     upload: bool = True,
 ) -> dict[str, Any]:
-    """The body of an enqueue request.
+    """Return the body of an enqueue request.
 
     Args:
         connection: The server.
         loaded: The workflow.
         schema: The server's node types.
         inputs: The workflow's inputs with the values to use.
-        validate: Whether to check everything, and whether what the workflow names is there. Without it the
-            server is asked for nothing but what the values that were set leave to be looked up, and for the
-            values of generators that only it can draw.
-        runs: How often the server repeats the batch.
-        prepend: Whether it goes to the front of the queue.
-        auto_board: Id or name of the board for board fields that say "auto".
-        batch_id: The batch's id.
-        server: What the server has answered already, where several requests are made at once.
-        data: Further batch data: the axes of a sweep. Images of this machine in it are uploaded.
-        upload: Whether to go on after the checks; without it there is no body.
+        validate: Whether to check the workflow and that everything it refers to exists on the server. If False, the
+            only lookups are those needed for the values that were set and for generators that run on the server.
+            Defaults to True.
+        runs: How often the server repeats the batch. Defaults to 1.
+        prepend: Whether to put the batch at the front of the queue. Defaults to False.
+        auto_board: The id or name of the board for board fields set to "auto". Defaults to None: no board.
+        batch_id: The batch's id. Defaults to a new one.
+        server: The lookups to share if several requests are built together. Defaults to new ones.
+        data: More batch data: the axes of a sweep. Local images in it are uploaded.
+        upload: Whether to upload images and build the body. If False, stop after the checks and return an empty
+            dict. Defaults to True.
 
     Raises:
-        UnknownNodeError: The server lacks node types.
-        NotReadyError: Something is wrong; the error lists all findings. Nothing was uploaded.
+        UsageError: ``runs`` is less than 1.
+        UnknownNodeError: The workflow uses node types that the server does not have.
+        NotReadyError: The workflow cannot run. The error lists all problems. Nothing was uploaded.
         ModelNotFoundError: The server lacks models, and nothing else is wrong.
     """
     if runs < 1:
-        raise UsageError(f"runs must be 1 or more, not {runs}.")
+        raise UsageError(f"Invalid runs {runs}: expected 1 or more.")
     server = server or ServerSide(connection)
     if validate and unknown_node_types(loaded, schema):
         raise_for_problems(find_problems(loaded, schema, {}), loaded, schema)
@@ -102,7 +108,7 @@ async def prepare_request(
         names = named_images(data)
         there = await gather_or_cancel(server.has_image(name) for name in names)
         missing = [name for name, known in zip(names, there, strict=True) if not known]
-        found.others.extend(f"An axis: the server has no image {name!r}." for name in missing)
+        found.others.extend(f"Sweep axis: no image named {name!r} on the server." for name in missing)
     board: str | None = None
     if auto_board not in (None, "none"):
         try:
@@ -140,12 +146,12 @@ async def prepare_request(
 
 @dataclass
 class _Findings:
-    """What keeps the workflow from running, in one list in the end.
+    """Collected problems that keep the workflow from running.
 
     Attributes:
-        models: Sentences about models that the server lacks.
-        others: Sentences about everything else.
-        blamed: Fields that are spoken of, so that nothing else is said of them.
+        models: Messages about models that the server lacks.
+        others: All other messages.
+        blamed: Fields that already have a message, so that they don't get another.
     """
 
     models: list[str] = field(default_factory=list[str])
@@ -153,11 +159,11 @@ class _Findings:
     blamed: set[Key] = field(default_factory=set["Key"])
 
     def raise_if_any(self, name: str) -> None:
-        """One error for all of it.
+        """Raise one error that lists all problems, if there are any.
 
         Raises:
-            ModelNotFoundError: Models are missing, and nothing else.
-            NotReadyError: Something else is wrong, too.
+            ModelNotFoundError: The only problems are missing models.
+            NotReadyError: There are other problems.
         """
         if self.models and not self.others:
             raise ModelNotFoundError("\n".join(self.models))
@@ -170,9 +176,9 @@ class _Findings:
 async def _resolved(
     server: ServerSide, inputs: InputSet, found: _Findings, *, trust: bool
 ) -> tuple[dict[Key, Any], dict[str, LocalImage]]:
-    """The values that were set, in their form on the wire, and the images to upload before they are sent.
+    """Return the values that were set, in API format, and the images to upload before sending them.
 
-    Such an image stands in the values under a name made up for it.
+    The values contain a placeholder name for each image, which is its key in the second mapping.
     """
     values: dict[Key, Any] = {}
     uploads: dict[str, LocalImage] = {}
@@ -181,31 +187,31 @@ async def _resolved(
         if not pending:
             values[key] = item.field.to_api_format()
             continue
-        answers: dict[Pending, Any] = {}
-        for one in pending:
-            if isinstance(one, LocalImage):
+        resolved: dict[Pending, Any] = {}
+        for value in pending:
+            if isinstance(value, LocalImage):
                 name = next(
-                    (name for name, image in uploads.items() if image == one), f"upload-{len(uploads)}"
+                    (name for name, image in uploads.items() if image == value), f"upload-{len(uploads)}"
                 )
-                uploads[name] = one
-                answers[one] = {"image_name": name}
+                uploads[name] = value
+                resolved[value] = {"image_name": name}
                 continue
             try:
-                answers[one] = await _answer(server, item, one, trust=trust)
+                resolved[value] = await _resolve(server, item, value, trust=trust)
             except ModelNotFoundError as error:
                 found.models.append(str(error))
             except NotReadyError as error:
                 found.others.extend(error.findings)
-        if len(answers) < len(pending):
+        if len(resolved) < len(pending):
             found.blamed.add(key)
             continue
-        answered = item.field.copy()
-        answered.value = replace_pending(item.field.value, answers)
-        values[key] = answered.to_api_format()
+        complete = item.field.copy()
+        complete.value = replace_pending(item.field.value, resolved)
+        values[key] = complete.to_api_format()
     return values, uploads
 
 
-async def _answer(
+async def _resolve(
     server: ServerSide, item: WorkflowInput, pending: ModelByName | BoardByName, *, trust: bool
 ) -> Any:
     place = f"{item.node_name}.{item.field_name}"
@@ -225,25 +231,27 @@ async def _checked_references(
     found: _Findings,
     uploads: set[str],
 ) -> dict[Key, Any]:
-    """Models under the keys of this server, for those that the workflow brought from another one.
+    """Translate model references from another server into keys of this server.
 
-    What the server lacks goes to ``found``.
+    References that do not exist on the server are added to ``found``.
     """
     wanted = [
         reference
         for reference in references(loaded, values, schema)
         if (reference.node_id, reference.field) not in found.blamed and _name(reference) not in uploads
     ]
-    names = list(dict.fromkeys((one.kind, _name(one)) for one in wanted if one.kind != "model"))
-    answers = await gather_or_cancel(_exists(server, kind, name) for kind, name in names)
-    there = dict(zip(names, answers, strict=True))
+    names = list(
+        dict.fromkeys((reference.kind, _name(reference)) for reference in wanted if reference.kind != "model")
+    )
+    known = await gather_or_cancel(_exists(server, kind, name) for kind, name in names)
+    exists = dict(zip(names, known, strict=True))
     translated: dict[Key, Any] = {}
     for reference in wanted:
         key = (reference.node_id, reference.field)
         place = f"{label_of(loaded.nodes[reference.node_id], schema)}.{reference.field}"
         if reference.kind != "model":
-            if not there[reference.kind, _name(reference)]:
-                found.others.append(f"{place}: the server has no {reference.kind} {_name(reference)!r}.")
+            if not exists[reference.kind, _name(reference)]:
+                found.others.append(f"{place}: no {reference.kind} named {_name(reference)!r} on the server.")
             continue
         models = await server.models()
         record = find_model(reference.value, models)
@@ -259,7 +267,7 @@ async def _checked_references(
 async def _with_models(
     server: ServerSide, inputs: InputSet, problem: Problem, values: Mapping[Key, Any]
 ) -> Problem:
-    """A problem with a model field that has no value, with the names of models that would do."""
+    """Add the names of compatible models to a problem with a model field that has no value."""
     key = (problem.node_id, problem.field or "")
     template = inputs.template(key)
     if template is None or template.type.name != "ModelIdentifierField":
@@ -268,14 +276,12 @@ async def _with_models(
     if item.connected or values.get(key, item.field.value) not in (None, UNSET):
         return problem
     fitting = [model for model in await server.models() if item.field.accepts_model(model)]
-    hint = compatible_hint(fitting) or " The server has none that fits; install one."
-    return replace(
-        problem, what="it has no model and is not connected", cure=f"Set it to a model's name or key.{hint}"
-    )
+    hint = compatible_hint(fitting) or " The server has no model that fits; install one."
+    return replace(problem, what=f"no model is set; expected {item.field.allowed}", cure=hint.strip())
 
 
 def _filled(value: Any, names: Mapping[str, str]) -> Any:
-    """A value in its form on the wire with the names of images that have been uploaded."""
+    """Replace the placeholder names in an API value with the names of the uploaded images."""
     if isinstance(value, dict):
         record = cast("dict[str, Any]", value)
         name = record.get("image_name")

@@ -1,4 +1,4 @@
-"""Reading queue items: one, or many at once."""
+"""Read queue items, singly or in bulk."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from invokeai_py_client.transport.payload import ROUTE_MISSING
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
 
-# Whole items hold the graph and the workflow; summaries are a few hundred bytes. The server takes 1000 ids at most.
+# Whole items contain the graph and the workflow; summaries are a few hundred bytes. The server accepts up to 1000 ids.
 _ITEMS = 100
 _SUMMARIES = 1000
 _AT_ONCE = 8
 
 
 async def read_item(connection: Connection, queue_id: str, item_id: int) -> dict[str, Any]:
-    """One whole queue item.
+    """Return one whole queue item.
 
     Raises:
         NotFoundError: The queue has no such item.
-        APIRequestError: The server refused or failed, or could not be reached.
+        APIRequestError: The server refused the request, failed, or could not be reached.
     """
     http = connection.http
     try:
@@ -37,10 +37,10 @@ async def read_item(connection: Connection, queue_id: str, item_id: int) -> dict
 
 
 async def is_missing(connection: Connection, queue_id: str, item_id: int, error: APIRequestError) -> bool:
-    """Whether a request about an item failed because the queue has no such item.
+    """Return whether a request about an item failed because the queue has no such item.
 
-    Before InvokeAI 6.0 that is a bare 500, like every other trouble: then the list of items decides. An item of another
-    queue is a 500 that talks of a 404 (6.14.2).
+    Servers before InvokeAI 6.0 respond with a bare 500, as for any other failure, so the list of items decides. For an
+    item of another queue, 6.14.2 responds with a 500 whose message contains a 404.
     """
     if error.status_code == 404 or "404: " in str(error):
         return True
@@ -49,11 +49,11 @@ async def is_missing(connection: Connection, queue_id: str, item_id: int, error:
     try:
         return item_id not in await item_ids(connection, queue_id)
     except APIRequestError:
-        return False  # what went wrong first is what is to be told
+        return False  # report the first error, not this one
 
 
 def no_item(queue_id: str, item_id: int, error: APIRequestError) -> NotFoundError:
-    """The error that says so."""
+    """Return the error for a queue item that does not exist."""
     return NotFoundError(
         404,
         error.payload,
@@ -65,35 +65,35 @@ def no_item(queue_id: str, item_id: int, error: APIRequestError) -> NotFoundErro
 
 
 async def item_ids(connection: Connection, queue_id: str) -> list[int]:
-    """Ids of all items of a queue, oldest first.
+    """Return the ids of all items of a queue, oldest first.
 
-    In one request from InvokeAI 6.7; with much of the items before that.
+    Takes one small request from InvokeAI 6.7. Older servers send large parts of the items along.
     """
     ids = await cheap_item_ids(connection, queue_id)
     if ids is None:
         ids = [item["item_id"] for item in await _all_items(connection, f"/api/v1/queue/{queue_id}")]
-    # By id: the server sorts by the second of making, which a whole batch shares.
+    # Sort by id: the server sorts by creation time in seconds, which is equal for a whole batch.
     return sorted(ids)
 
 
 async def cheap_item_ids(connection: Connection, queue_id: str) -> list[int] | None:
-    """Ids of all items of a queue, from a server that tells them alone (6.7+); None from others."""
+    """Return the ids of all items of a queue, or None if the server can't list ids alone (before 6.7)."""
     http = connection.http
     try:
-        answer = await http.json(
+        response = await http.json(
             "GET", f"/api/v1/queue/{queue_id}/item_ids", expect={"item_ids": ListOf(int)}
         )
     except ROUTE_MISSING:
         return None
-    return answer["item_ids"]
+    return response["item_ids"]
 
 
 async def read_items(
     connection: Connection, queue_id: str, item_ids: Iterable[int]
 ) -> dict[int, dict[str, Any]]:
-    """Whole queue items by id; those that are gone are left out.
+    """Return whole queue items, keyed by id. Deleted items are omitted.
 
-    One request for a hundred of them from InvokeAI 6.7, one for each before.
+    Sends one request per hundred items from InvokeAI 6.7, and one per item to older servers.
     """
     ids = list(item_ids)
     found: dict[int, dict[str, Any]] = {}
@@ -109,9 +109,9 @@ async def read_items(
 async def read_states(
     connection: Connection, queue_id: str, item_ids: Iterable[int]
 ) -> dict[int, dict[str, Any]]:
-    """What says how queue items stand, by id; those that are gone are left out.
+    """Return the status of queue items, keyed by id. Deleted items are omitted.
 
-    Without sessions from InvokeAI 6.14; whole items before.
+    The items come without their sessions from InvokeAI 6.14, and whole from older servers.
     """
     ids = list(item_ids)
     found: dict[int, dict[str, Any]] = {}
@@ -126,7 +126,7 @@ async def read_states(
 
 
 async def _all_items(connection: Connection, queue: str) -> list[dict[str, Any]]:
-    """All items, from InvokeAI 6.0 in one request; before that page by page, those of highest priority first."""
+    """Return all items: in one request from InvokeAI 6.0, else page by page, those with the highest priority first."""
     http = connection.http
     try:
         return await http.json("GET", f"{queue}/list_all", expect=ListOf(QUEUE_ITEM))
@@ -159,7 +159,7 @@ async def _by_ids(
             expect=ListOf(QUEUE_ITEM),
         )
     except ROUTE_MISSING:
-        return None  # a server before that route
+        return None  # the server is too old for this route
 
 
 async def _one_by_one(connection: Connection, queue_id: str, ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -182,17 +182,17 @@ _PENDING = {"queue": {"pending": int}}
 
 
 async def items_of_batch(connection: Connection, queue_id: str, batch_id: str, count: int) -> list[int]:
-    """Ids of a batch's items, oldest first; without items that a workflow called by them added.
+    """Return the ids of a batch's items, oldest first, without the items of workflows that they called.
 
     Args:
         connection: The server.
         queue_id: The queue.
         batch_id: The batch.
-        count: How many there are, as the batch's status tells.
+        count: How many items the batch has, according to its status.
     """
     newest = (await item_ids(connection, queue_id))[::-1]
     found: list[int] = []
-    # It was sent a moment ago, most often: then its items are the newest.
+    # The batch was usually sent just now, so its items are among the newest.
     few = min(_CHUNK, max(count, _NEWEST))
     for start, end in [(0, few), *((at, at + _CHUNK) for at in range(few, len(newest), _CHUNK))]:
         items = await read_states(connection, queue_id, newest[start:end])

@@ -1,4 +1,4 @@
-"""What a run gave: its queue item's session, read into outputs by node."""
+"""Results of a run, read from the session of its queue item."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _ABOUT = frozenset({"type", "output_meta"})
 
 @dataclass(frozen=True, slots=True)
 class NodeOutput:
-    """What one execution of a node gave.
+    """The output of one execution of a node.
 
     Attributes:
         node_id: The node's id in the workflow.
         node_type: Its invocation type.
         prepared_id: Its id in this execution.
-        iteration: Which turn of the surrounding iterations it was, outermost first; empty outside of any.
-        data: The result as the server gives it, with its ``type``.
-        is_intermediate: Whether the node's images stay out of the gallery.
-        node_label: What the workflow calls the node, where it gives it a name.
-        board_id: The board that its images were to go to; None for none.
+        iteration: The index of the pass in each surrounding iteration, outermost first. Empty outside of iterations.
+        data: The result as the server sends it, including its ``type``.
+        is_intermediate: Whether the node's images are hidden from the gallery.
+        node_label: The node's label in the workflow, or "" if it has no label.
+        board_id: The id of the board for its images, or None.
     """
 
     node_id: str
@@ -48,10 +48,10 @@ class NodeOutput:
 
     @property
     def value(self) -> Any:
-        """The output itself, where the node has one that matters: a number, a text, a list...
+        """The main output: a number, a text, a list...
 
-        That is ``value``, ``collection`` or an iteration's ``item``, or else the only output there is; None for a
-        node with several (see ``values``).
+        This is ``value``, ``collection`` or an iteration's ``item`` if the node has one of these, else its only
+        output. None for nodes with several outputs (see ``values``).
         """
         values = self.values
         for name in ("value", "collection", "item"):
@@ -61,25 +61,25 @@ class NodeOutput:
 
     @property
     def image_names(self) -> tuple[str, ...]:
-        """Names of the images anywhere in the result, in order, each once."""
+        """The names of all images in the result, in order, without duplicates."""
         return tuple(dict.fromkeys(media_names(self.data, "image_name")))
 
     @property
     def video_names(self) -> tuple[str, ...]:
-        """Names of the videos anywhere in the result (6.14+), in order, each once."""
+        """The names of all videos in the result (6.14+), in order, without duplicates."""
         return tuple(dict.fromkeys(media_names(self.data, "video_name")))
 
 
 @dataclass(frozen=True, slots=True)
 class CalledResults:
-    """What a called workflow gave, once.
+    """The results of one call of another workflow.
 
     Attributes:
-        node_id: The node that called it.
+        node_id: The id of the node that made the call.
         prepared_id: That node's id in this execution.
-        workflow_id: The workflow, in the server's library.
-        item_id: Its queue item.
-        results: Its outputs.
+        workflow_id: The called workflow's id in the server's library.
+        item_id: The id of the call's queue item.
+        results: The outputs of the called workflow.
     """
 
     node_id: str
@@ -91,12 +91,12 @@ class CalledResults:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The outputs of a run, in the order in which the workflow's nodes stand and iterations turn.
+    """The outputs of a run, in the order of the workflow's nodes and their iterations.
 
     Attributes:
-        outputs: The outputs of the workflow's own nodes.
-        called: Those of the workflows that it called (InvokeAI 6.14), in the order of the calls.
-        names: What the nodes are called.
+        outputs: The outputs of the workflow's nodes.
+        called: The results of the workflows that it called (InvokeAI 6.14), in the order of the calls.
+        names: The names of the nodes.
     """
 
     outputs: tuple[NodeOutput, ...] = ()
@@ -104,14 +104,14 @@ class Results:
     names: NodeNames = field(default_factory=NodeNames, repr=False)
 
     def of(self, node: int | str | tuple[str, str]) -> tuple[NodeOutput, ...]:
-        """The outputs of one node, one for each iteration; none if it did not run.
+        """Return the outputs of one node, one per iteration. Empty if the node did not run.
 
         Args:
-            node: The node's id, label or type; or one of its fields as the form has it: index, label, field
-                name, ``node.field``, or (node id, field name).
+            node: The node's id, label or type. Or one of its fields in the form: its index, label, field name,
+                ``node.field``, or (node id, field name).
 
         Raises:
-            UsageError: No node is meant, or several are.
+            UsageError: The address matches no node, or several.
         """
         found = tuple(output for output in self.outputs if output.node_id == node)
         if found:
@@ -120,26 +120,37 @@ class Results:
         return tuple(output for output in self.outputs if output.node_id == node_id)
 
     def values(self, node: int | str | tuple[str, str]) -> list[Any]:
-        """The ``NodeOutput.value`` of each iteration of one node; see ``of()``.
+        """Return the ``NodeOutput.value`` of each iteration of one node.
+
+        Args:
+            node: The node, as in ``of()``.
 
         Raises:
-            UsageError: No node is meant, or several are.
+            UsageError: The address matches no node, or several.
         """
         return [output.value for output in self.of(node)]
 
     def image_names(self, *, intermediate: bool = False) -> tuple[str, ...]:
-        """Names of the images made, each once: those for the gallery, or all of them.
+        """Return the names of the generated images, without duplicates.
 
-        Images of a called workflow stand where the node stands that called it.
+        The images of a called workflow come at the position of the node that called it.
 
         Args:
-            intermediate: Also those that the server keeps out of the gallery.
+            intermediate: Whether to include images that are hidden from the gallery. Defaults to False.
         """
-        return tuple(dict.fromkeys(name for one in _shown(self, intermediate) for name in one.image_names))
+        return tuple(
+            dict.fromkeys(name for output in _shown(self, intermediate) for name in output.image_names)
+        )
 
     def video_names(self, *, intermediate: bool = False) -> tuple[str, ...]:
-        """Names of the videos made (6.14+), as ``image_names()`` gives those of images."""
-        return tuple(dict.fromkeys(name for one in _shown(self, intermediate) for name in one.video_names))
+        """Return the names of the generated videos (6.14+), like ``image_names()`` for images.
+
+        Args:
+            intermediate: Whether to include videos that are hidden from the gallery. Defaults to False.
+        """
+        return tuple(
+            dict.fromkeys(name for output in _shown(self, intermediate) for name in output.video_names)
+        )
 
     def __iter__(self) -> Iterator[NodeOutput]:
         return iter(self.outputs)
@@ -158,15 +169,15 @@ def _shown(results: Results, intermediate: bool) -> Iterator[NodeOutput]:
             yield from _shown(called, intermediate)
         if intermediate or not output.is_intermediate:
             yield output
-    for left in calls.values():  # of calls that gave nothing, because the run ended before
+    for left in calls.values():  # calls whose node has no output, because the run ended first
         for called in left:
             yield from _shown(called, intermediate)
 
 
 def media_names(data: Any, key: str) -> Iterator[str]:
-    """All values of ``key`` anywhere in a result, depth first.
+    """Yield all values of ``key`` in a result, depth first.
 
-    Results nest: collections of images, returned values of a called workflow, masks beside pictures.
+    Results can be nested: collections of images, return values of called workflows, masks next to images.
     """
     stack: list[Any] = [data]
     while stack:
@@ -183,16 +194,16 @@ def media_names(data: Any, key: str) -> Iterator[str]:
 
 @contextmanager
 def reading(item_id: int) -> Generator[None]:
-    """Read into an ended item, whose session has no fixed shape.
+    """Translate errors that occur while the session of an ended item is read, since sessions have no fixed schema.
 
     Raises:
-        RunError: It is not as InvokeAI's are.
+        RunError: The session is not in InvokeAI's format.
     """
     try:
         yield
     except (TypeError, ValueError, AttributeError, LookupError) as error:
         raise RunError(
-            f"Queue item {item_id} has ended, but what the server gave of it is not as InvokeAI gives it ({error}).",
+            f"Queue item {item_id} has ended, but the server's record of it is not in InvokeAI's format ({error}).",
             item_id=item_id,
         ) from None
 
@@ -202,13 +213,13 @@ def results_of_item(
     labels: Mapping[str, str] | None = None,
     called: tuple[CalledResults, ...] = (),
 ) -> Results:
-    """The outputs of a queue item.
+    """Return the outputs of a queue item.
 
     Args:
-        item: The item as ``GET /api/v1/queue/{queue_id}/i/{item_id}`` gives it. While it runs, the server
-            keeps no results in it.
-        labels: What its nodes are called; by default, what the workflow in it says.
-        called: The results of workflows that it called.
+        item: The item as ``GET /api/v1/queue/{queue_id}/i/{item_id}`` returns it. It contains no results until it has
+            ended.
+        labels: The labels of its nodes, by node id. Defaults to those in its workflow.
+        called: The results of the workflows that it called.
     """
     session = cast("dict[str, Any]", item.get("session") or {})
     results = cast("dict[str, Any]", session.get("results") or {})
@@ -239,13 +250,13 @@ def results_of_item(
                 board_id=_board(node),
             )
         )
-    # Results stand in the order of execution, which before 6.14 is not that of the iterations.
+    # Results come in the order of execution, which before 6.14 is not the order of the iterations.
     outputs.sort(key=lambda output: (order.get(output.node_id, len(order)), output.iteration))
     return Results(tuple(outputs), called, names)
 
 
-def told_by_events(events: Iterable[RunEvent]) -> dict[str, Any]:
-    """A queue item as far as events told it: for one that ended well, and was removed before it could be read."""
+def item_from_events(events: Iterable[RunEvent]) -> dict[str, Any]:
+    """Reconstruct a queue item from its events, for an item that completed and was removed before it could be read."""
     done = {event.prepared_id: event for event in events if isinstance(event, NodeCompleted)}
     invocations: dict[str, Any] = {
         prepared: event.raw.get("invocation") or {} for prepared, event in done.items()
@@ -261,18 +272,18 @@ def told_by_events(events: Iterable[RunEvent]) -> dict[str, Any]:
 
 
 def seconds_of_item(item: Mapping[str, Any]) -> float | None:
-    """How long the server worked on a queue item; None where it does not tell both ends."""
+    """Return how many seconds the server worked on a queue item, or None if it lacks a start or an end time."""
     begun, ended = item.get("started_at"), item.get("completed_at")
     if not (isinstance(begun, str) and isinstance(ended, str)):
         return None
     try:
         return (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
-    except (TypeError, ValueError):  # no times, or one with a time zone and one without
+    except (TypeError, ValueError):  # not times, or only one of them has a time zone
         return None
 
 
 def failing_node(item: Mapping[str, Any]) -> str | None:
-    """The workflow's id of the node that failed, where the session tells it."""
+    """Return the id, in the workflow, of the node that failed, or None if the session does not name it."""
     session = cast("dict[str, Any]", item.get("session") or {})
     sources = cast("dict[str, str]", session.get("prepared_source_mapping") or {})
     errors: Iterable[str] = cast("dict[str, str]", session.get("errors") or {})

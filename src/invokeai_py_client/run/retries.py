@@ -1,4 +1,4 @@
-"""Having queue items retried, each once."""
+"""Retry queue items, each exactly once."""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ logger = logging.getLogger("invokeai_py_client.run")
 
 
 async def retry_items(connection: Connection, queue_id: str, ids: Iterable[int]) -> dict[int, int]:
-    """Have items retried, each once: where the answer is lost, the server is asked what it did, and never told again.
+    """Retry items, each exactly once.
+
+    If the response is lost, the outcome is read from the server, and the request is not sent again.
 
     Returns:
-        The new item of each that is retried; the server retries those that failed or were canceled.
+        The id of the new item for each retried item. The server retries only items that failed or were canceled.
 
     Raises:
-        APIRequestError: The server refused or failed, or could not be reached.
+        APIRequestError: The server refused the request, failed, or could not be reached.
     """
     known = await read_items(connection, queue_id, dict.fromkeys(ids))
     if not known:
         return {}
-    # What an item is a retry of stays the same in all retries of retries.
+    # A retry of a retry refers to the original item.
     origins = {item_id: item.get("retried_from_item_id") or item_id for item_id, item in known.items()}
     last = max(await item_ids(connection, queue_id), default=0)
     try:
-        answer = await connection.http.json(
+        response = await connection.http.json(
             "PUT",
             f"/api/v1/queue/{queue_id}/retry_items_by_id",
             json=list(known),
@@ -47,7 +49,7 @@ async def retry_items(connection: Connection, queue_id: str, ids: Iterable[int])
         if not new:
             raise
         return new
-    retried = set[int](answer["retried_item_ids"])
+    retried = set[int](response["retried_item_ids"])
     mine = {item_id: origin for item_id, origin in origins.items() if item_id in retried}
     return await _new_items(connection, queue_id, mine, last) if mine else {}
 
@@ -60,18 +62,18 @@ async def _retried_after_all(
         try:
             new = await _new_items(connection, queue_id, origins, last)
         except APIRequestError as error:
-            logger.info("items %s may have been retried; the server does not say: %s", list(origins), error)
+            logger.info("could not find out whether items %s were retried: %s", list(origins), error)
             return {}
         if new:
             return new
-        if not await retries.pause_after(lost):  # meanwhile the server may still be at work on the request
+        if not await retries.pause_after(lost):  # the server may still be processing the request
             return {}
 
 
 async def _new_items(
     connection: Connection, queue_id: str, origins: Mapping[int, int], last: int
 ) -> dict[int, int]:
-    """The items after ``last`` that stand for retried ones, by those."""
+    """Return the items after ``last`` that are retries, keyed by the retried items."""
     later = [item_id for item_id in await item_ids(connection, queue_id) if item_id > last]
     found: dict[int, list[int]] = {}
     for item_id, item in sorted((await read_items(connection, queue_id, later)).items()):

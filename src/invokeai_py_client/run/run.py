@@ -1,4 +1,4 @@
-"""One run of a workflow: an object that follows its queue item from the queue to its images."""
+"""A run of a workflow: it follows a queue item from the queue to its images."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from invokeai_py_client.run.queue_items import is_missing, read_item
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
+    item_from_events,
     reading,
-    told_by_events,
 )
 from invokeai_py_client.run.status import RunStatus, has_ended
 from invokeai_py_client.run.subworkflow import called_results
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.image.image import AsyncImage
 
-_Tell = Callable[[RunEvent], Awaitable[None]]
+_Notify = Callable[[RunEvent], Awaitable[None]]
 
 
 class AsyncRun(AsyncObject):
@@ -52,8 +52,8 @@ class AsyncRun(AsyncObject):
     Attributes:
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
-        queue_id: The queue it stands in.
-        inputs: The values it was sent with, by the names of the workflow's inputs.
+        queue_id: The id of its queue.
+        inputs: The values it was sent with, keyed by the names of the workflow's inputs.
 
     Example:
         ```python
@@ -87,42 +87,42 @@ class AsyncRun(AsyncObject):
         self.queue_id = queue_id
         self.inputs: Mapping[str, Any] = {} if inputs is None else inputs
 
-    # ------------------------------------------------------------------ where it stands
+    # ------------------------------------------------------------------ state
 
     @property
     def status(self) -> RunStatus:
-        """Where the run stands, as far as the server has told."""
+        """The latest known status of the run."""
         return self._tracker.status(self.item_id)
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended, well or not."""
+        """Whether the run has ended, successfully or not."""
         return self.status.done
 
     @property
     def item(self) -> Mapping[str, Any]:
-        """The queue item as the server gave it when the run ended.
+        """The queue item, as the server returned it after the run ended.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
         return self._finished()[0]
 
     @property
     def outputs(self) -> Results:
-        """The outputs of every node.
+        """The outputs of all nodes.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
         return self._finished()[1]
 
     @property
     def images(self) -> list[AsyncImage]:
-        """The images it made for the gallery; those of intermediate nodes if there are no others.
+        """The images that the run made for the gallery, or those of intermediate nodes if there are no others.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
         from invokeai_py_client.image.image import AsyncImage
 
@@ -133,22 +133,23 @@ class AsyncRun(AsyncObject):
 
     @property
     def seconds(self) -> float | None:
-        """How long the server worked on it; None while it has not ended, or never began."""
+        """How many seconds the server worked on the run, or None if it has not ended or never started."""
         return self._end.seconds
 
     def node_label(self, node_id: str) -> str:
-        """What the workflow calls a node: its label, or its type, or its id."""
+        """Return a node's label, or else its type, or else its id."""
         return self._labels.get(node_id) or node_id
 
-    # ------------------------------------------------------------------ following it
+    # ------------------------------------------------------------------ waiting
 
     async def events(self) -> AsyncIterator[RunEvent]:
-        """Everything that happens to the run, from its beginning until it has ended.
+        """Yield the events of the run, from its start until it has ended.
 
-        Events come as the server sends them, none twice. A run that has ended gives those it had.
+        Events come in the order in which the server sends them, each once. If the run has ended, yields its past
+        events.
 
         Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
+            ServerUnreachableError: The server could not be reached for five minutes.
         """
         self._tracker.keep_events(self.item_id)
         seen = 0
@@ -157,35 +158,39 @@ class AsyncRun(AsyncObject):
                 fresh, seen = self._tracker.events_from(self.item_id, seen)
                 for event in fresh:
                     yield event
-        # 6.14 names the failed node only after it has said that the run failed.
+        # 6.14 reports the failed node only after the failed status.
         for event in self._tracker.events_from(self.item_id, seen)[0]:
             yield event
 
     async def wait(
         self, timeout: float | None = None, *, on_event: Callable[[RunEvent], object] | None = None
     ) -> RunStatus:
-        """Wait until the run has ended, well or not.
+        """Wait until the run has ended, successfully or not.
 
         Args:
-            timeout: Seconds to wait at most; forever by default.
+            timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
             on_event: Called with each event, in the caller's thread or event loop.
 
         Returns:
-            The final status. A failed run is no exception here; see ``result()``.
+            The final status. Does not raise if the run failed; use ``result()`` for that.
 
         Raises:
-            RunTimeoutError: Time ran out. The run itself goes on.
-            ServerUnreachableError: The server stayed away for five minutes.
+            RunTimeoutError: The run did not end in time. It continues on the server.
+            ServerUnreachableError: The server could not be reached for five minutes.
         """
         return await self._wait(timeout, None if on_event is None else partial(call_back, on_event))
 
     async def result(self, timeout: float | None = None) -> Results:
-        """Wait until the run has ended, and give its outputs.
+        """Wait until the run has ended, and return its outputs.
+
+        Args:
+            timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
 
         Raises:
-            RunFailedError: A node failed; the error names it.
-            RunCanceledError: The run was canceled, or its item removed.
-            RunTimeoutError: Time ran out. The run itself goes on.
+            RunFailedError: A node failed. The error names the node.
+            RunCanceledError: The run was canceled, or its queue item was removed.
+            RunTimeoutError: The run did not end in time. It continues on the server.
+            ServerUnreachableError: The server could not be reached for five minutes.
         """
         await self.wait(timeout)
         self.raise_if_failed()
@@ -200,34 +205,34 @@ class AsyncRun(AsyncObject):
         """
         raise_if_failed(self, self._end.failing)
 
-    # ------------------------------------------------------------------ its files
+    # ------------------------------------------------------------------ files
 
     async def save(self, template: str | os.PathLike[str] = "{image}.png") -> list[Path]:
-        """Write the run's images to files, replacing those that exist. No image gets the file of another.
+        """Save the run's images to files, replacing existing files. Each image gets a file of its own.
 
-        Each file appears whole or not at all. Missing folders are created.
+        Files are written completely or not at all. Missing folders are created.
 
         Args:
-            template: A folder (one that exists, or a path that ends in ``/``), in which the images keep their names;
-                or the names of the files: ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}`` (the
-                number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that a file system
-                does not allow are replaced. Images that would have the same name are numbered: ``fox.png``,
-                ``fox-2.png``. Defaults to the images' own names, in the current folder.
+            template: A folder (an existing one, or a path that ends in ``/``), in which the images keep their names.
+                Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{index}``
+                (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that file systems
+                do not allow are replaced. If several images would have the same name, they are numbered:
+                ``fox.png``, ``fox-2.png``. Defaults to the images' names on the server, in the current folder.
 
         Returns:
             The paths, in the order of ``images``.
 
         Raises:
-            RunNotFinishedError: The run has not ended, or was not waited for.
-            UsageError: The template names something that does not exist. Nothing was downloaded.
-            TransferError: Some images could not be downloaded. Its ``failed`` has their errors; the others are on
-                disk.
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
+            UsageError: The template contains an unknown name. Nothing was downloaded.
+            TransferError: Some images could not be downloaded. Its ``failed`` has the errors. All other images were
+                saved.
         """
         from invokeai_py_client.files.names import RunImage, paths_of_run_images
         from invokeai_py_client.image.download import download_files
 
         names = [image.name for image in self.images]
-        # A run without images shows a mistake in the template, too.
+        # Check the template even if the run has no images.
         made = [
             RunImage(name, self.inputs, number, self.item_id)
             for number, name in enumerate(names or ["image"])
@@ -236,15 +241,15 @@ class AsyncRun(AsyncObject):
         await download_files(self.connection, list(zip(names, paths, strict=True)))
         return paths
 
-    # ------------------------------------------------------------------ acting on it
+    # ------------------------------------------------------------------ actions
 
     async def cancel(self) -> RunStatus:
-        """Cancel the run; one that has ended stays as it is.
+        """Cancel the run. Does nothing if it has ended.
 
         Returns:
             The status afterwards.
         """
-        if self.status.done:  # InvokeAI 5.15 would make it a canceled one
+        if self.status.done:  # InvokeAI 5.15 would change its status to canceled
             return self.status
         try:
             item = await self.connection.http.json("PUT", f"{self._path}/cancel", expect=QUEUE_ITEM)
@@ -256,23 +261,24 @@ class AsyncRun(AsyncObject):
         return self.status
 
     async def retry(self) -> AsyncRun:
-        """Run it once more, as it was sent.
+        """Run it again with the same values. Only possible if it failed or was canceled.
 
-        The server makes a new queue item in the same batch, and only for one that failed or was canceled. It is made
-        once: where the answer is lost, the server is asked what it did.
+        The server creates a new queue item in the same batch, exactly once: if the response is lost, the outcome is
+        read from the server.
 
         Returns:
             The new run.
 
         Raises:
-            RunError: The server had nothing to retry.
+            RunError: The server did not retry the item.
         """
         from invokeai_py_client.run.retries import retry_items
 
         new = await retry_items(self.connection, self.queue_id, [self.item_id])
         if not new:
             raise RunError(
-                f"The server did not retry queue item {self.item_id}: only one that failed or was canceled can be.",
+                f"The server did not retry queue item {self.item_id} ({self.status}). Only items that failed or were "
+                "canceled can be retried.",
                 item_id=self.item_id,
                 batch_id=self.batch_id,
             )
@@ -290,31 +296,31 @@ class AsyncRun(AsyncObject):
         return run
 
     async def refresh(self) -> RunStatus:
-        """Read the queue item now.
+        """Read the queue item from the server now.
 
         Returns:
-            The status afterwards.
+            The updated status.
         """
         gaps = self._tracker.gaps
         self._tracker.item(self.item_id, await self._read())
         self._gaps = gaps
         return self.status
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
-    async def _wait(self, timeout: float | None, tell: _Tell | None) -> RunStatus:
-        """Wait until the run has ended and its results are here.
+    async def _wait(self, timeout: float | None, notify: _Notify | None) -> RunStatus:
+        """Wait until the run has ended and its results have been read.
 
         Args:
-            timeout: Seconds to wait at most.
-            tell: Awaited with each event.
+            timeout: The longest time to wait, in seconds.
+            notify: Awaited with each event.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             async with asyncio.timeout(timeout):
-                if tell is not None:
+                if notify is not None:
                     async for event in self.events():
-                        await tell(event)
+                        await notify(event)
                 async with aclosing(self._steps()) as steps:
                     async for _ in steps:
                         pass
@@ -322,8 +328,8 @@ class AsyncRun(AsyncObject):
             if isinstance(error, RunError) or deadline is None or time.monotonic() < deadline:
                 raise
             raise RunTimeoutError(
-                f"Queue item {self.item_id} had not ended after {timeout:g} s ({self.status}). It goes on; "
-                f"client.run({self.item_id}) picks it up again.",
+                f"Queue item {self.item_id} had not ended after {timeout:g} s ({self.status}). It continues on the "
+                f"server; wait for it again with client.run({self.item_id}).",
                 item_id=self.item_id,
                 batch_id=self.batch_id,
             ) from None
@@ -345,7 +351,7 @@ class AsyncRun(AsyncObject):
         return self._tracker.gaps != seen  # events may have been lost since the item was read
 
     async def _steps(self) -> AsyncGenerator[None]:
-        """Follow the run until its results are here. Yields whenever something may have changed."""
+        """Follow the run until its results have been read. Yields whenever something may have changed."""
         if self._results is not None:
             return
         live = self.connection.part(LiveRuns)
@@ -368,7 +374,7 @@ class AsyncRun(AsyncObject):
         return timing.SILENCE if self.connection.part(LiveRuns).connected else timing.POLL
 
     def _react(self, changes: Changes, change: Change) -> None:
-        """Start the reads that there is reason for."""
+        """Start the reads that a change calls for."""
         silence = change is Change.SILENCE
         if self.status.done:
             if self._results is None:
@@ -376,7 +382,7 @@ class AsyncRun(AsyncObject):
         elif self._is_stale:
             changes.read(self._fetch_item, self._take_item, key=None if silence else self._tracker.gaps)
         elif silence and self._has_no_place:
-            self._tracker.unplaced = False  # asked for once for the whole batch
+            self._tracker.unplaced = False  # one read serves the whole batch
             changes.read(self._fetch_place, self._tracker.place)
         elif silence:
             changes.read(self._fetch_item, self._take_item)
@@ -392,12 +398,12 @@ class AsyncRun(AsyncObject):
         pending = await states.pending(self.queue_id)
         if pending <= len(self._tracker.pending):  # the queue has no others
             return pending
-        # Whatever came after a pending item is pending, too, unless it was put in front of it.
+        # Items after a pending item are pending, too, unless they were put in front of it.
         last = self._tracker.last_item
         return pending - sum(item_id > last for item_id in await states.item_ids(self.queue_id))
 
     async def _fetch_item(self) -> tuple[int, Mapping[str, Any] | None, tuple[CalledResults, ...] | None]:
-        """Read the item, and what it called if it has ended; also returns which gaps in the events this fills."""
+        """Read the item, and if it has ended, the items it called. The first value counts the gaps that this fills."""
         gaps = self._tracker.gaps
         item = await self.connection.part(LiveRuns).states.read(self.queue_id, self.item_id)
         if item is None or "session" not in item or not has_ended(item):
@@ -425,14 +431,14 @@ class AsyncRun(AsyncObject):
         if self._results is not None:
             return
         if item is None and self.status.ok:
-            item = told_by_events(self._tracker.events_from(self.item_id, 0)[0])
+            item = item_from_events(self._tracker.events_from(self.item_id, 0)[0])
         elif item is not None:
-            self._tracker.item(self.item_id, item)  # with its error, which no summary has
+            self._tracker.item(self.item_id, item)  # with its error, which summaries lack
         with reading(self.item_id):
             self._take(item, called)
 
     def _take(self, item: Mapping[str, Any] | None, called: tuple[CalledResults, ...] = ()) -> None:
-        """Take the ended queue item as it was read; None if the server no longer has it."""
+        """Store the ended queue item, or None if the server no longer has it."""
         self._end.take(item or removed_item(self.item_id, self.batch_id), self._labels, called)
 
     @property
@@ -443,7 +449,7 @@ class AsyncRun(AsyncObject):
         end = self._end
         if end.item is None or end.results is None:
             raise RunNotFinishedError(
-                f"The results of queue item {self.item_id} ({self.status}) were not fetched yet: call result() or "
+                f"The results of queue item {self.item_id} ({self.status}) have not been read yet. Call result() or "
                 "wait() first.",
                 item_id=self.item_id,
                 batch_id=self.batch_id,
@@ -452,7 +458,7 @@ class AsyncRun(AsyncObject):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "_end" not in state:  # pickled when a run kept these itself
+        if "_end" not in state:  # pickled by a version in which runs had these attributes
             kept = (self.__dict__.pop(name, None) for name in ("_item", "_results", "_failing", "_record"))
             self._end = RunEnd(*kept)
 
@@ -471,11 +477,11 @@ class AsyncRun(AsyncObject):
 
 
 def _ignore(_: object) -> None:
-    """Take a response of which only the log tells."""
+    """Ignore a response that was read only for the log."""
 
 
 async def run_of_item(connection: Connection, item_id: int, *, queue_id: str = "default") -> AsyncRun:
-    """Pick up a run again by its queue item's id, from wherever it was started.
+    """Return a run by the id of its queue item, no matter which client started it.
 
     Raises:
         RunError: The queue has no such item.

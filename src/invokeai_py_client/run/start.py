@@ -1,4 +1,4 @@
-"""From a prepared request to its runs: sent once, and followed from before it is sent."""
+"""Start runs: enqueue a prepared request and follow its queue items."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ async def start_runs(
 ) -> list[AsyncRun]:
     """Enqueue a prepared request, and return its runs.
 
-    If the call is canceled, so is the batch, because nobody holds its runs.
+    If the call is canceled, the batch is canceled too, because the caller never gets its runs.
 
     Args:
         connection: The server.
-        body: The request, with a batch id of ours.
-        inputs: The inputs that the request was made of. The runs keep their values and the nodes' labels.
+        body: The request, with a batch id chosen by the client.
+        inputs: The inputs that the request was built from. The runs keep their values and the nodes' labels.
         queue_id: The queue. Defaults to the queue that the web UI shows.
 
     Returns:
         The runs, in the order of the batch.
 
     Raises:
-        EnqueueError: The server took fewer runs than the request makes, because its queue is full.
-        APIRequestError: The server refused the request, or could not be reached.
+        EnqueueError: The server accepted fewer runs than requested, because its queue is full.
+        APIRequestError: The server refused the request or could not be reached.
     """
     batch_id: str = body["batch"]["batch_id"]
     tracker = BatchTracker(batch_id, in_front=body["prepend"])
     await connection.part(LiveRuns).follow(tracker, queue_id)
-    tracker.settled = tracker.gaps  # a connection was made for it, before there was anything to miss
+    tracker.settled = tracker.gaps  # gaps before the batch is sent cannot hide any of its events
     try:
         enqueued = await enqueue(connection, queue_id, body, count_runs(body))
         raise_if_truncated(enqueued, batch_id)
     except asyncio.CancelledError:
-        # Whether the server took it is not known; nobody will hold these runs, so they must not go on.
+        # The server may have accepted the batch. The caller never gets these runs, so they must not continue.
         await cancel_quietly(cancel_batches(connection, queue_id, [batch_id]))
         raise
     tracker.sent(enqueued.item_ids)
@@ -56,7 +56,7 @@ async def start_runs(
 
 
 def count_runs(body: Mapping[str, Any]) -> int:
-    """Return how many queue items a request makes: the product of its lists' lengths, times ``runs``."""
+    """Return how many queue items a request creates: the product of the lengths of its lists, times ``runs``."""
     count: int = body["batch"]["runs"]
     for zipped in body["batch"].get("data") or ():
         count *= len(zipped[0]["items"]) if zipped else 0

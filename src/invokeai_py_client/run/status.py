@@ -1,4 +1,4 @@
-"""Where a run stands: one value, and how events change it."""
+"""The status of a run, and how events change it."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """Where a run stands.
+    """The status of a run.
 
     Attributes:
-        state: pending, running, waiting (for a workflow that it called), completed, failed or cancelled.
-        position: How many queue items come before it while it is pending; None where unknown.
-        node_id: The node at work, or the last one.
+        state: The state: pending, running, waiting (for a workflow that it called), completed, failed or
+            ``cancelled``.
+        position: How many queue items are ahead of it while it is pending, or None if unknown.
+        node_id: The id of the current node, or of the last node that ran.
         node_type: That node's invocation type.
-        message: What the node does, in the server's words.
-        fraction: How much of that node is done, 0 to 1; None where the server does not know.
+        message: The server's description of the node's current step.
+        fraction: The completed fraction of that node, from 0 to 1, or None if the server does not know it.
         prepared_id: That node's id in this execution.
-        ended: Ids in this execution of the nodes that have ended.
-        preview: The latest preview picture.
-        error_type: The server's exception type, of a failed run.
-        error_message: The server's message, of a failed run.
-        error_traceback: The server's traceback, of a failed run.
+        ended: The ids, in this execution, of the nodes that have ended.
+        preview: The latest preview image.
+        error_type: The server's exception type, if the run failed.
+        error_message: The server's message, if the run failed.
+        error_traceback: The server's traceback, if the run failed.
         sequence: The server's counter of status changes (6.14+).
-        gone: Whether the queue item was removed from the server (deleted, cleared, pruned) before its end was
-            heard of: it counts as cancelled, but may have run.
+        gone: Whether the queue item was removed from the server (deleted, cleared or pruned) before its result was
+            known. Such a run counts as canceled, but may have completed.
     """
 
     state: JobStatus = JobStatus.PENDING
@@ -67,30 +68,35 @@ class RunStatus:
 
     @property
     def done(self) -> bool:
-        """Whether the run has ended, well or not."""
+        """Whether the run has ended, successfully or not."""
         return self.state in TERMINAL
 
     @property
     def ok(self) -> bool:
-        """Whether the run has ended well."""
+        """Whether the run completed successfully."""
         return self.state is JobStatus.COMPLETED
 
     def __str__(self) -> str:
         if self.state is JobStatus.PENDING and self.position is not None:
-            return f"pending ({self.position} before it)"
+            return f"pending ({self.position} ahead)"
         if self.state is JobStatus.RUNNING and self.node_type:
             share = "" if self.fraction is None else f" {self.fraction:.0%}"
             return f"running {self.node_type}{share}"
         if self.state is JobStatus.FAILED and self.error_type:
             return f"failed: {self.error_type}: {self.error_message}"
-        return self.state.value
+        return state_word(self.state)
+
+
+def state_word(state: JobStatus) -> str:
+    """Return the word for a state in text for people. It is the server's word, "canceled", for ``CANCELLED``."""
+    return "canceled" if state is JobStatus.CANCELLED else state.value
 
 
 def fold(status: RunStatus, event: RunEvent) -> RunStatus:
-    """The status after an event; the same object where the event says nothing new.
+    """Return the status after an event, or the same object if the event changes nothing.
 
-    Events can come twice (6.13 sends each to two rooms, the second time without the preview), late, or out
-    of order; a run that has ended stays ended, unless the server counts a later status.
+    Events can arrive twice, late or out of order. 6.13 sends each event to two rooms, the second time without the
+    preview. A run that has ended stays ended unless the server sends a status with a higher sequence number.
     """
     if isinstance(event, StatusChanged):
         return _fold_status(status, event)
@@ -116,7 +122,7 @@ def fold(status: RunStatus, event: RunEvent) -> RunStatus:
 
 
 def _fold_failure(status: RunStatus, event: NodeFailed) -> RunStatus:
-    # On 6.14 it comes after the failed status, on others before: the status decides, this explains.
+    # This event follows the failed status on 6.14 and precedes it on other servers. It only adds the details.
     if status.done and status.state is not JobStatus.FAILED:
         return status
     return replace(
@@ -153,9 +159,9 @@ def _says_nothing_new(state: JobStatus, status: RunStatus) -> bool:
 
 
 def _is_overtaken(state: JobStatus, status: RunStatus) -> bool:
-    """Whether a status that the server did not number (before 6.14) was overtaken by a later one.
+    """Return whether a status without a sequence number (before 6.14) is older than the current one.
 
-    On those servers an item that runs is never pending again.
+    On those servers, a running item never becomes pending again.
     """
     return state is JobStatus.PENDING and status.state is JobStatus.RUNNING
 
@@ -172,8 +178,8 @@ def _at_node(status: RunStatus, event: NodeStarted | NodeProgress) -> RunStatus:
 
 
 def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
-    told = (event.prepared_id, event.message, event.fraction)
-    if told == (status.prepared_id, status.message, status.fraction) and (
+    reported = (event.prepared_id, event.message, event.fraction)
+    if reported == (status.prepared_id, status.message, status.fraction) and (
         event.preview is None or event.preview == status.preview
     ):
         return status
@@ -186,7 +192,7 @@ def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
 
 
 def has_ended(item: Mapping[str, Any]) -> bool:
-    """Whether a queue item, as it was read, tells of its end: only then it has all results."""
+    """Return whether a queue item has ended. Only then does it contain all results."""
     try:
         return JobStatus(str(item.get("status"))) in TERMINAL
     except ValueError:
@@ -194,9 +200,9 @@ def has_ended(item: Mapping[str, Any]) -> bool:
 
 
 def status_of_item(item: Mapping[str, Any], before: RunStatus) -> RunStatus:
-    """The status after reading the queue item itself, which is the truth.
+    """Return the status after reading the queue item, which is authoritative.
 
-    A read that was overtaken by an event (the server counted on meanwhile) changes nothing.
+    If a newer event has arrived since the read, the status does not change.
     """
     sequence = whole_number(item.get("status_sequence"))
     if sequence is not None and before.sequence is not None and sequence < before.sequence:

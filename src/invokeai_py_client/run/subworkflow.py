@@ -1,4 +1,4 @@
-"""What the workflows gave that a run called: each is a queue item of its own (InvokeAI 6.14)."""
+"""Results of workflows called by a run. Each call is a separate queue item (InvokeAI 6.14)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 async def called_results(
     connection: Connection, queue_id: str, item: Mapping[str, Any]
 ) -> tuple[CalledResults, ...]:
-    """The results of all workflows that an ended queue item called, and of those that they called.
+    """Return the results of all workflows that an ended queue item called, directly or indirectly.
 
-    Nothing is asked for an item that called none. Items that somebody has deleted are left out.
+    Sends no request if the item called no workflow. Items that have been deleted are omitted.
     """
     session = cast("dict[str, Any]", item.get("session") or {})
     history = cast("list[dict[str, Any]]", session.get("workflow_call_history") or [])

@@ -1,4 +1,4 @@
-"""Follows the queue items of one batch: events in, statuses out, and a way to wait for a change."""
+"""Track the queue items of a batch: process events, provide statuses, notify about changes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _KEPT_EVENTS = 5000
 
 @dataclass(slots=True)
 class ItemHistory:
-    """What events told of an item.
+    """The history of an item, collected from its events.
 
     Attributes:
-        gaps: How often events had been lost before it began.
-        results: The nodes' results: by execution id, the node and what it gave.
-        end: The event that told of its end.
+        gaps: The number of gaps in the events before the item started.
+        results: The nodes' results: for each execution id, the node's id and its output.
+        end: The event with the item's final status.
     """
 
     gaps: int
@@ -39,17 +39,18 @@ Story = ItemHistory  # its name in older pickles
 
 
 class BatchTracker:
-    """What is known of the items of one batch, or of the batches that one sweep is sent in.
+    """The state of the items of one batch, or of all batches of a sweep.
 
-    It is there before the batch is sent, because events can come before the answer to the request does. No
-    I/O happens here: the feed hands it events, the run hands it items that it has read. What an event costs does
-    not depend on how many items there are.
+    It is created before the batch is sent, because events can arrive before the response to the request. It does no
+    I/O: ``LiveRuns`` passes it events, and runs pass it the items they have read. The cost of an event does not depend
+    on the number of items.
 
     Args:
         batch_id: The batch's id.
-        keep_events: Whether events are kept from the beginning; else from when somebody follows an item.
-        keep_results: Whether the nodes' results are kept until ``story()`` is asked for.
-        in_front: Whether the batch goes to the front of the queue.
+        keep_events: Whether to keep all events from the start, or only from when an item is followed. Defaults to
+            True.
+        keep_results: Whether to keep the nodes' results until ``story()`` is called. Defaults to False.
+        in_front: Whether the batch goes to the front of the queue. Defaults to False.
     """
 
     def __init__(
@@ -62,13 +63,13 @@ class BatchTracker:
     ) -> None:
         self.batch_id = batch_id
         self.ended: list[int] = []
-        """The items that have ended, in the order in which that became known."""
+        """The ids of the items that have ended, in the order in which that became known."""
         self.unplaced = False
-        """The items were sent just now, and nobody has asked for their place in the queue."""
+        """Whether the items were just sent and their position in the queue is not known yet."""
         self.gaps = 0
-        """How often events may have been lost: who has seen fewer is to read the items before believing anything."""
+        """How often events may have been lost. A reader that has seen fewer gaps must read the items again."""
         self.settled = 0
-        """How many of these gaps were before there was anything to miss."""
+        """How many of these gaps came before the batch was sent."""
         self._in_front = in_front
         self._stories: dict[int, ItemHistory] | None = {} if keep_results else None
         self._items: tuple[int, ...] = ()
@@ -81,7 +82,7 @@ class BatchTracker:
         self._waiting: dict[int | None, set[Callable[[], None]]] = {}
 
     def status(self, item_id: int) -> RunStatus:
-        """The latest known status of an item."""
+        """Return the latest known status of an item."""
         status = self._statuses.get(item_id) or RunStatus()
         place = self._places.get(item_id)
         if place is None or status.state is not JobStatus.PENDING:
@@ -89,39 +90,39 @@ class BatchTracker:
         return replace(status, position=max(0, place - self._begun))
 
     def gap(self) -> None:
-        """Make those who wait read the items: events may have been lost."""
+        """Record that events may have been lost, so that all waits read their items."""
         self.gaps += 1
         self.wake()
 
     def story(self, item_id: int) -> ItemHistory | None:
-        """All that events told of an item from its beginning to its end; None where some may have been lost.
+        """Return an item's complete history, or None if events may have been lost.
 
-        It is told once, and then forgotten.
+        The history is removed from the tracker.
         """
         story = (self._stories or {}).pop(item_id, None)
         return story if story is not None and story.gaps == self.gaps and story.end is not None else None
 
     def sent(self, item_ids: Sequence[int]) -> None:
-        """Say which items the server made of a batch, in its order."""
+        """Record the items that the server created for the batch, in order."""
         self._items = tuple(item_ids)
         self.unplaced = True
 
     def keep_events(self, item_id: int) -> None:
-        """Keep an item's events from now on."""
+        """Start keeping an item's events."""
         self._events.setdefault(item_id, deque(maxlen=_KEPT_EVENTS))
 
     @property
     def last_item(self) -> int:
-        """The last item that the server made of the batch."""
+        """The id of the last item that the server created for the batch."""
         return max(self._items)
 
     @property
     def pending(self) -> list[int]:
-        """The items of the batch that are pending, as far as known."""
+        """The ids of the batch's items that are pending according to the latest known statuses."""
         return [item for item in self._items if self.status(item).state is JobStatus.PENDING]
 
     def place(self, pending: int) -> None:
-        """Say how many items are pending in the queue, up to the last one of this batch."""
+        """Record how many items are pending in the queue, up to the last item of this batch."""
         waiting = self.pending
         before = 0 if self._in_front else max(0, pending - len(waiting))
         for position, item_id in enumerate(waiting, before):
@@ -129,18 +130,18 @@ class BatchTracker:
         self.wake()
 
     def event(self, event: RunEvent) -> None:
-        """Take in an event of one of the items."""
+        """Process an event of one of the items."""
         before = self.status(event.item_id)
         after = fold(before, event)
         if after is not before:
             self._take(event.item_id, after, event)
 
     def others_moved(self) -> None:
-        """Another item of the queue began: whatever is still pending moved up by one."""
+        """Record that another item started, which moves all pending items up by one."""
         self._begun += 1
 
     def item(self, item_id: int, item: Mapping[str, Any] | None) -> None:
-        """Take in a queue item as the server holds it; None where it no longer exists."""
+        """Process a queue item that was read from the server, or None if it no longer exists."""
         before = self.status(item_id)
         if item is None:
             after = (
@@ -151,8 +152,8 @@ class BatchTracker:
         else:
             after = status_of_item(item, before)
         if after.state is not before.state:
-            # The event of this change was lost, or comes later and then says nothing new.
-            self._take(item_id, after, _told_by_item(item_id, after, item or {}))
+            # The event for this change was lost, or comes later and then changes nothing.
+            self._take(item_id, after, _event_from_item(item_id, after, item or {}))
         elif after != before:
             self._statuses[item_id] = after
             self.wake(item_id)
@@ -185,18 +186,18 @@ class BatchTracker:
             story.end = event
 
     def events_from(self, item_id: int, start: int) -> tuple[list[RunEvent], int]:
-        """The events after the first ``start`` ones, and how many there were in all."""
+        """Return the events after the first ``start`` events, and the total number of events."""
         kept = self._events.get(item_id) or ()
         total = self._count.get(item_id, 0)
         return list(kept)[max(0, len(kept) - (total - start)) :] if total > start else [], total
 
     @contextmanager
     def watched(self, notify: Callable[[], None], item_id: int | None = None) -> Generator[None]:
-        """Call a function after every change, for the length of a ``with`` block.
+        """Call a function after every change during a ``with`` block.
 
         Args:
             notify: The function.
-            item_id: Only changes of this item. Defaults to None: those of all items.
+            item_id: The item to watch. Defaults to None: all items.
         """
         waiting = self._waiting.setdefault(item_id, set())
         waiting.add(notify)
@@ -211,8 +212,8 @@ class BatchTracker:
         """Wait for the next change.
 
         Args:
-            timeout: Seconds to wait at most.
-            item_id: Only changes of this item. Defaults to None: those of all items.
+            timeout: The longest time to wait, in seconds.
+            item_id: The item to watch. Defaults to None: all items.
 
         Returns:
             False if nothing changed in time.
@@ -223,10 +224,10 @@ class BatchTracker:
                 return await anext(changes) is Change.EVENT
 
     def wake(self, item_id: int | None = None) -> None:
-        """Make those who wait look again.
+        """Notify the waits that a change concerns.
 
         Args:
-            item_id: The item that changed. Defaults to None: everything may have changed.
+            item_id: The item that changed. Defaults to None: all items may have changed.
         """
         groups = (
             list(self._waiting.values())
@@ -244,7 +245,7 @@ class BatchTracker:
         self.__dict__.update(state, _waiting={}, gaps=state["gaps"] + 1)
 
 
-def _told_by_item(item_id: int, status: RunStatus, item: Mapping[str, Any]) -> StatusChanged:
+def _event_from_item(item_id: int, status: RunStatus, item: Mapping[str, Any]) -> StatusChanged:
     return StatusChanged(
         item_id=item_id,
         timestamp=time.time(),

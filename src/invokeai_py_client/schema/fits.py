@@ -1,7 +1,7 @@
-"""Whether a literal is one that the server's schema takes, and if not, why.
+"""Validation of literals against the server's schema.
 
-The server validates with pydantic's lax rules, and lets numbers pass for text: ``"5"`` is as good as ``5``
-in either place. A literal is called wrong here only if the server would refuse it.
+The server validates with pydantic's lax rules, and accepts numbers as text, so ``"5"`` and ``5`` are interchangeable.
+This module rejects a literal only if the server would reject it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from invokeai_py_client.schema.template import InputTemplate
+from invokeai_py_client.schema.template import InputTemplate, Limits
 
 _TRUTHS = frozenset({"true", "false", "1", "0", "yes", "no", "on", "off", "y", "n", "t", "f"})
 _SHOWN = 12
@@ -19,10 +19,10 @@ JsonSchema = Mapping[str, Any]
 
 
 def fits(template: InputTemplate, value: Any) -> bool:
-    """Whether the server takes the literal for this input."""
+    """Return whether the server accepts the literal for this input."""
     if template.server_input == "connection":
         return False
-    if not template.json_schema:  # a type that the schema does not spell out: only the cardinality is known
+    if not template.json_schema:  # the schema does not describe the type, so only the cardinality is known
         return isinstance(value, list) == (template.type.cardinality == "COLLECTION") or (
             template.type.cardinality == "SINGLE_OR_COLLECTION"
         )
@@ -30,12 +30,16 @@ def fits(template: InputTemplate, value: Any) -> bool:
 
 
 def explain_mismatch(schema: JsonSchema, value: Any, *, inside: bool = False) -> str | None:
-    """What a value would have to be that it is not; None where the schema takes it.
+    """Return what the schema requires that the value does not satisfy, or None if the value is valid.
 
     Args:
-        schema: A reduced JSON schema, as templates hold them.
+        schema: A reduced JSON schema, as in ``InputTemplate.json_schema``.
         value: The value.
-        inside: Whether it is a part of an object: numbers pass for text in nodes' own fields only.
+        inside: Whether the value is part of an object. The server accepts numbers as text only in fields of nodes.
+            Defaults to False.
+
+    Returns:
+        A phrase to follow "expected", such as "a whole number greater than 0".
     """
     for branch in schema.get("allOf", ()):
         reason = explain_mismatch(branch, value, inside=inside)
@@ -47,9 +51,9 @@ def explain_mismatch(schema: JsonSchema, value: Any, *, inside: bool = False) ->
         if reason is not None:
             return reason
     if "const" in schema and not _same(schema["const"], value):
-        return f"{schema['const']!r} is needed"
+        return repr(schema["const"])
     if "enum" in schema and not any(_same(option, value) for option in schema["enum"]):
-        return f"{describe(schema)} is needed"
+        return describe(schema)
     return _kind_mismatch(schema, value, inside=inside) or _limit_mismatch(schema, value)
 
 
@@ -60,12 +64,12 @@ def _none_of(branches: Sequence[JsonSchema], value: Any, inside: bool) -> str | 
         if reason is None:
             return None
         reasons.append((branch, reason))
-    # The branch that at least is of the value's kind says best what is wrong with it.
+    # A branch of the same kind as the value describes the problem best.
     alike = [reason for branch, reason in reasons if _kind_mismatch(branch, value, shallow=True) is None]
     if alike:
         return alike[0]
     wanted = [describe(branch) for branch in branches if branch.get("type") != "null"]
-    return f"{' or '.join(dict.fromkeys(wanted))} is needed"
+    return " or ".join(dict.fromkeys(wanted))
 
 
 def _same(option: Any, value: Any) -> bool:
@@ -82,13 +86,13 @@ def _kind_mismatch(
         case "integer":
             number = number_or_none(value)
             good = number is not None and math.isfinite(number) and number == math.floor(number)
-            # pydantic converts a number with a fraction or an exponent by way of 64 bits.
+            # pydantic converts numbers with a fraction or an exponent to 64-bit integers.
             good = good and (isinstance(value, int) or abs(number or 0) < 2**63)
         case "number":
             good = number_or_none(value) is not None
         case "string":
             if isinstance(value, str) and not _is_unicode(value):
-                return "text without half a surrogate pair is needed"
+                return "valid Unicode text (without lone surrogates)"
             good = isinstance(value, str) or (type(value) in (int, float) and not inside)
         case "boolean":
             good = _is_boolean(value)
@@ -96,19 +100,19 @@ def _kind_mismatch(
             good = value is None
         case "array":
             if not isinstance(value, list):
-                return f"{describe(schema)} is needed"
+                return describe(schema)
             return None if shallow else _items_mismatch(schema, cast("list[Any]", value), inside)
         case "object":
             if not isinstance(value, dict):
-                return f"{describe(schema)} is needed"
+                return describe(schema)
             return None if shallow else _record_mismatch(schema, cast("dict[str, Any]", value))
         case _:
             return None
-    return None if good else f"{describe(schema)} is needed"
+    return None if good else describe(schema)
 
 
 def number_or_none(value: Any) -> float | None:
-    """The number that pydantic would read from a value; None where it would refuse."""
+    """Return the number that pydantic would read from a value, or None if it would reject the value."""
     if isinstance(value, str):
         try:
             return float(value)
@@ -144,22 +148,22 @@ def _items_mismatch(schema: JsonSchema, items: list[Any], inside: bool) -> str |
         for index, item in enumerate(items):
             reason = explain_mismatch(cast(JsonSchema, item_schema), item, inside=inside)
             if reason is not None:
-                return f"item {index + 1}: {reason}"
+                return f"{reason} in item {index + 1}"
     return None
 
 
 def _record_mismatch(schema: JsonSchema, record: dict[str, Any]) -> str | None:
     missing = [key for key in schema.get("required", ()) if key not in record]
     if missing:
-        return f"{describe(schema)} is needed, and {', '.join(map(repr, missing))} is missing"
+        return f"{describe(schema)} (missing: {', '.join(map(repr, missing))})"
     properties = cast("Mapping[str, JsonSchema]", schema.get("properties", {}))
     for key, value in record.items():
         if key in properties:
             reason = explain_mismatch(properties[key], value, inside=True)
             if reason is not None:
-                return f"{key!r}: {reason}"
+                return f"{reason} in {key!r}"
         elif schema.get("additionalProperties") is False:
-            return f"{key!r} is not a part of {describe(schema)}"
+            return f"{describe(schema)} without {key!r}"
     return None
 
 
@@ -167,9 +171,9 @@ def _limit_mismatch(schema: JsonSchema, value: Any) -> str | None:
     if isinstance(value, list):
         count = len(cast("list[Any]", value))
         if any(word in schema for word in _NUMERIC) and schema.get("type") != "array":
-            # A limit on "number or list of numbers": InvokeAI 6.14 compares the list itself with it and
-            # answers 500 (controlnet.control_weight).
-            return "one number is needed: a list makes the server fail"
+            # For a limit on "number or list of numbers", InvokeAI 6.14 compares the list itself with the limit and
+            # responds with status 500 (controlnet.control_weight).
+            return "one number (the server fails on a list here)"
         return _count_mismatch(schema, count, "minItems", "maxItems", "items")
     if schema.get("type") == "string":
         return _count_mismatch(schema, len(str(value)), "minLength", "maxLength", "characters")
@@ -179,43 +183,84 @@ def _limit_mismatch(schema: JsonSchema, value: Any) -> str | None:
 
 def _count_mismatch(schema: JsonSchema, count: int, least: str, most: str, unit: str) -> str | None:
     if count < schema.get(least, 0):
-        return f"at least {schema[least]} {unit} are needed"
+        return f"at least {schema[least]} {unit}"
     if most in schema and count > schema[most]:
-        return f"at most {schema[most]} {unit} are allowed"
+        return f"at most {schema[most]} {unit}"
     return None
 
 
 def _number_mismatch(schema: JsonSchema, number: float) -> str | None:
-    if not math.isfinite(number) and any(word in schema for word in _NUMERIC):
-        return f"{describe(schema)} is needed"
-    if "minimum" in schema and number < schema["minimum"]:
-        return f"at least {schema['minimum']} is needed"
-    if "maximum" in schema and number > schema["maximum"]:
-        return f"at most {schema['maximum']} is allowed"
-    if "exclusiveMinimum" in schema and number <= schema["exclusiveMinimum"]:
-        return f"more than {schema['exclusiveMinimum']} is needed"
-    if "exclusiveMaximum" in schema and number >= schema["exclusiveMaximum"]:
-        return f"less than {schema['exclusiveMaximum']} is needed"
     step = schema.get("multipleOf")
-    if step and abs(math.remainder(number, step)) > 1e-9 * max(1.0, abs(number)):
-        return f"a multiple of {step} is needed"
-    return None
+    good = (
+        (math.isfinite(number) or not any(word in schema for word in _NUMERIC))
+        and ("minimum" not in schema or number >= schema["minimum"])
+        and ("maximum" not in schema or number <= schema["maximum"])
+        and ("exclusiveMinimum" not in schema or number > schema["exclusiveMinimum"])
+        and ("exclusiveMaximum" not in schema or number < schema["exclusiveMaximum"])
+        and (not step or abs(math.remainder(number, step)) <= 1e-9 * max(1.0, abs(number)))
+    )
+    return None if good else describe(schema)
+
+
+def _limits(schema: JsonSchema) -> Limits:
+    return Limits(
+        minimum=schema.get("minimum"),
+        maximum=schema.get("maximum"),
+        exclusive_minimum=schema.get("exclusiveMinimum"),
+        exclusive_maximum=schema.get("exclusiveMaximum"),
+        multiple_of=schema.get("multipleOf"),
+    )
+
+
+def describe_number(word: str, limits: Limits) -> str:
+    """Return a description of the numbers within limits, such as "a whole number greater than 0".
+
+    Args:
+        word: The kind of number, such as "a number".
+        limits: The limits; lengths and counts are ignored.
+    """
+    low, high = limits.minimum, limits.maximum
+    above, below = limits.exclusive_minimum, limits.exclusive_maximum
+    text = word
+    if low is not None and high is not None:
+        text += f" from {_n(low)} to {_n(high)}"
+    elif low is not None and below is not None:
+        text += f" from {_n(low)} up to but not including {_n(below)}"
+    else:
+        bounds = [
+            f"{words} {_n(limit)}"
+            for words, limit in (
+                ("of at least", low),
+                ("greater than", above),
+                ("of at most" if above is None else "at most", high),
+                ("less than", below),
+            )
+            if limit is not None
+        ]
+        text += "".join(f" {bound}" for bound in bounds[:1]) + "".join(
+            f" and {bound}" for bound in bounds[1:]
+        )
+    return f"{text}, a multiple of {_n(limits.multiple_of)}" if limits.multiple_of else text
+
+
+def _n(number: float) -> str:
+    return str(int(number)) if float(number).is_integer() else str(number)
 
 
 def describe(schema: JsonSchema) -> str:
-    """What a schema takes, in a few words."""
+    """Return a short description of the values that a schema accepts."""
     if "enum" in schema:
         options = [str(option) for option in schema["enum"]]
-        more = f"... ({len(options)} in all)" if len(options) > _SHOWN else ""
+        more = f" and {len(options) - _SHOWN} more" if len(options) > _SHOWN else ""
         return f"one of {', '.join(options[:_SHOWN])}{more}"
     branches = [branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"]
     if branches:
         return " or ".join(dict.fromkeys(map(describe, branches)))
     match schema.get("type"):
         case "integer":
-            return "a whole number"
+            return describe_number("a whole number", _limits(schema))
         case "number":
-            return "a number"
+            return describe_number("a number", _limits(schema))
         case "string":
             return "text"
         case "boolean":
@@ -230,7 +275,7 @@ def describe(schema: JsonSchema) -> str:
                 else "a list"
             )
         case "object":
-            keys = ", ".join(schema.get("required", ()))
-            return f"a {schema.get('title', 'record')} (an object with {keys})" if keys else "an object"
+            keys = ", ".join(map(repr, schema.get("required", ())))
+            return f"an object with {keys}" if keys else "an object"
         case _:
             return "another value"

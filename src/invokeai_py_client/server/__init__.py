@@ -1,4 +1,4 @@
-"""A local InvokeAI, managed by this package: install it, start it, give it tiny models, stop it.
+"""A local InvokeAI server: install it, start it, add tiny test models, and stop it.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Whether something responds on a port."""
+"""HTTP requests with the standard library, and checks of ports."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Any
 
 
 def request(method: str, url: str, body: Any = None, *, timeout: float = 30.0) -> tuple[int, Any]:
-    """Send one request with the standard library, past any proxy; return the status and the decoded answer.
+    """Send a request without a proxy and decode its JSON response.
 
     Returns:
-        The status, and the JSON data or None where the answer is not JSON.
+        The status code and the JSON data, or None as data if the response is not JSON.
 
     Raises:
-        OSError: No answer.
+        OSError: There was no response.
     """
     data = None if body is None else json.dumps(body).encode()
     headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if data else {})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     call = urllib.request.Request(url, data=data, headers=headers, method=method)
     try:
-        with opener.open(call, timeout=timeout) as answer:
-            status, raw = int(answer.status), answer.read()
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            status, raw = refusal.code, refusal.read()
-    except http.client.HTTPException as wrong:
-        raise OSError(f"no HTTP answer: {wrong!r}") from wrong
+        with opener.open(call, timeout=timeout) as response:
+            status, raw = int(response.status), response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, raw = error.code, error.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"Invalid HTTP response: {error!r}") from error
     try:
         return status, json.loads(raw)
     except ValueError:
@@ -38,10 +38,10 @@ def request(method: str, url: str, body: Any = None, *, timeout: float = 30.0) -
 
 
 def answers(url: str, *, timeout: float = 5.0) -> str | None:
-    """Return the version of the InvokeAI at an address; None where none answers.
+    """Return the version of the InvokeAI server at a URL, or None if nothing responds.
 
-    The status alone proves nothing: InvokeAI 6.12 and later answer 200 with a web page for paths they
-    do not know, and so do other servers.
+    A status of 200 is not enough: InvokeAI 6.12 and later, and many other servers, respond to unknown paths with
+    status 200 and a web page.
     """
     try:
         status, data = request("GET", f"{url.rstrip('/')}/api/v1/app/version", timeout=timeout)
@@ -54,15 +54,17 @@ def answers(url: str, *, timeout: float = 5.0) -> str | None:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port that nobody listens at now."""
+    """Return a port that is not in use."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def is_taken(port: int, host: str = "127.0.0.1") -> bool:
-    """Tell whether somebody listens at a port."""
-    address = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # (an address to listen at, not to call)
+    """Whether a port is in use."""
+    address = (
+        "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    )  # these can be listened on, but not connected to
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, port)) == 0

@@ -1,4 +1,4 @@
-"""Install an InvokeAI release into a virtual environment of its own."""
+"""Install an InvokeAI release into a separate virtual environment."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Installation:
     """An installed server.
 
     Attributes:
-        version: Its InvokeAI version.
-        folder: Its virtual environment.
-        details: How it was made: Python, torch, installer, seconds, bytes on disk.
+        version: InvokeAI version.
+        folder: Virtual environment.
+        details: Python, torch, installer, duration in seconds, and size in bytes.
     """
 
     version: str
@@ -52,13 +52,13 @@ class Installation:
 
     @property
     def python(self) -> Path:
-        """Its interpreter."""
+        """The interpreter of the virtual environment."""
         return python_in(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an installation will do, decided before it starts."""
+    """The steps of an installation, decided before it starts."""
 
     release: Release
     folder: Path
@@ -68,17 +68,17 @@ class Plan:
     uv: Path | None
 
     def announcement(self) -> str:
-        """Return what people should know before it starts."""
+        """Return a summary of the installation and its size."""
         text = (
             f"Installing InvokeAI {self.release.version} into {self.folder}: {self.torch.note}, "
             f"{self.python}, with {'uv' if self.uv else 'pip'}. "
             f"About {self.torch.download:g} GB to download, {self.torch.disk:g} GB on disk."
         )
-        return f"{text}\nThis is much, because {self.torch.warning}." if self.torch.warning else text
+        return f"{text}\nIt is this large because {self.torch.warning}." if self.torch.warning else text
 
 
 def installed(version: str = DEFAULT_VERSION) -> Installation | None:
-    """Return a release that is completely installed, or None."""
+    """Return the installation of a release, or None if it is not completely installed."""
     folder = server_folder(version)
     try:
         details = json.loads((folder / MARKER).read_text(encoding="utf-8"))
@@ -96,7 +96,7 @@ def plan(version: str, environ: Mapping[str, str]) -> Plan:
     """Decide how to install a release on this machine.
 
     Raises:
-        PythonNotFoundError: There is no Python that it runs on.
+        PythonNotFoundError: No supported Python was found.
     """
     wanted = release(version)
     pip = read_pip_settings(environ)
@@ -111,7 +111,7 @@ def plan(version: str, environ: Mapping[str, str]) -> Plan:
 
 
 def uv_command(plan: Plan, uv: Path, overrides: Path | None, environ: Mapping[str, str]) -> list[str]:
-    """Return uv's command that installs everything."""
+    """Return the uv command that installs everything."""
     options, _ = plan.pip.for_uv(environ)
     command = [str(uv), "pip", "install", "--python", str(python_in(plan.folder)), *options]
     if plan.torch.find_links is not None:
@@ -120,12 +120,12 @@ def uv_command(plan: Plan, uv: Path, overrides: Path | None, environ: Mapping[st
         command += ["--torch-backend", plan.torch.backend]
     if overrides is not None:
         command += ["--override", str(overrides)]
-    # Compiled once here, the server starts in 9 s; uncompiled in 19 s where bytecode is not written.
+    # With compiled bytecode the server starts in 9 s instead of 19 s.
     return [*command, "--compile-bytecode", f"invokeai=={plan.release.version}", *plan.torch.requirements]
 
 
 def pip_commands(plan: Plan) -> list[list[str]]:
-    """Return pip's commands that install everything, for a machine where uv cannot be had."""
+    """Return the pip commands that install everything. They are used if uv is not available."""
     pip = [str(python_in(plan.folder)), "-m", "pip", "install", "--no-input", "--progress-bar", "off"]
     if plan.torch.find_links is not None:
         pip += ["--find-links", str(plan.torch.find_links)]
@@ -136,7 +136,7 @@ def pip_commands(plan: Plan) -> list[list[str]]:
     overrides = override_lines(plan.release, plan.torch)
     commands = [[*pip, f"invokeai=={plan.release.version}", *plan.torch.requirements]]
     if any(line.startswith("torch==") for line in overrides):
-        # pip cannot put a requirement over another: InvokeAI first with its own torch, then ours.
+        # pip can't override a requirement: install InvokeAI with its own torch first, then ours.
         commands = [
             [*pip, f"invokeai=={plan.release.version}"],
             [*pip, "--no-deps", *plan.torch.requirements],
@@ -146,19 +146,19 @@ def pip_commands(plan: Plan) -> list[list[str]]:
 
 
 def install(version: str = DEFAULT_VERSION, *, say: Say | None = None, force: bool = False) -> Installation:
-    """Install an InvokeAI release under the user's cache directory; at once where that is done already.
+    """Install an InvokeAI release in the user's cache directory. Returns at once if it is already installed.
 
     Args:
-        version: The release.
-        say: Called with sentences about the progress.
-        force: Install it anew.
+        version: InvokeAI release. Defaults to 6.14.2.
+        say: Called with progress messages.
+        force: Whether to install it again. Defaults to False.
 
     Raises:
-        InstallError: It failed; the error shows the last lines of the log.
-        PythonNotFoundError: There is no Python that InvokeAI runs on.
+        InstallError: The installation failed. The error contains the end of the log.
+        PythonNotFoundError: No supported Python was found.
     """
     tell = say or _silent
-    release(version)  # a wrong version is said before anything else
+    release(version)  # reject an invalid version before doing anything
     done = installed(version)
     if done is not None and not force:
         return done
@@ -173,7 +173,7 @@ def install(version: str = DEFAULT_VERSION, *, say: Say | None = None, force: bo
                 return done
             return _install(plan(version, os.environ), tell)
     except OSError as wrong:
-        raise InstallError(f"InvokeAI {version} could not be installed in {folder}: {wrong}") from wrong
+        raise InstallError(f"Cannot install InvokeAI {version} in {folder}: {wrong}") from wrong
 
 
 def _silent(sentence: str) -> None:
@@ -183,13 +183,13 @@ def _silent(sentence: str) -> None:
 def _install(plan: Plan, say: Say) -> Installation:
     version, started = plan.release.version, time.monotonic()
     if plan.folder.exists():
-        say(f"Removing an unfinished or older installation in {plan.folder}.")
+        say(f"Removing an incomplete or older installation in {plan.folder}.")
         shutil.rmtree(plan.folder)
     say(plan.announcement())
     environ = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_INSTALLERS}
     environ |= plan.pip.for_uv(environ)[1]
     log = install_log(version)
-    with log.open("wb") as out, _said_now_and_then(say, f"installing InvokeAI {version}") as tick:
+    with log.open("wb") as out, _reported_regularly(say, f"installing InvokeAI {version}") as tick:
         runner = _Runner(out, log, environ, tick, version)
         uv = _make_environment(plan, runner)
         if uv is not None:
@@ -215,7 +215,7 @@ def _install(plan: Plan, say: Say) -> Installation:
     return Installation(version, plan.folder, details)
 
 
-# Our own environment's variables would send the packages to the wrong place, or leave the bytecode out.
+# Variables of our own environment that would install packages in the wrong place or skip the bytecode.
 _NOT_FOR_INSTALLERS = {
     "VIRTUAL_ENV",
     "PYTHONHOME",
@@ -246,7 +246,7 @@ def _write_overrides(plan: Plan) -> Path | None:
 
 
 def _make_environment(plan: Plan, runner: _Runner) -> Path | None:
-    """Make the virtual environment; return the uv to fill it with, or None for pip."""
+    """Create the virtual environment. Return the uv to use, or None for pip."""
     if plan.uv is not None:
         runner.run(
             [
@@ -278,8 +278,8 @@ class _Runner:
         before = self.log.stat().st_size
         if not self.try_to_run(command):
             raise InstallError(
-                f"InvokeAI {self.version} could not be installed: `{' '.join(command)}` failed. "
-                f"The whole log is in {self.log}; its end:",
+                f"Cannot install InvokeAI {self.version}: `{' '.join(command)}` failed. "
+                f"The log is in {self.log}. It ends with:",
                 tail(self.log, 20),
             )
         with self.log.open("rb") as file:
@@ -314,7 +314,7 @@ class _Runner:
 
 
 @contextmanager
-def _said_now_and_then(say: Say, what: str, every: float = 20.0) -> Generator[Callable[[], None]]:
+def _reported_regularly(say: Say, activity: str, every: float = 20.0) -> Generator[Callable[[], None]]:
     started = last = time.monotonic()
 
     def tick() -> None:
@@ -322,6 +322,6 @@ def _said_now_and_then(say: Say, what: str, every: float = 20.0) -> Generator[Ca
         now = time.monotonic()
         if now - last >= every:
             last = now
-            say(f"... still {what} ({now - started:.0f} s)")
+            say(f"... still {activity} ({now - started:.0f} s)")
 
     yield tick

@@ -1,4 +1,4 @@
-"""A local InvokeAI as a Python object."""
+"""A local InvokeAI server as a Python object."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from invokeai_py_client.server.processes import end_group, identity, spawn, tail
 from invokeai_py_client.server.releases import DEFAULT_VERSION, release
 
 EXIT_PORT = 65  # inside/serve.py
-# InvokeAI (6.14.2) vacuums its database while it begins with what was left in its queue: now and then it ends so.
+# InvokeAI 6.14.2 vacuums its database while its queue resumes leftover items, and sometimes exits with this error.
 _RACE = "cannot VACUUM from within a transaction"
 _NOT_FOR_SERVERS = {"VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "INVOKEAI_ROOT"}
 
 
 class LocalServer:
-    """An InvokeAI of our own: installed when first needed, started at a free port, ended with its children.
+    """A local InvokeAI server: installed on first use, started on a free port, stopped with its child processes.
 
     Example:
         ```python
@@ -38,19 +38,19 @@ class LocalServer:
                 print(client.version())
         ```
 
-    A server started so ends with this process, even when the process is killed. ``detached=True`` lets it
-    run on; ``find()`` picks it up again from another process.
+    The server stops when this process ends, even if the process is killed. With ``detached=True`` it keeps
+    running, and ``find()`` finds it from another process.
 
     Args:
-        version: The InvokeAI release.
-        root: The folder of its database, images and models; by default one in the user's data directory.
-        port: The port to listen at; by default a free one.
-        host: The address to listen at.
-        config: Settings of InvokeAI, as in its ``invokeai.yaml``, which they go before.
-        node_packs: Folders with custom nodes, copied into the root before the start.
-        temporary: Use a new root that is removed at the end.
-        detached: Do not end with this process.
-        say: Called with sentences about the progress of installing and starting.
+        version: InvokeAI release. Defaults to 6.14.2.
+        root: Folder for its database, images and models. Defaults to a folder in the user's data directory.
+        port: Port to listen on. Defaults to a free port.
+        host: Address to listen on. Defaults to 127.0.0.1.
+        config: InvokeAI settings. They override ``invokeai.yaml``.
+        node_packs: Folders with custom nodes to copy into the root before the start.
+        temporary: Whether to use a new root and delete it at the end. Defaults to False.
+        detached: Whether to keep running when this process ends. Defaults to False.
+        say: Called with progress messages of the installation and the start.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class LocalServer:
         say: Callable[[str], None] | None = None,
     ) -> None:
         if temporary and (root is not None or detached):
-            raise UsageError("A temporary server has a root of its own and ends with this process.")
+            raise UsageError("A temporary server always uses a new root and stops with this process.")
         release(version)
         self.version = version
         self._root = None if root is None else Path(root).expanduser().absolute()
@@ -81,11 +81,11 @@ class LocalServer:
         self._child: subprocess.Popen[bytes] | None = None
         self._running: state.Running | None = None
 
-    # ------------------------------------------------------------------ what it is
+    # ------------------------------------------------------------------ properties
 
     @property
     def root(self) -> Path:
-        """Its root folder."""
+        """The root folder."""
         if self._root is None:
             if self._temporary:
                 self._root = Path(tempfile.mkdtemp(prefix="ivk-server-")).resolve()
@@ -95,50 +95,50 @@ class LocalServer:
 
     @property
     def log_path(self) -> Path:
-        """Its log; what the start before this one wrote is in ``server.log.1`` beside it."""
+        """The log file. The log of the previous start is ``server.log.1`` in the same folder."""
         return self.root / "logs" / "server.log"
 
     @property
     def port(self) -> int:
-        """The port it listens at."""
+        """The port that the server listens on."""
         return self._started().port
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The server's URL."""
         return self._started().url
 
     @property
     def pid(self) -> int:
-        """The number of its process."""
+        """The process id."""
         return self._started().pid
 
     @property
     def is_running(self) -> bool:
-        """Whether its process runs."""
+        """Whether the server's process is running."""
         if self._child is not None:
-            self._child.poll()  # so that an ended child does not linger as a zombie
+            self._child.poll()  # collect an ended child, so that it does not remain a zombie
         return self._running is not None and self._running.lives()
 
     @property
     def state(self) -> state.Running:
-        """All of it as data."""
+        """The server's version, URL, root and process."""
         return self._started()
 
     def _started(self) -> state.Running:
         if self._running is None:
-            raise StartError("The server was not started yet: call start(), or use it in a `with` statement.")
+            raise StartError("The server has not been started. Call start() or use it in a `with` statement.")
         return self._running
 
     def __repr__(self) -> str:
         where = f"at {self._running.url}" if self.is_running and self._running else "not running"
         return f"<LocalServer InvokeAI {self.version}, {where}>"
 
-    # ------------------------------------------------------------------ what it does
+    # ------------------------------------------------------------------ methods
 
     @classmethod
     def find(cls, root: str | os.PathLike[str]) -> LocalServer | None:
-        """Return the server that runs on a root, started by whichever process; None where none does."""
+        """Return the server that runs on a root, whichever process started it. None if no server is running."""
         folder = Path(root).expanduser().absolute()
         found = state.at_root(folder)
         if found is None:
@@ -148,34 +148,34 @@ class LocalServer:
         return server
 
     def install(self) -> Installation:
-        """Install its InvokeAI release, where that is not done yet.
+        """Install the server's InvokeAI release, unless it is installed.
 
         Raises:
-            InstallError: It failed.
-            PythonNotFoundError: There is no Python that InvokeAI runs on.
+            InstallError: The installation failed.
+            PythonNotFoundError: No supported Python was found.
         """
         return install(self.version, say=self._say)
 
     def start(self, timeout: float = 120.0) -> Self:
-        """Start it, and return when it truly answers.
+        """Start the server and return when it responds. Installs it first if necessary.
 
         Args:
-            timeout: Seconds to wait for the answer. The installation, where one is needed, comes before.
+            timeout: Seconds to wait for a response, not including the installation. Defaults to 120.
 
         Raises:
-            StartError: The port is in use, the root has a server already, or the server ended or kept
-                silent; the error shows the last lines of its log.
+            StartError: The port is in use, another server runs on the root, or the server exited or did not respond
+                in time. The error contains the end of the log.
         """
         if self.is_running:
             return self
         if self._child is not None and self._child.stdin is not None:
-            self._child.stdin.close()  # the leash of one that died by itself
+            self._child.stdin.close()  # the pipe to a server that exited by itself
         try:
             self._start(self.install(), timeout)
         except BaseException as error:
             self.stop(grace=0)
             if isinstance(error, OSError):
-                raise StartError(f"InvokeAI {self.version} could not be started: {error}") from error
+                raise StartError(f"Cannot start InvokeAI {self.version}: {error}") from error
             raise
         return self
 
@@ -185,8 +185,8 @@ class LocalServer:
             other = state.at_root(self.root)
             if other is not None:
                 raise StartError(
-                    f"A server runs on {self.root} already: {other.url}, process {other.pid}. "
-                    "Stop it first, or choose another root."
+                    f"A server is already running on {self.root}: {other.url}, process {other.pid}. "
+                    "Stop it first or choose another root."
                 )
             port = self._asked_port or free_port(self._host)
             if is_taken(port, self._host):
@@ -198,17 +198,19 @@ class LocalServer:
             for last in (False, False, True):
                 child = self._spawn(installation, port, ready)
                 try:
-                    self._await_answer(child, port, ready, timeout)
+                    self._await_response(child, port, ready, timeout)
                     break
                 except StartError:
                     if last or _RACE not in tail(self.log_path):
                         raise
                     self._say(
-                        "Its queue and the cleaning of its database got in each other's way; once more."
+                        "InvokeAI's queue interfered with the cleanup of its database. Starting it again."
                     )
                     if child.stdin is not None:
                         child.stdin.close()
-            self._say(f"InvokeAI {self.version} answers at {self.url} ({time.monotonic() - started:.0f} s).")
+            self._say(
+                f"InvokeAI {self.version} is running at {self.url} ({time.monotonic() - started:.0f} s)."
+            )
 
     def _spawn(self, installation: Installation, port: int, ready: Path) -> subprocess.Popen[bytes]:
         order = {
@@ -243,37 +245,37 @@ class LocalServer:
         state.remember(self._running)
         return child
 
-    def _await_answer(self, child: subprocess.Popen[bytes], port: int, ready: Path, timeout: float) -> None:
+    def _await_response(self, child: subprocess.Popen[bytes], port: int, ready: Path, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        while not ready.exists():  # written by the server's own process when it listens
+        while not ready.exists():  # the server's process writes this file once it listens
             code = child.poll()
             if code == EXIT_PORT:
                 raise StartError(self._port_in_use(port))
             if code is not None:
                 raise StartError(
-                    f"InvokeAI {self.version} ended while it started (exit status {code}). {self._where()}",
+                    f"InvokeAI {self.version} exited during startup with status {code}. {self._log_hint()}",
                     tail(self.log_path),
                 )
             if time.monotonic() > deadline:
                 raise StartError(
-                    f"InvokeAI {self.version} did not answer within {timeout:g} s. {self._where()}",
+                    f"InvokeAI {self.version} did not respond within {timeout:g} s. {self._log_hint()}",
                     tail(self.log_path),
                 )
             time.sleep(0.05)
         found = answers(self.url, timeout=30)
         if found is None:
             raise StartError(
-                f"InvokeAI {self.version} listens at {self.url} but does not answer. {self._where()}",
+                f"InvokeAI {self.version} listens at {self.url} but does not respond. {self._log_hint()}",
                 tail(self.log_path),
             )
 
-    def _where(self) -> str:
-        return "The end of its log:" if self._temporary else f"Its log is {self.log_path}; the end of it:"
+    def _log_hint(self) -> str:
+        return "Its log ends with:" if self._temporary else f"Its log is {self.log_path}. It ends with:"
 
     def _port_in_use(self, port: int) -> str:
         version = answers(f"http://127.0.0.1:{port}", timeout=2)
         by = f" by another InvokeAI ({version})" if version else " by another program"
-        return f"Port {port} is in use{by}. Name another port, or none: then a free one is taken."
+        return f"Port {port} is in use{by}. Choose another port, or omit it to use a free one."
 
     def _copy_node_packs(self) -> None:
         for pack in self._node_packs:
@@ -281,10 +283,10 @@ class LocalServer:
             shutil.copytree(pack, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
 
     def stop(self, grace: float = 10.0) -> None:
-        """Stop it and its children; nothing happens where it does not run.
+        """Stop the server and its child processes. Does nothing if it is not running.
 
         Args:
-            grace: Seconds it gets to end by itself.
+            grace: Seconds to wait for it to exit before killing it. Defaults to 10.
         """
         running, self._running = self._running, None
         child, self._child = self._child, None

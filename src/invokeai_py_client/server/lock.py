@@ -1,4 +1,4 @@
-"""A lock between processes, freed by the operating system when its holder dies."""
+"""A lock between processes, released by the operating system if its owner dies."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ else:
 
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Generator[None]:
-    """Hold the lock of a file; wait for it while another process has it.
+    """Hold the lock of a file, waiting while another process holds it.
 
     Args:
-        path: The lock's file; it stays behind, empty.
-        waiting: Called once, before a wait.
+        path: Lock file. It is kept, empty, after the lock is released.
+        waiting: Called once before waiting.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
@@ -45,4 +45,4 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Generator[N
                 waiting()
             while not _try(file):
                 time.sleep(0.2)
-        yield  # closing the file frees the lock
+        yield  # closing the file releases the lock

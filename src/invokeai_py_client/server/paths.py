@@ -1,4 +1,4 @@
-"""Where the local servers live on disk."""
+"""Folders of local servers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ APP = "invokeai-py-client"
 
 
 def cache_base() -> Path:
-    """Return the folder for what can be made again: installed servers, tiny models.
+    """Return the folder for files that can be recreated: installed servers and tiny models.
 
-    ``INVOKEAI_CLIENT_CACHE`` names another one.
+    ``INVOKEAI_CLIENT_CACHE`` overrides it.
     """
     chosen = os.environ.get("INVOKEAI_CLIENT_CACHE")
     if chosen:
@@ -22,19 +22,19 @@ def cache_base() -> Path:
 
 
 def server_folder(version: str) -> Path:
-    """Return the virtual environment of one InvokeAI version."""
+    """Return the virtual environment of an InvokeAI version."""
     return cache_base() / "servers" / version
 
 
 def default_root(version: str) -> Path:
-    """Return the root (database, images, models) that a server uses when none is named."""
+    """Return the default root (database, images, models) of a server."""
     import platformdirs
 
     return platformdirs.user_data_path(APP, appauthor=False) / "roots" / version
 
 
 def running_folder() -> Path:
-    """Return the folder that holds one file for each running server."""
+    """Return the folder with one file for each running server."""
     return cache_base() / "running"
 
 
@@ -44,5 +44,5 @@ def python_in(environment: Path) -> Path:
 
 
 def inside_folder() -> Path:
-    """Return the folder of code that runs in the server's Python, not in ours."""
+    """Return the folder with code that runs in the server's Python, not in ours."""
     return Path(__file__).resolve().parent / "inside"

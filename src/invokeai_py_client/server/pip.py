@@ -1,4 +1,4 @@
-"""What installs packages: uv if it can be had, and pip with its settings."""
+"""Package installers: uv if it is available, and pip with its settings."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class PipSettings:
-    """The package indexes and folders that pip is set up with.
+    """The package indexes and folders that pip is configured to use.
 
     Attributes:
-        index: The main index, where it is not PyPI.
-        extra_indexes: Further indexes.
-        find_links: Folders or pages of wheels.
-        cert: A bundle of certificates.
+        index: Main index, if it is not PyPI.
+        extra_indexes: Additional indexes.
+        find_links: Folders or pages with wheels.
+        cert: Certificate bundle.
     """
 
     index: str | None = None
@@ -30,7 +30,7 @@ class PipSettings:
     cert: str | None = None
 
     def for_uv(self, environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-        """Return the options and the environment that tell uv the same; what uv was told itself stays."""
+        """Return equivalent options and environment variables for uv. The user's settings for uv take precedence."""
         options: list[str] = []
         more: dict[str, str] = {}
         if self.index and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & environ.keys():
@@ -38,7 +38,7 @@ class PipSettings:
         if self.extra_indexes and not {"UV_INDEX", "UV_EXTRA_INDEX_URL"} & environ.keys():
             for index in self.extra_indexes:
                 options += ["--index", index]
-            # pip takes the best version of all indexes; uv by default only looks into the first that has any.
+            # pip takes the best version of all indexes. By default, uv only uses the first index with the package.
             options += ["--index-strategy", "unsafe-best-match"]
         for link in self.find_links:
             options += ["--find-links", link]
@@ -48,7 +48,7 @@ class PipSettings:
 
 
 def _files(environ: Mapping[str, str]) -> list[Path]:
-    """Return pip's configuration files, least important first."""
+    """Return pip's configuration files in ascending order of precedence."""
     home = Path.home()
     chosen = environ.get("PIP_CONFIG_FILE")
     if chosen == os.devnull:
@@ -76,7 +76,7 @@ def read_pip_settings(environ: Mapping[str, str], files: Iterable[Path] | None =
         try:
             parser.read(file, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError):
-            continue  # pip itself will complain about it; our part works without
+            continue  # pip itself reports invalid files
         for section in ("global", "install"):
             if parser.has_section(section):
                 values.update(parser.items(section))
@@ -92,7 +92,7 @@ def read_pip_settings(environ: Mapping[str, str], files: Iterable[Path] | None =
     )
 
 
-OLDEST = (0, 6, 9)  # the first with --torch-backend
+OLDEST = (0, 6, 9)  # the first version with --torch-backend
 
 
 def _places() -> Iterator[str]:
@@ -105,9 +105,9 @@ def _places() -> Iterator[str]:
 
 
 def ask_uv(uv: str | Path, *words: str) -> str | None:
-    """Return what a uv prints for a command, or None if it cannot be run, fails or does not end."""
+    """Return the output of a uv command, or None if it cannot be run, fails or does not finish in time."""
     try:
-        answer = subprocess.run(
+        response = subprocess.run(
             [str(uv), *words],
             capture_output=True,
             text=True,
@@ -117,15 +117,15 @@ def ask_uv(uv: str | Path, *words: str) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout if answer.returncode == 0 else None
+    return response.stdout if response.returncode == 0 else None
 
 
 def works(path: str | Path) -> bool:
-    """Tell whether a uv runs and is new enough."""
+    """Whether a uv runs and is new enough."""
     match = re.match(r"uv (\d+)\.(\d+)\.(\d+)", ask_uv(path, "--version") or "")
     return match is not None and tuple(map(int, match.groups())) >= OLDEST
 
 
 def find_uv() -> Path | None:
-    """Return the uv of our own Python or the one on the PATH."""
+    """Return the uv next to our Python, or the one on the PATH."""
     return next((Path(place) for place in _places() if works(place)), None)

@@ -1,4 +1,4 @@
-"""Start a process in a group of its own, recognise it again, end it with all its children."""
+"""Start processes in their own group, identify them later, and end them with their children."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pathlib import Path
 def spawn(
     command: Sequence[str | Path], *, log: Path, environ: Mapping[str, str], leashed: bool
 ) -> subprocess.Popen[bytes]:
-    """Start a process in its own group, its output going to a file.
+    """Start a process in a new group, with its output going to a file.
 
     Args:
-        command: What to run.
-        log: Where its output goes; an older file is overwritten.
-        environ: Its environment.
-        leashed: Give it a pipe as its standard input, which closes when this process dies, however it dies.
+        command: Program and arguments.
+        log: Output file. An existing file is overwritten.
+        environ: Environment variables.
+        leashed: Whether its standard input is a pipe, which closes when this process dies for any reason.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     flags = 0
@@ -43,9 +43,9 @@ def spawn(
 
 
 def identity(pid: int) -> str | None:
-    """Return a text that no other process with the same number has; None where none runs (or a zombie does).
+    """Return a text that identifies a process, or None if the process has ended (or is a zombie).
 
-    A process number alone may have gone to another program since it was written down.
+    The process number alone is not enough, because the system reuses numbers.
     """
     if sys.platform == "win32":
         return _identity_windows(pid)
@@ -97,7 +97,7 @@ if sys.platform == "win32":
 
 
 def _group_lives(pid: int) -> bool:
-    """Tell whether any process of the group still runs; zombies waiting for their parent do not count."""
+    """Whether any process of a group is running. Zombies do not count."""
     try:
         os.killpg(pid, 0)
     except (ProcessLookupError, PermissionError):
@@ -113,12 +113,12 @@ def _group_lives(pid: int) -> bool:
 
 
 def end_group(pid: int, *, grace: float, child: subprocess.Popen[bytes] | None = None) -> None:
-    """End a process that ``spawn()`` started, and its children: ask first, then insist.
+    """End a process that ``spawn()`` started and its children: first with SIGTERM, then with SIGKILL.
 
     Args:
-        pid: The process.
-        grace: Seconds between the two.
-        child: The process as started here, to collect its exit status.
+        pid: Process number.
+        grace: Seconds between the two signals.
+        child: The process if this process started it, to collect its exit status.
     """
     if sys.platform == "win32":
         with contextlib.suppress(OSError):
@@ -151,16 +151,16 @@ def _collect(child: subprocess.Popen[bytes] | None) -> None:
         child.poll()
 
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_COLORS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def tail(path: Path, lines: int = 20, *, at_most: int = 262_144) -> str:
-    """Return the last lines of a file, without colour codes; empty where there is no file.
+    """Return the last lines of a file without color codes, or "" if the file does not exist.
 
     Args:
-        path: The file.
-        lines: How many lines.
-        at_most: How many bytes from the end are looked at.
+        path: File.
+        lines: Number of lines. Defaults to 20.
+        at_most: Number of bytes at the end of the file to read.
     """
     if lines <= 0:
         return ""
@@ -171,4 +171,4 @@ def tail(path: Path, lines: int = 20, *, at_most: int = 262_144) -> str:
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
-    return "\n".join(_COLOURS.sub("", text).rstrip().splitlines()[-lines:])
+    return "\n".join(_COLORS.sub("", text).rstrip().splitlines()[-lines:])

@@ -1,4 +1,4 @@
-"""Find a Python that InvokeAI runs on."""
+"""Find a Python that can run InvokeAI."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ASK = (
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """An interpreter that was found and answered.
+    """A working Python interpreter.
 
     Attributes:
-        path: The interpreter, outside any virtual environment.
+        path: Interpreter outside any virtual environment.
         version: Major, minor and patch number.
     """
 
@@ -34,7 +34,7 @@ class Python:
 
     @property
     def minor(self) -> tuple[int, int]:
-        """Major and minor number."""
+        """The major and minor number."""
         return self.version[:2]
 
     def __str__(self) -> str:
@@ -42,13 +42,13 @@ class Python:
 
 
 def ask(command: Sequence[str | Path]) -> Python | None:
-    """Run an interpreter and return what it is; None where it does not run.
+    """Run an interpreter and return its path and version, or None if it does not work.
 
-    A name on the PATH proves nothing: pyenv puts a ``python3.12`` there that only prints an error, and
-    Windows one that opens the shop.
+    A file on the PATH may not work: pyenv installs a ``python3.12`` that only prints an error, and Windows has a
+    ``python`` that opens the Microsoft Store.
     """
     try:
-        answer = subprocess.run(
+        response = subprocess.run(
             [*map(str, command), "-I", "-c", _ASK],
             capture_output=True,
             text=True,
@@ -58,15 +58,15 @@ def ask(command: Sequence[str | Path]) -> Python | None:
         )
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
-    words = answer.stdout.strip().split("\t")
-    if answer.returncode != 0 or len(words) != 5 or words[3] != "cpython":
+    words = response.stdout.strip().split("\t")
+    if response.returncode != 0 or len(words) != 5 or words[3] != "cpython":
         return None
     major, minor, patch = (int(word) for word in words[:3])
     return Python(Path(words[4]), (major, minor, patch))
 
 
 def candidates(wanted: Iterable[tuple[int, int]]) -> Iterator[Sequence[str | Path]]:
-    """Yield commands that may be a Python of one of the wanted versions, most likely first."""
+    """Yield commands that may run one of the wanted Python versions, most likely first."""
     yield [sys.executable]
     names = [f"{major}.{minor}" for major, minor in wanted]
     for name in names:
@@ -113,11 +113,11 @@ def find_python(
     """Find an interpreter of one of the wanted versions.
 
     Args:
-        wanted: The versions that will do.
-        prefer: Take this one where it exists; otherwise any.
+        wanted: Acceptable versions. Defaults to 3.11 and 3.12.
+        prefer: Version to prefer. Defaults to None.
 
     Raises:
-        PythonNotFoundError: There is none; the message says how to get one.
+        PythonNotFoundError: No such interpreter was found. The message says how to install one.
     """
     order = sorted(wanted, key=lambda version: version != prefer)
     second: Python | None = None
@@ -134,22 +134,22 @@ def find_python(
         second = second or found
     if second is not None:
         return second
-    raise PythonNotFoundError(_how_to_get_one(wanted, seen))
+    raise PythonNotFoundError(_install_instructions(wanted, seen))
 
 
-def _how_to_get_one(wanted: Sequence[tuple[int, int]], seen: Sequence[str]) -> str:
+def _install_instructions(wanted: Sequence[tuple[int, int]], seen: Sequence[str]) -> str:
     names = " or ".join(f"{major}.{minor}" for major, minor in wanted)
     best = ".".join(map(str, wanted[-1]))
     found = f" (found: {', '.join(dict.fromkeys(seen))})" if seen else ""
-    cures = ["with uv: `uv python install " + best + "`"]
+    ways = [f"`uv python install {best}`"]
     if sys.platform == "win32":
-        cures.append(f"`winget install Python.Python.{best}`")
+        ways.append(f"`winget install Python.Python.{best}`")
     elif sys.platform == "darwin":
-        cures.append(f"`brew install python@{best}`")
+        ways.append(f"`brew install python@{best}`")
     else:
-        cures.append(f"from your distribution: `apt install python{best} python{best}-venv` or its like")
-    cures.append("or from https://www.python.org/downloads/")
+        ways.append(f"`apt install python{best} python{best}-venv` (or your distribution's equivalent)")
+    ways.append("download it from https://www.python.org/downloads/")
     return (
-        f"InvokeAI needs Python {names}, and none was found here{found}. "
-        f"Get one {', '.join(cures)}; then try again."
+        f"InvokeAI needs Python {names}, which was not found{found}. "
+        f"Install it with one of these, then try again: {', '.join(ways)}."
     )

@@ -1,4 +1,4 @@
-"""The files that tell one process about the servers that another one started."""
+"""Files in which processes record the servers they started, so that other processes can find them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from invokeai_py_client.server.processes import identity
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that was started.
+    """A running server.
 
     Attributes:
-        version: Its InvokeAI version.
-        url: Its address.
-        port: Its port.
-        root: Its root folder.
-        log: Its log file.
-        pid: Its process.
-        process: Which process of that number is meant.
-        detached: It outlives the process that started it.
+        version: InvokeAI version.
+        url: Server URL.
+        port: Port.
+        root: Root folder.
+        log: Log file.
+        pid: Process id.
+        process: Text that tells the process from others with the same id.
+        detached: Whether the server outlives the process that started it.
     """
 
     version: str
@@ -40,11 +40,11 @@ class Running:
     detached: bool
 
     def lives(self) -> bool:
-        """Tell whether its process still runs."""
+        """Return whether the server's process is still running."""
         return identity(self.pid) == self.process
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON data."""
+        """Return the attributes as JSON data."""
         return asdict(self)
 
 
@@ -54,14 +54,14 @@ def _file(root: Path) -> Path:
 
 
 def remember(server: Running) -> None:
-    """Write a server down; replaced as a whole, so that a reader never sees half of it."""
+    """Record a server. The file is replaced atomically."""
     file = _file(Path(server.root))
     file.parent.mkdir(parents=True, exist_ok=True)
     write_draft(file, (json.dumps(server.to_dict(), indent=2) + "\n").encode())
 
 
 def forget(root: Path) -> None:
-    """Remove what is written about the server of a root."""
+    """Remove the record of the server on a root."""
     _file(root).unlink(missing_ok=True)
 
 
@@ -70,17 +70,17 @@ def _read(file: Path) -> Running | None:
         data: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return Running(**data)
     except (OSError, ValueError, TypeError):
-        return None  # gone meanwhile, or of another version of this package
+        return None  # removed in the meantime, or written by another version of this package
 
 
 def at_root(root: Path) -> Running | None:
-    """Return the server that runs on a root, if any."""
+    """Return the server that is running on a root, or None."""
     server = _read(_file(root))
     return server if server is not None and server.lives() else None
 
 
 def running() -> list[Running]:
-    """Return all servers that run; what is written about dead ones is removed."""
+    """Return all running servers, and remove the records of others."""
     alive: list[Running] = []
     for file in sorted(running_folder().glob("*.json")):
         server = _read(file)

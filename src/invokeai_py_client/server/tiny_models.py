@@ -1,4 +1,4 @@
-"""Tiny models with random weights: real InvokeAI, real queue, real images, in a second on a CPU."""
+"""Tiny models with random weights, which let a real InvokeAI generate images in about a second on a CPU."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MANIFEST = "tiny-models.json"
 
 @dataclass(frozen=True, slots=True)
 class TinyModel:
-    """One tiny model.
+    """A tiny model.
 
     Attributes:
-        name: Its name on the server.
-        path: Its file or folder.
-        base: The base that InvokeAI finds it to be of.
-        type: The type that InvokeAI finds it to be of.
+        name: Name on the server.
+        path: File or folder.
+        base: Base that InvokeAI detects.
+        type: Type that InvokeAI detects.
     """
 
     name: str
@@ -45,9 +45,9 @@ class TinyModels:
     """A folder of tiny models.
 
     Attributes:
-        folder: The folder.
-        models: The models.
-        skipped: Why the others could not be made for this InvokeAI.
+        folder: Folder with the models.
+        models: Available models.
+        skipped: Names of models that this InvokeAI does not support, with the reasons.
     """
 
     folder: Path
@@ -56,14 +56,14 @@ class TinyModels:
 
     @property
     def names(self) -> list[str]:
-        """The models' names."""
+        """The names of the models."""
         return [model.name for model in self.models]
 
 
 def tiny_flux_pack() -> Path:
-    """Return the node pack that a server needs for the tiny FLUX models: ``LocalServer(node_packs=[...])``.
+    """Return the node pack that the tiny FLUX models require: ``LocalServer(node_packs=[...])``.
 
-    It changes the sizes that InvokeAI has in its code for FLUX, so full-size FLUX models do not load with it.
+    It changes InvokeAI's hard-coded FLUX sizes. Full-size FLUX models do not load with it.
     """
     return inside_folder() / "tiny_flux"
 
@@ -83,16 +83,16 @@ def make_tiny_models(
     only: Iterable[str] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> TinyModels:
-    """Make the tiny models with an installed server's Python; at once where they are made already.
+    """Make the tiny models with an installed server's Python. Returns at once if they exist.
 
     Args:
-        installation: The server, as ``invokeai_py_client.server.install()`` returns it.
-        out: The folder; by default one in the user's cache directory.
-        only: The names of the models wanted; by default all.
-        say: Called with sentences about the progress.
+        installation: The server, as returned by ``invokeai_py_client.server.install()``.
+        out: Folder for the models. Defaults to a folder in the user's cache directory.
+        only: Names of the models to make. Defaults to all.
+        say: Called with progress messages.
 
     Raises:
-        InstallError: They could not be made.
+        InstallError: The models could not be made.
     """
     names = None if only is None else sorted(set(only))
     key = f"{installation.version}-{_source_hash()}"
@@ -110,9 +110,9 @@ def make_tiny_models(
         made = _read(folder, key)
     missing = sorted(set(names or ()) - {*(made.names if made else ()), *(made.skipped if made else ())})
     if made is None or missing:
-        raise InstallError(f"There are no tiny models named {', '.join(missing) or 'so'}.")
+        raise InstallError(f"No tiny model named {', '.join(missing) or 'so'}.")
     if say is not None:
-        say(f"RunImage {len(made.models)} tiny models in {time.monotonic() - started:.0f} s.")
+        say(f"Made {len(made.models)} tiny models in {time.monotonic() - started:.0f} s.")
     return made
 
 
@@ -131,7 +131,7 @@ def _make(installation: Installation, folder: Path, names: Sequence[str] | None,
     if made.returncode != 0:
         shutil.rmtree(folder, ignore_errors=True)
         end = "\n".join(made.stderr.rstrip().splitlines()[-20:])
-        raise InstallError("The tiny models could not be made. The end of what was said:", end)
+        raise InstallError("Cannot make the tiny models. The output ends with:", end)
     lines = [json.loads(line) for line in made.stdout.splitlines() if line.startswith("{")]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).write_text(json.dumps({"key": key, "models": lines}, indent=2), encoding="utf-8")
@@ -157,41 +157,41 @@ def _read(folder: Path, key: str | None = None) -> TinyModels | None:
 
 
 def install_tiny_models(url: str, models: TinyModels | Path, *, timeout: float = 120.0) -> list[str]:
-    """Install tiny models on a server through its model API, in place; those it has already are left alone.
+    """Install tiny models on a server in place. Models that are already installed are skipped.
 
     Args:
-        url: The server's address; it must see the same files.
-        models: The models, or their folder.
-        timeout: Seconds to wait for all.
+        url: Server URL. The server must be able to read the same files.
+        models: The models or their folder.
+        timeout: Seconds to wait for all installations. Defaults to 120.
 
     Returns:
-        The names of all the models, as the server knows them.
+        The names of all models on the server.
 
     Raises:
-        InstallError: The server refused one, or took it for something else.
+        InstallError: The server rejected a model or detected another base or type.
     """
     found = _read(models) if isinstance(models, Path) else models
     if found is None:
-        raise InstallError(f"There are no tiny models in {models}.")
+        raise InstallError(f"No tiny models in {models}.")
     api = f"{url.rstrip('/')}/api/v2/models"
     present = {record["name"] for record in _models(api)}
     jobs: dict[int, TinyModel] = {}
     for model in found.models:
         if model.name in present:
             continue
-        # inplace=false would move the files into the root.
+        # With inplace=false the server would move the files into its root.
         query = urllib.parse.urlencode({"source": str(model.path), "inplace": "true"})
         status, job = request("POST", f"{api}/install?{query}", {})
         if status not in (200, 201):
-            raise InstallError(f"The server refused the tiny model {model.name}: {status} {job}")
+            raise InstallError(f"The server rejected the tiny model {model.name}: {status} {job}")
         jobs[job["id"]] = model
     _wait(api, jobs, timeout)
     kinds = {record["name"]: (record["base"], record["type"]) for record in _models(api)}
     for model in found.models:
         if kinds.get(model.name) != (model.base, model.type):
             raise InstallError(
-                f"The server takes the tiny model {model.name} for {kinds.get(model.name)}, "
-                f"not {(model.base, model.type)}."
+                f"The server detected the tiny model {model.name} as {kinds.get(model.name)}; "
+                f"expected {(model.base, model.type)}."
             )
     return found.names
 
@@ -199,7 +199,7 @@ def install_tiny_models(url: str, models: TinyModels | Path, *, timeout: float =
 def _models(api: str) -> list[dict[str, Any]]:
     status, data = request("GET", f"{api}/")
     if status != 200 or not isinstance(data, dict):
-        raise InstallError(f"The server does not list its models: {status}")
+        raise InstallError(f"Cannot list the server's models: status {status}")
     return cast("list[dict[str, Any]]", data["models"])
 
 
@@ -210,7 +210,7 @@ def _wait(api: str, jobs: dict[int, TinyModel], timeout: float) -> None:
             status, job = request("GET", f"{api}/install/{number}")
             if status != 200 or job["status"] in ("error", "cancelled"):
                 reason = job["error_reason"] if status == 200 else status
-                raise InstallError(f"The tiny model {model.name} could not be installed: {reason}")
+                raise InstallError(f"Cannot install the tiny model {model.name}: {reason}")
             if job["status"] == "completed":
                 break
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Choose the torch build for a server: the large CUDA one only where a card can use it."""
+"""Choose the torch build for a server: the large CUDA build only if a GPU can use it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A CPU build of torch found in a folder of wheels.
+    """A CPU build of torch in a folder of wheels.
 
     Attributes:
-        path: The file.
-        version: Its version, such as ``2.13.0+cpu``.
-        python: The Python it is for.
+        path: Wheel file.
+        version: Version, such as ``2.13.0+cpu``.
+        python: Python version that the wheel is for.
     """
 
     path: Path
@@ -33,17 +33,17 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class TorchChoice:
-    """Which torch a server gets, and what that costs.
+    """The torch build for a server, and its size.
 
     Attributes:
-        kind: ``cpu`` or ``gpu`` build, or ``default`` for whatever the package index has.
-        requirements: What to install.
-        backend: uv's ``--torch-backend``, where it is used.
-        find_links: A folder of wheels to look into.
-        download: Gigabytes to download for the whole server, torch included.
-        disk: Gigabytes it takes on disk.
-        note: Where it comes from, for people.
-        warning: What is unfortunate about it, for people.
+        kind: ``cpu`` or ``gpu``, or ``default`` for the default build in the package index.
+        requirements: Requirements to install.
+        backend: Value of uv's ``--torch-backend``, if it is used.
+        find_links: Folder of wheels to use.
+        download: Gigabytes to download for the whole server, including torch.
+        disk: Gigabytes on disk.
+        note: Description of the build for users.
+        warning: Reason for an unusually large build, for users.
     """
 
     kind: str
@@ -61,7 +61,7 @@ def _folders(text: str) -> list[str]:
 
 
 def find_links(environ: Mapping[str, str], configured: Iterable[str]) -> list[Path]:
-    """Return the local folders of wheels that the user told pip or uv about."""
+    """Return the local folders of wheels that pip or uv are configured to use."""
     named = [
         *_folders(environ.get("UV_FIND_LINKS", "")),
         *_folders(environ.get("PIP_FIND_LINKS", "")),
@@ -80,7 +80,7 @@ def find_links(environ: Mapping[str, str], configured: Iterable[str]) -> list[Pa
 
 
 def cpu_wheels(folders: Iterable[Path]) -> list[Wheel]:
-    """Return the CPU builds of torch for this kind of machine in folders of wheels, newest first."""
+    """Return the CPU builds of torch for this machine in folders of wheels, newest first."""
     import platform
 
     machine = platform.machine().lower()
@@ -108,18 +108,18 @@ def choose_torch(
     cpu_index: bool = False,
     platform: str = sys.platform,
 ) -> TorchChoice:
-    """Choose the torch for a server.
+    """Choose the torch build for a server.
 
     Args:
-        release: The InvokeAI release.
-        gpu: Whether an NVIDIA card is present.
-        wheels: CPU builds at hand, for Pythons that are at hand.
-        cpu_index: Whether PyTorch's own package index can be reached.
+        release: InvokeAI release.
+        gpu: Whether the machine has an NVIDIA GPU.
+        wheels: Local CPU builds for available Python versions.
+        cpu_index: Whether PyTorch's package index is reachable.
         platform: ``sys.platform`` of the machine.
     """
     pins = (f"torch=={release.torch}", torchvision_for(release.torch))
     if platform == "darwin":
-        # One build for all Macs; InvokeAI itself says which versions do.
+        # All Macs use the same build, and InvokeAI itself restricts the versions.
         return TorchChoice("default", ("torch", "torchvision"), None, None, 0.6, 1.9, "torch for macOS")
     if gpu:
         return TorchChoice(
@@ -143,7 +143,7 @@ def choose_torch(
     if platform == "win32":
         return TorchChoice(
             "cpu", pins, None, None, 0.7, 2.7, f"torch {release.torch}"
-        )  # PyPI's is a CPU build
+        )  # the build on PyPI is for CPUs
     return TorchChoice(
         "default",
         pins,
@@ -152,28 +152,28 @@ def choose_torch(
         3.3,
         6.7,
         f"torch {release.torch} with CUDA",
-        "there is no NVIDIA card here, but no CPU build of torch can be had: neither in a folder that pip's "
-        f"or uv's find-links names, nor from {CPU_INDEX}, which cannot be reached",
+        "this machine has no NVIDIA GPU, but no CPU build of torch is available: neither in a find-links folder of pip "
+        f"or uv, nor from {CPU_INDEX}, which cannot be reached",
     )
 
 
 def cpu_index_reachable(timeout: float = 6.0) -> bool:
-    """Tell whether PyTorch's own package index answers."""
+    """Whether PyTorch's package index responds."""
     import http.client
     import urllib.request
 
     request = urllib.request.Request(f"{CPU_INDEX}/torch/", method="HEAD")
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:  # (https only, a constant)
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(request, timeout=timeout) as response:  # (https only, a constant)
+            return bool(response.status == 200)
     except (OSError, http.client.HTTPException):
         return False
 
 
 def override_lines(release: Release, choice: TorchChoice) -> tuple[str, ...]:
-    """Return the requirements to put over InvokeAI's own.
+    """Return the requirements that replace InvokeAI's own.
 
-    A CPU wheel at hand may be newer than what an older release asks for (``torch~=2.7.0``); it runs with it.
+    A local CPU wheel may be newer than an older release allows (``torch~=2.7.0``). The release works with it anyway.
     """
     own = not choice.requirements[0].startswith(f"torch=={release.torch}")
     torch = choice.requirements if own and "==" in choice.requirements[0] else ()
@@ -181,7 +181,7 @@ def override_lines(release: Release, choice: TorchChoice) -> tuple[str, ...]:
 
 
 def has_nvidia_gpu() -> bool:
-    """Tell whether an NVIDIA card with a working driver is present, by asking the driver's own tool."""
+    """Whether the machine has an NVIDIA GPU with a working driver, according to nvidia-smi."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return False

@@ -1,4 +1,4 @@
-"""Axes of a sweep: which input each is, and the values it takes, every one of them checked."""
+"""Axes of a sweep: the input that each axis varies, and its checked values."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One input and the values it takes.
+    """One input and the values that it takes in a sweep.
 
     Attributes:
         name: The input's name.
         item: The input.
-        values: The values as the user gave them.
-        wire: The same as the server takes them, images to upload as they are; empty where a batch cannot carry
-            them.
+        values: The values as the user passed them.
+        wire: The values in the server's format. Images to upload are unchanged. Empty if a batch cannot carry
+            the values.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Axis:
 
     @property
     def in_batch(self) -> bool:
-        """Whether one request can vary it."""
+        """Whether a single request can vary this input."""
         return is_batchable(self.item)
 
     def only(self, positions: Sequence[int]) -> Axis:
-        """The same axis with some of its values."""
+        """Return the axis with only the values at these positions."""
         return replace(
             self,
             values=tuple(self.values[index] for index in positions),
@@ -51,24 +51,24 @@ class Axis:
 
 
 def is_batchable(item: WorkflowInput) -> bool:
-    """Whether the server's batch data can carry an input's values."""
+    """Whether the server's batch data can carry the values of an input."""
     kind = FIELD_KINDS.get(item.field.type_name)
     return kind is not None and kind.in_batch and not item.field.is_list
 
 
 def read_axes(inputs: InputSet, axes: Mapping[Any, Any]) -> list[Axis]:
-    """Find each axis' input and check every one of its values.
+    """Find the input of each axis and check all of its values.
 
-    Nothing may go wrong later: the server does not check batch values against the node, and one of the wrong
-    type stops its whole queue (seen on 6.14.2).
+    The server does not check batch values against the node, and a value of the wrong type stops its whole queue
+    (seen on 6.14.2). So every value is checked here.
 
     Args:
         inputs: The workflow's inputs.
-        axes: For each input its values: a list, or what ``values_for()`` takes for one.
+        axes: The values by input: a list, or any other source that ``values_for()`` accepts.
 
     Raises:
-        UsageError: An axis without values, or two of the same input.
-        InputValueError: Values are of the wrong type or out of range; the error names axis and position.
+        UsageError: An axis has no values, or two axes vary the same input.
+        InputValueError: Values have the wrong type or are out of range. The error names the axis and the position.
     """
     found: list[Axis] = []
     problems: list[str] = []
@@ -76,7 +76,9 @@ def read_axes(inputs: InputSet, axes: Mapping[Any, Any]) -> list[Axis]:
         item = inputs.find(name)
         twin = next((axis for axis in found if axis.item.key == item.key), None)
         if twin is not None:
-            raise UsageError(f"The axis {name!r} is the same input as the axis {twin.name!r}.")
+            raise UsageError(
+                f"The axis {name!r} varies the same input as the axis {twin.name!r}. Remove one of them."
+            )
         values = values_for(name, item, given)
         wire = _wire(inputs, name, item, values, problems)
         found.append(Axis(inputs.name_of(item), item, values, wire))
@@ -92,32 +94,32 @@ def _wire(
     wire: list[Any] = []
     for position, value in enumerate(values):
         if value is None:
-            problems.append(f"axis {name!r}, value {position}: None cannot be sent in a batch.")
+            problems.append(f"Axis {name!r}, value {position}: None is not a value. Remove it from the axis.")
             continue
         try:
             trial.set({name: value})
         except InputValueError as error:
-            problems.append(f"axis {name!r}, value {position}: {error}")
+            problems.append(f"Axis {name!r}, value {position}: {error}")
             continue
         if batchable:
-            # An image of this machine goes up when the sweep starts.
+            # A local image is uploaded when the sweep starts.
             checked = trial.at(item.key).field
             wire.append(checked.value if find_pending(checked.value) else checked.to_api_format())
     return tuple(wire)
 
 
 def check_together(inputs: InputSet, groups: Sequence[Sequence[Axis]]) -> None:
-    """Make sure that no node refuses the values that axes give it together.
+    """Check that every node accepts each combination of values from its axes.
 
-    Nodes check more than the schema tells (a range that begins after its end). Enqueueing does not ask them, and
-    a run that they refuse stops the server's queue.
+    Nodes have rules beyond the schema, for example that a range must not begin after its end. The server does not
+    check them when it enqueues a batch, and a run that breaks one stops its queue.
 
     Args:
-        inputs: The workflow's inputs, with what else is set.
-        groups: Every combination of the groups is made; the axes inside one go side by side.
+        inputs: The workflow's inputs, including the values that hold for all runs.
+        groups: The groups of axes. All combinations of groups are run; the axes within a group are zipped.
 
     Raises:
-        InputValueError: A node refuses values.
+        InputValueError: A node rejects a combination of values.
     """
     problems: dict[str, None] = {}
     for node_id in dict.fromkeys(axis.item.node_id for group in groups for axis in group if axis.wire):
@@ -129,9 +131,13 @@ def check_together(inputs: InputSet, groups: Sequence[Sequence[Axis]]) -> None:
         rows = [list(zip(*(axis.wire for axis in group), strict=True)) for group in mine]
         for combination in product(*rows):
             together = dict(zip(names, [value for part in combination for value in part], strict=True))
-            for name, what in inputs.refusals(node_id, together):
-                shown = ", ".join(f"{one} = {value!r}" for one, value in together.items())
-                problems[f"{mine[0][0].item.node_name} with {shown}: {name}: {what}."] = None
+            for name, expected in inputs.refusals(node_id, together):
+                others = ", ".join(f"{one} = {value!r}" for one, value in together.items() if one != name)
+                value = repr(together[name]) if name in together else "its value"
+                problems[
+                    f"{inputs.at((node_id, name)).field.place}: {value} is not valid"
+                    f"{others and f' with {others}'}; expected {expected}."
+                ] = None
     _raise_for(list(problems))
 
 

@@ -1,4 +1,4 @@
-"""Sends the runs of a sweep, and knows which queue item each of them is."""
+"""Sending the runs of a sweep and matching them to queue items."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.requests import Request
 
 
-# A request that was under way when its sender died may still be carried out: the server takes thousands of runs in
-# seconds. After so long it will not come any more.
-_UNDER_WAY = 15.0
+# Seconds after which a request whose sender died will no longer be carried out. The server enqueues thousands of
+# runs within a few seconds.
+_REQUEST_LIFETIME = 15.0
 _AGAIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Runs that the server took.
+    """Runs that the server accepted in one request.
 
     Attributes:
-        batch_id: Their batch.
-        items: For each run, by its index in the sweep, its queue item.
-        cut: Whether the server took less than asked: its queue is full.
+        batch_id: The id of the batch.
+        items: The queue item of each run, keyed by the run's index in the sweep.
+        cut: Whether the server accepted fewer runs than requested because its queue is full.
     """
 
     batch_id: str
@@ -42,14 +42,14 @@ class Delivered:
 
 
 class Delivery:
-    """What of a sweep is still to be sent.
+    """The requests of a sweep that are still to be sent.
 
     Args:
         connection: The server.
         queue_id: The queue.
         requests: All requests of the sweep.
-        tracker: Told of the events of every batch that is sent.
-        manifest: Where each step is written down before and after it.
+        tracker: The tracker that receives the events of every batch.
+        manifest: The manifest, which records each request before and after it is sent.
     """
 
     def __init__(
@@ -73,16 +73,16 @@ class Delivery:
         return sum(len(rows) for _, rows in self._todo)
 
     def waiting(self) -> Iterator[int]:
-        """The indexes of the runs that are still to be sent."""
+        """Iterate over the indexes of the runs that are still to be sent."""
         for number, rows in self._todo:
             yield from (self._requests[number].first + row for row in rows)
 
     def add_all(self) -> None:
-        """Everything is to be sent."""
+        """Schedule all runs."""
         self._todo.extend((number, range(request.count)) for number, request in enumerate(self._requests))
 
     def add(self, indexes: Iterable[int]) -> None:
-        """Some runs are to be sent, in order."""
+        """Schedule some runs, in the order of the sweep."""
         wanted = sorted(indexes)
         for number, request in enumerate(self._requests):
             rows = [index - request.first for index in wanted if 0 <= index - request.first < request.count]
@@ -90,17 +90,17 @@ class Delivery:
                 self._todo.append((number, rows))
 
     def drop(self) -> list[int]:
-        """Nothing more is to be sent; gives the indexes of what never was."""
+        """Stop sending. Return the indexes of the runs that were never sent."""
         dropped = list(self.waiting())
         self._todo.clear()
         return dropped
 
     async def send(self, most: int | None = None) -> Delivered:
-        """Send the next request, or at most so many of its runs.
+        """Send the next request, or at most ``most`` of its runs.
 
         Raises:
-            APIRequestError: The server refused it, or could not be reached; the next call asks for it before it is
-                sent again.
+            APIRequestError: The server rejected the request or could not be reached. The next call checks whether
+                the request arrived before it sends the request again.
         """
         number, rows = self._todo[0]
         enqueued: Enqueued | None = None
@@ -116,14 +116,13 @@ class Delivery:
         if enqueued is None:
             await self._connection.part(LiveRuns).follow(self._tracker, self._queue_id, batch_id)
             if len(self.batches) == 1:
-                self._tracker.settled = (
-                    self._tracker.gaps
-                )  # a connection was made for it, before there was anything to miss
+                # Connecting counted as a gap in the events, but nothing had been sent yet, so nothing was missed.
+                self._tracker.settled = self._tracker.gaps
             body = self._requests[number].body_for(taken, batch_id)
             try:
                 enqueued = await enqueue(self._connection, self._queue_id, body, len(taken))
             except asyncio.CancelledError:
-                # Whether the server took it is not known; nobody waits for it any more. Who goes on sends it anew.
+                # The server may have accepted the request. Cancel the batch, so that a later call can send it again.
                 if await cancel_quietly(self.cancel([batch_id])):
                     self._unsure = None
                 raise
@@ -139,18 +138,18 @@ class Delivery:
         items = {first + row: item for row, item in zip(taken, enqueued.item_ids, strict=False)}
         return Delivered(batch_id, items, len(enqueued.item_ids) < len(taken))
 
-    async def recall(self, batches: Sequence[Sending]) -> dict[int, tuple[int, str]]:
-        """Take up the batches that a manifest names.
+    async def restore(self, batches: Sequence[Sending]) -> dict[int, tuple[int, str]]:
+        """Restore the batches that a manifest lists.
 
-        The server is asked about those of which the manifest does not say what became of them.
+        If the manifest does not say whether a batch was accepted, the server is asked.
 
         Returns:
-            For each run that the server took, by its index in the sweep, its queue item and batch.
+            The queue item and batch id of each run that the server accepted, keyed by the run's index in the sweep.
         """
         found: dict[int, tuple[int, str]] = {}
         for sending in batches:
             if sending.items is None:
-                sending.items = await self._settled(sending)
+                sending.items = await self._items_of(sending)
                 self._write("sent", batch=sending.batch_id, items=packed(sending.items))
             first = self._requests[sending.request].first
             for row, item_id in zip(sending.rows, sending.items, strict=False):
@@ -162,18 +161,18 @@ class Delivery:
         """Cancel batches on the server."""
         await cancel_batches(self._connection, self._queue_id, batch_ids)
 
-    async def _settled(self, sending: Sending) -> list[int]:
-        """Return the items that the server made of a batch; none if it did not take it."""
+    async def _items_of(self, sending: Sending) -> list[int]:
+        """Return the queue items of a batch. The list is empty if the server did not accept the batch."""
         while True:
             taken = await batch_taken(self._connection, self._queue_id, sending.batch_id)
             if taken is not None:
                 return list(taken.item_ids)
-            if now() - sending.time > _UNDER_WAY:
+            if now() - sending.time > _REQUEST_LIFETIME:
                 return []
             await asyncio.sleep(_AGAIN)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_manifest": None}  # that stays with the process that writes it
+        return {**self.__dict__, "_manifest": None}  # only the process that writes the manifest keeps it
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_connection(state, "_connection"))

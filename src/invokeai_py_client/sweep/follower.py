@@ -1,4 +1,4 @@
-"""Follows the runs of a sweep to their ends, however many there are, and reads their results in bulk."""
+"""Following the runs of a sweep until they end, and reading their results in bulk."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.run.tracker import BatchTracker
 
-# After a silence, only the items whose turn it is are looked at.
+# How many items are checked after a time without events: only those that are due next.
 _NEXT = 50
-# How many results are read in one request.
+# How many results are read per request.
 _CHUNK = 100
 
-# The gaps in the events that a read fills, the items that were asked for, and those that the server has.
+# The gap counter that the read covers, the requested items, and the items that the server returned.
 _States = tuple[int | None, Sequence[int], Mapping[int, Mapping[str, Any]]]
-# The items that were asked for, those that the server has, and the results of what they called.
+# The requested items, the items that the server returned, and the results of the workflows that they called.
 _Read = tuple[Sequence[int], Mapping[int, Mapping[str, Any]], Mapping[int, tuple[CalledResults, ...]]]
 
 Finished = Callable[[int, Mapping[str, Any] | None, tuple[CalledResults, ...]], None]
@@ -41,9 +41,10 @@ class Follower:
     Args:
         connection: The server.
         queue_id: The queue.
-        tracker: Told of the events of all their batches.
-        finished: Called with each item that has ended, as the server gives it; None where it is gone.
-        nodes: The nodes of the graph. Where events told the results of all of them, the item is not read.
+        tracker: The tracker that receives the events of all batches.
+        finished: Called with the server's data of each item that has ended, or with None if the item was deleted.
+        batch: The batch that was sent. If events reported the results of all nodes of its graph, an item's results
+            are not read from the server.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Follower:
 
     @property
     def _is_stale(self) -> bool:
-        """Whether events may have been lost since the items were read."""
+        """Whether events may have been lost since the items were last read."""
         return self._tracker.gaps != (self._tracker.settled if self._gaps is None else self._gaps)
 
     def __len__(self) -> int:
@@ -78,41 +79,42 @@ class Follower:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_connection(state, "_connection"))
-        # Reads that were under way stay behind.
+        # Reads in progress are not pickled.
         self._unread = {}
         self._ended = [item_id for item_id in self._open if self._tracker.status(item_id).done]
 
     def add(self, item_id: int, batch_id: str) -> None:
-        """Follow an item, too."""
+        """Start to follow an item."""
         self._open[item_id] = batch_id
         self._left[batch_id] += 1
-        if self._tracker.status(item_id).done:  # it can end before the answer to its request is here
+        if self._tracker.status(item_id).done:  # it can end before the response to its request arrives
             self._ended.append(item_id)
 
     def drop(self, item_id: int) -> None:
-        """Follow an item no more."""
+        """Stop following an item."""
         batch_id = self._open.pop(item_id, None)
         if batch_id is None:
             return
         self._left[batch_id] -= 1
-        # A batch of which nothing is left needs no events any more; in small batches there can be thousands.
+        # Unsubscribe from a batch when its last item has ended. A sweep can have thousands of small batches.
         if not self._left[batch_id]:
             del self._left[batch_id]
             if batch_id != self._tracker.batch_id:
                 self._connection.part(LiveRuns).forget(batch_id)
 
     def changes(self) -> AbstractAsyncContextManager[Changes]:
-        """Wait for changes of the items, for the length of an ``async with`` block; ``step()`` follows each change."""
+        """Subscribe to changes of the items for an ``async with`` block. Pass each change to ``step()``."""
         return self._connection.part(LiveRuns).changes(
             self._tracker, self._queue_id, lambda: self._left, self._patience
         )
 
     def step(self, changes: Changes, change: Change) -> None:
-        """Take the results that events told, and start the reads that there is reason for.
+        """Process the results that events reported, and start the reads that are needed.
 
-        A failed read is repeated until the server has been away for five minutes; then ``changes`` raises the error.
+        A failed read is retried until the server has been unreachable for five minutes. Then ``changes`` raises the
+        error.
         """
-        self._take_told()
+        self._take_reported()
         silence = change is Change.SILENCE
         if self._unread:
             changes.read(self._fetch_results, self._take_results, latest=False)
@@ -127,11 +129,11 @@ class Follower:
         """Read the states of all items that have not ended."""
         self._take_states(await self._fetch_all_states())
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     def _patience(self) -> float:
         if not self._open:
-            return timing.QUEUE_FULL  # until more is sent
+            return timing.QUEUE_FULL  # until more runs are sent
         return timing.SILENCE if self._connection.part(LiveRuns).connected else timing.POLL
 
     async def _fetch_all_states(self) -> _States:
@@ -153,26 +155,26 @@ class Follower:
         if gaps is not None:
             self._gaps = gaps
 
-    def _take_told(self) -> None:
-        """Finish the items that have ended and whose results events told. The others are left to be read."""
+    def _take_reported(self) -> None:
+        """Finish the ended items whose results were reported by events, and schedule the others for reading."""
         ended = self._ended + self._tracker.ended[self._seen :]
         self._seen = len(self._tracker.ended)
         self._ended = []
-        told = False
+        any_finished = False
         for item_id in dict.fromkeys(ended):
             if item_id not in self._open or item_id in self._unread:
                 continue
-            item = self._told(item_id)
+            item = self._reported_item(item_id)
             if item is None:
                 self._unread[item_id] = None
             else:
                 self._finish(item_id, item, ())
-                told = True
-        if told:
-            self._tracker.wake()  # for other waits for the same sweep
+                any_finished = True
+        if any_finished:
+            self._tracker.wake()  # for other waits on this sweep
 
     async def _fetch_results(self) -> _Read:
-        """Read the results of items that have ended, at most a hundred at once."""
+        """Read the results of items that have ended, at most 100 at once."""
         taken = list(self._unread)[:_CHUNK]
         for item_id in taken:
             del self._unread[item_id]
@@ -185,7 +187,7 @@ class Follower:
         except BaseException as error:
             self._unread = dict.fromkeys([*taken, *self._unread])
             if isinstance(error, asyncio.CancelledError):
-                self._tracker.wake()  # another wait for the same sweep may go on
+                self._tracker.wake()  # let another wait on this sweep continue
             raise
         return taken, items, called
 
@@ -194,7 +196,7 @@ class Follower:
         for item_id in taken:
             if item_id in self._open:
                 self._finish(item_id, items.get(item_id), called[item_id])
-        self._tracker.wake()  # for other waits for the same sweep
+        self._tracker.wake()  # for other waits on this sweep
 
     def _finish(
         self, item_id: int, item: Mapping[str, Any] | None, called: tuple[CalledResults, ...]
@@ -203,25 +205,26 @@ class Follower:
         with reading(item_id):
             self._finished(item_id, item, called)
 
-    def _told(self, item_id: int) -> dict[str, Any] | None:
-        """The item as far as events told it, if they told all results; None if it is to be read.
+    def _reported_item(self, item_id: int) -> dict[str, Any] | None:
+        """Return an item assembled from events, or None if it must be read from the server.
 
-        Each node has run once: no iterations, nothing skipped, no workflow called. Then the graph that was sent says
-        how many results there are.
+        Events are complete only if each node of the graph ran exactly once: without iterations, skipped nodes and
+        called workflows.
         """
-        story = self._tracker.story(item_id)
-        if self._calls or story is None or story.end is None or story.end.status is not JobStatus.COMPLETED:
+        history = self._tracker.story(item_id)
+        end = None if history is None else history.end
+        if self._calls or history is None or end is None or end.status is not JobStatus.COMPLETED:
             return None
-        if len(story.results) != len(self._nodes) or {
-            node_id for node_id, _ in story.results.values()
+        if len(history.results) != len(self._nodes) or {
+            node_id for node_id, _ in history.results.values()
         } != set(self._nodes):
             return None
-        told: dict[str, Any] = {"item_id": item_id, "status": story.end.status.value}
-        told |= {name: story.end.raw.get(name) for name in ("batch_id", "started_at", "completed_at")}
-        told["workflow"] = self._workflow  # the names of its nodes and fields
-        told["session"] = {
+        item: dict[str, Any] = {"item_id": item_id, "status": end.status.value}
+        item |= {name: end.raw.get(name) for name in ("batch_id", "started_at", "completed_at")}
+        item["workflow"] = self._workflow  # for the names of its nodes and fields
+        item["session"] = {
             "graph": {"nodes": self._nodes},
-            "results": {prepared: output for prepared, (_, output) in story.results.items()},
-            "prepared_source_mapping": {prepared: node for prepared, (node, _) in story.results.items()},
+            "results": {prepared: output for prepared, (_, output) in history.results.items()},
+            "prepared_source_mapping": {prepared: node for prepared, (node, _) in history.results.items()},
         }
-        return told
+        return item

@@ -1,10 +1,11 @@
-"""The record of a sweep on disk: one JSON object a line, each written as it happens.
+"""The manifest of a sweep: a file with one JSON object per line, written as the sweep proceeds.
 
-Whatever dies, the file tells what was to be run, what the server was asked for, and what came back:
+The manifest survives a crash of the client or the server. It records the planned runs, the requests, and the results:
 
-- ``sweep``: the first line; what it is, and where.
-- ``request``: the requests as they are sent, with all values.
-- ``sending``: a batch with its id, before it is sent; ``sent``: the items that the server made of it.
+- ``sweep``: the first line: the sweep and its server.
+- ``request``: a request with all of its values.
+- ``sending``: a batch and its id, written before the batch is sent.
+- ``sent``: the queue items that the server created for a batch.
 - ``run``: a run that has ended, with its axis values, state, images and seconds.
 """
 
@@ -30,42 +31,46 @@ _BLOCK = 65536
 
 
 class ManifestWriter:
-    """Appends to a manifest.
+    """A writer that appends lines to a manifest.
+
+    Args:
+        path: The manifest.
+        create: Whether to create the file. Otherwise lines are appended to the existing file.
 
     Raises:
-        UsageError: The file cannot be written, or is there already.
+        UsageError: The file cannot be written, or it already exists and ``create`` is set.
     """
 
-    def __init__(self, path: Path, *, anew: bool) -> None:
+    def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
         try:
-            if anew:
+            if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            path.open("x" if anew else "a", encoding="utf-8").close()
+            path.open("x" if create else "a", encoding="utf-8").close()
         except FileExistsError:
             raise UsageError(
-                f"{path} is there already. Resume that sweep, or choose another name for the new one."
+                f"The manifest {path} already exists. Resume that sweep, or choose another name for the new manifest."
             ) from None
         except OSError as error:
-            raise UsageError(f"The manifest {path} cannot be written: {error}.") from None
-        if not anew:
+            raise UsageError(f"Cannot write the manifest {path}: {error.strerror or error}.") from None
+        if not create:
             self._drop_half_line()
 
     def begin(self, requests: Sequence[Request], **header: Any) -> None:
-        """Write the first line, and the requests.
+        """Write the first line and the requests.
 
         Args:
             requests: The requests of the sweep.
-            **header: What the sweep is: the arguments to make it again.
+            **header: The arguments that are needed to create the sweep again.
         """
         self.write("sweep", format=FORMAT, **jsonable(header), requests=len(requests))
         for request in requests:
             self.write("request", **request.to_dict())
 
     def write(self, kind: str, **values: Any) -> None:
-        """Append one line, and hand it to the system at once.
+        """Append one line and flush it.
 
-        The file is open no longer than that: nobody has to close a sweep.
+        The file is closed after each line, so a sweep does not have to be closed.
         """
         self._append(json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n")
 
@@ -74,7 +79,7 @@ class ManifestWriter:
             file.write(text)
 
     def _drop_half_line(self) -> None:
-        """A process that died while it wrote left half a line; what follows must not be glued to it."""
+        """Remove an incomplete last line, which a crash while writing leaves behind."""
         with self.path.open("rb+") as file:
             end = file.seek(0, os.SEEK_END)
             tail = b""
@@ -88,14 +93,14 @@ class ManifestWriter:
 
 @dataclass(slots=True)
 class Sending:
-    """A batch that was to be sent.
+    """A batch that was about to be sent.
 
     Attributes:
-        batch_id: Its id.
-        request: The number of its request.
-        rows: The rows of it.
-        time: When, in seconds since 1970.
-        items: The items that the server made of it; None where that is not known.
+        batch_id: The batch id.
+        request: The index of the request.
+        rows: The rows of the request that the batch has.
+        time: The time in seconds since 1970.
+        items: The queue items that the server created, or None if that is unknown.
     """
 
     batch_id: str
@@ -107,13 +112,13 @@ class Sending:
 
 @dataclass(slots=True)
 class Manifest:
-    """What a manifest tells.
+    """The content of a manifest.
 
     Attributes:
-        header: Its first line.
+        header: The first line.
         requests: The requests.
         batches: The batches, in the order in which they were sent.
-        runs: The last word on each run that has ended, by its index.
+        runs: The latest record of each run that has ended, by the run's index.
     """
 
     header: dict[str, Any]
@@ -126,14 +131,16 @@ def read_manifest(path: Path) -> Manifest:
     """Read a manifest.
 
     Raises:
-        UsageError: The file cannot be read, is no manifest, or its head was not written to the end.
+        UsageError: The file cannot be read, is not a manifest, or ends before the sweep began.
     """
     lines = _lines(path)
     header = next(lines, None)
     if header is None or header.get("kind") != "sweep":
-        raise UsageError(f"{path} is no manifest of a sweep.")
+        raise UsageError(f"{path} is not the manifest of a sweep.")
     if header.get("format") != FORMAT:
-        raise UsageError(f"{path} is of format {header.get('format')}; this version reads format {FORMAT}.")
+        raise UsageError(
+            f"The manifest {path} has format {header.get('format')}, but this client reads format {FORMAT}."
+        )
     found = Manifest(header)
     by_id: dict[str, Sending] = {}
     for line in lines:
@@ -149,17 +156,19 @@ def read_manifest(path: Path) -> Manifest:
         elif kind == "run":
             found.runs[line["run"]] = line
     if len(found.requests) < header["requests"]:
-        raise UsageError(f"{path} ends before its sweep began: nothing of it was sent. Start it anew.")
+        raise UsageError(
+            f"The manifest {path} is incomplete: no run was sent. Delete it and start the sweep again."
+        )
     return found
 
 
 def run_record(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept of a run that has ended.
+    """Return the record of a run that has ended.
 
     Args:
-        index: Its index in the sweep.
+        index: The run's index in the sweep.
         run: The run.
-        values: Its axis values.
+        values: The run's axis values.
 
     Returns:
         ``run item state inputs images seconds``, and ``error`` if it failed.
@@ -178,13 +187,13 @@ def run_record(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str
 
 
 def recorded_item(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a record from ``run_record()`` says of the run's queue item: its status and error."""
+    """Return the status and error of the queue item from a record of ``run_record()``."""
     kind, _, message = str(record.get("error") or "").partition(": ")
     return {"status": record["state"], "error_type": kind or None, "error_message": message or None}
 
 
 def packed(numbers: Sequence[int]) -> list[int | list[int]]:
-    """Numbers with each stretch of consecutive ones as a pair, first and last."""
+    """Replace each sequence of consecutive numbers by a pair of the first and the last."""
     found: list[int | list[int]] = []
     start = previous = None
     for number in [*numbers, None]:
@@ -198,7 +207,7 @@ def packed(numbers: Sequence[int]) -> list[int | list[int]]:
 
 
 def unpacked(stretches: Sequence[int | list[int]]) -> list[int]:
-    """The numbers that ``packed()`` made these of."""
+    """Return the numbers that were passed to ``packed()``."""
     found: list[int] = []
     for stretch in stretches:
         found.extend(range(stretch[0], stretch[1] + 1) if isinstance(stretch, list) else [stretch])
@@ -206,7 +215,7 @@ def unpacked(stretches: Sequence[int | list[int]]) -> list[int]:
 
 
 def now() -> float:
-    """Seconds since 1970."""
+    """Return the current time in seconds since 1970."""
     return time.time()
 
 
@@ -214,12 +223,12 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         file = path.open(encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"The manifest {path} cannot be read: {error}.") from None
+        raise UsageError(f"Cannot read the manifest {path}: {error.strerror or error}.") from None
     with file:
         for text in file:
             try:
                 line = json.loads(text)
             except ValueError:
-                continue  # what a process was writing when it died
+                continue  # an incomplete line, left by a crash
             if isinstance(line, dict):
                 yield cast("dict[str, Any]", line)

@@ -1,4 +1,4 @@
-"""Values in the notations that people know: ranges of numbers, texts with bars between them, lines of a file."""
+"""Notations for several values: ranges of numbers, texts separated by double bars, lines of a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from invokeai_py_client._text import clip
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.text import read_text
 
-# No more digits than make sense: a number such as 1e999999999 takes all memory when it is spelled out.
+# The number of digits is limited: converting a number such as 1e999999999 would take all memory.
 _NUMBER = r"[+-]?(?:\d{1,40}(?:\.(?!\.)\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?"
 _ONE = re.compile(_NUMBER)
 _RANGE = re.compile(
@@ -19,34 +19,34 @@ _RANGE = re.compile(
     rf"(?:\(\s*(?P<step>(?:[+-]\s*)?{_NUMBER.removeprefix('[+-]?')})\s*\)|\[\s*(?P<count>\d{{1,9}})\s*\])?"
 )
 _GOES_ON = ("..", "...", "…")
-_DASHES = str.maketrans({"−": "-", "–": "-"})  # what word processors and web pages make of a minus
+_DASHES = str.maketrans({"−": "-", "–": "-"})  # a minus as word processors and web pages write it
 _MOST = 100_000
 _LARGEST = 10**300
 _SHOWN = 100
 _NOTATIONS = (
-    "'5' one number",
-    "'1, 2, 5' a list",
-    "'1-10' or '1..10' a range with both ends",
-    "'1-10 (+2)' with a step",
-    "'10-1 (-3)' downwards",
-    "'0-1 [5]' five numbers at even distances",
-    "'1, 2, .., 10' going on as it began",
+    "'5' (one number)",
+    "'1, 2, 5' (a list)",
+    "'1-10' or '1..10' (a range including both ends)",
+    "'1-10 (+2)' (a range with a step)",
+    "'10-1 (-3)' (a descending range)",
+    "'0-1 [5]' (5 evenly spaced numbers)",
+    "'1, 2, .., 10' (a continued sequence)",
 )
 
 
 def numbers(text: str, *, whole: bool) -> list[int] | list[float]:
-    """The numbers that a text stands for.
+    """Parse a text as numbers.
 
-    The notations can be mixed: ``"0, 1-5 (+2), 10"``. A step that does not lead to the end of a range stops before
-    it; numbers that are written out are always among the values.
+    Notations can be combined: ``"0, 1-5 (+2), 10"``. If a step does not reach the end of a range exactly, the range
+    stops before it. Numbers written out are always included.
 
     Args:
-        text: ``5``; ``1, 2, 5``; ``1-10`` and ``0..9`` with both ends; ``1-10 (+2)`` with a step; ``0-1 [5]`` for so
-            many values at even distances (whole numbers are rounded down); ``1, 2, .., 10`` going on as it began.
-        whole: Whether they are whole numbers.
+        text: ``5``; ``1, 2, 5``; ``1-10`` or ``0..9`` including both ends; ``1-10 (+2)`` with a step; ``0-1 [5]`` for
+            5 evenly spaced values (whole numbers are rounded down); ``1, 2, .., 10`` for a continued sequence.
+        whole: Whether the numbers must be whole.
 
     Raises:
-        UsageError: The text is none of these, or stands for more than a hundred thousand values.
+        UsageError: The text is not in a supported notation, or has more than 100,000 values.
     """
     found: list[Fraction] = []
     pieces = [piece.strip() for piece in text.translate(_DASHES).split(",")]
@@ -56,14 +56,14 @@ def numbers(text: str, *, whole: bool) -> list[int] | list[float]:
         else:
             found += _piece(text, piece, whole)
         if len(found) > _MOST:
-            raise _wrong(text, f"it stands for more than {_MOST:,} values")
+            raise _wrong(text, f"it has more than {_MOST:,} values")
     return [int(number) for number in found] if whole else [float(number) for number in found]
 
 
 def texts(text: str) -> list[str]:
-    """The texts between double bars, ``a || b``, without the blanks around them; a bar at the end may stay.
+    """Split a text at double bars (``a || b``) and strip the parts. A double bar at the end is ignored.
 
-    A text without double bars is itself, and nothing between two of them is an empty text.
+    A text without double bars is returned unchanged. Nothing between two double bars is an empty text.
     """
     pieces = [piece.strip() for piece in text.split("||")]
     if len(pieces) == 1:
@@ -72,10 +72,10 @@ def texts(text: str) -> list[str]:
 
 
 def lines_of(path: Path) -> list[str]:
-    r"""The lines of a text file, such as prompts, without the blanks around them.
+    r"""Return the stripped lines of a text file, for example prompts.
 
-    Empty lines are left out, and so are remarks: lines that begin with ``#``, as in the wildcard files of Dynamic
-    Prompts. For a line that is to begin with ``#``, write ``\#``.
+    Empty lines are skipped, and so are comments: lines that begin with ``#``, as in the wildcard files of Dynamic
+    Prompts. Write ``\#`` at the beginning of a line for a text that begins with ``#``.
 
     Raises:
         UsageError: The file cannot be read.
@@ -86,12 +86,12 @@ def lines_of(path: Path) -> list[str]:
 
 def _piece(text: str, piece: str, whole: bool) -> Sequence[Fraction]:
     if not piece:
-        raise _wrong(text, "there is nothing between two commas" if "," in text else "it is empty")
+        raise _wrong(text, "a value between two commas is missing" if "," in text else "it is empty")
     if _ONE.fullmatch(piece):
         return [_number(text, piece, whole)]
     match = _RANGE.fullmatch(piece)
     if match is None:
-        raise _wrong(text, f"{clip(piece, _SHOWN)!r} is no number and no range")
+        raise _wrong(text, f"{clip(piece, _SHOWN)!r} is neither a number nor a range")
     start, end = _number(text, match["start"], whole), _number(text, match["end"], whole)
     if match["count"] is not None:
         return _spread(text, start, end, int(match["count"]), whole)
@@ -109,7 +109,7 @@ def _piece(text: str, piece: str, whole: bool) -> Sequence[Fraction]:
 def _between(
     text: str, pieces: Sequence[str], place: int, found: Sequence[Fraction], whole: bool
 ) -> Sequence[Fraction]:
-    """What two dots stand for: the numbers between the one before and the one after, neither of them included."""
+    """Return the numbers that two dots stand for: those between the number before and the number after."""
     after = pieces[place + 1] if place + 1 < len(pieces) else ""
     if place < 2 or not all(_ONE.fullmatch(one) for one in (*pieces[place - 2 : place], after)):
         raise _wrong(text, f"{pieces[place]!r} needs two numbers before it and one after it")
@@ -120,20 +120,20 @@ def _between(
 
 def _steps(text: str, start: Fraction, end: Fraction, step: Fraction) -> Sequence[Fraction]:
     if step == 0 or (end - start) * step < 0:
-        raise _wrong(text, f"steps of {_shown(step)} do not lead from {_shown(start)} to {_shown(end)}")
+        raise _wrong(text, f"steps of {_shown(step)} never reach {_shown(end)} from {_shown(start)}")
     count = (end - start) // step + 1
     if count > _MOST:
-        raise _wrong(text, f"it stands for more than {_MOST:,} values")
+        raise _wrong(text, f"it has more than {_MOST:,} values")
     return [start + step * index for index in range(count)]
 
 
 def _spread(text: str, start: Fraction, end: Fraction, count: int, whole: bool) -> Sequence[Fraction]:
     if count > _MOST:
-        raise _wrong(text, f"it stands for more than {_MOST:,} values")
+        raise _wrong(text, f"it has more than {_MOST:,} values")
     if count == 1 and start == end:
         return [start]
     if count < 2:
-        raise _wrong(text, f"[{count}] is too few: both ends are among the values")
+        raise _wrong(text, f"[{count}] is too few, because both ends are included")
     if not whole:
         return [start + (end - start) * index / (count - 1) for index in range(count)]
     if count > abs(end - start) + 1:
@@ -146,7 +146,7 @@ def _number(text: str, piece: str, whole: bool) -> Fraction:
     if abs(number) > _LARGEST:
         raise _wrong(text, f"{piece} is too large")
     if whole and number.denominator != 1:
-        raise _wrong(text, f"{piece} is not a whole number, and this input takes whole numbers")
+        raise _wrong(text, f"{piece} is not a whole number, and this input expects whole numbers")
     return number
 
 
@@ -156,5 +156,5 @@ def _shown(number: Fraction) -> str:
 
 def _wrong(text: str, why: str) -> UsageError:
     return UsageError(
-        f"{clip(text, _SHOWN)!r} cannot be read as numbers: {why}. Known are {'; '.join(_NOTATIONS)}."
+        f"Cannot parse {clip(text, _SHOWN)!r} as numbers: {why}. Supported notations: {', '.join(_NOTATIONS)}."
     )

@@ -1,9 +1,9 @@
-"""From axes to requests: which values each run gets, and the fewest batches that say so.
+"""Planning a sweep: the values of each run, in as few requests as possible.
 
-Pure: axes in, parts out; each part is one request. The server multiplies the outer list of a batch's data (the last
-entry varies fastest) and zips what is inside each entry. What it cannot carry there (models, boards, colours,
-lists) stands in the graph itself, so each combination of those is a part of its own; they come first, so that the
-server changes its model as seldom as can be.
+A plan consists of parts, and each part becomes one request. The server runs all combinations of the entries of a
+batch's data (the last entry varies fastest) and zips the values within an entry. A batch cannot carry some types
+(models, boards, colors, lists). Their values are written to the graph, so each combination of them needs its own
+part. These axes come first, so that the server switches models as rarely as possible.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ _LARGEST = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The runs that one request can make.
+    """The runs of one request.
 
     Attributes:
-        fixed: The values that stand in the graph, by input.
-        groups: All combinations of the groups, the last varying fastest; the axes inside one go side by side.
-        first: The index of its first run in the sweep.
+        fixed: The values in the graph, by input.
+        groups: The groups of axes. All combinations of groups are run, and the last group varies fastest. The axes
+            within a group are zipped.
+        first: The index of the first run in the sweep.
     """
 
     fixed: Mapping[str, Any]
@@ -44,27 +45,27 @@ class Part:
 
     @property
     def count(self) -> int:
-        """How many runs it has."""
+        """The number of runs."""
         return prod(len(group[0].values) for group in self.groups)
 
     def point(self, index: int) -> dict[str, Any]:
-        """The values of one of its runs, by input, as the user gave them."""
+        """Return the values of a run by input, as the user passed them."""
         values = dict(self.fixed)
         for group, place in zip(self.groups, self.places(index), strict=True):
             values.update((axis.name, axis.values[place]) for axis in group)
         return values
 
     def data(self) -> list[list[dict[str, Any]]]:
-        """Its batch data."""
+        """Return the batch data."""
         return [[_datum(axis) for axis in group] for group in self.groups]
 
     def places(self, index: int) -> list[int]:
-        """Where one of its runs stands in each group."""
+        """Return the position of a run in each group."""
         return places([len(group[0].values) for group in self.groups], index)
 
 
 def places(lengths: Sequence[int], index: int) -> list[int]:
-    """Where the ``index``-th combination stands in each of several lists; the last varies fastest."""
+    """Return the position in each list of the combination with this index. The last list varies fastest."""
     found: list[int] = []
     for length in reversed(lengths):
         index, place = divmod(index, length)
@@ -74,15 +75,15 @@ def places(lengths: Sequence[int], index: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class SweepPlan:
-    """All runs of a sweep.
+    """The planned runs of a sweep.
 
-    It carries its inputs: values that are set on the workflow later do not change it.
+    A plan has its own copy of the inputs. Setting values on the workflow later does not change the plan.
 
     Attributes:
         axes: The names of the axes, outermost first.
-        parts: The requests, in order.
-        inputs: The inputs of the workflow with the values that hold for all runs.
-        auto_board: The board (id or name) for board fields that say "auto"; None for uncategorized.
+        parts: The parts of the plan. Each part becomes one request.
+        inputs: The inputs of the workflow with the values that all runs share.
+        auto_board: The board (id or name) for board fields set to "auto". None means uncategorized.
     """
 
     axes: tuple[str, ...]
@@ -92,7 +93,7 @@ class SweepPlan:
 
     @property
     def count(self) -> int:
-        """How many runs there are."""
+        """The number of runs."""
         return sum(part.count for part in self.parts)
 
     def __repr__(self) -> str:
@@ -101,20 +102,20 @@ class SweepPlan:
         return f"<{type(self).__name__}: {self.count} run{'s' * (self.count != 1)}{over}, in {requests}>"
 
     def points(self) -> Iterator[dict[str, Any]]:
-        """The values of each run."""
+        """Iterate over the axis values of each run, by input."""
         for part in self.parts:
             for index in range(part.count):
                 yield part.point(index)
 
     def inputs_with(self, values: Mapping[Any, Any] | None, now: InputSet) -> InputSet:
-        """Return the inputs for the runs, with further values.
+        """Return the inputs of the runs, with additional values.
 
         Args:
-            values: Values by input. They take precedence over the plan's, and are checked together with its axes.
-            now: The workflow's inputs as they are now, for a plan that was pickled when plans had none.
+            values: Values by input. They override those of the plan and are checked together with its axes.
+            now: The workflow's current inputs, for a plan pickled by a version whose plans had no inputs.
 
         Raises:
-            InputValueError: Values are of the wrong type or out of range, or a node refuses some together.
+            InputValueError: Values have the wrong type or are out of range, or a node rejects a combination of values.
         """
         inputs = now if self.inputs is None else self.inputs
         if not values:
@@ -126,7 +127,7 @@ class SweepPlan:
         return inputs
 
     def __setstate__(self, state: Sequence[Any]) -> None:
-        # A plan that was pickled when plans had no inputs has fewer values.
+        # A plan pickled by a version whose plans had no inputs has fewer values.
         known = dict(zip((one.name for one in fields(self)), state, strict=False))
         for one in fields(self):
             object.__setattr__(self, one.name, known.get(one.name))
@@ -145,23 +146,29 @@ def plan_sweep(
 
     Args:
         inputs: The workflow's inputs.
-        axes: For each input its values.
-        mode: ``product`` or ``zip``.
-        repeat: How often each combination runs, each time with another seed.
-        seed: ``"random"``: a seed of its own for each run. A number: the first of the seeds.
-        auto_board: The board for board fields that say "auto".
+        axes: The values by input.
+        mode: ``"product"`` to run all combinations, or ``"zip"`` to run the axes side by side. Defaults to
+            ``"product"``.
+        repeat: How many times to run each combination, each time with another seed. Defaults to 1.
+        seed: ``"random"`` for a different seed in each run, or a number for the first seed. Defaults to the
+            workflow's seed, or to a random first seed if ``repeat`` is greater than 1.
+        auto_board: The board (id or name) for board fields set to "auto". Defaults to none.
 
     Raises:
-        UsageError: An unknown mode, a zip of different lengths, or seeds without an input for them.
-        InputValueError: Values are of the wrong type or out of range, or a node refuses some together.
+        UsageError: The mode is unknown, zipped axes have different lengths, or seeds are requested but the workflow
+            has no seed input.
+        InputValueError: Values have the wrong type or are out of range, or a node rejects a combination of values.
     """
     if mode not in ("product", "zip"):
-        raise UsageError(f"mode is 'product' or 'zip', not {mode!r}.")
+        raise UsageError(f"Invalid mode {mode!r}: expected 'product' or 'zip'.")
     read = read_axes(inputs, axes)
     if mode == "zip":
         lengths = {axis.name: len(axis.values) for axis in read}
         if len(set(lengths.values())) > 1:
-            raise UsageError(f"Axes that are zipped need equally many values; these have {lengths}.")
+            raise UsageError(
+                f"Axes have different numbers of values: {_counts(lengths)}. With mode='zip', all axes need the"
+                " same number."
+            )
         return _finished(inputs, read, _zipped(read), repeat, seed, auto_board)
     apart = [axis for axis in read if not axis.in_batch]
     groups = tuple((axis,) for axis in read if axis.in_batch)
@@ -181,16 +188,24 @@ def plan_rows(
     seed: Any = None,
     auto_board: str | None = None,
 ) -> SweepPlan:
-    """Plan a sweep of which each run is a row: its values by input.
+    """Plan a sweep with one run for each row.
 
-    An input that only some rows name keeps its own value in the others.
+    An input that a row does not set keeps the workflow's value in that run.
+
+    Args:
+        inputs: The workflow's inputs.
+        rows: The values of each run, by input.
+        repeat: How many times to run each row, each time with another seed. Defaults to 1.
+        seed: ``"random"`` for a different seed in each run, or a number for the first seed. Defaults to the
+            workflow's seed, or to a random first seed if ``repeat`` is greater than 1.
+        auto_board: The board (id or name) for board fields set to "auto". Defaults to none.
 
     Raises:
-        UsageError: There are no rows.
-        InputValueError: Values are of the wrong type or out of range; the error names row and column.
+        UsageError: The table is empty.
+        InputValueError: Values have the wrong type or are out of range. The error names the row and the column.
     """
     if not rows:
-        raise UsageError("There are no rows.")
+        raise UsageError("The table has no rows: expected at least one row of values.")
     problems: list[str] = []
     columns: dict[Any, WorkflowInput] = {}
     for row in rows:
@@ -208,11 +223,11 @@ def plan_rows(
 
 
 def _cell(item: WorkflowInput, row: TableRow, name: Any, problems: list[str]) -> Any:
-    """The value of a row for a column, checked here so that an error can name both."""
+    """Return the value of a cell. It is checked here, so that an error can name the row and the column."""
     if name not in row:
         own: Any = item.field.reusable_value
         if own is UNSET or own is None:
-            problems.append(f"{row.where}: it says nothing of {name!r}, which has no value of its own.")
+            problems.append(f"{row.where}: {name!r} has no value, neither in this row nor in the workflow.")
         return own
     given = row[name]
     try:
@@ -225,7 +240,7 @@ def _cell(item: WorkflowInput, row: TableRow, name: Any, problems: list[str]) ->
 
 
 def seed_inputs(inputs: InputSet) -> list[WorkflowInput]:
-    """The inputs that seeds go to: those of the form, else those of the nodes."""
+    """Return the seed inputs of the form. If the form has no seed, return those of all nodes."""
 
     def is_seed(item: WorkflowInput) -> bool:
         return item.field_name == "seed" and item.field.type_name == "IntegerField" and not item.connected
@@ -236,7 +251,7 @@ def seed_inputs(inputs: InputSet) -> list[WorkflowInput]:
 
 
 def _zipped(axes: Sequence[Axis]) -> list[Part]:
-    """Parts whose rows go side by side: one for each combination of what cannot vary within a batch."""
+    """Return parts of zipped axes: one for each combination of the values that a batch cannot carry."""
     apart = [axis for axis in axes if not axis.in_batch]
     together = [axis for axis in axes if axis.in_batch]
     rows: dict[str, list[int]] = {}
@@ -260,16 +275,18 @@ def _finished(
     seed: Any,
     auto_board: str | None,
 ) -> SweepPlan:
-    """Seeds added, everything that goes together checked, the parts numbered."""
+    """Add seeds, check combinations of values, and number the parts."""
     if repeat < 1:
-        raise UsageError(f"repeat must be 1 or more, not {repeat}.")
+        raise UsageError(f"Invalid repeat {repeat}: expected a whole number of at least 1.")
     names = [axis.name for axis in axes]
     count = sum(part.count for part in parts) * repeat
     if count > _LARGEST:
-        raise UsageError(f"These axes make {count} runs; a sweep has at most {_LARGEST}.")
+        raise UsageError(
+            f"The sweep would have {count:,} runs, but the maximum is {_LARGEST:,}. Split it into several sweeps."
+        )
     if repeat > 1 or seed is not None:
         seeds = _seed_targets(inputs, axes)
-        # Drawn once: what is compared, models for example, is compared with the same seeds.
+        # Seeds are drawn once, so that all combinations (of models, for example) use the same seeds.
         first_seed = random.SystemRandom().randrange(_SEEDS - repeat) if seed is None else seed
         parts = [_seeded(inputs, part, seeds, repeat, first_seed) for part in parts]
         names += [inputs.name_of(item) for item in seeds]
@@ -293,12 +310,12 @@ def _seed_targets(inputs: InputSet, axes: Sequence[Axis]) -> list[WorkflowInput]
     taken = {axis.item.key for axis in axes}
     if any(item.key in taken for item in found):
         raise UsageError(
-            "The seed is an axis already; leave out repeat and seed, or take it out of the axes."
+            "The seed is both an axis and set by repeat or seed. Remove the axis, or leave out repeat and seed."
         )
     if not found:
         raise UsageError(
-            "No input of the workflow is a seed that can be set (its seeds come from other nodes). Name the "
-            "input that makes the runs differ as an axis."
+            "The workflow has no seed input that can be set: its seeds come from other nodes. Use another input"
+            " as an axis to make the runs differ."
         )
     return found
 
@@ -306,7 +323,7 @@ def _seed_targets(inputs: InputSet, axes: Sequence[Axis]) -> list[WorkflowInput]
 def _seeded(inputs: InputSet, part: Part, targets: Sequence[WorkflowInput], repeat: int, seed: Any) -> Part:
     if seed == "random":
         draw = random.SystemRandom()
-        # A seed of its own for each run is no product: the rows are spelled out.
+        # With a different seed in each run, the runs are not a product. So each axis lists its value for every run.
         rows = [row for row in range(part.count) for _ in range(repeat)]
         seeds = [draw.randrange(_SEEDS) for _ in rows]
         taken = [part.places(row) for row in rows]
@@ -317,7 +334,9 @@ def _seeded(inputs: InputSet, part: Part, targets: Sequence[WorkflowInput], repe
         ]
         return Part(part.fixed, ((*spelled, *_seed_axes(inputs, targets, seeds)),))
     if isinstance(seed, bool) or not isinstance(seed, int):
-        raise UsageError(f"seed is a whole number or 'random', not {seed!r}; several seeds are an axis.")
+        raise UsageError(
+            f"Invalid seed {seed!r}: expected a whole number or 'random'. Pass several seeds as an axis."
+        )
     seeds = list(range(seed, seed + repeat))
     return Part(part.fixed, (*part.groups, tuple(_seed_axes(inputs, targets, seeds))))
 
@@ -326,6 +345,10 @@ def _seed_axes(inputs: InputSet, targets: Sequence[WorkflowInput], seeds: Sequen
     read = read_axes(inputs, {f"{item.node_id}.{item.field_name}": seeds for item in targets})
     assert all(is_batchable(axis.item) for axis in read)
     return read
+
+
+def _counts(lengths: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} has {length}" for name, length in lengths.items())
 
 
 def _datum(axis: Axis) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A sweep as one page for a browser: every run with its picture and values, to filter, sort and look at."""
+"""The HTML report of a sweep: each run with its image and values, to filter, sort and browse."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ from invokeai_py_client.files.labels import label_of
 _PAGE = Path(__file__).parent / "page"
 # Whole numbers beyond this are rounded by JavaScript.
 _EXACT = 2**53
-# A browser ends a script at its end tag, and takes a few characters as the start of something else.
+# Characters that could end a script element or start other markup.
 _RISKY = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
 _KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 @dataclass(frozen=True, slots=True)
 class ReportEntry:
-    """One run in a report.
+    """A run in a report.
 
     Attributes:
-        index: Its number in the sweep.
-        inputs: Its values by input: those of the axes, and what else is worth showing.
-        state: How it ended.
-        seconds: How long it took.
-        error: Why it failed.
-        thumbnail: A small picture: the bytes of a WEBP, JPEG, PNG or GIF file. It becomes part of the page.
-        picture: The picture in full size: a path relative to the page, or the bytes of a file that become part of it.
+        index: The index in the sweep.
+        inputs: The values by input: those of the axes, and any others to show.
+        state: The final state. Defaults to ``"completed"``.
+        seconds: The duration in seconds. Defaults to None (unknown).
+        error: The error message of a failed run. Defaults to None.
+        thumbnail: The content of a WEBP, JPEG, PNG or GIF file, which is embedded in the page. Defaults to None.
+        picture: The full-size image: a path relative to the page, or the content of a file, which is embedded in the
+            page. Defaults to None.
     """
 
     index: int
@@ -59,23 +60,23 @@ def write_report(
     inputs: Mapping[str, Any] | None = None,
     about: str = "",
 ) -> Path:
-    """Write the report of a sweep: one HTML file, which loads nothing from any network.
+    """Write the report of a sweep as one HTML file that needs no network.
 
-    The entries are written as they come, so memory does not grow with them. The file appears when it is whole.
+    Entries are written one at a time, so memory use does not grow with their number. The file is created atomically.
 
     Args:
-        path: The file.
-        title: What stands above it all.
-        axes: The inputs that vary, in the order in which they are shown.
+        path: The file to write.
+        title: The title of the page.
+        axes: The inputs that vary, in display order.
         entries: The runs.
-        inputs: The values that all runs share.
-        about: A line under the title.
+        inputs: The values that all runs share. Defaults to none.
+        about: A line under the title. Defaults to "".
 
     Returns:
-        The file.
+        The path of the file.
 
     Raises:
-        UsageError: A picture of an entry is no picture, or its path is absolute.
+        UsageError: The image of an entry is not in a supported format, or its path is absolute.
     """
     target = Path(path)
     with AtomicFile(target) as file:
@@ -86,11 +87,11 @@ def write_report(
 
 
 def make_thumbnail(data: bytes, longest: int = 256) -> bytes:
-    """A small picture for a report, as WEBP. Needs the extra ``invokeai-py-client[image]``.
+    """Create a WEBP thumbnail for a report. Requires the extra ``invokeai-py-client[image]``.
 
     Args:
-        data: The bytes of an image file.
-        longest: The longer side of the small picture, in pixels.
+        data: The content of an image file.
+        longest: The longer side of the thumbnail in pixels. Defaults to 256.
     """
     import io
 
@@ -112,7 +113,7 @@ def _page(
     about: str,
 ) -> Iterator[str]:
     style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    # Only this page's own script and style count, whatever a prompt holds.
+    # Allow only the page's own script and style, whatever text the values contain.
     policy = (
         f"default-src 'none'; img-src 'self' file: data:; script-src '{_digest(script)}'; style-src"
         f" '{_digest(style)}'; base-uri 'none'; form-action 'none'"
@@ -169,21 +170,21 @@ def _kind(data: bytes, index: int) -> str:
     for start, kind in _KINDS.items():
         if data.startswith(start):
             return kind
-    raise UsageError(f"A picture of run {index} is neither WEBP nor PNG, JPEG or GIF.")
+    raise UsageError(f"The image of run {index} has an unknown format: expected WEBP, PNG, JPEG or GIF.")
 
 
 def _link(picture: str | PurePath, index: int) -> str:
     path = PurePath(picture)
     if path.is_absolute():
         raise UsageError(
-            f"The picture of run {index} is to be given relative to the report, not as {picture!s}."
+            f"The image path {str(picture)!r} of run {index} is absolute: expected a path relative to the report."
         )
-    # The dot in front keeps a browser from reading a protocol out of a name.
+    # The leading dot keeps a browser from interpreting part of a name as a protocol.
     return "./" + quote(path.as_posix(), safe="/", errors="surrogateescape")
 
 
 def _plain(value: Any) -> Any:
-    """What JavaScript can compare: numbers that it does not round, truths, texts, nothing."""
+    """Convert a value to one that JavaScript compares correctly. Numbers that it would round become text."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int) and abs(value) <= _EXACT:

@@ -1,4 +1,4 @@
-"""The requests of a sweep: built from its plan, and sent whole or some of their runs at a time."""
+"""The requests of a sweep, built from its plan. All runs of a request, or only some, can be sent at a time."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, and which run of the sweep each of its rows is.
+    """A request of a sweep. Each row of the request is one run.
 
     Attributes:
-        first: The index of its first run in the sweep.
-        count: How many runs it makes.
-        fixed: The axis values that stand in its graph, by input.
-        groups: The axis values of its batch data, as the user gave them: for each group, by input.
-        body: The body of ``enqueue_batch``, with the data of all its runs.
+        first: The index of the first run in the sweep.
+        count: The number of runs.
+        fixed: The axis values in the graph, by input.
+        groups: The axis values in the batch data, as the user passed them: by group, then by input.
+        body: The body of ``enqueue_batch`` with the data of all runs.
     """
 
     first: int
@@ -38,21 +38,21 @@ class Request:
     body: Mapping[str, Any]
 
     def values(self, row: int) -> dict[str, Any]:
-        """The axis values of one of its runs."""
+        """Return the axis values of a run."""
         found = dict(self.fixed)
         for group, place in zip(self.groups, places(self._lengths, row), strict=True):
             found.update((name, values[place]) for name, values in group.items())
         return found
 
     def body_for(self, rows: Sequence[int], batch_id: str) -> dict[str, Any]:
-        """The body that makes some of its runs, in the order given."""
+        """Return the request body for some of the runs, in this order."""
         batch: Mapping[str, Any] = self.body["batch"]
         whole = len(rows) == self.count and all(row == index for index, row in enumerate(rows))
         data: list[Any] = batch["data"] if whole else self._spelled_out(rows)
         return {**self.body, "batch": {**batch, "data": data, "batch_id": batch_id}}
 
     def _spelled_out(self, rows: Sequence[int]) -> list[Any]:
-        """Rows of a product are no product: their values stand side by side."""
+        """Return batch data that lists the values of each row, because some rows of a product are not a product."""
         taken = [places(self._lengths, row) for row in rows]
         data = [
             {**datum, "items": [datum["items"][place[number]] for place in taken]}
@@ -66,7 +66,7 @@ class Request:
         return [len(next(iter(group.values()))) for group in self.groups]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for the manifest."""
+        """Return the request as JSON data for the manifest."""
         from invokeai_py_client.models.base import jsonable
 
         names = ("first", "count", "fixed", "groups", "body")
@@ -74,7 +74,7 @@ class Request:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Request:
-        """The request that ``to_dict()`` made this of."""
+        """Return the request that ``to_dict()`` serialized."""
         return cls(data["first"], data["count"], data["fixed"], tuple(data["groups"]), data["body"])
 
 
@@ -89,29 +89,29 @@ async def prepare_requests(
     auto_board: str | None = None,
     upload: bool = True,
 ) -> list[Request]:
-    """Check a plan on the server, and build its requests.
+    """Check a plan against the server and build its requests.
 
     Args:
         connection: The server.
         loaded: The workflow.
         schema: The server's node types.
         plan: The plan.
-        inputs: The inputs with the values that hold for all runs.
-        prepend: Whether the runs go to the front of the queue.
-        auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's.
-        upload: Whether to upload images, and to build the requests. Without it the plan is only checked, and no
-            requests are returned.
+        inputs: The inputs with the values that all runs share.
+        prepend: Whether to put the runs at the front of the queue. Defaults to False.
+        auto_board: The board (id or name) for board fields set to "auto". Defaults to the board of the plan.
+        upload: Whether to upload images and build the requests. If False, the plan is only checked and no requests
+            are returned. Defaults to True.
 
     Raises:
-        NotReadyError: The workflow cannot run as it is; the error lists all findings.
-        ModelNotFoundError: The server lacks a model.
-        UsageError: The workflow has batch nodes of its own.
+        NotReadyError: The workflow cannot run with these values. The error lists all findings.
+        ModelNotFoundError: A model is not on the server.
+        UsageError: The workflow contains batch nodes.
     """
     server = ServerSide(connection)
     requests: list[Request] = []
     for part in plan.parts:
         values = inputs.copy()
-        # A value of each axis stands in the graph, too: what is required must be there.
+        # The graph needs a value for each axis, because required inputs must not be empty.
         values.set({**part.fixed, **{axis.name: axis.values[0] for group in part.groups for axis in group}})
         data = part.data()
         body = await prepare_request(
@@ -129,7 +129,7 @@ async def prepare_requests(
             continue
         if len(body["batch"]["data"]) > len(data):
             raise UsageError(
-                f"The workflow {loaded.name!r} makes a batch of its own; take its batch nodes out to sweep it."
+                f"The workflow {loaded.name!r} contains batch nodes, so it cannot be swept. Remove its batch nodes."
             )
         shown = tuple({axis.name: axis.values for axis in group} for group in part.groups)
         requests.append(Request(part.first, part.count, part.fixed, shown, body))

@@ -1,4 +1,4 @@
-"""Rows of values from where people keep them: CSV and JSON files, dicts, tables of pandas and polars."""
+"""Tables of values: CSV and JSON files, lists of dicts, pandas and polars data frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from invokeai_py_client.files.text import read_text
 _CSV = (".csv", ".tsv")
 _JSONL = (".jsonl", ".ndjson")
 _JSON = (".json",)
-# What pandas has in an empty cell of a column that is not of numbers.
+# The types of empty cells in pandas columns that are not numeric.
 _PANDAS_MISSING = ("NAType", "NaTType")
 
 
@@ -26,8 +26,8 @@ class TableRow(dict[str | int, Any]):
     """The values of one run by input.
 
     Attributes:
-        where: Where it comes from, for messages: ``runs.csv, line 7`` or ``row 7``.
-        is_text: Whether all values are text, as in a CSV file, and still to be read as what their input takes.
+        where: The location for error messages: ``runs.csv, line 7`` or ``row 7``.
+        is_text: Whether all values are text, as in a CSV file, and have yet to be parsed for their inputs.
     """
 
     def __init__(self, values: Mapping[str | int, Any], where: str, *, is_text: bool = False) -> None:
@@ -37,18 +37,18 @@ class TableRow(dict[str | int, Any]):
 
 
 def rows_of(source: Any) -> list[TableRow]:
-    """The rows of a table.
+    """Read the rows of a table.
 
-    A cell that is empty, ``None``, ``null`` or not a number (NaN) means that the row does not give that value. Empty
-    lines of a file are no rows.
+    Cells that are empty, ``None``, ``null`` or NaN are omitted from their row. Empty lines are skipped.
 
     Args:
-        source: Dicts; a pandas or polars table; or the path of a file. CSV needs a header row, has commas, semicolons
-            or tabs between its cells, and its values stay text. JSONL has an object in each line, JSON a list of them.
+        source: An iterable of dicts, a pandas or polars data frame, or the path of a file. A CSV file needs a header
+            and has commas, semicolons or tabs between its cells; its values remain text. A JSONL file has an object
+            per line, a JSON file a list of objects.
 
     Raises:
-        UsageError: The file cannot be read, or is of another shape; the error names row and column, in a file its
-            line.
+        UsageError: The file cannot be read, or it is not a table. The error names the row and the column, and for a
+            file the line.
     """
     if isinstance(source, str | os.PathLike):
         return list(_from_file(Path(cast("str | os.PathLike[str]", source))))
@@ -64,7 +64,7 @@ def _from_file(path: Path) -> Iterable[TableRow]:
     if suffix in _JSON:
         return _from_json(path, read_text(path))
     known = ", ".join((*_CSV, *_JSONL, *_JSON))
-    raise UsageError(f"Rows cannot be read from {path}: its name ends in none of {known}.")
+    raise UsageError(f"Cannot read rows from {path}: expected a file whose name ends in one of {known}.")
 
 
 # --------------------------------------------------------------------------- CSV
@@ -72,7 +72,7 @@ def _from_file(path: Path) -> Iterable[TableRow]:
 
 def _from_csv(path: Path, text: str) -> Iterator[TableRow]:
     first = text.lstrip("\n").partition("\n")[0]
-    # Spreadsheets write semicolons where the comma is in numbers; prompts are full of both, the header is not.
+    # Spreadsheets write semicolons in countries with decimal commas. Prompts contain both, so only the header counts.
     delimiter = next((mark for mark in "\t;" if mark in first and "," not in first), ",")
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
@@ -89,14 +89,14 @@ def _from_csv(path: Path, text: str) -> Iterator[TableRow]:
                 continue
             yield TableRow(_by_column(where, header, cells), where, is_text=True)
     except csv.Error as error:
-        raise UsageError(f"{path.name}, line {line}: this is no CSV: {error}.") from None
+        raise UsageError(f"{path.name}, line {line}: invalid CSV: {error}.") from None
 
 
 def _header(where: str, cells: list[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
-        raise UsageError(f"{where}: two columns are called {twice!r}.")
+        raise UsageError(f"{where}: two columns are named {twice!r}. Rename or remove one of them.")
     return names
 
 
@@ -108,8 +108,8 @@ def _by_column(where: str, header: list[str], cells: list[str]) -> dict[str | in
         name = header[place] if place < len(header) else ""
         if not name:
             raise UsageError(
-                f"{where}, column {place + 1}: {clip(cell, 60)!r} stands under no name; the columns are"
-                f" {', '.join(filter(None, header))}. A value with a comma in it needs quotes around it."
+                f"{where}, column {place + 1}: {clip(cell, 60)!r} is in a column without a name. The columns are"
+                f" {', '.join(filter(None, header))}. Put quotes around a value that contains a comma."
             )
         found[name] = cell
     return found
@@ -129,7 +129,7 @@ def _from_jsonl(path: Path, text: str) -> Iterator[TableRow]:
 def _from_json(path: Path, text: str) -> Iterator[TableRow]:
     rows = _loaded(text, path.name, first_line=1)
     if not isinstance(rows, list):
-        raise UsageError(f"{path.name}: it should be a list of objects, one for each row.")
+        raise UsageError(f"{path.name}: expected a list of objects, one for each row.")
     for number, row in enumerate(cast("list[Any]", rows), start=1):
         yield _row(row, f"{path.name}, row {number}")
 
@@ -139,9 +139,9 @@ def _loaded(text: str, where: str, *, first_line: int | None) -> Any:
         return json.loads(text, object_pairs_hook=lambda pairs: _without_twins(pairs, where))
     except json.JSONDecodeError as error:
         line = "" if first_line is None else f", line {error.lineno}"
-        raise UsageError(f"{where}{line}, character {error.colno}: this is no JSON: {error.msg}.") from None
+        raise UsageError(f"{where}{line}, character {error.colno}: invalid JSON: {error.msg}.") from None
     except RecursionError:
-        raise UsageError(f"{where}: it is nested too deeply.") from None
+        raise UsageError(f"{where}: the data is nested too deeply.") from None
 
 
 def _without_twins(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
@@ -149,11 +149,11 @@ def _without_twins(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise UsageError(f"{where}: {twice!r} is there twice.")
+        raise UsageError(f"{where}: the name {twice!r} appears twice. Remove one of them.")
     return found
 
 
-# --------------------------------------------------------------------------- what Python holds
+# --------------------------------------------------------------------------- Python objects
 
 
 def _records(source: Any) -> Iterable[Any]:
@@ -165,8 +165,8 @@ def _records(source: Any) -> Iterable[Any]:
         return cast("Iterable[Any]", pandas("records"))
     if isinstance(source, Mapping) or not hasattr(source, "__iter__"):
         raise UsageError(
-            f"Rows cannot be read from {type(cast('Any', source)).__name__}; they are a list of dicts, a pandas or"
-            " polars table, or the path of a CSV, JSONL or JSON file."
+            f"Cannot read rows from {type(cast('Any', source)).__name__}: expected a list of dicts, a pandas or polars"
+            " data frame, or the path of a CSV, JSONL or JSON file."
         )
     return cast("Iterable[Any]", source)
 
@@ -178,12 +178,12 @@ def _from_records(records: Iterable[Any]) -> Iterator[TableRow]:
 
 def _row(record: Any, where: str) -> TableRow:
     if not isinstance(record, Mapping):
-        raise UsageError(f"{where}: a row should be values by name, not {type(record).__name__}.")
+        raise UsageError(f"{where}: expected a dict of values by input, not {type(record).__name__}.")
     values = cast("Mapping[Any, Any]", record)
     for name in values:
         if not isinstance(name, str | int):
             raise UsageError(
-                f"{where}: {name!r} is no name of an input; that is a text, or an index in the form."
+                f"{where}: {name!r} is not the name of an input: expected text, or the input's index in the form."
             )
     return TableRow({name: value for name, value in values.items() if not _is_missing(value)}, where)
 

@@ -1,4 +1,4 @@
-"""Drawing the pages of labelled contact sheets, as they were planned."""
+"""Drawing the planned pages of labeled contact sheets."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ _EMPTY = (244, 244, 245)
 
 
 def common_shape(sizes: Iterable[tuple[int, int]]) -> tuple[float, float]:
-    """The shape of a room that holds every picture: as wide as the widest needs it, and as high as the highest.
+    """Return the shape of a cell that fits images of all these sizes when they are scaled to the same longer side.
 
     Args:
-        sizes: Width and height of each picture, in pixels.
+        sizes: The width and height of each image in pixels.
+
+    Returns:
+        The width and height as fractions of the longer side. (1, 1) without images.
     """
     scaled = [(width / max(width, height), height / max(width, height)) for width, height in sizes]
     if not scaled:
@@ -32,11 +35,11 @@ def common_shape(sizes: Iterable[tuple[int, int]]) -> tuple[float, float]:
 
 
 def draw_page(page: Page, pictures: Mapping[int, Cell]) -> PILImage:
-    """Draw one planned page.
+    """Draw a planned page.
 
     Args:
         page: The page.
-        pictures: What stands in each of its places: a picture, or a word.
+        pictures: The content of each place: an image, or text to show instead.
     """
     from PIL import Image, ImageDraw
 
@@ -65,7 +68,7 @@ def draw_page(page: Page, pictures: Mapping[int, Cell]) -> PILImage:
 
 
 def _write(draw: Any, text: str, page: Page, x: int, y: int) -> None:
-    """A word in place of a picture."""
+    """Draw text in place of an image."""
     letters, (width, height) = page.lettering, page.box
     draw.rectangle((x, y, x + width - 1, y + height - 1), fill=_EMPTY, outline=_LINE)
     lines = letters.wrap(text, width - 8, max(1, (height - 8) // letters.line))

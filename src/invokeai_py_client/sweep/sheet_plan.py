@@ -1,4 +1,4 @@
-"""Where everything stands on contact sheets: pages, blocks, rows and columns. No picture is needed for that."""
+"""The layout of contact sheets: pages, blocks, rows and columns. It does not need the images."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Label:
     """A piece of text on a page.
 
     Attributes:
-        x: Its left edge.
-        y: Its upper edge.
-        width: The room it has.
-        name: The axis, which stands above the lines, paler; or "".
-        lines: The text.
-        is_headline: Whether a line goes under it, as wide as the room.
+        x: The left edge in pixels.
+        y: The upper edge in pixels.
+        width: The available width in pixels.
+        name: The axis, drawn above the lines in a lighter color. "" for none.
+        lines: The lines of text.
+        is_headline: Whether to draw a rule of the full width below the text. Defaults to False.
     """
 
     x: int
@@ -42,15 +42,15 @@ class Label:
 
 @dataclass(slots=True)
 class Page:
-    """One sheet.
+    """A page of a contact sheet.
 
     Attributes:
         lettering: The font.
-        box: Width and height of the room for each picture.
-        width: In pixels.
-        height: In pixels.
-        labels: The texts.
-        places: The upper left corner of each picture's room, by the run's position in what was planned.
+        box: The maximum width and height of each image in pixels.
+        width: The width in pixels.
+        height: The height in pixels.
+        labels: The text on the page.
+        places: The upper left corner of the box of each image, by the index of the run in the planned values.
     """
 
     lettering: Lettering
@@ -73,20 +73,21 @@ def plan_sheets(
 ) -> list[Page]:
     """Plan contact sheets.
 
-    Runs with the same values of ``rows`` and ``columns`` stand beside each other; without either, they stand in a
-    square.
+    Runs with the same values of ``rows`` and ``columns`` share a cell and are placed side by side. Without ``rows``
+    and ``columns``, all runs are arranged in a square.
 
     Args:
-        values: What each run was made with.
+        values: The input values of each run.
         rows: The axis that goes down, or None.
         columns: The axis that goes across, or None.
-        cell: The longer side of each picture, in pixels.
-        others: Further axes; each combination of their values makes a block of its own, with a headline.
-        side: What neither width nor height of a page exceeds; None: all is on one page.
-        shape: Width and height of the pictures, or anything in the same proportion.
+        cell: The longer side of each image in pixels. Defaults to 256.
+        others: Other axes. Each combination of their values gets a separate block with a headline. Defaults to none.
+        side: The maximum width and height of a page in pixels, or None to put everything on one page. Defaults to
+            4096.
+        shape: The aspect ratio of the images as width and height. Defaults to (1, 1).
 
     Returns:
-        The pages; one without anything where there are no runs.
+        The pages. Without runs, one empty page.
     """
     if side is not None:
         cell = max(1, min(cell, side // 2))
@@ -111,7 +112,7 @@ def _blocks(
     others: Sequence[str],
     most: int | None,
 ) -> Iterator[tuple[str, list[int]]]:
-    """The runs that share the values of the other axes, no more in one cell than a page has room for."""
+    """Group runs by the values of the other axes, with no more runs in a cell than fit on a page."""
     blocks: dict[Any, list[int]] = {}
     filled: dict[Any, int] = {}
     for index, one in enumerate(values):
@@ -124,7 +125,7 @@ def _blocks(
 
 
 def _key(value: Any) -> Any:
-    """What tells values apart: 1 and True are two, and lists are told by what they hold."""
+    """Return a hashable key of a value. 1 and True have different keys; lists are compared by content."""
     try:
         hash(value)
     except TypeError:
@@ -133,7 +134,7 @@ def _key(value: Any) -> Any:
 
 
 class _Block:
-    """A grid of cells, with what stands above its columns and beside its rows."""
+    """A grid of cells with labels above its columns and beside its rows."""
 
     def __init__(
         self,
@@ -161,7 +162,7 @@ class _Block:
         names = [text for _, text in across.values()] if columns else []
         widest = max(map(letters.width, (columns or "", *names)))
         pictures = self.beside * (box[0] + _GAP) - _GAP
-        self.gap = _GAP if most == 1 else 2 * _GAP  # what stands in one cell is closer together
+        self.gap = _GAP if most == 1 else 2 * _GAP  # images in the same cell are closer together
         self.cell_width = max(pictures, min(widest, _NARROWEST)) + self.gap
         self.column_labels = [tuple(letters.wrap(text, self.cell_width - self.gap, _LINES)) for text in names]
         self.top = letters.line * (1 + max(map(len, self.column_labels))) + _GAP if columns else 0
@@ -177,7 +178,7 @@ class _Block:
         self.size = (len(down), len(across))
 
     def pieces(self) -> list[tuple[range, range]]:
-        """Rows and columns of pieces that each fit on a page."""
+        """Return the rows and columns of pieces that each fit on a page."""
         if self._room is None:
             return [(range(self.size[0]), range(self.size[1]))]
         width, height = self._room
@@ -198,14 +199,14 @@ class _Block:
 
 
 def _room_of_a_cell(room: tuple[int, int], box: tuple[int, int], letters: Lettering) -> tuple[int, int]:
-    """How many pictures one cell can have beside each other, and how many such lines."""
+    """Return the maximum number of images side by side in a cell, and of such lines."""
     across = room[0] - max(box[0], _WIDEST) - 4 * _GAP
     down = room[1] - (_LINES + 1) * letters.line - 2 * _GAP
     return max(1, across // (box[0] + _GAP)), max(1, down // (box[1] + _GAP))
 
 
 def _even(count: int, most: int) -> list[range]:
-    """So many things in as few pieces as can be, all about equally large."""
+    """Split a number of things into as few pieces as possible, of about the same size."""
     pieces = ceil(count / max(1, most))
     ends = [count * number // pieces for number in range(pieces + 1)]
     return [range(start, end) for start, end in pairwise(ends)]
@@ -213,7 +214,7 @@ def _even(count: int, most: int) -> list[range]:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """As much of a block as fits on a page."""
+    """A part of a block that fits on a page."""
 
     block: _Block
     headline: str
@@ -227,12 +228,12 @@ class _Piece:
 
     @property
     def height(self) -> int:
-        """Without the headline."""
+        """The height without the headline, in pixels."""
         return self.block.top + len(self.down) * self.block.cell_height - self.block.gap
 
 
 class _Pages:
-    """Puts pieces on pages, like words on lines."""
+    """The pages, filled with pieces from left to right and from top to bottom."""
 
     def __init__(self, letters: Lettering, box: tuple[int, int], side: int | None) -> None:
         self._letters, self._box, self._side = letters, box, side
@@ -247,7 +248,7 @@ class _Pages:
         self._pages: list[Page] = []
 
     def filled(self, pieces: Sequence[_Piece]) -> list[Page]:
-        """The pages with all these on them. One page is about as high as wide."""
+        """Return pages with all of the pieces. A single page is about square."""
         right = None
         if self._side is not None:
             area = sum((piece.width + _BETWEEN) * (piece.height + 2 * _BETWEEN) for piece in pieces)
@@ -280,7 +281,7 @@ class _Pages:
                 self._put(page, block.cells.get((row, column), ()), block.beside, at)
 
     def _put(self, page: Page, runs: Sequence[int], beside: int, at: tuple[int, int]) -> None:
-        """The runs of one cell."""
+        """Place the runs of a cell."""
         for number, run in enumerate(runs):
             line, place = divmod(number, beside)
             page.places[run] = (at[0] + place * (self._box[0] + _GAP), at[1] + line * (self._box[1] + _GAP))

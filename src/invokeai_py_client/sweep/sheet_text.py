@@ -1,4 +1,4 @@
-"""Text on contact sheets: a font that has its letters, and lines that fit."""
+"""Text on contact sheets: choosing a font that has the characters, and breaking lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-# Pillow's own font has Latin letters alone; of these, most systems have one.
+# Pillow's own font has only Latin letters. Most systems have at least one of these fonts.
 _WIDER_FONTS = (
     "DejaVuSans.ttf",
     "NotoSansCJK-Regular.ttc",
@@ -25,11 +25,11 @@ _NO_CHARACTER = "\U0010ffff"
 
 
 class Lettering:
-    """A font, and how text is broken into lines in it.
+    """A font that can break text into lines.
 
     Args:
-        size: The font's size in pixels.
-        texts: What is going to be written.
+        size: The font size in pixels.
+        texts: The texts that will be written, which decide the font.
     """
 
     def __init__(self, size: int, texts: Iterable[str] = ()) -> None:
@@ -38,11 +38,11 @@ class Lettering:
         self._wrapped: dict[tuple[str, int, int], list[str]] = {}
 
     def width(self, text: str) -> int:
-        """How wide a text is in one line."""
+        """Return the width in pixels of a text on one line."""
         return int(self.font.getlength(text)) + 1
 
     def wrap(self, text: str, width: int, most: int) -> list[str]:
-        """The text in at most so many lines; where it does not fit, the last one ends in an ellipsis."""
+        """Break a text into at most ``most`` lines. If it does not fit, the last line ends in an ellipsis."""
         key = (text, width, most)
         if key not in self._wrapped:
             self._wrapped[key] = self._wrap(text, width, most)
@@ -73,7 +73,7 @@ class Lettering:
         return [*lines[: most - 1], f"{last}…"]
 
     def _fitting(self, word: str, width: int) -> int:
-        """How many characters of a word fit; at least one."""
+        """Return the number of characters of a word that fit, at least 1."""
         low, high = 1, len(word)
         while low < high:
             middle = (low + high + 1) // 2
@@ -93,7 +93,7 @@ def _font(size: int, characters: set[str]) -> FreeTypeFont:
         try:
             font = ImageFont.truetype(name, size)
         except OSError:
-            continue  # this system does not have it
+            continue  # not installed on this system
         its = _lacking(font, characters)
         if its < lacking:
             best, lacking = font, its
@@ -101,7 +101,7 @@ def _font(size: int, characters: set[str]) -> FreeTypeFont:
 
 
 def _lacking(font: FreeTypeFont, characters: set[str]) -> int:
-    """How many of the characters the font shows as its mark for a missing one."""
+    """Return the number of characters that the font draws as its symbol for a missing character."""
     missing = _drawn(font, _NO_CHARACTER)
     return sum(_drawn(font, char) == missing for char in characters)
 

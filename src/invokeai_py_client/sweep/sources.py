@@ -1,4 +1,4 @@
-"""Where an axis' values come from: a list, a notation, a file, a folder of images, a prompt with alternatives."""
+"""Sources of axis values: lists, notations, files, folders of images, and dynamic prompts."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.inputs import WorkflowInput
 
-# What has no commas of its own in its values.
+# Types whose values contain no commas.
 _WORDS = frozenset({"EnumField", "SchedulerField", "BooleanField"})
 _NUMBERS = {"IntegerField": True, "FloatField": False}
 
 
 @dataclass(frozen=True, slots=True)
 class DynamicPrompts:
-    """A prompt with alternatives, spelled out by the server (``{red|blue} house``).
+    """A prompt with alternatives such as ``{red|blue} house``, which the server expands.
 
     Attributes:
-        prompt: The prompt, in the language of the web UI's dynamic prompts.
-        most: How many prompts at most.
-        combinatorial: Every combination, in order; without it they are drawn.
-        seed: What they are drawn with.
+        prompt: The prompt, in the syntax of the web UI's dynamic prompts.
+        most: The maximum number of prompts. Defaults to 100.
+        combinatorial: Whether to use all combinations, in order. If False, prompts are drawn at random. Defaults to
+            True.
+        seed: The seed for drawing prompts. Defaults to a random seed.
     """
 
     prompt: str
@@ -36,7 +37,7 @@ class DynamicPrompts:
 
 
 async def spelled_out(connection: Connection, axes: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return axes in which the server has replaced each ``DynamicPrompts`` by the prompts that it stands for."""
+    """Return the axes with each ``DynamicPrompts`` replaced by its prompts, which the server expands."""
     from invokeai_py_client.engine.batch import ServerGenerator
     from invokeai_py_client.run.lookup import ServerSide
 
@@ -56,34 +57,35 @@ async def spelled_out(connection: Connection, axes: Mapping[Any, Any]) -> dict[A
 
 
 def values_for(name: Any, item: WorkflowInput, given: Any) -> tuple[Any, ...]:
-    """The values that an axis takes.
+    """Return the values of an axis.
 
     Args:
-        name: What the user calls the axis, for messages.
+        name: The user's name for the axis, for error messages.
         item: The input.
-        given: An iterable of values; one value; for numbers a text such as ``"1-10 (+2)"``; for texts and choices
-            ``"a || b"``; a ``pathlib.Path`` of a text file, a line each; for images a folder or a pattern.
+        given: An iterable of values; a single value; for numbers, a text such as ``"1-10 (+2)"``; for texts and
+            choices, ``"a || b"``; the ``pathlib.Path`` of a text file with a value per line; for images, a folder or
+            a pattern.
 
     Raises:
-        UsageError: There are no values, or the notation or file cannot be read.
+        UsageError: The axis has no values, or the notation or file cannot be read.
     """
     values = _values(item, given)
     if not values:
-        raise UsageError(f"The axis {name!r} has no values.")
+        raise UsageError(f"The axis {name!r} has no values: expected at least one.")
     return values
 
 
 def values_of_text(item: WorkflowInput, text: str) -> tuple[Any, ...]:
-    """The values that a text of the command line stands for.
+    """Return the values that a text on the command line stands for.
 
     Args:
         item: The input.
-        text: ``@FILE`` for a line each; numbers with commas or as a range; ``a || b``; choices and names with commas; a
-            folder or pattern of images.
+        text: ``@FILE`` for a file with a value per line; numbers separated by commas, or a range; ``a || b``; choices
+            and names separated by commas; a folder or pattern of images.
 
     Raises:
         UsageError: The notation or file cannot be read.
-        InputValueError: A part of it is no value of the input.
+        InputValueError: A part of the text is not a valid value of the input.
     """
     kind = item.field.type_name
     if text.startswith("@"):
@@ -124,7 +126,7 @@ def _values(item: WorkflowInput, given: Any) -> tuple[Any, ...]:
 
 
 def _many(given: Any) -> tuple[Any, ...] | None:
-    """The values of an iterable; None for what is one value, however much it holds."""
+    """Return the values of an iterable, or None if the object is a single value."""
     if not hasattr(given, "__iter__") or hasattr(given, "tobytes"):
         return None
     return None if isinstance(given, bytes | Mapping) else tuple(given)

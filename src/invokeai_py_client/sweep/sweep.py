@@ -1,4 +1,4 @@
-"""A sweep: many runs of one workflow, sent, followed, looked at, resumed."""
+"""A sweep: many runs of one workflow, with methods to wait for, save, compare and resume them."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.requests import Request
     from invokeai_py_client.sweep.sheet import Cell
 
-# How many runs stand in the server's queue where a sweep keeps to the background.
+# How many runs of a background sweep are in the server's queue at a time.
 _FEW = 2
-# How many runs are sent at once while the server's queue is full.
+# How many runs are sent at a time while the server's queue is full.
 _REFILL = 100
-# The server makes a thumbnail of at most so many pixels a side.
+# The longer side of the server's thumbnails, in pixels.
 _THUMBNAIL = 256
 _AT_ONCE = 8
 _CHUNK = 32
@@ -108,7 +108,7 @@ class AsyncSweep(AsyncObject):
         self.axes: tuple[str, ...] = tuple(axes)
         self.queue_id = queue_id
 
-    # ------------------------------------------------------------------ its runs
+    # ------------------------------------------------------------------ runs
 
     def __len__(self) -> int:
         return self._count
@@ -116,10 +116,12 @@ class AsyncSweep(AsyncObject):
     def __getitem__(self, index: int) -> AsyncRun:
         place = index + self._count if index < 0 else index
         if not 0 <= place < self._count:
-            raise IndexError(f"The sweep has {self._count} runs; there is no {index}.")
+            raise IndexError(f"No run {index}: the sweep has {self._count} runs, numbered from 0.")
         run = self._runs.get(place)
         if run is None:
-            raise RunNotFinishedError(f"Run {place} of the sweep has not been sent yet.")
+            raise RunNotFinishedError(
+                f"Run {place} of the sweep has not been sent yet. Wait for it with wait() or as_completed()."
+            )
         return run
 
     def __aiter__(self) -> AsyncIterator[AsyncRun]:
@@ -127,48 +129,48 @@ class AsyncSweep(AsyncObject):
 
     @property
     def runs(self) -> list[AsyncRun]:
-        """The runs that have been sent, in the order of the axes: the last one varies fastest."""
+        """The runs that have been sent, in the order of the axes. The last axis varies fastest."""
         return [self._runs[index] for index in sorted(self._runs)]
 
     @property
     def failed(self) -> list[AsyncRun]:
-        """The runs that have ended without success."""
+        """The runs that failed or were canceled."""
         return [run for run in self.runs if run.done and not run.status.ok]
 
     @property
     def done(self) -> int:
-        """How many runs have ended, well or not."""
+        """The number of runs that have ended, successfully or not."""
         return self._count - len(self._open)
 
     def index(self, run: AsyncRun) -> int:
-        """Where a run stands in the sweep.
+        """Return the index of a run in the sweep.
 
         Raises:
-            ValueError: It is none of the sweep's.
+            ValueError: The run does not belong to the sweep.
         """
         place = self._index.get(run.item_id)
         if place is None:
-            raise ValueError(f"{run!r} is no run of this sweep.")
+            raise ValueError(f"{run!r} does not belong to this sweep.")
         return place
 
     def values(self, index: int) -> dict[str, Any]:
-        """The axis values of a run, as they were given.
+        """Return the axis values of a run, as they were passed.
 
         Raises:
-            IndexError: There is no such run.
+            IndexError: The sweep has no run with this index.
         """
         for request in self._requests:
             if 0 <= index - request.first < request.count:
                 return request.values(index - request.first)
-        raise IndexError(f"The sweep has {self._count} runs; there is no {index}.")
+        raise IndexError(f"No run {index}: the sweep has {self._count} runs, numbered from 0.")
 
-    # ------------------------------------------------------------------ following it
+    # ------------------------------------------------------------------ waiting
 
     async def as_completed(self) -> AsyncIterator[AsyncRun]:
-        """The runs, each as soon as it has ended, well or not.
+        """Yield each run as soon as it has ended, successfully or not.
 
         Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
+            ServerUnreachableError: The server was unreachable for five minutes.
         """
         await self._ready()
         given = 0
@@ -181,17 +183,17 @@ class AsyncSweep(AsyncObject):
     async def wait(
         self, *, on_run: Callable[[AsyncRun], object] | None = None, progress: bool | None = None
     ) -> list[AsyncRun]:
-        """Wait until all runs have ended, well or not.
+        """Wait until all runs have ended, successfully or not.
 
         Args:
-            on_run: Called with each run that has ended.
-            progress: Whether to show it; by default where a person watches (a terminal or a notebook).
+            on_run: A callback for each run that has ended. Defaults to none.
+            progress: Whether to show progress. Defaults to True in a terminal or a notebook, and to False elsewhere.
 
         Returns:
             The runs in the order of the axes.
 
         Raises:
-            ServerUnreachableError: The server stayed away for five minutes.
+            ServerUnreachableError: The server was unreachable for five minutes.
         """
         from invokeai_py_client.display.sweep import sweep_display
 
@@ -202,10 +204,10 @@ class AsyncSweep(AsyncObject):
                     await call_back(on_run, run)
         return self.runs
 
-    # ------------------------------------------------------------------ acting on it
+    # ------------------------------------------------------------------ canceling and retrying
 
     async def cancel(self) -> None:
-        """Cancel what has not ended yet, and send nothing more."""
+        """Cancel the runs that have not ended, and stop sending the others."""
         await self._ready()
         self._stop_feeding()
         self._open -= set(self._delivery.drop())
@@ -215,10 +217,10 @@ class AsyncSweep(AsyncObject):
         self._tracker.wake()
 
     async def retry_failed(self) -> int:
-        """Run once more what has failed or was canceled, with the same values.
+        """Run the failed and canceled runs again, with the same values.
 
         Returns:
-            How many runs that are.
+            The number of runs that are run again.
         """
         await self._ready()
         again = [index for index, run in self._runs.items() if run.done and not run.status.ok]
@@ -228,21 +230,23 @@ class AsyncSweep(AsyncObject):
         await self._send()
         return len(again)
 
-    # ------------------------------------------------------------------ looking at it
+    # ------------------------------------------------------------------ images and tables
 
     async def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
-        """The first image of each run on one labelled sheet. Needs the extra ``invokeai-py-client[image]``.
+        """Draw the first image of each run on one labeled contact sheet.
+
+        Requires the extra ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down; by default the first one, where there are two.
-            columns: The axis that goes across; by default the last one.
-            cell: The longer side of each picture on the sheet, in pixels.
+            rows: The axis that goes down. Defaults to the first axis, if there are two.
+            columns: The axis that goes across. Defaults to the last axis.
+            cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The sheet. A run without an image has its state written in its place.
+            The contact sheet. A run without an image is shown as its state.
 
         Raises:
-            UsageError: There is no such axis.
+            UsageError: The sweep has no axis with this name.
         """
         down, across = self._down_and_across(rows, columns)
         (sheet,) = [page async for page in self._pages(down, across, cell, (), None)]
@@ -251,18 +255,19 @@ class AsyncSweep(AsyncObject):
     async def grids(
         self, *, rows: str | None = None, columns: str | None = None, cell: int = 256, side: int = 4096
     ) -> AsyncIterator[PILImage]:
-        """The same on pages of a size that programs can open, with a block for each combination of the other axes.
+        """Draw contact sheets of limited size, with a block for each combination of the other axes.
 
-        One page after the other, so that no more than the pictures of one are in memory.
+        Pages are drawn one at a time, so that only the images of one page are in memory. Requires the extra
+        ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down.
-            columns: The axis that goes across.
-            cell: The longer side of each picture, in pixels.
-            side: What no side of a page is longer than, in pixels.
+            rows: The axis that goes down. Defaults to the first axis, if there are two.
+            columns: The axis that goes across. Defaults to the last axis.
+            cell: The longer side of each image in pixels. Defaults to 256.
+            side: The maximum width and height of a page in pixels. Defaults to 4096.
 
         Raises:
-            UsageError: There is no such axis.
+            UsageError: The sweep has no axis with this name.
         """
         down, across = self._down_and_across(rows, columns)
         others = [name for name in self.axes if name not in (down, across)]
@@ -270,19 +275,19 @@ class AsyncSweep(AsyncObject):
             yield page
 
     async def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
-        """Write the images of all runs that have ended to files. A file that is there already stays as it is.
+        """Save the images of all runs that have ended. Existing files are kept.
 
         Args:
-            template: Their names, with what each was made with: ``out/{prompt}-{seed}.png``. There are all inputs,
-                ``{index}``, ``{item}`` and ``{image}``; what no file system takes is replaced, and no file has the
-                name of another.
+            template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}``,
+                ``{item}`` and ``{image}``. Characters that file systems do not allow are replaced, and a number is
+                added to names that occur more than once. Defaults to ``{index:04}-{image}.png``.
 
         Returns:
             The paths, in the order of the runs.
 
         Raises:
-            UsageError: The template names something that there is not.
-            TransferError: Some images could not be fetched; the others are there.
+            UsageError: The template is invalid, or contains an unknown name.
+            TransferError: Some images could not be downloaded. The others were saved.
         """
         from invokeai_py_client.files.names import RunImage, paths_of_run_images
         from invokeai_py_client.image.download import download_files
@@ -300,17 +305,17 @@ class AsyncSweep(AsyncObject):
         return paths
 
     async def report(self, folder: str | os.PathLike[str], *, title: str | None = None) -> Path:
-        """Write a page for a browser: every run with its picture and values, to filter, sort and look at.
+        """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
-        The images go into ``folder/images``; the page itself holds thumbnails, and loads nothing from any network.
-        Needs no extra.
+        The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
+        required.
 
         Args:
-            folder: Where it goes; made where missing.
-            title: What stands above it; the workflow's name by default.
+            folder: The folder of the report. It is created if it does not exist.
+            title: The title of the page. Defaults to the workflow's name.
 
         Returns:
-            The page's path, ``folder/index.html``.
+            The path of the page, ``folder/index.html``.
         """
         from invokeai_py_client.files.names import literal_folder
         from invokeai_py_client.sweep.report import write_report
@@ -321,12 +326,12 @@ class AsyncSweep(AsyncObject):
         done = [(index, run) for index, run in sorted(self._runs.items()) if run.done]
 
         def entries() -> Iterator[ReportEntry]:
-            # In a thread: the page is written while the next thumbnails come, and none is kept.
+            # Called in a thread: the page is written while the next thumbnails are loaded, and none stays in memory.
             for start in range(0, len(done), _CHUNK):
                 chunk = self._entries(done[start : start + _CHUNK])
                 yield from asyncio.run_coroutine_threadsafe(chunk, loop).result()
 
-        about = f"{len(done)} of {len(self)} runs have ended."
+        about = f"{len(done)} of {len(self)} runs finished."
         return await asyncio.to_thread(
             write_report,
             base / "index.html",
@@ -338,7 +343,7 @@ class AsyncSweep(AsyncObject):
         )
 
     def to_records(self) -> list[dict[str, Any]]:
-        """A dict for each run that has ended: ``run item state seconds images error``, and its axis values."""
+        """Return a dict for each run that has ended: ``run item state seconds images error`` and the axis values."""
         from invokeai_py_client.sweep.manifest import run_record
 
         records: list[dict[str, Any]] = []
@@ -350,7 +355,7 @@ class AsyncSweep(AsyncObject):
         return records
 
     def to_pandas(self) -> Any:
-        """The records as a pandas table, one row a run. Needs pandas.
+        """Return the records as a pandas data frame with one row per run. Requires pandas.
 
         Raises:
             UsageError: pandas is not installed.
@@ -361,25 +366,25 @@ class AsyncSweep(AsyncObject):
             pandas: Any = import_module("pandas")
         except ImportError:
             raise UsageError(
-                "to_pandas() needs pandas, which is not installed; to_records() does not."
+                "to_pandas() requires pandas, which is not installed. Install it, or use to_records()."
             ) from None
         return pandas.DataFrame(self.to_records()).set_index("run")
 
-    # ------------------------------------------------------------------ resuming it
+    # ------------------------------------------------------------------ resuming
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str], client: AsyncInvokeAIClient | None = None) -> AsyncSweep:
-        """A sweep whose process died, from its manifest.
+        """Resume a sweep from its manifest, for example after a crash.
 
-        What has ended is not run again; what the server still has is followed; what was canceled (by a server that
-        died, too) and what was never sent is sent when the sweep is waited for.
+        Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
+        (also by a crash of the server) or never sent are sent when you wait for the sweep.
 
         Args:
             path: The manifest.
-            client: The server; by default the one that the manifest names.
+            client: The client to use. Defaults to a client for the server in the manifest.
 
         Raises:
-            UsageError: The file is no manifest, or nothing of the sweep had been sent.
+            UsageError: The file is not a manifest, or no run of the sweep was sent.
         """
         from invokeai_py_client.connection import Connection
         from invokeai_py_client.sweep.manifest import read_manifest
@@ -396,25 +401,25 @@ class AsyncSweep(AsyncObject):
             labels=head["labels"],
             queue_id=head["queue"],
             background=head["background"],
-            manifest=ManifestWriter(Path(path), anew=False),
+            manifest=ManifestWriter(Path(path), create=False),
             kept=kept,
         )
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     async def _ready(self) -> None:
-        """If the sweep comes from a manifest, find out what became of it, and send what goes out at once."""
+        """If the sweep comes from a manifest, restore its state and send the first runs."""
         kept, self._kept = self._kept, None
         if kept is not None:
             try:
-                await self._pick_up(kept)
+                await self._restore(kept)
             except BaseException:
                 self._kept = kept
                 raise
             await self._send()
 
     async def _begin(self) -> None:
-        """Send what goes out at once. If a later request is refused, the earlier ones are taken back."""
+        """Send the first runs. If a later request is rejected, the earlier ones are canceled."""
         self._delivery.add_all()
         try:
             await self._send()
@@ -423,20 +428,20 @@ class AsyncSweep(AsyncObject):
                 await cancel_quietly(self._delivery.cancel(self._delivery.batches))
             raise
 
-    async def _pick_up(self, kept: Manifest) -> None:
-        """Bring the sweep to where its manifest and the server say that it is.
+    async def _restore(self, kept: Manifest) -> None:
+        """Restore the state of the sweep from its manifest and the server.
 
-        A run that was canceled runs again, because a server that dies cancels what it was at.
+        Canceled runs are run again, because a server that crashes cancels the run in progress.
         """
-        for index, (item_id, batch_id) in (await self._delivery.recall(kept.batches)).items():
+        for index, (item_id, batch_id) in (await self._delivery.restore(kept.batches)).items():
             if index in self._runs:
-                continue  # an earlier attempt failed after this
+                continue  # restored by an earlier attempt that failed later
             record = kept.runs.get(index)
             if record is None or record["item"] != item_id:
                 self._add_run(index, item_id, batch_id)
             elif JobStatus(record["state"]) is not JobStatus.CANCELLED:
                 self._add_run(index, item_id, batch_id)
-                self._recall(index, item_id, record)
+                self._restore_end(index, item_id, record)
         await self._follower.read_states()
         for index in sorted(self._open):
             run = self._runs.get(index)
@@ -445,8 +450,8 @@ class AsyncSweep(AsyncObject):
                 del self._runs[index], self._ends[run.item_id]
         self._delivery.add(index for index in self._open if index not in self._runs)
 
-    def _recall(self, index: int, item_id: int, record: Mapping[str, Any]) -> None:
-        """Take what the manifest says of a run that has ended."""
+    def _restore_end(self, index: int, item_id: int, record: Mapping[str, Any]) -> None:
+        """Restore a run that has ended from its record in the manifest."""
         from invokeai_py_client.sweep.manifest import recorded_item
 
         self._ends.pop(item_id).record = record
@@ -460,16 +465,16 @@ class AsyncSweep(AsyncObject):
         while len(self._delivery) and not cut and not self._background:
             cut = self._take(await self._delivery.send())
         if len(self._delivery):
-            self._feed_on()
+            self._start_feeding()
 
-    def _feed_on(self) -> None:
+    def _start_feeding(self) -> None:
         if self._feeder is None or self._feeder.done():
             self._feeder = asyncio.create_task(self._keep_sending())
             self._feeder.add_done_callback(lambda _: self._tracker.wake())
             self.connection.background(self._feeder)
 
     async def _keep_sending(self) -> None:
-        """Send the rest as there is room for it."""
+        """Send the remaining runs whenever the queue has room."""
         while len(self._delivery):
             if self._background:
                 room = _FEW - len(self._follower)
@@ -485,7 +490,7 @@ class AsyncSweep(AsyncObject):
             await self._send_on(max(_REFILL, self.done - before))
 
     async def _send_on(self, most: int) -> None:
-        """Send some runs, and wait for a server that is away; it is asked what it has before anything goes twice."""
+        """Send some runs, and tolerate outages. A lost request is sent again only if the server did not receive it."""
         began = time.monotonic()
         while True:
             try:
@@ -534,7 +539,7 @@ class AsyncSweep(AsyncObject):
             self._manifest.write("run", **run_record(index, run, self.values(index)))
 
     async def _steps(self) -> AsyncGenerator[None]:
-        """Follow the runs until all have ended. Yields whenever some may have, at least once."""
+        """Follow the runs until all have ended. Yield whenever some may have ended, at least once."""
         if not self._open:
             yield
             return
@@ -550,10 +555,10 @@ class AsyncSweep(AsyncObject):
         feeder = self._feeder
         if feeder is not None and feeder.done():
             self._feeder = None
-            if not feeder.cancelled():  # as its client was closed, which is used again now
-                feeder.result()  # what went wrong there is told here
+            if not feeder.cancelled():  # the client was closed, and is now used again
+                feeder.result()  # raises the task's error
         if len(self._delivery):
-            self._feed_on()
+            self._start_feeding()
 
     def _stop_feeding(self) -> None:
         feeder, self._feeder = self._feeder, None
@@ -627,16 +632,16 @@ class AsyncSweep(AsyncObject):
             return name
         found = next((axis for axis in self.axes if plain(axis) == plain(name)), None)
         if found is None:
-            raise UsageError(f"{name!r} is no axis of this sweep; those are {', '.join(self.axes)}.")
+            raise UsageError(f"No axis named {name!r} in this sweep: expected one of {', '.join(self.axes)}.")
         return found
 
     def __getstate__(self) -> dict[str, Any]:
-        # The manifest stays with the process that writes it, and so does the task that sends.
+        # Only this process writes the manifest and runs the task that sends.
         return {**super().__getstate__(), "_manifest": None, "_feeder": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "_ends" not in state:  # pickled when runs kept their ends to themselves
+        if "_ends" not in state:  # pickled by a version that kept the ends in the runs
             self._ends = {}
             for index in self._open & self._runs.keys():
                 run = self._runs[index]
@@ -655,13 +660,13 @@ class AsyncSweep(AsyncObject):
             [str(index), *(label_of(self.values(index).get(name)) for name in self.axes), str(run.status)]
             for index, run in shown
         ]
-        more = f", the first {len(shown)} of them" if len(shown) < len(self) else ""
-        caption = f"{self.name}: {self.done} of {len(self)} runs have ended{more}"
+        more = f" (showing the first {len(shown)})" if len(shown) < len(self) else ""
+        caption = f"{self.name}: {self.done} of {len(self)} runs finished{more}"
         return html_table(caption, ["run", *self.axes, "status"], rows)
 
 
 async def _picture(image: AsyncImage, cell: int) -> PILImage:
-    """An image, as small as will do."""
+    """Load an image, or its thumbnail if that is large enough."""
     from invokeai_py_client.files.images import decode
 
     return decode(await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes()), image.name)
@@ -687,24 +692,24 @@ async def start_sweep(
         loaded: The workflow.
         schema: The server's node types.
         plan: The plan.
-        inputs: The inputs with the values that hold for all runs.
-        manifest: A new file for the sweep's record. Defaults to none.
-        background: Whether to keep only two runs at a time in the server's queue.
-        prepend: Whether the runs go to the front of the queue.
-        auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's.
+        inputs: The inputs with the values that all runs share.
+        manifest: A new file for the sweep's manifest. Defaults to none.
+        background: Whether to keep only two runs at a time in the server's queue. Defaults to False.
+        prepend: Whether to put the runs at the front of the queue. Defaults to False.
+        auto_board: The board (id or name) for board fields set to "auto". Defaults to the board of the plan.
         queue_id: The queue. Defaults to the queue that the web UI shows.
 
     Raises:
-        NotReadyError: The workflow cannot run as it is; nothing was sent.
-        ModelNotFoundError: The server lacks a model; nothing was sent.
-        UsageError: The workflow has batch nodes of its own, or the manifest exists already; nothing was sent.
+        NotReadyError: The workflow cannot run with these values. Nothing was sent.
+        ModelNotFoundError: A model is not on the server. Nothing was sent.
+        UsageError: The workflow contains batch nodes, or the manifest already exists. Nothing was sent.
     """
     requests = await prepare_requests(
         connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
     )
     batch_id = str(uuid.uuid4())
     values, labels = inputs.snapshot(), inputs.node_labels()
-    writer = None if manifest is None else ManifestWriter(Path(manifest), anew=True)
+    writer = None if manifest is None else ManifestWriter(Path(manifest), create=True)
     if writer is not None:
         writer.begin(
             requests,
@@ -729,5 +734,5 @@ async def start_sweep(
         background=background,
         manifest=writer,
     )
-    await sweep._begin()  # pyright: ignore[reportPrivateUsage] - the class is of this module
+    await sweep._begin()  # pyright: ignore[reportPrivateUsage] - same module
     return sweep

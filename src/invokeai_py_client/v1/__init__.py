@@ -1,1 +1,1 @@
-"""What only version 1's scripts use: methods, records and module paths."""
+"""Methods, records and module paths that only version 1's scripts use."""

@@ -1,4 +1,4 @@
-"""Methods of the board repository that only version 1's scripts use: images by name, on whatever board."""
+"""Methods of the board repository that only version 1's scripts use: images by name, on any board."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ class _BoardRepository(Protocol):
 
 
 class V1BoardMethods:
-    """A base class of the board repository: images by name, and the board of images that are on no board."""
+    """A base class of the board repository: images by name, and the record of the uncategorized images."""
 
     async def get_uncategorized_board(self: _BoardRepository) -> IvkBoard:
-        """Return the record of the images that are on no board, with their number."""
+        """Return the record of the uncategorized images, with their number."""
         board = await self.get_board_by_id(UNCATEGORIZED)
-        assert board is not None, "there is always such a record"
+        assert board is not None, "the record of the uncategorized images always exists"
         return board
 
     async def get_image_by_name(self: _BoardRepository, image_name: str) -> IvkImage | None:
-        """Return an image's record, whatever board it is on, or None if the server has no such image."""
+        """Return an image's record, or None if the image is not on the server."""
         try:
             return await self.images.get_image(image_name)
         except NotFoundError:
             return None
 
     async def get_image_current_board_id(self: _BoardRepository, image_name: str) -> str | None:
-        """Return the id of an image's board, ``"none"`` if it is on no board, or None if there is no such image."""
+        """Return the id of an image's board, ``"none"`` if it is uncategorized, or None if it is not on the server."""
         image = await self.get_image_by_name(image_name)
         return None if image is None else image.board_id or UNCATEGORIZED
 
@@ -53,7 +53,7 @@ class V1BoardMethods:
         """Move an image to the board with a name.
 
         Returns:
-            Whether the server moved the image. False if there is no such image, or no board with that name.
+            Whether the server moved the image. False if the image is not on the server or no board has this name.
 
         Raises:
             UsageError: Several boards have this name.
@@ -62,4 +62,4 @@ class V1BoardMethods:
         return False if board is None else await board.add_image(image_name)
 
     def clear_cache(self) -> None:
-        """Do nothing: boards are never cached."""
+        """Do nothing. Boards are never cached."""

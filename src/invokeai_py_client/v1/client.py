@@ -51,7 +51,7 @@ class V1ClientMethods:
 
     @property
     def base_url(self: _Client) -> str:
-        """The root of the server's API, which ``request()`` puts before its paths."""
+        """The base URL of the server's API, which ``request()`` prepends to its paths."""
         return f"{self.url}/api/v1"
 
     # ------------------------------------------------------------------ shortcuts
@@ -65,7 +65,7 @@ class V1ClientMethods:
     async def list_jobs(
         self: _Client, status: JobStatus | str | None = None, limit: int = 100
     ) -> list[IvkJob]:
-        """Return queue items, the newest first, without their outputs.
+        """Return queue items without their outputs, newest first.
 
         Args:
             status: Return only items with this status. Defaults to all.
@@ -78,13 +78,14 @@ class V1ClientMethods:
         """Cancel a queue item.
 
         Returns:
-            Whether the item is canceled now; False if it had ended before.
+            Whether the item is canceled now. False if it had already finished.
 
         Raises:
-            NotFoundError: The queue has no such item.
+            NotFoundError: The item is not in the queue.
+            UsageError: The id is not a whole number.
         """
         if not str(job_id).strip().isdecimal():
-            raise UsageError(f"{job_id!r} is not the id of a queue item. Ids are whole numbers.")
+            raise UsageError(f"Invalid queue item id {job_id!r}: expected a whole number.")
         job = await self.queue_repo.cancel(int(job_id))
         return job.status == "cancelled"
 
@@ -100,11 +101,11 @@ class V1ClientMethods:
         """Return a model's record.
 
         Raises:
-            NotFoundError: The server has no such model.
+            NotFoundError: The model is not on the server.
         """
         model = await self.dnn_model_repo.get_model_by_key(model_key)
         if model is None:
-            raise NotFoundError(404, None, f"The server has no model with the key {model_key!r}.")
+            raise NotFoundError(404, None, f"No model with key {model_key!r}.")
         return model
 
     @face(sync_name="_make_request")
@@ -117,5 +118,5 @@ class V1ClientMethods:
         json: Any = None,
         timeout: float | None = None,
     ) -> Response:
-        """Send a request: version 1's name for ``request()``."""
+        """Send a request, as ``request()`` does."""
         return await self.request(method, endpoint, params=params, json=json, timeout=timeout)

@@ -8,11 +8,11 @@ from invokeai_py_client.ivk_fields.models import IvkModelIdentifierField
 
 
 class ModelLike(Protocol):
-    """The attributes that identify a model: those of a server's record, or of any object with the same ones."""
+    """The attributes that identify a model. Model records and other objects with these attributes match."""
 
     @property
     def key(self) -> str:
-        """The key on the server."""
+        """The model's key on the server."""
         ...
 
     @property
@@ -22,7 +22,7 @@ class ModelLike(Protocol):
 
     @property
     def name(self) -> str:
-        """The name."""
+        """The model's name."""
         ...
 
     @property
@@ -37,15 +37,15 @@ class ModelLike(Protocol):
 
 
 def to_ivk_model_field(model: ModelLike) -> IvkModelIdentifierField:
-    """Return a field with a model as its value. ``wf.set(model=model)`` needs no field."""
+    """Return a field with a model as its value. ``wf.set(model=model)`` also accepts the model itself."""
     return IvkModelIdentifierField(model)
 
 
 def from_ivk_model_field(field: IvkModelIdentifierField) -> dict[str, Any]:
-    """Return the key, hash, name, base and type of a field's model. Unknown ones are ""."""
+    """Return the key, hash, name, base and type of a field's model. Unknown values are ""."""
     return {part: getattr(field, part) for part in ("key", "hash", "name", "base", "type")}
 
 
 def is_model_compatible(model: ModelLike, base_type: str, model_type: str | None = None) -> bool:
-    """Return whether a model has an architecture, and a type if one is given."""
+    """Return whether a model has an architecture and, if specified, a type."""
     return str(model.base) == base_type and model_type in (None, str(model.type))

@@ -1,7 +1,7 @@
-"""Old names: one table of modules that have moved and of names that other modules have now, and what serves it.
+"""Old module paths and names, with their current locations, and the import hook that serves them.
 
-Nothing here is imported until an old name is used. ``_lazy.py`` serves the names that modules of today had before. All
-modules are below ``invokeai_py_client``.
+This module is only imported if an old name is used. ``_lazy.py`` serves the old names of modules that still exist. All
+module paths are relative to ``invokeai_py_client``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MOVED = {
     # Version 1
     "ivk_fields.model_conversion": "v1.model_conversion",
     "workflow.upstream_models": "v1.upstream_models",
-    # Until 2.0.0: pickles that were written before name these modules.
+    # Before 2.0.0: existing pickles refer to these modules.
     "_sync.face": "_face",
     **dict.fromkeys(
         (
@@ -110,7 +110,7 @@ MOVED = {
     "workflow.values": "editor.literals",
     "workflow.wiring": "engine.wiring",
 }
-"""Old modules whose whole content is in one module of today. Both are then the same module."""
+"""Old modules whose whole content is now in one module. Both names refer to the same module object."""
 
 _BOARD = {
     "Board": "invokeai_py_client.models.board:IvkBoard",
@@ -223,7 +223,7 @@ NAMES: dict[str, dict[str, str]] = {
     "workflow.workflow_handle": _WORKFLOW_HANDLE,
     "workflow.workflow_model": _WORKFLOW_DEFINITION,
     "workflow.workflow_repo": _WORKFLOW_REPOSITORY,
-    # Until 2.0.0
+    # Before 2.0.0
     "older": {
         "Answer": "invokeai_py_client.transport.responses:Response",
     },
@@ -238,24 +238,24 @@ NAMES: dict[str, dict[str, str]] = {
         "Finding": "invokeai_py_client.engine.batch_check:BatchFinding",
     },
 }
-"""Old modules, and packages and modules of today, with their old names. Each is ``module:name`` of today."""
+"""The old names of modules, with the current ``module:name`` of each. Some of these modules no longer exist."""
 
 GONE = {
-    "workflow.field_plugins": "invokeai_py_client.workflow.field_plugins is gone: the types of fields come from the "
-    "server's own schema, custom nodes included, so there is nothing to detect or to register. "
+    "workflow.field_plugins": "invokeai_py_client.workflow.field_plugins was removed: field types now come from the "
+    "server's schema, including those of custom nodes, so plugins no longer need to be registered. "
     "See docs/migration.md.",
 }
-"""Old modules that nothing replaces, with the text of the ImportError."""
+"""Old modules without a replacement, with the message of the ImportError."""
 
 
 _PACKAGE = "invokeai_py_client"
 
 
 def find_old_module(fullname: str) -> ModuleSpec | None:
-    """Return the spec of an old module, or None if there was no such module.
+    """Return the spec of an old module, or None if it never existed.
 
     Args:
-        fullname: The name of a module below this package that does not exist.
+        fullname: The full name of a module of this package that does not exist.
     """
     old = fullname.removeprefix(f"{_PACKAGE}.")
     if old in MOVED:
@@ -270,7 +270,7 @@ def find_old_module(fullname: str) -> ModuleSpec | None:
 
 
 def _imports(names: dict[str, str]) -> str:
-    """Return the source of a module that imports names from where they are now."""
+    """Return the source of a module that imports names from their current locations."""
     lines: list[str] = []
     for old, target in names.items():
         module, _, name = target.partition(":")
@@ -279,7 +279,7 @@ def _imports(names: dict[str, str]) -> str:
 
 
 class _SmallModule(InspectLoader):
-    """Loads a module with a source of a few lines."""
+    """A loader for a module with a few lines of source."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -294,13 +294,13 @@ class _SmallModule(InspectLoader):
 
 
 class _MovedModule(InspectLoader):
-    """Loads a module of today in place of an old one."""
+    """A loader that returns a current module in place of an old one."""
 
     def __init__(self, target: str) -> None:
         self._target = target
 
     def exec_module(self, module: ModuleType) -> None:
-        # The import system takes what is in sys.modules after this. So the module keeps its own name and spec.
+        # The import system returns the entry in sys.modules, so the current module keeps its name and spec.
         sys.modules[module.__name__] = import_module(self._target)
 
     def is_package(self, fullname: str) -> bool:
@@ -312,7 +312,7 @@ class _MovedModule(InspectLoader):
         return self._real().get_source(self._target)
 
     def get_code(self, fullname: str) -> CodeType | None:
-        """Return the code of the real module, which ``python -m`` runs."""
+        """Return the code of the current module, which ``python -m`` runs."""
         del fullname
         return self._real().get_code(self._target)
 

@@ -1,7 +1,7 @@
-"""Workflow documents as typed objects that can be read and changed, by version 1's names.
+"""Workflow documents as typed objects that can be read and changed, under version 1's names.
 
-These work on the document alone, without a server. What is exact comes from the server's schema, through a
-handle: ``WorkflowHandle.list_inputs()`` and ``WorkflowHandle.list_outputs()``.
+These functions only use the document, not a server. For exact results, use the server's schema through
+``WorkflowHandle.list_inputs()`` and ``WorkflowHandle.list_outputs()``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Part(BaseModel):
 
 
 class WorkflowNodeField(_Part):
-    """An input of a node, as the document has it."""
+    """An input of a node in the document."""
 
     label: str | None = None
     description: str | None = None
@@ -37,7 +37,7 @@ class WorkflowNodeField(_Part):
 
 
 class WorkflowNodeData(_Part):
-    """What a node is, with its inputs."""
+    """The type, label and inputs of a node."""
 
     id: str | None = None
     type: str | None = None
@@ -46,28 +46,28 @@ class WorkflowNodeData(_Part):
 
 
 class WorkflowNode(_Part):
-    """A node."""
+    """A node of the workflow."""
 
     id: str
     data: WorkflowNodeData
 
 
 class WorkflowEdgeEndpoint(_Part):
-    """An end of an edge."""
+    """The source or destination of an edge."""
 
     node_id: str
     field: str | None = None
 
 
 class WorkflowEdge(_Part):
-    """An edge, between two fields."""
+    """An edge between two fields."""
 
     source: WorkflowEdgeEndpoint
     destination: WorkflowEdgeEndpoint
 
 
 class WorkflowFormElementData(_Part):
-    """What an element of the form shows: a field, or other elements."""
+    """The contents of a form element: a field, or other elements."""
 
     fieldIdentifier: Data | None = None
     children: list[str] | None = None
@@ -82,13 +82,13 @@ class WorkflowFormElement(_Part):
 
 
 class WorkflowForm(_Part):
-    """The form: what the workflow shows to its users."""
+    """The form that the workflow shows to its users."""
 
     elements: dict[str, WorkflowFormElement] = Field(default_factory=dict[str, WorkflowFormElement])
 
 
 class WorkflowRoot(_Part):
-    """A workflow document. Nodes and edges are plain dicts, to be changed in place."""
+    """A workflow document. Nodes and edges are plain dicts that can be changed in place."""
 
     id: str | None = None
     name: str | None = None
@@ -98,7 +98,7 @@ class WorkflowRoot(_Part):
     form: WorkflowForm = Field(default_factory=WorkflowForm)
 
     def iter_typed_nodes(self) -> Iterator[WorkflowNode]:
-        """The nodes as typed copies; what is no node is left out."""
+        """Yield the nodes as typed copies. Invalid nodes are skipped."""
         for node in self.nodes:
             try:
                 yield WorkflowNode.model_validate(node)
@@ -106,24 +106,24 @@ class WorkflowRoot(_Part):
                 continue
 
     def get_typed_node(self, node_id: str) -> WorkflowNode | None:
-        """A node as a typed copy; None where there is none of this id."""
+        """Return a node as a typed copy, or None if no node has this id."""
         return next((node for node in self.iter_typed_nodes() if node.id == node_id), None)
 
     def replace_typed_node(self, node: WorkflowNode) -> None:
-        """Put a typed node in the place of the one with its id, or at the end."""
+        """Replace the node with the same id, or append the node if its id is new."""
         plain = node.model_dump(exclude_none=True)
-        for index, one in enumerate(self.nodes):
-            if one.get("id") == node.id:
+        for index, present in enumerate(self.nodes):
+            if present.get("id") == node.id:
                 self.nodes[index] = plain
                 return
         self.nodes.append(plain)
 
 
 def load_workflow_json(data: Mapping[str, Any]) -> WorkflowRoot:
-    """A workflow document, whatever else it holds kept as it is. ``data`` itself is not changed.
+    """Return a typed copy of a workflow document. Unknown content is kept, and ``data`` is not changed.
 
     Raises:
-        WorkflowFormatError: It is not a workflow.
+        WorkflowFormatError: The document is not a workflow.
     """
     document = WorkflowDefinition.from_dict(data).to_dict()
     if document.get("form") is None:
@@ -133,18 +133,18 @@ def load_workflow_json(data: Mapping[str, Any]) -> WorkflowRoot:
     except ValidationError as error:
         finding = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in finding["loc"])
-        raise WorkflowFormatError(f"The workflow cannot be read: {place}: {finding['msg']}.") from None
+        raise WorkflowFormatError(f"Cannot read the workflow: {place}: {finding['msg']}.") from None
 
 
 def workflow_to_dict(root: WorkflowRoot) -> Data:
-    """The document as plain JSON data, with what was changed; fields that are None are left out."""
+    """Return the document as JSON data, including changes. Fields that have the value None are omitted."""
     return copy_json(root.model_dump(exclude_none=True))
 
 
 def iter_form_input_fields(root: WorkflowRoot) -> Iterator[tuple[str, str, str, Data | None]]:
-    """The fields that the form shows, in the form's order: node id, field name, element id, the field.
+    """Yield the fields in the form, in order: node id, field name, element id and field.
 
-    The field is the document's own dict, None where the node lacks it.
+    The field is the dict in the document, or None if the node does not have it.
     """
     nodes = {node.get("id"): node for node in root.nodes}
     for element in _in_order(root.form):
@@ -156,7 +156,7 @@ def iter_form_input_fields(root: WorkflowRoot) -> Iterator[tuple[str, str, str, 
 
 
 def enumerate_output_nodes(root: WorkflowRoot) -> Iterator[tuple[str, str, bool]]:
-    """The nodes that give images: node id, node type, and whether the form shows the node's board."""
+    """Yield the nodes that save images: node id, node type, and whether the node's board is in the form."""
     shown = {node_id for node_id, name, _, _ in iter_form_input_fields(root) if name == "board"}
     for node in root.nodes:
         kind = _data(node).get("type")
@@ -165,23 +165,23 @@ def enumerate_output_nodes(root: WorkflowRoot) -> Iterator[tuple[str, str, bool]
 
 
 def is_output_node_type(node_type: str | None) -> bool:
-    """Whether nodes of a type put images on a board, by the schema of InvokeAI 6.14.2.
+    """Return whether nodes of a type save images to a board, according to the schema of InvokeAI 6.14.2.
 
-    Of a type that it does not have, a custom node's, nothing is known without its server: then False.
+    Returns False for types that are not in that schema, such as custom nodes.
     """
     schema = reference_schema()
     return node_type is not None and node_type in schema and "board" in schema[node_type].inputs
 
 
 OUTPUT_CAPABLE_TYPES: set[str] = {kind for kind in reference_schema() if is_output_node_type(kind)}
-"""The types of nodes that put images on a board, in InvokeAI 6.14.2."""
+"""The types of nodes that save images to a board in InvokeAI 6.14.2."""
 
 
 def update_node_input_value(root: WorkflowRoot, node_id: str, field_name: str, value: Any) -> bool:
-    """Put a value, in its form on the wire, into an input of a node.
+    """Set an input of a node to a value in the server's format.
 
     Returns:
-        Whether there is such an input.
+        Whether the input exists.
     """
     for node in root.nodes:
         if node.get("id") == node_id:
@@ -193,25 +193,25 @@ def update_node_input_value(root: WorkflowRoot, node_id: str, field_name: str, v
 
 
 def is_field_connected(root: WorkflowRoot, node_id: str, field_name: str) -> bool:
-    """Whether an edge feeds an input."""
+    """Return whether an input is connected to another node."""
     return any(
         edge.get("target") == node_id and edge.get("targetHandle") == field_name for edge in root.edges
     )
 
 
 def update_output_boards(root: WorkflowRoot, board_id: str, override: bool = False) -> int:
-    """Choose a board for all nodes that give images.
+    """Select a board for all nodes that save images.
 
     Args:
         root: The document.
-        board_id: The board.
-        override: Whether to replace boards that were chosen already, too.
+        board_id: The board's id.
+        override: Whether to replace boards that are already selected. Defaults to False.
 
     Returns:
-        How many nodes were changed.
+        The number of changed nodes.
     """
     if not board_id:
-        raise UsageError("update_output_boards: the board's id is empty.")
+        raise UsageError("The board id passed to update_output_boards() is empty.")
     changed = 0
     for node in root.nodes:
         if not is_output_node_type(_data(node).get("type")):
@@ -227,12 +227,12 @@ def update_output_boards(root: WorkflowRoot, board_id: str, override: bool = Fal
 
 
 def build_input_jsonpath(node_id: str, field_name: str) -> str:
-    """Where an input stands in the document, as a JSONPath."""
+    """Return the JSONPath of an input in the document."""
     return f"$.nodes[?(@.id='{node_id}')].data.inputs.{field_name}"
 
 
 def _in_order(form: WorkflowForm) -> Iterator[WorkflowFormElement]:
-    """The form's elements as they stand on the screen; those that stand nowhere are left out."""
+    """Yield the form's elements in display order. Elements that are not displayed are skipped."""
     extra = form.model_extra or {}
     root_id = extra.get("rootElementId") or "root"
     stack, seen = [str(root_id)], set[str]()

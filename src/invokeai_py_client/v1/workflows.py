@@ -42,7 +42,7 @@ class V1WorkflowMethods:
         """Return a handle for a workflow file, as ``create_workflow()`` does.
 
         Raises:
-            WorkflowFormatError: There is no such file, or it contains no workflow.
+            WorkflowFormatError: The file does not exist or does not contain a workflow.
         """
         return await self.create_workflow(Path(filepath))
 
@@ -57,11 +57,11 @@ class V1WorkflowMethods:
         return await self.create_workflow(data)
 
     async def list_available_workflows(self: _WorkflowRepository) -> list[dict[str, Any]]:
-        """Return the workflows of the server's library, as ``list_workflows()`` does."""
+        """List the workflows in the server's library, as ``list_workflows()`` does."""
         return await self.list_workflows()
 
     async def download_workflow(self: _WorkflowRepository, workflow_id: str) -> WorkflowDefinition | None:
-        """Return a workflow of the server's library, or None if there is no such workflow."""
+        """Return a workflow from the server's library, or None if it is not there."""
         try:
             return await self.get_workflow(workflow_id)
         except WorkflowNotFoundError:
@@ -70,18 +70,18 @@ class V1WorkflowMethods:
     async def upload_workflow(
         self: _WorkflowRepository, definition: WorkflowDefinition, overwrite: bool = False
     ) -> str:
-        """Put a workflow into the server's library, as one of the user's workflows.
+        """Save a workflow in the server's library, as one of the user's workflows.
 
         Args:
             definition: The workflow.
-            overwrite: Whether to replace the library's workflow with the same id, if there is one. Defaults to
-                False: the workflow gets a new id.
+            overwrite: Whether to replace the library workflow with the same id, if it exists. Defaults to False, so
+                that the workflow gets a new id.
 
         Returns:
             The workflow's id in the library.
         """
         document = definition.to_dict()
-        # The server refuses workflows that come with InvokeAI with status 500 (6.14.2). This may be one.
+        # The server rejects the default workflows of InvokeAI with status 500 (6.14.2), so change the category.
         if isinstance(meta := document.get("meta"), dict):
             document["meta"] = {**meta, "category": "user"}
         http = self.connection.http
@@ -91,7 +91,7 @@ class V1WorkflowMethods:
                 await http.json("GET", path)
                 await http.json("PATCH", path, json={"workflow": document}, idempotent=True)
             except NotFoundError:
-                pass  # the library does not have it yet, or no longer
+                pass  # the workflow is not in the library
             else:
                 return definition.id
         document.pop("id", None)
@@ -101,10 +101,13 @@ class V1WorkflowMethods:
         return record["workflow_id"]
 
     async def delete_workflow(self: _WorkflowRepository, workflow_id: str) -> bool:
-        """Delete a workflow from the server's library. Workflows that come with the server cannot be deleted.
+        """Delete a workflow from the server's library. Default workflows cannot be deleted.
 
         Returns:
-            Whether there was such a workflow.
+            Whether the workflow existed.
+
+        Raises:
+            UsageError: The workflow is a default workflow.
         """
         http = self.connection.http
         path = f"{_ROUTE}/i/{path_part(workflow_id, 'a workflow')}"
@@ -114,6 +117,8 @@ class V1WorkflowMethods:
             return False
         meta: Any = record["workflow"].get("meta")
         if isinstance(meta, Mapping) and cast("Mapping[str, Any]", meta).get("category") == "default":
-            raise UsageError(f"The workflow {workflow_id} comes with the server; it cannot be deleted.")
+            raise UsageError(
+                f"Cannot delete workflow {workflow_id!r}: it is a default workflow of the server."
+            )
         await http.json("DELETE", path, idempotent=False)
         return True

@@ -1,4 +1,4 @@
-"""The handle of a workflow: all that can be done with it."""
+"""The handle of a workflow: its inputs, runs, sweeps and outputs."""
 
 from __future__ import annotations
 
@@ -50,23 +50,23 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.sweep import AsyncSweep
 
 Values = Mapping[Any, Any]
-"""Values by input: index, label, field name or ``node.field``."""
+"""Values keyed by input: index, label, field name or ``node.field``."""
 
 _Callback = Callable[[RunEvent], object]
 
-# How many of a queue's latest runs are looked at to estimate how long a run takes.
+# The number of a queue's latest runs that an estimate of a run's duration is based on.
 _LATEST = 20
 
 
 class AsyncWorkflowHandle(AsyncObject):
-    """A workflow made ready for one server.
+    """A workflow prepared for a server.
 
-    Values set on it hold for every later run. Values given to ``run()`` or ``start()`` hold for that run alone.
-    What nobody sets goes out exactly as the workflow has it.
+    Values set on the handle apply to all later runs. Values passed to ``run()`` or ``start()`` apply to that run
+    only. Inputs that are not set are sent unchanged.
 
     Attributes:
-        definition: The workflow as it was given; never changed.
-        inputs: Its inputs.
+        definition: The original workflow. It is never changed.
+        inputs: The workflow's inputs.
 
     Example:
         ```python
@@ -100,49 +100,49 @@ class AsyncWorkflowHandle(AsyncObject):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What loading changed or could not use, one sentence each."""
+        """Warnings about what was changed or ignored when the workflow was loaded, a sentence each."""
         return self._loaded.warnings
 
     @property
     def node_count(self) -> int:
-        """How many nodes run, iterations not counted."""
+        """The number of nodes that run, not counting iterations."""
         return len(self._loaded.nodes)
 
     def node_label(self, node_id: str) -> str:
-        """What the editor shows for a node: its label, or its type's title, or its id."""
+        """Return the node's name in the web UI: its label, the title of its type, or its id."""
         return self.inputs.node_labels().get(node_id, node_id)
 
-    # ------------------------------------------------------------------ its inputs
+    # ------------------------------------------------------------------ inputs
 
     def list_inputs(self) -> list[WorkflowInput]:
-        """The inputs that the workflow's form shows, in its order. The index is the stable name of each."""
+        """List the inputs in the workflow's form, in order. An input's index does not depend on its label."""
         return list(self.inputs)
 
     def get_input(self, address: int | str) -> WorkflowInput:
-        """An input by index, label, field name or ``node.field``.
+        """Return an input by index, label, field name or ``node.field``.
 
         Raises:
-            UnknownInputError: There is none; the error names close ones.
-            AmbiguousInputError: There are several; the error names them.
+            UnknownInputError: No input matches. The error suggests similar names.
+            AmbiguousInputError: Several inputs match. The error lists them.
         """
         return self.inputs.find(address)
 
     def get_input_value(self, address: int | str) -> IvkField[Any]:
-        """The typed field of an input: read and assign its ``value``.
+        """Return the typed field of an input. Its ``value`` can be read and assigned.
 
         Raises:
-            UnknownInputError: There is no such input.
-            AmbiguousInputError: There are several.
+            UnknownInputError: No input matches.
+            AmbiguousInputError: Several inputs match.
         """
         return self.inputs.find(address).field
 
     def set_input_value(self, address: int | str, value: Any) -> None:
-        """Set one input, to a value or to that of another field.
+        """Set one input to a value, or to the value of another field.
 
         Raises:
-            UnknownInputError: There is no such input.
-            AmbiguousInputError: There are several.
-            InputValueError: The value does not fit.
+            UnknownInputError: No input matches.
+            AmbiguousInputError: Several inputs match.
+            InputValueError: The value is not valid.
         """
         from invokeai_py_client.ivk_fields.base import IvkField
 
@@ -150,30 +150,30 @@ class AsyncWorkflowHandle(AsyncObject):
         self.inputs.set({address: given})
 
     def set(self, values: Values | None = None, /, **named: Any) -> None:
-        """Set inputs for all later runs. All values are checked before any is set.
+        """Set inputs for all later runs. All values are validated before any is set.
 
         Args:
-            values: Values by index, label, field name or ``node.field``.
-            **named: The same by name, where the name is a Python identifier (``positive_prompt`` finds the
-                label "Positive Prompt").
+            values: Values keyed by index, label, field name or ``node.field``.
+            **named: Values keyed by name, if the name is a Python identifier. ``positive_prompt`` matches the label
+                "Positive Prompt".
 
         Raises:
-            UnknownInputError: An input is not there.
-            InputValueError: Values are of the wrong type or out of range; the error lists them all.
+            UnknownInputError: No input matches a name.
+            InputValueError: Values have the wrong type or are out of range. The error lists all of them.
         """
         self.inputs.set({**(values or {}), **named})
 
     def preview(self) -> list[dict[str, Any]]:
-        """The inputs as plain rows: index, label, field, type, value, limits."""
+        """Return the inputs as dicts with index, label, field, type, value and limits."""
         from invokeai_py_client.engine.inputs import input_row
 
         return [input_row(item) for item in self.inputs]
 
     def export_input_index_map(self, path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-        """What stands at each index, to be kept and verified when the workflow changes.
+        """Export which input each index refers to, to check it later with ``verify_input_index_map()``.
 
         Args:
-            path: A file to write it to, as JSON.
+            path: A file to write the map to, as JSON. Defaults to no file.
 
         Returns:
             A row for each input.
@@ -186,28 +186,32 @@ class AsyncWorkflowHandle(AsyncObject):
     def verify_input_index_map(
         self, kept: str | os.PathLike[str] | Sequence[Mapping[str, Any]]
     ) -> dict[str, list[dict[str, Any]]]:
-        """Which inputs of a kept index map are ``unchanged``, ``moved``, ``missing`` or ``new``.
+        """Compare the inputs with an exported index map.
 
         Args:
-            kept: What ``export_input_index_map()`` gave, or the file that it wrote.
+            kept: The result of ``export_input_index_map()``, or the file that it wrote.
+
+        Returns:
+            Rows under the keys ``unchanged``, ``moved``, ``missing`` and ``new``.
 
         Raises:
-            UsageError: It is no such map.
+            UsageError: The argument is not an index map.
         """
         return verify_input_index_map(self.inputs, kept)
 
     async def sync_dnn_model(self, by_name: bool = True, by_base: bool = True) -> list[tuple[Row, Row]]:
-        """Put this server's models in the place of those that the workflow brought from another one.
+        """Replace models that the workflow refers to on another server with this server's models.
 
-        A run does so by itself where the server has the very same model under another key. This also takes
-        models that are not the same, so look at what it changed.
+        Runs replace a model automatically if the server has the same model under another key. This method also
+        accepts models that are not identical, so check the returned changes.
 
         Args:
-            by_name: Whether a model of the same name and type will do.
-            by_base: Whether, failing that, the first model of the same base and type will do.
+            by_name: Whether to accept a model with the same name and type. Defaults to True.
+            by_base: Whether to accept the first model with the same base and type, if no other model matches.
+                Defaults to True.
 
         Returns:
-            For each model that was changed its identifier before and after, by key or by attribute.
+            The identifiers of each replaced model, before and after. Read their parts by key or by attribute.
         """
         from invokeai_py_client.engine.models import model_changes
         from invokeai_py_client.run.lookup import ServerSide
@@ -221,11 +225,11 @@ class AsyncWorkflowHandle(AsyncObject):
         return [(change.before, change.after) for change in changes]
 
     def validate_inputs(self) -> dict[int, list[str]]:
-        """What is wrong with the form's inputs, by index; empty where nothing is."""
+        """Return the problems of the form's inputs, keyed by index. Empty if all inputs are valid."""
         found = {item.input_index: item.field.problems() for item in self.inputs if not item.connected}
         return {index: problems for index, problems in found.items() if problems and index is not None}
 
-    # ------------------------------------------------------------------ a run
+    # ------------------------------------------------------------------ runs
 
     async def enqueue_request(
         self,
@@ -238,21 +242,21 @@ class AsyncWorkflowHandle(AsyncObject):
         auto_board: str | None = None,
         **named: Any,
     ) -> dict[str, Any]:
-        """The exact body that would be posted to ``enqueue_batch``.
+        """Return the request body that ``start()`` would post to ``enqueue_batch``.
 
         Args:
-            values: Values for this request alone; see ``set()``.
-            validate: Whether to check everything first. Without it, whatever the web UI would build is built,
-                and the server is asked for nothing but its schema.
-            runs: How often the server repeats the batch.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            **named: Values by name.
+            values: Values for this request only; see ``set()``.
+            validate: Whether to check everything first. If False, the body is built exactly as the web UI would
+                build it, and only the server's schema is requested. Defaults to True.
+            runs: How many times the server repeats the batch. Defaults to 1.
+            prepend: Whether to add the runs to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            **named: Values keyed by name.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; the error lists all findings.
-            InputValueError: Values are of the wrong type or out of range.
-            ModelNotFoundError: The server lacks a model.
+            NotReadyError: The workflow cannot run as it is. The error lists all problems.
+            InputValueError: Values have the wrong type or are out of range.
+            ModelNotFoundError: A model is not on the server.
         """
         inputs = self._inputs_with(values, named)
         return await prepare_request(
@@ -276,23 +280,23 @@ class AsyncWorkflowHandle(AsyncObject):
         queue_id: str = "default",
         **named: Any,
     ) -> AsyncRun:
-        """Start a run, and return at once.
+        """Start a run and return immediately.
 
         Args:
-            values: Values for this run alone; see ``set()``.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **named: Values by name.
+            values: Values for this run only; see ``set()``.
+            prepend: Whether to add the run to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            **named: Values keyed by name.
 
         Returns:
             The run, to follow, wait for or cancel.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            ModelNotFoundError: The server lacks a model; nothing was sent.
-            UsageError: The workflow's batch nodes make several runs of it; see ``start_batch()``.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
+            InputValueError: Values have the wrong type or are out of range. Nothing was sent.
+            ModelNotFoundError: A model is not on the server. Nothing was sent.
+            UsageError: The workflow's batch nodes result in several runs; see ``start_batch()``.
             EnqueueError: The server's queue is full.
         """
         runs = await self.start_batch(
@@ -312,22 +316,23 @@ class AsyncWorkflowHandle(AsyncObject):
         only_one: bool = False,
         **named: Any,
     ) -> list[AsyncRun]:
-        """Start all runs that the workflow's batch nodes ask for, ``runs`` times, in one request.
+        """Start all runs that result from the workflow's batch nodes, in one request.
 
         Args:
-            values: Values for these runs alone; see ``set()``.
-            runs: How often the server repeats the whole batch.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto".
-            queue_id: The queue.
-            only_one: Whether to refuse a request that would make more than one run.
-            **named: Values by name.
+            values: Values for these runs only; see ``set()``.
+            runs: How many times the server repeats the whole batch. Defaults to 1.
+            prepend: Whether to add the runs to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``.
+            only_one: Whether to raise an error if there would be more than one run. Defaults to False.
+            **named: Values keyed by name.
 
         Returns:
             The runs, in the batch's order: the last axis varies fastest.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
+            UsageError: There would be more than one run, but ``only_one`` is True.
             EnqueueError: The server's queue is full.
         """
         inputs = self._inputs_with(values, named)
@@ -344,7 +349,7 @@ class AsyncWorkflowHandle(AsyncObject):
         asked = count_runs(body)
         if only_one and asked != 1:
             raise UsageError(
-                f"The batch nodes of {self.name!r} make {asked} runs of it; start them with start_batch()."
+                f"The batch nodes of {self.name!r} result in {asked} runs: expected one. Use start_batch() instead."
             )
         return await start_runs(self.connection, body, inputs, queue_id=queue_id)
 
@@ -361,33 +366,33 @@ class AsyncWorkflowHandle(AsyncObject):
         queue_id: str = "default",
         **named: Any,
     ) -> AsyncRun:
-        """Run the workflow, and return when it is done.
+        """Run the workflow and wait until the run is finished.
 
-        When the call is interrupted (Ctrl-C, or its task is cancelled), the run is canceled on the server:
-        nobody else holds it. To leave it running, use ``start()``.
+        If the call is interrupted (by Ctrl-C, or because its task is canceled), the run is canceled on the server.
+        Use ``start()`` for a run that should continue.
 
         Args:
-            values: Values for this run alone; see ``set()``.
-            timeout: Seconds to wait at most; the run goes on afterwards.
-            progress: True shows live progress, False none; by default it is shown where a person watches (a
-                terminal or a notebook). A function is called with each event instead.
-            preview: Whether the progress has the picture as it looks so far: by default in a notebook, in a
-                terminal when asked for, which needs the extra ``invokeai-py-client[preview]``.
-            prepend: Whether it goes to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **named: Values by name.
+            values: Values for this run only; see ``set()``.
+            timeout: Seconds to wait. The run continues afterwards. Defaults to no limit.
+            progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If
+                it is a function, it is called with each event.
+            preview: Whether to show a live preview of the image. Defaults to True in a notebook, False elsewhere. In
+                a terminal, this needs the extra ``invokeai-py-client[preview]``.
+            prepend: Whether to add the run to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            **named: Values keyed by name.
 
         Returns:
             The finished run with its images and outputs.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            UsageError: A preview is asked for, and what it needs is not installed; nothing was sent.
-            RunFailedError: A node failed; the error names it.
-            RunCanceledError: Someone canceled it.
-            RunTimeoutError: Time ran out.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
+            InputValueError: Values have the wrong type or are out of range. Nothing was sent.
+            UsageError: The extra for previews is not installed. Nothing was sent.
+            RunFailedError: A node failed. The error names it.
+            RunCanceledError: Someone canceled the run.
+            RunTimeoutError: The run was not finished in time.
         """
         from invokeai_py_client.display import check_preview
 
@@ -405,7 +410,7 @@ class AsyncWorkflowHandle(AsyncObject):
         return run
 
     async def usual_seconds(self, *, queue_id: str = "default") -> float | None:
-        """How long the queue's latest runs took, in the median; None where it has none that ended well."""
+        """Return the median duration of the queue's latest completed runs in seconds, or None if it has none."""
         from invokeai_py_client.run.queue_items import item_ids, read_states
         from invokeai_py_client.run.results import seconds_of_item
 
@@ -415,7 +420,7 @@ class AsyncWorkflowHandle(AsyncObject):
         known = sorted(seconds for seconds in times if seconds is not None)
         return known[len(known) // 2] if known else None
 
-    # ------------------------------------------------------------------ a sweep
+    # ------------------------------------------------------------------ sweeps
 
     async def sweep(
         self,
@@ -433,34 +438,42 @@ class AsyncWorkflowHandle(AsyncObject):
         queue_id: str = "default",
         **named: Any,
     ) -> AsyncSweep:
-        """Start many runs that differ in some inputs, in as few requests as can be.
+        """Start many runs that differ in some inputs, in as few requests as possible.
 
-        The values of an axis are a list; or ``"1-10 (+2)"`` for numbers, ``"a || b"`` for texts; a
-        ``pathlib.Path`` of a text file, a line each; for images a folder or a pattern; or
-        ``invokeai_py_client.sweep.sources.DynamicPrompts``. Models, boards and whatever else the server's
-        batches cannot carry take one request for each value, and vary slowest.
+        The values of an axis can be:
+
+        - a list
+        - a notation such as ``"1-10 (+2)"`` for numbers or ``"a || b"`` for texts
+        - the ``pathlib.Path`` of a text file with one value per line
+        - a folder or a pattern, for images
+        - ``invokeai_py_client.sweep.sources.DynamicPrompts``
+
+        Models, boards and other values that a server's batch cannot contain take one request per value. They vary
+        slowest.
 
         Args:
-            axes: For each input that varies its values; by index, label, field name or ``node.field``.
-            mode: ``product`` makes every combination, the last axis varying fastest; ``zip`` pairs the axes.
-            repeat: How often each combination runs, each time with another seed.
-            seed: An axis like any other. Or ``"random"``: a seed of its own for each run, kept with it. Or a number:
-                with ``repeat`` the first of the seeds. By default all runs have the seed that the workflow has.
+            axes: The values of each input that varies, keyed by index, label, field name or ``node.field``.
+            mode: ``"product"`` runs every combination, the last axis varying fastest. ``"zip"`` pairs the axes.
+                Defaults to ``"product"``.
+            repeat: How many times to run each combination, each time with another seed. Defaults to 1.
+            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or a number: with
+                ``repeat``, the first seed. Defaults to the workflow's seed for all runs.
             values: Values for all of these runs; see ``set()``.
-            manifest: A new file for the sweep's record, to resume it from; see ``AsyncSweep.resume()``.
-            background: Keep only two runs at a time in the server's queue, so that others come in between.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            queue_id: The queue; the web UI shows ``default``.
-            **named: Axes by name.
+            manifest: A new file that records the sweep, so that it can be resumed; see ``AsyncSweep.resume()``.
+            background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
+                Defaults to False.
+            prepend: Whether to add the runs to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            **named: Axes keyed by name.
 
         Returns:
-            The sweep, to go through in finishing order.
+            The sweep. Iterate over it to get the runs as they finish.
 
         Raises:
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            UsageError: An axis is empty, or the axes do not fit together; nothing was sent.
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            InputValueError: Values have the wrong type or are out of range. Nothing was sent.
+            UsageError: An axis is empty, or the axes cannot be combined. Nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         plan = await self.sweep_plan(
             axes, mode=mode, repeat=repeat, seed=seed, values=values, auto_board=auto_board, **named
@@ -485,23 +498,23 @@ class AsyncWorkflowHandle(AsyncObject):
         """Start one run for each row of a table.
 
         Args:
-            rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
-            repeat: How often each row runs, each time with another seed.
-            seed: ``"random"``: a seed of its own for each run. Or a number: with ``repeat`` the first of the seeds.
+            rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
+            repeat: How many times to run each row, each time with another seed. Defaults to 1.
+            seed: ``"random"`` for a different seed per run; or a number: with ``repeat``, the first seed.
             values: Values for all of these runs; see ``set()``.
-            manifest: A new file for the sweep's record, to resume it from.
-            background: Keep only two runs at a time in the server's queue.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto".
-            queue_id: The queue.
+            manifest: A new file that records the sweep, so that it can be resumed.
+            background: Whether to keep only two runs at a time in the queue. Defaults to False.
+            prepend: Whether to add the runs to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``.
 
         Returns:
-            The sweep; its runs stand in the order of the rows, but those that share a model go together.
+            The sweep. Its runs have the order of the rows, except that rows with the same model are grouped.
 
         Raises:
-            InputValueError: Values are of the wrong type or out of range; nothing was sent.
-            UsageError: There are no rows, or the file cannot be read.
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            InputValueError: Values have the wrong type or are out of range. Nothing was sent.
+            UsageError: The table is empty, or the file cannot be read.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         plan = self.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values, auto_board=auto_board)
         return await self.start_sweep(
@@ -520,26 +533,26 @@ class AsyncWorkflowHandle(AsyncObject):
         auto_board: str | None = None,
         **named: Any,
     ) -> SweepPlan:
-        """What ``sweep()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
+        """Plan a sweep and validate all its values without sending anything. See also ``check_sweep()``.
 
-        The plan carries its inputs: ``start_sweep(plan)`` needs nothing else, and values that are set on the workflow
-        later do not change the plan.
+        The plan includes the inputs. ``start_sweep(plan)`` needs no other values, and values set on the workflow later
+        do not change the plan.
 
         Args:
-            axes: For each input that varies its values.
-            mode: ``product`` or ``zip``.
-            repeat: How often each combination runs.
+            axes: The values of each input that varies.
+            mode: ``"product"`` or ``"zip"``. Defaults to ``"product"``.
+            repeat: How many times to run each combination. Defaults to 1.
             seed: See ``sweep()``.
             values: Values for all runs.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
-            **named: Axes by name.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            **named: Axes keyed by name.
 
         Returns:
-            How many runs and requests there are, and the values of each run.
+            The plan: the number of runs and requests, and the values of each run.
 
         Raises:
-            InputValueError: Values are of the wrong type or out of range.
-            UsageError: An axis is empty, or the axes do not fit together.
+            InputValueError: Values have the wrong type or are out of range.
+            UsageError: An axis is empty, or the axes cannot be combined.
         """
         from invokeai_py_client.sweep.plan import plan_sweep
         from invokeai_py_client.sweep.sources import spelled_out
@@ -560,20 +573,20 @@ class AsyncWorkflowHandle(AsyncObject):
         values: Values | None = None,
         auto_board: str | None = None,
     ) -> SweepPlan:
-        """What ``sweep_rows()`` would run, with every value checked. Nothing is sent; see ``check_sweep()``.
+        """Plan a sweep over rows and validate all values without sending anything. See also ``check_sweep()``.
 
-        The plan carries its inputs, as that of ``sweep_plan()`` does.
+        The plan includes the inputs, like that of ``sweep_plan()``.
 
         Args:
-            rows: Dicts of values by input; a CSV or JSONL file; a pandas or polars table.
-            repeat: How often each row runs.
+            rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
+            repeat: How many times to run each row. Defaults to 1.
             seed: See ``sweep_rows()``.
             values: Values for all runs.
-            auto_board: The board (id or name) for board fields that say "auto"; uncategorized by default.
+            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
 
         Raises:
-            InputValueError: Values are of the wrong type or out of range.
-            UsageError: There are no rows, or the file cannot be read.
+            InputValueError: Values have the wrong type or are out of range.
+            UsageError: The table is empty, or the file cannot be read.
         """
         from invokeai_py_client.sweep.plan import plan_rows
         from invokeai_py_client.sweep.rows import rows_of
@@ -584,20 +597,20 @@ class AsyncWorkflowHandle(AsyncObject):
     async def check_sweep(
         self, plan: SweepPlan, *, values: Values | None = None, auto_board: str | None = None
     ) -> None:
-        """Look whether ``start_sweep()`` would start a plan: whether models, boards and images are there, too.
+        """Check whether ``start_sweep()`` would start a plan, including whether models, boards and images exist.
 
-        Nothing is sent or uploaded.
+        Nothing is enqueued or uploaded.
 
         Args:
             plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
-            values: Further values for all of its runs. They take precedence over those of the plan, and are checked.
-            auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's; ``"none"``
-                means uncategorized.
+            values: More values for all of its runs. They override those of the plan.
+            auto_board: The board (id or name) for board fields set to "auto"; ``"none"`` for uncategorized. Defaults
+                to the plan's board.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; the error lists all findings.
-            ModelNotFoundError: The server lacks a model.
-            InputValueError: Further values are of the wrong type or out of range.
+            NotReadyError: The workflow cannot run as it is. The error lists all problems.
+            ModelNotFoundError: A model is not on the server.
+            InputValueError: The additional values have the wrong type or are out of range.
         """
         from invokeai_py_client.sweep.requests import prepare_requests
 
@@ -617,22 +630,22 @@ class AsyncWorkflowHandle(AsyncObject):
         auto_board: str | None = None,
         queue_id: str = "default",
     ) -> AsyncSweep:
-        """Start the runs of a plan. The plan carries its inputs and its board; nothing has to be given again.
+        """Start the runs of a plan. The plan includes its inputs and its board.
 
         Args:
             plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
-            values: Further values for all of its runs. They take precedence over those of the plan, and are checked.
-            manifest: A new file for the sweep's record, to resume it from.
-            background: Keep only two runs at a time in the server's queue.
-            prepend: Whether they go to the front of the queue.
-            auto_board: The board (id or name) for board fields that say "auto". Defaults to the plan's; ``"none"``
-                means uncategorized.
-            queue_id: The queue.
+            values: More values for all of its runs. They override those of the plan.
+            manifest: A new file that records the sweep, so that it can be resumed.
+            background: Whether to keep only two runs at a time in the queue. Defaults to False.
+            prepend: Whether to add the runs to the front of the queue. Defaults to False.
+            auto_board: The board (id or name) for board fields set to "auto"; ``"none"`` for uncategorized. Defaults
+                to the plan's board.
+            queue_id: The queue. Defaults to ``"default"``.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
-            ModelNotFoundError: The server lacks a model; nothing was sent.
-            InputValueError: Further values are of the wrong type or out of range; nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
+            ModelNotFoundError: A model is not on the server. Nothing was sent.
+            InputValueError: The additional values have the wrong type or are out of range. Nothing was sent.
         """
         from invokeai_py_client.sweep.sweep import start_sweep
 
@@ -664,20 +677,23 @@ class AsyncWorkflowHandle(AsyncObject):
         on_invocation_complete: _Callback | None = None,
         on_invocation_error: _Callback | None = None,
     ) -> WorkflowSubmission:
-        """Submit the workflow as it is set, and return at once.
+        """Submit the workflow with its current values and return immediately.
+
+        The callbacks are called during ``wait_for_completion()``.
 
         Args:
-            board_id: The board for board fields that say "auto".
-            queue_id: The queue; the web UI shows ``default``.
-            priority: Above 0, it goes to the front of the queue: servers know no other priorities.
-            subscribe_events: Events are always followed; kept for older callers.
-            on_invocation_started: Called for each node that begins, while it is waited for.
-            on_invocation_progress: Called for each step of a node, while it is waited for.
-            on_invocation_complete: Called for each node that has ended, while it is waited for.
-            on_invocation_error: Called for a node that failed, while it is waited for.
+            board_id: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            priority: If greater than 0, the workflow is added to the front of the queue. Servers have no other
+                priorities. Defaults to 0.
+            subscribe_events: Ignored; kept for older code. Events are always followed.
+            on_invocation_started: Called for each node that starts.
+            on_invocation_progress: Called for each step of a node.
+            on_invocation_complete: Called for each completed node.
+            on_invocation_error: Called for each failed node.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         del subscribe_events
         runs = await self.start_batch(auto_board=board_id, queue_id=queue_id, prepend=priority > 0)
@@ -705,19 +721,19 @@ class AsyncWorkflowHandle(AsyncObject):
         progress_callback: Callable[[dict[str, Any]], object] | None = None,
         queue_id: str | None = None,
     ) -> dict[str, Any]:
-        """Wait until the latest submission has ended, all of its runs.
+        """Wait until all runs of the latest submission are finished.
 
         Args:
-            timeout: Seconds to wait at most; forever by default.
-            poll_interval: Events are followed, so nothing is polled; kept for older callers.
-            progress_callback: Called with the queue item's status whenever it changes.
-            queue_id: The queue is known since the submission; kept for older callers.
+            timeout: Seconds to wait. Defaults to no limit.
+            poll_interval: Ignored; kept for older code. Events are followed instead of polling.
+            progress_callback: Called with the queue item after each change of its status.
+            queue_id: Ignored; kept for older code. The queue of the submission is used.
 
         Returns:
-            The first queue item as the server gives it, with its results.
+            The first queue item in the server's format, with its results.
 
         Raises:
-            RunTimeoutError: Time ran out; the run goes on.
+            RunTimeoutError: The run was not finished in time. It continues.
             RunError: Nothing was submitted.
         """
         del poll_interval, queue_id
@@ -738,10 +754,10 @@ class AsyncWorkflowHandle(AsyncObject):
 
     @face(sync_name="submit_and_monitor", async_name="submit_sync_monitor_async")
     async def submit_and_monitor(self, *, board_id: str | None = None) -> AsyncIterator[RunEvent]:
-        """Submit the workflow, and give its events until it has ended.
+        """Submit the workflow and yield its events until all its runs are finished.
 
         Raises:
-            NotReadyError: The workflow cannot run as it is; nothing was sent.
+            NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         await self.submit(board_id=board_id)
         for run in self._submitted():  # a queue runs the items of a batch one after the other
@@ -753,7 +769,7 @@ class AsyncWorkflowHandle(AsyncObject):
         """Cancel the latest submission.
 
         Returns:
-            Whether it is canceled now; False if it had ended before.
+            Whether it is canceled now. False if it had already finished.
 
         Raises:
             RunError: Nothing was submitted.
@@ -762,13 +778,13 @@ class AsyncWorkflowHandle(AsyncObject):
         return all(status.state.value == "cancelled" for status in statuses)
 
     async def get_queue_item(self, queue_id: str | None = None) -> dict[str, Any] | None:
-        """The queue item of the latest submission's first run, as the server has it now.
+        """Fetch the queue item of the latest submission's first run.
 
         Args:
-            queue_id: The queue is known since the submission; kept for older callers.
+            queue_id: Ignored; kept for older code. The queue of the submission is used.
 
         Returns:
-            The item; None where nothing was submitted, or the queue no longer has it.
+            The item, or None if nothing was submitted or the item is no longer in the queue.
         """
         del queue_id
         if not self._latest:
@@ -781,27 +797,27 @@ class AsyncWorkflowHandle(AsyncObject):
 
     @property
     def session_id(self) -> str | None:
-        """The session of the latest submission's first run; None where nothing was submitted."""
+        """The session of the latest submission's first run, or None if nothing was submitted."""
         return self._session_id
 
     def list_outputs(self) -> list[WorkflowOutput]:
-        """The nodes whose images reach the gallery, in the workflow's order."""
+        """List the nodes whose images appear in the gallery, in the workflow's order."""
         return list_outputs(self._loaded, self.inputs)
 
     def map_outputs_to_images(self, item: Mapping[str, Any] | None = None) -> list[OutputMapping]:
-        """The images of each output node.
+        """Return the images of each output node.
 
         Args:
-            item: A queue item as ``wait_for_completion()`` gives it; by default the latest one.
+            item: A queue item returned by ``wait_for_completion()``. Defaults to the latest one.
 
         Raises:
             RunError: Nothing was submitted.
-            RunNotFinishedError: The latest run was not waited for.
+            RunNotFinishedError: The latest run is not known to be finished. Wait for it first.
         """
         found = self._submitted()[0].item if item is None else item
         return map_outputs(self._loaded, self.inputs, found)
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     def _inputs_with(self, values: Values | None, named: Mapping[str, Any]) -> InputSet:
         if not values and not named:
@@ -823,7 +839,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     def _submitted(self) -> tuple[AsyncRun, ...]:
         if not self._latest:
-            raise RunError("Nothing was submitted yet: call submit_sync(), submit() or start() first.")
+            raise RunError("Nothing was submitted yet. Call submit_sync(), submit() or start() first.")
         return self._latest
 
     def _repr_html_(self) -> str:

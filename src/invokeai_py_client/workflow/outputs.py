@@ -1,4 +1,4 @@
-"""What a submission returns: its ids, and which nodes make images, and which images they made."""
+"""Results of a submission: its ids, the output nodes, and the images that each of them made."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ Tier = Literal["form", "workflow", "intermediate"]
 
 
 NOT_IN_FORM = -1
-"""The input index of an output whose board the form does not show."""
+"""The input index of an output whose board field is not in the form."""
 
 _NOWHERE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowOutput:
-    """A node whose images have a board.
+    """A node that saves images to a board.
 
     Attributes:
-        node_id: The node.
-        node_name: What the workflow calls it: its label, or its type's title.
-        node_type: Its invocation type.
-        input_index: The index of its board field in the form; -1 where the form does not show it.
-        field_name: The name of its board field.
-        label: What the editor shows for that field.
-        board_id: The board chosen for it: an id, ``"auto"``, ``"none"``, or None.
-        tier: ``form`` where the form shows its board, ``workflow`` where not, ``intermediate`` where its
-            images stay out of the gallery.
+        node_id: The node's id.
+        node_name: The node's label, or the title of its type.
+        node_type: The invocation type.
+        input_index: The index of the board field in the form, or -1 if it is not in the form.
+        field_name: The name of the board field.
+        label: The label of the board field in the web UI.
+        board_id: The selected board: an id, ``"auto"``, ``"none"``, or None.
+        tier: ``form`` if the board field is in the form, ``workflow`` if not, or ``intermediate`` if the images are
+            hidden from the gallery.
     """
 
     node_id: str
@@ -49,17 +49,17 @@ class WorkflowOutput:
 
 
 class OutputMapping(Row):
-    """The images of one node, by key or by attribute.
+    """The images of one node. Its values can be read by key or by attribute.
 
     Attributes:
-        node_id: The node.
-        node_name: What the workflow calls it.
-        node_type: Its invocation type.
-        input_index: The index of its board field in the form; -1 where the form does not show it.
-        label: What the editor shows for that field.
-        board_id: The board that its images are on: its id, or ``"none"`` for uncategorized ones.
-        tier: As of ``WorkflowOutput``.
-        image_names: The images, in order of iteration.
+        node_id: The node's id.
+        node_name: The node's label, or the title of its type.
+        node_type: The invocation type.
+        input_index: The index of the board field in the form, or -1 if it is not in the form.
+        label: The label of the board field in the web UI.
+        board_id: The id of the images' board, or ``"none"`` if they are uncategorized.
+        tier: See ``WorkflowOutput``.
+        image_names: The names of the images, in order of iteration.
     """
 
     node_id: str
@@ -73,7 +73,7 @@ class OutputMapping(Row):
 
 
 def list_outputs(loaded: LoadedWorkflow, inputs: InputSet) -> list[WorkflowOutput]:
-    """The nodes that have a board field and send their images to the gallery, in the workflow's order."""
+    """Return the nodes that have a board field and whose images appear in the gallery, in the workflow's order."""
     found: list[WorkflowOutput] = []
     for node in loaded.nodes.values():
         key = (node.id, "board")
@@ -98,21 +98,21 @@ def list_outputs(loaded: LoadedWorkflow, inputs: InputSet) -> list[WorkflowOutpu
 
 
 def map_outputs(loaded: LoadedWorkflow, inputs: InputSet, item: Mapping[str, Any]) -> list[OutputMapping]:
-    """The images that each output gave, in order of iteration; then those of nodes that are no outputs.
+    """Return the images of each output node in order of iteration, followed by those of other nodes.
 
-    An image belongs to the node that made it. Nodes that collect images, or hand one on in turns, give names
-    that are not theirs.
+    An image belongs to the node that made it. Nodes that collect or iterate over images also return names of
+    images that they did not make.
 
     Args:
         loaded: The workflow.
         inputs: Its inputs.
-        item: The queue item as the server gave it.
+        item: The queue item in the server's format.
     """
     rows = {output.node_id: _row(output) for output in list_outputs(loaded, inputs)}
     results = results_of_item(item)
     makers = {node_id for node_id in loaded.nodes if inputs.template((node_id, "board")) is not None}
     taken = {name for one in results if one.node_id in makers for name in one.image_names}
-    taken.update(media_names(_graph(item), "image_name"))  # what went in
+    taken.update(media_names(_graph(item), "image_name"))  # the input images
     for one in results:
         names = [name for name in one.image_names if one.node_id in makers or name not in taken]
         if names or one.node_id in rows:
@@ -130,7 +130,7 @@ def _row(output: WorkflowOutput) -> OutputMapping:
 
 
 def _row_of(result: NodeOutput, inputs: InputSet) -> OutputMapping:
-    """The row of a node that is no output: its images stay out of the gallery, or it has no board."""
+    """Return the row of a node that is not an output: its images are intermediate, or it has no board field."""
     key = (result.node_id, "board")
     board = inputs.at(key) if inputs.template(key) is not None else None
     return OutputMapping(
@@ -156,11 +156,11 @@ def _index(item: WorkflowInput | None) -> int:
 
 
 class WorkflowSubmission(Row):
-    """What was submitted, by key or by attribute.
+    """The ids of a submission. They can be read by key or by attribute.
 
     Attributes:
-        batch_id: The batch's id.
-        item_ids: The queue items, in the batch's order.
+        batch_id: The id of the batch.
+        item_ids: The ids of the queue items, in the batch's order.
         session_id: The session of the first item.
     """
 

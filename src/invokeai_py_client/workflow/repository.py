@@ -1,4 +1,4 @@
-"""Workflows: made ready to run, and kept in the server's library."""
+"""Workflows: handles to run them, and the server's workflow library."""
 
 from __future__ import annotations
 
@@ -31,25 +31,24 @@ _FILE_ENDINGS = frozenset({".json", ".png"})
 
 
 class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
-    """Workflows of one server."""
+    """The workflows on a server."""
 
     async def create_workflow(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
     ) -> AsyncWorkflowHandle:
-        """Make a workflow ready to run on this server.
+        """Return a handle to run a workflow on this server.
 
         Args:
-            source: A definition, a file (JSON as the web UI exports it, or a PNG that carries a workflow), a
-                dict, JSON text, an image on the server, or the id or name of a workflow in the server's
-                library.
+            source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
+                JSON text, an image on the server, or the id or name of a workflow in the server's library.
 
         Returns:
-            A handle with the workflow's inputs, typed by the server's own schema.
+            A handle with the workflow's inputs, typed according to the server's schema.
 
         Raises:
-            WorkflowFormatError: It is no workflow.
-            WorkflowNotFoundError: Neither a file nor a workflow of the library has that name.
-            ServerUnreachableError: Nothing answers at the address, or it is not InvokeAI.
+            WorkflowFormatError: The source is not a workflow.
+            WorkflowNotFoundError: No file or library workflow has this name.
+            ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         from invokeai_py_client.engine.load import load_workflow
         from invokeai_py_client.engine.subworkflow import callee_ids
@@ -58,10 +57,11 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         definition = await self.get_definition(source)
         schema = await self.connection.schema()
         if any(kind not in schema for kind in definition.node_types):
-            schema = await self.connection.schema(
-                refresh=True
-            )  # nodes may have been installed since it was kept
-        callees = {one: await self.get_workflow(one) for one in callee_ids(definition)}
+            # Nodes may have been installed since the schema was cached.
+            schema = await self.connection.schema(refresh=True)
+        callees = {
+            workflow_id: await self.get_workflow(workflow_id) for workflow_id in callee_ids(definition)
+        }
         return AsyncWorkflowHandle(
             self.connection, definition, load_workflow(definition, schema, callees), schema
         )
@@ -69,11 +69,11 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
     async def get_definition(
         self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
     ) -> WorkflowDefinition:
-        """The workflow that a source holds; see ``create_workflow()`` for what a source can be.
+        """Load a workflow from any source that ``create_workflow()`` accepts.
 
         Raises:
-            WorkflowFormatError: It is no workflow.
-            WorkflowNotFoundError: Neither a file nor a workflow of the library has that name.
+            WorkflowFormatError: The source is not a workflow.
+            WorkflowNotFoundError: No file or library workflow has this name.
         """
         from invokeai_py_client.image.image import AsyncImage
 
@@ -82,7 +82,7 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         if isinstance(source, AsyncImage):
             data = await source.workflow()
             if data is None:
-                raise WorkflowFormatError(f"Image {source.name} carries no workflow.")
+                raise WorkflowFormatError(f"Image {source.name!r} has no embedded workflow.")
             return WorkflowDefinition.from_dict(data)
         if isinstance(source, Mapping):
             return WorkflowDefinition.from_dict(source)
@@ -101,32 +101,33 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
     async def list_workflows(
         self, query: str | None = None, *, categories: Sequence[str] = ("user", "default")
     ) -> list[dict[str, Any]]:
-        """The workflows in the server's library, by name.
+        """List the workflows in the server's library, sorted by name.
 
         Args:
-            query: Only those with this text in name, description or tags.
-            categories: ``user`` for one's own, ``default`` for those that come with the server.
+            query: Only workflows whose name, description or tags contain this text. Defaults to all.
+            categories: ``user`` for saved workflows, ``default`` for those that come with the server. Defaults to
+                both.
 
         Returns:
-            One record each, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
+            A record for each workflow, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
         """
-        answer = await self._json(
+        response = await self._json(
             "GET",
             f"{_ROUTE}/",
             params={"order_by": "name", "direction": "ASC", "categories": categories, "query": query},
             expect={"items": ListOf({"workflow_id": str, "name": str})},
         )
-        return cast("list[dict[str, Any]]", answer["items"])
+        return cast("list[dict[str, Any]]", response["items"])
 
     async def get_workflow(self, name_or_id: str) -> WorkflowDefinition:
-        """A workflow of the server's library, by its id or its name.
+        """Return a workflow from the server's library, by id or name.
 
         Raises:
-            WorkflowNotFoundError: There is none, or several have that name.
+            WorkflowNotFoundError: No workflow has this id or name, or several have this name.
         """
         try:
             record = await self._json("GET", f"{_ROUTE}/i/{quoted(name_or_id)}", expect=_RECORD)
-        except (NotFoundError, NotInvokeAIError):  # 6.12 and later answer a path with %2F with a web page
+        except (NotFoundError, NotInvokeAIError):  # 6.12 and later respond to paths with %2F with a web page
             workflow_id = _find(name_or_id, await self.list_workflows())
             record = await self._json("GET", f"{_ROUTE}/i/{workflow_id}", expect=_RECORD)
         return WorkflowDefinition.from_dict(record["workflow"])
@@ -139,8 +140,6 @@ def _find(name: str, records: Sequence[Mapping[str, Any]]) -> str:
         return alike[0]["workflow_id"]
     if alike:
         ids = ", ".join(record["workflow_id"] for record in alike)
-        raise WorkflowNotFoundError(f"Several workflows are called {name!r}; give an id instead: {ids}.")
+        raise WorkflowNotFoundError(f"Several workflows are named {name!r}. Use an id instead: {ids}.")
     hint = did_you_mean(close_names(name, [record["name"] for record in records]))
-    raise WorkflowNotFoundError(
-        f"{name!r} is neither a file here nor a workflow in the library of the server.{hint}"
-    )
+    raise WorkflowNotFoundError(f"No workflow file or library workflow named {name!r}.{hint}")

@@ -1,4 +1,4 @@
-"""Code that runs in the server's own Python, never in ours: it may import torch, diffusers and InvokeAI.
+"""Code that runs in the server's Python, never in ours. It may import torch, diffusers and InvokeAI.
 
-It is started by path (``__main__.py``), so that nothing of our environment gets into the server's.
+It is started by its path (``__main__.py``), so that our environment does not affect the server's.
 """

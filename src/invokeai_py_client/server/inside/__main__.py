@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Load this folder as a package under a name of its own, and run the part that is asked for.
+    """Load this folder as a package named ``ivk_inside``, and run one of its parts.
 
-    Running a folder puts it first on ``sys.path``, where its file names could shadow other modules.
+    Running a folder puts it first on ``sys.path``, so that its files would shadow other modules.
     """
     here = Path(__file__).resolve().parent
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]

@@ -1,4 +1,4 @@
-"""Let torch work on processors that promise more than they do."""
+"""Let torch work on processors that report instructions they do not support."""
 
 # pyright: basic, reportMissingImports=false
 
@@ -16,13 +16,13 @@ _WITHOUT_AMX = "AVX512_CORE_FP16"
 
 
 def avoid_broken_amx() -> bool:
-    """Keep torch from AMX instructions where the processor announces them, but ends programs that use them.
+    """Disable AMX instructions in torch if the processor reports them but does not support them.
 
-    Some virtual machines do so. There the first bfloat16 product on the CPU (a FLUX model's, say) would kill the
-    server with SIGILL.
+    Some virtual machines have such processors. There, the first bfloat16 product on the CPU (of a FLUX model, for
+    example) would kill the server with SIGILL.
 
     Returns:
-        Whether AMX is switched off.
+        Whether AMX was disabled.
     """
     try:
         on_cpu = "+cpu" in metadata.version("torch")
@@ -31,13 +31,13 @@ def avoid_broken_amx() -> bool:
         return False
     if not (on_cpu and announced) or _LIMIT in os.environ or _multiplies():
         return False
-    os.environ[_LIMIT] = _WITHOUT_AMX  # read when torch first needs it, which is later
-    sys.stderr.write("This machine announces AMX, but cannot do it; torch goes without.\n")
+    os.environ[_LIMIT] = _WITHOUT_AMX  # torch reads it later
+    sys.stderr.write("This machine reports AMX but does not support it. torch runs without it.\n")
     return True
 
 
 def _multiplies() -> bool:
-    """Whether a child process survives a product of bfloat16 matrices."""
+    """Whether a child process can multiply bfloat16 matrices."""
     import torch
 
     child = os.fork()

@@ -1,4 +1,4 @@
-"""Let a torchvision built for CUDA be imported beside a CPU torch."""
+"""Make a torchvision for CUDA importable with a CPU build of torch."""
 
 # pyright: basic, reportMissingImports=false
 
@@ -7,26 +7,26 @@ from __future__ import annotations
 from importlib import metadata, util
 from pathlib import Path
 
-_keep: list[object] = []  # a torch Library takes its operators with it when it is collected
+_keep: list[object] = []  # a torch Library removes its operators when it is collected
 
 
 def declare_missing_operators() -> bool:
-    """Declare the torchvision operators that its import needs, where its own library cannot be loaded.
+    """Declare the operators that the import of torchvision needs if its library cannot be loaded.
 
-    The CPU build of torch is often had without the CPU build of torchvision. The one from PyPI then fails on
-    import ("operator torchvision::nms does not exist"): its compiled library wants CUDA. InvokeAI needs
-    none of those operators, only the import.
+    A CPU build of torch is often installed without the CPU build of torchvision. The build from PyPI then fails on
+    import ("operator torchvision::nms does not exist"), because its compiled library requires CUDA. InvokeAI only
+    imports torchvision and uses none of these operators.
 
     Returns:
-        Whether anything was missing.
+        Whether any operators were missing.
     """
     try:
         torch_version, vision_version = metadata.version("torch"), metadata.version("torchvision")
     except metadata.PackageNotFoundError:
         return False
     if "+cpu" not in torch_version or "+cpu" in vision_version:
-        # They belong together. Not importing torch here matters with CUDA: InvokeAI sets up the memory
-        # allocator before torch's first import.
+        # The builds match. Do not import torch here: with CUDA, InvokeAI sets up the memory allocator before the
+        # first import of torch.
         return False
     import torch
 

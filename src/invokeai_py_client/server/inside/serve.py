@@ -1,4 +1,4 @@
-"""Start InvokeAI's own web server, at the port it was told or not at all, and end it with its starter."""
+"""Start InvokeAI's web server on a given port, and end it with the process that started it."""
 
 # pyright: basic, reportMissingImports=false
 
@@ -34,7 +34,7 @@ shutil.rmtree(root, ignore_errors=True)
 
 
 def main() -> None:
-    """Run; ``sys.argv[1]`` is JSON: root, settings, ready, leashed, temporary."""
+    """Run the server. ``sys.argv[1]`` is JSON with root, settings, ready, leashed and temporary."""
     order: dict[str, Any] = json.loads(sys.argv[1])
     if order["leashed"]:
         threading.Thread(target=_end_with_starter, args=(order,), daemon=True).start()
@@ -50,22 +50,22 @@ def main() -> None:
 
 
 def _apply_settings(settings: dict[str, Any]) -> None:
-    """Hand the settings over as environment variables, which InvokeAI puts before its invokeai.yaml."""
+    """Pass the settings as environment variables, which override invokeai.yaml."""
     from invokeai.app.services.config.config_default import InvokeAIAppConfig
 
     unknown = sorted(set(settings) - set(InvokeAIAppConfig.model_fields))
     if unknown:
-        sys.stderr.write(f"This InvokeAI has no setting named {', '.join(unknown)}.\n")
+        sys.stderr.write(f"Unknown InvokeAI setting: {', '.join(unknown)}\n")
         sys.exit(EXIT_SETTINGS)
     for name, value in settings.items():
         os.environ[f"INVOKEAI_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
 
 
 def _watch_port(port: int, ready: Path) -> None:
-    """Refuse another port, and say when the server listens.
+    """Exit if the server uses another port, and write the file ``ready`` once it listens.
 
-    InvokeAI takes the next free port where the one it is told is taken (run_app, all versions), so an answer
-    at the port would come from somebody else.
+    If the port is in use, all versions of InvokeAI use the next free one instead (run_app). A response on the port
+    would then come from another program.
     """
     import uvicorn
 
@@ -74,7 +74,7 @@ def _watch_port(port: int, ready: Path) -> None:
             if config.port != port:
                 sys.stderr.write(f"Port {port} is already in use.\n")
                 sys.stderr.flush()
-                os._exit(EXIT_PORT)  # InvokeAI's worker threads run already and would keep the process
+                os._exit(EXIT_PORT)  # InvokeAI's worker threads are running and would keep the process alive
             super().__init__(config)
 
         async def startup(self, *args: Any, **kwargs: Any) -> None:
@@ -88,8 +88,8 @@ def _watch_port(port: int, ready: Path) -> None:
 
 
 def _end_with_starter(order: dict[str, Any]) -> None:
-    """Wait for the end of standard input: a pipe that closes when the starter dies, even by SIGKILL."""
-    while os.read(0, 1024):  # not sys.stdin: its lock, held by a daemon thread, breaks Python's own shutdown
+    """End the server when standard input ends: a pipe that closes when the starter dies, even by SIGKILL."""
+    while os.read(0, 1024):  # not sys.stdin, whose lock in a daemon thread breaks Python's shutdown
         pass
     if os.name == "nt":
         subprocess.run(["taskkill", "/PID", str(os.getpid()), "/T", "/F"], check=False)

@@ -2,7 +2,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const head = JSON.parse(byId("head").textContent);
-  // The pictures stay in their own elements until one is looked at.
+  // Images stay in their own script elements until they are shown.
   const runs = Array.from(document.querySelectorAll("script.run"), (one, place) => ({ ...JSON.parse(one.textContent), place }));
   const BATCH = 60;
   const MOST_CHOICES = 300;
@@ -12,11 +12,11 @@
   let shown = runs;
   let drawn = 0;
   let current = -1;
-  let turned = false;
+  let reversed = false;
 
   // ---------------------------------------------------------------- small helpers
 
-  /** An element; text goes in as text, never as markup. */
+  /** Create an element. Text is inserted as text, never as markup. */
   function make(tag, properties, ...children) {
     const element = Object.assign(document.createElement(tag), properties);
     element.append(...children);
@@ -60,7 +60,7 @@
     const menu = make("div", { className: "menu" });
     const filter = make("details", { className: "filter" }, make("summary", {}, text), menu);
     filter.dataset.field = field.name;
-    field.tell = () => {
+    field.updateLabel = () => {
       const chosen = [...field.wanted];
       text.textContent = `${field.name}: ${chosen.length === 0 ? "all" : chosen.length === 1 ? words(chosen[0]) : `${chosen.length} values`}`;
       filter.classList.toggle("on", chosen.length > 0);
@@ -76,7 +76,7 @@
         });
         menu.append(make("label", {}, box, make("span", { textContent: words(value), title: words(value) }), make("span", { textContent: field.counts.get(value) })));
       }
-      if (found.length > MOST_CHOICES) menu.append(make("p", { textContent: `and ${found.length - MOST_CHOICES} more: search for them` }));
+      if (found.length > MOST_CHOICES) menu.append(make("p", { textContent: `and ${found.length - MOST_CHOICES} more (search to find them)` }));
     };
     filter.addEventListener("toggle", () => {
       menu.replaceChildren();
@@ -92,7 +92,7 @@
       menu.style.left = "0";
       menu.style.left = `${Math.min(0, document.documentElement.clientWidth - 12 - menu.getBoundingClientRect().right)}px`;
     });
-    field.tell();
+    field.updateLabel();
     return filter;
   }
 
@@ -117,12 +117,12 @@
       const of = key === "seconds" ? (run) => run.seconds ?? null : fields[Number(key)].of;
       shown.sort((one, other) => ordered(of(one), of(other)) || one.place - other.place);
     }
-    if (turned) shown.reverse();
-    for (const field of fields) field.tell?.();
+    if (reversed) shown.reverse();
+    for (const field of fields) field.updateLabel?.();
     const narrowed = shown.length < runs.length;
     byId("reset").hidden = !narrowed && fields.every((field) => field.wanted.size === 0) && query === "";
     byId("count").textContent = narrowed ? `${shown.length} of ${runs.length} runs` : summary();
-    byId("note").textContent = runs.length === 0 ? "There are no runs." : shown.length === 0 ? "No run matches." : "";
+    byId("note").textContent = runs.length === 0 ? "No runs." : shown.length === 0 ? "No matching runs." : "";
     byId("note").hidden = shown.length > 0;
     drawn = 0;
     grid.replaceChildren();
@@ -154,7 +154,7 @@
     return make("li", {}, button);
   }
 
-  /** Give all cards the shape of the first picture that is there. */
+  /** Set the aspect ratio of all cards to that of the first image that loads. */
   function suit(image) {
     if (grid.dataset.ratio || !image.naturalWidth) return;
     grid.dataset.ratio = Math.min(2, Math.max(0.5, image.naturalWidth / image.naturalHeight));
@@ -166,7 +166,7 @@
     const cards = document.createDocumentFragment();
     for (; drawn < end; drawn++) cards.append(card(shown[drawn], drawn));
     grid.append(cards);
-    // What was observed once tells nothing new while it stays in sight.
+    // An observer does not report an element again while it stays in view.
     watcher.disconnect();
     if (drawn < shown.length) watcher.observe(grid.lastElementChild);
   }
@@ -207,13 +207,13 @@
     if (!viewer.open) viewer.showModal();
   }
 
-  /** The file is not beside the page: show what the page has. */
+  /** Show the thumbnail if the image file is missing. */
   function lost(image, run) {
     if (run.thumbnail) {
       image.className = "small";
       image.src = thumbnail(run);
     } else {
-      image.replaceWith(make("p", { textContent: "The file of this picture is not beside the page." }));
+      image.replaceWith(make("p", { textContent: "The image file is missing. Keep the folder of images next to this page." }));
     }
   }
 
@@ -247,15 +247,15 @@
 
   const menus = fields.filter((field) => field.counts.size > 1).map(filterMenu);
   byId("filters").replaceWith(...menus);
-  const sorts = [["index", "order of the sweep"], ...fields.map((field, at) => [at, field.name])];
+  const sorts = [["index", "sweep order"], ...fields.map((field, at) => [at, field.name])];
   if (runs.some((run) => typeof run.seconds === "number")) sorts.push(["seconds", "time"]);
   byId("sort").append(...sorts.map(([value, textContent]) => make("option", { value, textContent })));
   byId("sort").addEventListener("change", update);
   byId("search").addEventListener("input", update);
   byId("turn").addEventListener("click", () => {
-    turned = !turned;
-    byId("turn").textContent = turned ? "↓" : "↑";
-    byId("turn").setAttribute("aria-pressed", String(turned));
+    reversed = !reversed;
+    byId("turn").textContent = reversed ? "↓" : "↑";
+    byId("turn").setAttribute("aria-pressed", String(reversed));
     update();
   });
   byId("reset").addEventListener("click", () => {

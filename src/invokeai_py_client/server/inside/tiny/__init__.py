@@ -1,1 +1,1 @@
-"""Tiny models with random weights, which InvokeAI takes for real ones."""
+"""Tiny models with random weights that InvokeAI accepts as real models."""

@@ -1,4 +1,4 @@
-"""Seeds, scales and files: what all tiny models share."""
+"""Seeds, scales and files shared by all tiny models."""
 
 # pyright: basic, reportMissingImports=false
 
@@ -16,7 +16,7 @@ SEED = 6142
 
 
 class Unsupported(Exception):
-    """This InvokeAI cannot have that model."""
+    """This version of InvokeAI does not support the model."""
 
 
 def seed(part: str) -> None:
@@ -28,7 +28,7 @@ def seed(part: str) -> None:
 def scale_output(layer: Any, run: Callable[[], torch.Tensor], spread: float, bias: float = 0.0) -> None:
     """Scale a network's last layer so that its output has the given standard deviation.
 
-    Random weights left alone give almost nothing, or explode over the denoising steps.
+    Otherwise the output of random weights vanishes or explodes over the denoising steps.
     """
     layer.weight.mul_(spread / run().std().clamp(min=1e-9))
     if layer.bias is not None:
@@ -36,7 +36,7 @@ def scale_output(layer: Any, run: Callable[[], torch.Tensor], spread: float, bia
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON data, making its folder."""
+    """Write JSON data, creating its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
@@ -71,7 +71,7 @@ class Pipeline:
         self.note(part, type(thing).__module__.partition(".")[0], type(thing).__name__)
 
     def note(self, part: str, library: str | None, kind: str | None) -> None:
-        """Note a part that is saved otherwise, or left out on purpose."""
+        """Add a part to the index that is saved elsewhere or omitted on purpose."""
         self._index[part] = [library, kind]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Make tiny models: ``models {"out": folder, "only": [names] or null}``; prints one JSON line for each."""
+"""Make tiny models: ``models {"out": folder, "only": [names] or null}``; prints a JSON line for each model."""
 
 # pyright: basic, reportMissingImports=false
 
@@ -15,9 +15,9 @@ from ..operators import declare_missing_operators
 
 
 def main() -> None:
-    """Make them."""
+    """Make the models."""
     order: dict[str, Any] = json.loads(sys.argv[1])
-    os.environ["HF_HUB_OFFLINE"] = "1"  # nothing here is to be fetched
+    os.environ["HF_HUB_OFFLINE"] = "1"  # everything is made locally
     declare_missing_operators()
 
     import torch
@@ -25,7 +25,7 @@ def main() -> None:
     from .common import Unsupported
     from .recipes import RECIPES
 
-    torch.set_num_threads(1)  # the order of additions, and so the last bit, depends on it
+    torch.set_num_threads(1)  # the order of additions, and so the last bit, depends on the number of threads
     out = Path(order["out"])
     out.mkdir(parents=True, exist_ok=True)
     wanted: list[str] | None = order["only"]
@@ -37,7 +37,7 @@ def main() -> None:
         try:
             recipe.make(target)
         except (Unsupported, ImportError, AttributeError) as reason:
-            # (an older InvokeAI: names that it lacks, sizes that are elsewhere)
+            # (older versions of InvokeAI lack names or define sizes elsewhere)
             shutil.rmtree(target, ignore_errors=True)
             line["skipped"] = f"{type(reason).__name__}: {reason}"
         else:

@@ -23,7 +23,7 @@ SDXL_SCALING = 0.13025
 
 @torch.no_grad()
 def autoencoder(part: str, scaling: float = 0.18215, channels: int = 4) -> Any:
-    """Return an autoencoder that makes latents an eighth as wide as the picture."""
+    """Return an autoencoder whose latents are an eighth as wide as the image."""
     from diffusers import AutoencoderKL
 
     seed(part)
@@ -38,7 +38,7 @@ def autoencoder(part: str, scaling: float = 0.18215, channels: int = 4) -> Any:
         scaling_factor=scaling,
     ).eval()
     noise = torch.randn(1, channels, 16, 16) / scaling
-    scale_output(vae.decoder.conv_out, lambda: vae.decode(noise).sample, 0.4)  # a picture with contrast
+    scale_output(vae.decoder.conv_out, lambda: vae.decode(noise).sample, 0.4)  # an image with contrast
     picture = torch.rand(1, 3, 128, 128) * 2 - 1
     scale_output(vae.encoder.conv_out, lambda: vae.encoder(picture), 1 / scaling)  # latents of unit size
     return vae
@@ -48,8 +48,8 @@ def autoencoder(part: str, scaling: float = 0.18215, channels: int = 4) -> Any:
 def unet(part: str, text_width: int, pooled_width: int = 0) -> Any:
     """Return a UNet with three levels.
 
-    Attention stands only in the lowest one: on a CPU its time grows with the square of the pixels, and so
-    1024 x 1024 still takes seconds.
+    Only the lowest level has attention, whose time on a CPU grows with the square of the number of pixels. An image
+    of 1024 x 1024 still takes only seconds.
 
     Args:
         part: The name that seeds it.
@@ -61,7 +61,7 @@ def unet(part: str, text_width: int, pooled_width: int = 0) -> Any:
     seed(part)
     extra: dict[str, Any] = {}
     if pooled_width:
-        numbers = 8  # how many values encode each of the six size and crop numbers
+        numbers = 8  # values that encode each of the six size and crop numbers
         extra = {
             "transformer_layers_per_block": 1,
             "use_linear_projection": True,
@@ -77,12 +77,12 @@ def unet(part: str, text_width: int, pooled_width: int = 0) -> Any:
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         norm_num_groups=16,
         cross_attention_dim=text_width,
-        attention_head_dim=4,  # diffusers takes it for the number of heads
+        attention_head_dim=4,  # diffusers uses it as the number of heads
         **extra,
     ).eval()
     for name, module in net.named_modules():
         if name.endswith("attn2.to_out.0"):
-            module.weight.mul_(8)  # the prompt shall be seen in the picture
+            module.weight.mul_(8)  # make the prompt visible in the image
     latents, text = torch.randn(1, 4, 16, 16), torch.randn(1, 77, text_width)
     added = None
     if pooled_width:

@@ -1,4 +1,4 @@
-"""The tiny models, one function each."""
+"""The tiny models, one function per model."""
 
 # pyright: basic, reportMissingImports=false
 
@@ -26,7 +26,7 @@ from .text import (
 
 @dataclass(frozen=True)
 class Recipe:
-    """One model: where it goes, what InvokeAI takes it for, and how it is made."""
+    """A model: its file, the base and type that InvokeAI detects, and the function that makes it."""
 
     file: str
     base: str
@@ -35,7 +35,7 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """The name that InvokeAI gives it."""
+        """The model's name in InvokeAI."""
         return self.file.removesuffix(".safetensors")
 
 
@@ -43,7 +43,7 @@ RECIPES: list[Recipe] = []
 
 
 def recipe(file: str, base: str, type: str) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
-    """Add a function to the list."""
+    """Register a function as a recipe."""
 
     def add(make: Callable[[Path], None]) -> Callable[[Path], None]:
         RECIPES.append(Recipe(file, base, type, make))
@@ -52,7 +52,7 @@ def recipe(file: str, base: str, type: str) -> Callable[[Callable[[Path], None]]
     return add
 
 
-# ----------------------------------------------------------------------------- SD-1 and what goes with it
+# ----------------------------------------------------------------------------- SD-1 and its add-ons
 
 
 def _sd1_unet() -> Any:
@@ -80,7 +80,7 @@ def sd1(folder: Path) -> None:
 
 @recipe("tiny-vae-sd1", "sd-1", "vae")
 def vae_sd1(folder: Path) -> None:
-    """An autoencoder for SD-1, other than the model's own."""
+    """A separate autoencoder for SD-1."""
     autoencoder("sd1 vae alone").half().save_pretrained(folder)
 
 
@@ -116,11 +116,13 @@ def controlnet_sd1(folder: Path) -> None:
     seed("sd1 controlnet")
     net = ControlNetModel.from_unet(source, conditioning_embedding_out_channels=(8, 8, 8, 8))
     for layer in [*net.controlnet_down_blocks, net.controlnet_mid_block]:
-        torch.nn.init.normal_(layer.weight, std=0.2)  # untrained they are zero: a ControlNet without effect
+        torch.nn.init.normal_(
+            layer.weight, std=0.2
+        )  # untrained weights are zero, and the ControlNet would have no effect
     eye = net.controlnet_cond_embedding
     for layer in [eye.conv_in, *eye.blocks, eye.conv_out]:
         torch.nn.init.kaiming_normal_(layer.weight)
-        layer.bias.zero_()  # beside the usual ones the picture would hardly be seen
+        layer.bias.zero_()  # larger biases would hide the image
     pictures = torch.rand(2, 3, 128, 128)
     scale_output(eye.conv_out, lambda: eye(pictures), 2.0)
     net.half().save_pretrained(folder)
@@ -152,7 +154,7 @@ def sdxl(folder: Path) -> None:
 
 @recipe("tiny-vae-sdxl", "sdxl", "vae")
 def vae_sdxl(folder: Path) -> None:
-    """An autoencoder for SDXL; InvokeAI tells it from SD-1's by its scaling factor and name."""
+    """An autoencoder for SDXL, which InvokeAI recognizes by its scaling factor and name."""
     autoencoder("sdxl vae alone", SDXL_SCALING).half().save_pretrained(folder)
 
 
@@ -162,7 +164,7 @@ def vae_sdxl(folder: Path) -> None:
 @recipe("tiny-esrgan-x2.safetensors", "any", "spandrel_image_to_image")
 @torch.no_grad()
 def upscaler(path: Path) -> None:
-    """A network that doubles a picture's size."""
+    """A network that doubles the size of an image."""
     from spandrel.architectures.ESRGAN import ESRGAN
 
     seed("esrgan")
@@ -177,9 +179,9 @@ def upscaler(path: Path) -> None:
 
 
 def _tables() -> Any:
-    """Return InvokeAI's table of FLUX sizes, shrunk as the node pack shrinks it at the server's boot.
+    """Return InvokeAI's FLUX sizes, reduced in the same way as by the node pack in the server.
 
-    At full size the transformer alone would take 48 GB of memory.
+    At full size, the transformer alone would need 48 GB of memory.
     """
     from .. import tiny_flux
 
@@ -202,7 +204,7 @@ def flux(path: Path) -> None:
 @recipe("tiny-flux-ae.safetensors", "flux", "vae")
 @torch.no_grad()
 def flux_vae(path: Path) -> None:
-    """FLUX.1's autoencoder, in the layout of its makers (flux_vae_encode takes no other)."""
+    """FLUX.1's autoencoder in its original layout, the only one that flux_vae_encode accepts."""
     from invokeai.backend.flux.modules.autoencoder import AutoEncoder
 
     params = _tables()._flux_ae_params
@@ -215,14 +217,14 @@ def flux_vae(path: Path) -> None:
 
 @recipe("tiny-clip-l", "any", "clip_embed")
 def clip_l(folder: Path) -> None:
-    """CLIP-L by itself."""
+    """A standalone CLIP-L."""
     _clip_l().to(torch.bfloat16).save_pretrained(folder / "text_encoder")
     save_clip_tokenizer(folder / "tokenizer")
 
 
 @recipe("tiny-t5", "any", "t5_encoder")
 def t5(folder: Path) -> None:
-    """T5 by itself; InvokeAI knows it by the index of shards, which transformers writes for several only."""
+    """A standalone T5. InvokeAI recognizes it by its shard index, which transformers writes only for several shards."""
     tokenizer = t5_tokenizer()
     tokenizer.save_pretrained(folder / "tokenizer_2")
     encoder = t5_encoder("flux t5", len(tokenizer), 64, 4).to(torch.bfloat16)
@@ -243,7 +245,7 @@ def sd3(folder: Path) -> None:
     from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel
 
     tokenizer = t5_tokenizer()
-    width = 768 + 1280  # the two CLIPs side by side; InvokeAI pads them to the width of T5
+    width = 768 + 1280  # both CLIPs concatenated; InvokeAI pads them to the width of T5
     model = Pipeline(folder, "StableDiffusion3Pipeline")
     add_clip(model, "", "clip-l", 768, projection=True)
     add_clip(model, "_2", "clip-g", 1280, projection=True, pad="!")

@@ -1,4 +1,4 @@
-"""Tokenizers without merges (a letter is a token) and text encoders of one layer."""
+"""Tokenizers without merges (one token per letter) and text encoders with one layer."""
 
 # pyright: basic, reportMissingImports=false
 
@@ -15,20 +15,20 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def letters() -> list[str]:
-    """Return the 256 characters that byte-level tokenizers write bytes with."""
+    """Return the 256 characters that byte-level tokenizers use for bytes."""
     from tokenizers.pre_tokenizers import ByteLevel
 
     return sorted(ByteLevel.alphabet())
 
 
 def clip_vocabulary() -> dict[str, int]:
-    """Return CLIP's vocabulary without any merged token: each byte, inside and at the end of a word."""
+    """Return CLIP's vocabulary without merged tokens: each byte inside and at the end of a word."""
     plain = letters()
     return {token: i for i, token in enumerate([*plain, *(c + "</w>" for c in plain), START, END])}
 
 
 def save_clip_tokenizer(folder: Path, pad: str = END) -> None:
-    """Write the files of a CLIP tokenizer, in the layout that all versions of transformers read."""
+    """Write the files of a CLIP tokenizer in a layout that all versions of transformers can read."""
     names = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": pad}
     write_json(folder / "vocab.json", clip_vocabulary())
     (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
@@ -42,8 +42,8 @@ def save_clip_tokenizer(folder: Path, pad: str = END) -> None:
 def clip_encoder(part: str, width: int, *, projection: bool = False) -> Any:
     """Return a CLIP text encoder of one layer.
 
-    The width is given by what reads it: 768 for CLIP-L, 1280 for the large one of SDXL. The projection must
-    be as wide, because sdxl_compel_prompt makes the pooled zeros of an empty prompt from the width.
+    The width is determined by the models that use it: 768 for CLIP-L, 1280 for SDXL's larger encoder. The projection
+    must have the same width, because sdxl_compel_prompt derives the pooled zeros of an empty prompt from it.
     """
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
@@ -64,7 +64,7 @@ def clip_encoder(part: str, width: int, *, projection: bool = False) -> Any:
             pad_token_id=vocabulary[END],
         )
     )
-    with torch.no_grad():  # as initialised, all prompts would look nearly the same
+    with torch.no_grad():  # with the initial weights, all prompts would look nearly the same
         embedding = next(m for n, m in model.named_modules() if n.endswith("token_embedding"))
         embedding.weight.mul_(30)
     return model.eval()
@@ -85,7 +85,7 @@ def t5_tokenizer() -> Any:
     import transformers
 
     if int(transformers.__version__.partition(".")[0]) < 5:
-        raise Unsupported("before transformers 5 a T5 tokenizer needs a trained sentencepiece file")
+        raise Unsupported("T5 tokenizers need a trained sentencepiece file before transformers 5")
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0)]
     pieces += [(chr(code), -3.0) for code in range(33, 127)]
     return transformers.T5Tokenizer(vocab=pieces, extra_ids=0)

@@ -1,8 +1,8 @@
 """An InvokeAI node pack that makes FLUX.1 small. For tests only: full-size FLUX models do not load with it.
 
-InvokeAI 6.14 does not read a FLUX checkpoint's sizes from the file: they stand in two tables of
-``invokeai.backend.flux.util``. InvokeAI imports the node packs of its root at boot; this one has no nodes, it
-changes the tables. Loaders, nodes and queue stay the server's own.
+InvokeAI 6.14 does not read the sizes of a FLUX checkpoint from the file, but from two tables in
+``invokeai.backend.flux.util``. InvokeAI imports the node packs in its root at startup. This pack has no nodes; it only
+changes the tables. Loaders, nodes and the queue are not changed.
 """
 
 # pyright: basic, reportMissingImports=false
