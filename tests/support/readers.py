@@ -124,5 +124,5 @@ def fill(folder: Path, model: dict[str, Any]) -> None:
     rows = [f"{number},{text},{4 * number}" for number, text in enumerate(PROMPTS, 1)]
     (folder / "runs.csv").write_text("\n".join(["seed,positive_prompt,steps", *rows]) + "\n")
     (folder / "photos").mkdir()
-    for name, colour in {"harbour": "steelblue", "meadow": "olivedrab", "street": "sienna"}.items():
+    for name, colour in {"harbor": "steelblue", "meadow": "olivedrab", "street": "sienna"}.items():
         Image.new("RGB", (96, 96), colour).save(folder / "photos" / f"{name}.png")
