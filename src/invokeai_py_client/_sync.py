@@ -2319,7 +2319,6 @@ class Run(Face["AsyncRun"]):
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
         queue_id: The id of its queue.
-        inputs: The values it was sent with, keyed by the names of the workflow's inputs.
 
     Example:
         ```python
@@ -2348,8 +2347,19 @@ class Run(Face["AsyncRun"]):
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """The values it was sent with, keyed by the names of the workflow's inputs."""
+        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+
+        After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
+        """
         return self._impl.inputs
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run. None if there is no seed or several different ones, or if it is not drawn yet.
+
+        If a random node of the workflow draws the seed on the server, it is known when the run has ended.
+        """
+        return self._impl.seed
 
     @property
     def status(self) -> RunStatus:
@@ -2681,7 +2691,10 @@ class Sweep(Face["AsyncSweep"]):
         return self._call(self._impl.report(folder, title=title))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return a dict for each run that has ended: ``run item state seconds images error`` and the axis values."""
+        """Return a dict for each run that has ended.
+
+        Its keys are ``run item state seconds images error``, ``seed`` if the workflow has a seed, and the axes.
+        """
         return self._impl.to_records()
 
     def to_pandas(self) -> Any:
@@ -3065,8 +3078,10 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             mode: ``"product"`` runs every combination, the last axis varying fastest. ``"zip"`` pairs the axes.
                 Defaults to ``"product"``.
             repeat: How many times to run each combination, each time with another seed. Defaults to 1.
-            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or a number: with
-                ``repeat``, the first seed. Defaults to the workflow's seed for all runs.
+            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or ``"workflow"`` to
+                let the workflow's random nodes draw a seed in each run; or a number: with ``repeat``, the first seed.
+                Defaults to the same seed in all runs: the workflow's, or a random, recorded one if the workflow draws
+                its seeds.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed; see ``Sweep.resume()``.
             background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
@@ -3120,7 +3135,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Args:
             rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
             repeat: How many times to run each row, each time with another seed. Defaults to 1.
-            seed: ``"random"`` for a different seed per run; or a number: with ``repeat``, the first seed.
+            seed: ``"random"``, ``"workflow"`` or a number; see ``sweep()``.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.

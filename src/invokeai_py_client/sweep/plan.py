@@ -16,15 +16,17 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._text import first_lines
+from invokeai_py_client.engine.seeds import LARGEST_SEED, draw_seed, is_random
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.schema.template import UNSET
 from invokeai_py_client.sweep.axes import Axis, check_together, is_batchable, read_axes
 
 if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.engine.workflow import Key
     from invokeai_py_client.sweep.rows import TableRow
 
-_SEEDS = 2**32
+_SEEDS = LARGEST_SEED + 1
 _LARGEST = 100_000
 
 
@@ -57,7 +59,7 @@ class Part:
 
     def data(self) -> list[list[dict[str, Any]]]:
         """Return the batch data."""
-        return [[_datum(axis) for axis in group] for group in self.groups]
+        return [[datum for axis in group for datum in _data_of(axis)] for group in self.groups]
 
     def places(self, index: int) -> list[int]:
         """Return the position of a run in each group."""
@@ -150,8 +152,9 @@ def plan_sweep(
         mode: ``"product"`` to run all combinations, or ``"zip"`` to run the axes side by side. Defaults to
             ``"product"``.
         repeat: How many times to run each combination, each time with another seed. Defaults to 1.
-        seed: ``"random"`` for a different seed in each run, or a number for the first seed. Defaults to the
-            workflow's seed, or to a random first seed if ``repeat`` is greater than 1.
+        seed: ``"random"`` for a different seed in each run, ``"workflow"`` to leave random nodes alone, or a number
+            for the first seed. Defaults to the same seed in all runs: the workflow's, or a random one if the workflow
+            draws its seeds. With ``repeat``, defaults to a random first seed.
         auto_board: The board (id or name) for board fields set to "auto". Defaults to none.
 
     Raises:
@@ -196,8 +199,9 @@ def plan_rows(
         inputs: The workflow's inputs.
         rows: The values of each run, by input.
         repeat: How many times to run each row, each time with another seed. Defaults to 1.
-        seed: ``"random"`` for a different seed in each run, or a number for the first seed. Defaults to the
-            workflow's seed, or to a random first seed if ``repeat`` is greater than 1.
+        seed: ``"random"`` for a different seed in each run, ``"workflow"`` to leave random nodes alone, or a number
+            for the first seed. Defaults to the same seed in all runs: the workflow's, or a random one if the workflow
+            draws its seeds. With ``repeat``, defaults to a random first seed.
         auto_board: The board (id or name) for board fields set to "auto". Defaults to none.
 
     Raises:
@@ -211,43 +215,43 @@ def plan_rows(
     for row in rows:
         for name in row:
             if name not in columns:
-                columns[name] = inputs.find(int(name) if isinstance(name, str) and name.isdigit() else name)
+                columns[name] = inputs.find_settable(
+                    int(name) if isinstance(name, str) and name.isdigit() else name
+                )
+    pin = draw_seed()
     axes: dict[Any, list[Any]] = {
-        f"{item.node_id}.{item.field_name}": [_cell(item, row, name, problems) for row in rows]
+        inputs.name_of(item): [
+            _cell(inputs, item, row, name, problems, None if seed == "workflow" else pin) for row in rows
+        ]
         for name, item in columns.items()
     }
     if problems:
         raise InputValueError("\n".join(first_lines(problems, 10)))
     read = read_axes(inputs, axes)
-    return _finished(inputs, read, _zipped(read), repeat, seed, auto_board)
+    return _finished(inputs, read, _zipped(read), repeat, seed, auto_board, pin)
 
 
-def _cell(item: WorkflowInput, row: TableRow, name: Any, problems: list[str]) -> Any:
+def _cell(
+    inputs: InputSet, item: WorkflowInput, row: TableRow, name: Any, problems: list[str], pin: int | None
+) -> Any:
     """Return the value of a cell. It is checked here, so that an error can name the row and the column."""
     if name not in row:
         own: Any = item.field.reusable_value
+        if own in (UNSET, None) and item.feeds:
+            own = pin
         if own is UNSET or own is None:
             problems.append(f"{row.where}: {name!r} has no value, neither in this row nor in the workflow.")
         return own
     given = row[name]
     try:
+        if item.is_seed and is_random(given):
+            return draw_seed()
         value = item.field.parse_text(given) if row.is_text else given
-        item.field.check(value)
+        inputs.check(item, value)
     except InputValueError as error:
         problems.append(f"{row.where}, column {name!r}: {error}")
         return None
     return value
-
-
-def seed_inputs(inputs: InputSet) -> list[WorkflowInput]:
-    """Return the seed inputs of the form. If the form has no seed, return those of all nodes."""
-
-    def is_seed(item: WorkflowInput) -> bool:
-        return item.field_name == "seed" and item.field.type_name == "IntegerField" and not item.connected
-
-    return [item for item in inputs if is_seed(item)] or [
-        item for item in inputs.everything() if is_seed(item)
-    ]
 
 
 def _zipped(axes: Sequence[Axis]) -> list[Part]:
@@ -274,8 +278,12 @@ def _finished(
     repeat: int,
     seed: Any,
     auto_board: str | None,
+    pin: int | None = None,
 ) -> SweepPlan:
-    """Add seeds, check combinations of values, and number the parts."""
+    """Add seeds, check combinations of values, and number the parts.
+
+    Random nodes that are not varied get the seed ``pin``, or a random one.
+    """
     if repeat < 1:
         raise UsageError(f"Invalid repeat {repeat}: expected a whole number of at least 1.")
     names = [axis.name for axis in axes]
@@ -284,12 +292,21 @@ def _finished(
         raise UsageError(
             f"The sweep would have {count:,} runs, but the maximum is {_LARGEST:,}. Split it into several sweeps."
         )
-    if repeat > 1 or seed is not None:
+    if seed == "workflow" and repeat > 1:
+        raise UsageError(
+            "repeat needs a different seed for each run, but seed='workflow' leaves the seeds to the workflow. Leave"
+            " out one of them."
+        )
+    varied = {key for axis in axes for key in axis.fields}
+    if repeat > 1 or seed not in (None, "workflow"):
         seeds = _seed_targets(inputs, axes)
+        varied.update(key for item in seeds for key in item.feeds)
         # Seeds are drawn once, so that all combinations (of models, for example) use the same seeds.
         first_seed = random.SystemRandom().randrange(_SEEDS - repeat) if seed is None else seed
         parts = [_seeded(inputs, part, seeds, repeat, first_seed) for part in parts]
         names += [inputs.name_of(item) for item in seeds]
+    if seed != "workflow":
+        inputs = _pinned(inputs, varied, draw_seed() if pin is None else pin)
     numbered: list[Part] = []
     first = 0
     for part in parts:
@@ -305,17 +322,26 @@ def _check_together(inputs: InputSet, part: Part) -> None:
     check_together(fixed, part.groups)
 
 
+def _pinned(inputs: InputSet, varied: set[Key], seed: int) -> InputSet:
+    """Return the inputs with one seed for all random nodes, except those that the sweep varies."""
+    drawn = [item for item in inputs.random_seeds(unset=True) if not varied.issuperset(item.feeds)]
+    if not drawn:
+        return inputs
+    pinned = inputs.copy()
+    pinned.set({item.key: seed for item in drawn})
+    return pinned
+
+
 def _seed_targets(inputs: InputSet, axes: Sequence[Axis]) -> list[WorkflowInput]:
-    found = seed_inputs(inputs)
-    taken = {axis.item.key for axis in axes}
-    if any(item.key in taken for item in found):
+    found = inputs.main_seeds()
+    taken = {key for axis in axes for key in axis.fields}
+    if any(not taken.isdisjoint(item.feeds or (item.key,)) for item in found):
         raise UsageError(
             "The seed is both an axis and set by repeat or seed. Remove the axis, or leave out repeat and seed."
         )
     if not found:
         raise UsageError(
-            "The workflow has no seed input that can be set: its seeds come from other nodes. Use another input"
-            " as an axis to make the runs differ."
+            "The workflow has no seed that can be set. Use another input as an axis to make the runs differ."
         )
     return found
 
@@ -335,14 +361,14 @@ def _seeded(inputs: InputSet, part: Part, targets: Sequence[WorkflowInput], repe
         return Part(part.fixed, ((*spelled, *_seed_axes(inputs, targets, seeds)),))
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise UsageError(
-            f"Invalid seed {seed!r}: expected a whole number or 'random'. Pass several seeds as an axis."
+            f"Invalid seed {seed!r}: expected a whole number, 'random' or 'workflow'. Pass several seeds as an axis."
         )
     seeds = list(range(seed, seed + repeat))
     return Part(part.fixed, (*part.groups, tuple(_seed_axes(inputs, targets, seeds))))
 
 
 def _seed_axes(inputs: InputSet, targets: Sequence[WorkflowInput], seeds: Sequence[int]) -> list[Axis]:
-    read = read_axes(inputs, {f"{item.node_id}.{item.field_name}": seeds for item in targets})
+    read = read_axes(inputs, {inputs.name_of(item): seeds for item in targets})
     assert all(is_batchable(axis.item) for axis in read)
     return read
 
@@ -351,5 +377,7 @@ def _counts(lengths: Mapping[str, int]) -> str:
     return ", ".join(f"{name} has {length}" for name, length in lengths.items())
 
 
-def _datum(axis: Axis) -> dict[str, Any]:
-    return {"node_path": axis.item.node_id, "field_name": axis.item.field_name, "items": list(axis.wire)}
+def _data_of(axis: Axis) -> list[dict[str, Any]]:
+    return [
+        {"node_path": node_id, "field_name": name, "items": list(axis.wire)} for node_id, name in axis.fields
+    ]

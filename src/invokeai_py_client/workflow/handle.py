@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 import uuid
@@ -54,6 +55,8 @@ Values = Mapping[Any, Any]
 
 _Callback = Callable[[RunEvent], object]
 
+logger = logging.getLogger("invokeai_py_client.workflow")
+
 # The number of a queue's latest runs that an estimate of a run's duration is based on.
 _LATEST = 20
 
@@ -78,6 +81,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     _latest: tuple[AsyncRun, ...] = ()
     _session_id: str | None = None
+    _seeds_noted: bool = False
     _watching: Mapping[type[RunEvent], _Callback] = MappingProxyType({})
 
     def __init__(
@@ -346,6 +350,7 @@ class AsyncWorkflowHandle(AsyncObject):
             auto_board=auto_board,
             batch_id=str(uuid.uuid4()),
         )
+        self._note_seeds(inputs)
         asked = count_runs(body)
         if only_one and asked != 1:
             raise UsageError(
@@ -456,8 +461,10 @@ class AsyncWorkflowHandle(AsyncObject):
             mode: ``"product"`` runs every combination, the last axis varying fastest. ``"zip"`` pairs the axes.
                 Defaults to ``"product"``.
             repeat: How many times to run each combination, each time with another seed. Defaults to 1.
-            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or a number: with
-                ``repeat``, the first seed. Defaults to the workflow's seed for all runs.
+            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or ``"workflow"`` to
+                let the workflow's random nodes draw a seed in each run; or a number: with ``repeat``, the first seed.
+                Defaults to the same seed in all runs: the workflow's, or a random, recorded one if the workflow draws
+                its seeds.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed; see ``AsyncSweep.resume()``.
             background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
@@ -500,7 +507,7 @@ class AsyncWorkflowHandle(AsyncObject):
         Args:
             rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
             repeat: How many times to run each row, each time with another seed. Defaults to 1.
-            seed: ``"random"`` for a different seed per run; or a number: with ``repeat``, the first seed.
+            seed: ``"random"``, ``"workflow"`` or a number; see ``sweep()``.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.
@@ -558,11 +565,13 @@ class AsyncWorkflowHandle(AsyncObject):
         from invokeai_py_client.sweep.sources import spelled_out
 
         wanted = {**(axes or {}), **named}
-        if seed is not None and seed != "random" and not isinstance(seed, int):
+        if not (seed is None or isinstance(seed, int) or seed in ("random", "workflow")):
             wanted["seed"], seed = seed, None
         wanted = await spelled_out(self.connection, wanted)
         inputs = self._inputs_with(values, {})
-        return plan_sweep(inputs, wanted, mode=mode, repeat=repeat, seed=seed, auto_board=auto_board)
+        plan = plan_sweep(inputs, wanted, mode=mode, repeat=repeat, seed=seed, auto_board=auto_board)
+        self._note_seeds(inputs, plan.axes)
+        return plan
 
     def sweep_rows_plan(
         self,
@@ -592,7 +601,9 @@ class AsyncWorkflowHandle(AsyncObject):
         from invokeai_py_client.sweep.rows import rows_of
 
         inputs = self._inputs_with(values, {})
-        return plan_rows(inputs, rows_of(rows), repeat=repeat, seed=seed, auto_board=auto_board)
+        plan = plan_rows(inputs, rows_of(rows), repeat=repeat, seed=seed, auto_board=auto_board)
+        self._note_seeds(inputs, plan.axes)
+        return plan
 
     async def check_sweep(
         self, plan: SweepPlan, *, values: Values | None = None, auto_board: str | None = None
@@ -825,6 +836,21 @@ class AsyncWorkflowHandle(AsyncObject):
         inputs = self.inputs.copy()
         inputs.set({**(values or {}), **named})
         return inputs
+
+    def _note_seeds(self, inputs: InputSet, axes: Sequence[str] = ()) -> None:
+        """Log once that a seed, which was set or is an axis, replaces random nodes of the workflow."""
+        seeds = inputs.random_seeds()
+        drawn = {item.key for item in inputs.random_seeds(unset=True)}
+        for name in axes:
+            fields = set(inputs.find_settable(name).feeds)
+            drawn -= {item.key for item in seeds if fields.issuperset(item.feeds)}
+        replaced = [item.node_name for item in seeds if item.key not in drawn]
+        if replaced and not self._seeds_noted:
+            self._seeds_noted = True
+            logger.warning(
+                "Note: the seed replaces the random number of %s for these runs. The workflow is not changed.",
+                " and ".join(map(repr, replaced)),
+            )
 
     async def _watch(
         self, run: AsyncRun, timeout: float | None, progress: bool | None, preview: bool | None
