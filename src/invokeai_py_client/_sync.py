@@ -2873,7 +2873,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def enqueue_request(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         validate: bool = True,
@@ -2885,7 +2885,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Return the request body that ``start()`` would post to ``enqueue_batch``.
 
         Args:
-            values: Values for this request only; see ``set()``.
+            values: Values for this request only; see ``set()``. A text is the prompt, if there is only one.
             validate: Whether to check everything first. If False, the body is built exactly as the web UI would
                 build it, and only the server's schema is requested. Defaults to True.
             runs: How many times the server repeats the batch. Defaults to 1.
@@ -2906,7 +2906,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def start(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         prepend: bool = False,
@@ -2917,7 +2917,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start a run and return immediately.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
@@ -2941,7 +2941,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def start_batch(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         runs: int = 1,
@@ -2954,7 +2954,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start all runs that result from the workflow's batch nodes, in one request.
 
         Args:
-            values: Values for these runs only; see ``set()``.
+            values: Values for these runs only; see ``set()``. A text is the prompt, if there is only one.
             runs: How many times the server repeats the whole batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
@@ -2986,7 +2986,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def run(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         timeout: float | None = None,
@@ -3003,7 +3003,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Use ``start()`` for a run that should continue.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             timeout: Seconds to wait. The run continues afterwards. Defaults to no limit.
             progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If
                 it is a function, it is called with each event.

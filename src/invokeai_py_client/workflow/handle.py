@@ -18,6 +18,7 @@ from invokeai_py_client.engine.index_map import (
     write_index_map,
 )
 from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+from invokeai_py_client.engine.prompts import find_prompt
 from invokeai_py_client.errors import NotFoundError, RunError, UsageError
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.events import (
@@ -237,7 +238,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     async def enqueue_request(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         validate: bool = True,
@@ -249,7 +250,7 @@ class AsyncWorkflowHandle(AsyncObject):
         """Return the request body that ``start()`` would post to ``enqueue_batch``.
 
         Args:
-            values: Values for this request only; see ``set()``.
+            values: Values for this request only; see ``set()``. A text is the prompt, if there is only one.
             validate: Whether to check everything first. If False, the body is built exactly as the web UI would
                 build it, and only the server's schema is requested. Defaults to True.
             runs: How many times the server repeats the batch. Defaults to 1.
@@ -276,7 +277,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     async def start(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         prepend: bool = False,
@@ -287,7 +288,7 @@ class AsyncWorkflowHandle(AsyncObject):
         """Start a run and return immediately.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
@@ -310,7 +311,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     async def start_batch(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         runs: int = 1,
@@ -323,7 +324,7 @@ class AsyncWorkflowHandle(AsyncObject):
         """Start all runs that result from the workflow's batch nodes, in one request.
 
         Args:
-            values: Values for these runs only; see ``set()``.
+            values: Values for these runs only; see ``set()``. A text is the prompt, if there is only one.
             runs: How many times the server repeats the whole batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
@@ -360,7 +361,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     async def run(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         timeout: float | None = None,
@@ -377,7 +378,7 @@ class AsyncWorkflowHandle(AsyncObject):
         Use ``start()`` for a run that should continue.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             timeout: Seconds to wait. The run continues afterwards. Defaults to no limit.
             progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If
                 it is a function, it is called with each event.
@@ -830,7 +831,9 @@ class AsyncWorkflowHandle(AsyncObject):
 
     # ------------------------------------------------------------------ internals
 
-    def _inputs_with(self, values: Values | None, named: Mapping[str, Any]) -> InputSet:
+    def _inputs_with(self, values: Values | str | None, named: Mapping[str, Any]) -> InputSet:
+        if isinstance(values, str):
+            values = {find_prompt(self._loaded, self.inputs).key: values}
         if not values and not named:
             return self.inputs
         inputs = self.inputs.copy()
