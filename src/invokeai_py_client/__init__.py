@@ -9,7 +9,7 @@
         run = wf.run(positive_prompt="a lighthouse at dusk", steps=30)
         run.images[0].save("lighthouse.png")
 
-Names are loaded when they are first used, so that the import itself costs little.
+Names are loaded when they are first used, which keeps the import itself fast.
 """
 
 from __future__ import annotations
@@ -282,7 +282,7 @@ _NAMES = {
     "workflow.outputs": "OutputMapping WorkflowOutput WorkflowSubmission",
     "workflow.repository": "AsyncWorkflowRepository",
 }
-"""The public names, by the module that each comes from."""
+"""The public names, keyed by the module that defines them."""
 
 _ALIASES = {"Board": "IvkBoard"}
 
@@ -303,12 +303,12 @@ def __dir__() -> list[str]:
 
 
 class _OldModules:
-    """Finds modules that have moved under their old names. Asked only about modules that do not exist."""
+    """Finds moved modules by their old names. Python asks it only for modules that do not exist."""
 
     @staticmethod
     def find_spec(fullname: str, path: object = None, target: object = None) -> Any:
         del path, target
-        # Nothing old is below v1, where the answer comes from.
+        # The table of old names is in v1, so modules below v1 have no old names.
         if not fullname.startswith(f"{__name__}.") or fullname.startswith(f"{__name__}.v1"):
             return None
         from importlib import import_module
@@ -316,5 +316,7 @@ class _OldModules:
         return import_module(f"{__name__}.v1.names").find_old_module(fullname)
 
 
-if all(getattr(finder, "__module__", None) != __name__ for finder in sys.meta_path):  # else this is a reload
+if all(
+    getattr(finder, "__module__", None) != __name__ for finder in sys.meta_path
+):  # skipped if the package is reloaded
     sys.meta_path.append(_OldModules)

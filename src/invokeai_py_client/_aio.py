@@ -1,4 +1,4 @@
-"""Tasks and event loops: several calls at once, ending tasks, and values that belong to one event loop."""
+"""Helpers for tasks and event loops: concurrent calls, cancellation, and values that belong to one event loop."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run coroutines at once and return their results in order.
+    """Run coroutines concurrently and return their results in order.
 
-    If one raises, or the caller is canceled, the others are canceled and have ended before that is raised: none goes on
-    behind the caller's back.
+    If one of them raises, or the caller is canceled, cancel the others and wait for them to end before raising. No
+    task keeps running in the background.
     """
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
@@ -24,7 +24,7 @@ async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list
 
 
 async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they have ended. Tasks of other event loops are left alone."""
+    """Cancel tasks and wait until they have ended. Tasks of other event loops are ignored."""
     loop = asyncio.get_running_loop()
     ours = [task for task in tasks if task.get_loop() is loop]
     for task in ours:
@@ -33,26 +33,26 @@ async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 class LoopBound(Generic[T]):
-    """A value that can be used only in the event loop in which it was created: a lock, a connection.
+    """A value that can only be used in the event loop that created it, such as a lock or a connection.
 
-    A client may be used from one event loop after the other (a second ``asyncio.run``, a forked process).
+    A client may be used from several event loops in turn (a second ``asyncio.run``, a forked process).
     """
 
     __slots__ = ("loop", "value")
 
     def __init__(self) -> None:
         self.value: T | None = None
-        """The value, whatever event loop it belongs to."""
+        """The value, for any event loop."""
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop that the value belongs to."""
 
     @property
     def here(self) -> T | None:
-        """The value if it belongs to the running event loop, else None."""
+        """The value if it belongs to the running event loop, otherwise None."""
         return self.value if self.loop is asyncio.get_running_loop() else None
 
     def get(self, make: Callable[[], T]) -> T:
-        """Return the value of the running event loop, creating it in place of one of another loop if necessary."""
+        """Return the value for the running event loop, creating it if necessary."""
         value = self.here
         if value is None:
             value = self.value = make()

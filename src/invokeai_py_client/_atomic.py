@@ -1,4 +1,4 @@
-"""Writing a file so that readers see the old one or the new one, never a part of it."""
+"""Atomic writing of files: readers see the old content or the new content, never a part of it."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ _LONGEST_SUFFIX = 20
 
 
 class Draft:
-    """A file that is written under a temporary name beside its target, and renamed when it is complete.
+    """A file that is written under a temporary name next to its target and renamed when it is complete.
 
-    Use it as a context manager: what ``keep()`` was not called for is removed at the end of the block.
+    Use it as a context manager. Unless ``keep()`` is called, the temporary file is removed at the end of the block.
 
     Attributes:
-        target: The file that it becomes.
+        target: The final path of the file.
     """
 
     def __init__(self, target: Path, *, mode: int = 0o666) -> None:
-        """Open the temporary file. Its folder has to exist.
+        """Open the temporary file. The folder must exist.
 
         Args:
-            target: The file that it becomes.
-            mode: The file's permissions, less the umask. Defaults to those of any new file.
+            target: The final path of the file.
+            mode: The file's permissions, before the umask. Defaults to those of any new file.
 
         Raises:
-            OSError: Nothing can be written there.
+            OSError: The folder does not exist or is not writable.
         """
         self.target = target
-        # The name is short, because the target's may be as long as names can be. It has the target's suffix, so that
-        # whoever tidies up by suffix also finds what a killed process left.
+        # The temporary name is short, because the target's name may have the maximum length. It contains the target's
+        # suffix, so that cleaning up by suffix also finds files that a killed process left behind.
         self._temporary = target.with_name(f".{os.urandom(8).hex()}{target.suffix[:_LONGEST_SUFFIX]}.part")
         self._kept = False
         self._file = open(self._temporary, "xb", opener=partial(os.open, mode=mode))  # noqa: SIM115
@@ -45,20 +45,20 @@ class Draft:
         self._file.write(data)
 
     def keep(self) -> None:
-        """Close the file and give it its name, replacing what had that name.
+        """Close the file and rename it to the target, replacing an existing file.
 
         Raises:
-            OSError: The disk is full, or a folder has that name.
+            OSError: The disk is full, or the target is a folder.
         """
         self._file.close()
         self._temporary.replace(self.target)
         self._kept = True
 
     def discard(self) -> None:
-        """Remove the file, unless it was kept.
+        """Remove the temporary file, unless ``keep()`` was called.
 
         Raises:
-            OSError: It cannot be removed.
+            OSError: The file cannot be removed.
         """
         if self._kept:
             return
@@ -75,15 +75,15 @@ class Draft:
 
 
 def write_draft(target: Path, data: bytes, *, mode: int = 0o666) -> None:
-    """Write a whole file at once, atomically.
+    """Write a whole file atomically.
 
     Args:
-        target: The file. Its folder has to exist.
+        target: The path of the file. Its folder must exist.
         data: The file's content.
-        mode: The file's permissions, less the umask. Defaults to those of any new file.
+        mode: The file's permissions, before the umask. Defaults to those of any new file.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     with Draft(target, mode=mode) as draft:
         draft.write(data)

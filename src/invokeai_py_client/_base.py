@@ -1,4 +1,4 @@
-"""The base of every asynchronous object, and the marks that shape its synchronous face."""
+"""The base class of asynchronous objects, and the decorator that controls how their synchronous classes look."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class AsyncObject:
-    """An object that is reached through a connection, and that can be pickled.
+    """An object that uses a connection and can be pickled.
 
     Attributes:
         connection: The connection to the object's server.
@@ -22,7 +22,7 @@ class AsyncObject:
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        state.pop("_face", None)  # the synchronous face of this object, made again when asked for
+        state.pop("_face", None)  # the synchronous object, which is created again when needed
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -30,7 +30,7 @@ class AsyncObject:
 
 
 def with_connection(state: dict[str, Any], name: str) -> dict[str, Any]:
-    """The state of a pickled object, which held a client before there were connections."""
+    """Return a pickled object's state with a connection in place of the client that older versions stored."""
     return {
         (name if key == "_client" else key): value.connection if key == "_client" else value
         for key, value in state.items()
@@ -38,9 +38,9 @@ def with_connection(state: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def repository_of(connection: Connection, module: str, name: str) -> Any:
-    """The repository of a handle that was pickled before handles had theirs.
+    """Return the repository for a handle that was pickled without one, by an older version.
 
-    It is imported by name: repositories import their handles.
+    The repository is imported by name, because repositories import their handles.
     """
     from importlib import import_module
 
@@ -54,13 +54,13 @@ def face(
     same: bool = False,
     ends_loop: bool = False,
 ) -> Callable[[F], F]:
-    """Say how a method appears in the generated synchronous class; does nothing at run time.
+    """Control how a method appears in the generated synchronous class. Has no effect at run time.
 
     Args:
-        sync_name: Its synchronous name, where it differs.
-        async_name: Also keep an asynchronous version in the synchronous class, under this name.
-        same: Keep it as it is: it runs in the caller's own event loop.
-        ends_loop: The background loop is not needed after it.
+        sync_name: The method's name in the synchronous class. Defaults to the same name.
+        async_name: If set, the synchronous class also has an asynchronous version under this name.
+        same: Whether to keep the method asynchronous. It then runs in the caller's event loop. Defaults to False.
+        ends_loop: Whether to stop the background loop after the call. Defaults to False.
     """
     del sync_name, async_name, same, ends_loop
     return lambda function: function

@@ -1,6 +1,6 @@
 """The base class of the synchronous classes. Each object passes its calls on to an asynchronous object."""
 
-# To users, a synchronous object and the asynchronous object behind it are one.
+# A synchronous object and its asynchronous object are one unit, so they use each other's private attributes.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -93,10 +93,10 @@ class LazyConstant:
 
 
 def wrap(value: Any) -> Any:
-    """Return a value for synchronous code.
+    """Convert a value for synchronous code.
 
-    An asynchronous object becomes its synchronous object, the same one each time. So do those in a list, a tuple or
-    the values of a dict. Other values stay as they are.
+    An asynchronous object is replaced with its synchronous object, the same one each time. This includes objects in a
+    list, in a tuple, or in the values of a dict. Other values are returned unchanged.
     """
     if isinstance(value, AsyncObject):
         known = value.__dict__.get("_face")
@@ -110,11 +110,11 @@ def wrap(value: Any) -> Any:
 
 
 def unwrap(value: Any) -> Any:
-    """Return a value for asynchronous code.
+    """Convert a value for asynchronous code.
 
-    A synchronous object becomes the asynchronous object behind it. So do those in a list, a tuple or the values of a
-    dict. A function becomes one that is called with synchronous objects in place of asynchronous ones. Other values
-    stay as they are.
+    A synchronous object is replaced with its asynchronous object. This includes objects in a list, in a tuple, or in
+    the values of a dict. A function is wrapped so that it receives synchronous objects. Other values are returned
+    unchanged.
     """
     if isinstance(value, Face):
         return cast("Face[Any]", value)._impl
@@ -138,7 +138,7 @@ def _with_faces(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def _face_class(kind: type[AsyncObject]) -> type[Face[Any]]:
-    # By name: the generated module stands above everything, this one below.
+    # Imported by name: the generated module is in the top layer and this one in the bottom layer.
     _sync = import_module("invokeai_py_client._sync")
     for base in kind.__mro__:
         name = base.__name__

@@ -1,4 +1,4 @@
-"""Packages whose names are loaded when they are first used, so that importing them costs nothing."""
+"""Lazy loading of a package's names, so that importing the package is fast."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 def lazy_names(
     package: str, where: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return the ``__getattr__`` and ``__dir__`` of a package.
+    """Return ``__getattr__`` and ``__dir__`` for a package.
 
     Args:
-        package: The package, its ``__name__``.
-        where: The module of each name, below the package.
+        package: The ``__name__`` of the package.
+        where: The module that defines each name, relative to the package.
     """
 
     def load(name: str) -> Any:
@@ -35,10 +35,10 @@ def lazy_names(
 
 
 def old_names(module: str) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a module whose old names are in the table of ``v1/names.py``.
+    """Return ``__getattr__`` for a module that has old names in ``v1/names.py``.
 
     Args:
-        module: The module, its ``__name__``.
+        module: The ``__name__`` of the module.
     """
 
     def load(name: str) -> Any:
@@ -46,7 +46,7 @@ def old_names(module: str) -> Callable[[str], Any]:
             raise _no_attribute(module, name)
         from importlib import import_module
 
-        # By name, because modules of all layers have old names. The table imports nothing.
+        # Imported by name, because modules of all layers have old names. The table itself imports nothing.
         table = import_module("invokeai_py_client.v1.names").NAMES
         target = table[module.removeprefix("invokeai_py_client.")].get(name)
         if target is None:

@@ -1,23 +1,26 @@
-"""Parts of messages: names that the user may have meant, lists, and long texts made short."""
+"""Building blocks of messages: similar names, lists of names, and shortened texts."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 _ALIKE = 0.55
 _SHORTEST_PART = 3
+_JOINERS = frozenset("\u200c\u200d")
+_FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 
 
 def close_names(name: str, known: Iterable[str], most: int = 4) -> list[str]:
-    """Return the known names that a user may have meant, best first.
+    """Return the known names that are similar to an unknown name, best first.
 
-    These are names with a similar spelling, then names that contain the given one. Case does not matter.
+    Names with a similar spelling come first, then names that contain the given name. Case does not matter.
 
     Args:
-        name: The name that is not known.
+        name: The unknown name.
         known: All known names.
-        most: The largest number of names to return. Defaults to 4.
+        most: The maximum number of names to return. Defaults to 4.
     """
     from difflib import get_close_matches
 
@@ -32,7 +35,7 @@ def close_names(name: str, known: Iterable[str], most: int = 4) -> list[str]:
 
 
 def did_you_mean(names: Sequence[str]) -> str:
-    """Return a sentence that proposes names, with a space before it, or "" for no names."""
+    """Return a sentence that suggests names, with a leading space, or "" if there are no names."""
     if not names:
         return ""
     *first, last = map(repr, names)
@@ -40,24 +43,24 @@ def did_you_mean(names: Sequence[str]) -> str:
 
 
 def listed(names: Sequence[str], most: int) -> str:
-    """Return names in quotation marks, separated by commas, with the number of those left out at the end."""
+    """Return the first names in quotation marks, separated by commas, followed by the number of omitted names."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(map(repr, names[:most]))}{more}"
 
 
 def first_lines(lines: Sequence[str], most: int) -> list[str]:
-    """Return the first lines, followed by a line with the number of those left out, if any are."""
+    """Return the first lines. If lines are omitted, the last line says how many."""
     more = [f"... and {len(lines) - most} more."] if len(lines) > most else []
     return [*lines[:most], *more]
 
 
 def clip(text: str, length: int, *, keep_end: bool = False) -> str:
-    """Return a text with at most a number of characters; an ellipsis replaces what is left out.
+    """Shorten a text to a number of characters. An ellipsis replaces the omitted part.
 
     Args:
         text: The text.
-        length: The largest number of characters, the ellipsis included.
-        keep_end: Whether to leave out the beginning instead of the end. Defaults to False.
+        length: The maximum number of characters, including the ellipsis.
+        keep_end: Whether to omit the beginning instead of the end. Defaults to False.
     """
     if len(text) <= length:
         return text
@@ -65,9 +68,27 @@ def clip(text: str, length: int, *, keep_end: bool = False) -> str:
 
 
 def shown(value: Any, length: int = 80) -> str:
-    """Return a value as Python writes it, with at most a number of characters. Never raises."""
+    """Return the ``repr`` of a value, shortened to a number of characters. Never raises."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - a foreign object's __repr__ may do anything, and long integers have none
         text = f"that {type(value).__name__}"
     return clip(text, length)
+
+
+def is_boundary(text: str, index: int) -> bool:
+    """Whether a text can be cut before an index without splitting a character from its marks.
+
+    Marks are accents, variation selectors, skin tones, joined emoji, and the second letter of a flag.
+    """
+    if not 0 < index < len(text):
+        return True
+    before, after = text[index - 1], text[index]
+    if after in _JOINERS or before in _JOINERS or unicodedata.category(after).startswith("M"):
+        return False
+    if "\U0001f3fb" <= after <= "\U0001f3ff":  # skin tones
+        return False
+    if after in _FLAG_LETTERS:
+        letters = len(text[:index]) - len(text[:index].rstrip(_FLAG_LETTERS))
+        return letters % 2 == 0
+    return True

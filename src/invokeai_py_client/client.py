@@ -36,12 +36,12 @@ _HEALTH_PATIENCE = 10.0
 
 
 class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
-    """A connection to one InvokeAI server.
+    """A client for one InvokeAI server.
 
-    Nothing is sent until something is asked for. Close it when done, or use it in a ``with`` block.
+    No request is sent until one is needed. Close the client when you are done, or use it in an ``async with`` block.
 
     Attributes:
-        connection: The connection to the server, which repositories and handles take; for extensions.
+        connection: The connection that repositories and handles share. Meant for extensions.
 
     Example:
         ```python
@@ -68,25 +68,25 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         password: str | None = None,
         profile: str | None = None,
     ) -> None:
-        """Say which server, and how to reach it.
+        """Create a client. This sends no request.
 
         Args:
-            host: The server's name or address, or its whole URL. Without it as in ``from_url()``.
-            port: Its port; 9090 by default.
-            use_https: Whether to speak HTTPS.
-            timeout: Seconds for one request.
-            api_key: The token of a multi-user server (6.12+), as ``POST /api/v1/auth/login`` gives it;
-                without it the one in ``INVOKEAI_TOKEN``, or in the configuration file for this server.
-            base_path: The path prefix that a reverse proxy puts before the server's routes.
-            verify_ssl: Whether certificates are checked.
-            max_retries: How often a request that does no harm when repeated is repeated.
-            headers: Further headers for every request, for proxies.
-            email: Who signs in to a multi-user server, when it first asks for that; else ``INVOKEAI_EMAIL``.
-            password: The password; else ``INVOKEAI_PASSWORD``.
-            profile: A profile of the configuration file.
+            host: The server's host name, IP address or full URL. Defaults to the URL that ``from_url()`` finds.
+            port: The server's port. Defaults to 9090.
+            use_https: Whether to use HTTPS. Defaults to False.
+            timeout: Timeout for one request, in seconds. Defaults to 60.
+            api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
+                ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
+            base_path: The path prefix of a reverse proxy. Defaults to "": no prefix.
+            verify_ssl: Whether to verify certificates. Defaults to True.
+            max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            headers: Additional headers for every request, for example for a proxy.
+            email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
+            password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
+            profile: The name of a profile in the configuration file.
 
         Raises:
-            UsageError: The address is none, or a number is out of range.
+            UsageError: The address is not valid, or a number is out of range.
         """
         url = host
         if port is not None or (host is not None and "://" not in host):
@@ -121,24 +121,25 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         password: str | None = None,
         profile: str | None = None,
     ) -> Self:
-        """A client for the server at a URL.
+        """Return a client for the server at a URL. This sends no request.
 
         Args:
-            url: The server's URL, with a proxy's path prefix if there is one; without it the URL of ``profile``,
-                that in ``INVOKEAI_URL``, that of the configuration file's profile, or ``http://localhost:9090``.
-            timeout: Seconds for one request.
-            api_key: The token of a multi-user server; else the one in ``INVOKEAI_TOKEN``, or in the configuration
-                file for this server.
-            verify_ssl: Whether certificates are checked.
-            max_retries: How often a request that does no harm when repeated is repeated.
-            headers: Further headers for every request, for proxies.
+            url: The server's URL, including the path prefix of a reverse proxy. Defaults to the first of these that
+                is set: the URL of ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration
+                file, ``http://localhost:9090``.
+            timeout: Timeout for one request, in seconds. Defaults to 60.
+            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
+                configuration file for this server.
+            verify_ssl: Whether to verify certificates. Defaults to True.
+            max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            headers: Additional headers for every request, for example for a proxy.
             base_path: A path prefix, if it is not part of the URL.
-            email: Who signs in to a multi-user server, when it first asks for that; else ``INVOKEAI_EMAIL``.
-            password: The password; else ``INVOKEAI_PASSWORD``.
-            profile: A profile of the configuration file.
+            email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
+            password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
+            profile: The name of a profile in the configuration file.
 
         Raises:
-            UsageError: It is not a server's URL.
+            UsageError: The URL is not valid, or a number is out of range.
         """
         return cls(
             url if url is None or "://" in url else f"http://{url}",
@@ -157,7 +158,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
     @property
     def settings(self) -> ConnectionSettings:
-        """How the server is reached."""
+        """The settings of the connection."""
         return self.connection.settings
 
     @property
@@ -166,17 +167,17 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         return self.connection.url
 
     async def version(self) -> str:
-        """The server's version, such as ``6.14.2``.
+        """Return the server's version, such as ``6.14.2``.
 
         Raises:
-            ServerUnreachableError: Nothing answers there, or it is not InvokeAI.
+            ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         from invokeai_py_client.schema.source import server_version
 
         return await server_version(self.connection.http)
 
     async def health_check(self) -> bool:
-        """Whether an InvokeAI server answers at the address. Never raises."""
+        """Return whether an InvokeAI server responds at the address. Never raises."""
         from invokeai_py_client.schema.source import server_version
 
         try:
@@ -188,33 +189,42 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         return True
 
     async def schema(self, *, refresh: bool = False) -> Schema:
-        """The server's node types, from its own OpenAPI document.
+        """Return the server's node types, read from its OpenAPI document.
 
-        Read once for each server, version and set of custom nodes, and kept on disk.
+        The document is read once for each server, version and set of custom nodes, and cached on disk.
 
         Args:
-            refresh: Read it again, for example after custom nodes were installed.
+            refresh: Whether to read the document again, for example after installing custom nodes. Defaults to False.
 
         Raises:
-            ServerUnreachableError: Nothing answers there, or it is not InvokeAI.
+            ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         return await self.connection.schema(refresh=refresh)
 
     async def run(self, item_id: int, *, queue_id: str = "default") -> AsyncRun:
-        """Pick up a run again by its queue item's id, from wherever it was started.
+        """Return the run of a queue item, including runs that other programs started.
+
+        Args:
+            item_id: The id of the queue item.
+            queue_id: The queue. Defaults to "default".
 
         Raises:
-            RunError: There is no such queue item.
+            RunError: The queue item does not exist.
         """
         from invokeai_py_client.run.run import run_of_item
 
         return await run_of_item(self.connection, item_id, queue_id=queue_id)
 
     async def get_job(self, job_id: str | int, *, queue_id: str = "default") -> IvkJob:
-        """A queue item as a typed record.
+        """Return a queue item as a typed record.
+
+        Args:
+            job_id: The id of the queue item.
+            queue_id: The queue. Defaults to "default".
 
         Raises:
-            RunError: There is no such queue item.
+            RunError: The queue item does not exist.
+            UsageError: The id is not a whole number.
         """
         from invokeai_py_client.models import IvkJob
         from invokeai_py_client.run.queue_items import read_item
@@ -222,7 +232,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         try:
             item_id = int(job_id)
         except ValueError:
-            raise UsageError(f"{job_id!r} is not the id of a queue item; those are whole numbers.") from None
+            raise UsageError(f"Invalid queue item id {job_id!r}: expected a whole number.") from None
         try:
             item = await read_item(self.connection, queue_id, item_id)
         except NotFoundError:
@@ -233,7 +243,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
     @property
     def workflow_repo(self) -> AsyncWorkflowRepository:
-        """Workflows: to run, and in the server's library."""
+        """Workflows to run, and the server's workflow library."""
         from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
         return self.connection.part(AsyncWorkflowRepository)
@@ -247,14 +257,14 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
     @property
     def board_repo(self) -> AsyncBoardRepository:
-        """Boards, and the images on them."""
+        """Boards and the images on them."""
         from invokeai_py_client.board.repository import AsyncBoardRepository
 
         return self.connection.part(AsyncBoardRepository)
 
     @property
     def dnn_model_repo(self) -> AsyncDnnModelRepository:
-        """Models: listed, installed, converted, removed."""
+        """Models: list, install, convert and delete them."""
         from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 
         return self.connection.part(AsyncDnnModelRepository)
@@ -270,26 +280,26 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
     @face(same=True)
     async def connect_socketio(self) -> socketio.AsyncClient:
-        """A connected python-socketio client of one's own, in the running event loop.
+        """Return a new, connected ``socketio.AsyncClient`` that the caller owns, in the running event loop.
 
-        It is subscribed to the default queue. Disconnect it with ``disconnect_socketio()``. Runs need none
-        of this; they follow their events by themselves.
+        It is subscribed to the default queue. Disconnect it with ``disconnect_socketio()``. You do not need this to
+        follow a run: runs receive their events by themselves.
 
         Raises:
-            ServerUnreachableError: No connection.
+            ServerUnreachableError: No connection could be made.
         """
-        from invokeai_py_client.transport.socket import connect, enter, new_socket, queue_room
+        from invokeai_py_client.transport.socket import connect, join_room, new_socket, queue_room
 
         await self.connection.http.auth.ensure_signed_in()
         socket = new_socket(self.settings)
         await connect(socket, self.settings)
-        await enter(socket, queue_room("default"))
+        await join_room(socket, queue_room("default"))
         self._sockets.append((asyncio.get_running_loop(), socket))
         return socket
 
     @face(same=True)
     async def disconnect_socketio(self) -> None:
-        """Disconnect the clients that ``connect_socketio()`` made in the running event loop."""
+        """Disconnect the clients that ``connect_socketio()`` returned in the running event loop."""
         loop = asyncio.get_running_loop()
         mine = [entry for entry in self._sockets if entry[0] is loop]
         for entry in mine:
@@ -299,10 +309,10 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
     @face(same=True)
     @asynccontextmanager
     async def socketio_session(self) -> AsyncGenerator[socketio.AsyncClient]:
-        """A connected python-socketio client for the length of an ``async with`` block.
+        """Return a context manager that yields a connected ``socketio.AsyncClient`` and disconnects it at the end.
 
         Raises:
-            ServerUnreachableError: No connection.
+            ServerUnreachableError: No connection could be made.
         """
         socket = await self.connect_socketio()
         try:
@@ -322,17 +332,17 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         json: Any = None,
         timeout: float | None = None,
     ) -> Response:
-        """Send a request for which this client has no method.
+        """Send a request that this client has no method for.
 
         Args:
-            method: ``"GET"``, ``"POST"``...
-            endpoint: The path below ``/api/v1``, or the whole of it (``/api/v2/models/stats``).
+            method: The HTTP method, such as ``"GET"`` or ``"POST"``.
+            endpoint: The path below ``/api/v1``, or a full path (``/api/v2/models/stats``).
             params: Query parameters.
             json: The body, as JSON data.
-            timeout: Seconds for the whole exchange; the client's timeout by default.
+            timeout: Timeout for the request and its response, in seconds. Defaults to the client's timeout.
 
         Raises:
-            APIRequestError: The server refused or failed, or could not be reached.
+            APIRequestError: The server rejected the request or failed, or could not be reached.
         """
         from invokeai_py_client.transport.responses import Response
 
@@ -345,57 +355,58 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
     # ------------------------------------------------------------------ users (InvokeAI 6.12+)
 
     async def login(self, email: str, password: str, *, remember_me: bool = False) -> IvkUser:
-        """Sign in to a server with several users, and be that user from now on.
+        """Sign in to a multi-user server. Later requests are sent as this user.
 
-        The client keeps email and password in memory, never anywhere else, and signs in again by itself when the
-        token has ended: requests are then repeated, and waits go on.
+        The client keeps the email and password in memory only. When the token expires, it signs in again, repeats
+        the request, and continues waiting for runs.
 
         Args:
             email: The user's email address.
             password: The password.
-            remember_me: Ask for a token that lasts longer (7 days instead of one, as of 6.14).
+            remember_me: Whether to request a token that is valid for 7 days instead of one (as of 6.14). Defaults to
+                False.
 
         Returns:
             The user's record.
 
         Raises:
-            AuthenticationError: The server knows no such user, or not with this password.
+            AuthenticationError: The email or password is wrong.
             PermissionDeniedError: The account is disabled, or the server has no users (single-user mode).
-            UsageError: No email, or no password.
-            APIRequestError: The server failed, has no such route (before 6.12), or could not be reached.
+            UsageError: The email or the password is missing.
+            APIRequestError: The server failed, has no users (before 6.12), or could not be reached.
         """
         from invokeai_py_client.models import IvkUser
         from invokeai_py_client.transport.settings import credentials_of
 
         credentials = credentials_of(email, password, remember_me)
-        del password  # tracebacks that show variables do not show it here
+        del password  # keep it out of tracebacks that show variables
         if credentials is None:
-            raise UsageError("Signing in takes an email and a password.")
+            raise UsageError("Cannot sign in without an email and a password. Pass both to login().")
         changes = self.settings.token is not None
         user = IvkUser.from_api_response(await self.connection.http.auth.sign_in(credentials))
         self.connection.profile = None
         if changes:
-            await self.connection.renew_events()  # they were the previous user's
+            await self.connection.renew_events()  # until now, the previous user's events were received
         return user
 
     async def logout(self) -> None:
-        """Be nobody from now on: the token, email and password are forgotten.
+        """Sign out: forget the token, email and password.
 
-        The server keeps no list of tokens (6.14): one that was copied elsewhere lives until it ends, or until the
-        password is changed.
+        The server keeps no list of tokens (6.14). A copy of the token remains valid until it expires or the password
+        is changed.
         """
         self.connection.profile = None
         if self.settings.token is not None:
             try:
-                self.settings.credentials = None  # an ended token is no reason to sign in again
+                self.settings.credentials = None  # do not sign in again if the token has expired
                 await self.connection.http.json("POST", "/api/v1/auth/logout")
             except APIRequestError as error:
-                logger.info("the server was not told of signing out: %s", error)
+                logger.info("could not sign out on the server: %s", error)
         self.settings.use_token(None)
         await self.connection.renew_events()
 
     async def has_users(self) -> bool:
-        """Whether the server has users, one of whom one has to sign in as.
+        """Return whether the server has user accounts and requires signing in.
 
         Raises:
             APIRequestError: The server failed, or could not be reached.
@@ -405,10 +416,10 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         return (await auth_status(self.connection.http))["multiuser_enabled"]
 
     async def me(self) -> IvkUser | None:
-        """The user that this client is signed in as; None where the server has no users.
+        """Return the user that this client is signed in as, or None if the server has no users.
 
         Raises:
-            AuthenticationError: Nobody is signed in, or the token has ended.
+            AuthenticationError: The client is not signed in, or the token has expired.
             APIRequestError: The server failed, or could not be reached.
         """
         from invokeai_py_client.models import IvkUser
@@ -420,7 +431,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         )
 
     def _keep_token(self) -> None:
-        """Write a token that the server has renewed where the old one came from, for the next program."""
+        """Save a token that the server has renewed to the profile that the old token came from."""
         from invokeai_py_client.config import Profile, keep_profile, read_profiles
 
         known, token = self.connection.profile, self.settings.token
@@ -428,17 +439,17 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             return
         try:
             today = read_profiles().get(known.name)
-            if today == known:  # otherwise someone has signed in or out in the meantime
+            if today == known:  # otherwise another program has signed in or out in the meantime
                 self.connection.profile = Profile(known.name, known.url, token, known.email)
                 keep_profile(self.connection.profile)
         except UsageError as error:
-            logger.warning("The renewed token could not be kept: %s", error)
+            logger.warning("The renewed token could not be saved: %s", error)
 
     # ------------------------------------------------------------------ opening and closing
 
     @face(ends_loop=True)
     async def close(self) -> None:
-        """Close the connections. Harmless when repeated; the client opens them again when used again."""
+        """Close the connections. Does nothing if they are closed. If the client is used again, it opens new ones."""
         await self.disconnect_socketio()
         await self.connection.close()
         self._keep_token()
@@ -453,7 +464,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         return {"connection": self.connection}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "settings" in state:  # pickled before there were connections
+        if "settings" in state:  # pickled by a version without Connection
             connection = Connection.__new__(Connection)
             connection.__setstate__(state)
             state = {"connection": connection}

@@ -1,12 +1,13 @@
-"""Which server, and who: arguments before the environment before the configuration file.
+"""The server and the credentials to use, from arguments, environment variables or the configuration file.
 
-The file (``~/.config/invokeai-py-client/config.toml``) has one table for each profile::
+Arguments take precedence over environment variables, and those over the configuration file. The file
+(``~/.config/invokeai-py-client/config.toml``) has a table for each profile::
 
     [profiles.default]
     url = "https://example.org/invoke"
     token = "..."
 
-``ivk login`` writes it, readable by its owner alone. A token goes to the server of its own table, and to no other.
+``ivk login`` writes the file with mode 0600. A profile's token is only sent to the profile's server.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ _KEYS = ("url", "token", "email")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One table of the configuration file.
+    """A profile in the configuration file.
 
     Attributes:
         name: The profile's name.
-        url: The server.
-        token: The token for it, or None; never shown.
-        email: Whose token it is, or None.
+        url: The server's URL.
+        token: The token for the server, or None. Never shown.
+        email: The email address of the token's user, or None.
     """
 
     name: str
@@ -49,19 +50,19 @@ class Profile:
 
     @property
     def address(self) -> ServerAddress:
-        """The server."""
+        """The server's address."""
         return ServerAddress.parse(self.url)
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a client starts with.
+    """The server and the credentials that a client starts with.
 
     Attributes:
-        address: The server.
-        token: The token for it, if one is known.
-        credentials: What to sign in with, if that is known.
-        profile: The profile that the token comes from.
+        address: The server's address.
+        token: The token for the server, or None.
+        credentials: The email and password to sign in with, or None.
+        profile: The profile that the token comes from, or None.
     """
 
     address: ServerAddress
@@ -71,7 +72,7 @@ class Chosen:
 
 
 def config_path() -> Path:
-    """The configuration file; ``INVOKEAI_CONFIG`` names another one."""
+    """Return the path of the configuration file. ``INVOKEAI_CONFIG`` overrides the default path."""
     chosen = os.environ.get("INVOKEAI_CONFIG")
     if chosen:
         return Path(chosen).expanduser()
@@ -91,22 +92,24 @@ def choose(
     password: str | None = None,
     profile: str | None = None,
 ) -> Chosen:
-    """Find out which server is meant, and what is known for signing in to it.
+    """Choose the server, and the token or credentials for it.
 
     Args:
-        url: Its URL; else that of the profile that was asked for, ``INVOKEAI_URL``, the profile of
-            ``INVOKEAI_PROFILE``, the profile ``default``, or InvokeAI's own default address.
-        base_path: A path prefix in place of that of the URL.
-        api_key: A token; else ``INVOKEAI_TOKEN``, or the token of a profile for the same server.
-        email: With a password: who signs in, whatever token is known; else ``INVOKEAI_EMAIL``.
-        password: The password; else ``INVOKEAI_PASSWORD``.
-        profile: A profile of the configuration file.
+        url: The server's URL. Defaults to the first of these that is set: the URL of ``profile``, ``INVOKEAI_URL``,
+            the URL of the profile in ``INVOKEAI_PROFILE``, the URL of the profile ``default``,
+            ``http://localhost:9090``.
+        base_path: A path prefix that replaces the one in the URL.
+        api_key: A token. Defaults to ``INVOKEAI_TOKEN``, or to the token of a profile for the same server.
+        email: The email address to sign in with. With ``password``, it takes precedence over any token. Defaults to
+            ``INVOKEAI_EMAIL``.
+        password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
+        profile: The name of a profile in the configuration file.
 
     Raises:
-        UsageError: The URL is none, there is no such profile, or the file cannot be used.
+        UsageError: The URL is not valid, the profile does not exist, or the configuration file cannot be used.
     """
     if url is not None and profile is not None:
-        raise UsageError("Give a URL or a profile, not both: a profile has its own URL.")
+        raise UsageError("Pass either a URL or a profile, not both: a profile has a URL.")
     profiles = read_profiles()
     address = ServerAddress.parse(_url(profiles, profile) if url is None else url)
     if base_path:
@@ -129,7 +132,8 @@ def _url(profiles: Mapping[str, Profile], profile: str | None) -> str:
     if name and name not in profiles:
         known = ", ".join(sorted(profiles)) or "none"
         raise UsageError(
-            f"{config_path()} has no profile {name!r}; there are: {known}. `ivk login URL --profile {name}` makes it."
+            f"No profile named {name!r} in {config_path()}. Existing profiles: {known}. "
+            f"To create it, run `ivk login URL --profile {name}`."
         )
     found = profiles.get(name or DEFAULT_PROFILE)
     return found.url if found else DEFAULT_URL
@@ -142,31 +146,31 @@ def _profile_for(
     for name in names:
         found = profiles.get(name)
         if found is not None and found.token and found.address.url == address.url:
-            warn = unsafe(config_path())
+            warn = permission_problem(config_path())
             if warn:
                 raise UsageError(warn)
             return found
     return None
 
 
-def unsafe(path: Path) -> str | None:
-    """What is wrong with who may read a file, with the cure; None where nothing is."""
-    if os.name == "nt":  # its permissions are another matter: the user's folder is the user's
+def permission_problem(path: Path) -> str | None:
+    """Return a message if other users can access a file that holds a token, or None if it is private."""
+    if os.name == "nt":  # Windows has no such modes, and the user's own folder is private
         return None
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & 0o077:
         return None
     return (
-        f"{path} holds a token, and others can use the file (mode {mode:04o}). Run `chmod 600 {path}`; "
-        "if others have had it, sign in anew and change the password."
+        f"{path} contains a token, but other users can access the file (mode {mode:04o}). Run `chmod 600 {path}`. "
+        "If someone may have read the token, change your password and sign in again."
     )
 
 
 def read_profiles() -> dict[str, Profile]:
-    """The profiles of the configuration file, by name; none where there is no file.
+    """Return the profiles in the configuration file, keyed by name. Empty if the file does not exist.
 
     Raises:
-        UsageError: The file is not as it should be.
+        UsageError: The file cannot be read, or its content is not valid.
     """
     path = config_path()
     try:
@@ -174,39 +178,44 @@ def read_profiles() -> dict[str, Profile]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read ({_why(error)}).") from None
+        raise UsageError(f"Cannot read the configuration file {path}: {_why(error)}.") from None
     import tomllib
 
     try:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not TOML: {error}. `ivk login URL` writes it anew.") from None
+        raise UsageError(
+            f"{path} is not valid TOML: {error}. Fix the file, or delete it and run `ivk login URL`."
+        ) from None
     tables: Any = data.get("profiles", {})
     if not isinstance(tables, dict):
-        raise UsageError(f"{path}: profiles should be tables like [profiles.default].")
+        raise UsageError(f"{path}: `profiles` is not valid; expected tables such as [profiles.default].")
     return {name: _profile(path, name, table) for name, table in cast("dict[str, Any]", tables).items()}
 
 
 def _profile(path: Path, name: str, table: Any) -> Profile:
-    # Neither a value nor the line it stands on is told: it may be a token.
+    # Messages contain neither the value nor its line, because it may be a token.
     values: dict[str, Any] = cast("dict[str, Any]", table) if isinstance(table, dict) else {}
     for key in _KEYS:
         if key in values and not isinstance(values[key], str):
-            raise UsageError(f"{path}: {key} in [profiles.{name}] should be a text.")
+            raise UsageError(f"{path}: {key} in [profiles.{name}] is not valid; expected a string.")
     if not values.get("url"):
-        raise UsageError(f'{path}: [profiles.{name}] needs a url, for example url = "{DEFAULT_URL}".')
+        raise UsageError(f'{path}: [profiles.{name}] has no url. Add one, such as url = "{DEFAULT_URL}".')
     profile = Profile(name, values["url"], values.get("token") or None, values.get("email") or None)
     try:
         _ = profile.address
     except UsageError as error:
-        raise UsageError(f"{path}: the url in [profiles.{name}]: {error}") from None
+        raise UsageError(f"{path}: url in [profiles.{name}] is not valid. {error}") from None
     return profile
 
 
 def keep_profile(profile: Profile) -> Path:
-    """Write a profile into the configuration file, in place of the one of that name.
+    """Write a profile to the configuration file, replacing a profile of the same name.
 
-    The file is its owner's alone, whatever it was before. Comments in it are not kept.
+    The file gets mode 0600. Comments in it are lost.
+
+    Returns:
+        The path of the file.
 
     Raises:
         UsageError: The file cannot be read or written.
@@ -215,10 +224,10 @@ def keep_profile(profile: Profile) -> Path:
 
 
 def forget_profile(name: str) -> bool:
-    """Take the token out of a profile; its URL stays.
+    """Remove the token from a profile, but keep its URL.
 
     Returns:
-        Whether there was one.
+        Whether the profile had a token.
 
     Raises:
         UsageError: The file cannot be read or written.
@@ -234,7 +243,7 @@ def forget_profile(name: str) -> bool:
 def _write(profiles: Mapping[str, Profile]) -> Path:
     from invokeai_py_client._atomic import write_draft
 
-    lines = ["# Written by `ivk login`. It holds tokens: keep it to yourself.\n"]
+    lines = ["# Written by `ivk login`. This file contains tokens: keep it private.\n"]
     for profile in profiles.values():
         lines.append(f"\n[profiles.{_quoted(profile.name)}]\n")
         values = {"url": profile.url, "token": profile.token, "email": profile.email}
@@ -244,14 +253,14 @@ def _write(profiles: Mapping[str, Profile]) -> Path:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_draft(path, "".join(lines).encode(), mode=0o600)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written ({_why(error)}).") from None
+        raise UsageError(f"Cannot write the configuration file {path}: {_why(error)}.") from None
     return path
 
 
 def _quoted(text: str) -> str:
     import json
 
-    # TOML's basic strings are JSON's, but for DEL.
+    # TOML's basic strings are JSON strings, except that DEL must be escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 

@@ -1,4 +1,4 @@
-"""The narrow interface between one server and everything that talks to it."""
+"""The narrow interface through which everything talks to one server."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ T = TypeVar("T")
 
 
 class Connection:
-    """One InvokeAI server: requests, events, its schema, and the work that goes on in the background.
+    """A connection to one InvokeAI server: its requests, events, schema, and background tasks.
 
-    Repositories and handles take a connection, not the client. Nothing is sent before something is asked for.
+    Repositories and handles take a connection, not the client. No request is sent until one is needed.
 
     Attributes:
-        settings: How the server is reached.
-        profile: The profile of the configuration file that the settings came from, if any.
+        settings: The settings of the connection.
+        profile: The profile in the configuration file that the token came from, or None.
     """
 
     def __init__(self, settings: ConnectionSettings, *, profile: Profile | None = None) -> None:
         self.settings = settings
         self.profile = profile
-        self._open = _OpenEnds(settings)
+        self._open = _Resources(settings)
         self._schema: Schema | None = None
         self._parts: dict[Any, Any] = {}
         self._closing: list[Callable[[], Awaitable[None]]] = []
@@ -58,9 +58,9 @@ class Connection:
         password: str | None = None,
         profile: str | None = None,
     ) -> Connection:
-        """Return a connection to the server at a URL, with what the environment and the configuration say.
+        """Return a connection to the server at a URL.
 
-        The arguments are those of ``AsyncInvokeAIClient.from_url()``.
+        The arguments and their defaults are those of ``AsyncInvokeAIClient.from_url()``.
 
         Raises:
             UsageError: The address is invalid, or a number is out of range.
@@ -69,9 +69,13 @@ class Connection:
             url, base_path=base_path, api_key=api_key, email=email, password=password, profile=profile
         )
         if not timeout > 0:
-            raise UsageError(f"timeout must be a positive number of seconds, not {timeout!r}.")
+            raise UsageError(
+                f"timeout: {timeout!r} is not valid; expected a number of seconds greater than 0."
+            )
         if max_retries < 0:
-            raise UsageError(f"max_retries must be 0 or more, not {max_retries!r}.")
+            raise UsageError(
+                f"max_retries: {max_retries!r} is not valid; expected a whole number of at least 0."
+            )
         settings = ConnectionSettings(
             chosen.address,
             timeout=timeout,
@@ -100,13 +104,13 @@ class Connection:
         return self._open.hub
 
     async def schema(self, *, refresh: bool = False) -> Schema:
-        """Return the server's node types, from its own OpenAPI document.
+        """Return the server's node types, read from its OpenAPI document.
 
         Args:
             refresh: Whether to read the document again. Defaults to False: it is read once.
 
         Raises:
-            ServerUnreachableError: Nothing responds at the address, or it is not InvokeAI.
+            ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         if self._schema is None or refresh:
             from invokeai_py_client.schema.source import load_schema
@@ -115,10 +119,10 @@ class Connection:
         return self._schema
 
     def part(self, kind: Callable[[Connection], T]) -> T:
-        """Return the object of a kind that everything on this connection shares, creating it when first asked for.
+        """Return the shared object of a class, creating it on the first call.
 
         Args:
-            kind: A class whose instances take the connection: a repository, for example.
+            kind: A class whose constructor takes the connection, such as a repository.
         """
         part = self._parts.get(kind)
         if part is None:
@@ -126,20 +130,20 @@ class Connection:
         return cast("T", part)
 
     def background(self, task: asyncio.Task[None]) -> None:
-        """Cancel a task when the connection is closed, before anything that the task uses."""
+        """Register a task that is canceled when the connection is closed, before the resources that it uses."""
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 
     def on_close(self, function: Callable[[], Awaitable[None]]) -> None:
-        """Await a function whenever the connection is closed, after the background tasks have ended."""
+        """Register a function that is awaited when the connection is closed, after the background tasks have ended."""
         self._closing.append(function)
 
     async def renew_events(self) -> None:
-        """Receive events as the user who is signed in now, if any were received so far."""
+        """Reconnect the event connection, if there is one, as the user who is signed in now."""
         await self._open.renew_events()
 
     async def close(self) -> None:
-        """Close what is open. Does nothing if called twice; a connection that is used again opens again."""
+        """Close all resources. Does nothing if they are closed. They are opened again when they are needed."""
         await cancel_and_wait(self._working)
         for function in self._closing:
             await function()
@@ -152,16 +156,16 @@ class Connection:
         if opened.loop_thread is None:
             from invokeai_py_client.transport.loop import LoopThread
 
-            with opened.lock:  # several threads may make the first call at once
+            with opened.lock:  # several threads may make the first call at the same time
                 if opened.loop_thread is None:
                     opened.loop_thread = LoopThread()
-                    # A script that never closes its client ends quietly all the same.
+                    # This lets a script that never closes its client end without errors.
                     weakref.finalize(self, opened.end)
         return opened.loop_thread
 
     def __getstate__(self) -> dict[str, Any]:
-        # Secrets stay behind, because they would travel in every pickled run. The process that unpickles it takes
-        # those that it knows for this server.
+        # Secrets are not pickled, because every pickled run contains its connection. The process that unpickles it
+        # uses the secrets that it has for this server.
         return {"settings": self.settings.without_secrets()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -175,7 +179,7 @@ class Connection:
 
 
 class Resource(AsyncObject):
-    """Something on a server that is reached through a connection: the base of repositories."""
+    """Base class for repositories, which use a connection to access one area of a server."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -187,10 +191,10 @@ class Resource(AsyncObject):
         return f"<{type(self).__name__} of {self.connection.url}>"
 
 
-class _OpenEnds:
+class _Resources:
     """The open resources of a connection.
 
-    Apart from the connection, so that it can still be closed when the connection itself has been collected.
+    They are separate from the connection, so that they can be closed after it has been garbage-collected.
     """
 
     def __init__(self, settings: ConnectionSettings) -> None:
@@ -219,19 +223,19 @@ class _OpenEnds:
         return self._hub
 
     async def renew_events(self) -> None:
-        """Receive events as the user who is signed in now, if any were received so far."""
+        """Reconnect the event connection, if there is one, as the user who is signed in now."""
         if self._hub is not None:
             await self._hub.renew()
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close all resources."""
         if self._hub is not None:
             await self._hub.close()
         if self._http is not None:
             await self._http.close()
 
     def end(self) -> None:
-        """Close what is open, and stop the background loop; from any thread, even at the end of Python."""
+        """Close all resources and stop the background loop. Works from any thread, also when Python exits."""
         thread = self.loop_thread
         if thread is None or not thread.is_running or thread.thread is threading.current_thread():
             return

@@ -1,4 +1,4 @@
-"""What may be wrong between here and a server, looked at one thing after the other, each with its cure."""
+"""Checks of the client, the server and the connection between them, each with a suggested fix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from invokeai_py_client import __version__
-from invokeai_py_client.config import config_path, read_profiles, unsafe
+from invokeai_py_client.config import config_path, permission_problem, read_profiles
 from invokeai_py_client.errors import (
     APIRequestError,
     AuthenticationError,
@@ -34,13 +34,13 @@ _LITTLE_SPACE = 2 << 30
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of one thing.
+    """The result of one check.
 
     Attributes:
-        about: The thing: ``server``, ``events``...
-        state: Whether it is well.
-        says: What was found.
-        cure: What to do about it.
+        about: The subject of the check, such as ``server`` or ``events``.
+        state: Whether the check passed (``ok``), found a possible problem (``warn``), or failed (``fail``).
+        says: A description of the result.
+        cure: A suggested fix, or "".
     """
 
     about: str
@@ -50,36 +50,36 @@ class Finding:
 
 
 def examine_client() -> Finding:
-    """The versions of this package and of Python."""
+    """Return the versions of this package and of Python."""
     python = ".".join(map(str, sys.version_info[:3]))
     return Finding("client", "ok", f"invokeai-py-client {__version__}, Python {python}")
 
 
 def examine_config() -> Finding:
-    """The configuration file."""
+    """Check the configuration file."""
     path = config_path()
     try:
         profiles = read_profiles()
     except UsageError as error:
-        return Finding("config", "fail", str(error), "Mend the file, or remove it and use `ivk login URL`.")
+        return Finding("config", "fail", str(error), "Fix the file, or delete it and run `ivk login URL`.")
     if not profiles:
         return Finding("config", "ok", f"no profiles in {path}")
-    danger = unsafe(path) if any(one.token for one in profiles.values()) else None
+    danger = permission_problem(path) if any(one.token for one in profiles.values()) else None
     if danger:
-        return Finding("config", "fail", danger, f"chmod 600 {path}")
+        return Finding("config", "fail", danger, f"Run `chmod 600 {path}`.")
     names = ", ".join(f"{one.name} ({one.address.url})" for one in profiles.values())
     return Finding("config", "ok", f"{path}: {names}")
 
 
 async def examine(client: AsyncInvokeAIClient, root: Path | None = None) -> AsyncGenerator[Finding]:
-    """Look at a server.
+    """Check a server.
 
     Args:
-        client: A client for it.
-        root: The server's root folder, if it is one on this machine.
+        client: A client for the server.
+        root: The server's root folder, if the server runs on this machine.
 
     Yields:
-        What was found. Where nothing answers, that alone.
+        The result of each check. If the server does not respond, only that result.
     """
     server = await _server(client)
     yield server
@@ -96,21 +96,23 @@ async def examine(client: AsyncInvokeAIClient, root: Path | None = None) -> Asyn
         try:
             found = await step(client)
         except AuthenticationError as error:
-            found = Finding(about, "fail", str(error), f"ivk login {client.url}")
+            found = Finding(about, "fail", str(error), f"Run `ivk login {client.url}`.")
         except InvokeAIClientError as error:
-            found = Finding(about, "fail", str(error), "Look into the server's log.")
+            found = Finding(about, "fail", str(error), "See the server's log.")
         yield found
         if about == "sign-in" and found.state == "fail":
-            return  # all else would fail likewise
+            return  # the other checks would fail in the same way
     yield _disk(root)
 
 
 def _cure(error: APIRequestError) -> str:
     if isinstance(error, AuthenticationError | PermissionDeniedError):
-        return "A proxy wants to know who you are: put user:password@ before the host in the URL."
+        return "A proxy requires signing in: add user:password@ before the host in the URL."
     if isinstance(error, CertificateError):
-        return "Name the certificate's authority in SSL_CERT_FILE; or is it http:// there?"
-    return "Start it (`ivk server start` starts one of your own), or give its address: --url, INVOKEAI_URL."
+        return (
+            "Set SSL_CERT_FILE to the certificate of its authority, or use http:// if the server has no TLS."
+        )
+    return "Start the server (locally: `ivk server start`), or set its address with --url or INVOKEAI_URL."
 
 
 async def _server(client: AsyncInvokeAIClient) -> Finding:
@@ -123,18 +125,18 @@ async def _server(client: AsyncInvokeAIClient) -> Finding:
         )
     except APIRequestError as error:
         return Finding("server", "fail", str(error), _cure(error))
-    says = f"InvokeAI {version} at {client.url}, answers in {1000 * (time.monotonic() - started):.0f} ms"
+    says = f"InvokeAI {version} at {client.url}, response time {1000 * (time.monotonic() - started):.0f} ms"
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < OLDEST:
         return Finding(
-            "server", "warn", says, "This client knows InvokeAI 5.15 and later: update the server."
+            "server", "warn", says, "This client supports InvokeAI 5.15 and later: update the server."
         )
     if numbers > NEWEST:
         return Finding(
             "server",
             "warn",
             says,
-            "Newer than what this client was tried with (6.14): update it.",
+            "This client was tested with InvokeAI up to 6.14: update the client.",
         )
     return Finding("server", "ok", says)
 
@@ -142,7 +144,7 @@ async def _server(client: AsyncInvokeAIClient) -> Finding:
 def _clock(client: AsyncInvokeAIClient) -> Finding:
     apart = client.connection.http.clock_difference
     if apart is None:
-        return Finding("clock", "ok", "the server does not tell its time")
+        return Finding("clock", "ok", "unknown (the server does not report its time)")
     if abs(apart) > _CLOCKS_APART:
         says = (
             f"the server's clock is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} this machine's"
@@ -151,7 +153,7 @@ def _clock(client: AsyncInvokeAIClient) -> Finding:
             "clock",
             "warn",
             says,
-            "Set both by a time server: listings tell the server's time.",
+            "Synchronize both with a time server: dates in listings use the server's clock.",
         )
     return Finding("clock", "ok", f"within {max(1, round(abs(apart)))} s of this machine's")
 
@@ -161,12 +163,14 @@ async def _sign_in(client: AsyncInvokeAIClient) -> Finding:
 
     status = await auth_status(client.connection.http)
     if not status["multiuser_enabled"]:
-        return Finding("sign-in", "ok", "the server has no users: everybody may do everything")
+        return Finding("sign-in", "ok", "no sign-in required")
     if status.get("setup_required"):
-        says = "the server's first user is still to be made"
-        return Finding("sign-in", "fail", says, f"Open {client.url} in a browser and make the administrator.")
+        says = "the server has no administrator account yet"
+        return Finding(
+            "sign-in", "fail", says, f"Open {client.url} in a browser and create the administrator."
+        )
     user = await client.me()
-    name = user.email if user else "nobody"
+    name = user.email if user else "unknown"
     role = "administrator" if user and user.is_admin else "user"
     return Finding("sign-in", "ok", f"signed in as {name} ({role})")
 
@@ -174,14 +178,14 @@ async def _sign_in(client: AsyncInvokeAIClient) -> Finding:
 async def _events(client: AsyncInvokeAIClient) -> Finding:
     from invokeai_py_client.transport.socket import check_events
 
-    cure = "Have the proxy before the server pass WebSockets on, at /ws/socket.io. Until then runs are asked about."
+    cure = "If there is a proxy, let it forward WebSockets at /ws/socket.io. Until then, runs are polled."
     try:
         acknowledged = await check_events(client.settings)
     except APIRequestError as error:
         return Finding("events", "warn", str(error), cure)
     if not acknowledged:
-        return Finding("events", "warn", "connected, but a subscription is not acknowledged", cure)
-    return Finding("events", "ok", "connected, and subscriptions are acknowledged")
+        return Finding("events", "warn", "connected, but the server did not confirm a subscription", cure)
+    return Finding("events", "ok", "connected")
 
 
 async def _models(client: AsyncInvokeAIClient) -> Finding:
@@ -189,7 +193,7 @@ async def _models(client: AsyncInvokeAIClient) -> Finding:
     says = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common()) or "none"
     if not kinds.get("main"):
         return Finding(
-            "models", "warn", says, "No main model: install one, with client.dnn_model_repo or the web UI."
+            "models", "warn", says, "Install a main model: `ivk models install`, or in the web UI."
         )
     return Finding("models", "ok", says)
 
@@ -198,7 +202,7 @@ async def _queue(client: AsyncInvokeAIClient) -> Finding:
     from invokeai_py_client.run.blockage import WAY_OUT, is_blocked
 
     status = await client.queue_repo.status()
-    says = f"{status.pending} pending, {status.in_progress} in progress, {status.total} in all"
+    says = f"{status.pending} pending, {status.in_progress} in progress, {status.total} in total"
     try:
         await client.connection.http.json("GET", "/api/v1/queue/default/next")
     except APIRequestError as error:
@@ -206,21 +210,23 @@ async def _queue(client: AsyncInvokeAIClient) -> Finding:
             return Finding("queue", "fail", says, WAY_OUT)
         raise
     if not status.is_started:
-        return Finding("queue", "warn", f"paused; {says}", "client.queue_repo.resume()")
+        return Finding("queue", "warn", f"paused; {says}", "Run `ivk queue resume`.")
     if status.pending and not status.in_progress and not status.is_processing:
-        cure = "Look again in a moment. If it stays so, look into the server's log, or start the server anew."
-        return Finding("queue", "warn", f"nothing is worked on; {says}", cure)
+        cure = "Check again in a moment. If nothing changes, see the server's log or restart the server."
+        return Finding("queue", "warn", f"no item is running; {says}", cure)
     if status.total > _MANY_ITEMS:
-        cure = "Ended items stay in the server's database: client.queue_repo.prune() removes them."
+        cure = "Run `ivk queue prune`: finished items stay in the server's database until they are removed."
         return Finding("queue", "warn", says, cure)
     return Finding("queue", "ok", says)
 
 
 def _disk(root: Path | None) -> Finding:
     if root is None or not root.is_dir():
-        return Finding("disk", "ok", "not known: the server does not tell")
+        return Finding("disk", "ok", "unknown (the server does not report it)")
     free = shutil.disk_usage(root).free
     says = f"{free / (1 << 30):.1f} GB free at {root}"
     if free < _LITTLE_SPACE:
-        return Finding("disk", "warn", says, "Make room: images and the database of the queue go there.")
+        return Finding(
+            "disk", "warn", says, "Free some space: the server stores images and its database there."
+        )
     return Finding("disk", "ok", says)

@@ -4,46 +4,46 @@
 
     InvokeAIClientError
     ├── UsageError                      the call itself is wrong (also a ValueError)
-    │   ├── WorkflowError               a workflow file or object that cannot be used
-    │   │   ├── WorkflowFormatError     not a workflow, or one this client cannot read
-    │   │   ├── WorkflowNotFoundError   neither a file nor a workflow of the server's library
-    │   │   └── UnknownNodeError        node types that the server lacks
-    │   ├── InputError                  something about an input of a workflow
-    │   │   ├── UnknownInputError       no input by that name (also a KeyError)
-    │   │   ├── AmbiguousInputError     several inputs answer to that name
-    │   │   └── InputValueError         a value of the wrong type, or out of range
-    │   ├── SchemaFormatError           bytes that are not a packed schema of this version
-    │   ├── NotReadyError               the workflow cannot be sent as it is: all findings
-    │   ├── ModelNotFoundError          a model that the server lacks
-    │   └── UnknownNameError            a board, an image or a queue item that the server lacks
-    ├── APIRequestError                 a request that did not succeed: .status_code, .payload
+    │   ├── WorkflowError               a workflow file or object cannot be used
+    │   │   ├── WorkflowFormatError     not a workflow, or a format that this client cannot read
+    │   │   ├── WorkflowNotFoundError   no file or library workflow has this name
+    │   │   └── UnknownNodeError        the server does not have some of the node types
+    │   ├── InputError                  an input of a workflow is wrong
+    │   │   ├── UnknownInputError       no input has this name (also a KeyError)
+    │   │   ├── AmbiguousInputError     several inputs have this name
+    │   │   └── InputValueError         a value has the wrong type or is out of range
+    │   ├── SchemaFormatError           the bytes are not a packed schema of this version
+    │   ├── NotReadyError               the workflow is incomplete: .findings
+    │   ├── ModelNotFoundError          the model is not on the server
+    │   └── UnknownNameError            the board, image or queue item is not on the server
+    ├── APIRequestError                 a request failed: .status_code, .payload
     │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403,
     │   │   NotFoundError 404, MethodNotAllowedError 405, ConflictError 409, UnprocessableError 422
     │   ├── ServerError                 5xx
-    │   ├── ServerUnreachableError      no answer from the address (also a ConnectionError)
+    │   ├── ServerUnreachableError      no response from the address (also a ConnectionError)
     │   │   ├── CertificateError        no secure connection
-    │   │   ├── ConnectionLostError     the request was sent; its answer never came
-    │   │   │   └── EnqueueUnknownError     ... and whether the batch was enqueued cannot be asked
-    │   │   └── NotInvokeAIError        something answers, but it is not InvokeAI
-    │   └── RequestTimeoutError         one request took too long (also a TimeoutError)
-    ├── TransferError                   some of many files did not get through: .failed, .done
-    ├── ModelInstallError               something about the installation of a model
+    │   │   ├── ConnectionLostError     the request was sent, but no response arrived
+    │   │   │   └── EnqueueUnknownError     ... and whether the batch was enqueued is unknown
+    │   │   └── NotInvokeAIError        the server at the address is not InvokeAI
+    │   └── RequestTimeoutError         a single request took too long (also a TimeoutError)
+    ├── TransferError                   some of several files failed: .failed, .done
+    ├── ModelInstallError               installing a model failed
     │   ├── ModelInstallStartError      it could not be started (also an APIRequestError)
     │   ├── ModelInstallJobFailed       it ended without a model: .info
-    │   └── ModelInstallTimeout         a wait ran out; it goes on (also a TimeoutError)
-    ├── RunError                        something about a run
+    │   └── ModelInstallTimeout         a wait timed out; the installation continues (also a TimeoutError)
+    ├── RunError                        base class for errors about a run
     │   ├── RunFailedError              a node failed on the server
     │   ├── RunCanceledError            the run was canceled or removed from the queue
-    │   ├── RunTimeoutError             a wait ran out; the run goes on (also a TimeoutError)
-    │   ├── RunNotFinishedError         results were asked for too early
-    │   └── EnqueueError                the server took fewer runs than asked
+    │   ├── RunTimeoutError             a wait timed out; the run continues (also a TimeoutError)
+    │   ├── RunNotFinishedError         results were requested too early
+    │   └── EnqueueError                the server accepted fewer runs than requested
     ├── QuickTaskError                  a task of the quick client failed (also a ValueError)
     └── LocalServerError                a local InvokeAI could not be installed or started
         ├── InstallError, StartError
         └── PythonNotFoundError
 
-Catch ``InvokeAIClientError`` to catch them all. Each carries a stable ``code`` for programs,
-a sentence for people, and can be pickled.
+Catch ``InvokeAIClientError`` to catch them all. Each error has a stable ``code`` for programs and a message for
+people, and can be pickled.
 """
 
 from __future__ import annotations
@@ -65,21 +65,21 @@ def _rebuild(
 
 
 class InvokeAIClientError(Exception):
-    """The root of every error of this package.
+    """Base class of every error that this package raises.
 
     Attributes:
-        code: A stable short name for programs and for the command line's ``--json`` output.
+        code: A stable short name, for programs and for the ``--json`` output of the command line.
     """
 
     code: ClassVar[str] = "error"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions are rebuilt from ``args`` by default, which loses keyword attributes and breaks
-        # any subclass whose __init__ takes more than the message.
+        # By default, exceptions are rebuilt from ``args``. That would lose the attributes, and fail for subclasses
+        # whose __init__ requires more than the message.
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
     def __str__(self) -> str:
-        # KeyError's own __str__ would put the sentence in quotes.
+        # KeyError.__str__ would put the message in quotes.
         return str(self.args[0]) if self.args else ""
 
 
@@ -87,34 +87,34 @@ class InvokeAIClientError(Exception):
 
 
 class UsageError(InvokeAIClientError, ValueError):
-    """The call cannot be carried out as it was made; nothing was sent."""
+    """Raised if a call is invalid. Nothing was sent to the server."""
 
     code = "usage"
 
 
 class WorkflowError(UsageError):
-    """A workflow that cannot be used."""
+    """Raised if a workflow cannot be used."""
 
     code = "workflow"
 
 
 class WorkflowFormatError(WorkflowError):
-    """The file or object is not a workflow, or of a version that this client does not read."""
+    """Raised if a file or object is not a workflow, or has a format that this client cannot read."""
 
     code = "workflow_format"
 
 
 class WorkflowNotFoundError(WorkflowError):
-    """Neither a file nor a workflow in the server's library has that name."""
+    """Raised if neither a file nor a workflow in the server's library has the given name."""
 
     code = "workflow_not_found"
 
 
 class UnknownNodeError(WorkflowError):
-    """The workflow has node types that the server lacks.
+    """Raised if a workflow uses node types that are not on the server.
 
     Attributes:
-        node_types: The missing types.
+        node_types: The missing node types.
     """
 
     code = "unknown_node"
@@ -125,17 +125,17 @@ class UnknownNodeError(WorkflowError):
 
 
 class InputError(UsageError):
-    """Something about an input of a workflow."""
+    """Raised if an input of a workflow is wrong, or several at once. Base class of the errors about inputs."""
 
     code = "input"
 
 
 class UnknownInputError(InputError, KeyError):
-    """No input answers to that name.
+    """Raised if a workflow has no input with the given name.
 
     Attributes:
-        name: What was asked for.
-        candidates: Close names, best first.
+        name: The name that was not found.
+        candidates: Similar names, best first.
     """
 
     code = "unknown_input"
@@ -147,11 +147,11 @@ class UnknownInputError(InputError, KeyError):
 
 
 class AmbiguousInputError(InputError):
-    """Several inputs answer to that name.
+    """Raised if several inputs of a workflow have the given name.
 
     Attributes:
-        name: What was asked for.
-        candidates: Names that each stand for one of them.
+        name: The ambiguous name.
+        candidates: A unique name for each of these inputs.
     """
 
     code = "ambiguous_input"
@@ -163,22 +163,22 @@ class AmbiguousInputError(InputError):
 
 
 class InputValueError(InputError):
-    """A value of the wrong type, outside the limits, or not among the choices."""
+    """Raised if a value has the wrong type, is out of range, or is not one of the choices."""
 
     code = "input_value"
 
 
 class SchemaFormatError(UsageError):
-    """The bytes are not a packed schema, or of a format that this version does not read."""
+    """Raised if bytes are not a packed schema, or have a format that this version cannot read."""
 
     code = "schema_format"
 
 
 class NotReadyError(UsageError):
-    """The workflow cannot be sent as it is.
+    """Raised if a workflow cannot run as it is, for example because a required input has no value.
 
     Attributes:
-        findings: One sentence for each thing wrong: node label, field, what is wrong, the cure.
+        findings: One sentence for each problem, with the node, the field, and how to fix it.
     """
 
     code = "not_ready"
@@ -189,17 +189,17 @@ class NotReadyError(UsageError):
 
 
 class ModelNotFoundError(UsageError):
-    """The server has no such model."""
+    """Raised if a model is not on the server, or does not fit the field."""
 
     code = "model_not_found"
 
 
 class UnknownNameError(UsageError):
-    """The server has nothing of that name: no such board, image or queue item.
+    """Raised if the server has no board, image or queue item with the given name or id.
 
     Attributes:
-        name: What was asked for.
-        candidates: Close names, best first.
+        name: The name that was not found.
+        candidates: Similar names, best first.
     """
 
     code = "unknown_name"
@@ -214,15 +214,15 @@ class UnknownNameError(UsageError):
 
 
 class APIRequestError(InvokeAIClientError):
-    """The server refused a request, or failed at it.
+    """Raised if a request fails: the server rejected it, failed to process it, or could not be reached.
 
     Attributes:
-        status_code: The HTTP status, or None where no answer came.
-        payload: The decoded body of the answer (JSON data, or text).
+        status_code: The HTTP status, or None if no response arrived.
+        payload: The decoded body of the response (JSON data or text).
         method: The request's method.
         path: The request's path on the server.
         request_id: The id sent with the request as ``X-Request-ID``.
-        retry_after: The seconds after which the server wants to be asked again, where it said so.
+        retry_after: Seconds to wait before the next attempt, if the server sent ``Retry-After``.
     """
 
     code = "api"
@@ -237,7 +237,7 @@ class APIRequestError(InvokeAIClientError):
         path: str = "",
         request_id: str = "",
     ) -> None:
-        super().__init__(message or f"the server answered {status_code}: {str(payload)[:500]}")
+        super().__init__(message or f"The server responded with status {status_code}: {str(payload)[:500]}")
         self.status_code = status_code
         self.payload = payload
         self.method = method
@@ -247,79 +247,79 @@ class APIRequestError(InvokeAIClientError):
 
 
 class BadRequestError(APIRequestError):
-    """HTTP 400."""
+    """Raised for HTTP 400: the server could not use the request."""
 
     code = "api_400"
 
 
 class AuthenticationError(APIRequestError):
-    """HTTP 401: sign in, or sign in again."""
+    """Raised for HTTP 401: not signed in, or the token has expired."""
 
     code = "api_401"
 
 
 class PermissionDeniedError(APIRequestError):
-    """HTTP 403: signed in, but not allowed."""
+    """Raised for HTTP 403: signed in, but not allowed."""
 
     code = "api_403"
 
 
 class NotFoundError(APIRequestError):
-    """HTTP 404."""
+    """Raised for HTTP 404: the server has no such item or path."""
 
     code = "api_404"
 
 
 class MethodNotAllowedError(APIRequestError):
-    """HTTP 405: the server has the path, but not for this; another version may."""
+    """Raised for HTTP 405: this version of the server does not support the method for this path."""
 
     code = "api_405"
 
 
 class ConflictError(APIRequestError):
-    """HTTP 409."""
+    """Raised for HTTP 409: the request conflicts with the current state, for example because an item exists."""
 
     code = "api_409"
 
 
 class UnprocessableError(APIRequestError):
-    """HTTP 422: the server's validation refused the data."""
+    """Raised for HTTP 422: the data failed the server's validation."""
 
     code = "api_422"
 
 
 class ServerError(APIRequestError):
-    """HTTP 5xx."""
+    """Raised for HTTP 500 and above: the server, or a proxy in front of it, failed."""
 
     code = "api_5xx"
 
 
 class ServerUnreachableError(APIRequestError, ConnectionError):
-    """Nothing answers at the address."""
+    """Raised if no server responds at the address."""
 
     code = "unreachable"
 
 
 class CertificateError(ServerUnreachableError):
-    """No secure connection: the server's certificate is not one to be trusted, or there is no TLS at that port."""
+    """Raised if the server's certificate is not trusted, or the port does not speak TLS."""
 
     code = "certificate"
 
 
 class ConnectionLostError(ServerUnreachableError):
-    """The request was sent, but the connection broke before the answer: it may have been carried out."""
+    """Raised if the connection broke before the response arrived. The server may have carried out the request."""
 
     code = "connection_lost"
 
 
 class EnqueueUnknownError(ConnectionLostError):
-    """The answer to an enqueue request was lost, and the server could not be asked about it either.
+    """Raised if the response to an enqueue request was lost and the server cannot be reached to check.
 
-    Whether it has the batch is not known. ``client.queue_repo.batch_status(error.batch_id)`` tells, once the server
-    answers again: a ``total`` of 0 means that nothing was enqueued.
+    Whether the server has the batch is unknown. Call ``client.queue_repo.batch_status(error.batch_id)`` when the
+    server responds again: if ``total`` is 0, nothing was enqueued.
 
     Attributes:
-        batch_id: The batch that was to be enqueued.
+        batch_id: The id of the batch.
     """
 
     code = "enqueue_unknown"
@@ -327,13 +327,13 @@ class EnqueueUnknownError(ConnectionLostError):
 
 
 class NotInvokeAIError(ServerUnreachableError):
-    """Something answers at the address, but it does not speak InvokeAI's API."""
+    """Raised if the server at the address does not respond like InvokeAI."""
 
     code = "not_invokeai"
 
 
 class RequestTimeoutError(APIRequestError, TimeoutError):
-    """One request was not answered in time; it may have been carried out."""
+    """Raised if a request received no response in time. The server may have carried it out."""
 
     code = "request_timeout"
 
@@ -353,11 +353,11 @@ API_ERRORS: Mapping[int, type[APIRequestError]] = {
 
 
 class TransferError(InvokeAIClientError):
-    """Some of many files could not be fetched or brought; the others were.
+    """Raised if some of several files could not be downloaded or uploaded. The others were.
 
     Attributes:
-        failed: The error of each that failed, by its name.
-        done: What became of each of the others: the file's path, or the image's record.
+        failed: The errors, keyed by the name of the file or image.
+        done: The results of the others, keyed by name: the path of a download, or the record of an upload.
     """
 
     code = "transfer"
@@ -378,37 +378,37 @@ class TransferError(InvokeAIClientError):
 
 
 class ModelInstallError(InvokeAIClientError):
-    """Something about the installation of a model."""
+    """Base class for errors about installing a model."""
 
     code = "model_install"
 
 
 class ModelInstallStartError(ModelInstallError, APIRequestError):
-    """The server did not start the installation."""
+    """Raised if the server did not start the installation."""
 
     code = "model_install_start"
 
 
 class ModelInstallJobFailed(ModelInstallError):
-    """The installation ended without a model: by an error, or because somebody canceled it.
+    """Raised if an installation failed or was canceled.
 
     Attributes:
-        info: The job as the server last told it.
+        info: The job, as the server last reported it.
     """
 
     code = "model_install_failed"
 
     def __init__(self, info: ModelInstJobInfo | None = None, message: str | None = None) -> None:
-        super().__init__(message or f"The installation failed: {info.error if info else 'no reason known'}.")
+        super().__init__(message or f"The installation failed: {info.error if info else 'unknown reason'}.")
         self.info = info
 
 
 class ModelInstallTimeout(ModelInstallError, TimeoutError):
-    """A wait for an installation ran out of time. The installation itself goes on.
+    """Raised if a wait for an installation timed out. The installation itself continues.
 
     Attributes:
-        last_info: The job as the server last told it.
-        timeout: The seconds waited for.
+        last_info: The job, as the server last reported it.
+        timeout: The timeout in seconds.
     """
 
     code = "model_install_timeout"
@@ -419,7 +419,7 @@ class ModelInstallTimeout(ModelInstallError, TimeoutError):
         timeout: float | None = None,
         message: str | None = None,
     ) -> None:
-        super().__init__(message or f"The installation did not end within {timeout} s.")
+        super().__init__(message or f"The installation did not finish within {timeout} s.")
         self.last_info = last_info
         self.timeout = timeout
 
@@ -428,11 +428,11 @@ class ModelInstallTimeout(ModelInstallError, TimeoutError):
 
 
 class RunError(InvokeAIClientError):
-    """Something about a run.
+    """Base class for errors about a run.
 
     Attributes:
-        item_id: The queue item's id, or None where there is none yet.
-        batch_id: The batch's id.
+        item_id: The id of the queue item, or None if it is not known yet.
+        batch_id: The id of the batch, or None if it is not known.
     """
 
     code = "run"
@@ -444,11 +444,11 @@ class RunError(InvokeAIClientError):
 
 
 class RunFailedError(RunError):
-    """A node failed on the server.
+    """Raised if a node failed on the server.
 
     Attributes:
-        node_id: The failing node's id in the workflow, where the server tells it.
-        node_label: What the workflow calls that node.
+        node_id: The id of the failed node in the workflow, if the server reports it.
+        node_label: The label of the failed node in the workflow.
         error_type: The server's exception type.
         error_message: The server's message.
         error_traceback: The server's traceback.
@@ -477,31 +477,31 @@ class RunFailedError(RunError):
 
 
 class RunCanceledError(RunError):
-    """The run was canceled, or its queue item no longer exists."""
+    """Raised if the run was canceled, or its queue item no longer exists."""
 
     code = "run_canceled"
 
 
 class RunTimeoutError(RunError, TimeoutError):
-    """A wait ran out of time. The run itself goes on; its ids are on the error."""
+    """Raised if a wait for a run timed out. The run itself continues: ``client.run(error.item_id)`` returns it."""
 
     code = "run_timeout"
 
 
 class RunNotFinishedError(RunError):
-    """Results were asked for before the run had ended."""
+    """Raised if results are requested before the run has finished."""
 
     code = "run_not_finished"
 
 
 class EnqueueError(RunError):
-    """The server took fewer runs than asked, most often because its queue is full."""
+    """Raised if the server accepted fewer runs than requested, usually because its queue is full."""
 
     code = "enqueue"
 
 
 class QuickTaskError(InvokeAIClientError, ValueError):
-    """A task of the quick client failed; ``__cause__`` is the error that tells why."""
+    """Raised if a task of the quick client failed. ``__cause__`` is the original error."""
 
     code = "quick_task"
 
@@ -510,10 +510,10 @@ class QuickTaskError(InvokeAIClientError, ValueError):
 
 
 class LocalServerError(InvokeAIClientError):
-    """A local InvokeAI could not be installed, started or stopped.
+    """Raised if a local InvokeAI could not be installed, started or stopped.
 
     Attributes:
-        log_tail: The last lines of its log.
+        log_tail: The last lines of the server's log, or "".
     """
 
     code = "local_server"
@@ -524,18 +524,18 @@ class LocalServerError(InvokeAIClientError):
 
 
 class InstallError(LocalServerError):
-    """The installation failed."""
+    """Raised if InvokeAI could not be installed."""
 
     code = "server_install"
 
 
 class StartError(LocalServerError):
-    """The server did not start."""
+    """Raised if the local server did not start."""
 
     code = "server_start"
 
 
 class PythonNotFoundError(LocalServerError):
-    """No Python of a version that InvokeAI runs on was found."""
+    """Raised if no Python version that InvokeAI supports was found."""
 
     code = "python_not_found"

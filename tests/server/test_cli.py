@@ -279,7 +279,12 @@ def unknown_node() -> dict[str, Any]:
         (json.dumps(workflows.add()), ["-s", "c=1"], 2, ["'c'", "'A'"]),
         (json.dumps(workflows.add()), ["-s", "a=many"], 2, ["'many'", "whole number"]),
         (json.dumps(workflows.add()), ["-s", "a"], 2, ["NAME=VALUE"]),
-        (json.dumps(workflows.sd1()), ["-s", "model=tiny-sd1", "-s", "steps=0"], 2, ["Steps", "above 0"]),
+        (
+            json.dumps(workflows.sd1()),
+            ["-s", "model=tiny-sd1", "-s", "steps=0"],
+            2,
+            ["Steps", "greater than 0"],
+        ),
         (json.dumps(workflows.sd1()), ["-s", "model=no-such-model"], 2, ["no-such-model", "tiny-sd1"]),
         (json.dumps(workflows.sd1()), ["-s", "model=tiny-sdxl"], 2, ["tiny-sdxl", "tiny-sd1"]),
         (json.dumps(workflows.sd1()), [], 2, ["model"]),

@@ -166,7 +166,7 @@ async def test_removing_by_destination(paused: AsyncInvokeAIClient) -> None:
     [third] = await enqueue(paused, destination="there")
     assert await queue.delete_destination("here") == 2
     assert await queue.item_ids() == [third]
-    with pytest.raises(UsageError, match="does not name a destination"):
+    with pytest.raises(UsageError, match="not a valid name or id of a destination"):
         await queue.delete_destination("a/b")
     assert await queue.delete_all_except_current() == 1
     assert (await queue.wait_until_idle(timeout=PATIENCE)).total == 0
@@ -219,7 +219,7 @@ async def test_removing(paused: AsyncInvokeAIClient) -> None:
 async def test_queues_are_separate(paused: AsyncInvokeAIClient) -> None:
     await enqueue(paused)
     assert (await paused.queue_repo.status(queue_id="another one?ü")).total == 0
-    with pytest.raises(UsageError, match="does not name a queue"):
+    with pytest.raises(UsageError, match="not a valid name or id of a queue"):
         await paused.queue_repo.status(queue_id="")
 
 

@@ -1,4 +1,4 @@
-"""Rows S25 to S28, by both clients: boards, and the images on them."""
+"""Rows S25 to S28, with both clients: boards, and the images on them."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ async def test_S25_a_board_is_made_found_changed_and_removed(client: AsyncInvoke
 
 async def test_S25_names_may_be_missing_or_shared(client: AsyncInvokeAIClient) -> None:
     repo = client.board_repo
-    assert await repo.get_board_handle_by_name("nobody has this") is None
-    assert await repo.get_boards_by_name("nobody has this") == []
+    assert await repo.get_board_handle_by_name("an unused name") is None
+    assert await repo.get_boards_by_name("an unused name") == []
     twins = {(await repo.create_board("twin")).board_id, (await repo.create_board("twin")).board_id}
     assert {board.board_id for board in await repo.get_boards_by_name("twin")} == twins
     with pytest.raises(UsageError, match="2 boards are named 'twin'") as caught:
@@ -106,11 +106,11 @@ async def test_S25_uncategorized(client: AsyncInvokeAIClient) -> None:
 
 async def test_S25_bad_calls_send_nothing(client: AsyncInvokeAIClient) -> None:
     sent = client.connection.http.sent
-    with pytest.raises(UsageError, match="at most 300 characters, not 301"):
+    with pytest.raises(UsageError, match="has 301 characters: expected at most 300"):
         await client.board_repo.create_board("x" * 301)
     with pytest.raises(UsageError, match="Nothing to change"):
         await client.board_repo.update_board("b")
-    with pytest.raises(UsageError, match="does not name a board"):
+    with pytest.raises(UsageError, match="not a valid name or id of a board"):
         await client.board_repo.get_board_by_id("..")
     assert client.connection.http.sent == sent
     with pytest.raises(NotFoundError):
@@ -131,7 +131,7 @@ async def test_S26_uploads_land_on_the_board(board: AsyncBoardHandle, tmp_path: 
         ImageCategory.GENERAL,
     ]
     assert await board.get_image_count() == 3
-    with pytest.raises(InputValueError, match="no image file"):
+    with pytest.raises(InputValueError, match="Image file not found"):
         await board.upload_image(tmp_path / "missing.png")
 
 
@@ -183,7 +183,7 @@ async def test_S28_moving_and_removing(client: AsyncInvokeAIClient, board: Async
 
     assert await board.move_image_to(name, other.board_id) is True
     assert await where() == other.board_id
-    assert await board.remove_image(name) is False  # it is not on this board any more
+    assert await board.remove_image(name) is False  # it is no longer on this board
     assert await where() == other.board_id
     assert await other.remove_image(name) is True
     assert await where() is None
@@ -241,5 +241,5 @@ def test_S25_a_board_travels_in_a_pickle(server: Any) -> None:
         again = pickle.loads(pickle.dumps(board))
         assert again == board
         assert again.list_image_names() == [image.image_name]
-        again._impl.connection._open.end()  # the unpickled client is its own, with its own connection
+        again._impl.connection._open.end()  # the unpickled client has a separate connection
         assert "BoardHandle 'My Project'" in repr(board)

@@ -1,1 +1,1 @@
-"""The only place that touches the network: requests, events, retries."""
+"""The network layer: requests, events and retries. No other package opens connections to the server."""

@@ -1,4 +1,4 @@
-"""Authentication for servers with several users (InvokeAI 6.12+): signing in, and again when a token has expired."""
+"""Authentication for multi-user servers (InvokeAI 6.12+): signing in, and again when a token has expired."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REFUSED = 401
 
 
 class Auth:
-    """Signs in for one connection, with the credentials in its settings."""
+    """Signs in to a server with the credentials in the connection's settings."""
 
     def __init__(self, http: HttpTransport, settings: ConnectionSettings) -> None:
         self._http = http
@@ -37,47 +37,49 @@ class Auth:
         """Return the authentication of one request, stream or event connection.
 
         Args:
-            path: The path that a request is sent to: signing in itself needs no token.
+            path: The path of the request. Signing in itself requires no token.
         """
         return AuthFlow(self._settings, self.renew, renewals=0 if path == LOGIN else _RENEWALS)
 
     async def sign_in(self, credentials: Credentials) -> Mapping[str, Any]:
-        """Get a token, and use it from now on.
+        """Request a token and use it for later requests.
 
         Returns:
             The user's record.
 
         Raises:
-            AuthenticationError: The server does not know this user, or not with this password.
-            APIRequestError: It refused or failed, or could not be reached.
+            AuthenticationError: The email or password is wrong.
+            APIRequestError: The server rejected the request or failed, or could not be reached.
         """
-        answer = await self._http.json(
+        response = await self._http.json(
             "POST",
             LOGIN,
             json=Hidden(
                 email=credentials.email, password=credentials.password, remember_me=credentials.remember_me
             ),
-            # It changes nothing, so that it can be asked twice.
+            # Signing in changes nothing on the server, so it can be repeated.
             idempotent=True,
             expect={"token": str, "user": dict},
         )
-        self._settings.use_token(answer["token"], credentials)
+        self._settings.use_token(response["token"], credentials)
         logger.info("signed in to %s", self._settings.address.url)
-        return answer["user"]
+        return response["user"]
 
     async def renew(self, refused: str | None) -> bool:
-        """Get a new token in place of one that the server refused.
+        """Replace a token that the server rejected.
 
         Returns:
-            Whether there is a new one; False where nothing to sign in with is known.
+            Whether there is a new token. False if there are no credentials to sign in with.
 
         Raises:
-            APIRequestError: The server did not let the user in, or could not be reached.
+            APIRequestError: The server rejected the credentials, or could not be reached.
         """
         credentials = self._settings.credentials
         if credentials is None:
             return False
-        async with self._lock.get(asyncio.Lock):  # one for all requests that were refused together
+        async with self._lock.get(
+            asyncio.Lock
+        ):  # one new token for all requests that were rejected at the same time
             if self._settings.token != refused:
                 return self._settings.token is not None
             try:
@@ -86,9 +88,9 @@ class Auth:
                 raise AuthenticationError(
                     error.status_code,
                     error.payload,
-                    f"{self._settings.address.url} no longer lets this user in: the token has ended, and with the "
-                    "email and password that this client knows no new one is given. "
-                    "Sign in with those of today: client.login(email, password).",
+                    f"Cannot sign in to {self._settings.address.url} again: the token has expired, and the server "
+                    "rejected the email and password. "
+                    "Call client.login(email, password) with the current password.",
                     method=error.method,
                     path=error.path,
                     request_id=error.request_id,
@@ -96,12 +98,12 @@ class Auth:
         return True
 
     async def ensure_signed_in(self) -> None:
-        """Sign in if there are credentials and no token yet.
+        """Sign in if there are credentials but no token yet.
 
-        A request is refused without a token, and then signs in. An event connection has to be signed in from the start.
+        A request without a token is rejected and then signs in. An event connection must be signed in from the start.
 
         Raises:
-            APIRequestError: The server did not let the user in, or could not be reached.
+            APIRequestError: The server rejected the credentials, or could not be reached.
         """
         credentials = self._settings.credentials
         if credentials is None or self._settings.token is not None:
@@ -112,15 +114,15 @@ class Auth:
                 if status["multiuser_enabled"]:
                     await self.sign_in(credentials)
                 else:
-                    logger.info("%s has no users; nobody signs in", self._settings.address.url)
+                    logger.info("%s has no users; no sign-in required", self._settings.address.url)
                     self._settings.credentials = None
 
 
 class AuthFlow:
-    """The authentication of one request, stream or event connection. Whoever sends it drives the flow.
+    """The authentication of one request, stream or event connection.
 
-    The sender calls ``begin()`` each time before it sends, ``received()`` with the response (or ``refused()``), and
-    sends again for as long as ``renewed()`` returns True.
+    The sender drives the flow. It calls ``begin()`` before each attempt, then ``received()`` with the response (or
+    ``refused()``), and sends again while ``renewed()`` returns True.
     """
 
     __slots__ = ("_left", "_refused", "_renew", "_session", "_settings", "_token")
@@ -128,13 +130,13 @@ class AuthFlow:
     def __init__(
         self, settings: ConnectionSettings, renew: Callable[[str | None], Awaitable[bool]], *, renewals: int
     ) -> None:
-        """Create the flow of something that has not been sent yet.
+        """Create the flow for a request that has not been sent yet.
 
         Args:
-            settings: Hold the token.
-            renew: Gets a token in place of the one that was refused; returns whether there is another one.
-            renewals: How often a token is renewed. More than once, because the new one may come from another request,
-                and be refused as well.
+            settings: The settings that contain the token.
+            renew: Replaces a rejected token and returns whether there is a new one.
+            renewals: How often to renew the token. More than once makes sense, because another request may have
+                renewed it, and that token may be rejected as well.
         """
         self._settings = settings
         self._renew = renew
@@ -149,25 +151,25 @@ class AuthFlow:
         self._session = self._settings.session
 
     def received(self, status: int, headers: Mapping[str, str]) -> None:
-        """Take note of a response: whether it refuses the token, or brings a newer one."""
-        # "Basic" is the challenge of a proxy, which wants another password.
+        """Process a response: check whether the token was rejected, and adopt a renewed token."""
+        # A "Basic" challenge comes from a proxy, which has its own passwords.
         basic = headers.get("WWW-Authenticate", "").lower().startswith("basic")
         self._refused = status == _REFUSED and not basic
         if status < 400:
             self._settings.adopt_token(headers.get("X-Refreshed-Token"), self._session)
 
     def refused(self) -> None:
-        """Take note that the token was refused."""
+        """Record that the token was rejected."""
         self._refused = True
 
     async def renewed(self) -> bool:
-        """Renew the token if it was refused.
+        """Renew the token if it was rejected.
 
         Returns:
-            Whether to send again. Nothing was done by then, so that even a POST can be sent again.
+            Whether to send the request again. The server has not processed it, so even a POST can be repeated.
 
         Raises:
-            APIRequestError: The server did not let the user in, or could not be reached.
+            APIRequestError: The server rejected the credentials, or could not be reached.
         """
         if not self._refused or not self._left:
             return False
@@ -176,9 +178,9 @@ class AuthFlow:
 
 
 async def auth_status(http: HttpTransport) -> dict[str, Any]:
-    """Whether the server has users (``multiuser_enabled``), and whether its first one is still to be made.
+    """Return whether the server has users (``multiuser_enabled``), and whether it needs its first (``setup_required``).
 
-    Servers before 6.12 have neither users nor this question.
+    Servers before 6.12 have neither users nor this route.
 
     Raises:
         APIRequestError: The server failed, or could not be reached.
@@ -190,6 +192,6 @@ async def auth_status(http: HttpTransport) -> dict[str, Any]:
     except (NotFoundError, MethodNotAllowedError):
         return {"multiuser_enabled": False, "setup_required": False}
     except NotInvokeAIError:
-        # 5.x answers paths that it does not have with its web page; it is InvokeAI if it tells its version.
+        # 5.x responds to unknown paths with its web page. If it reports a version, it is InvokeAI.
         await http.json("GET", "/api/v1/app/version", expect={"version": str})
         return {"multiuser_enabled": False, "setup_required": False}

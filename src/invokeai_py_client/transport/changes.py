@@ -1,4 +1,4 @@
-"""The one loop in which everything waits for a server: events, responses and silence, raced against each other."""
+"""The loop that every wait for a server uses. It reacts to events, to responses, and to silence."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from invokeai_py_client.transport import timing
 
 T = TypeVar("T")
 
-# A read whose response hangs does not keep a newer read from being sent.
+# Two reads at once, so that a response that hangs does not delay a newer read.
 _AT_ONCE = 2
 
 
 class Change(Enum):
-    """Why a wait looks again."""
+    """The reason why a wait checks its state again."""
 
     START = auto()
-    """The wait has begun: its events arrive from now on, or no connection for them could be made yet."""
+    """The wait has started. Events arrive from now on, unless the event connection could not be made yet."""
     EVENT = auto()
-    """Something was announced, or the event connection was lost or made."""
+    """An event arrived, or the event connection was made or lost."""
     RESPONSE = auto()
-    """A response to one of the wait's reads was taken."""
+    """The response to one of the wait's reads was processed."""
     SILENCE = auto()
     """Nothing happened for a while."""
 
 
 @dataclass(eq=False, slots=True)
 class _Read:
-    """A read that was asked for.
+    """A requested read.
 
     Attributes:
-        fetch: Makes the requests.
-        take: Called with their result.
-        key: Reads with the same key are the same.
-        latest: Whether the response is of no use after that of a newer read.
-        task: Runs ``fetch``.
+        fetch: Sends the requests.
+        take: Called with the result.
+        key: Identifies duplicates: reads with the same key are the same.
+        latest: Whether to drop the response after that of a newer read.
+        task: The task that runs ``fetch``.
     """
 
     fetch: Callable[[], Awaitable[Any]]
@@ -53,16 +53,16 @@ class _Read:
 
 
 class Changes:
-    """Yields a ``Change`` whenever something may have changed, in an ``async with`` block.
+    """An iterator, for use in an ``async with`` block, that yields a ``Change`` whenever something may have changed.
 
-    A wait keeps its state elsewhere, and looks at it after each change. Requests are made by ``read()`` in the
-    background: the loop never awaits a response, so an event that arrives meanwhile ends the wait at once.
+    A wait keeps its state elsewhere and checks it after each change. ``read()`` sends requests in the background. The
+    loop never awaits a response, so an event that arrives in the meantime can end the wait at once.
 
-    Failed reads are repeated while the server is away. Leaving the block cancels all reads and waits until they have
+    Failed reads are repeated while the server is down. Leaving the block cancels all reads and waits until they have
     ended.
 
     Attributes:
-        tolerant: Whether reads are repeated while the server is away; otherwise their errors are raised at once.
+        tolerant: Whether to repeat reads while the server is down. If False, their errors are raised at once.
 
     Example:
         ```python
@@ -88,11 +88,11 @@ class Changes:
         """Create a wait.
 
         Args:
-            patience: Returns after how many seconds without a change ``Change.SILENCE`` is due. Asked again after
-                each change.
-            join: Makes events arrive. It is called in the background whenever they do not.
-            is_joined: Whether events arrive, or will when the event connection is back.
-            tolerant: Whether reads are repeated while the server is away.
+            patience: Returns the number of seconds without a change after which ``Change.SILENCE`` is yielded. Called
+                again after each change.
+            join: Subscribes to the events. Called in the background whenever they do not arrive.
+            is_joined: Returns whether events arrive, or will arrive when the event connection is back.
+            tolerant: Whether to repeat reads while the server is down. Defaults to True.
         """
         self.tolerant = tolerant
         self._patience = patience
@@ -105,7 +105,7 @@ class Changes:
         self._loop = asyncio.get_running_loop()
         self._reads: list[_Read] = []
         self._interrupted: list[_Read] = []
-        self._wished: dict[Callable[[], Awaitable[Any]], _Read] = {}
+        self._waiting: dict[Callable[[], Awaitable[Any]], _Read] = {}
         self._ending: set[asyncio.Task[Any]] = set()
         self._returned: deque[_Read] = deque()
         self._waker: asyncio.Future[None] | None = None
@@ -125,30 +125,30 @@ class Changes:
     ) -> None:
         """Start a read in the background.
 
-        At most two calls of a function run at once. What is asked for beyond that becomes a single call that starts
-        when one of the two returns: a flood of events cannot starve the reads, and a response that hangs cannot keep
-        a newer one away.
+        At most two calls of a function run at once. Any further reads become a single call, which starts when one of
+        the two returns. A flood of events therefore cannot starve the reads, and a response that hangs cannot delay
+        a newer one.
 
         Args:
-            fetch: Awaited in a task of its own.
+            fetch: The function to await, in a separate task.
             take: Called with the result, just before ``Change.RESPONSE`` is yielded.
-            key: Does nothing if a read with this key has not returned yet. Defaults to None: always start.
-            latest: Whether to drop the response if that of a newer call of ``fetch`` came first.
+            key: If a read with this key has not returned yet, do nothing. Defaults to None: always start.
+            latest: Whether to drop the response if that of a newer call of ``fetch`` arrived first. Defaults to True.
         """
         alike = [read for read in self._reads if read.fetch == fetch]
-        wished = self._wished.get(fetch)
-        if key is not None and any(read.key == key for read in (*alike, *([wished] if wished else []))):
+        waiting = self._waiting.get(fetch)
+        if key is not None and any(read.key == key for read in (*alike, *([waiting] if waiting else []))):
             return
         read = _Read(fetch, take, key, latest)
         if len(alike) < _AT_ONCE:
             self._start(read)
         else:
-            self._wished[fetch] = read
+            self._waiting[fetch] = read
 
     async def interrupt(self) -> None:
-        """Cancel the reads that are under way, because the connection is being closed.
+        """Cancel the running reads, because the connection is being closed.
 
-        They are repeated when the wait asks for its next change. An abandoned generator never does, and so does not
+        They are repeated when the wait requests its next change. An abandoned generator never does, so it does not
         open the connection again.
         """
         if self._loop is not asyncio.get_running_loop():
@@ -164,7 +164,7 @@ class Changes:
     async def close(self) -> None:
         """Cancel all reads, and wait until they have ended."""
         self._closed = True  # Python 3.11 may lose a cancellation that meets the end of a wait_for
-        self._wished.clear()
+        self._waiting.clear()
         self._reads.clear()
         for task in self._ending:
             task.cancel()
@@ -188,7 +188,7 @@ class Changes:
             self.read(self._join, self._on_joined, key="join")
         if not self._started:
             return await self._first()
-        if not await self._something(self._patience()):
+        if not await self._wait_for_change(self._patience()):
             return Change.SILENCE
         if self._returned:
             self._take(self._returned.popleft())
@@ -200,7 +200,7 @@ class Changes:
     # ------------------------------------------------------------------ inside
 
     async def _first(self) -> Change:
-        """Wait until events arrive, but not for a connection that takes its time."""
+        """Wait until events arrive, but only briefly if the connection is slow."""
         self._started = True
         with suppress(TimeoutError):
             async with asyncio.timeout(min(timing.POLL, self._patience())):
@@ -211,8 +211,8 @@ class Changes:
         self._notified = False
         return Change.START
 
-    async def _something(self, patience: float) -> bool:
-        """Wait for an event or a response; False if there was none for so long."""
+    async def _wait_for_change(self, patience: float) -> bool:
+        """Wait for an event or a response. Return False if neither arrives in time."""
         try:
             async with asyncio.timeout(patience):
                 while not (self._notified or self._returned):
@@ -236,7 +236,7 @@ class Changes:
         def returned(task: asyncio.Task[Any]) -> None:
             self._ending.discard(task)
             if not task.cancelled():
-                task.exception()  # retrieved here, because nobody may be left to take it
+                task.exception()  # marks the error as retrieved, because the wait may have ended
             if read in self._reads:
                 self._end(read)
                 self._returned.append(read)
@@ -255,16 +255,16 @@ class Changes:
                 await timing.tolerate_outage(error, self._contact)
 
     def _end(self, read: _Read) -> None:
-        """Remove a read that has returned, and those that it has overtaken."""
+        """Remove a read that has returned, and the older reads that it makes obsolete."""
         older = self._reads[: self._reads.index(read)]
         overtaken = [one for one in older if one.latest and one.fetch == read.fetch]
         for one in overtaken:
             if one.task is not None:
                 one.task.cancel()
         self._reads = [one for one in self._reads if one is not read and one not in overtaken]
-        wished = self._wished.pop(read.fetch, None)
-        if wished is not None:
-            self._start(wished)
+        waiting = self._waiting.pop(read.fetch, None)
+        if waiting is not None:
+            self._start(waiting)
 
     def _take(self, read: _Read) -> None:
         assert read.task is not None

@@ -1,4 +1,4 @@
-"""HTTP requests to one server. With ``http_errors`` the only file that knows the HTTP library."""
+"""HTTP requests to one server. Only this module and ``http_errors`` use the HTTP library."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.transport.auth import LOGIN, Auth, AuthFlow
 from invokeai_py_client.transport.http_errors import translate_errors
-from invokeai_py_client.transport.json_shape import Shape, shape_error, shortly
-from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, read_all, watched
+from invokeai_py_client.transport.json_shape import Shape, shape_error, summarize
+from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, check_pace, read_all
 from invokeai_py_client.transport.payload import Params, Upload, query_of
 from invokeai_py_client.transport.responses import (
     check_is_file,
@@ -47,24 +47,24 @@ _CHUNK = 1 << 18
 
 
 class HttpTransport:
-    """Sends requests to one server, over kept-alive connections.
+    """Sends requests to one server over persistent connections.
 
-    The connections belong to the running event loop; used from another one (a second ``asyncio.run``, a
-    forked process), the transport opens new ones.
+    The connections belong to the running event loop. If the transport is used in another event loop (a second
+    ``asyncio.run``, a forked process), it opens new connections.
     """
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
         self._session: LoopBound[aiohttp.ClientSession] = LoopBound()
-        # Sessions of loops that run elsewhere, for example in the process that this one was forked from: closing
-        # them here would take their sockets from that loop's selector, so they are only kept.
+        # Sessions of event loops that run elsewhere, for example in the parent of a forked process. Closing them here
+        # would remove their sockets from that loop's selector, so they are only kept.
         self._orphans: list[aiohttp.ClientSession] = []
         self.auth = Auth(self, settings)
-        """Signs in."""
+        """The authentication of the requests."""
         self.sent = 0
-        """How many requests were sent, repetitions included."""
+        """The number of requests sent, including repetitions."""
         self.clock_difference: float | None = None
-        """How many seconds the server's clock was ahead at its last answer; None where it does not tell."""
+        """Seconds by which the server's clock was ahead in its last response, or None if it does not send a date."""
 
     @property
     def url(self) -> str:
@@ -83,49 +83,50 @@ class HttpTransport:
         idempotent: bool | None = None,
         expect: Shape | None = None,
     ) -> Any:
-        """Send a request and decode its JSON answer.
+        """Send a request and decode its JSON response.
 
         Args:
-            method: ``GET``, ``POST``...
+            method: The HTTP method, such as ``GET`` or ``POST``.
             path: The path below the server's address, with its leading slash.
-            params: Query parameters; None values are left out, sequences repeat.
+            params: Query parameters. None values are omitted, and sequences are repeated.
             json: The body, as JSON data.
-            upload: A file to send instead.
-            timeout: Seconds for the whole exchange; the client's timeout by default.
-            idempotent: Whether it may be sent again when it is unclear what became of it; by default
-                for every method but POST and PATCH.
-            expect: What the answer has to be: a type, or an object's keys with their types. Whoever reads into
-                an answer says it, so that nothing else than InvokeAI's answers gets that far.
+            upload: A file to send instead of JSON.
+            timeout: Timeout for the request and its response, in seconds. Defaults to the client's timeout.
+            idempotent: Whether the request may be repeated if its outcome is unknown. Defaults to True for all methods
+                except POST and PATCH.
+            expect: The shape of the response. Pass it if you access the response's content, so that the response of
+                a server that is not InvokeAI raises ``NotInvokeAIError``. Defaults to None: any JSON.
 
         Returns:
-            The decoded body, or None where it is empty.
+            The decoded body, or None if it is empty.
 
         Raises:
-            APIRequestError: The server refused or failed, could not be reached, or answered something else.
+            APIRequestError: The server rejected the request or failed, could not be reached, or sent an unexpected
+                response.
         """
         body, content_type, request_id = await self._exchange(
             method, path, params=params, json=json, upload=upload, timeout=timeout, idempotent=idempotent
         )
         where = {"method": method, "path": path, "request_id": request_id}
-        answer = decode_json(body, content_type, url=self.url, **where)
-        wrong = None if expect is None else shape_error(answer, expect)
+        data = decode_json(body, content_type, url=self.url, **where)
+        wrong = None if expect is None else shape_error(data, expect)
         if wrong is not None:
             body = redacted(body, secrets_of(self._settings, params, json))
-            answer = "***" if path == LOGIN else decode_json(body, content_type, url=self.url, **where)
+            data = "***" if path == LOGIN else decode_json(body, content_type, url=self.url, **where)
             raise NotInvokeAIError(
                 None,
-                answer,
-                f"{self.url} answered {method} {path} with JSON that {wrong}: {shortly(answer)}. "
-                "Is it an InvokeAI server, of 5.15 or later?",
+                data,
+                f"Unexpected response of {self.url} to {method} {path}: the JSON {wrong}: {summarize(data)}. "
+                "Check that the address is that of an InvokeAI server, version 5.15 or later.",
                 **where,
             )
-        return answer
+        return data
 
     async def bytes(self, path: str, *, params: Params | None = None, timeout: float | None = None) -> bytes:
-        """Get a file.
+        """Download a file into memory.
 
         Raises:
-            APIRequestError: The server refused or failed, or could not be reached.
+            APIRequestError: The server rejected the request or failed, or could not be reached.
         """
         body, content_type, request_id = await self._exchange("GET", path, params=params, timeout=timeout)
         where = {"method": "GET", "path": path, "request_id": request_id}
@@ -141,13 +142,13 @@ class HttpTransport:
         json: Any = None,
         timeout: float | None = None,
     ) -> tuple[bytes, str]:
-        """Send a request, and leave its answer as it is.
+        """Send a request and return the response without decoding it.
 
         Returns:
-            The answer's body, and its content type.
+            The body and its content type.
 
         Raises:
-            APIRequestError: The server refused or failed, or could not be reached.
+            APIRequestError: The server rejected the request or failed, or could not be reached.
         """
         body, content_type, _ = await self._exchange(method, path, params=params, json=json, timeout=timeout)
         return body, content_type
@@ -156,15 +157,15 @@ class HttpTransport:
     async def stream(
         self, path: str, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
     ) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """Get a file in pieces, so that it never stands in memory as a whole.
+        """Download a file in chunks, without holding all of it in memory.
 
         Args:
             path: The path below the server's address.
-            headers: Further headers.
-            timeout: Seconds without any byte before giving up; the client's timeout by default.
+            headers: Additional headers.
+            timeout: How many seconds to wait for the next bytes. Defaults to the client's timeout.
 
         Raises:
-            APIRequestError: The server refused or failed, or could not be reached.
+            APIRequestError: The server rejected the request or failed, or could not be reached.
         """
         import aiohttp
 
@@ -173,7 +174,7 @@ class HttpTransport:
         flow = self.auth.flow(path)
         while True:
             try:
-                answer, where = await self._send(
+                response, where = await self._send(
                     flow, "GET", path, patience=patience, headers=headers, timeout=limits
                 )
                 break
@@ -183,18 +184,18 @@ class HttpTransport:
 
         async def chunks() -> AsyncIterator[bytes]:
             with self._our_errors(where, patience):
-                async for chunk in watched(answer.content.iter_chunked(_CHUNK), patience, LARGEST_FILE):
+                async for chunk in check_pace(response.content.iter_chunked(_CHUNK), patience, LARGEST_FILE):
                     yield chunk
 
-        # What the caller's own block raises (a full disk, say) is not ours to translate.
-        async with answer:
+        # Errors of the caller's block (a full disk, for example) are not translated.
+        async with response:
             with self._our_errors(where, patience):
-                self._check(answer, where)
-                check_is_file(answer.content_type, url=self.url, **where)
+                self._check(response, where)
+                check_is_file(response.content_type, url=self.url, **where)
             yield chunks()
 
     async def close(self) -> None:
-        """Close the connections. The transport can be used again; it opens new ones."""
+        """Close the connections. If the transport is used again, it opens new ones."""
         session, loop = self._session.value, self._session.loop
         self._session.clear()
         if session is None or loop is None:
@@ -222,14 +223,14 @@ class HttpTransport:
         patience = timeout or self._settings.timeout
         limits = aiohttp.ClientTimeout(total=patience, sock_connect=self._connect_timeout(patience))
         may_repeat = method in _REPEATABLE if idempotent is None else idempotent
-        # A server may have closed a kept connection (InvokeAI does after an unhandled error), which shows only
-        # when it is used again. So a read that breaks is sent once more at once, whatever the retries.
+        # A server may have closed an idle connection (InvokeAI does so after an unhandled error), which is noticed
+        # only when the connection is used again. So a read that breaks is repeated once at once, even without retries.
         maybe_stale = method in _READS
         retries = Retries(self._settings.max_retries, idempotent=may_repeat)
         flow = self.auth.flow(path)
         while True:
             try:
-                answer, where = await self._send(
+                response, where = await self._send(
                     flow,
                     method,
                     path,
@@ -242,15 +243,17 @@ class HttpTransport:
                     timeout=limits,
                 )
                 with self._our_errors(where, patience):
-                    async with answer:
-                        self._check(answer, where)
+                    async with response:
+                        self._check(response, where)
                         limit = self._settings.largest_answer
-                        chunks = answer.content.iter_chunked(_CHUNK)
-                        body = await read_all(chunks, answer.content_length, limit)
+                        chunks = response.content.iter_chunked(_CHUNK)
+                        body = await read_all(chunks, response.content_length, limit)
                 request_id = where["request_id"]
-                logger.debug("%s %s -> %d (%d bytes) %s", method, path, answer.status, len(body), request_id)
-                self.clock_difference = seconds_ahead(answer.headers.get("Date"))
-                return body, answer.content_type, request_id
+                logger.debug(
+                    "%s %s -> %d (%d bytes) %s", method, path, response.status, len(body), request_id
+                )
+                self.clock_difference = seconds_ahead(response.headers.get("Date"))
+                return body, response.content_type, request_id
             except APIRequestError as error:
                 if await flow.renewed():
                     continue
@@ -266,30 +269,30 @@ class HttpTransport:
         """Send a request once.
 
         Args:
-            flow: Authenticates the request.
-            method: ``GET``, ``POST``...
+            flow: The authentication of the request.
+            method: The HTTP method.
             path: The path below the server's address.
-            sent: What the server may repeat in an error.
-            patience: The timeout that errors name.
-            options: Those of ``_open()``.
+            sent: Request data that the server may repeat in an error. Secrets in it are redacted.
+            patience: The timeout to name in errors, in seconds.
+            options: The options of ``_open()``.
 
         Returns:
-            The response, which the caller closes, and what errors say about the request.
+            The response, which the caller must close, and the attributes of errors about the request.
 
         Raises:
-            APIRequestError: The server refused or failed, or could not be reached.
+            APIRequestError: The server rejected the request or failed, or could not be reached.
         """
         where = {"method": method, "path": path, "request_id": uuid.uuid4().hex}
         flow.begin()
         with self._our_errors(where, patience):
-            answer = await (await self._open(method, path, where["request_id"], **options))
-            flow.received(answer.status, answer.headers)
-            if answer.status >= 400:
-                async with answer:
-                    error = await self._error(answer, where, *sent)
-                    error.retry_after = parse_retry_after(answer.headers.get("Retry-After"))
+            response = await (await self._open(method, path, where["request_id"], **options))
+            flow.received(response.status, response.headers)
+            if response.status >= 400:
+                async with response:
+                    error = await self._error(response, where, *sent)
+                    error.retry_after = parse_retry_after(response.headers.get("Retry-After"))
                     raise error
-        return answer, where
+        return response, where
 
     async def _open(
         self,
@@ -305,8 +308,8 @@ class HttpTransport:
             **(headers or {}),
         }
         if method == "DELETE":
-            # 6.14.2 compresses (with starlette 1.x) even an answer without a body, a 204, and fails at it: it
-            # has deleted the model by then, and says 500.
+            # 6.14.2 (with starlette 1.x) tries to compress even a 204, which has no body, and fails: it responds with
+            # 500 although it has deleted the model.
             sent_headers["Accept-Encoding"] = "identity"
         session = await self._current_session()
         return session.request(
@@ -314,38 +317,40 @@ class HttpTransport:
         )
 
     async def _error(
-        self, answer: aiohttp.ClientResponse, where: Mapping[str, str], *sent: Any
+        self, response: aiohttp.ClientResponse, where: Mapping[str, str], *sent: Any
     ) -> APIRequestError:
-        chunks = answer.content.iter_chunked(_CHUNK)
-        body = await read_all(chunks, answer.content_length, LARGEST_ERROR, cut=True)
+        chunks = response.content.iter_chunked(_CHUNK)
+        body = await read_all(chunks, response.content_length, LARGEST_ERROR, cut=True)
         body = redacted(body, secrets_of(self._settings, *sent))
-        logger.debug("%s %s -> %d %s", where["method"], where["path"], answer.status, where["request_id"])
-        challenge = answer.headers.get("WWW-Authenticate", "")
-        return error_of(answer.status, body, answer.content_type, challenge=challenge, **where)
+        logger.debug("%s %s -> %d %s", where["method"], where["path"], response.status, where["request_id"])
+        challenge = response.headers.get("WWW-Authenticate", "")
+        return error_of(response.status, body, response.content_type, challenge=challenge, **where)
 
-    def _check(self, answer: aiohttp.ClientResponse, where: Mapping[str, str]) -> None:
-        location = answer.headers.get("Location", "").partition("?")[0]  # what comes after it may be a token
-        check_is_ours(answer.status, answer.content_type, location, url=self._settings.address.url, **where)
+    def _check(self, response: aiohttp.ClientResponse, where: Mapping[str, str]) -> None:
+        location = response.headers.get("Location", "").partition("?")[0]  # the query may contain a token
+        check_is_ours(
+            response.status, response.content_type, location, url=self._settings.address.url, **where
+        )
 
     def _connect_timeout(self, patience: float) -> float:
-        # For the connection alone: to wait for a free one of the pool (aiohttp's "connect") is no failure.
+        # This limits opening a connection only. Waiting for a free one in the pool (aiohttp's "connect") is normal.
         return min(patience, self._settings.connect_timeout)
 
     async def _current_session(self) -> aiohttp.ClientSession:
         if self._session.here is None:
-            await self.close()  # the one of another loop
+            await self.close()  # the session of another event loop
         return self._session.get(self._new_session)
 
     def _new_session(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        # Its own look at the environment ("trust_env") starts two threads for every request: half a millisecond.
+        # aiohttp's "trust_env" starts two threads for every request, which takes half a millisecond.
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._settings.verify_ssl),
             proxy=proxy_for(self._settings.address.origin),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        # It would repeat PUT and DELETE too when a connection breaks; repeating is decided here.
+        # aiohttp would repeat PUT and DELETE if a connection breaks. This module decides about retries instead.
         session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
         return session
 
@@ -354,12 +359,12 @@ class HttpTransport:
 
 
 def session_for_events() -> aiohttp.ClientSession:
-    """What the event connection is opened with: it follows no redirect, for the token would be sent after it."""
+    """Return an HTTP session for the event connection that follows no redirects, which would leak the token."""
     import aiohttp
 
     async def refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
-        to = redirect.response.headers.get("Location", "nowhere")
-        raise aiohttp.ClientConnectionError(f"it redirects to {to}")
+        to = redirect.response.headers.get("Location", "an unknown address")
+        raise aiohttp.ClientConnectionError(f"the server redirects to {to}")
 
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(refuse)

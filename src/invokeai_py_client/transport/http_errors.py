@@ -1,4 +1,4 @@
-"""What the HTTP library raises, as our errors."""
+"""Translation of the HTTP library's exceptions into this package's errors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.transport.limits import TooMuchError
 
+_CHECK_ADDRESS = "Check that InvokeAI is running there, or set another address as the URL or in INVOKEAI_URL."
+
 
 class translate_errors:
-    """Turns the library's exceptions into ours.
+    """A context manager that translates the HTTP library's exceptions.
 
-    A plain class, because it wraps every request and every chunk of a download: a generator-based context
-    manager costs four times as much.
+    It is a plain class because it wraps every request and every chunk of a download, and a generator-based context
+    manager takes four times as long.
     """
 
     __slots__ = ("_patience", "_url", "_where")
@@ -42,38 +44,37 @@ class translate_errors:
             raise ServerUnreachableError(
                 None,
                 None,
-                f"Nothing answers at {self._url} (no connection in time). Is InvokeAI running there? "
-                "Give its address as a URL, or in INVOKEAI_URL.",
+                f"No server responds at {self._url} (connection timed out). {_CHECK_ADDRESS}",
                 **self._where,
             ) from None
         if isinstance(error, TooMuchError):
             raise NotInvokeAIError(
                 None,
                 None,
-                f"{self._url} answered {self._place}, but {error}: InvokeAI's are smaller.",
+                f"Unexpected response of {self._url} to {self._place}: {error}. Check that it is an InvokeAI server.",
                 **self._where,
             ) from None
         if isinstance(error, TimeoutError):
             raise RequestTimeoutError(
                 None,
                 None,
-                f"{self._url} did not answer {self._place} within {self._patience:g} s.",
+                f"{self._url} did not respond to {self._place} within {self._patience:g} s. "
+                "If the server is just slow, raise `timeout`.",
                 **self._where,
             ) from None
         if isinstance(error, aiohttp.ClientSSLError):
             raise CertificateError(
                 None,
                 None,
-                f"No secure connection to {self._url} ({_reason(error)}). If its certificate is one of your own, name "
-                "it in SSL_CERT_FILE, or do without the check: verify_ssl=False.",
+                f"No secure connection to {self._url} ({_reason(error)}). If the certificate is self-signed, set "
+                "SSL_CERT_FILE to its path, or turn off verification with verify_ssl=False.",
                 **self._where,
             ) from None
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
             raise ServerUnreachableError(
                 None,
                 None,
-                f"Nothing answers at {self._url} ({_reason(error)}). Is InvokeAI running there? "
-                "Give its address as a URL, or in INVOKEAI_URL.",
+                f"No server responds at {self._url} ({_reason(error)}). {_CHECK_ADDRESS}",
                 **self._where,
             ) from None
         if isinstance(error, aiohttp.ClientError | OSError | ValueError):

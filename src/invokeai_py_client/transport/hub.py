@@ -1,4 +1,4 @@
-"""One event connection to a server, shared by everything that listens to it."""
+"""The event connection to a server, shared by all listeners."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ logger = logging.getLogger("invokeai_py_client.events")
 
 
 class EventHub:
-    """Passes the server's events on to listeners.
+    """Passes the server's events to listeners.
 
     A listener is called with the name and payload of every event. It is also called with ``connect`` whenever the
-    connection has been made, and with ``disconnect`` when it is lost: the events in between are lost.
+    connection has been made, and with ``disconnect`` when it is lost. Events sent in between are lost.
     """
 
     def __init__(self, settings: ConnectionSettings, auth: Auth) -> None:
         """Create a hub that is not connected yet.
 
         Args:
-            settings: How the server is reached.
-            auth: Signs in before a connection is made, so that the server knows whose events to send.
+            settings: The settings of the connection.
+            auth: Signs in before a connection is made, so that the server sends the user's events.
         """
         self._settings = settings
         self._auth = auth
@@ -53,13 +53,13 @@ class EventHub:
         return socket is not None and socket.connected
 
     def has_joined(self, room: Room) -> bool:
-        """Whether the events of a room are received in the running event loop, now or when the connection is back."""
+        """Return whether the running event loop receives a room's events, now or when the connection is back."""
         return room in self._joined and self._socket.here is not None
 
     def add(self, listener: Listener) -> None:
-        """Call an object's method with every event, for as long as something else holds the object.
+        """Call an object's method with every event, as long as the object exists.
 
-        The hub does not hold it, so that an object which holds the connection does not keep it open.
+        The hub keeps only a weak reference, so an object that refers to the connection does not keep it open.
         """
         self._objects.append(WeakMethod(listener))
 
@@ -72,14 +72,15 @@ class EventHub:
         *,
         tolerant: bool = True,
     ) -> AsyncGenerator[Changes]:
-        """Wait for something on the server, by its events and by reads, for the length of an ``async with`` block.
+        """Wait for changes on the server, by events and by reads, in an ``async with`` block.
 
         Args:
-            room: Whose events to receive.
+            room: The room whose events to receive.
             concerns: Called with the name and payload of each event of any room. Returns whether something may have
                 changed. ``connect`` and ``disconnect`` always count as a change.
-            patience: Returns after how many seconds without a change to look again.
-            tolerant: Whether reads are repeated while the server is away; otherwise their errors are raised at once.
+            patience: Returns the number of seconds without a change after which to check again.
+            tolerant: Whether to repeat reads while the server is down. If False, their errors are raised at once.
+                Defaults to True.
         """
         changes = Changes(
             patience,
@@ -101,7 +102,7 @@ class EventHub:
 
     @asynccontextmanager
     async def waiting(self, changes: Changes) -> AsyncGenerator[None]:
-        """Interrupt the reads of a wait when the connection is closed, for the length of an ``async with`` block."""
+        """Interrupt a wait's reads if the connection is closed, in an ``async with`` block."""
         self._waits.add(changes)
         try:
             async with changes:
@@ -110,16 +111,16 @@ class EventHub:
             self._waits.discard(changes)
 
     async def join(self, room: Room) -> None:
-        """Connect, and receive the events of a room.
+        """Connect and subscribe to a room's events.
 
-        Without an event connection a wait still ends: it then reads the status by HTTP now and then. That is slower,
-        so it is logged as a warning.
+        If no event connection can be made, waits poll the status over HTTP instead. This is slower, so it is logged
+        as a warning.
 
         Raises:
             AuthenticationError: The server requires signing in.
             PermissionDeniedError: The account is disabled.
         """
-        # A socket of a loop that has gone can neither be used nor closed any more.
+        # A socket of another event loop that has ended can neither be used nor closed.
         socket = self._socket.get(self._new_socket)
         try:
             await self._auth.ensure_signed_in()
@@ -132,12 +133,12 @@ class EventHub:
         except (AuthenticationError, PermissionDeniedError):
             raise
         except APIRequestError as error:
-            logger.warning("%s The status is read every second instead.", error)
+            logger.warning("%s Polling the status every second instead.", error)
         if socket is self._socket.here:
             self._joined.add(room)
 
     async def renew(self) -> None:
-        """Receive events as whoever is signed in now. Waits notice, and connect again."""
+        """Disconnect, because another user has signed in. Waits notice this and connect again."""
         await self._disconnect()
         self._on_connection(False)
 

@@ -1,4 +1,4 @@
-"""What JSON data has to look like before anything reads into it."""
+"""Shapes of JSON data, which are checked before other code accesses the data."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from invokeai_py_client._text import clip
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list whose elements all have one shape."""
+    """A list whose elements all have the same shape."""
 
     element: Shape
 
 
-Shape = Union[type, UnionType, ListOf, Mapping[str, "Shape"]]  # noqa: UP007 - it names itself
-"""A type (``list``, ``dict | None``), an object with these keys of these shapes, or a list of a shape."""
+Shape = Union[type, UnionType, ListOf, Mapping[str, "Shape"]]  # noqa: UP007 - the alias is recursive
+"""A type (``list``, ``dict | None``), a mapping from an object's keys to their shapes, or a ``ListOf``."""
 
 QUEUE_ITEM: Shape = {"item_id": int, "status": str, "batch_id": str}
 """A queue item, or its summary."""
 
 
 def shape_error(data: Any, shape: Shape, place: str = "") -> str | None:
-    """What is wrong with data, in words that follow "with JSON that"; None where it has the shape."""
+    """Return how data differs from a shape, as the end of a sentence ("has no id"), or None if it matches."""
     if isinstance(shape, ListOf):
         if not isinstance(data, list):
             return _wrong(data, place)
@@ -50,12 +50,12 @@ def shape_error(data: Any, shape: Shape, place: str = "") -> str | None:
 
 
 def as_object(value: Any) -> dict[str, Any]:
-    """Return JSON data if it is an object, else an empty one."""
+    """Return JSON data if it is an object, otherwise an empty dict."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def shortly(data: Any) -> str:
-    """The beginning of JSON data as text, however large or deep it is."""
+def summarize(data: Any) -> str:
+    """Return the beginning of JSON data as text. The data may be large or deeply nested."""
     import reprlib
 
     short = reprlib.Repr()
@@ -73,5 +73,5 @@ def _kind(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true or false"
-    names = {"dict": "an object", "list": "a list", "str": "a text"}
+    names = {"dict": "an object", "list": "a list", "str": "a string"}
     return names.get(type(value).__name__, "a number")

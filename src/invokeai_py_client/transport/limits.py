@@ -1,6 +1,6 @@
-"""How much of an answer is taken, and how slowly it may come: bounds for servers that mean harm, or are broken.
+"""Limits on the size and speed of responses, which protect against malicious or broken servers.
 
-InvokeAI's own answers stay far below them: its largest JSON documents have a few megabytes.
+Responses of InvokeAI stay far below these limits: its largest JSON documents have a few megabytes.
 """
 
 from __future__ import annotations
@@ -9,39 +9,39 @@ import asyncio
 from collections.abc import AsyncIterator
 
 LARGEST_ANSWER = 256 << 20
-"""Bytes of an answer that is held in memory (decompressed)."""
+"""Maximum size of a response that is held in memory, in bytes (decompressed)."""
 
 LARGEST_ERROR = 16 << 20
-"""Bytes of an error's body that are read; of a longer one the beginning is told."""
+"""Maximum size of an error response, in bytes. Longer ones are truncated."""
 
 LARGEST_FILE = 64 << 30
-"""Bytes of a file that is written to disk as it comes."""
+"""Maximum size of a file that is streamed to disk, in bytes."""
 
 SLOWEST = 1024
-"""Bytes a second that a file has to bring on average, while the timeout of one request passes."""
+"""Minimum average speed of a streamed file over the timeout of one request, in bytes per second."""
 
 
 class TooMuchError(ValueError):
-    """An answer that does not end where it should."""
+    """Raised if a response exceeds its maximum size."""
 
 
 class TooSlowError(TimeoutError):
-    """A file that comes drop by drop."""
+    """Raised if a file arrives too slowly."""
 
 
 async def read_all(
     chunks: AsyncIterator[bytes], announced: int | None, limit: int, *, cut: bool = False
 ) -> bytes:
-    """The whole of an answer.
+    """Return the whole body of a response.
 
     Args:
-        chunks: Its parts, decompressed.
-        announced: Its length as the server says it, if it does.
-        limit: The most bytes to take.
-        cut: Give the beginning of a longer one instead of an error.
+        chunks: The decompressed chunks of the body.
+        announced: The length according to the server, or None.
+        limit: The maximum number of bytes.
+        cut: Whether to truncate a longer body instead of raising an error. Defaults to False.
 
     Raises:
-        TooMuchError: There is more than that.
+        TooMuchError: The body has more than ``limit`` bytes.
     """
     if announced is not None and announced > limit and not cut:
         raise TooMuchError(_too_much(limit))
@@ -57,17 +57,17 @@ async def read_all(
     return b"".join(parts)
 
 
-async def watched(chunks: AsyncIterator[bytes], patience: float, limit: int) -> AsyncIterator[bytes]:
-    """The parts of a file, as long as they come in a reasonable pace and end some day.
+async def check_pace(chunks: AsyncIterator[bytes], patience: float, limit: int) -> AsyncIterator[bytes]:
+    """Yield the chunks of a file while checking its size and speed.
 
     Args:
-        chunks: The parts.
-        patience: Seconds over which the pace is measured.
-        limit: The most bytes to take.
+        chunks: The chunks of the file.
+        patience: Seconds over which the speed is measured.
+        limit: The maximum number of bytes.
 
     Raises:
-        TooMuchError: There is more than that.
-        TooSlowError: They come more slowly than :data:`SLOWEST`.
+        TooMuchError: The file has more than ``limit`` bytes.
+        TooSlowError: The chunks arrive more slowly than :data:`SLOWEST`.
     """
     clock = asyncio.get_running_loop().time
     since, size, total = clock(), 0, 0
@@ -82,10 +82,9 @@ async def watched(chunks: AsyncIterator[bytes], patience: float, limit: int) -> 
             since, size = clock(), 0
         given = clock()
         yield chunk
-        since += clock() - given  # what the caller does with a part (a slow disk) is not the server's time
+        since += clock() - given  # do not count the time that the caller takes (a slow disk, for example)
 
 
 def _too_much(limit: int) -> str:
-    return (
-        f"the answer has more than {limit >> 20} MB" if limit >> 20 else f"the answer has over {limit} bytes"
-    )
+    size = f"{limit >> 20} MB" if limit >> 20 else f"{limit} bytes"
+    return f"it has more than {size}, the limit"

@@ -1,8 +1,8 @@
 """The bridge from synchronous callers to the asynchronous code: one background event loop.
 
-Everything is written once, asynchronously. A synchronous client owns a ``LoopThread`` and hands each
-call to it. So a script gets live events and concurrent downloads without an event loop of its own, and the
-same client works inside a running loop (Jupyter), in threads, and after a fork.
+All I/O is written once, asynchronously. A synchronous client owns a ``LoopThread`` and runs each call in it. So a
+script gets live events and concurrent downloads without running an event loop, and the same client works inside a
+running event loop (Jupyter), in threads, and after a fork.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from invokeai_py_client.errors import ConnectionLostError, UsageError
 T = TypeVar("T")
 
 _Inbox = queue.SimpleQueue["Callable[[], None] | None"]
-_Answer = Callable[["BaseException | None"], None]
-_Caller = Callable[[Callable[..., object], tuple[object, ...], _Answer], None]
+_Report = Callable[["BaseException | None"], None]
+_Caller = Callable[[Callable[..., object], tuple[object, ...], _Report], None]
 _caller: ContextVar[_Caller | None] = ContextVar("invokeai_py_client_caller", default=None)
 
-# A blocked thread cannot be interrupted on Windows, so there it looks up now and then.
+# On Windows, a blocked thread cannot be interrupted, so it wakes up at this interval, in seconds.
 _PATIENCE = 0.1 if sys.platform == "win32" else None
-# How long an interrupted call may clean up before its caller goes on.
+# How long an interrupted call may clean up before its caller continues, in seconds.
 _CLEANUP = 5.0
 
-# Loops of a parent process, in a forked one. They are kept: were they collected, their tasks would complain,
-# and their sockets would be taken out of the selector that the parent still waits on.
+# Event loops of the parent process, kept in a forked process. If they were garbage-collected, their tasks would log
+# warnings, and their sockets would be removed from the selector that the parent still uses.
 _PARENTS: list[asyncio.AbstractEventLoop] = []
 
 
 async def call_back(function: Callable[..., object], *args: object) -> None:
-    """Call a user's function where the user is: in the calling thread, or in the calling event loop.
+    """Call a user's function in the thread or event loop that the user called from.
 
-    There it may use the client again, print, or raise; what it raises comes out of the call that it
-    belongs to. An asynchronous function is awaited.
+    The function may use the client, print, or raise. Its exception is raised by the call that it belongs to. An
+    asynchronous function is awaited.
     """
     caller = _caller.get()
     if caller is None:
@@ -57,16 +57,16 @@ async def call_back(function: Callable[..., object], *args: object) -> None:
         if error is None:
             done.set_result(None)
             return
-        if isinstance(error, StopIteration):  # it cannot be raised into a coroutine
+        if isinstance(error, StopIteration):  # a coroutine cannot raise StopIteration
             stop, error = error, RuntimeError("The callback raised StopIteration.")
             error.__cause__ = stop
         done.set_exception(error)
 
-    def answer(error: BaseException | None) -> None:
-        with suppress(RuntimeError):  # the callback closed the client, and so this loop
+    def report(error: BaseException | None) -> None:
+        with suppress(RuntimeError):  # the callback closed the client, which ends this loop
             loop.call_soon_threadsafe(settle, error)
 
-    caller(function, args, answer)
+    caller(function, args, report)
     await done
 
 
@@ -77,19 +77,22 @@ async def _invoke(function: Callable[..., object], args: tuple[object, ...]) -> 
 
 
 def _from_thread(inbox: _Inbox) -> _Caller:
-    """Calls back in a thread that waits at ``inbox``."""
+    """Return a function that calls back in the thread that reads ``inbox``."""
 
-    def caller(function: Callable[..., object], args: tuple[object, ...], answer: _Answer) -> None:
+    def caller(function: Callable[..., object], args: tuple[object, ...], report: _Report) -> None:
         def job() -> None:
             error = None
             try:
                 outcome = function(*args)
                 if isinstance(outcome, Coroutine):
                     outcome.close()
-                    raise UsageError("An asynchronous callback needs the AsyncInvokeAIClient.")
-            except Exception as raised:  # noqa: BLE001 - handed to the coroutine, which raises it
+                    raise UsageError(
+                        "InvokeAIClient cannot await an asynchronous callback. "
+                        "Pass a plain function, or use AsyncInvokeAIClient."
+                    )
+            except Exception as raised:  # noqa: BLE001 - passed to the coroutine, which raises it
                 error = raised
-            answer(error)
+            report(error)
 
         inbox.put(job)
 
@@ -97,11 +100,11 @@ def _from_thread(inbox: _Inbox) -> _Caller:
 
 
 def _from_loop(loop: asyncio.AbstractEventLoop) -> _Caller:
-    """Calls back in another event loop."""
+    """Return a function that calls back in another event loop."""
 
-    def caller(function: Callable[..., object], args: tuple[object, ...], answer: _Answer) -> None:
+    def caller(function: Callable[..., object], args: tuple[object, ...], report: _Report) -> None:
         future = asyncio.run_coroutine_threadsafe(_invoke(function, args), loop)
-        future.add_done_callback(lambda done: answer(None if done.cancelled() else done.exception()))
+        future.add_done_callback(lambda done: report(None if done.cancelled() else done.exception()))
 
     return caller
 
@@ -116,13 +119,13 @@ class LoopThread:
         self._pid = os.getpid()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop, and wait for it.
+        """Run a coroutine on the loop and return its result.
 
-        An interruption (Ctrl-C) cancels the coroutine, waits until it has cleaned up, and goes on.
+        An interruption (Ctrl-C) cancels the coroutine, waits until it has cleaned up, and is then raised.
 
         Raises:
-            UsageError: Called from the loop's own thread, where waiting would never end.
-            ConnectionLostError: The loop was closed meanwhile.
+            UsageError: The call comes from the loop's thread, so it would wait for itself.
+            ConnectionLostError: The loop was closed during the call.
         """
         inbox: _Inbox = queue.SimpleQueue()
         future = self._start(coroutine, _from_thread(inbox), lambda: inbox.put(None))
@@ -138,19 +141,19 @@ class LoopThread:
             raise _closed() from None
 
     async def await_from_elsewhere(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop, awaited from another loop.
+        """Run a coroutine on the loop and await its result in another loop.
 
-        When the awaiting task is cancelled, so is the coroutine, and its cleanup is waited for.
+        If the awaiting task is canceled, the coroutine is canceled too, and the task waits until it has cleaned up.
 
         Raises:
-            UsageError: Called from the loop's own thread, where waiting would never end.
-            ConnectionLostError: The loop was closed meanwhile.
+            UsageError: The call comes from the loop's thread, so it would wait for itself.
+            ConnectionLostError: The loop was closed during the call.
         """
         here = asyncio.get_running_loop()
         over = asyncio.Event()
 
         def ended() -> None:
-            with suppress(RuntimeError):  # nobody waits any more: that loop is closed
+            with suppress(RuntimeError):  # the waiting loop is closed
                 here.call_soon_threadsafe(over.set)
 
         future = self._start(coroutine, _from_loop(here), ended)
@@ -164,7 +167,7 @@ class LoopThread:
             raise
 
     async def follow(self, items: AsyncIterator[T]) -> AsyncIterator[T]:
-        """Go through an asynchronous iterator that lives on the loop, from another loop."""
+        """Yield the items of an asynchronous iterator that runs on the loop, in another loop."""
 
         async def following() -> T:
             return await anext(items)
@@ -182,7 +185,7 @@ class LoopThread:
                 await self.await_from_elsewhere(close())
 
     def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
-        """Go through an asynchronous iterator, item by item."""
+        """Yield the items of an asynchronous iterator that runs on the loop."""
 
         async def following() -> T:
             return await anext(items)
@@ -201,7 +204,7 @@ class LoopThread:
 
     @property
     def thread(self) -> threading.Thread | None:
-        """The loop's thread, if there is one."""
+        """The loop's thread, or None if it was not started."""
         return self._thread
 
     @property
@@ -210,7 +213,7 @@ class LoopThread:
         return self._pid == os.getpid() and self._thread is not None and self._thread.is_alive()
 
     def close(self) -> None:
-        """Stop the loop and its thread. A later call starts anew."""
+        """Stop the loop and its thread. A later call starts a new one."""
         self._leave_parent()
         with self._lock:
             loop, thread = self._loop, self._thread
@@ -226,7 +229,7 @@ class LoopThread:
     def _start(
         self, coroutine: Coroutine[Any, Any, T], caller: _Caller, ended: Callable[[], None]
     ) -> Future[T]:
-        """Hand a coroutine to the loop; ``ended`` is called there when nothing of it is left."""
+        """Start a coroutine on the loop. ``ended`` is called there when it has ended."""
 
         async def main() -> T:
             _caller.set(caller)
@@ -236,7 +239,7 @@ class LoopThread:
                 ended()
 
         self._leave_parent()
-        with self._lock:  # so that the loop is not closed before it has the coroutine
+        with self._lock:  # so that the loop is not closed before it receives the coroutine
             try:
                 loop = self._running_loop()
             except UsageError:
@@ -246,7 +249,7 @@ class LoopThread:
 
     @staticmethod
     def _serve(inbox: _Inbox, at_most: float | None = None) -> None:
-        """Run the jobs that the coroutine sends to this thread, until it has ended."""
+        """Run the callbacks that the coroutine sends to this thread, until it has ended."""
         until = None if at_most is None else time.monotonic() + at_most
         while True:
             try:
@@ -260,7 +263,7 @@ class LoopThread:
             job()
 
     def _leave_parent(self) -> None:
-        """After a fork there is neither the thread nor, perhaps, an open lock: begin anew."""
+        """Reset the state after a fork. The thread does not exist in the new process, and the lock may be held."""
         if self._pid == os.getpid():
             return
         if self._loop is not None:
@@ -272,7 +275,7 @@ class LoopThread:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._thread is threading.current_thread():
             raise UsageError(
-                "A synchronous call from the client's own event thread would wait for itself. "
+                "A synchronous call from the client's event thread would wait for itself. "
                 "Call it from another thread, or use AsyncInvokeAIClient."
             )
         if self._loop is None or not self.is_running:
@@ -285,7 +288,7 @@ class LoopThread:
 
 
 def _closed() -> ConnectionLostError:
-    return ConnectionLostError(None, None, "The client was closed while this call went on.")
+    return ConnectionLostError(None, None, "The client was closed during this call.")
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
@@ -293,7 +296,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
-        # What came just before the end takes its first step, so that there is something to cancel.
+        # Let tasks that were just created take their first step, so that they can be canceled.
         loop.run_until_complete(asyncio.sleep(0))
         tasks = asyncio.all_tasks(loop)
         for task in tasks:

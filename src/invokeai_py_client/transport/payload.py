@@ -1,4 +1,4 @@
-"""What a request carries: the parts of its path, its query, or a file."""
+"""The data that a request carries: parts of its path, its query, or a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.models import IvkImage
 
 Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
-"""Query parameters; None values are left out, sequences repeat."""
+"""Query parameters. None values are omitted, and sequences are repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ class Upload:
 
 
 class Query(list[tuple[str, str]]):
-    """Pairs of texts that tracebacks do not show: one may be a token."""
+    """Query parameters as pairs of strings. Their ``repr`` hides the values, because one may be a token."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} parameters>"
 
 
 def query_of(params: Params | None) -> Query | None:
-    """Query parameters as pairs of texts."""
+    """Return query parameters as pairs of strings, or None if there are no parameters."""
     if not params:
         return None
     pairs = Query()
@@ -53,32 +53,34 @@ def _text(value: str | int | float | bool) -> str:
 T = TypeVar("T")
 
 ROUTE_MISSING = (NotFoundError, MethodNotAllowedError, NotInvokeAIError)
-"""How a server answers that lacks a route: not found, not for this method, or from 6.12 with its web page."""
+"""The errors raised if a server does not have a route: 404, 405, or from 6.12 on its web page."""
 
 
 def path_part(text: str | IvkImage, what: str) -> str:
-    """A name or id, made to stand in a path.
+    """Return a name or id, escaped for use in a path.
 
     Args:
         text: The name or id, or an image's record.
-        what: What it names, for the error: ``an image``.
+        what: The kind of item, for the error message: ``an image``.
 
     Raises:
-        UsageError: It names nothing. A slash cannot be part of a name: servers take it for the end of it,
-            even where it is escaped.
+        UsageError: The name is not valid. It cannot contain a slash, because servers end the name there even if the
+            slash is escaped.
     """
     text = getattr(text, "image_name", text)
     if not isinstance(text, str) or text in ("", ".", "..") or "/" in text:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(f"{text!r} does not name {what}.")
+        raise UsageError(
+            f"{text!r} is not a valid name or id of {what}; expected a non-empty string without a slash."
+        )
     return quoted(text)
 
 
 def quoted(text: str) -> str:
-    """Return a text with everything escaped that means something in a path."""
+    """Return a string with all characters escaped that have a special meaning in a path."""
     return quote(text, safe="")
 
 
 def portions(items: Sequence[T], size: int) -> Iterator[list[T]]:
-    """The items in portions that one request takes."""
+    """Yield the items in lists of at most ``size``, one list for each request."""
     for start in range(0, len(items), size):
         yield list(items[start : start + size])

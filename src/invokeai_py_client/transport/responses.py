@@ -1,4 +1,4 @@
-"""What a server's answer means: statuses and bodies to data or to one of our errors."""
+"""Interpretation of responses: turns statuses and bodies into data or errors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from invokeai_py_client._text import clip
 from invokeai_py_client.errors import API_ERRORS, APIRequestError, NotInvokeAIError, ServerError
 
 _LONGEST_DETAIL = 800
+_CHECK_ADDRESS = "Check that this is the address of an InvokeAI server, and that its version has this route."
 
 
 def error_of(
@@ -23,21 +24,21 @@ def error_of(
     request_id: str,
     challenge: str = "",
 ) -> APIRequestError:
-    """The error that a failed request raises.
+    """Return the error for a failed request.
 
     Args:
-        status: The answer's status.
-        body: Its body, or the beginning of a long one.
-        content_type: What the body is said to be.
+        status: The status of the response.
+        body: The body of the response, or the beginning of a long body.
+        content_type: The content type of the body.
         method: The request's method.
-        path: Its path.
-        request_id: Its id.
-        challenge: The answer's ``WWW-Authenticate``.
+        path: The request's path.
+        request_id: The request's id.
+        challenge: The ``WWW-Authenticate`` header of the response.
     """
     payload: Any = _payload(body, content_type)
     kind = API_ERRORS.get(status) or (ServerError if status >= 500 else APIRequestError)
     detail = _detail(payload)
-    message = f"{method} {path}: the server answered {status}" + (f": {detail}" if detail else "") + "."
+    message = f"{method} {path} failed with HTTP status {status}" + (f": {detail}" if detail else "") + "."
     if status == 401 and not path.endswith("/auth/login"):
         message += _how_to_sign_in(challenge)
     return kind(status, payload, message, method=method, path=path, request_id=request_id)
@@ -45,19 +46,21 @@ def error_of(
 
 def _how_to_sign_in(challenge: str) -> str:
     if challenge.lower().startswith("basic"):
-        return " A proxy before the server wants a user and a password: put them into the URL (https://user:password@...)."
+        return (
+            " A proxy requires a user name and a password: add them to the URL (https://user:password@...)."
+        )
     return (
-        " Sign in: client.login(email, password), from_url(..., email=..., password=...), `ivk login`, "
-        "or a token (api_key=..., INVOKEAI_TOKEN)."
+        " Sign in with client.login(email, password), from_url(..., email=..., password=...) or `ivk login`, "
+        "or pass a token (api_key=..., INVOKEAI_TOKEN)."
     )
 
 
 def decode_json(body: bytes, content_type: str, *, url: str, method: str, path: str, request_id: str) -> Any:
-    """The JSON data of a successful answer; None for an empty one.
+    """Return the JSON data of a successful response, or None if the body is empty.
 
     Raises:
-        NotInvokeAIError: The body is not JSON. InvokeAI (6.12+) answers an unknown path with 200 and a
-            web page, and so does many another server.
+        NotInvokeAIError: The body is not JSON. InvokeAI (6.12+) responds to an unknown path with status 200 and a
+            web page, as many other servers do.
     """
     if not body:
         return None
@@ -66,56 +69,54 @@ def decode_json(body: bytes, content_type: str, *, url: str, method: str, path: 
         raise NotInvokeAIError(
             None,
             None,
-            f"{url} answers, but {path} gave {content_type or 'no content type'} instead of JSON. "
-            "Is this the address of an InvokeAI server (and of one that has this route)?",
+            f"{url} responded to {path} with {content_type or 'no content type'}; expected JSON. {_CHECK_ADDRESS}",
             **where,
         )
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise NotInvokeAIError(
-            None, None, f"{url} answered {path} with something that is not JSON ({error}).", **where
+            None, None, f"{url} responded to {path} with invalid JSON ({error}). {_CHECK_ADDRESS}", **where
         ) from None
 
 
 def check_is_ours(
     status: int, content_type: str, location: str, *, url: str, method: str, path: str, request_id: str
 ) -> None:
-    """Make sure that an answer below 400 is one that InvokeAI gives.
+    """Check that a response with a status below 400 can come from InvokeAI.
 
     Raises:
-        NotInvokeAIError: A redirect (InvokeAI sends none, a proxy's sign-in page or https does), or a web page.
+        NotInvokeAIError: It is a redirect, which a proxy sends but InvokeAI never does, or a web page.
     """
     where: dict[str, str] = {"method": method, "path": path, "request_id": request_id}
     if status >= 300:
         raise NotInvokeAIError(
             status,
             None,
-            f"{url} redirects {method} {path} to {location or 'nowhere'} instead of answering. "
-            "Give the address that it leads to, or sign in at the proxy before the server.",
+            f"{url} redirects {method} {path} to {location or 'an unknown address'}. InvokeAI sends no redirects: "
+            "use the address that it redirects to, or sign in to the proxy in front of the server.",
             **where,
         )
     if content_type == "text/html":
         raise NotInvokeAIError(
             None,
             None,
-            f"{url} answers, but {path} gave a web page. "
-            "Is this the address of an InvokeAI server (and of one that has this route)?",
+            f"{url} responded to {path} with a web page; expected data. {_CHECK_ADDRESS}",
             **where,
         )
 
 
 def check_is_file(content_type: str, *, url: str, method: str, path: str, request_id: str) -> None:
-    """Make sure that a file came, and not words about it.
+    """Check that the content type of a response is that of a file.
 
     Raises:
-        NotInvokeAIError: It is text or JSON.
+        NotInvokeAIError: The response is text or JSON.
     """
     if "json" in content_type or content_type.startswith("text/"):
         raise NotInvokeAIError(
             None,
             None,
-            f"{url} gave {content_type} instead of a file for {path}. Is it an InvokeAI server?",
+            f"{url} responded to {path} with {content_type}; expected a file. {_CHECK_ADDRESS}",
             method=method,
             path=path,
             request_id=request_id,
@@ -123,7 +124,7 @@ def check_is_file(content_type: str, *, url: str, method: str, path: str, reques
 
 
 def seconds_ahead(date: str | None) -> float | None:
-    """By how many seconds the clock is ahead that an answer's ``Date`` shows; None where there is none."""
+    """Return by how many seconds a ``Date`` header is ahead of the local clock, or None if there is no valid date."""
     try:
         then = parsedate_to_datetime(date or "")
     except (ValueError, OverflowError):
@@ -142,9 +143,9 @@ def _payload(body: bytes, content_type: str) -> Any:
 
 
 def _detail(payload: Any) -> str:
-    """A short sentence out of an error's body.
+    """Return a short description of an error from the body of its response.
 
-    FastAPI's 422 lists findings whose ``input`` can echo a whole graph: only place and message are kept.
+    FastAPI's 422 lists findings whose ``input`` can contain a whole graph, so only location and message are used.
     """
     if not isinstance(payload, dict):
         text = str(payload).strip()
@@ -195,7 +196,9 @@ class Response:
             return json.loads(self.content) if self.content else None
         except ValueError:
             raise NotInvokeAIError(
-                None, self.text, f"The response is not JSON: {clip(self.text, 120)!r}."
+                None,
+                self.text,
+                f"The response is not JSON: {clip(self.text, 120)!r}. Use `content` or `text`.",
             ) from None
 
     def __repr__(self) -> str:

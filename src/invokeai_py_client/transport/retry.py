@@ -1,4 +1,4 @@
-"""When to send a request again: one decision, as a function of what happened."""
+"""Retries: whether to send a failed request again, and when."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _TRY_AGAIN = frozenset({_REFUSED_FOR_NOW, 502, 503, 504})
 
 
 def is_passing(error: APIRequestError) -> bool:
-    """Whether the trouble may be over in a while: nothing answers (yet), or a proxy says that the server does not.
+    """Return whether an error may be temporary: the server does not respond, or a proxy reports that it does not.
 
-    A wait goes on through it, for as long as it has patience.
+    Waits tolerate such errors up to a limit.
     """
     if isinstance(error, ServerUnreachableError | RequestTimeoutError):
         return True
@@ -35,9 +35,9 @@ def is_passing(error: APIRequestError) -> bool:
 
 
 def is_unclear(error: APIRequestError) -> bool:
-    """Whether the server may have carried a request out whose answer this is: it never came, or is a proxy's."""
+    """Return whether the server may have carried out the request, because no response arrived or a proxy sent it."""
     if isinstance(error, NotInvokeAIError) or type(error) is ServerUnreachableError:
-        return False  # no connection was made, or not with InvokeAI: nobody got it
+        return False  # no connection to an InvokeAI server was made
     return is_passing(error) and error.status_code != _REFUSED_FOR_NOW
 
 
@@ -49,24 +49,24 @@ def retry_delay(
     idempotent: bool,
     retry_after: float | None = None,
 ) -> float | None:
-    """How many seconds to wait before asking again, or None to give up.
+    """Return how many seconds to wait before the next attempt, or None to give up.
 
-    Only requests that do no harm when repeated are: reads, and writes that set a state. A POST that
-    makes something is not, because its answer may have been lost after the server acted on it.
+    Only requests that are safe to repeat are repeated: reads, and writes that set a state. A POST that creates
+    something is not, because the server may have processed it before the response was lost.
 
     Args:
-        error: What went wrong.
-        attempt: How often the request was sent so far, from 1.
-        max_retries: How often it may be repeated.
-        idempotent: Whether sending it twice is the same as sending it once.
+        error: The error of the last attempt.
+        attempt: How often the request was sent so far, starting with 1.
+        max_retries: How often to repeat the request.
+        idempotent: Whether sending the request twice has the same effect as sending it once.
         retry_after: The server's ``Retry-After``, in seconds.
     """
     if attempt > max_retries or isinstance(error, NotInvokeAIError):
         return None
     if not idempotent and error.status_code != _REFUSED_FOR_NOW:
         return None
-    # Plain 500 is final: InvokeAI answers it for requests that will never work (a poisoned queue row,
-    # a batch node in a graph), each time anew.
+    # A 500 is final: InvokeAI responds with it to requests that can never succeed (an unreadable queue item, a batch
+    # node in a graph).
     if not is_passing(error):
         return None
     if retry_after is not None:
@@ -76,23 +76,23 @@ def retry_delay(
 
 
 class Retries:
-    """Counts the attempts at one request, and pauses between them."""
+    """Counts the attempts of one request and pauses between them."""
 
     __slots__ = ("_attempt", "_idempotent", "_most")
 
     def __init__(self, max_retries: int, *, idempotent: bool = True) -> None:
-        """Create a count for a request that has not been sent yet.
+        """Create a counter for a request that has not been sent yet.
 
         Args:
-            max_retries: How often it may be repeated.
-            idempotent: Whether sending it twice is the same as sending it once. Defaults to True.
+            max_retries: How often to repeat the request.
+            idempotent: Whether sending the request twice has the same effect as sending it once. Defaults to True.
         """
         self._most = max_retries
         self._idempotent = idempotent
         self._attempt = 0
 
     def delay_after(self, error: APIRequestError) -> float | None:
-        """Count a failed attempt. Returns how many seconds to wait before the next one, or None to give up."""
+        """Count a failed attempt. Return how many seconds to wait before the next attempt, or None to give up."""
         self._attempt += 1
         return retry_delay(
             error,
@@ -103,22 +103,22 @@ class Retries:
         )
 
     async def pause_after(self, error: APIRequestError) -> bool:
-        """Count a failed attempt, and wait before the next one. Returns False, at once, to give up."""
+        """Count a failed attempt and wait before the next one. Return False at once if there is no next attempt."""
         delay = self.delay_after(error)
         if delay is None:
             return False
-        logger.info("%s %s failed (%s), again in %.2f s", error.method, error.path, error.code, delay)
+        logger.info("%s %s failed (%s), retrying in %.2f s", error.method, error.path, error.code, delay)
         await asyncio.sleep(delay)
         return True
 
 
 def parse_retry_after(text: str | None) -> float | None:
-    """The seconds of a ``Retry-After`` header, which can also name a date; None where there is none."""
+    """Return the seconds in a ``Retry-After`` header, which may contain a date, or None if it is not valid."""
     try:
         seconds = float(text or "")
     except ValueError:
         seconds = _seconds_until(text or "")
-    return seconds if seconds is not None and seconds >= 0 else None  # not for "nan" either
+    return seconds if seconds is not None and seconds >= 0 else None  # False for "nan" as well
 
 
 def _seconds_until(date: str) -> float | None:

@@ -1,4 +1,4 @@
-"""What no error may repeat: servers put what they were sent into their answers, a password among it."""
+"""Redaction of secrets. Servers repeat request data in their responses, including passwords."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from invokeai_py_client.transport.settings import ConnectionSettings
 
 _SECRET_KEYS = frozenset({"password", "current_password", "new_password", "token", "access_token", "api_key"})
-_SHORTEST = 4  # what is shorter stands in every other word
+_SHORTEST = 4  # shorter secrets would match parts of ordinary words
 _GONE = b"***"
 _NESTED = 3
 
 
 class Hidden(dict[str, Any]):
-    """A dict that tools which print the variables of a traceback do not look into."""
+    """A dict whose ``repr`` hides its values from tools that show the variables of a traceback."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} hidden values>"
@@ -26,7 +26,7 @@ class Hidden(dict[str, Any]):
 
 
 class HiddenText(str):
-    """A text that such tools do not show."""
+    """A string whose ``repr`` hides it from such tools."""
 
     __slots__ = ()
 
@@ -35,16 +35,16 @@ class HiddenText(str):
 
 
 def hidden(text: str | None) -> HiddenText | None:
-    """The same text, but not shown; None for none."""
+    """Return a string with a hidden ``repr``, or None for None."""
     return None if text is None else HiddenText(text)
 
 
 def secrets_of(settings: ConnectionSettings, *sent: Any) -> set[str]:
-    """Everything secret in a request.
+    """Return all secrets in a request.
 
     Args:
-        settings: How it was sent.
-        sent: Its query and its body.
+        settings: The settings of the connection.
+        sent: The query and the body of the request.
     """
     known = {settings.token, *settings.headers.values()}
     if settings.credentials is not None:
@@ -60,7 +60,7 @@ def secrets_of(settings: ConnectionSettings, *sent: Any) -> set[str]:
 
 
 def redacted(body: bytes, secrets: set[str]) -> bytes:
-    """An answer without them, as they are and as JSON writes them, in JSON within JSON, too."""
+    """Return a response body with all secrets replaced, including their JSON-escaped forms and JSON inside JSON."""
     import json
 
     forms = set(secrets)

@@ -1,4 +1,4 @@
-"""How to reach a server: everything about a connection that is not the connection itself."""
+"""Settings of a connection: the server's address, credentials, timeouts and headers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from invokeai_py_client.transport.limits import LARGEST_ANSWER
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who signs in to a multi-user server; neither is ever shown.
+    """The email and password to sign in to a multi-user server with. Neither is ever shown.
 
     Attributes:
         email: The user's email address.
         password: The password.
-        remember_me: Whether the token is to last seven days instead of one (as of 6.14).
+        remember_me: Whether to request a token that is valid for 7 days instead of one (as of 6.14).
     """
 
     email: str = field(repr=False)
@@ -28,18 +28,18 @@ class Credentials:
 
 @dataclass(slots=True)
 class ConnectionSettings:
-    """What requests and the event socket share.
+    """The settings that requests and the event connection share.
 
     Attributes:
-        address: The server.
-        timeout: Seconds for one request. InvokeAI answers on one event loop, which heavy work can hold up.
-        connect_timeout: Seconds for opening a connection.
-        max_retries: How often a request that may be repeated is repeated.
-        verify_ssl: Whether certificates are checked.
-        token: Sent as ``Authorization: Bearer``; never shown.
-        headers: Further headers for every request, for proxies.
-        credentials: What a new token is asked for with when the server takes the old one no more.
-        largest_answer: The most bytes of an answer that is held in memory.
+        address: The server's address.
+        timeout: Timeout for one request, in seconds. InvokeAI may respond slowly during heavy work.
+        connect_timeout: Timeout for opening a connection, in seconds.
+        max_retries: How often to repeat a failed request if repeating it is safe.
+        verify_ssl: Whether to verify certificates.
+        token: The token to send as ``Authorization: Bearer``. Never shown.
+        headers: Additional headers for every request, for example for a proxy.
+        credentials: The email and password for requesting a new token when the old one has expired.
+        largest_answer: The maximum size of a response that is held in memory, in bytes.
     """
 
     address: ServerAddress
@@ -54,7 +54,7 @@ class ConnectionSettings:
     _session: int = field(default=0, repr=False)
 
     def request_headers(self) -> dict[str, str]:
-        """The headers of every request and of the socket's handshake."""
+        """Return the headers for requests and for the handshake of the event connection."""
         headers = dict(self.headers)
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -64,36 +64,36 @@ class ConnectionSettings:
         return headers
 
     def use_token(self, token: str | None, credentials: Credentials | None = None) -> None:
-        """Be somebody else from now on, or nobody; answers to what was asked before change nothing of it."""
+        """Switch to another user's token, or sign out. Responses to requests already in flight do not change it."""
         self.token = token
         self.credentials = credentials
         self._session += 1
 
     @property
     def session(self) -> int:
-        """Changes whenever somebody signs in or out."""
+        """A number that changes at each sign-in or sign-out."""
         return self._session
 
     def adopt_token(self, token: str | None, session: int | None = None) -> None:
-        """Take over a token that the server renewed (``X-Refreshed-Token``, InvokeAI 6.12+).
+        """Adopt a token that the server renewed (``X-Refreshed-Token``, InvokeAI 6.12+).
 
         Args:
-            token: The token; None for none.
-            session: What ``session`` was when the request was sent.
+            token: The new token, or None if the server did not renew it.
+            session: The value of ``session`` when the request was sent.
         """
         if token and self.token and session in (None, self._session):
             self.token = token
 
     def without_secrets(self) -> ConnectionSettings:
-        """The same without token, password and headers, to be stored or sent elsewhere."""
+        """Return a copy without token, password and headers, which can be stored or sent elsewhere."""
         address = ServerAddress(self.address.origin, self.address.prefix)
         return replace(self, address=address, token=None, headers={}, credentials=None)
 
 
 DEFAULT_URL = "http://localhost:9090"
-"""InvokeAI's own default address."""
+"""InvokeAI's default address."""
 
-_EXAMPLE = f"for example {DEFAULT_URL} or https://example.org/invoke"
+_EXAMPLE = f'expected something like "{DEFAULT_URL}" or "https://example.org/invoke"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,9 @@ class ServerAddress:
     """A server's address.
 
     Attributes:
-        origin: Scheme, host and port (``http://localhost:9090``), never with a password.
-        prefix: The path that a reverse proxy puts before everything (``/invoke``), or "".
-        userinfo: User and password for HTTP basic authentication, from the URL; kept out of ``repr``.
+        origin: Scheme, host and port (``http://localhost:9090``), without a password.
+        prefix: The path prefix of a reverse proxy (``/invoke``), or "".
+        userinfo: User name and password for HTTP basic authentication, from the URL. Hidden in ``repr``.
     """
 
     origin: str
@@ -112,10 +112,10 @@ class ServerAddress:
 
     @classmethod
     def parse(cls, url: str) -> ServerAddress:
-        """Read a URL as people write it: the scheme may be missing, the path may end in ``/``.
+        """Parse a URL. The scheme may be missing, and the path may end with a slash.
 
         Raises:
-            UsageError: The text is not the URL of a server.
+            UsageError: The string is not a valid URL of a server.
         """
         text = url.strip()
         if "://" not in text:
@@ -124,9 +124,9 @@ class ServerAddress:
             parts = urlsplit(text)
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise UsageError(f"{_shown(url)!r} is not a server's URL ({error}); {_EXAMPLE}.") from None
+            raise UsageError(f"Invalid server URL {_shown(url)!r} ({error}): {_EXAMPLE}.") from None
         if parts.scheme not in ("http", "https") or not host or any(c.isspace() for c in host):
-            raise UsageError(f"{_shown(url)!r} is not a server's URL; it should be {_EXAMPLE}.")
+            raise UsageError(f"Invalid server URL {_shown(url)!r}: {_EXAMPLE}.")
         host = f"[{host}]" if ":" in host else host
         origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
         userinfo = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
@@ -139,7 +139,7 @@ class ServerAddress:
 
     @property
     def socket_path(self) -> str:
-        """Where the server's Socket.IO endpoint is, without a leading slash."""
+        """The path of the server's Socket.IO endpoint, without a leading slash."""
         return f"{self.prefix}/ws/socket.io".lstrip("/")
 
     def __repr__(self) -> str:
@@ -147,22 +147,23 @@ class ServerAddress:
 
 
 def _shown(url: str) -> str:
-    """A URL without user and password, for error messages."""
+    """Return a URL without user name and password, for error messages."""
     scheme, mark, rest = url.rpartition("://")
     return scheme + mark + rest.rpartition("@")[2]
 
 
 def clean_prefix(path: str) -> str:
-    """A proxy's path prefix: no slash at its end, and without the API's own ``/api/v1``.
+    """Return the path prefix of a proxy without a trailing slash and without the API's ``/api/v1``.
 
-    Older clients were given the API's root as ``base_path``; the prefix is what stands before it.
+    Version 1 expected the root of the API as ``base_path``, so that part is removed.
 
     Raises:
-        UsageError: It is more than a path.
+        UsageError: The string is not just a path.
     """
     if "://" in path or "?" in path or "#" in path:
         raise UsageError(
-            f"{path!r} is no path prefix; one looks like /tools/invoke. Whole URLs go into from_url()."
+            f'Invalid path prefix {path!r}: expected something like "/tools/invoke". '
+            "Pass a full URL to from_url() instead."
         )
     path = f"/{path.strip('/')}"
     for root in ("/api/v1", "/api/v2", "/api"):
@@ -171,10 +172,10 @@ def clean_prefix(path: str) -> str:
 
 
 def proxy_for(origin: str) -> str | None:
-    """The proxy that the environment (or the system's settings) names for a server, if any.
+    """Return the proxy for a server according to the environment or the system settings, or None.
 
     Args:
-        origin: The server's scheme, name and port.
+        origin: The server's scheme, host and port.
     """
     from urllib.request import getproxies, proxy_bypass
 
@@ -183,17 +184,15 @@ def proxy_for(origin: str) -> str | None:
 
 
 def credentials_of(email: str | None, password: str | None, remember_me: bool = False) -> Credentials | None:
-    """Return an email and its password, or None if neither is given.
+    """Return the credentials for an email and a password, or None if both are missing.
 
     Raises:
-        UsageError: One of the two is missing, or is not text.
+        UsageError: Only one of the two is set, or one is not a string.
     """
     if not email and not password:
         return None
     for name, value in (("email", email), ("password", password)):
         if not isinstance(value, str) or not value:
             other = "password" if name == "email" else "email"
-            raise UsageError(
-                f"Signing in takes an email and a password; there is no {name} for this {other}."
-            )
+            raise UsageError(f"Cannot sign in with only the {other}. Set the {name} as well.")
     return Credentials(str(email), str(password), remember_me)

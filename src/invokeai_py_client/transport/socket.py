@@ -1,4 +1,4 @@
-"""The server's live events. The only file that knows the Socket.IO library."""
+"""The server's live events. Only this module uses the Socket.IO library."""
 
 # The library has no type stubs.
 # pyright: reportUnknownMemberType=false, reportArgumentType=false
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger("invokeai_py_client.events")
 
 _ACKNOWLEDGED = 5.0
-_FIRST_RETURN = 0.05
-_LONGEST_RETURN = 5.0
+_FIRST_DELAY = 0.05
+_LONGEST_DELAY = 5.0
 
 Listener = Callable[[str, Any], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the server sends some of its events to; one is told of them after asking for it.
+    """A group of events that the server sends to its subscribers only.
 
     Attributes:
-        request: The event that asks for it.
-        key: What the request calls the room's id.
+        request: The name of the event that subscribes to the room.
+        key: The key of the room's id in that event.
         name: The room's id.
     """
 
@@ -49,28 +49,28 @@ BULK_DOWNLOADS = Room("subscribe_bulk_download", "bulk_download_id", "default")
 
 
 def queue_room(queue_id: str) -> Room:
-    """Where a queue's events go to."""
+    """Return the room of a queue's events."""
     return Room("subscribe_queue", "queue_id", queue_id)
 
 
 def new_socket(settings: ConnectionSettings, *, reconnection: bool = True) -> socketio.AsyncClient:
-    """A Socket.IO client that is not connected yet."""
+    """Return a Socket.IO client that is not connected yet."""
     import socketio
 
     socket = socketio.AsyncClient(
         reconnection=reconnection,
         reconnection_delay=0.2,
         reconnection_delay_max=5,
-        handle_sigint=False,  # signals are the application's
+        handle_sigint=False,  # the application handles signals
         ssl_verify=settings.verify_ssl,
-        request_timeout=1,  # how long a server that is silent is waited for when the connection is closed
+        request_timeout=1,  # how long closing the connection waits for the server, in seconds
     )
     _follow_no_redirect(socket.eio)
     return socket
 
 
 def _follow_no_redirect(connection: Any) -> None:
-    # The library opens an HTTP session for each connection, unless there is one; its own goes wherever it is sent.
+    # The library opens an HTTP session for each connection unless it has one. Its default session follows redirects.
     from invokeai_py_client.transport.http import session_for_events
 
     open_socket = connection._connect_websocket
@@ -86,14 +86,16 @@ def _follow_no_redirect(connection: Any) -> None:
 async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) -> None:
     """Connect a Socket.IO client to the server.
 
-    Only over WebSocket: the server fails a long-polling handshake that accepts gzip (seen on 6.14.2).
+    This uses WebSocket only, because the server fails at a long-polling handshake that accepts gzip (as of 6.14.2).
 
     Raises:
-        ServerUnreachableError: No connection, or the server refused it.
+        ServerUnreachableError: The connection failed, or the server rejected it.
     """
     from socketio.exceptions import SocketIOError
 
-    def auth() -> dict[str, str]:  # asked for again when the library reconnects: the token of then
+    def auth() -> dict[
+        str, str
+    ]:  # called again when the library reconnects, so that it uses the current token
         return {"token": settings.token} if settings.token else {}
 
     broken: list[str] = []
@@ -103,7 +105,7 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
             async def disconnected(reason: str) -> None:
                 await socket._handle_eio_disconnect(reason)  # pyright: ignore[reportPrivateUsage]
                 if reason != socket.reason.CLIENT_DISCONNECT:
-                    # The library would wait on for the answer of a server that it has lost.
+                    # Otherwise, the library would keep waiting for a response on the lost connection.
                     broken.append(reason)
                     patience.reschedule(0)
 
@@ -119,7 +121,7 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
                 )
             finally:
                 socket.eio.on("disconnect", socket._handle_eio_disconnect)  # pyright: ignore[reportPrivateUsage]
-    # What is no InvokeAI answers anything, and the library reads into it as it comes.
+    # Another server may send anything, and the library processes the data without checking it.
     except (
         SocketIOError,
         OSError,
@@ -129,12 +131,14 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         AttributeError,
         RecursionError,
     ) as error:
-        await socket.eio.disconnect(abort=True)  # else the library leaves its HTTP session open
+        await socket.eio.disconnect(abort=True)  # otherwise, the library leaves its HTTP session open
         reason = (
-            ": ".join(["broke while it was made", *broken]) if broken else str(error) or type(error).__name__
+            ": ".join(["lost during the handshake", *broken])
+            if broken
+            else str(error) or type(error).__name__
         )
         raise ServerUnreachableError(
-            None, None, f"No event connection to {settings.address.url} ({reason})."
+            None, None, f"Could not open an event connection to {settings.address.url} ({reason})."
         ) from None
     except asyncio.CancelledError:
         await socket.eio.disconnect(abort=True)
@@ -142,25 +146,25 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
 
 
 def _was_refused(socket: Any) -> bool:
-    """Whether the server responded to the handshake, and refused it: a server with users wants a valid token."""
+    """Return whether the server rejected the handshake, as multi-user servers do without a valid token."""
     return bool(getattr(socket, "failed_namespaces", None))
 
 
-async def enter(socket: socketio.AsyncClient, room: Room) -> None:
-    """Subscribe, and wait until the server has done so: what is enqueued then has all its events heard."""
+async def join_room(socket: socketio.AsyncClient, room: Room) -> None:
+    """Join a room and wait for the server's confirmation, so that no later event is missed."""
     from socketio.exceptions import SocketIOError
 
     try:
         await socket.call(room.request, {room.key: room.name}, timeout=_ACKNOWLEDGED)
     except SocketIOError as error:
-        logger.info("no acknowledgement of %s %s: %s", room.request, room.name, error)
+        logger.info("%s %s was not acknowledged: %s", room.request, room.name, error)
 
 
 async def check_events(settings: ConnectionSettings) -> bool:
-    """Connect, and subscribe to the default queue; whether that was acknowledged.
+    """Connect, subscribe to the default queue, and return whether the server acknowledged it.
 
     Raises:
-        ServerUnreachableError: No connection, or the server refused it.
+        ServerUnreachableError: The connection failed, or the server rejected it.
     """
     from socketio.exceptions import SocketIOError
 
@@ -178,7 +182,7 @@ async def check_events(settings: ConnectionSettings) -> bool:
 
 
 async def dispose(socket: socketio.AsyncClient) -> None:
-    """See to it that a socket whose connection has ended leaves nothing open."""
+    """Close all resources of a socket whose connection has ended."""
     reading = cast("asyncio.Task[None] | None", socket.eio.read_loop_task)
     if reading is not None:
         await asyncio.wait({reading}, timeout=_ACKNOWLEDGED)
@@ -187,13 +191,13 @@ async def dispose(socket: socketio.AsyncClient) -> None:
 
 
 class EventSocket:
-    """A connection to the server's events that comes back by itself.
+    """A connection to the server's events that reconnects automatically.
 
-    Events that the server sends while the connection is down are lost: there is no replay. So listeners
-    are told whenever the connection is lost or made again, and read the state anew.
+    The server does not repeat events that it sends while the connection is down. So listeners are notified when the
+    connection is lost or made again, and then read the state.
 
-    Coming back is decided here, not in the library: each time with a fresh client of it (and with today's token), so
-    that no state that it is left in by a broken handshake can keep it from trying.
+    This class reconnects instead of the library. It uses a new library client (and the current token) for each
+    attempt, because a failed handshake may leave a client in a state in which it cannot reconnect.
     """
 
     def __init__(
@@ -203,49 +207,49 @@ class EventSocket:
         self._on_event = on_event
         self._on_connection = on_connection
         self._socket: socketio.AsyncClient | None = None
-        self._returning: asyncio.Task[None] | None = None
+        self._reconnecting: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Lock = asyncio.Lock()
         self._rooms: set[Room] = set()
 
     @property
     def connected(self) -> bool:
-        """Whether events flow."""
+        """Whether events arrive."""
         return self._socket is not None and self._socket.connected
 
     async def subscribe(self, room: Room, flow: AuthFlow) -> None:
-        """Connect, and receive the events of a room.
+        """Connect and subscribe to a room's events.
 
-        If no connection can be made now, it is tried again and again in the background.
+        If the connection fails, it is retried in the background.
 
         Args:
             room: The room.
-            flow: Authenticates the connection.
+            flow: The authentication of the connection.
 
         Raises:
             ServerUnreachableError: No connection could be made.
-            APIRequestError: The token was refused, and signing in again failed.
+            APIRequestError: The token was rejected, and signing in again failed.
         """
         async with self._connecting:
             known = room in self._rooms
             self._rooms.add(room)
             if self._socket is not None:
                 if not known:
-                    await enter(self._socket, room)
-            elif self._returning is None:
+                    await join_room(self._socket, room)
+            elif self._reconnecting is None:
                 try:
                     await self._connect_as(flow)
                 except APIRequestError:
-                    self._come_back()
+                    self._reconnect_later()
                     raise
 
     async def close(self) -> None:
-        """Disconnect, and stop coming back."""
+        """Disconnect and stop reconnecting."""
         socket, self._socket = self._socket, None
-        returning, self._returning = self._returning, None
+        reconnecting, self._reconnecting = self._reconnecting, None
         self._rooms.clear()
-        if returning is not None:
-            await cancel_and_wait([returning])
+        if reconnecting is not None:
+            await cancel_and_wait([reconnecting])
         if socket is not None:
             await socket.shutdown()
             self._dispose(socket)
@@ -270,42 +274,42 @@ class EventSocket:
             if flow is not None and _was_refused(socket):
                 flow.refused()
             raise
-        # The server has forgotten them with the last connection.
-        entering = [asyncio.ensure_future(enter(socket, room)) for room in self._rooms]
+        # The server forgets subscriptions when a connection ends.
+        joining = [asyncio.ensure_future(join_room(socket, room)) for room in self._rooms]
         try:
-            # One that breaks meanwhile is not waited for.
-            await asyncio.wait([asyncio.gather(*entering), broken], return_when=asyncio.FIRST_COMPLETED)
+            # Stop waiting if the connection breaks in the meantime.
+            await asyncio.wait([asyncio.gather(*joining), broken], return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
             await socket.eio.disconnect(abort=True)
             raise
         finally:
-            await cancel_and_wait(entering)
+            await cancel_and_wait(joining)
         if not socket.connected:
             self._dispose(socket)
             raise ServerUnreachableError(
-                None, None, f"The event connection to {self._settings.address.url} broke at once."
+                None, None, f"The event connection to {self._settings.address.url} was lost immediately."
             )
-        logger.debug("event connection made")
+        logger.debug("event connection established")
         self._socket = socket
         self._on_connection(True)
 
-    def _come_back(self) -> None:
-        async def come_back() -> None:
-            delay = _FIRST_RETURN
+    def _reconnect_later(self) -> None:
+        async def reconnect() -> None:
+            delay = _FIRST_DELAY
             while True:
                 await asyncio.sleep(delay * (0.5 + random.random()))
-                delay = min(2 * delay, _LONGEST_RETURN)
+                delay = min(2 * delay, _LONGEST_DELAY)
                 try:
                     await self._connect()
                 except ServerUnreachableError as error:
-                    logger.debug("event connection: %s", error)
+                    logger.debug("could not reconnect: %s", error)
                 else:
                     break
-            self._returning = None
-            if not self.connected:  # it broke in this very moment
+            self._reconnecting = None
+            if not self.connected:  # the connection broke just now
                 self._lost()
 
-        self._returning = asyncio.ensure_future(come_back())
+        self._reconnecting = asyncio.ensure_future(reconnect())
 
     def _dispose(self, socket: socketio.AsyncClient) -> None:
         task = asyncio.ensure_future(dispose(socket))
@@ -317,11 +321,11 @@ class EventSocket:
             self._dispose(self._socket)
         self._socket = None
         self._on_connection(False)
-        if self._returning is None:
-            self._come_back()
+        if self._reconnecting is None:
+            self._reconnect_later()
 
     def _listen(self, socket: socketio.AsyncClient) -> asyncio.Future[None]:
-        """Hear a socket; gives what is done when its connection breaks."""
+        """Register the listeners of a socket. Return a future that is done when its connection breaks."""
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def disconnected(reason: str = "") -> None:
