@@ -12,8 +12,8 @@ import click
 from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._text import first_lines
 from invokeai_py_client.cli.names import find_board
-from invokeai_py_client.cli.options import connect, json_option, url_option
-from invokeai_py_client.cli.output import counted, emit, hint, say
+from invokeai_py_client.cli.options import connect, output_options, url_option
+from invokeai_py_client.cli.output import counted, echo, emit, hint, say
 from invokeai_py_client.cli.progress import Advance, counting_bar, of_transfer, waiting
 from invokeai_py_client.errors import (
     InvokeAIClientError,
@@ -37,7 +37,7 @@ PORTION = 100
 @click.option("--since", metavar="DATE", help="Only images created since: 2026-01-31 or '2026-01-31 18:00'.")
 @click.option("--starred", is_flag=True, help="Only starred images.")
 @url_option
-@json_option
+@output_options
 def export(
     output: Path, board: str | None, since: str | None, starred: bool, url: str | None, as_json: bool
 ) -> None:
@@ -72,7 +72,7 @@ def export(
                     if as_json:
                         emit({"event": "image", "name": image.image_name, "path": str(path), "new": is_new})
                     elif is_new:
-                        click.echo(path)
+                        echo(path)
                 if any(isinstance(error, ServerUnreachableError) for error in failed.values()):
                     break
         if failed:

@@ -9,10 +9,11 @@ import click
 
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_items, read_names
-from invokeai_py_client.cli.options import connect, json_option, limit_option, url_option, yes_option
-from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
-from invokeai_py_client.cli.tables import Column, screenful, show_table, state_word, time_of
+from invokeai_py_client.cli.options import connect, limit_option, output_options, url_option, yes_option
+from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.tables import Column, screenful, show_table, time_of
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.run.status import state_word
 
 _items = click.argument("items", metavar="ITEMS...", nargs=-1)
 _COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled", "total")
@@ -60,7 +61,7 @@ def _done(sentence: str, as_json: bool, **facts: Any) -> None:
 @click.option("--batch", metavar="BATCH", help="Only items of this batch: its id.")
 @limit_option
 @url_option
-@json_option
+@output_options
 def list_(
     states: tuple[str, ...], batch: str | None, limit: int | None, url: str | None, as_json: bool
 ) -> None:
@@ -117,7 +118,7 @@ def list_(
 
 @queue.command("status")
 @url_option
-@json_option
+@output_options
 def status(url: str | None, as_json: bool) -> None:
     """Show the queue's status."""
     from invokeai_py_client.cli.watch import status_line
@@ -129,7 +130,7 @@ def status(url: str | None, as_json: bool) -> None:
         facts = {"item_id": now.item_id, "batch_id": now.batch_id, "is_started": now.is_started}
         emit({"event": "result", "ok": True, **counts, **facts, "is_processing": now.is_processing})
         return
-    click.echo(status_line(now))
+    echo(status_line(now))
     if not now.is_started:
         hint("Resume it: ivk queue resume")
     elif now.unfinished:
@@ -141,7 +142,7 @@ def status(url: str | None, as_json: bool) -> None:
 @queue.command("watch")
 @click.option("--until-idle", is_flag=True, help="Exit once all items have finished.")
 @url_option
-@json_option
+@output_options
 def watch(until_idle: bool, url: str | None, as_json: bool) -> None:
     """Watch the queue live, including other clients' jobs, until Ctrl-C.
 
@@ -161,7 +162,7 @@ def watch(until_idle: bool, url: str | None, as_json: bool) -> None:
 )
 @yes_option
 @url_option
-@json_option
+@output_options
 def cancel(
     items: tuple[str, ...],
     everything: bool,
@@ -200,7 +201,7 @@ def cancel(
 @_items
 @click.option("--failed", is_flag=True, help="Retry all failed items.")
 @url_option
-@json_option
+@output_options
 def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) -> None:
     """Run failed and canceled items again, as new items. Prints the new item numbers."""
     if bool(items) == failed:
@@ -222,7 +223,7 @@ def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) 
         emit({"event": "result", "ok": True, "retried": list(retried), "items": list(retried.values())})
         return
     for item_id in retried.values():
-        click.echo(item_id)
+        echo(item_id)
     say(f"Added {counted(len(retried), 'item')} to the queue.")
     hint("Watch the queue: ivk queue watch")
 
@@ -230,7 +231,7 @@ def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) 
 @queue.command("clear")
 @yes_option
 @url_option
-@json_option
+@output_options
 def clear(yes: bool, url: str | None, as_json: bool) -> None:
     """Cancel the running item and remove all items. Images are kept."""
     with connect(url) as client:
@@ -243,7 +244,7 @@ def clear(yes: bool, url: str | None, as_json: bool) -> None:
 @queue.command("prune")
 @yes_option
 @url_option
-@json_option
+@output_options
 def prune(yes: bool, url: str | None, as_json: bool) -> None:
     """Remove finished items. Images are kept."""
     with connect(url) as client:
@@ -255,7 +256,7 @@ def prune(yes: bool, url: str | None, as_json: bool) -> None:
 
 @queue.command("pause")
 @url_option
-@json_option
+@output_options
 def pause(url: str | None, as_json: bool) -> None:
     """Pause the queue. The item that is running finishes."""
     with connect(url) as client:
@@ -266,7 +267,7 @@ def pause(url: str | None, as_json: bool) -> None:
 
 @queue.command("resume")
 @url_option
-@json_option
+@output_options
 def resume(url: str | None, as_json: bool) -> None:
     """Resume a paused queue."""
     with connect(url) as client:

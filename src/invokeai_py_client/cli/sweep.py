@@ -10,12 +10,12 @@ import click
 
 from invokeai_py_client.cli.options import (
     connect,
-    json_option,
+    output_options,
     read_settings,
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import counted, emit, say
+from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import literal_folder
 
@@ -66,7 +66,7 @@ MANIFEST = "sweep.jsonl"
 @click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
 @click.option("--dry-run", is_flag=True, help="Check all values and print the number of runs.")
 @url_option
-@json_option
+@output_options
 def sweep(
     workflow: str,
     settings: tuple[str, ...],
@@ -177,13 +177,13 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
             return
         if not watched:
             for path in saved:
-                click.echo(path)
+                echo(path)
         if not run.status.ok:
             shown = ", ".join(f"{name} = {value}" for name, value in values.items())
             say(f"{shown}: {run.status}")
 
     try:
-        sweep.wait(on_run=on_run, progress=None if as_json else True)
+        sweep.wait(on_run=on_run, progress=False if is_quiet() else None if as_json else True)
     except KeyboardInterrupt:
         sweep.cancel()
         say(
@@ -198,7 +198,7 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
         made.append(sweep.report(output))
     if not as_json:
         for path in made:
-            click.echo(path)
+            echo(path)
     if as_json:
         emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": failed})
     else:
