@@ -12,7 +12,14 @@ import click
 from invokeai_py_client.cli.export import export
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board, find_images, read_names
-from invokeai_py_client.cli.options import connect, limit_option, output_options, url_option, yes_option
+from invokeai_py_client.cli.options import (
+    connect,
+    limit_option,
+    output_options,
+    time_options,
+    url_option,
+    yes_option,
+)
 from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.progress import counting_bar, of_transfer, waiting
 from invokeai_py_client.cli.tables import Column, screenful, show_facts, show_table, time_of
@@ -44,7 +51,7 @@ images.add_command(export)
 @click.option("--board", metavar="BOARD", help="Only images on this board: its name, its id, or 'none'.")
 @click.option("--category", metavar="WORD", help="Only this category: general, user, control, mask or other.")
 @click.option("--starred", is_flag=True, help="Only starred images.")
-@click.option("--since", metavar="DATE", help="Only images created since: 2026-01-31 or '2026-01-31 18:00'.")
+@time_options
 @click.option("--search", metavar="TEXT", help="Only images with this text in their metadata.")
 @click.option("--intermediates", is_flag=True, help="Intermediate images, which the gallery hides.")
 @limit_option
@@ -55,6 +62,7 @@ def list_(
     category: str | None,
     starred: bool,
     since: str | None,
+    until: str | None,
     search: str | None,
     intermediates: bool,
     limit: int | None,
@@ -69,6 +77,7 @@ def list_(
             categories=category,
             starred=True if starred else None,
             since=since,
+            until=until,
             search_term=search,
             is_intermediate=intermediates,
             limit=None if most is None else most + 1,
@@ -292,16 +301,49 @@ def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> No
 
 
 @images.command("rm")
-@_names
+@click.argument("names", metavar="[NAMES]...", nargs=-1)
+@click.option(
+    "--board", metavar="BOARD", help="Delete all images on this board: its name, its id, or 'none'."
+)
+@click.option(
+    "--intermediates", is_flag=True, help="Delete all intermediate images, which the gallery hides."
+)
 @yes_option
 @url_option
 @output_options
-def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> None:
-    """Delete images permanently."""
-    wanted = read_names(names)
+def rm(
+    names: tuple[str, ...], board: str | None, intermediates: bool, yes: bool, url: str | None, as_json: bool
+) -> None:
+    """Delete images permanently.
+
+    \b
+      ivk images ls --since yesterday | ivk images rm -
+    """
+    if sum(map(bool, (names, board, intermediates))) != 1:
+        raise UsageError("Specify what to delete: NAMES, --board BOARD or --intermediates.")
+    wanted = read_names(names) if names else []
     with connect(url) as client:
-        found = find_images(client, wanted)
-        confirm(f"Delete {counted(len(found), 'image')}? This cannot be undone.", yes)
+        repo = client.image_repo
+        if intermediates:
+            count = repo.count_intermediates()
+            if count:
+                confirm(f"Delete {counted(count, 'intermediate image')}? This cannot be undone.", yes)
+                with waiting("Deleting", as_json):
+                    count = repo.clear_intermediates()
+            if as_json:
+                emit({"event": "result", "ok": True, "images": count})
+            else:
+                say(f"Deleted {counted(count, 'intermediate image')}.")
+            return
+        if board:
+            record = find_board(client, board)
+            found = repo.list_images(board_id=record.board_id, is_intermediate=None)
+            question = f"Delete {counted(len(found), 'image')} on {record.board_name!r}?"
+        else:
+            found = find_images(client, wanted)
+            question = f"Delete {counted(len(found), 'image')}?"
+        if found:
+            confirm(f"{question} This cannot be undone.", yes)
         with waiting("Deleting", as_json):
-            deleted = client.image_repo.delete(found)
+            deleted = repo.delete(found)
         _report("Deleted", deleted, as_json)

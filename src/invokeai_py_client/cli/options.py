@@ -173,6 +173,19 @@ def yes_option(command: F) -> F:
     return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(command)
 
 
+def time_options(command: F) -> F:
+    """Add the options ``--since`` and ``--until``."""
+    since = click.option(
+        "--since",
+        metavar="TIME",
+        help="Only images created since: 7d, 12h, yesterday, 2026-01-31, '2026-01-31 18:00'.",
+    )
+    until = click.option(
+        "--until", metavar="TIME", help="Only images created until then. A date includes the day."
+    )
+    return since(until(command))
+
+
 def limit_option(command: F) -> F:
     """Add the option ``-n``, which limits a list."""
     return click.option(

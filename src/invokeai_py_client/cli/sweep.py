@@ -61,6 +61,9 @@ MANIFEST = "sweep.jsonl"
 @click.option("--report", is_flag=True, help="Save an HTML report as DIR/index.html.")
 @click.option("--resume", is_flag=True, help=f"Resume the sweep recorded in DIR/{MANIFEST}, if there is one.")
 @click.option(
+    "--retry-failed", is_flag=True, help="Resume the sweep and run its failed and canceled runs again."
+)
+@click.option(
     "--background", is_flag=True, help="Queue only a few runs at a time, so that others can run in between."
 )
 @click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
@@ -78,6 +81,7 @@ def sweep(
     grid: bool,
     report: bool,
     resume: bool,
+    retry_failed: bool,
     background: bool,
     board: str | None,
     dry_run: bool,
@@ -93,12 +97,19 @@ def sweep(
     """
     with connect(url) as client:
         manifest = output / MANIFEST
-        if resume and manifest.exists() and not dry_run:
+        if retry_failed and not manifest.exists():
+            raise UsageError(
+                f"No sweep to retry: {manifest} does not exist. Pass the folder of the sweep with -o."
+            )
+        if (resume or retry_failed) and manifest.exists() and not dry_run:
             from invokeai_py_client import Sweep
 
             if settings or rows is not None:
                 say(f"Resuming {manifest} (ignoring -s and --rows).")
-            _finish(Sweep.resume(manifest, client), output, grid, report, as_json)
+            resumed = Sweep.resume(manifest, client)
+            if retry_failed:
+                say(f"Retrying {counted(resumed.retry_failed(), 'run')}.")
+            _finish(resumed, output, grid, report, as_json)
             return
         if resume and not dry_run:
             say(f"{manifest} does not exist. Starting a new sweep.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import uuid
 from collections import ChainMap
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -17,6 +16,7 @@ from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import APIRequestError, RunNotFinishedError, UsageError
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.results import CalledResults
@@ -704,7 +704,7 @@ async def start_sweep(
     requests = await prepare_requests(
         connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
     )
-    batch_id = str(uuid.uuid4())
+    batch_id = new_batch_id()
     values, labels = inputs.snapshot(), inputs.node_labels()
     writer = None if manifest is None else ManifestWriter(Path(manifest), create=True)
     if writer is not None:
