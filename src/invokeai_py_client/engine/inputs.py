@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import operator
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from invokeai_py_client.engine.addressing import FieldPath, InputIndex, plain
 from invokeai_py_client.engine.batch import value_of
+from invokeai_py_client.engine.references import old_model
 from invokeai_py_client.engine.server_rules import RULES, node_findings
 from invokeai_py_client.engine.wiring import EdgeIndex, resolve_source
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
 from invokeai_py_client.errors import InputError, InputValueError, UnknownInputError
-from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.base import IvkField, field_place
 from invokeai_py_client.ivk_fields.kinds import make_field
 from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate, NodeTemplate
@@ -103,6 +105,7 @@ class InputSet:
         self._form: dict[Key, int] = {key: index for index, key in enumerate(keys)}
         self._settings = {(f.node_id, f.field_name): f.settings for f in reversed(loaded.form)}
         self._made: dict[Key, WorkflowInput] = {}
+        self._names: Counter[str] | None = None
         self._index = self._new_index()
 
     def __len__(self) -> int:
@@ -285,11 +288,12 @@ class InputSet:
         kinds = {node.type for node in self._loaded.nodes.values()}
         schema = {kind: self._schema[kind] for kind in kinds if kind in self._schema}
         state = {**self.__dict__, "_schema": schema, "_made": self.touched()}
-        del state["_index"]
+        del state["_index"], state["_names"]
         return state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
+        self._names = None
         self._index = self._new_index()
 
     def _input(self, key: Key) -> WorkflowInput:
@@ -306,11 +310,15 @@ class InputSet:
         )
         held = node.inputs.get(field_name)
         label, name = _label(node, template), self._name_of_node(node)
+        value = UNSET if held is None else held.value
+        if key in self._loaded.unusable:
+            value = old_model(self._loaded.unusable[key], template) or value
         field = make_field(
             template,
-            UNSET if held is None else held.value,
+            value,
             label=label,
             node_label=name,
+            node_id=node_id if self._shares_name(name) else "",
             settings=self._settings.get(key),
             refusal=self._refusal(key, template),
         )
@@ -328,6 +336,17 @@ class InputSet:
         if template.server_input == "connection":
             return "no value can be set, as it only accepts a connection from another node"
         return ""
+
+    def place_of(self, key: Key) -> str:
+        """Return the name of a field in messages: its label and its node's, such as ``Steps (denoise)``."""
+        if self.template(key) is not None:
+            return self.at(key).field.place
+        return field_place(key[1], self._name_of_node(self._loaded.nodes[key[0]]))
+
+    def _shares_name(self, name: str) -> bool:
+        if self._names is None:
+            self._names = Counter(map(self._name_of_node, self._loaded.nodes.values()))
+        return self._names[name] > 1
 
     def _name_of_node(self, node: Node) -> str:
         kind = self._schema.get(node.type)

@@ -44,9 +44,11 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         label: The field's label in the editor.
         node_label: The label of its node in the workflow.
         refusal: The reason why no value can be set, such as a connection that feeds the field. Defaults to "".
+        node_id: The id of its node, if several nodes have the same label. Messages include it. Defaults to "".
     """
 
     type_name_default: ClassVar[str] = "AnyField"
+    node_id: str = ""
 
     def __init__(
         self,
@@ -57,12 +59,15 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         node_label: str = "",
         settings: Mapping[str, Any] | None = None,
         refusal: str = "",
+        node_id: str = "",
     ) -> None:
         self._template = template
         self._settings = dict(settings or {})
         self.label = label or (template.title if template else "")
         self.node_label = node_label
         self.refusal = refusal
+        if node_id:  # else the default, which fields in older pickles have too
+            self.node_id = node_id
         self._value: Any = UNSET
         self._came_with: Any = UNSET
         self._assigned = False
@@ -265,7 +270,8 @@ class IvkField(PydanticFieldMixin, Generic[T]):
     @property
     def place(self) -> str:
         """The field in messages: its label and its node's, such as ``Steps (denoise)``."""
-        return field_place(self.label, self.node_label) or type(self).__name__
+        node = f"{self.node_label}, node {self.node_id}" if self.node_id else self.node_label
+        return field_place(self.label, node) or type(self).__name__
 
     # ------------------------------------------------------------------ for subclasses
 

@@ -59,9 +59,12 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         if any(kind not in schema for kind in definition.node_types):
             # Nodes may have been installed since the schema was cached.
             schema = await self.connection.schema(refresh=True)
-        callees = {
-            workflow_id: await self.get_workflow(workflow_id) for workflow_id in callee_ids(definition)
-        }
+        callees: dict[str, WorkflowDefinition | None] = {}
+        for workflow_id in callee_ids(definition):
+            try:
+                callees[workflow_id] = await self.get_workflow(workflow_id)
+            except WorkflowNotFoundError:
+                callees[workflow_id] = None  # the workflow can be inspected; running it reports the node
         return AsyncWorkflowHandle(
             self.connection, definition, load_workflow(definition, schema, callees), schema
         )
