@@ -364,7 +364,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         return wrap(self._call(self._impl.get_board_handle(board_id)))
 
     def get_board_handle_by_name(self, name: str) -> BoardHandle | None:
-        """Return the handle of the board with this name, or None if there is no such board.
+        """Return the handle of the board with this name, or None if no board has it.
 
         Raises:
             UsageError: Several boards have this name.
@@ -1046,7 +1046,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             Their records, in the order of the sources.
 
         Raises:
-            UsageError: There are no images.
+            UsageError: No images were passed.
             InputValueError: A file is missing. Nothing was uploaded.
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
                 keyed by path.
@@ -1880,7 +1880,7 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
         """Pause the download, keeping what was downloaded. Does nothing if the installation is complete.
 
         Raises:
-            UsageError: The server is older than 6.12, or the source is a path, so there is no download.
+            UsageError: The server is older than 6.12, or the source is a path, so nothing is downloaded.
             ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.pause())
@@ -1889,7 +1889,7 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
         """Resume a paused download. Does nothing if it is not paused.
 
         Raises:
-            UsageError: The server is older than 6.12, or the source is a path, so there is no download.
+            UsageError: The server is older than 6.12, or the source is a path, so nothing is downloaded.
             ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.resume())
@@ -2222,7 +2222,7 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """Cancel the batches of items that the server cannot read.
 
         Such an item comes from a batch with a value of the wrong type, which 6.14.2 accepts without checking. It blocks
-        everything after it, in all queues, and cannot be canceled or deleted on its own. This client never sends such
+        everything after it, in all queues, and cannot be canceled or deleted separately. This client never sends such
         a batch. The items stay in the queue's history until ``prune()``.
 
         Returns:
@@ -3144,7 +3144,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
         Raises:
             InputValueError: Values have the wrong type or are out of range. Nothing was sent.
-            UsageError: There are no rows, or the file cannot be read.
+            UsageError: The table is empty, or the file cannot be read.
             NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         return wrap(
@@ -3224,7 +3224,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
         Raises:
             InputValueError: Values have the wrong type or are out of range.
-            UsageError: There are no rows, or the file cannot be read.
+            UsageError: The table is empty, or the file cannot be read.
         """
         return self._impl.sweep_rows_plan(
             rows, repeat=repeat, seed=seed, values=values, auto_board=auto_board

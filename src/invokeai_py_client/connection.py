@@ -37,7 +37,7 @@ class Connection:
     def __init__(self, settings: ConnectionSettings, *, profile: Profile | None = None) -> None:
         self.settings = settings
         self.profile = profile
-        self._open = _OpenEnds(settings)
+        self._open = _Resources(settings)
         self._schema: Schema | None = None
         self._parts: dict[Any, Any] = {}
         self._closing: list[Callable[[], Awaitable[None]]] = []
@@ -191,7 +191,7 @@ class Resource(AsyncObject):
         return f"<{type(self).__name__} of {self.connection.url}>"
 
 
-class _OpenEnds:
+class _Resources:
     """The open resources of a connection.
 
     They are separate from the connection, so that they can be closed after it has been garbage-collected.

@@ -1,4 +1,4 @@
-"""What earlier versions wrote is used on a server: handles run, manifests are resumed, areas answer."""
+"""Objects and files written by earlier versions work on a server: handles, manifests and repositories."""
 
 from __future__ import annotations
 
@@ -26,15 +26,13 @@ RECORDED = [Artifacts(folder) for folder in folders()]
 def artifacts(
     request: pytest.FixtureRequest, server: RealServer, monkeypatch: pytest.MonkeyPatch
 ) -> Artifacts:
-    """The artifacts of one version; what they call their server is the real one."""
+    """The artifacts of one version, with their server's URL redirected to the real server."""
     found: Artifacts = request.param
     lead(monkeypatch, found.expected["about"]["url"], server.url)
     return found
 
 
-def test_the_recorder_records_what_can_be_read(
-    server: RealServer, client: InvokeAIClient, tmp_path: Path
-) -> None:
+def test_recorded_artifacts_can_be_read(server: RealServer, client: InvokeAIClient, tmp_path: Path) -> None:
     client.queue_repo.wait_until_idle(60)
     record(server.url, server.root, tmp_path / "artifacts")
     fresh = Artifacts(tmp_path / "artifacts")
@@ -47,7 +45,7 @@ def test_the_recorder_records_what_can_be_read(
         assert {path.relative_to(fresh.folder).parent for path in fresh.folder.rglob("*")} >= files - {Path()}
 
 
-def test_a_handle_runs(artifacts: Artifacts) -> None:
+def test_unpickled_handle_runs(artifacts: Artifacts) -> None:
     handles = artifacts.load("workflows")
     sums: WorkflowHandle = handles["submitted"]
     run = sums.run(b=30_000, progress=False)
@@ -67,7 +65,7 @@ def test_a_handle_runs(artifacts: Artifacts) -> None:
         assert picture.size == (64, 64)
 
 
-async def test_asynchronous_areas_answer(artifacts: Artifacts) -> None:
+async def test_unpickled_async_repositories_work(artifacts: Artifacts) -> None:
     areas = artifacts.load("async_areas")
     async with areas["client"] as client:
         assert await client.version() == artifacts.expected["about"]["server"]
@@ -79,7 +77,7 @@ async def test_asynchronous_areas_answer(artifacts: Artifacts) -> None:
         assert wf.name == "SD-1 text to image"
 
 
-def test_areas_and_handles_answer(artifacts: Artifacts) -> None:
+def test_unpickled_repositories_and_handles_work(artifacts: Artifacts) -> None:
     models = artifacts.load("model_repository").list_models(name="tiny-sd1")
     assert [type(model) for model in models] == [IvkDnnModel]
     assert artifacts.load("queue").get_status().queue_id == "default"
@@ -91,11 +89,11 @@ def test_areas_and_handles_answer(artifacts: Artifacts) -> None:
 
 
 def _missing(artifacts: Artifacts) -> int:
-    """The id of a queue item that this server has not made."""
+    """Return the id of a queue item that is not on this server."""
     return artifacts.expected["pickles"]["run_pending"]["item_id"]
 
 
-def test_a_run_that_the_server_lacks_counts_as_canceled(artifacts: Artifacts) -> None:
+def test_run_that_is_not_on_the_server_counts_as_canceled(artifacts: Artifacts) -> None:
     run: Run = artifacts.load("run_pending")
     assert not run.done
     status = run.wait(20)
@@ -103,7 +101,7 @@ def test_a_run_that_the_server_lacks_counts_as_canceled(artifacts: Artifacts) ->
     assert run.images == []
 
 
-async def test_an_asynchronous_one_as_well(artifacts: Artifacts) -> None:
+async def test_async_run_that_is_not_on_the_server_counts_as_canceled(artifacts: Artifacts) -> None:
     areas = artifacts.load("async_areas")
     async with areas["client"]:
         run: AsyncRun = areas["run"]
@@ -111,14 +109,14 @@ async def test_an_asynchronous_one_as_well(artifacts: Artifacts) -> None:
     assert (status.state, status.gone) == (JobStatus.CANCELLED, True)
 
 
-def test_a_sweep_that_the_server_lacks_can_run_again(artifacts: Artifacts) -> None:
+def test_sweep_that_is_not_on_the_server_can_be_retried(artifacts: Artifacts) -> None:
     sweep: Sweep = artifacts.load("sweep_pending")
     assert [run.status.gone for run in sweep.wait(progress=False)] == [True] * 3
     assert sweep.retry_failed() == 3
     assert [run.outputs.values("sum") for run in sweep.wait(progress=False)] == [[2], [3], [4]]
 
 
-def test_a_sweep_that_was_partly_sent_goes_on(artifacts: Artifacts) -> None:
+def test_partly_sent_sweep_continues(artifacts: Artifacts) -> None:
     sweep: Sweep = artifacts.load("sweep_partly_sent")
     sent = len(sweep.runs)
     runs = sweep.wait(progress=False)
@@ -126,10 +124,8 @@ def test_a_sweep_that_was_partly_sent_goes_on(artifacts: Artifacts) -> None:
     assert [run.outputs.values("sum") for run in runs[sent:]] == [[index + 2] for index in range(sent, 4)]
 
 
-def test_a_manifest_that_was_cut_off_is_resumed(
-    artifacts: Artifacts, client: InvokeAIClient, tmp_path: Path
-) -> None:
-    """What had ended is not run again; what the server lacks, and what was never sent, is run."""
+def test_truncated_manifest_is_resumed(artifacts: Artifacts, client: InvokeAIClient, tmp_path: Path) -> None:
+    """Check that finished runs are kept, and that missing and unsent runs are run."""
     path = Path(shutil.copy(artifacts.path("manifests") / "killed.jsonl", tmp_path))
     killed = artifacts.expected["killed"]
     before = set(client.queue_repo.item_ids())
@@ -139,7 +135,7 @@ def test_a_manifest_that_was_cut_off_is_resumed(
     again = [run for run in runs if run.item_id not in killed["ended"].values()]
     assert len(again) == 8 - len(killed["ended"])
     assert [run.outputs.values("sum") for run in again] == [[run.inputs["a"] + 2] for run in again]
-    assert set(client.queue_repo.item_ids()) - before == {run.item_id for run in again}  # each once
+    assert set(client.queue_repo.item_ids()) - before == {run.item_id for run in again}  # once per run
     lines: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()]
     ended = {line["run"]: line["item"] for line in lines if line["kind"] == "run"}
     assert ended == {index: run.item_id for index, run in enumerate(runs)}

@@ -1,4 +1,4 @@
-"""Those of the server's own workflows whose models can be tiny, run to their images, and the images read back.
+"""Runs of the server's own workflows with tiny models, and the workflows embedded in their images.
 
 The server runs with a node pack that shrinks its hard-coded FLUX sizes to those of the tiny model.
 """
@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 from invokeai_py_client import Image, InvokeAIClient, WorkflowHandle
 
-# What is made small, by node type; a field that a connection feeds stays as it is.
+# Small values by node type. Connected fields are not changed.
 SMALL: dict[str, dict[str, Any]] = {
     "noise": {"width": 64, "height": 64},
     "denoise_latents": {"steps": 2},
@@ -42,7 +42,7 @@ FLUX = {
 
 @dataclass(frozen=True)
 class Case:
-    """What is set, and what comes out."""
+    """The values of a run, and its expected images."""
 
     values: dict[Any, Any]
     size: tuple[int, int] = (64, 64)
@@ -71,7 +71,7 @@ CASES: dict[str, Case] = {
 def ready(
     client: InvokeAIClient, uploaded: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> tuple[WorkflowHandle, Case]:
-    """A workflow of the server's library, all set for a small run."""
+    """Return a workflow of the server's library with values for a small run."""
     case = CASES[request.param]
     wf = client.workflow_repo.create_workflow(FACTS[request.param]["id"])
     values = dict(case.values)
@@ -92,7 +92,7 @@ def ready(
 
 
 def decoded(image: Image) -> Pillow.Image:
-    """The picture; it must show something."""
+    """Return the picture, which must not be uniform."""
     picture = Pillow.open(io.BytesIO(image.bytes()))
     picture.load()
     grey = picture.convert("L").tobytes()
@@ -101,7 +101,7 @@ def decoded(image: Image) -> Pillow.Image:
 
 
 @pytest.mark.parametrize("ready", CASES, indirect=True)
-def test_it_runs_to_its_images_and_they_give_it_back(
+def test_workflow_runs_and_its_images_contain_it(
     client: InvokeAIClient, ready: tuple[WorkflowHandle, Case], tmp_path: Path
 ) -> None:
     wf, case = ready

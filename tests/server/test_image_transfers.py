@@ -1,4 +1,4 @@
-"""Many images to a real server and back, by both clients."""
+"""Uploads and downloads of many images with both clients."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def client(either: AsyncInvokeAIClient) -> AsyncInvokeAIClient:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with images of several formats, and something else."""
+    """A folder with images in several formats and a text file."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number, color in enumerate(COLORS):
@@ -59,37 +59,37 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def gone(address: str) -> None:
-    """Asks for a file until it is not there any more: the server deletes a zip once it has been sent."""
+    """Request a zip until the server has deleted it, which it does after sending it."""
     async with asyncio.timeout(20):
         while True:
             try:
                 (await asyncio.to_thread(urlopen, address)).close()
             except HTTPError as error:
                 error.close()
-                assert error.code in (404, 500)  # 500 while it deletes (6.14.2)
+                assert error.code in (404, 500)  # 500 while it is being deleted (6.14.2)
                 return
 
 
-async def test_a_folder_goes_up_and_comes_down(
+async def test_folder_upload_and_download(
     client: AsyncInvokeAIClient, folder: Path, tmp_path: Path, server: Any
 ) -> None:
     repo = client.image_repo
     board = (await client.board_repo.create_board("many")).board_id
-    told: list[TransferProgress] = []
+    reported: list[TransferProgress] = []
     records = await repo.upload_images(
-        folder, board_id=board, image_category="control", on_progress=told.append
+        folder, board_id=board, image_category="control", on_progress=reported.append
     )
     assert [record.width for record in records] == [32 + number for number in range(6)], (
-        "in the order of their names"
+        "in the order of the file names"
     )
     assert {(record.board_id, record.image_category) for record in records} == {
         (board, ImageCategory.CONTROL)
     }
-    assert (told[-1].done, told[-1].total) == (6, 6)
+    assert (reported[-1].done, reported[-1].total) == (6, 6)
 
     sent = client.connection.http.sent
     paths = await repo.download_images(records, tmp_path / "out", concurrency=3)
-    assert client.connection.http.sent == sent + 6, "a request for each, no board, no record"
+    assert client.connection.http.sent == sent + 6, "one request per image, none for boards or records"
     assert [path.name for path in paths] == [record.image_name for record in records]
     stored = server.root / "outputs" / "images"
     for path in paths:
@@ -97,7 +97,7 @@ async def test_a_folder_goes_up_and_comes_down(
         assert path.read_bytes() == file.read_bytes()
     assert len(list((tmp_path / "out").iterdir())) == 6
     assert await repo.download_images(records, tmp_path / "out") == paths
-    assert client.connection.http.sent == sent + 6, "they are all there"
+    assert client.connection.http.sent == sent + 6, "all files exist"
 
     names = [record.image_name for record in records]
     template = "{image_category}/{created_at:%Y}/{index}-{width}x{height}"
@@ -112,9 +112,11 @@ async def test_a_folder_goes_up_and_comes_down(
     assert client.connection.http.sent == sent
 
 
-async def test_one_that_fails_is_named(client: AsyncInvokeAIClient, folder: Path, tmp_path: Path) -> None:
+async def test_transfer_errors_name_the_failed_images(
+    client: AsyncInvokeAIClient, folder: Path, tmp_path: Path
+) -> None:
     repo = client.image_repo
-    (folder / "broken.png").write_text("this is no image")
+    (folder / "broken.png").write_text("not an image")
     sent = client.connection.http.sent
     with pytest.raises(InputValueError, match=r"missing\.png'\. Nothing was uploaded"):
         await repo.upload_images([folder / "0-red.png", folder / "missing.png"])
@@ -133,7 +135,7 @@ async def test_one_that_fails_is_named(client: AsyncInvokeAIClient, folder: Path
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(names)
 
 
-async def test_a_copy_keeps_what_is_embedded(client: AsyncInvokeAIClient) -> None:
+async def test_copy_keeps_embedded_data(client: AsyncInvokeAIClient) -> None:
     repo = client.image_repo
     board = (await client.board_repo.create_board("copies")).board_id
     info, buffer = PngInfo(), io.BytesIO()
@@ -153,7 +155,7 @@ async def test_a_copy_keeps_what_is_embedded(client: AsyncInvokeAIClient) -> Non
     assert await repo.get_workflow(name) == await repo.get_workflow(original.image_name)
     assert ((await repo.get_workflow(name)) or {})["name"] == "w"
     assert await repo.get_graph(name) == await repo.get_graph(original.image_name) == GRAPH
-    assert (await repo.get_image(original.image_name)).board_id is None, "the original stays where it is"
+    assert (await repo.get_image(original.image_name)).board_id is None, "the original is not moved"
     assert copies[0].starred is False
     assert copies[0].image_origin is ImageOrigin.EXTERNAL
     pixels = [
@@ -169,7 +171,7 @@ async def test_a_copy_keeps_what_is_embedded(client: AsyncInvokeAIClient) -> Non
         await repo.copy(["gone.png"], board)
 
 
-async def test_many_are_changed_in_one_request(client: AsyncInvokeAIClient, folder: Path) -> None:
+async def test_many_images_are_changed_in_one_request(client: AsyncInvokeAIClient, folder: Path) -> None:
     repo = client.image_repo
     board = await client.board_repo.create_board("changed")
     records = await repo.upload_images(folder)
@@ -194,7 +196,7 @@ async def test_many_are_changed_in_one_request(client: AsyncInvokeAIClient, fold
         await repo.move(names, "no-such-board")
 
 
-async def test_a_zip_of_images_and_of_a_board(
+async def test_zip_of_images_and_of_a_board(
     client: AsyncInvokeAIClient, folder: Path, tmp_path: Path
 ) -> None:
     repo = client.image_repo
@@ -218,8 +220,8 @@ async def test_a_zip_of_images_and_of_a_board(
     assert not (tmp_path / "x.zip").exists()
 
 
-async def test_a_boards_cover_is_its_newest_starred_image(client: AsyncInvokeAIClient, folder: Path) -> None:
-    """Whatever was chosen: 6.14.2 keeps the choice, and shows this."""
+async def test_board_cover_is_the_newest_starred_image(client: AsyncInvokeAIClient, folder: Path) -> None:
+    """Check that 6.14.2 stores a chosen cover but shows the newest starred image."""
     board = await client.board_repo.create_board("covered")
     records = await client.image_repo.upload_images(folder, board_id=board.board_id, concurrency=1)
     names = [record.image_name for record in records]

@@ -1,4 +1,4 @@
-"""Images on a real server: brought there, listed, fetched, changed, removed."""
+"""Images on a real server: upload, list, download, change and delete."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_pillow_images_of_every_mode(client: AsyncInvokeAIClient, mode: st
     assert (record.width, record.height) == (16, 16)
 
 
-async def test_upload_says_what_it_is_for(client: AsyncInvokeAIClient) -> None:
+async def test_upload_options_are_stored(client: AsyncInvokeAIClient) -> None:
     record = await client.image_repo.upload(
         picture(),
         image_category="MASK",
@@ -89,7 +89,7 @@ async def test_upload_says_what_it_is_for(client: AsyncInvokeAIClient) -> None:
     assert await client.image_repo.get_metadata(record.image_name) == {"seed": 5, "nested": {"a": None}}
 
 
-async def test_what_is_no_image_is_refused(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
+async def test_invalid_images_are_rejected(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
     sent = client.connection.http.sent
     with pytest.raises(InputValueError, match=r"Image file not found: .*missing\.png"):
         await client.image_repo.upload(tmp_path / "missing.png")
@@ -109,7 +109,7 @@ async def test_what_is_no_image_is_refused(client: AsyncInvokeAIClient, tmp_path
         await client.image_repo.upload(picture(), board_id="no-such-board")
 
 
-async def test_download_gives_the_servers_bytes(client: AsyncInvokeAIClient, server: Any) -> None:
+async def test_download_returns_the_servers_bytes(client: AsyncInvokeAIClient, server: Any) -> None:
     record = await client.image_repo.upload(picture(size=(600, 400)))
     data = await client.image_repo.download(record.image_name)
     [file] = (server.root / "outputs" / "images").rglob(record.image_name)
@@ -138,7 +138,7 @@ async def test_download_to_a_file_or_a_folder(client: AsyncInvokeAIClient, tmp_p
     assert not [name for name in contents(tmp_path) if name.startswith(".")]
 
 
-async def test_a_failed_download_leaves_nothing(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
+async def test_failed_download_leaves_no_file(client: AsyncInvokeAIClient, tmp_path: Path) -> None:
     (tmp_path / "old.png").write_bytes(b"old")
     with pytest.raises(NotFoundError):
         await client.image_repo.download_to("missing.png", tmp_path / "old.png")
@@ -147,7 +147,7 @@ async def test_a_failed_download_leaves_nothing(client: AsyncInvokeAIClient, tmp
     assert contents(tmp_path) == {"old.png": b"old"}
 
 
-async def test_an_embedded_workflow_and_metadata_come_back(client: AsyncInvokeAIClient) -> None:
+async def test_embedded_workflow_and_metadata_are_returned(client: AsyncInvokeAIClient) -> None:
     workflow = {
         "name": "w",
         "author": "",
@@ -216,7 +216,7 @@ async def test_several_records_in_one_request(client: AsyncInvokeAIClient) -> No
     assert client.connection.http.sent == sent + 1
 
 
-async def test_star_update_delete_tell_the_truth(client: AsyncInvokeAIClient) -> None:
+async def test_star_update_and_delete_return_actual_changes(client: AsyncInvokeAIClient) -> None:
     repo = client.image_repo
     name = (await repo.upload(picture())).image_name
     other = (await repo.upload(picture())).image_name
@@ -239,7 +239,7 @@ async def test_star_update_delete_tell_the_truth(client: AsyncInvokeAIClient) ->
 
 
 @pytest.mark.since("6.0")
-async def test_deleting_what_is_not_there(client: AsyncInvokeAIClient) -> None:
+async def test_delete_omits_missing_images(client: AsyncInvokeAIClient) -> None:
     repo = client.image_repo
     name = (await repo.upload(picture())).image_name
     assert await repo.delete([name, "missing.png"]) == [name]
@@ -247,18 +247,18 @@ async def test_deleting_what_is_not_there(client: AsyncInvokeAIClient) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", None, "../../app/version", "a/b.png"])
-async def test_names_that_name_nothing_are_refused(client: AsyncInvokeAIClient, name: Any) -> None:
+async def test_invalid_image_names_are_rejected(client: AsyncInvokeAIClient, name: Any) -> None:
     with pytest.raises(UsageError, match="not a valid name or id of an image"):
         await client.image_repo.get_image(name)
 
 
 @pytest.mark.parametrize("name", ["ü?#%.png", "%2e%2e", "a\\b", "a b+c&d=e;f"])
-async def test_odd_names_stay_names(client: AsyncInvokeAIClient, name: str) -> None:
+async def test_special_characters_in_image_names_are_quoted(client: AsyncInvokeAIClient, name: str) -> None:
     with pytest.raises(NotFoundError):
         await client.image_repo.get_image(name)
 
 
-async def test_many_at_once(client: AsyncInvokeAIClient) -> None:
+async def test_concurrent_uploads_and_downloads(client: AsyncInvokeAIClient) -> None:
     records = await asyncio.gather(
         *(client.image_repo.upload(picture(), is_intermediate=True) for _ in range(12))
     )
@@ -268,7 +268,7 @@ async def test_many_at_once(client: AsyncInvokeAIClient) -> None:
     assert await client.image_repo.count_intermediates() >= 12
 
 
-def test_the_synchronous_client_does_the_same(server: Any, tmp_path: Path) -> None:
+def test_synchronous_image_methods(server: Any, tmp_path: Path) -> None:
     with InvokeAIClient.from_url(server.url) as client:
         record = client.image_repo.upload(picture())
         path = client.image_repo.download_to(record.image_name, tmp_path)

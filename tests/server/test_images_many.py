@@ -1,4 +1,4 @@
-"""Hundreds of images on a real server: few requests, none left out."""
+"""Lists of many images on a real server: few requests, complete results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COUNT = 1200
 
 @pytest.fixture
 def records(server: RealServer, uploaded: str) -> Iterator[list[str]]:
-    """Records of images in the server's database, copies of one; there are no files to them."""
+    """Image records in the server's database, copied from one image. They have no files."""
     path = Path(server.root) / "databases" / "invokeai.db"
     names = [f"copy-{number:04}.png" for number in range(COUNT)]
     with contextlib.closing(sqlite3.connect(path, timeout=30)) as database:
@@ -47,11 +47,11 @@ def records(server: RealServer, uploaded: str) -> Iterator[list[str]]:
 
 @pytest.fixture
 def board(client: InvokeAIClient, records: list[str]) -> BoardHandle:
-    """A board that these records are on, the newest last."""
+    """A board with these images, oldest first."""
     board = client.board_repo.create_board("many")
     sent = client._impl.connection.http.sent
     assert client.image_repo.move(records, board.board_id) == records
-    assert client._impl.connection.http.sent == sent + 2, "a request takes a thousand"
+    assert client._impl.connection.http.sent == sent + 2, "one request per thousand images"
     return board
 
 
@@ -76,7 +76,9 @@ def test_S28_a_thousand_records_in_one_request(
     assert http.sent == sent + 7
 
 
-def test_records_come_page_by_page(client: InvokeAIClient, board: BoardHandle, records: list[str]) -> None:
+def test_records_are_requested_page_by_page(
+    client: InvokeAIClient, board: BoardHandle, records: list[str]
+) -> None:
     http = client._impl.connection.http
     sent = http.sent
     images = client.image_repo.iter_images(board_id=board.board_id)
@@ -86,7 +88,7 @@ def test_records_come_page_by_page(client: InvokeAIClient, board: BoardHandle, r
     assert http.sent == sent + 2
 
 
-def test_images_that_come_and_go_while_one_lists_them(
+def test_images_created_and_moved_during_iteration(
     client: InvokeAIClient, board: BoardHandle, records: list[str], picture: bytes
 ) -> None:
     found: list[str] = []
@@ -103,7 +105,9 @@ def test_images_that_come_and_go_while_one_lists_them(
     assert found[:COUNT] == records
 
 
-def test_stars_and_times_among_many(client: InvokeAIClient, board: BoardHandle, records: list[str]) -> None:
+def test_starred_and_since_with_many_images(
+    client: InvokeAIClient, board: BoardHandle, records: list[str]
+) -> None:
     images, http = client.image_repo, client._impl.connection.http
     starred = [records[1150], records[40], records[3]]
     assert sorted(images.star(starred)) == sorted(starred)

@@ -1,4 +1,4 @@
-"""Workflows as people build them, run for real on the tiny models.
+"""Typical workflows, run on the tiny models.
 
 The server runs with a node pack that shrinks its hard-coded FLUX sizes to those of the tiny model.
 """
@@ -28,7 +28,7 @@ Start = Callable[..., Run]
 
 @pytest.fixture
 def board(client: InvokeAIClient) -> Iterator[str]:
-    """The name of a board; what is in it goes with it."""
+    """The name of a board, which is deleted with its images."""
     made = client.board_repo.create_board("pipelines")
     yield "pipelines"
     client.board_repo.delete_board(made.board_id, delete_images=True)
@@ -36,7 +36,7 @@ def board(client: InvokeAIClient) -> Iterator[str]:
 
 @pytest.fixture
 def run(client: InvokeAIClient) -> Iterator[Start]:
-    """Runs a workflow; its images are deleted afterwards."""
+    """A function that runs a workflow. Its images are deleted afterwards."""
     done: list[Run] = []
 
     def start(document: dict[str, Any], values: dict[Any, Any], **named: Any) -> Run:
@@ -51,7 +51,7 @@ def run(client: InvokeAIClient) -> Iterator[Start]:
 
 
 def picture_of(image: Image) -> Pillow.Image:
-    """The picture, which must show something."""
+    """Return the picture, which must not be uniform."""
     picture = Pillow.open(io.BytesIO(image.bytes()))
     picture.load()
     grey = picture.convert("L").tobytes()

@@ -1,4 +1,4 @@
-"""The quick client, and handles of the queue, on the real server."""
+"""The quick client and library workflows on the real server."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from invokeai_py_client.workflow import WorkflowDefinition
 
 @pytest.fixture
 def board(client: InvokeAIClient) -> Iterator[BoardHandle]:
-    """A board; what is on it goes with it."""
+    """A board that is deleted afterwards, with its images."""
     made = client.board_repo.create_board("quick")
     yield made
     client.board_repo.delete_board(made.board_id, delete_images=True)
 
 
-def test_an_image_of_a_text_and_its_copy(client: InvokeAIClient, board: BoardHandle) -> None:
+def test_generate_an_image_and_copy_it(client: InvokeAIClient, board: BoardHandle) -> None:
     quick = QuickClient(client)
     image = quick.generate_image_sdxl_t2i(
         positive_prompt="a lighthouse",
@@ -49,10 +49,10 @@ def test_an_image_of_a_text_and_its_copy(client: InvokeAIClient, board: BoardHan
         client.request("GET", f"/images/i/{one.image_name}/workflow").json()["workflow"]
         for one in (image, copy)
     ]
-    assert workflows[0] == workflows[1] is not None, "the copy says how the image was made"
+    assert workflows[0] == workflows[1] is not None, "the copy has the workflow of the original"
 
 
-def test_what_cannot_be_done_is_a_value_error(client: InvokeAIClient, uploaded: str) -> None:
+def test_quick_client_errors_are_value_errors(client: InvokeAIClient, uploaded: str) -> None:
     quick = QuickClient(client)
     with pytest.raises(UsageError, match=r"No image named 'nothing\.png'"):
         quick.copy_image_to_board("nothing.png", "none")
@@ -63,21 +63,21 @@ def test_what_cannot_be_done_is_a_value_error(client: InvokeAIClient, uploaded: 
     with pytest.raises(UsageError, match="Invalid width or height 'wide'"):
         quick.generate_image_sdxl_t2i("a", "b", "wide", 64)  # type: ignore[arg-type]
     with (
-        InvokeAIClient(host="127.0.0.1", port=9) as nobody,
+        InvokeAIClient(host="127.0.0.1", port=9) as unreachable,
         pytest.raises(ValueError, match="No server responds") as caught,
     ):
-        QuickClient(nobody).copy_image_to_board(uploaded, "none")
+        QuickClient(unreachable).copy_image_to_board(uploaded, "none")
     assert isinstance(caught.value, QuickTaskError)
 
 
-async def test_the_same_in_a_loop(async_client: AsyncInvokeAIClient, uploaded: str) -> None:
+async def test_async_quick_client_copies_an_image(async_client: AsyncInvokeAIClient, uploaded: str) -> None:
     copy = await AsyncQuickClient(async_client).copy_image_to_board(uploaded, "none")
     assert copy is not None
     assert copy.board_id is None
     await async_client.image_repo.delete([copy.image_name])
 
 
-def test_workflows_of_the_library(client: InvokeAIClient) -> None:
+def test_library_workflows(client: InvokeAIClient) -> None:
     repo = client.workflow_repo
     definition = WorkflowDefinition.from_dict(
         {"name": "kept", "meta": {"version": "3.0.0", "category": "user"}, "nodes": [], "edges": []}
@@ -98,7 +98,7 @@ def test_workflows_of_the_library(client: InvokeAIClient) -> None:
     assert repo.download_workflow(workflow_id) is None
 
 
-def test_requests_of_ones_own(client: InvokeAIClient, uploaded: str) -> None:
+def test_custom_requests(client: InvokeAIClient, uploaded: str) -> None:
     answer = client._make_request("GET", "/app/version")
     assert (answer.status_code, answer.json()["version"]) == (200, client.version())
     assert client.base_url.endswith("/api/v1")

@@ -1,4 +1,4 @@
-"""The tiny models at work: each is used in a real generation, and what should change the picture changes it."""
+"""Generations with the tiny models: each input that should change the image does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WHITE = {"r": 255, "g": 255, "b": 255, "a": 255}
 
 
 class Bench:
-    """Posts graphs as they are, and fetches the picture of the node `out`."""
+    """Enqueues graphs and returns the image of the node `out`."""
 
     def __init__(self, server: RealServer) -> None:
         self.url = server.url
@@ -71,7 +71,7 @@ def bench(server: RealServer) -> Bench:
 
 
 def difference(a: Image.Image, b: Image.Image) -> float:
-    """The mean absolute difference of two pictures' values, of 255."""
+    """Return the mean absolute difference of two images' values (0 to 255)."""
     means = ImageStat.Stat(ImageChops.difference(a, b)).mean
     return sum(means) / len(means)
 
@@ -83,7 +83,7 @@ def assert_not_flat(image: Image.Image, size: int = SIZE) -> None:
 
 def classic(bench: Bench, base: str, *, prompt: str = "a lighthouse", seed: int = 1, lora: float | None = None,
             control: int | None = None, steps: int = 4) -> Image.Image:  # fmt: skip
-    """Text to image with SD-1 or SDXL."""
+    """Generate an image from text with SD-1 or SDXL."""
     xl = base == "sdxl"
     compel = "sdxl_compel_prompt" if xl else "compel"
     texts = {"prompt": prompt} | ({"style": prompt} if xl else {})
@@ -116,7 +116,7 @@ def classic(bench: Bench, base: str, *, prompt: str = "a lighthouse", seed: int 
 
 
 @pytest.mark.parametrize("base", ["sd1", "sdxl"])
-def test_seed_and_prompt_change_the_picture(bench: Bench, base: str) -> None:
+def test_seed_and_prompt_change_the_image(bench: Bench, base: str) -> None:
     first = classic(bench, base)
     assert_not_flat(first)
     assert difference(first, classic(bench, base)) == 0
@@ -136,7 +136,7 @@ def test_lora_embedding_and_control_change_the_picture(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("base", ["sd1", "sdxl"])
-def test_the_separate_vae_decodes_otherwise(bench: Bench, base: str) -> None:
+def test_separate_vae_changes_the_image(bench: Bench, base: str) -> None:
     def decoded(vae: str) -> Image.Image:
         nodes: dict[str, dict[str, Any]] = {
             "noise": {"type": "noise", "seed": 1, "width": SIZE, "height": SIZE},
@@ -152,7 +152,7 @@ def test_the_separate_vae_decodes_otherwise(bench: Bench, base: str) -> None:
     assert difference(decoded("main"), decoded("own")) > 10
 
 
-def test_the_upscaler_doubles_a_picture(bench: Bench) -> None:
+def test_upscaler_doubles_the_size(bench: Bench) -> None:
     nodes: dict[str, dict[str, Any]] = {
         "noise": {"type": "noise", "seed": 1, "width": SIZE, "height": SIZE},
         "load": {"type": "main_model_loader", "model": bench.model("tiny-sd1")},
@@ -164,8 +164,8 @@ def test_the_upscaler_doubles_a_picture(bench: Bench) -> None:
     assert min(ImageStat.Stat(large).stddev) > 5
 
 
-def test_flux_makes_a_picture_and_another_from_it(bench: Bench) -> None:
-    """With the node pack tiny_flux: the one respect in which this server is not a stock InvokeAI."""
+def test_flux_text_to_image_and_image_to_image(bench: Bench) -> None:
+    """Check FLUX with the node pack tiny_flux, the only difference from a standard InvokeAI."""
 
     def flux(prompt: str, strength: float | None = None) -> Image.Image:
         nodes: dict[str, dict[str, Any]] = {
@@ -196,7 +196,7 @@ def test_flux_makes_a_picture_and_another_from_it(bench: Bench) -> None:
     assert difference(first, flux("a lighthouse", strength=0.5)) > 5
 
 
-def test_sd3_and_cogview4_make_pictures(bench: Bench) -> None:
+def test_sd3_and_cogview4_text_to_image(bench: Bench) -> None:
     pictures: list[Image.Image] = []
     for kind, loader, clips in (
         (

@@ -106,7 +106,7 @@ async def test_S25_uncategorized(client: AsyncInvokeAIClient) -> None:
 
 async def test_S25_bad_calls_send_nothing(client: AsyncInvokeAIClient) -> None:
     sent = client.connection.http.sent
-    with pytest.raises(UsageError, match="at most 300 characters, not 301"):
+    with pytest.raises(UsageError, match="has 301 characters: expected at most 300"):
         await client.board_repo.create_board("x" * 301)
     with pytest.raises(UsageError, match="Nothing to change"):
         await client.board_repo.update_board("b")
@@ -131,7 +131,7 @@ async def test_S26_uploads_land_on_the_board(board: AsyncBoardHandle, tmp_path: 
         ImageCategory.GENERAL,
     ]
     assert await board.get_image_count() == 3
-    with pytest.raises(InputValueError, match="no image file"):
+    with pytest.raises(InputValueError, match="Image file not found"):
         await board.upload_image(tmp_path / "missing.png")
 
 

@@ -310,7 +310,7 @@ async def test_S31_a_start_that_fails(async_client: AsyncInvokeAIClient, tmp_pat
     assert caught.value.payload["detail"]
     with pytest.raises(UsageError, match="source is empty"):
         await async_client.dnn_model_repo.install_model(" ")
-    with pytest.raises(UsageError, match="should be owner/name"):
+    with pytest.raises(UsageError, match="expected owner/name"):
         await async_client.dnn_model_repo.install_huggingface("just-a-name")
 
 
@@ -498,7 +498,7 @@ async def test_S33_a_path_has_nothing_to_pause(async_client: AsyncInvokeAIClient
     job = await async_client.dnn_model_repo.install_model(lora)
     with pytest.raises(UsageError, match="only downloads can be paused"):
         await job.pause()
-    with pytest.raises(UsageError, match="cannot resume"):
+    with pytest.raises(UsageError, match="Cannot resume"):
         await job.resume()
     await job.wait_until(timeout=PATIENCE)
 
@@ -612,7 +612,7 @@ def test_several_installations_of_the_synchronous_client(client: InvokeAIClient,
 def test_several_installations_time_out(client: InvokeAIClient, copies: list[Path], host: ModelHost) -> None:
     repo = client.dnn_model_repo
     jobs = repo.install_models([copies[0], host.url])
-    with pytest.raises(ModelInstallTimeout, match=r"goes? on") as caught:
+    with pytest.raises(ModelInstallTimeout, match=r"still running") as caught:
         repo.wait_all(jobs, timeout=0)
     assert caught.value.timeout == 0
     jobs[1].cancel()
@@ -633,7 +633,9 @@ def test_starter_models(client: InvokeAIClient) -> None:
     mains = repo.list_starter_models(base="sdxl", type="main")
     assert {(model.base, model.type) for model in mains} == {(BaseModelEnum.SDXL, "main")}
     assert any(one.type == "t5_encoder" for model in models for one in model.dependencies)
-    with pytest.raises(ModelNotFoundError, match=r"no model named 'Juggernaut XL v8'.*'Juggernaut XL v9'"):
+    with pytest.raises(
+        ModelNotFoundError, match=r"No starter model named 'Juggernaut XL v8'.*'Juggernaut XL v9'"
+    ):
         repo.install_starter_model("Juggernaut XL v8")
     with pytest.raises(ModelNotFoundError, match="several models named 'Tile'; give a source: 'lllyas"):
         repo.install_starter_model("Tile")

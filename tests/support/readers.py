@@ -7,6 +7,8 @@ the texts ``prompts.txt`` and ``runs.csv``.
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,34 @@ if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
 
 
+NAMES = {
+    "tiny-sd1": "Dreamshaper 8",
+    "tiny-sdxl": "Juggernaut XL v9",
+    "tiny-vae-sdxl": "sdxl-vae-fp16-fix",
+    "tiny-lora-sd1": "Detail Tweaker",
+    "tiny-controlnet-canny-sd1": "Hard Edge Detection (canny)",
+    "tiny-esrgan-x2": "RealESRGAN_x2plus",
+}
+"""The names of models that readers have, for the tiny models that take their place in the tests."""
+
+
+@contextmanager
+def models_of_readers(client: InvokeAIClient) -> Generator[None]:
+    """Give the tiny models of a server the names of models that readers have."""
+    renamed = {model.key: model.name for model in client.dnn_model_repo.list_models() if model.name in NAMES}
+    try:
+        for key, name in renamed.items():
+            client.request("PATCH", f"/api/v2/models/i/{key}", json={"name": NAMES[name]})
+        yield
+    finally:
+        for key, name in renamed.items():
+            client.request("PATCH", f"/api/v2/models/i/{key}", json={"name": name})
+
+
 def tiny_model(client: InvokeAIClient) -> dict[str, Any]:
-    """The model of the server that the workflows are made with."""
-    [model] = [one for one in client.dnn_model_repo.list_models() if one.name == "tiny-sd1"]
+    """Return the model that the workflows use."""
+    names = ("tiny-sd1", NAMES["tiny-sd1"])
+    [model] = [model for model in client.dnn_model_repo.list_models() if model.name in names]
     return {part: str(getattr(model, part)) for part in ("key", "hash", "name", "base", "type")}
 
 

@@ -1,6 +1,6 @@
-"""What earlier versions wrote is still read: pickles, manifests, schemas, settings, exports, with the same values.
+"""Files written by earlier versions can be read: pickles, manifests, schemas, settings and exports.
 
-The artifacts are in ``tests/data/artifacts``; its README says how to record them for another version.
+The artifacts are in ``tests/data/artifacts``. Its README explains how to record them for another version.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def artifacts(request: pytest.FixtureRequest) -> Artifacts:
 
 @pytest.fixture
 def replay(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replay]:
-    """The recorded server, as far as its responses were recorded, under its own URL."""
+    """A server that replays the recorded responses under the recorded URL."""
     with replaying(artifacts.expected["responses"]) as server:
         lead(monkeypatch, artifacts.expected["about"]["url"], server.url)
         yield server
@@ -70,7 +70,7 @@ def replay(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Re
 
 @pytest.fixture
 def schema_cache(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The recorded cache of schemas, of the version that wrote it."""
+    """The recorded schema cache, marked as written by the current version."""
     folder = tmp_path / "schemas"
     shutil.copytree(artifacts.path("schemas"), folder)
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(folder))
@@ -81,25 +81,25 @@ def schema_cache(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.Monke
 # --------------------------------------------------------------------------- pickles
 
 
-def test_there_are_artifacts() -> None:
+def test_artifacts_exist() -> None:
     assert len(PICKLES) >= 60
 
 
 @pytest.mark.parametrize(
     ("artifacts", "name"), PICKLES, ids=[f"{one.folder.name}-{name}" for one, name in PICKLES]
 )
-def test_a_pickle_has_its_values(artifacts: Artifacts, name: str) -> None:
+def test_pickle_has_its_values(artifacts: Artifacts, name: str) -> None:
     loaded = artifacts.load(name)
     assert differences(artifacts.expected["pickles"][name], facts(loaded), name) == []
-    again = pickle.loads(pickle.dumps(loaded))  # it is written today as it was written then
+    again = pickle.loads(pickle.dumps(loaded))  # pickling again keeps the values
     assert differences(facts(loaded), facts(again), name) == []
 
 
-def test_nothing_holds_a_secret(artifacts: Artifacts) -> None:
+def test_artifacts_contain_no_secrets(artifacts: Artifacts) -> None:
     assert artifacts.secrets() == []
 
 
-def test_a_client_takes_the_secrets_of_its_reader(
+def test_unpickled_client_uses_the_environment_token(
     artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INVOKEAI_TOKEN", "the reader's")
@@ -111,7 +111,7 @@ def test_a_client_takes_the_secrets_of_its_reader(
     assert (other.url, other.settings.token) == ("http://invokeai.example:9191", "the reader's")
 
 
-def test_a_client_of_a_pickle_reaches_its_server(artifacts: Artifacts, replay: Replay) -> None:
+def test_unpickled_client_connects_to_its_server(artifacts: Artifacts, replay: Replay) -> None:
     version = artifacts.expected["about"]["server"]
     with artifacts.load("client") as client:
         assert client.version() == version
@@ -124,14 +124,14 @@ def test_a_client_of_a_pickle_reaches_its_server(artifacts: Artifacts, replay: R
     assert (type(handle), handle.board_name) == (BoardHandle, "Exported")
 
 
-async def test_asynchronous_areas_share_their_client(artifacts: Artifacts, replay: Replay) -> None:
+async def test_unpickled_async_repositories_share_their_client(artifacts: Artifacts, replay: Replay) -> None:
     areas = artifacts.load("async_areas")
-    async with areas["client"]:  # nothing stays open behind it
+    async with areas["client"]:  # closes the connections
         boards = await areas["board_repo"].list_boards()
     assert {"Lighthouses", "Exported"} <= {board.board_name for board in boards}
 
 
-def test_objects_are_of_the_classes_that_users_know(artifacts: Artifacts) -> None:
+def test_unpickled_objects_have_public_classes(artifacts: Artifacts) -> None:
     run: Run = artifacts.load("run")
     assert type(run) is Run
     assert [type(image) for image in run.images] == [Image]
@@ -147,7 +147,7 @@ def test_objects_are_of_the_classes_that_users_know(artifacts: Artifacts) -> Non
     assert type(artifacts.load("board")) is BoardHandle
 
 
-def test_asynchronous_objects_stay_so(artifacts: Artifacts) -> None:
+def test_unpickled_async_objects_have_async_classes(artifacts: Artifacts) -> None:
     run: AsyncRun = artifacts.load("async_run")
     assert type(run) is AsyncRun
     assert [type(image) for image in run.images] == [AsyncImage]
@@ -158,17 +158,17 @@ def test_asynchronous_objects_stay_so(artifacts: Artifacts) -> None:
 
 
 @pytest.mark.parametrize("name", ["run", "async_run", "board", "async_board", "definition"])
-def test_copies_of_one_object_are_equal(artifacts: Artifacts, name: str) -> None:
+def test_copies_of_an_object_are_equal(artifacts: Artifacts, name: str) -> None:
     one, other = artifacts.load(name), artifacts.load(name)
     assert one is not other
     assert one == other
     assert hash(one) == hash(other)
 
 
-# --------------------------------------------------------------------------- what objects can do without a server
+# --------------------------------------------------------------------------- use of objects without a server
 
 
-def test_a_run_that_has_ended_gives_what_it_gave(artifacts: Artifacts) -> None:
+def test_finished_run_has_its_results(artifacts: Artifacts) -> None:
     run: Run = artifacts.load("run")
     assert run.wait() == run.status
     assert run.result().of("decode")[0].image_names == (run.images[0].name,)
@@ -180,7 +180,7 @@ def test_a_run_that_has_ended_gives_what_it_gave(artifacts: Artifacts) -> None:
     assert seen[-1]["status"] is JobStatus.COMPLETED
 
 
-async def test_an_asynchronous_run_that_has_ended_gives_what_it_gave(artifacts: Artifacts) -> None:
+async def test_finished_async_run_has_its_results(artifacts: Artifacts) -> None:
     run: AsyncRun = artifacts.load("async_run")
     assert await run.wait() == run.status
     events = [event async for event in run.events()]
@@ -189,7 +189,7 @@ async def test_an_asynchronous_run_that_has_ended_gives_what_it_gave(artifacts: 
     assert (await run.result()).image_names() == (run.images[0].name,)
 
 
-def test_runs_without_success_say_why(artifacts: Artifacts) -> None:
+def test_unsuccessful_runs_raise(artifacts: Artifacts) -> None:
     failed: Run = artifacts.load("run_failed")
     with pytest.raises(RunFailedError, match="division by zero") as caught:
         failed.result()
@@ -206,7 +206,7 @@ def test_runs_without_success_say_why(artifacts: Artifacts) -> None:
         _ = artifacts.load("run_pending").images
 
 
-def test_a_run_that_called_a_workflow_has_its_results(artifacts: Artifacts) -> None:
+def test_run_with_a_called_workflow_has_its_results(artifacts: Artifacts) -> None:
     run: Run = artifacts.load("run_that_calls")
     assert run.outputs.values("call") == [{"total": 3}]
     [call] = run.outputs.called
@@ -215,20 +215,20 @@ def test_a_run_that_called_a_workflow_has_its_results(artifacts: Artifacts) -> N
     assert turns.outputs.values("sum") == [10, 11, 12]
 
 
-def test_an_image_keeps_what_was_fetched(artifacts: Artifacts, tmp_path: Path) -> None:
+def test_unpickled_image_has_its_data(artifacts: Artifacts, tmp_path: Path) -> None:
     fetched: Image = artifacts.load("images")[1]
     assert facts(fetched.bytes()) == artifacts.expected["fetched"]
     saved = fetched.save(tmp_path / "picture.png")
     assert saved.read_bytes() == fetched.bytes()
 
 
-def test_a_sweep_that_has_ended_is_whole(artifacts: Artifacts, tmp_path: Path) -> None:
+def test_finished_sweep_has_its_runs(artifacts: Artifacts, tmp_path: Path) -> None:
     sweep: Sweep = artifacts.load("sweep")
     assert sweep.wait(progress=False) == sweep.runs
     assert list(sweep) == list(sweep.as_completed())
     assert {run.item_id for run in sweep} == {run.item_id for run in sweep.runs}
     assert [dict(run.inputs)["seed"] for run in sweep.runs] == [1, 2, 1, 2]
-    # Files that are there already are not fetched again, so their names may not change.
+    # Existing files are not downloaded again, so file names must not change.
     saved = artifacts.expected["saved"]
     for name in saved["paths"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -237,31 +237,31 @@ def test_a_sweep_that_has_ended_is_whole(artifacts: Artifacts, tmp_path: Path) -
     assert [path.relative_to(tmp_path).as_posix() for path in paths] == saved["paths"]
 
 
-async def test_an_asynchronous_sweep_that_has_ended_is_whole(artifacts: Artifacts) -> None:
+async def test_finished_async_sweep_has_its_runs(artifacts: Artifacts) -> None:
     sweep: AsyncSweep = artifacts.load("async_sweep")
     assert await sweep.wait(progress=False) == sweep.runs
     assert [run.outputs.values("sum") async for run in sweep] == [[3], [4], [5]]
 
 
-def test_a_sweep_with_a_failed_run_names_it(artifacts: Artifacts) -> None:
+def test_sweep_reports_its_failed_run(artifacts: Artifacts) -> None:
     sweep: Sweep = artifacts.load("sweep_failed")
     assert [dict(run.inputs)["b"] for run in sweep.failed] == [0]
     errors = [record["error"] for record in sweep.to_records()]
     assert errors == [None, "ZeroDivisionError: division by zero", None]
 
 
-def test_a_handle_makes_the_request_that_it_made(artifacts: Artifacts) -> None:
+def test_unpickled_handle_makes_the_same_request(artifacts: Artifacts) -> None:
     handles = artifacts.load("workflows")
     for name, expected in artifacts.expected["requests"].items():
         assert differences(expected, facts(request_facts(handles[name])), name) == []
 
 
-def test_a_handle_takes_other_values(artifacts: Artifacts) -> None:
+def test_unpickled_handle_accepts_other_values(artifacts: Artifacts) -> None:
     wf: WorkflowHandle = artifacts.load("workflows")["lighthouse"]
     wf.set(positive_prompt="dawn", seed=99)
     nodes = wf.enqueue_request(validate=False)["batch"]["graph"]["nodes"]
     assert (nodes["positive"]["prompt"], nodes["noise"]["seed"]) == ("dawn", 99)
-    assert nodes["denoise"]["scheduler"] == "ddim"  # set before it was pickled
+    assert nodes["denoise"]["scheduler"] == "ddim"  # set before pickling
     assert artifacts.load("workflows")["lighthouse"].get_input_value("seed").value == 11
     plan = wf.sweep_plan(steps="1-5 (+2)")
     assert [point["steps"] for point in plan.points()] == [1, 3, 5]
@@ -269,14 +269,14 @@ def test_a_handle_takes_other_values(artifacts: Artifacts) -> None:
         wf.set(steps="many")
 
 
-async def test_an_asynchronous_handle_takes_other_values(artifacts: Artifacts) -> None:
+async def test_unpickled_async_handle_accepts_other_values(artifacts: Artifacts) -> None:
     wf: AsyncWorkflowHandle = artifacts.load("async_workflow")
     wf.set(positive_prompt="dawn")
     nodes = (await wf.enqueue_request(validate=False))["batch"]["graph"]["nodes"]
     assert (nodes["positive"]["prompt"], nodes["noise"]["seed"]) == ("dawn", 21)
 
 
-def test_a_handle_remembers_its_submission(artifacts: Artifacts) -> None:
+def test_unpickled_handle_has_its_submission(artifacts: Artifacts) -> None:
     wf: WorkflowHandle = artifacts.load("workflows")["submitted"]
     submission = artifacts.load("submission")
     assert wf.session_id == submission.session_id == submission["session_id"]
@@ -285,9 +285,9 @@ def test_a_handle_remembers_its_submission(artifacts: Artifacts) -> None:
     assert mapping.image_names == mapping["image_names"]
 
 
-def test_rules_of_fields_hold(artifacts: Artifacts) -> None:
+def test_unpickled_fields_validate(artifacts: Artifacts) -> None:
     whole = artifacts.load("workflows")["everything"]
-    for name, unfit in {"width": 8, "color": "no colour", "operation": "ROOT", "integers": "many"}.items():
+    for name, unfit in {"width": 8, "color": "no color", "operation": "ROOT", "integers": "many"}.items():
         with pytest.raises(InvokeAIClientError):
             whole.set({name: unfit})
     integer, text, *_ = artifacts.load("fields")["others"]
@@ -300,16 +300,16 @@ def test_rules_of_fields_hold(artifacts: Artifacts) -> None:
 
 
 @pytest.mark.parametrize("name", ["complete.jsonl", "failed.jsonl", "pictures-and-models.jsonl"])
-def test_a_manifest_of_a_sweep_that_has_ended(artifacts: Artifacts, tmp_path: Path, name: str) -> None:
+def test_finished_manifest_has_its_runs(artifacts: Artifacts, tmp_path: Path, name: str) -> None:
     path = Path(shutil.copy(artifacts.path("manifests") / name, tmp_path))
-    sweep = Sweep.resume(path)  # its server is not needed: nothing is left to do
+    sweep = Sweep.resume(path)  # nothing is left to run, so no server is needed
     runs = sweep.wait(progress=False)
     assert {type(run) for run in runs} == {Run}
     assert differences(artifacts.expected["manifests"][name], facts(runs), name) == []
     assert path.read_bytes() == (artifacts.path("manifests") / name).read_bytes()
 
 
-async def test_a_manifest_is_read_asynchronously(artifacts: Artifacts, tmp_path: Path) -> None:
+async def test_finished_manifest_with_the_async_class(artifacts: Artifacts, tmp_path: Path) -> None:
     path = Path(shutil.copy(artifacts.path("manifests") / "complete.jsonl", tmp_path))
     runs = await AsyncSweep.resume(path).wait(progress=False)
     expected = artifacts.expected["manifests"]["complete.jsonl"]
@@ -317,7 +317,7 @@ async def test_a_manifest_is_read_asynchronously(artifacts: Artifacts, tmp_path:
     assert [[image.name for image in run.images] for run in runs] == [run["images"] for run in expected]
 
 
-def test_a_manifest_that_was_cut_off(artifacts: Artifacts, tmp_path: Path) -> None:
+def test_truncated_manifest_is_repaired(artifacts: Artifacts, tmp_path: Path) -> None:
     path = Path(shutil.copy(artifacts.path("manifests") / "killed.jsonl", tmp_path))
     before = path.read_bytes()
     assert not before.endswith(b"\n")
@@ -325,12 +325,12 @@ def test_a_manifest_that_was_cut_off(artifacts: Artifacts, tmp_path: Path) -> No
     killed = artifacts.expected["killed"]
     assert (sweep.name, sweep.axes, sweep.queue_id, len(sweep)) == ("Sum", ("a",), "default", 8)
     assert [sweep.values(index) for index in range(8)] == killed["values"]
-    assert path.read_bytes() == before[: before.rindex(b"\n") + 1]  # so that the next line is a whole one
-    with pytest.raises(ServerUnreachableError):  # the server knows what became of the rest
+    assert path.read_bytes() == before[: before.rindex(b"\n") + 1]  # so that the next line is complete
+    with pytest.raises(ServerUnreachableError):  # the state of the other runs has to be requested
         sweep.wait(progress=False)
 
 
-def test_a_pickled_sweep_that_was_to_be_resumed(artifacts: Artifacts) -> None:
+def test_pickled_sweep_is_resumed(artifacts: Artifacts) -> None:
     sweep: Sweep = artifacts.load("sweep_to_resume")
     assert (
         differences(artifacts.expected["manifests"]["complete.jsonl"], facts(sweep.wait(progress=False)))
@@ -341,7 +341,7 @@ def test_a_pickled_sweep_that_was_to_be_resumed(artifacts: Artifacts) -> None:
 # --------------------------------------------------------------------------- other files
 
 
-def test_the_cache_of_schemas(artifacts: Artifacts, replay: Replay, schema_cache: Path) -> None:
+def test_schema_cache_is_read(artifacts: Artifacts, replay: Replay, schema_cache: Path) -> None:
     with InvokeAIClient.from_url(artifacts.expected["about"]["url"]) as client:
         schema = client.schema()
     assert differences(artifacts.expected["schemas"], facts(schema)) == []
@@ -350,7 +350,7 @@ def test_the_cache_of_schemas(artifacts: Artifacts, replay: Replay, schema_cache
     assert len(list(schema_cache.iterdir())) == 1
 
 
-def test_the_configuration(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configuration_is_read(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(shutil.copy(artifacts.path("config.toml"), tmp_path))
     path.chmod(0o600)
     monkeypatch.setenv("INVOKEAI_CONFIG", str(path))
@@ -363,7 +363,7 @@ def test_the_configuration(artifacts: Artifacts, tmp_path: Path, monkeypatch: py
     assert InvokeAIClient.from_url("https://studio.example.org").settings.token is None
 
 
-def test_a_token_can_be_taken_out_of_the_configuration(
+def test_logout_removes_the_token_from_the_configuration(
     artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ivk_command: Command
 ) -> None:
     path = Path(shutil.copy(artifacts.path("config.toml"), tmp_path))
@@ -376,7 +376,7 @@ def test_a_token_can_be_taken_out_of_the_configuration(
         assert (client.url, client.settings.token) == (profile["url"], token)
 
 
-def test_an_index_map(artifacts: Artifacts) -> None:
+def test_index_map_is_unchanged(artifacts: Artifacts) -> None:
     wf: WorkflowHandle = artifacts.load("workflows")["lighthouse"]
     path, rows = artifacts.path("index-map.json"), artifacts.expected["index_map"]
     assert json.loads(path.read_text(encoding="utf-8")) == rows
@@ -384,8 +384,8 @@ def test_an_index_map(artifacts: Artifacts) -> None:
     assert found == {"unchanged": rows, "moved": [], "missing": [], "new": []}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processes are told apart by other facts elsewhere")
-def test_the_file_about_a_server_that_runs(
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are identified differently on other systems")
+def test_state_file_of_a_running_server(
     artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path))
@@ -396,7 +396,7 @@ def test_the_file_about_a_server_that_runs(
     assert state["process"].startswith(f"{server['pid']}@")
     folder.mkdir()
     shutil.copy(recorded, folder)
-    assert LocalServer.find(server["root"]) is None  # that process has ended
+    assert LocalServer.find(server["root"]) is None  # that process is no longer running
     started = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     (folder / recorded.name).write_text(
         json.dumps({**state, "pid": os.getpid(), "process": f"{os.getpid()}@{started}"}), encoding="utf-8"
@@ -408,7 +408,7 @@ def test_the_file_about_a_server_that_runs(
     assert (str(found.root), found.pid, str(found.log_path)) == (server["root"], os.getpid(), state["log"])
 
 
-def test_an_installed_server_is_not_installed_again(
+def test_installed_server_is_not_installed_again(
     artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path))
@@ -432,10 +432,10 @@ def test_an_installed_server_is_not_installed_again(
 def test_tiny_models_are_known_by_their_folder(artifacts: Artifacts, replay: Replay) -> None:
     names = install_tiny_models(replay.url, artifacts.path("tiny-models"))
     assert names == artifacts.expected["server"]["tiny_models"]
-    assert set(replay.asked) == {"/api/v2/models/"}  # they are installed already
+    assert set(replay.asked) == {"/api/v2/models/"}  # they are already installed
 
 
-def test_what_was_exported_is_not_exported_again(
+def test_existing_export_is_not_repeated(
     artifacts: Artifacts, replay: Replay, tmp_path: Path, ivk_command: Command
 ) -> None:
     folder = tmp_path / "export"
@@ -451,7 +451,7 @@ def test_what_was_exported_is_not_exported_again(
 
 @pytest.fixture
 def modules(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the generated modules, which is the working directory."""
+    """The folder of the generated modules, made the working directory."""
     for path in artifacts.path("modules").iterdir():
         shutil.copy(path, tmp_path / path.name.removesuffix(".txt"))
     monkeypatch.chdir(tmp_path)
@@ -459,7 +459,7 @@ def modules(artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(("name", "options"), [("sums.py", []), ("sums_async.py", ["--async"])])
-def test_a_generated_module_has_the_code_of_today(
+def test_generated_module_has_the_current_code(
     artifacts: Artifacts,
     replay: Replay,
     schema_cache: Path,
@@ -475,7 +475,7 @@ def test_a_generated_module_has_the_code_of_today(
 
 
 def _code(module: Path) -> str:
-    """The code of a module without its docstrings, whose words may change."""
+    """Return the code of a module without its docstrings, which may change."""
     tree = ast.parse(module.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
@@ -484,7 +484,7 @@ def _code(module: Path) -> str:
 
 
 @pytest.mark.parametrize(("name", "is_async"), [("sums", False), ("sums_async", True)])
-def test_a_generated_module_is_imported(modules: Path, name: str, is_async: bool) -> None:
+def test_generated_module_can_be_imported(modules: Path, name: str, is_async: bool) -> None:
     spec = importlib.util.spec_from_file_location(name, modules / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -1,4 +1,4 @@
-"""Going through a list of images that changes while one does: what is asked for, and what comes out."""
+"""Pagination of the image list, also while the list changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def image(number: int, starred: bool = False) -> IvkImage:
-    """An image made ``number`` minutes after noon."""
+    """Return an image created ``number`` minutes after noon."""
     made = (NOON + timedelta(minutes=number)).strftime("%Y-%m-%d %H:%M:%S.000")
     return IvkImage.from_api_response(
         {"image_name": f"{number}.png", "starred": starred, "created_at": made, "image_category": "general"}
@@ -27,7 +27,7 @@ def image(number: int, starred: bool = False) -> IvkImage:
 
 
 class Server:
-    """A list of images as the server sorts and cuts it."""
+    """A fake server that sorts and pages a list of images."""
 
     def __init__(self, images: list[IvkImage]) -> None:
         self.images = images
@@ -44,11 +44,11 @@ class Server:
 
 
 def listed(server: Server, between: Callable[[Server], object] = lambda _: None, **options: Any) -> list[int]:
-    """The numbers of the images that come out; ``between`` is called after each page."""
+    """Return the numbers of the listed images. ``between`` is called after each page."""
     steps = Listing({}, **options)
     found: list[int] = []
     while steps.params is not None:
-        assert len(server.asked) < 200, "it does not end"
+        assert len(server.asked) < 200, "the listing does not end"
         found += [int(one.image_name.removesuffix(".png")) for one in steps.take(*server.page(steps.params))]
         between(server)
     return found
@@ -63,7 +63,7 @@ def many(count: int = 10, starred: tuple[int, ...] = ()) -> Server:
     return Server([image(number, number in starred) for number in range(count)])
 
 
-def test_pages_of_a_list_at_rest() -> None:
+def test_pages_of_an_unchanged_list() -> None:
     server = many()
     assert listed(server) == list(range(10))[::-1]
     assert [asked["offset"] for asked in server.asked] == [0, 4, 8]
@@ -72,7 +72,7 @@ def test_pages_of_a_list_at_rest() -> None:
     assert listed(many(0)) == []
 
 
-def test_no_more_is_asked_for_than_wanted() -> None:
+def test_requests_only_as_many_records_as_needed() -> None:
     server = many()
     assert listed(server, offset=1, limit=2) == [8, 7]
     assert [(asked["offset"], asked["limit"]) for asked in server.asked] == [(1, 2)]
@@ -81,7 +81,7 @@ def test_no_more_is_asked_for_than_wanted() -> None:
     assert [asked["limit"] for asked in server.asked] == [2, 4, 2]
 
 
-def test_images_that_arrive_meanwhile() -> None:
+def test_images_created_during_iteration_cause_no_duplicates() -> None:
     numbers = iter(range(100, 106))
 
     def arrive(server: Server) -> None:
@@ -90,13 +90,13 @@ def test_images_that_arrive_meanwhile() -> None:
             server.images.append(image(number))
 
     found = listed(many(), arrive)
-    assert found == list(range(10))[::-1], "each once, in order"
+    assert found == list(range(10))[::-1], "each image once, in order"
     numbers = iter(range(100, 106))
     assert listed(many(), arrive, order_dir="ASC")[:10] == list(range(10))
 
 
 @pytest.mark.parametrize("order", ["ASC", "DESC"])
-def test_images_that_are_deleted_meanwhile_by_whoever_lists_them(order: str) -> None:
+def test_images_deleted_during_iteration_are_each_listed_once(order: str) -> None:
     server = many(20)
     steps = Listing({}, order_dir=order)  # pyright: ignore[reportArgumentType]
     found: list[str] = []
@@ -109,7 +109,7 @@ def test_images_that_are_deleted_meanwhile_by_whoever_lists_them(order: str) -> 
 
 
 @given(st.integers(0, 30), st.lists(st.lists(st.integers(0, 29), max_size=3), max_size=40))
-def test_what_stays_is_listed_once_whatever_goes(count: int, gone: list[list[int]]) -> None:
+def test_remaining_images_are_listed_once_despite_deletions(count: int, gone: list[list[int]]) -> None:
     server, goes = many(count), iter(gone)
 
     def go(server: Server) -> None:
@@ -122,17 +122,17 @@ def test_what_stays_is_listed_once_whatever_goes(count: int, gone: list[list[int
     assert left <= set(found)
 
 
-def test_starred_ones_alone() -> None:
+def test_starred_images_only() -> None:
     server = many(12, starred=(1, 5, 6, 7, 8, 11))
     assert listed(server, starred=True) == [11, 8, 7, 6, 5, 1]
-    assert len(server.asked) == 2, "it ends with the first that has none"
+    assert len(server.asked) == 2, "it stops at the first image without a star"
     assert all(asked["starred_first"] for asked in server.asked)
     assert listed(server, starred=True, order_dir="ASC", offset=1, limit=2) == [5, 6]
     assert listed(server, starred=False) == [10, 9, 4, 3, 2, 0]
     assert listed(server, starred=False, offset=2, limit=2) == [4, 3]
 
 
-def test_since_a_time_ends_where_older_ones_begin() -> None:
+def test_since_stops_at_the_first_older_image() -> None:
     server = many(12)
     assert listed(server, since=NOON + timedelta(minutes=7)) == [11, 10, 9, 8, 7]
     assert len(server.asked) == 2
@@ -141,14 +141,14 @@ def test_since_a_time_ends_where_older_ones_begin() -> None:
     assert listed(server, since=NOON - timedelta(hours=1)) == list(range(12))[::-1]
 
 
-def test_since_a_time_the_oldest_first() -> None:
+def test_since_with_oldest_first() -> None:
     server = many(12)
     assert listed(server, since=NOON + timedelta(minutes=7), order_dir="ASC") == [7, 8, 9, 10, 11]
-    assert {asked["order_dir"] for asked in server.asked} == {"DESC"}, "never the whole list"
+    assert {asked["order_dir"] for asked in server.asked} == {"DESC"}, "the whole list is never requested"
     assert listed(server, since=NOON + timedelta(minutes=7), order_dir="ASC", offset=1, limit=2) == [8, 9]
 
 
-def test_since_a_time_and_stars() -> None:
+def test_since_with_starred() -> None:
     server = many(12, starred=(1, 8, 10))
     since = NOON + timedelta(minutes=7)
     assert listed(server, since=since, starred=True) == [10, 8]
@@ -157,7 +157,7 @@ def test_since_a_time_and_stars() -> None:
     assert listed(server, since=since, starred_first=True, order_dir="ASC") == [8, 10, 7, 9, 11]
 
 
-def test_a_record_without_a_readable_time_is_not_left_out() -> None:
+def test_record_with_an_invalid_time_is_listed() -> None:
     odd = IvkImage.from_api_response({"image_name": "5.png", "created_at": "yesterday"})
     assert listed(Server([odd]), since=NOON) == [5]
 
@@ -175,6 +175,6 @@ def test_times() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"offset": -1}, {"limit": -1}, {"order_dir": "asc"}])
-def test_wrong_options(wrong: dict[str, Any]) -> None:
+def test_invalid_listing_options(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Listing({}, **wrong)

@@ -1,4 +1,4 @@
-"""Many files at once: all are tried, none is forgotten, each has its name."""
+"""Transfers of many files: order, concurrency, failures and file names."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from invokeai_py_client.models import IvkImage
 JOBS = [(f"file {number}", number) for number in range(6)]
 
 
-async def test_results_come_in_the_order_of_the_jobs() -> None:
+async def test_results_are_in_the_order_of_the_jobs() -> None:
     gates = [asyncio.Event() for _ in JOBS]
     gates[5].set()
 
     async def move(number: int) -> tuple[str, int]:
         await gates[number].wait()
         if number:
-            gates[number - 1].set()  # the last one ends first
+            gates[number - 1].set()  # the last job finishes first
         return f"result {number}", 10
 
-    told: list[TransferProgress] = []
-    results = await transfer_all(JOBS, move, what="moved", concurrency=6, on_progress=told.append)
+    reported: list[TransferProgress] = []
+    results = await transfer_all(JOBS, move, what="moved", concurrency=6, on_progress=reported.append)
     assert results == [f"result {number}" for number in range(6)]
-    assert [progress.name for progress in told] == [f"file {number}" for number in range(6)][::-1]
-    assert told[-1] == TransferProgress("file 0", 6, 0, 6, 60)
+    assert [progress.name for progress in reported] == [f"file {number}" for number in range(6)][::-1]
+    assert reported[-1] == TransferProgress("file 0", 6, 0, 6, 60)
 
 
-async def test_no_more_at_once_than_said() -> None:
+async def test_concurrency_is_limited() -> None:
     now, most = 0, 0
 
     async def move(number: int) -> tuple[int, int]:
@@ -74,20 +74,20 @@ def failing(errors: dict[int, InvokeAIClientError]) -> Any:
     return move
 
 
-async def test_one_error_names_all_that_failed() -> None:
+async def test_transfer_error_lists_all_failures() -> None:
     errors: dict[int, InvokeAIClientError] = {
         1: NotFoundError(404, None, "gone"),
         4: ConnectionLostError(None, None, "broken"),
     }
-    told: list[TransferProgress] = []
+    reported: list[TransferProgress] = []
     with pytest.raises(TransferError) as caught:
         await transfer_all(
-            JOBS, failing(errors), what="moved", there={"had": 99}, concurrency=1, on_progress=told.append
+            JOBS, failing(errors), what="moved", there={"had": 99}, concurrency=1, on_progress=reported.append
         )
     assert caught.value.failed == {"file 1": errors[1], "file 4": errors[4]}
     assert caught.value.done == {"had": 99, "file 0": 0, "file 2": 2, "file 3": 3, "file 5": 5}
     assert str(caught.value) == "2 of 7 images could not be moved:\n  file 1: gone\n  file 4: broken"
-    assert (told[-1].done, told[-1].failed, told[-1].total, told[-1].size) == (5, 2, 7, 4)
+    assert (reported[-1].done, reported[-1].failed, reported[-1].total, reported[-1].size) == (5, 2, 7, 4)
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.done, list(again.failed)) == (
         str(caught.value),
@@ -97,7 +97,7 @@ async def test_one_error_names_all_that_failed() -> None:
 
 
 @pytest.mark.parametrize("kind", [ServerUnreachableError, AuthenticationError])
-async def test_where_no_other_can_succeed_the_rest_is_not_tried(kind: Any) -> None:
+async def test_unreachable_server_stops_the_transfer(kind: Any) -> None:
     error = kind(None, None, "no way")
     with pytest.raises(TransferError) as caught:
         await transfer_all(JOBS, failing({2: error}), what="moved", concurrency=1)
@@ -105,7 +105,7 @@ async def test_where_no_other_can_succeed_the_rest_is_not_tried(kind: Any) -> No
     assert caught.value.failed == dict.fromkeys([f"file {number}" for number in range(2, 6)], error)
 
 
-async def test_a_long_list_of_failures_is_cut_in_the_message() -> None:
+async def test_long_list_of_failures_is_shortened() -> None:
     errors: dict[int, InvokeAIClientError] = {n: NotFoundError(404, None, "gone") for n in range(30)}
     jobs = [(str(number), number) for number in range(30)]
     with pytest.raises(TransferError, match=r"and 20 more\.$") as caught:
@@ -113,7 +113,7 @@ async def test_a_long_list_of_failures_is_cut_in_the_message() -> None:
     assert len(caught.value.failed) == 30
 
 
-async def test_a_callback_that_raises_ends_it_all() -> None:
+async def test_callback_exception_cancels_all_transfers() -> None:
     running: set[int] = set()
 
     async def move(number: int) -> tuple[int, int]:
@@ -143,14 +143,14 @@ def record(name: str, **more: Any) -> IvkImage:
     )
 
 
-def test_images_keep_their_names(tmp_path: Path) -> None:
+def test_downloads_keep_image_names(tmp_path: Path) -> None:
     paths = paths_for(["a.png", "b.png"], {}, tmp_path, "{image}", ".png")
     assert paths == {"a.png": tmp_path / "a.png", "b.png": tmp_path / "b.png"}
     paths = paths_for(["a.png"], {}, tmp_path, "{image}", ".webp")
     assert paths == {"a.png": tmp_path / "a.thumbnail.webp"}
 
 
-def test_templates_take_what_records_know(tmp_path: Path) -> None:
+def test_templates_accept_record_fields(tmp_path: Path) -> None:
     assert not needs_records("{index:03}-{image}")
     assert needs_records("{width}-{image}")
     with pytest.raises(UsageError, match="Invalid template"):
@@ -159,12 +159,12 @@ def test_templates_take_what_records_know(tmp_path: Path) -> None:
     template = "{created_at:%Y-%m}/{image_category} {width}x{height}-{index:03}"
     paths = paths_for(["gone.png", "a.png"], known, tmp_path, template, ".png")
     assert paths["a.png"] == tmp_path / "2026-01" / "general 64x32-001.png"
-    assert paths["gone.png"] == tmp_path / "gone.png", "to be told by whoever fetches it"
+    assert paths["gone.png"] == tmp_path / "gone.png", "the download reports the missing image"
     with pytest.raises(UsageError, match=r"Unknown name \{painter\}"):
         paths_for(["a.png"], known, tmp_path, "{painter}", ".png")
 
 
-def test_no_two_images_share_a_file(tmp_path: Path) -> None:
+def test_file_names_are_unique(tmp_path: Path) -> None:
     paths = paths_for(["a.png", "A.png", "b.png"], {}, tmp_path, "{image}", ".png")
     assert len({str(path).casefold() for path in paths.values()}) == 3
     paths = paths_for(["a.png", "b.png"], {}, tmp_path, "same", ".png")
@@ -174,7 +174,7 @@ def test_no_two_images_share_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../x.png", "..\\x.png", "..", "/etc/passwd", "C:\\x.png", "a\0b.png", "CON.png", "x" * 400]
 )
-def test_a_servers_name_stays_in_the_folder(tmp_path: Path, name: str) -> None:
+def test_file_names_stay_in_the_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "{braces}"
     [path] = paths_for([name], {}, folder, "{image}", ".png").values()
     assert path.parent == folder
@@ -190,10 +190,10 @@ def test_a_servers_name_stays_in_the_folder(tmp_path: Path, name: str) -> None:
     assert path.resolve().is_relative_to(folder.resolve())
 
 
-# --------------------------------------------------------------------------- what is brought
+# --------------------------------------------------------------------------- upload sources
 
 
-def test_sources_of_an_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upload_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("b.png", "a.JPG", "notes.txt", "c.webp"):
         (tmp_path / name).write_bytes(b"x")
     in_order = [tmp_path / "a.JPG", tmp_path / "b.png", tmp_path / "c.webp"]
@@ -211,7 +211,7 @@ def test_sources_of_an_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert named_sources(b"1") == [("image 0", b"1")]  # pyright: ignore[reportArgumentType]
 
 
-def test_sources_that_are_not_there(tmp_path: Path) -> None:
+def test_missing_upload_sources(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(
         InputValueError, match=r"Image file not found: .*x\.png', .*y\.png'\. Nothing was uploaded"
@@ -227,7 +227,7 @@ def test_sources_that_are_not_there(tmp_path: Path) -> None:
         named_sources([])
 
 
-def test_images_by_name_and_by_record() -> None:
+def test_name_list_accepts_names_and_records() -> None:
     assert name_list("a") == ["a"]
     assert name_list(record("a")) == ["a"]
     assert name_list(["b", record("a"), "b"]) == ["b", "a"]

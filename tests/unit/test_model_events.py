@@ -1,4 +1,4 @@
-"""Installations as events: what is folded, what has to be read, what follows from two looks. And starter models."""
+"""Events of installations: updates of the job, and when the job has to be read. And starter models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def job(status: str = "downloading", **more: Any) -> ModelInstJobInfo:
     return ModelInstJobInfo.from_api_response({"id": 3, "status": status, "source": SOURCE, **more})
 
 
-def told(**more: Any) -> dict[str, Any]:
+def event(**more: Any) -> dict[str, Any]:
     return {"id": 3, "source": SOURCE, "timestamp": 1, **more}
 
 
@@ -44,7 +44,7 @@ def told(**more: Any) -> dict[str, Any]:
         ("dreaming", "InstallEvent"),
     ],
 )
-def test_an_event_for_every_status(status: str, kind: str) -> None:
+def test_every_status_has_an_event(status: str, kind: str) -> None:
     event = event_between(None, job(status))
     assert type(event) is getattr(events, kind)
     assert event is not None
@@ -53,10 +53,10 @@ def test_an_event_for_every_status(status: str, kind: str) -> None:
     assert event_between(job("waiting" if status != "waiting" else "running"), job(status)) == event
 
 
-def test_what_events_tell() -> None:
-    further = event_between(job(bytes=1, total_bytes=4), job(bytes=2, total_bytes=4))
-    assert isinstance(further, events.InstallDownloading)
-    assert (further.bytes, further.total_bytes, further.fraction) == (2, 4, 0.5)
+def test_event_attributes() -> None:
+    progressed = event_between(job(bytes=1, total_bytes=4), job(bytes=2, total_bytes=4))
+    assert isinstance(progressed, events.InstallDownloading)
+    assert (progressed.bytes, progressed.total_bytes, progressed.fraction) == (2, 4, 0.5)
     failed = event_between(job(), job("error", error="no", error_reason="ValueError"))
     assert isinstance(failed, events.InstallFailed)
     assert (failed.error, failed.error_reason) == ("no", "ValueError")
@@ -69,64 +69,64 @@ def test_what_events_tell() -> None:
 @pytest.mark.parametrize(
     ("name", "payload", "ours"),
     [
-        (PROGRESS, told(bytes=1), True),
-        ("model_install_complete", told(key="k"), True),
-        (PROGRESS, told(id=4), False),
-        (PROGRESS, told(source={"type": "url", "url": "https://other"}), False),  # a restarted server
-        ("download_progress", told(), False),
-        ("model_load_started", told(), False),
+        (PROGRESS, event(bytes=1), True),
+        ("model_install_complete", event(key="k"), True),
+        (PROGRESS, event(id=4), False),
+        (PROGRESS, event(source={"type": "url", "url": "https://other"}), False),  # a restarted server
+        ("download_progress", event(), False),
+        ("model_load_started", event(), False),
         (PROGRESS, None, False),
         (PROGRESS, ["?"], False),
         (PROGRESS, {}, False),
-        (PROGRESS, told(source=None), False),
+        (PROGRESS, event(source=None), False),
     ],
 )
-def test_which_events_are_about_a_job(name: str, payload: Any, ours: bool) -> None:
+def test_events_of_a_job_are_recognized(name: str, payload: Any, ours: bool) -> None:
     assert concerns(job(), name, payload) is ours
     assert concerns(ModelInstJobInfo(source="https://x/y"), name, payload) is False
 
 
-def test_events_are_folded() -> None:
-    info = after_event(job("waiting"), PROGRESS, told(bytes=5, total_bytes=9, parts=[]))
+def test_events_update_the_job() -> None:
+    info = after_event(job("waiting"), PROGRESS, event(bytes=5, total_bytes=9, parts=[]))
     assert info is not None
     assert (info.status, info.bytes, info.total_bytes) == (InstallStatus.DOWNLOADING, 5, 9)
-    assert after_event(info, PROGRESS, told(bytes="?", total_bytes=None)) is not None
-    info = after_event(info, "model_install_started", told())
+    assert after_event(info, PROGRESS, event(bytes="?", total_bytes=None)) is not None
+    info = after_event(info, "model_install_started", event())
     assert info is not None
     assert info.status is InstallStatus.RUNNING
     for late in (PROGRESS, "model_install_downloads_complete", "model_install_started"):
-        assert after_event(info, late, told(bytes=1, total_bytes=9)) in (info, info.model_copy())
-        assert after_event(job("completed"), late, told()) == job("completed")
+        assert after_event(info, late, event(bytes=1, total_bytes=9)) in (info, info.model_copy())
+        assert after_event(job("completed"), late, event()) == job("completed")
     for final in ("complete", "error", "cancelled"):
-        assert after_event(info, f"model_install_{final}", told()) is None
+        assert after_event(info, f"model_install_{final}", event()) is None
 
 
-def test_of_a_download_only_the_latest_progress_is_kept() -> None:
+def test_only_the_latest_progress_is_kept() -> None:
     info = job("waiting")
-    news = InstallEvents(info)
-    assert news.next(info) is None
+    pending = InstallEvents(info)
+    assert pending.next(info) is None
     for done in range(1, 100):
-        assert news.listen(PROGRESS, told(bytes=done, total_bytes=100))
-    assert news.listen("model_install_downloads_complete", told())
-    assert not news.listen("model_install_started", told(id=9))
-    first = news.next(info)
+        assert pending.listen(PROGRESS, event(bytes=done, total_bytes=100))
+    assert pending.listen("model_install_downloads_complete", event())
+    assert not pending.listen("model_install_started", event(id=9))
+    first = pending.next(info)
     assert first is not None
     assert first.bytes == 99
-    second = news.next(first)
+    second = pending.next(first)
     assert second is not None
     assert second.status is InstallStatus.DOWNLOADS_DONE
-    assert (news.count, news.missed) == (100, False)
-    news.listen(PROGRESS, told(bytes=100))
-    news.listen("connect", None)  # after a break: what is read now is newer than what was told before it
-    assert news.missed
-    assert news.next(second) is None
+    assert (pending.count, pending.missed) == (100, False)
+    pending.listen(PROGRESS, event(bytes=100))
+    pending.listen("connect", None)  # after a reconnect, the job's record is newer than earlier events
+    assert pending.missed
+    assert pending.next(second) is None
 
 
-def test_after_the_last_event_the_job_is_read() -> None:
-    news = InstallEvents(job())
-    news.listen("model_install_complete", told())
-    assert news.next(job()) is None
-    assert news.missed
+def test_final_event_marks_the_job_to_be_read() -> None:
+    pending = InstallEvents(job())
+    pending.listen("model_install_complete", event())
+    assert pending.next(job()) is None
+    assert pending.missed
 
 
 # ---------------------------------------------------------------------- records
@@ -148,49 +148,51 @@ def test_S07_records_survive_any_word_and_null(base: Any, kind: Any, form: Any) 
         IvkDnnModel.from_api_response({**record, "key": None})
 
 
-# ---------------------------------------------------------------------- models to begin with
+# ---------------------------------------------------------------------- starter models
 
 
-def proposed(name: str, source: str, **more: Any) -> StarterModel:
+def starter_model(name: str, source: str, **more: Any) -> StarterModel:
     return StarterModel.from_api_response(
         {"name": name, "source": source, "base": "sdxl", "type": "main", **more}
     )
 
 
-PROPOSED = [
-    proposed("Painter v2", "org/painter", previous_names=["Painter v1"], description="?"),
-    proposed("Tile", "org/tile-1"),
-    proposed("Tile", "org/tile-2", base="warp-3", dependencies=[{"name": "vae", "source": "org/vae"}]),
+STARTERS = [
+    starter_model("Painter v2", "org/painter", previous_names=["Painter v1"], description="?"),
+    starter_model("Tile", "org/tile-1"),
+    starter_model("Tile", "org/tile-2", base="warp-3", dependencies=[{"name": "vae", "source": "org/vae"}]),
 ]
 
 
-def test_starter_models_are_found() -> None:
+def test_starter_models_by_name_and_source() -> None:
     for name in ("Painter v2", "painter V2", "Painter v1", "org/painter"):
-        assert starter(PROPOSED, name) is PROPOSED[0]
-    assert starter(PROPOSED, "org/tile-2").dependencies == [proposed("vae", "org/vae", base=None, type=None)]
+        assert starter(STARTERS, name) is STARTERS[0]
+    assert starter(STARTERS, "org/tile-2").dependencies == [
+        starter_model("vae", "org/vae", base=None, type=None)
+    ]
     with pytest.raises(
         ModelNotFoundError, match=r"Several starter models are named 'Tile'.*'org/tile-1', 'org/tile-2'"
     ):
-        starter(PROPOSED, "Tile")
+        starter(STARTERS, "Tile")
     with pytest.raises(ModelNotFoundError, match="Did you mean 'Painter v2'"):
-        starter(PROPOSED, "Painter v3")
+        starter(STARTERS, "Painter v3")
     with pytest.raises(ModelNotFoundError, match=r"No starter model named '!!!'\.$"):
-        starter(PROPOSED, "!!!")
+        starter(STARTERS, "!!!")
 
 
-def test_starter_models_that_are_there() -> None:
+def test_installed_starter_models() -> None:
     def model(**changes: Any) -> IvkDnnModel:
         return IvkDnnModel(**({"key": "k", "name": "n", "base": "sdxl", "type": "main"} | changes))
 
-    for there in (
+    for present in (
         model(name="Painter v1"),
         model(name="Painter v2"),
         model(base="flux", source="org/painter"),
     ):
-        assert installed_starter(PROPOSED[0], [model(), there]) is there
-    assert installed_starter(PROPOSED[0], [model(name="Painter v2", base="flux")]) is None
-    assert installed_starter(PROPOSED[0], [model(name="Painter v2", type="lora")]) is None
-    assert starter_config(PROPOSED[0]) == {
+        assert installed_starter(STARTERS[0], [model(), present]) is present
+    assert installed_starter(STARTERS[0], [model(name="Painter v2", base="flux")]) is None
+    assert installed_starter(STARTERS[0], [model(name="Painter v2", type="lora")]) is None
+    assert starter_config(STARTERS[0]) == {
         "name": "Painter v2",
         "description": "?",
         "base": "sdxl",

@@ -1,4 +1,4 @@
-"""Modules under the names that they had before: the table in v1/names.py, and the finder that serves it."""
+"""Old module names: the table in v1/names.py and its import hook."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def module(name: str) -> Any:
 
 
 def exists(name: str) -> bool:
-    """Whether there is a file for a module."""
+    """Return whether a module has a file."""
     path = PACKAGE.joinpath(*name.split("."))
     return path.with_suffix(".py").exists() or path.joinpath("__init__.py").exists()
 
 
 OLD_MODULES = [name for name in NAMES if not exists(name)]
-MODULES_OF_TODAY = [name for name in NAMES if exists(name)]
+CURRENT_MODULES = [name for name in NAMES if exists(name)]
 
 
 def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -49,26 +49,26 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 # --------------------------------------------------------------------------- the table
 
 
-def test_no_module_of_today_is_hidden() -> None:
+def test_old_names_do_not_hide_current_modules() -> None:
     assert not [old for old in [*MOVED, *GONE] if exists(old)]
     assert [new for new in MOVED.values() if not exists(new)] == []
     assert not MOVED.keys() & NAMES.keys()
     assert len(OLD_MODULES) > 15
-    assert MODULES_OF_TODAY == ["board", "client", "dnn_model", "queue", "quick", "workflow", "run.tracker"]
+    assert CURRENT_MODULES == ["board", "client", "dnn_model", "queue", "quick", "workflow", "run.tracker"]
 
 
 @pytest.mark.parametrize("old", MOVED)
-def test_a_moved_module_is_the_module_of_today(old: str) -> None:
+def test_moved_module_is_the_current_module(old: str) -> None:
     new = module(MOVED[old])
     assert module(old) is new
     assert new.__name__ == f"{NAME}.{MOVED[old]}"
-    assert new.__spec__.name == new.__name__, "the real module keeps its own spec"
+    assert new.__spec__.name == new.__name__, "the current module keeps its spec"
     spec = importlib.util.find_spec(f"{NAME}.{old}")
     assert spec is new.__spec__
 
 
 @pytest.mark.parametrize(("old", "name"), [(old, name) for old in NAMES for name in NAMES[old]])
-def test_an_old_name_is_the_object_of_today(old: str, name: str) -> None:
+def test_old_name_is_the_current_object(old: str, name: str) -> None:
     home, _, new = NAMES[old][name].partition(":")
     value = getattr(module(old), name)
     assert value is getattr(importlib.import_module(home), new)
@@ -76,7 +76,7 @@ def test_an_old_name_is_the_object_of_today(old: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("old", OLD_MODULES)
-def test_a_star_import_of_an_old_module_brings_its_names(old: str) -> None:
+def test_star_import_of_an_old_module(old: str) -> None:
     found: dict[str, object] = {}
     exec(f"from {NAME}.{old} import *", found)
     assert found.keys() - {"__builtins__"} == NAMES[old].keys()
@@ -103,14 +103,14 @@ def test_specs_are_found_without_an_import() -> None:
     "name",
     ["board.board_handel", "nothing", "_sync.nothing", "v1.nothing", "errors.nothing", "sweep.follow.more"],
 )
-def test_other_modules_are_missing_as_ever(name: str) -> None:
+def test_unknown_modules_raise_module_not_found(name: str) -> None:
     with pytest.raises(ModuleNotFoundError) as raised:
         module(name)
     assert str(raised.value).startswith(f"No module named '{NAME}.{name}'")
     assert raised.value.name == f"{NAME}.{name}"
 
 
-def test_missing_names_of_old_modules() -> None:
+def test_missing_names_of_old_modules_raise() -> None:
     with pytest.raises(
         ImportError, match=r"cannot import name 'Nothing' from 'invokeai_py_client\.board\.board_handle'"
     ):
@@ -119,7 +119,7 @@ def test_missing_names_of_old_modules() -> None:
         exec(f"from {NAME}.client import Nothing")
 
 
-def test_the_table_is_not_loaded_without_need() -> None:
+def test_old_names_are_loaded_lazily() -> None:
     code = (
         f"import sys, {NAME}, {NAME}.client, {NAME}.run.tracker\n"
         f"from {NAME} import InvokeAIClient, Run, IvkJob\n"
@@ -128,7 +128,7 @@ def test_the_table_is_not_loaded_without_need() -> None:
     assert python("-c", code).stdout == "[]\n"
 
 
-def test_a_damaged_installation_does_not_recurse() -> None:
+def test_missing_v1_package_does_not_recurse() -> None:
     code = f"import sys, {NAME}; sys.modules['{NAME}.v1'] = None; import {NAME}.board.board_handle"
     done = python("-c", code)
     assert done.returncode == 1
@@ -136,7 +136,7 @@ def test_a_damaged_installation_does_not_recurse() -> None:
     assert "RecursionError" not in done.stderr
 
 
-def test_a_reload_adds_no_second_finder() -> None:
+def test_reload_adds_no_second_finder() -> None:
     code = (
         f"import importlib, sys, {NAME}\n"
         "before = len(sys.meta_path)\n"
@@ -148,7 +148,7 @@ def test_a_reload_adds_no_second_finder() -> None:
 
 
 @pytest.mark.parametrize("name", ["workflow.definition", "board.board_handle"])
-def test_old_modules_run_with_m(name: str) -> None:
+def test_old_modules_run_with_python_m(name: str) -> None:
     done = python("-m", f"{NAME}.{name}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -185,8 +185,8 @@ def test_old_modules_in_a_zip_file(tmp_path: Path) -> None:
         ("board.board_model", "Board"),
     ],
 )
-def test_a_pickle_that_names_an_old_module_loads(old: str, name: str) -> None:
-    """In a fresh process, where nothing has been imported yet."""
+def test_pickle_with_an_old_module_name_loads(old: str, name: str) -> None:
+    """Check in a new process, in which nothing has been imported yet."""
     stream = f"c{NAME}.{old}\n{name}\n."
     code = f"import pickle; print(pickle.loads({stream.encode()!r}).__name__)"
     done = python("-c", code)
@@ -194,4 +194,4 @@ def test_a_pickle_that_names_an_old_module_loads(old: str, name: str) -> None:
     assert done.stdout == f"{value.__name__}\n"
     again = pickle.dumps(value)
     assert pickle.loads(again) is value
-    assert old.encode() not in again or old == "run.tracker", "new pickles name the module of today"
+    assert old.encode() not in again or old == "run.tracker", "new pickles name the current module"

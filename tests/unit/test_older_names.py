@@ -1,4 +1,4 @@
-"""Version 1's names: each is here, or docs/migration.md says why not."""
+"""Version 1's names: each exists, or docs/migration.md documents its removal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TESTS = Path(__file__).parents[1]
 NAMES: dict[str, dict[str, list[str]]] = json.loads((TESTS / "data" / "names-1.1.1.json").read_text())
 MIGRATION = (TESTS.parent / "docs" / "migration.md").read_text()
 PACKAGES = ("", "board", "dnn_model", "ivk_fields", "queue", "quick", "workflow")
-"""Their names are told again in the modules that they come from."""
+"""Packages that export names of their modules."""
 
 _EXTRA = {"extra"}
 _OF_MODELS = {"submodel_type"}
@@ -108,7 +108,7 @@ GONE_MEMBERS: dict[str, set[str]] = {
     "WorkflowRepository": {"validate_workflow_definition"},
 }
 _AS_THE_SERVER_SAYS = {"DnnModel": {"file_size", "prediction_type", "source"}}
-"""Attributes of records that are there when the server tells them."""
+"""Attributes that exist if the server's record has them."""
 
 
 def module(name: str) -> Any:
@@ -116,7 +116,7 @@ def module(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "workflow.field_plugins"])
-def test_every_name_is_here_or_said_to_be_gone(name: str) -> None:
+def test_every_name_exists_or_is_documented_as_removed(name: str) -> None:
     there = module(name)
     missing = {one for one in NAMES[name] if not hasattr(there, one)}
     assert missing == GONE_NAMES.get(name, set())
@@ -124,7 +124,7 @@ def test_every_name_is_here_or_said_to_be_gone(name: str) -> None:
         assert f"`{one}`" in MIGRATION or f".{one}`" in MIGRATION
 
 
-def test_the_field_plugins_say_where_they_went() -> None:
+def test_import_of_field_plugins_explains_its_removal() -> None:
     with pytest.raises(ImportError, match=r"the server's schema.*docs/migration\.md"):
         module("workflow.field_plugins")
     assert "`workflow.field_plugins`" in MIGRATION
@@ -139,7 +139,7 @@ def classes() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("name", "one"), classes())
-def test_every_member_is_here_or_said_to_be_gone(name: str, one: str) -> None:
+def test_every_member_exists_or_is_documented_as_removed(name: str, one: str) -> None:
     kind = getattr(module(name), one)
     known = {*dir(kind), *getattr(kind, "model_fields", ()), *getattr(kind, "__slots__", ())}
     known |= {*getattr(kind, "__members__", ())}
@@ -151,15 +151,15 @@ def test_every_member_is_here_or_said_to_be_gone(name: str, one: str) -> None:
         assert one in MIGRATION or member in MIGRATION or name in MIGRATION
 
 
-def test_the_packages_star_imports_give_their_names() -> None:
+def test_star_imports_of_packages() -> None:
     for name in PACKAGES[1:]:
         namespace: dict[str, Any] = {}
         exec(f"from invokeai_py_client.{name} import *", namespace)
         assert set(NAMES[name]) <= set(namespace)
 
 
-def test_an_old_package_costs_nothing() -> None:
-    """Only the module of the name that is asked for is loaded."""
+def test_old_packages_import_nothing_heavy() -> None:
+    """Check that only the module of a requested name is loaded."""
     code = (
         "import invokeai_py_client.board, invokeai_py_client.dnn_model, invokeai_py_client.queue\n"
         "import invokeai_py_client.quick, invokeai_py_client.workflow, invokeai_py_client.client, sys\n"
@@ -170,7 +170,7 @@ def test_an_old_package_costs_nothing() -> None:
     assert done.stdout == "[]\nFalse\n"
 
 
-def test_old_paths_give_the_synchronous_classes() -> None:
+def test_old_paths_return_the_synchronous_classes() -> None:
     from invokeai_py_client import client
     from invokeai_py_client._sync import QuickClient
     from invokeai_py_client.queue import QueueRepository
@@ -186,7 +186,7 @@ def test_old_paths_give_the_synchronous_classes() -> None:
         _ = module("board").Nothing
 
 
-def test_old_errors_are_ours() -> None:
+def test_old_errors_are_current_errors() -> None:
     old = module("exceptions")
     for name in NAMES["exceptions"]:
         kind = getattr(old, name)
@@ -196,17 +196,17 @@ def test_old_errors_are_ours() -> None:
     assert module("dnn_model").ModelManagerError is errors.ModelInstallError
 
 
-# --------------------------------------------------------------------------- what they do
+# --------------------------------------------------------------------------- behavior
 
 
-def test_enums_in_both_spellings() -> None:
+def test_enums_accept_both_spellings() -> None:
     assert DnnModelType.Main is DnnModelType.MAIN
     assert BaseDnnModelType("sdxl") is BaseDnnModelType.StableDiffusionXL
     assert DnnModelFormat.Diffusers.value == "diffusers"
     assert [*map(str, BaseDnnModelType)] == list(dict.fromkeys(map(str, BaseDnnModelType)))
 
 
-def test_a_model_tells_its_words_as_members() -> None:
+def test_model_has_enum_members() -> None:
     model = DnnModel(key="k", name="n", base="sdxl", type="main", format="diffusers")
     assert (model.type, model.format) == (DnnModelType.Main, DnnModelFormat.Diffusers)
     assert model.to_dict()["type"] == "main"
@@ -221,18 +221,18 @@ def test_a_model_tells_its_words_as_members() -> None:
     ("size", "text"),
     [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KB"), (5 * 1024**2, "5.0 MB"), (6.9 * 1024**3, "6.9 GB")],
 )
-def test_a_models_size(size: float, text: str) -> None:
+def test_model_size_is_formatted(size: float, text: str) -> None:
     model = DnnModel.from_api_response(
         {"key": "k", "name": "n", "base": "sdxl", "type": "main", "file_size": size}
     )
     assert model.format_file_size() == text
 
 
-def test_a_size_that_nobody_told() -> None:
+def test_unknown_model_size() -> None:
     assert DnnModel(key="k", name="n", base="sdxl", type="main").format_file_size() == "unknown"
 
 
-def test_an_install_config_serves_as_a_dict() -> None:
+def test_install_config_can_be_used_as_a_dict() -> None:
     config = ModelInstallConfig(name="mine", base="sdxl", extra={"cover_image": None, "source": "here"})
     assert config.to_record_changes() == {
         "name": "mine",
@@ -244,7 +244,7 @@ def test_an_install_config_serves_as_a_dict() -> None:
     assert dict(ModelInstallConfig()) == {}
 
 
-def test_an_image_stands_for_its_name(tmp_path: Path) -> None:
+def test_image_record_can_be_used_as_its_name(tmp_path: Path) -> None:
     image = IvkImage(image_name="a.png", width=4)
     assert f"{image}" == "a.png"
     assert image == "a.png"
@@ -255,7 +255,7 @@ def test_an_image_stands_for_its_name(tmp_path: Path) -> None:
     assert tmp_path / image == tmp_path / "a.png"
 
 
-def test_a_model_field_by_its_parts() -> None:
+def test_model_field_from_parts() -> None:
     field = IvkModelIdentifierField(key="k", hash="h", name="n", base="sdxl", type=DnnModelType.Main)
     assert field.value == {"key": "k", "hash": "h", "name": "n", "base": "sdxl", "type": "main"}
     field.key = "other"
@@ -269,12 +269,12 @@ def test_a_model_field_by_its_parts() -> None:
     assert IvkModelIdentifierField().key == ""
 
 
-def test_a_model_field_refuses_models_of_another_kind() -> None:
+def test_model_field_rejects_models_of_another_base() -> None:
     with pytest.raises(InputValueError, match="sdxl"):
         IvkSDXLModelField(key="k", hash="h", name="n", base="flux", type="main")
 
 
-def test_fields_with_limits_of_their_own() -> None:
+def test_fields_with_custom_limits() -> None:
     steps = IvkIntegerField(minimum=1, maximum=100)
     steps.value = 20
     with pytest.raises(InputValueError, match="1 to 100"):
@@ -287,7 +287,7 @@ def test_fields_with_limits_of_their_own() -> None:
     assert IvkStringField(min_length=1).min_length == 1
 
 
-def test_lists_item_by_item() -> None:
+def test_collection_field_list_methods() -> None:
     field: IvkCollectionField = IvkCollectionField(item=IvkIntegerField())
     assert (len(field), bool(field), list(field)) == (0, True, [])
     field.append(1)
@@ -302,7 +302,7 @@ def test_lists_item_by_item() -> None:
     assert field.value == []
 
 
-def test_colours_schedulers_and_conditionings() -> None:
+def test_colors_schedulers_and_conditionings() -> None:
     color = IvkColorField()
     color.set_hex("#ff8000")
     assert (color.to_rgba(), color.to_hex(), color.to_hex(include_alpha=True)) == (
@@ -313,7 +313,7 @@ def test_colours_schedulers_and_conditionings() -> None:
     color.set_rgba(1, 2, 3)
     assert color.to_rgba() == (1, 2, 3, 255)
     assert IvkSchedulerField.normalize_alias("euler_ancestral") == "euler_a"
-    assert IvkSchedulerField.normalize_alias("nobody's") == "nobody's"
+    assert IvkSchedulerField.normalize_alias("unknown") == "unknown"
     assert "euler" in IvkSchedulerField().get_choices()
     field = IvkConditioningField("made by a node")
     assert field.to_json_dict() == {"conditioning_name": "made by a node"}
@@ -322,7 +322,7 @@ def test_colours_schedulers_and_conditionings() -> None:
     )
 
 
-def test_the_queues_records() -> None:
+def test_queue_records() -> None:
     status = QueueStatus.from_api_response(
         {"queue": {"pending": 2, "in_progress": 1}, "processor": {"is_processing": True}}
     )
@@ -343,19 +343,19 @@ def document() -> dict[str, Any]:
     return pipelines.sdxl_text_to_image()
 
 
-def test_a_document_is_read_and_given_back() -> None:
+def test_document_round_trips() -> None:
     plain = document()
     root = up.load_workflow_json(plain)
     assert up.workflow_to_dict(root) == plain
-    assert up.update_node_input_value(root, "wanted", "value", "a harbour")
+    assert up.update_node_input_value(root, "wanted", "value", "a harbor")
     assert not up.update_node_input_value(root, "wanted", "nothing", 1)
     assert not up.update_node_input_value(root, "nobody", "value", 1)
-    assert up.workflow_to_dict(root) != plain == document(), "what was read stays as it is"
+    assert up.workflow_to_dict(root) != plain == document(), "the original document does not change"
     with pytest.raises(WorkflowFormatError):
         up.load_workflow_json({"nodes": 1})
 
 
-def test_a_documents_fields_stand_in_the_forms_order() -> None:
+def test_document_fields_are_in_form_order() -> None:
     root = up.load_workflow_json(document())
     elements = dict(reversed(root.form.elements.items()))
     root.form.elements = elements
@@ -368,11 +368,11 @@ def test_a_documents_fields_stand_in_the_forms_order() -> None:
     assert next(field["value"] for _, _, _, field in found if field and "value" in field) == "a lighthouse"
 
 
-def test_a_documents_outputs() -> None:
+def test_document_outputs() -> None:
     root = up.load_workflow_json(document())
     assert [*up.enumerate_output_nodes(root)] == [("decode", "l2i", True)]
     assert up.is_output_node_type("flux_vae_decode")
-    assert not up.is_output_node_type("flux_vae_encode"), "it makes latents"
+    assert not up.is_output_node_type("flux_vae_encode"), "it returns latents"
     assert not up.is_output_node_type(None)
     assert up.update_output_boards(root, "b") == 1
     assert up.update_output_boards(root, "c") == 0
@@ -384,7 +384,7 @@ def test_a_documents_outputs() -> None:
         up.update_output_boards(root, "")
 
 
-def test_a_documents_nodes_as_objects() -> None:
+def test_document_nodes_as_objects() -> None:
     root = up.load_workflow_json(document())
     node = root.get_typed_node("noise")
     assert node is not None

@@ -1,4 +1,4 @@
-"""Runs and sweeps that an older version pickled."""
+"""Runs and sweeps pickled by older versions."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def ended_run() -> AsyncRun:
 
 
 def as_older(run: AsyncRun, **own: Any) -> AsyncRun:
-    """A run out of a pickle of the time when runs kept what is known of their ends themselves."""
+    """Return a run unpickled from a version in which runs stored their results themselves."""
     state = {name: value for name, value in run.__getstate__().items() if name != "_end"}
     older = object.__new__(AsyncRun)
     older.__setstate__({**state, "_item": None, "_results": None, "_failing": None, "_record": None, **own})
     return older
 
 
-def test_a_run_of_an_older_pickle_has_its_results() -> None:
+def test_run_from_an_older_pickle_has_its_results() -> None:
     results = results_of_item(ENDED, {})
     run = as_older(ended_run(), _item=ENDED, _results=results)
     assert run.item is ENDED
@@ -58,7 +58,7 @@ def test_a_run_of_an_older_pickle_has_its_results() -> None:
         _ = as_older(ended_run()).outputs
 
 
-def test_a_sweep_of_an_older_pickle_goes_on() -> None:
+def test_sweep_from_an_older_pickle_continues() -> None:
     body = {"batch": {"graph": {"nodes": {"sum": {"type": "add"}}}, "workflow": None, "data": []}}
     request = Request(0, 2, {}, ({"a": (1, 2)},), body)
     sweep = AsyncSweep(

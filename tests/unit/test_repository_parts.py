@@ -1,4 +1,4 @@
-"""The pure parts of the repositories: what is sent, and how answers are read."""
+"""Parts of the repositories without I/O: uploads, file names, and models of installation sources."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def encoded(kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "tiff", "webp"])
-def test_content_types_are_known_by_content(kind: str) -> None:
+def test_content_type_is_detected_from_content(kind: str) -> None:
     assert content_type(encoded(kind), "misnamed.txt") == f"image/{kind}"
 
 
-def test_content_types_by_name_and_by_default() -> None:
+def test_content_type_from_name_or_default() -> None:
     assert content_type(b"????", "photo.avif").startswith("image/")
     assert content_type(b"????", "notes.txt") == "image/png"
 
 
-def test_an_upload_from_a_path(tmp_path: Path) -> None:
+def test_upload_from_a_path(tmp_path: Path) -> None:
     path = tmp_path / "a b.jpg"
     path.write_bytes(encoded("jpeg"))
     upload = make_upload(path)
@@ -48,7 +48,7 @@ def test_an_upload_from_a_path(tmp_path: Path) -> None:
     assert upload.data == path.read_bytes()
 
 
-def test_an_upload_with_everything() -> None:
+def test_upload_with_all_options() -> None:
     upload = make_upload(
         Pillow.new("CMYK", (4, 4)), filename="x/y.png", metadata={"seed": 1}, resize_to=(8, 16)
     )
@@ -68,7 +68,7 @@ def test_an_upload_with_everything() -> None:
         ({"image_name": "a"}, "of type dict"),
     ],
 )
-def test_what_is_no_image(source: Any, message: str) -> None:
+def test_invalid_upload_sources(source: Any, message: str) -> None:
     with pytest.raises(InputValueError, match=message):
         make_upload(source)
 
@@ -82,11 +82,11 @@ def test_metadata_must_be_json() -> None:
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "..\\..\\passwd", "/etc/passwd"])
-def test_a_servers_name_cannot_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
+def test_server_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
     assert target_path(tmp_path, name) == tmp_path / "passwd"
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_file_appears_only_when_complete(tmp_path: Path) -> None:
     target = tmp_path / "new" / "a.png"
     file = AtomicFile(target)
     file.write(b"half")
@@ -113,7 +113,7 @@ def test_portions() -> None:
     assert [*portions([], 2)] == []
 
 
-# ---------------------------------------------------------------------- installed already?
+# ---------------------------------------------------------------------- installed sources
 
 
 def model(**more: Any) -> IvkDnnModel:
@@ -137,7 +137,7 @@ def model(**more: Any) -> IvkDnnModel:
         ({"source": "", "path": ""}, "/m", False),
     ],
 )
-def test_the_model_of_a_source(record: dict[str, Any], source: str, same: bool) -> None:
+def test_model_of_a_source(record: dict[str, Any], source: str, same: bool) -> None:
     found = model_of_source([model(source="elsewhere"), model(**record)], source)
     assert (found is not None) is same
 
@@ -155,7 +155,7 @@ def job(**more: Any) -> ModelInstJobInfo:
     )
 
 
-def test_a_job_that_failed_because_its_model_is_there() -> None:
+def test_job_of_an_installed_model_counts_as_completed() -> None:
     models = [model(key="other", path="/x"), model(path="/real/a", source="/real/a")]
     told = job(error="A model with path '/real/a' is already installed")
     found = duplicate_of(models, told)
@@ -176,10 +176,10 @@ def test_a_job_that_failed_because_its_model_is_there() -> None:
         {"error": None, "status": "running", "source": {"type": "local", "path": "/real/a"}},
     ],
 )
-def test_jobs_that_failed_for_other_reasons(more: dict[str, Any]) -> None:
+def test_other_failed_jobs_stay_failed(more: dict[str, Any]) -> None:
     assert duplicate_of([model(path="/real/a", source="/real/a")], job(**more)) is None
 
 
-def test_repositories() -> None:
+def test_hugging_face_repositories_are_recognized() -> None:
     assert all(map(looks_like_repository, ["a/b", "a/b:fp16", "a/b::vae", "a/b:fp16:x/y"]))
     assert not any(map(looks_like_repository, ["a", "/a/b", "a/b/c", "https://a/b", "", "a b/c"]))

@@ -1,4 +1,4 @@
-"""Names with a slash in them: InvokeAI 6.12 and later answer their paths with a web page, not with 404."""
+"""Names with a slash. InvokeAI 6.12 and later respond to such paths with a web page instead of 404."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 
 class Server(FakeServer):
-    """As 6.14.2 answers."""
+    """A fake server that responds like 6.14.2."""
 
     def _answer(self, path: str) -> Any:
         if "%2F" in path:
@@ -26,14 +26,14 @@ class Server(FakeServer):
         return super()._answer(path)
 
 
-async def test_a_workflow_is_found_by_such_a_name() -> None:
+async def test_workflow_with_a_slash_in_its_name_is_found() -> None:
     repository = AsyncWorkflowRepository(Server().connection)
     assert (await repository.get_workflow("With w/ Slash")).name == "Sum"
     with pytest.raises(WorkflowNotFoundError, match="With w/ Slash"):
         await repository.get_workflow("With/Slash")
 
 
-async def test_there_is_no_image_of_such_a_name() -> None:
+async def test_image_name_with_a_slash_does_not_exist() -> None:
     server = ServerSide(Server(images={"a.png"}).connection)
     assert not await server.has_image("b/a.png")
     assert await server.has_image("a.png")

@@ -99,7 +99,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         return self._handle(IvkBoard.from_api_response(await self._json("GET", _path(board_id))))
 
     async def get_board_handle_by_name(self, name: str) -> AsyncBoardHandle | None:
-        """Return the handle of the board with this name, or None if there is no such board.
+        """Return the handle of the board with this name, or None if no board has it.
 
         Raises:
             UsageError: Several boards have this name.

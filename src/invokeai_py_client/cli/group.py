@@ -46,7 +46,7 @@ class LazyGroup(IvkGroup):
         return sorted(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return a command, or return None if there is no such command."""
+        """Import and return a command, or return None if the command is unknown."""
         entry = self._lazy.get(cmd_name)
         return getattr(import_module(entry[0]), cmd_name) if entry else None
 

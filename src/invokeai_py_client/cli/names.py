@@ -29,7 +29,7 @@ def read_names(names: Sequence[str]) -> list[str]:
     such lines, so they can be piped into other commands.
 
     Raises:
-        UsageError: There are no names.
+        UsageError: No names were passed.
     """
     found: dict[str, None] = {}
     for name in names:
@@ -61,7 +61,7 @@ def find_board(client: InvokeAIClient, name: str) -> IvkBoard:
     """Return a board by its id or name. The name ``none`` means the images without a board.
 
     Raises:
-        UnknownNameError: There is no such board.
+        UnknownNameError: The board does not exist.
         UsageError: Several boards have the name.
     """
     if name == "none":
@@ -108,7 +108,7 @@ def find_models(client: InvokeAIClient, names: Sequence[str]) -> list[IvkDnnMode
     """Return models by their keys or names.
 
     Raises:
-        ModelNotFoundError: There is no such model, or several models have the name.
+        ModelNotFoundError: The model does not exist, or several models have the name.
     """
     models = client.dnn_model_repo.list_models()
     found: list[IvkDnnModel] = []
@@ -150,7 +150,7 @@ def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:
     """Return the record of a library workflow by its id or name.
 
     Raises:
-        WorkflowNotFoundError: There is no such workflow, or several workflows have the name.
+        WorkflowNotFoundError: The workflow does not exist, or several workflows have the name.
     """
     records = client.workflow_repo.list_workflows()
     alike = [one for one in records if one["workflow_id"] == name] or [

@@ -29,7 +29,7 @@ _root = click.option(
 
 @click.group(name="server")
 def server() -> None:
-    """Install and run a local InvokeAI server in its own environment."""
+    """Install and run a local InvokeAI server in a separate environment."""
 
 
 def _print(data: dict[str, Any], sentence: str, as_json: bool) -> None:

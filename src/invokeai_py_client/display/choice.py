@@ -35,8 +35,8 @@ def is_interactive(stream: TextIO | None = None) -> bool:
     Args:
         stream: The stream to check. Defaults to standard error.
     """
-    stream = sys.stderr if stream is None else stream
-    return in_notebook() or (stream.isatty() and os.environ.get("TERM") != "dumb")
+    target: TextIO = sys.stderr if stream is None else stream
+    return in_notebook() or (target.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def display_for(
@@ -50,9 +50,9 @@ def display_for(
         stream: The stream to write to. Defaults to standard error, so that results can be piped.
         preview: Whether to show a live preview of the image. Defaults to None: only in a notebook.
     """
-    stream = sys.stderr if stream is None else stream
-    if not is_interactive(stream):
-        return LineDisplay(labels, stream)
+    target: TextIO = sys.stderr if stream is None else stream
+    if not is_interactive(target):
+        return LineDisplay(labels, target)
     if in_notebook():
         from invokeai_py_client.display.notebook import NotebookDisplay
 
@@ -61,7 +61,7 @@ def display_for(
 
     from invokeai_py_client.display.bars import BarDisplay
 
-    return BarDisplay(labels, node_count, Console(file=stream), preview=bool(preview))
+    return BarDisplay(labels, node_count, Console(file=target), preview=bool(preview))
 
 
 def check_preview(preview: bool | None, stream: TextIO | None = None) -> None:

@@ -294,7 +294,7 @@ class AsyncImageRepository(Resource):
             Their records, in the order of the sources.
 
         Raises:
-            UsageError: There are no images.
+            UsageError: No images were passed.
             InputValueError: A file is missing. Nothing was uploaded.
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
                 keyed by path.

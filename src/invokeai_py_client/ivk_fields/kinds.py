@@ -1,4 +1,4 @@
-"""The kinds of fields: one row for each type in the schema that has its own field class."""
+"""The kinds of fields: one row for each type in the schema that has a field class."""
 
 from __future__ import annotations
 

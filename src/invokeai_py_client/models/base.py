@@ -234,7 +234,7 @@ _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 def jsonable(value: Any) -> Any:
     """Convert a value to dicts, lists, text, numbers, booleans and None. Objects of other types become text.
 
-    The serializer of the validation library isn't used, because it raises its own errors for some values that records
+    The serializer of the validation library isn't used, because it raises errors for some values that records
     may contain in addition to their fields.
     """
     if value is None or type(value) in (str, int, float, bool):

@@ -201,7 +201,7 @@ def plan_rows(
         auto_board: The board (id or name) for board fields set to "auto". Defaults to none.
 
     Raises:
-        UsageError: There are no rows.
+        UsageError: The table is empty.
         InputValueError: Values have the wrong type or are out of range. The error names the row and the column.
     """
     if not rows:

@@ -26,7 +26,7 @@ def common_shape(sizes: Iterable[tuple[int, int]]) -> tuple[float, float]:
         sizes: The width and height of each image in pixels.
 
     Returns:
-        The width and height as fractions of the longer side. (1, 1) if there are no images.
+        The width and height as fractions of the longer side. (1, 1) without images.
     """
     scaled = [(width / max(width, height), height / max(width, height)) for width, height in sizes]
     if not scaled:

@@ -81,13 +81,13 @@ def plan_sheets(
         rows: The axis that goes down, or None.
         columns: The axis that goes across, or None.
         cell: The longer side of each image in pixels. Defaults to 256.
-        others: Other axes. Each combination of their values gets its own block with a headline. Defaults to none.
+        others: Other axes. Each combination of their values gets a separate block with a headline. Defaults to none.
         side: The maximum width and height of a page in pixels, or None to put everything on one page. Defaults to
             4096.
         shape: The aspect ratio of the images as width and height. Defaults to (1, 1).
 
     Returns:
-        The pages. If there are no runs, one empty page.
+        The pages. Without runs, one empty page.
     """
     if side is not None:
         cell = max(1, min(cell, side // 2))

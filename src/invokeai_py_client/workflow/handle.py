@@ -513,7 +513,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
         Raises:
             InputValueError: Values have the wrong type or are out of range. Nothing was sent.
-            UsageError: There are no rows, or the file cannot be read.
+            UsageError: The table is empty, or the file cannot be read.
             NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         plan = self.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values, auto_board=auto_board)
@@ -586,7 +586,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
         Raises:
             InputValueError: Values have the wrong type or are out of range.
-            UsageError: There are no rows, or the file cannot be read.
+            UsageError: The table is empty, or the file cannot be read.
         """
         from invokeai_py_client.sweep.plan import plan_rows
         from invokeai_py_client.sweep.rows import rows_of
