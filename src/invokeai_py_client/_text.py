@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 _ALIKE = 0.55
 _SHORTEST_PART = 3
+
+
+def decode_text(data: bytes) -> str:
+    """Return the text of a UTF-8 file, or of a UTF-16 file that begins with a byte order mark, without the mark.
+
+    Raises:
+        UnicodeDecodeError: The data is not valid text.
+    """
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as written by PowerShell 5
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def close_names(name: str, known: Iterable[str], most: int = 4) -> list[str]:

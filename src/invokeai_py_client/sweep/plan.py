@@ -211,7 +211,7 @@ def plan_rows(
     for row in rows:
         for name in row:
             if name not in columns:
-                columns[name] = inputs.find(int(name) if isinstance(name, str) and name.isdigit() else name)
+                columns[name] = inputs.find(int(name) if isinstance(name, str) and name.isdecimal() else name)
     axes: dict[Any, list[Any]] = {
         f"{item.node_id}.{item.field_name}": [_cell(item, row, name, problems) for row in rows]
         for name, item in columns.items()
