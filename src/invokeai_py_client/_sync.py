@@ -2625,11 +2625,14 @@ class Sweep(Face["AsyncSweep"]):
     def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """Draw the first image of each run on one labeled contact sheet.
 
-        Requires the extra ``invokeai-py-client[image]``.
+        Each combination of the other axes gets its own block with a headline. Axes that are not combined with the
+        others (zipped values, or a random seed for each run) are shown below each image. Requires the extra
+        ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down. Defaults to the first axis, if there are two.
-            columns: The axis that goes across. Defaults to the last axis.
+            rows: The axis that goes down. Defaults to the first axis whose values are combined with those of
+                ``columns``.
+            columns: The axis that goes across. Defaults to the last axis that is combined with another one.
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
@@ -2643,14 +2646,14 @@ class Sweep(Face["AsyncSweep"]):
     def grids(
         self, *, rows: str | None = None, columns: str | None = None, cell: int = 256, side: int = 4096
     ) -> Iterator[PILImage]:
-        """Draw contact sheets of limited size, with a block for each combination of the other axes.
+        """Draw the same contact sheet on pages of limited size.
 
         Pages are drawn one at a time, so that only the images of one page are in memory. Requires the extra
         ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down. Defaults to the first axis, if there are two.
-            columns: The axis that goes across. Defaults to the last axis.
+            rows: The axis that goes down. Defaults to that of ``grid()``.
+            columns: The axis that goes across. Defaults to that of ``grid()``.
             cell: The longer side of each image in pixels. Defaults to 256.
             side: The maximum width and height of a page in pixels. Defaults to 4096.
 

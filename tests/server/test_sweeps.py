@@ -97,6 +97,33 @@ def test_grid_of_real_images(client: InvokeAIClient) -> None:
     assert sheet.getextrema() != ((255, 255),) * 3
 
 
+def blank_images(label: str = "Prompt") -> dict[str, Any]:
+    """A workflow that ignores its texts and draws small images."""
+    nodes = {
+        "p": ("string", {"value": "x"}),
+        "q": ("integer", {"value": 1}),
+        "im": ("blank_image", {"width": 16, "height": 16}),
+    }
+    return workflows.workflow(
+        "Blank",
+        nodes,
+        [],
+        [("p", "value"), ("q", "value")],
+        labels={("p", "value"): label, ("q", "value"): "Count"},
+    )
+
+
+def test_grid_with_any_labels_and_three_axes(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(blank_images("Prompt\n→"))
+    sweep = wf.sweep({0: ["a fox\nin snow", "Füchse", "مرحبا 🦊"], 1: [1, 2]}, mode="product")
+    sweep.wait()
+    one_line = sweep.grid(cell=32)
+    assert one_line.height > 3 * 32
+    zipped = wf.sweep({0: ["a", "b\u2028c"], 1: [1, 2]}, mode="zip")
+    zipped.wait()
+    assert zipped.grid(cell=64).width > 2 * 64
+
+
 def test_saved_images_sheets_records_and_report(client: InvokeAIClient, tmp_path: Path) -> None:
     wf = client.workflow_repo.create_workflow(workflows.sd1())
     sweep = wf.sweep(values={"model": "tiny-sd1"}, positive_prompt=["a/b", "a:b"], seed=[1, 2], steps=[2])

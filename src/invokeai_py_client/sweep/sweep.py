@@ -235,11 +235,14 @@ class AsyncSweep(AsyncObject):
     async def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """Draw the first image of each run on one labeled contact sheet.
 
-        Requires the extra ``invokeai-py-client[image]``.
+        Each combination of the other axes gets its own block with a headline. Axes that are not combined with the
+        others (zipped values, or a random seed for each run) are shown below each image. Requires the extra
+        ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down. Defaults to the first axis, if there are two.
-            columns: The axis that goes across. Defaults to the last axis.
+            rows: The axis that goes down. Defaults to the first axis whose values are combined with those of
+                ``columns``.
+            columns: The axis that goes across. Defaults to the last axis that is combined with another one.
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
@@ -248,30 +251,27 @@ class AsyncSweep(AsyncObject):
         Raises:
             UsageError: The sweep has no axis with this name.
         """
-        down, across = self._down_and_across(rows, columns)
-        (sheet,) = [page async for page in self._pages(down, across, cell, (), None)]
+        (sheet,) = [page async for page in self._pages(rows, columns, cell, None)]
         return sheet
 
     async def grids(
         self, *, rows: str | None = None, columns: str | None = None, cell: int = 256, side: int = 4096
     ) -> AsyncIterator[PILImage]:
-        """Draw contact sheets of limited size, with a block for each combination of the other axes.
+        """Draw the same contact sheet on pages of limited size.
 
         Pages are drawn one at a time, so that only the images of one page are in memory. Requires the extra
         ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down. Defaults to the first axis, if there are two.
-            columns: The axis that goes across. Defaults to the last axis.
+            rows: The axis that goes down. Defaults to that of ``grid()``.
+            columns: The axis that goes across. Defaults to that of ``grid()``.
             cell: The longer side of each image in pixels. Defaults to 256.
             side: The maximum width and height of a page in pixels. Defaults to 4096.
 
         Raises:
             UsageError: The sweep has no axis with this name.
         """
-        down, across = self._down_and_across(rows, columns)
-        others = [name for name in self.axes if name not in (down, across)]
-        async for page in self._pages(down, across, cell, others, side):
+        async for page in self._pages(rows, columns, cell, side):
             yield page
 
     async def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
@@ -565,12 +565,6 @@ class AsyncSweep(AsyncObject):
         if feeder is not None:
             feeder.cancel()
 
-    def _down_and_across(self, rows: str | None, columns: str | None) -> tuple[str | None, str | None]:
-        rows, columns = self._axis(rows), self._axis(columns)
-        columns = columns or next((name for name in reversed(self.axes) if name != rows), None)
-        rows = rows or next((name for name in self.axes if name != columns), None)
-        return rows, columns
-
     async def _entries(self, runs: Sequence[tuple[int, AsyncRun]]) -> list[ReportEntry]:
         from invokeai_py_client.sweep.report import ReportEntry
 
@@ -589,11 +583,13 @@ class AsyncSweep(AsyncObject):
         return await gather_or_cancel(entry(index, run) for index, run in runs)
 
     async def _pages(
-        self, rows: str | None, columns: str | None, cell: int, others: Sequence[str], side: int | None
+        self, rows: str | None, columns: str | None, cell: int, side: int | None
     ) -> AsyncIterator[PILImage]:
         from invokeai_py_client.sweep.sheet import common_shape, draw_page
-        from invokeai_py_client.sweep.sheet_plan import plan_sheets
+        from invokeai_py_client.sweep.sheet_plan import choose_axes, plan_sheets
 
+        points = [request.values(row) for request in self._requests for row in range(request.count)]
+        chosen = choose_axes(points, self.axes, self._axis(rows), self._axis(columns))
         await self._ready()
         runs = self.runs
         shown = [run.images[0] if run.done and run.images else None for run in runs]
@@ -616,10 +612,11 @@ class AsyncSweep(AsyncObject):
 
         pages = plan_sheets(
             [run.inputs for run in runs],
-            rows,
-            columns,
+            chosen.rows,
+            chosen.columns,
             cell,
-            others=others,
+            others=chosen.blocks,
+            captions=chosen.captions,
             side=side,
             shape=common_shape(sizes.values()),
         )
