@@ -36,7 +36,7 @@ def ivk(server: RealServer, tmp_path: Path) -> Ivk:
 
 def sum_of(client: InvokeAIClient, item_id: int) -> int:
     """Return the result of the workflow ``add``."""
-    outputs = client.queue_repo.get(item_id).outputs
+    outputs = client.queue_repo.item(item_id).outputs
     (result,) = outputs.values()
     return result["value"]
 

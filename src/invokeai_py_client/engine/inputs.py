@@ -261,7 +261,7 @@ class InputSet:
             instead: The other values by field name, as the server expects them.
 
         Returns:
-                Pairs of a field name and its error.
+            Pairs of a field name and its error.
         """
         node = self._loaded.nodes[node_id]
         kind = self._schema.get(node.type)

@@ -82,7 +82,7 @@ def find_problems(
             those generators are not checked.
 
     Returns:
-            The problems in the order of the workflow's nodes. Problems with batches come last.
+        The problems in the order of the workflow's nodes. Problems with batches come last.
     """
     problems: list[Problem] = []
     runnable = [node for node in loaded.nodes.values() if node.type not in NOT_EXECUTABLE]

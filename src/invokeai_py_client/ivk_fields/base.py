@@ -88,7 +88,7 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         so that the default of the node applies.
 
         Raises:
-            InputValueError: On assignment, if the value is not valid, or is None although the field is required.
+            InputValueError: On assignment, if the value is not valid, or None is assigned to a required field.
             InputError: On assignment, if a connection feeds the input, so that it takes no value.
         """
         return None if self._value is UNSET else cast("T", self._value)
@@ -190,7 +190,7 @@ class IvkField(PydanticFieldMixin, Generic[T]):
     def parse_text(self, text: str) -> Any:
         """Convert text from a command line or a CSV file to a value. Assigning the value validates it further.
 
-        ``null`` is None, which removes the value of an optional input. In fields for text, it is text.
+        ``null`` becomes None, which removes the value of an optional input. In fields for text, it is text.
 
         Raises:
             InputValueError: The text cannot be converted.

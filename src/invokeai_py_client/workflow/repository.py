@@ -103,7 +103,7 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
                 f"{shown(content)} is not a workflow; expected a file, a dict, JSON text, an image, or the name or id"
                 " of a workflow in the library."
             )
-        text = os.fspath(source)
+        text = cast("str", os.fspath(content))
         if _CONTENT.match(text):
             return WorkflowDefinition.from_json(text)
         path = Path(text)
