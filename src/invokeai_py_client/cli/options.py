@@ -90,7 +90,8 @@ def set_option(command: F) -> F:
         "settings",
         metavar="NAME=VALUE",
         multiple=True,
-        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file.",
+        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file, "
+        "@@ for a text that starts with @, and null to remove the value of an optional input.",
     )(command)
 
 
@@ -210,17 +211,21 @@ def split_setting(setting: str) -> tuple[str, str]:
 
 def address_of(name: str) -> str | int:
     """Return the address of an input that was named on the command line: an index if it is a number."""
-    return int(name) if name.isdigit() else name
+    return int(name) if name.isdecimal() else name
 
 
 def _content(text: str) -> str:
+    """Return the text of ``@FILE``, or the text itself. ``@@`` begins a text that starts with ``@``."""
     if not text.startswith("@"):
         return text
-    path = Path(text[1:])
+    if text.startswith("@@"):
+        return text[1:]
+    from invokeai_py_client.files.text import read_text
+
     try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the text of {text}: {error}.") from None
+        return read_text(Path(text[1:])).rstrip("\n")
+    except UsageError as error:
+        raise UsageError(f"{error} To use a value that starts with @, write @@ instead: @{text}") from None
 
 
 def yes_option(command: F) -> F:

@@ -36,8 +36,8 @@ MANIFEST = "sweep.jsonl"
     "settings",
     metavar="NAME=VALUES",
     multiple=True,
-    help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line, "
-    "a folder or a pattern for images. A single value applies to all runs.",
+    help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line "
+    "(@@ for a value that starts with @), a folder or a pattern for images. A single value applies to all runs.",
 )
 @click.option(
     "--rows", type=click.Path(path_type=Path), metavar="FILE", help="CSV or JSONL file with one run per row."
