@@ -231,7 +231,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         try:
             item_id = int(job_id)
-        except ValueError:
+        except (TypeError, ValueError):
             raise UsageError(f"Invalid queue item id {job_id!r}: expected a whole number.") from None
         try:
             item = await read_item(self.connection, queue_id, item_id)

@@ -13,7 +13,14 @@ import click
 from invokeai_py_client.cli.export import export
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board, find_images, read_names
-from invokeai_py_client.cli.options import connect, json_option, limit_option, url_option, yes_option
+from invokeai_py_client.cli.options import (
+    UserPath,
+    connect,
+    json_option,
+    limit_option,
+    url_option,
+    yes_option,
+)
 from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
 from invokeai_py_client.cli.progress import counting_bar, of_transfer, waiting
 from invokeai_py_client.cli.tables import Column, screenful, show_facts, show_table, time_of
@@ -121,7 +128,7 @@ def _say_how_many(count: int, more: bool, limit: int | None) -> None:
     "-o",
     "--output",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path(),
     help="Folder for the files. Defaults to the current folder.",
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow import WorkflowHandle
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class UserPath(click.Path):
+    """A path on the command line, with ``~`` expanded. A path that is not valid raises ``UsageError``."""
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True, allow_dash: bool = False) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, allow_dash=allow_dash, path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path."""
+        is_standard = self.allow_dash and value == "-"
+        return super().convert(value if is_standard else user_path(value), param, ctx)
 
 
 def workflow_argument(command: F) -> F:
@@ -119,7 +135,7 @@ def address_of(name: str) -> str | int:
 def _content(text: str) -> str:
     if not text.startswith("@"):
         return text
-    path = Path(text[1:])
+    path = user_path(text[1:])
     try:
         return path.read_text(encoding="utf-8").rstrip("\n")
     except (OSError, UnicodeDecodeError) as error:

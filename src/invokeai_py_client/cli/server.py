@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client._paths import absolute_path
+from invokeai_py_client.cli.options import UserPath
 from invokeai_py_client.cli.output import emit, hint, say
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _root = click.option(
     "--root",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(file_okay=False),
     help="Root folder of the server to use.",
 )
 
@@ -42,7 +44,7 @@ def _print(data: dict[str, Any], sentence: str, as_json: bool) -> None:
 def _root_of(version: str, root: Path | None) -> Path:
     from invokeai_py_client.server.paths import default_root
 
-    return root.expanduser().absolute() if root else default_root(version)
+    return absolute_path(root) if root else default_root(version)
 
 
 def _choose(root: Path | None) -> Running | None:
@@ -51,7 +53,7 @@ def _choose(root: Path | None) -> Running | None:
     from invokeai_py_client.server import state
 
     if root is not None:
-        return state.at_root(root.expanduser().absolute())
+        return state.at_root(absolute_path(root))
     servers = [each for each in state.running() if each.detached]
     if len(servers) > 1:
         roots = "\n".join(f"  --root {each.root}  ({each.url})" for each in servers)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.engine.plain_json import clean, parse_json, where
 from invokeai_py_client.engine.png import PNG_SIGNATURE, embedded_workflow
 from invokeai_py_client.errors import WorkflowFormatError
@@ -16,6 +16,25 @@ T = TypeVar("T")
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _REQUIRED = ("meta", "nodes", "edges")
+_MARK = "\ufeff"
+"""The byte order mark that some editors write at the beginning of a file."""
+
+
+def is_json(text: str) -> bool:
+    """Return whether a text is JSON rather than the name of a file or a workflow.
+
+    An object in a list or in quotation marks counts as JSON, so that its error says that an object is expected.
+    """
+    start = text.lstrip(f"{_MARK} \t\r\n")
+    if not start.startswith(("[", '"')):
+        return start.startswith("{")
+    try:
+        data: Any = json.loads(start)
+    except (ValueError, RecursionError):
+        return False
+    if isinstance(data, list):
+        data = cast("list[Any]", data)[0] if data else None
+    return isinstance(data, dict) or (isinstance(data, str) and data.lstrip().startswith("{"))
 
 
 class WorkflowDefinition:
@@ -33,13 +52,13 @@ class WorkflowDefinition:
         self._source = source
 
     @classmethod
-    def from_file(cls, path: str | Path) -> WorkflowDefinition:
+    def from_file(cls, path: str | os.PathLike[str]) -> WorkflowDefinition:
         """Read a JSON file, or a PNG image with a workflow embedded by InvokeAI.
 
         Raises:
             WorkflowFormatError: The file does not exist, or does not contain a workflow.
         """
-        file = Path(path).expanduser()
+        file = user_path(path, WorkflowFormatError)
         try:
             content = file.read_bytes()
         except FileNotFoundError as error:
@@ -62,7 +81,7 @@ class WorkflowDefinition:
         """
         if isinstance(text, bytes):
             return cls._from_json_bytes(text, "")
-        return cls._parsed(text, "")
+        return cls._parsed(text.removeprefix(_MARK), "")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WorkflowDefinition:
@@ -200,11 +219,11 @@ class WorkflowDefinition:
         Raises:
             WorkflowFormatError: The file cannot be written.
         """
-        file = Path(path).expanduser()
+        file = user_path(path, WorkflowFormatError)
         try:
-            file.write_text(self.to_json(), encoding="utf-8")
-        except OSError as error:
-            reason = error.strerror or error
+            file.write_text(self.to_json(), encoding="utf-8", errors="backslashreplace")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise WorkflowFormatError(f"Cannot write the workflow file {str(file)!r}: {reason}.") from error
 
     @property

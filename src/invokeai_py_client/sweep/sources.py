@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def values_of_text(item: WorkflowInput, text: str) -> tuple[Any, ...]:
     """
     kind = item.field.type_name
     if text.startswith("@"):
-        return values_for(item.label, item, Path(text[1:]))
+        return values_for(item.label, item, user_path(text[1:]))
     if item.field.is_list:
         return (item.field.parse_text(text),)
     if kind in _NUMBERS or kind == "ImageField":

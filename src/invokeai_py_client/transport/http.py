@@ -379,5 +379,8 @@ def _form(upload: Upload | None) -> aiohttp.FormData | None:
     form = aiohttp.FormData()
     for name, value in upload.fields.items():
         form.add_field(name, value)
-    form.add_field("file", upload.data, filename=upload.filename, content_type=upload.content_type)
+    filename = upload.filename.encode(
+        errors="replace"
+    ).decode()  # file names may contain half a surrogate pair
+    form.add_field("file", upload.data, filename=filename, content_type=upload.content_type)
     return form

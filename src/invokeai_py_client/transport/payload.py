@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
+from invokeai_py_client._text import shown
 from invokeai_py_client.errors import MethodNotAllowedError, NotFoundError, NotInvokeAIError, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def query_of(params: Params | None) -> Query | None:
             continue
         values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
         pairs.extend((name, _text(one)) for one in values)
+    for _, text in pairs:
+        check_unicode(text)
     return pairs
 
 
@@ -76,8 +79,27 @@ def path_part(text: str | IvkImage, what: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a string with all characters escaped that have a special meaning in a path."""
+    """Return a string with all characters escaped that have a special meaning in a path.
+
+    Raises:
+        UsageError: The string contains half a surrogate pair, which UTF-8 cannot represent.
+    """
+    check_unicode(text)
     return quote(text, safe="")
+
+
+def check_unicode(text: str) -> None:
+    """Check that UTF-8 can represent a string.
+
+    Raises:
+        UsageError: The string contains half a surrogate pair.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{shown(text)} is not valid text: it contains half a surrogate pair. Remove it."
+        ) from None
 
 
 def portions(items: Sequence[T], size: int) -> Iterator[list[T]]:

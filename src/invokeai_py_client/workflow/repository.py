@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from asyncio import to_thread
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._paths import is_file
 from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.definition import WorkflowDefinition, is_json
 from invokeai_py_client.errors import (
     NotFoundError,
     NotInvokeAIError,
@@ -86,17 +87,13 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             return WorkflowDefinition.from_dict(data)
         if isinstance(source, Mapping):
             return WorkflowDefinition.from_dict(source)
-        text = os.fspath(source)
-        if text.lstrip().startswith("{"):
-            return WorkflowDefinition.from_json(text)
-        path = Path(text)
-        if (
-            not isinstance(source, str)
-            or path.suffix.lower() in _FILE_ENDINGS
-            or await to_thread(path.is_file)
-        ):
-            return WorkflowDefinition.from_file(path)
-        return await self.get_workflow(text)
+        if not isinstance(source, str):
+            return WorkflowDefinition.from_file(source)
+        if is_json(source):
+            return WorkflowDefinition.from_json(source)
+        if PurePath(source).suffix.lower() in _FILE_ENDINGS or await to_thread(is_file, source):
+            return WorkflowDefinition.from_file(source)
+        return await self.get_workflow(source)
 
     async def list_workflows(
         self, query: str | None = None, *, categories: Sequence[str] = ("user", "default")
