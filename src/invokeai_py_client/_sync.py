@@ -687,7 +687,11 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     def scan_folder(self, scan_path: str | os.PathLike[str]) -> list[FoundModel]:
         """List the models in a folder on the server's machine.
 
+        Args:
+            scan_path: The folder. ``~`` and paths that exist on this machine are made absolute.
+
         Raises:
+            UsageError: The path starts with ``~``, and the home directory is unknown.
             BadRequestError: The folder does not exist on the server's machine.
         """
         return self._call(self._impl.scan_folder(scan_path))
@@ -1315,9 +1319,10 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Create a client. This sends no request.
 
         Args:
-            host: The server's host name, IP address or full URL. Defaults to the URL that ``from_url()`` finds.
-            port: The server's port. Defaults to 9090.
-            use_https: Whether to use HTTPS. Defaults to False.
+            host: The server's host (``"gpu"``, ``"192.168.1.5"``), host and port (``"gpu:9090"``) or full URL. Defaults
+                to the URL that ``from_url()`` finds.
+            port: The server's port. Defaults to 9090, or for a full URL to the port in it.
+            use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
                 ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
@@ -1373,9 +1378,10 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Return a client for the server at a URL. This sends no request.
 
         Args:
-            url: The server's URL, including the path prefix of a reverse proxy. Defaults to the first of these that
-                is set: the URL of ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration
-                file, ``http://localhost:9090``.
+            url: The server's URL, including the path prefix of a reverse proxy. Without a scheme, ``http://`` and port
+                9090 are used: ``"gpu"`` is ``http://gpu:9090``. Defaults to the first of these that is set: the URL of
+                ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
+                ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
                 configuration file for this server.

@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError
+from invokeai_py_client.errors import APIRequestError, NotFoundError, UsageError
 from invokeai_py_client.image.listing import Listing
 from invokeai_py_client.image.responses import (
     MOST_NAMES,
@@ -643,8 +644,8 @@ def _size(source: ImageSource) -> int:
     """Return the size of a local image in bytes, or of the pixel data for a Pillow image."""
     if isinstance(source, str | os.PathLike):
         try:
-            return Path(source).expanduser().stat().st_size
-        except OSError:
+            return user_path(source).stat().st_size
+        except (OSError, UsageError):
             return 0
     if isinstance(source, bytes | bytearray | memoryview):
         return len(source)
