@@ -817,6 +817,7 @@ class Image(Face["AsyncImage"]):
         return self._call(self._impl.graph())
 
     def _repr_png_(self) -> bytes | None:
+        """Return the image's file for a notebook, or None if it cannot be downloaded."""
         return self._impl._repr_png_()
 
 
@@ -2335,7 +2336,6 @@ class Run(Face["AsyncRun"]):
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
         queue_id: The id of its queue.
-        inputs: The values it was sent with, keyed by the names of the workflow's inputs.
 
     Example:
         ```python
@@ -2364,8 +2364,19 @@ class Run(Face["AsyncRun"]):
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """The values it was sent with, keyed by the names of the workflow's inputs."""
+        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+
+        After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
+        """
         return self._impl.inputs
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run. None if there is no seed or several different ones, or if it is not drawn yet.
+
+        If a random node of the workflow draws the seed on the server, it is known when the run has ended.
+        """
+        return self._impl.seed
 
     @property
     def status(self) -> RunStatus:
@@ -2398,6 +2409,9 @@ class Run(Face["AsyncRun"]):
     @property
     def images(self) -> list[Image]:
         """The images that the run made for the gallery, or those of intermediate nodes if there are no others.
+
+        Images that only pass through the run, such as its inputs, are not included. The same image is the same object
+        each time.
 
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
@@ -2517,6 +2531,10 @@ class Run(Face["AsyncRun"]):
             The updated status.
         """
         return self._call(self._impl.refresh())
+
+    def _repr_html_(self) -> str | None:
+        """Return the run's images for a notebook, or None if there are none or they cannot be downloaded."""
+        return self._impl._repr_html_()
 
 
 class Sweep(Face["AsyncSweep"]):
@@ -2700,7 +2718,10 @@ class Sweep(Face["AsyncSweep"]):
         return self._call(self._impl.report(folder, title=title))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return a dict for each run that has ended: ``run item state seconds images error`` and the axis values."""
+        """Return a dict for each run that has ended.
+
+        Its keys are ``run item state seconds images error``, ``seed`` if the workflow has a seed, and the axes.
+        """
         return self._impl.to_records()
 
     def to_pandas(self) -> Any:
@@ -2879,7 +2900,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def enqueue_request(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         validate: bool = True,
@@ -2891,7 +2912,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Return the request body that ``start()`` would post to ``enqueue_batch``.
 
         Args:
-            values: Values for this request only; see ``set()``.
+            values: Values for this request only; see ``set()``. A text is the prompt, if there is only one.
             validate: Whether to check everything first. If False, the body is built exactly as the web UI would
                 build it, and only the server's schema is requested. Defaults to True.
             runs: How many times the server repeats the batch. Defaults to 1.
@@ -2912,7 +2933,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def start(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         prepend: bool = False,
@@ -2923,7 +2944,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start a run and return immediately.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
@@ -2947,7 +2968,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def start_batch(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         runs: int = 1,
@@ -2960,7 +2981,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start all runs that result from the workflow's batch nodes, in one request.
 
         Args:
-            values: Values for these runs only; see ``set()``.
+            values: Values for these runs only; see ``set()``. A text is the prompt, if there is only one.
             runs: How many times the server repeats the whole batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
@@ -2992,7 +3013,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def run(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         timeout: float | None = None,
@@ -3009,7 +3030,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Use ``start()`` for a run that should continue.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             timeout: Seconds to wait. The run continues afterwards. Defaults to no limit.
             progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If
                 it is a function, it is called with each event.
@@ -3084,8 +3105,10 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             mode: ``"product"`` runs every combination, the last axis varying fastest. ``"zip"`` pairs the axes.
                 Defaults to ``"product"``.
             repeat: How many times to run each combination, each time with another seed. Defaults to 1.
-            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or a number: with
-                ``repeat``, the first seed. Defaults to the workflow's seed for all runs.
+            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or ``"workflow"`` to
+                let the workflow's random nodes draw a seed in each run; or a number: with ``repeat``, the first seed.
+                Defaults to the same seed in all runs: the workflow's, or a random, recorded one if the workflow draws
+                its seeds.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed; see ``Sweep.resume()``.
             background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
@@ -3139,7 +3162,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Args:
             rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
             repeat: How many times to run each row, each time with another seed. Defaults to 1.
-            seed: ``"random"`` for a different seed per run; or a number: with ``repeat``, the first seed.
+            seed: ``"random"``, ``"workflow"`` or a number; see ``sweep()``.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.

@@ -52,6 +52,16 @@ def set_option(command: F) -> F:
     )(command)
 
 
+def seed_options(command: F) -> F:
+    """Add the options ``--seed`` and ``--random-seeds``."""
+    command = click.option(
+        "--random-seeds", is_flag=True, help="Use a different random seed for each run, and record it."
+    )(command)
+    return click.option(
+        "--seed", metavar="N", help="The seed, or the first seed of several runs. Defaults to a random one."
+    )(command)
+
+
 def connect(url: str | None) -> InvokeAIClient:
     """Return a client for the server at a URL, or for the configured server if there is no URL."""
     from invokeai_py_client import InvokeAIClient
@@ -65,9 +75,13 @@ def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[
     Raises:
         UsageError: An option has no ``=``, names an unknown input or has a value of the wrong type.
     """
+    from invokeai_py_client.engine.seeds import is_random
+
     values: dict[str | int, Any] = {}
     for address, found, text in read_settings(workflow, settings):
-        values[address] = found.field.parse_text(_content(text))
+        values[address] = (
+            text if found.is_seed and is_random(text) else found.field.parse_text(_content(text))
+        )
     return values
 
 
@@ -83,9 +97,50 @@ def read_settings(
     for setting in settings:
         name, text = split_setting(setting)
         address = address_of(name)
-        found = workflow.inputs.find(address)
+        found = workflow.inputs.find_settable(address)
         once(named, found.key, name)
         yield address, found, text
+
+
+def seed_of_options(
+    workflow: WorkflowHandle, settings: tuple[str, ...], seed: str | None, random_seeds: bool, repeat: int
+) -> tuple[tuple[str, ...], Any]:
+    """Return the ``-s`` options and the seed of a sweep: ``"random"``, ``"workflow"``, a number or None.
+
+    Args:
+        workflow: The workflow.
+        settings: The ``-s`` options. Those that set a seed to ``random`` or ``workflow`` are removed, and ``--seed`` is
+            added if it is a value for all runs.
+        seed: The option ``--seed``.
+        random_seeds: The option ``--random-seeds``.
+        repeat: How many times to run each combination of values.
+
+    Raises:
+        UsageError: The seed is given more than once, or is not a number although there are several runs.
+    """
+    chosen = ["random"] if random_seeds else []
+    left: list[str] = []
+    for setting in settings:
+        name, text = split_setting(setting)
+        word = text.strip().casefold()
+        if word in ("random", "workflow") and workflow.inputs.find_settable(address_of(name)).is_seed:
+            chosen.append(word)
+        else:
+            left.append(setting)
+    if seed is not None:
+        chosen.append(seed.strip().casefold())
+    if len(chosen) > 1:
+        raise UsageError(f"The seed was given {len(chosen)} times. Use one of --seed, --random-seeds and -s.")
+    if not chosen or chosen[0] in ("random", "workflow"):
+        return tuple(left), chosen[0] if chosen else None
+    if repeat == 1:
+        return (*left, f"seed={chosen[0]}"), None
+    try:
+        return tuple(left), int(chosen[0])
+    except ValueError:
+        raise UsageError(
+            f"Invalid option --seed {seed!r}: expected the first seed, a whole number, because there are several runs."
+        ) from None
 
 
 def once(named: set[Any], key: Any, name: str) -> None:
