@@ -770,7 +770,9 @@ class Image(Face["AsyncImage"]):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Download the image to a file.
 
-        The file appears only when it is complete. Missing folders are created.
+        The file appears only when it is complete. Missing folders are created. The extension decides the format:
+        ``.png`` as on the server, or ``.jpg``, ``.webp`` or ``.avif``, which require the extra
+        ``invokeai-py-client[image]``. The metadata is kept.
 
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
@@ -781,7 +783,7 @@ class Image(Face["AsyncImage"]):
 
         Raises:
             NotFoundError: The image is no longer on the server.
-            UsageError: The file cannot be written.
+            UsageError: The file cannot be written, or the image cannot be converted to its format.
         """
         return self._call(self._impl.save(path))
 
@@ -1086,6 +1088,8 @@ class ImageRepository(Face["AsyncImageRepository"]):
     ) -> Path:
         """Download an image to a file. The file appears only when it is complete.
 
+        The extension decides the format, as for ``Image.save()``.
+
         Args:
             image_name: The image.
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
@@ -1122,6 +1126,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             folder: The target folder. It is created if it does not exist.
             template: The file names. ``{image}`` is the image's name without its extension and ``{index}`` its number
                 from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
+                An extension decides the format: ``{image}.jpg``.
                 Defaults to ``"{image}"``.
             full_resolution: Whether to download the images themselves rather than their thumbnails. Defaults to True.
             overwrite: Whether to download existing files again. Defaults to False.
@@ -1132,7 +1137,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             The files' paths, in the order of the images. An image passed twice has one file.
 
         Raises:
-            UsageError: The template contains an unknown field.
+            UsageError: The template contains an unknown field, or its format is not supported.
             TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
         """
         return self._call(

@@ -17,6 +17,7 @@ from invokeai_py_client._paths import is_folder, user_path
 from invokeai_py_client._text import is_boundary
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.files.formats import FORMATS, OTHER_IMAGES
 from invokeai_py_client.files.labels import label_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _SEPARATORS = re.compile(r"[/\\]" if Path("a\\b").name == "b" else "/")
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 _JOINERS = frozenset("\u200c\u200d")  # parts of letters and emoji
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".mp4", ".webm", ".json", ".txt")
+_ENDINGS = (*FORMATS, *OTHER_IMAGES, ".json", ".txt")
 _WITHOUT_RECORDS = frozenset({"image", "index"})
 
 
