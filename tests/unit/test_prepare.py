@@ -210,7 +210,7 @@ async def test_all_missing_things_are_reported_together(tmp_path: Path) -> None:
     for part in (
         "'Lost'",
         "vae.vae_model: no compatible model named 'Nothing'",
-        "save.board: no board named 'Porträts' on the server. Did you mean 'Portraits'?",
+        "save.board: No board named 'Porträts'. Did you mean 'Portraits'?",
         "save.image: no image named 'lost.png' on the server",
         "Scale Factor (scale)",
     ):
