@@ -391,7 +391,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         return wrap(self._call(self._impl.get_board_handle(board_id)))
 
     def get_board_handle_by_name(self, name: str) -> BoardHandle | None:
-        """Return the handle of the board with this name, or None if there is no such board.
+        """Return the handle of the board with this name, or None if no board has it.
 
         Raises:
             UsageError: Several boards have this name.
@@ -871,6 +871,7 @@ class Image(Face["AsyncImage"]):
         return self._call(self._impl.graph())
 
     def _repr_png_(self) -> bytes | None:
+        """Return the image's file for a notebook, or None if it cannot be downloaded."""
         return self._impl._repr_png_()
 
 
@@ -940,6 +941,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         starred: bool | None = None,
         search_term: str | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -955,8 +957,10 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 False.
             starred: Only starred images (True), only others (False), or both (None). Defaults to None.
             search_term: Only images whose metadata or date contains this text.
-            since: Only images created at this time or later, by the server's clock: a ``datetime`` or a string
-                such as ``"2026-01-31 12:00"``. Defaults to the local time zone if the time has none.
+            since: Only images created at this time or later, by the server's clock: a ``datetime``, a string such as
+                ``"2026-01-31 12:00"``, ``"today"`` or ``"yesterday"``, or a duration before now such as ``"12h"`` or
+                ``"7d"``. Defaults to the local time zone if the time has none.
+            until: Only images created at this time or earlier. A date includes the whole day.
             offset: Number of images to skip. Defaults to 0.
             limit: The largest number of images to return. Defaults to all.
             order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
@@ -974,6 +978,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 starred=starred,
                 search_term=search_term,
                 since=since,
+                until=until,
                 offset=offset,
                 limit=limit,
                 order_dir=order_dir,
@@ -990,6 +995,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         starred: bool | None = None,
         search_term: str | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -1008,6 +1014,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 starred=starred,
                 search_term=search_term,
                 since=since,
+                until=until,
                 offset=offset,
                 limit=limit,
                 order_dir=order_dir,
@@ -1112,7 +1119,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             Their records, in the order of the sources.
 
         Raises:
-            UsageError: There are no images.
+            UsageError: No images were passed.
             InputValueError: A file is missing. Nothing was uploaded.
             UnknownNameError: The board is not on the server. Nothing was uploaded.
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
@@ -1951,7 +1958,7 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
         """Pause the download, keeping what was downloaded. Does nothing if the installation is complete.
 
         Raises:
-            UsageError: The server is older than 6.12, or the source is a path, so there is no download.
+            UsageError: The server is older than 6.12, or the source is a path, so nothing is downloaded.
             ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.pause())
@@ -1960,7 +1967,7 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
         """Resume a paused download. Does nothing if it is not paused.
 
         Raises:
-            UsageError: The server is older than 6.12, or the source is a path, so there is no download.
+            UsageError: The server is older than 6.12, or the source is a path, so nothing is downloaded.
             ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.resume())
@@ -2293,7 +2300,7 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """Cancel the batches of items that the server cannot read.
 
         Such an item comes from a batch with a value of the wrong type, which 6.14.2 accepts without checking. It blocks
-        everything after it, in all queues, and cannot be canceled or deleted on its own. This client never sends such
+        everything after it, in all queues, and cannot be canceled or deleted separately. This client never sends such
         a batch. The items stay in the queue's history until ``prune()``.
 
         Returns:
@@ -2402,7 +2409,6 @@ class Run(Face["AsyncRun"]):
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
         queue_id: The id of its queue.
-        inputs: The values it was sent with, keyed by the names of the workflow's inputs.
 
     Example:
         ```python
@@ -2431,8 +2437,19 @@ class Run(Face["AsyncRun"]):
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """The values it was sent with, keyed by the names of the workflow's inputs."""
+        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+
+        After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
+        """
         return self._impl.inputs
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run. None if there is no seed or several different ones, or if it is not drawn yet.
+
+        If a random node of the workflow draws the seed on the server, it is known when the run has ended.
+        """
+        return self._impl.seed
 
     @property
     def status(self) -> RunStatus:
@@ -2465,6 +2482,9 @@ class Run(Face["AsyncRun"]):
     @property
     def images(self) -> list[Image]:
         """The images that the run made for the gallery, or those of intermediate nodes if there are no others.
+
+        Images that only pass through the run, such as its inputs, are not included. The same image is the same object
+        each time.
 
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
@@ -2585,6 +2605,10 @@ class Run(Face["AsyncRun"]):
         """
         return self._call(self._impl.refresh())
 
+    def _repr_html_(self) -> str | None:
+        """Return the run's images for a notebook, or None if there are none or they cannot be downloaded."""
+        return self._impl._repr_html_()
+
 
 class Sweep(Face["AsyncSweep"]):
     """Many runs of one workflow.
@@ -2697,11 +2721,14 @@ class Sweep(Face["AsyncSweep"]):
     def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """Draw the first image of each run on one labeled contact sheet.
 
-        Requires the extra ``invokeai-py-client[image]``.
+        Each combination of the other axes gets its own block with a headline. Axes that are not combined with the
+        others (zipped values, or a random seed for each run) are shown below each image. Requires the extra
+        ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down. Defaults to the first axis, if there are two.
-            columns: The axis that goes across. Defaults to the last axis.
+            rows: The axis that goes down. Defaults to the first axis whose values are combined with those of
+                ``columns``.
+            columns: The axis that goes across. Defaults to the last axis that is combined with another one.
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
@@ -2715,14 +2742,14 @@ class Sweep(Face["AsyncSweep"]):
     def grids(
         self, *, rows: str | None = None, columns: str | None = None, cell: int = 256, side: int = 4096
     ) -> Iterator[PILImage]:
-        """Draw contact sheets of limited size, with a block for each combination of the other axes.
+        """Draw the same contact sheet on pages of limited size.
 
         Pages are drawn one at a time, so that only the images of one page are in memory. Requires the extra
         ``invokeai-py-client[image]``.
 
         Args:
-            rows: The axis that goes down. Defaults to the first axis, if there are two.
-            columns: The axis that goes across. Defaults to the last axis.
+            rows: The axis that goes down. Defaults to that of ``grid()``.
+            columns: The axis that goes across. Defaults to that of ``grid()``.
             cell: The longer side of each image in pixels. Defaults to 256.
             side: The maximum width and height of a page in pixels. Defaults to 4096.
 
@@ -2764,7 +2791,10 @@ class Sweep(Face["AsyncSweep"]):
         return self._call(self._impl.report(folder, title=title))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return a dict for each run that has ended: ``run item state seconds images error`` and the axis values."""
+        """Return a dict for each run that has ended.
+
+        Its keys are ``run item state seconds images error``, ``seed`` if the workflow has a seed, and the axes.
+        """
         return self._impl.to_records()
 
     def to_pandas(self) -> Any:
@@ -2943,7 +2973,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def enqueue_request(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         validate: bool = True,
@@ -2955,7 +2985,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Return the request body that ``start()`` would post to ``enqueue_batch``.
 
         Args:
-            values: Values for this request only; see ``set()``.
+            values: Values for this request only; see ``set()``. A text is the prompt, if there is only one.
             validate: Whether to check everything first. If False, the body is built exactly as the web UI would
                 build it, and only the server's schema is requested. Defaults to True.
             runs: How many times the server repeats the batch. Defaults to 1.
@@ -2976,7 +3006,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def start(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         prepend: bool = False,
@@ -2987,7 +3017,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start a run and return immediately.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
             auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
@@ -3011,7 +3041,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def start_batch(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         runs: int = 1,
@@ -3024,7 +3054,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start all runs that result from the workflow's batch nodes, in one request.
 
         Args:
-            values: Values for these runs only; see ``set()``.
+            values: Values for these runs only; see ``set()``. A text is the prompt, if there is only one.
             runs: How many times the server repeats the whole batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
@@ -3056,7 +3086,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def run(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         timeout: float | None = None,
@@ -3073,7 +3103,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Use ``start()`` for a run that should continue.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             timeout: Seconds to wait. The run continues afterwards. Defaults to no limit.
             progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If
                 it is a function, it is called with each event.
@@ -3134,7 +3164,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
         The values of an axis can be:
 
-        - a list
+        - a list, or an array or a column of numpy, pandas or polars
         - a notation such as ``"1-10 (+2)"`` for numbers or ``"a || b"`` for texts
         - the ``pathlib.Path`` of a text file with one value per line
         - a folder or a pattern, for images
@@ -3148,8 +3178,10 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             mode: ``"product"`` runs every combination, the last axis varying fastest. ``"zip"`` pairs the axes.
                 Defaults to ``"product"``.
             repeat: How many times to run each combination, each time with another seed. Defaults to 1.
-            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or a number: with
-                ``repeat``, the first seed. Defaults to the workflow's seed for all runs.
+            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or ``"workflow"`` to
+                let the workflow's random nodes draw a seed in each run; or a number: with ``repeat``, the first seed.
+                Defaults to the same seed in all runs: the workflow's, or a random, recorded one if the workflow draws
+                its seeds.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed; see ``Sweep.resume()``.
             background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
@@ -3203,7 +3235,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Args:
             rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
             repeat: How many times to run each row, each time with another seed. Defaults to 1.
-            seed: ``"random"`` for a different seed per run; or a number: with ``repeat``, the first seed.
+            seed: ``"random"``, ``"workflow"`` or a number; see ``sweep()``.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.
@@ -3216,7 +3248,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
         Raises:
             InputValueError: Values have the wrong type or are out of range. Nothing was sent.
-            UsageError: There are no rows, or the file cannot be read.
+            UsageError: The table is empty, or the file cannot be read.
             NotReadyError: The workflow cannot run as it is. Nothing was sent.
         """
         return wrap(
@@ -3296,7 +3328,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
         Raises:
             InputValueError: Values have the wrong type or are out of range.
-            UsageError: There are no rows, or the file cannot be read.
+            UsageError: The table is empty, or the file cannot be read.
         """
         return self._impl.sweep_rows_plan(
             rows, repeat=repeat, seed=seed, values=values, auto_board=auto_board

@@ -288,12 +288,12 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         Raises:
             ServerUnreachableError: No connection could be made.
         """
-        from invokeai_py_client.transport.socket import connect, enter, new_socket, queue_room
+        from invokeai_py_client.transport.socket import connect, join_room, new_socket, queue_room
 
         await self.connection.http.auth.ensure_signed_in()
         socket = new_socket(self.settings)
         await connect(socket, self.settings)
-        await enter(socket, queue_room("default"))
+        await join_room(socket, queue_room("default"))
         self._sockets.append((asyncio.get_running_loop(), socket))
         return socket
 

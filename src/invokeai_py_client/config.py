@@ -146,14 +146,14 @@ def _profile_for(
     for name in names:
         found = profiles.get(name)
         if found is not None and found.token and found.address.url == address.url:
-            warn = unsafe(config_path())
+            warn = permission_problem(config_path())
             if warn:
                 raise UsageError(warn)
             return found
     return None
 
 
-def unsafe(path: Path) -> str | None:
+def permission_problem(path: Path) -> str | None:
     """Return a message if other users can access a file that holds a token, or None if it is private."""
     if os.name == "nt":  # Windows has no such modes, and the user's own folder is private
         return None
@@ -167,7 +167,7 @@ def unsafe(path: Path) -> str | None:
 
 
 def read_profiles() -> dict[str, Profile]:
-    """Return the profiles in the configuration file, keyed by name. If there is no file, there are no profiles.
+    """Return the profiles in the configuration file, keyed by name. Empty if the file does not exist.
 
     Raises:
         UsageError: The file cannot be read, or its content is not valid.

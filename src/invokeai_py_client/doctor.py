@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from invokeai_py_client import __version__
-from invokeai_py_client.config import config_path, read_profiles, unsafe
+from invokeai_py_client.config import config_path, permission_problem, read_profiles
 from invokeai_py_client.errors import (
     APIRequestError,
     AuthenticationError,
@@ -64,7 +64,7 @@ def examine_config() -> Finding:
         return Finding("config", "fail", str(error), "Fix the file, or delete it and run `ivk login URL`.")
     if not profiles:
         return Finding("config", "ok", f"no profiles in {path}")
-    danger = unsafe(path) if any(one.token for one in profiles.values()) else None
+    danger = permission_problem(path) if any(one.token for one in profiles.values()) else None
     if danger:
         return Finding("config", "fail", danger, f"Run `chmod 600 {path}`.")
     names = ", ".join(f"{one.name} ({one.address.url})" for one in profiles.values())

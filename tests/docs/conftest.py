@@ -1,4 +1,4 @@
-"""A working directory as the texts assume it, with two LoRAs in ``models/``, and a server at $INVOKEAI_URL."""
+"""A working directory with the files that the docs assume, two LoRAs in ``models/``, and a server at $INVOKEAI_URL."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def reader(
     server: RealServer, tiny_models: TinyModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """The working directory of somebody who reads the texts; what they leave on the server is removed."""
-    # A server that a text starts must not meet one of the developer's: installations are shared, the rest is new.
+    """Return a reader's working directory. Whatever the docs leave on the server is deleted afterwards."""
+    # A server that a page starts must not meet one of the developer's: share the installations and nothing else.
     for name in ("servers", "tiny-models"):
         (tmp_path / "cache").mkdir(exist_ok=True)
         (tmp_path / "cache" / name).symlink_to(cache_base() / name)
@@ -38,23 +38,21 @@ def reader(
     for name, value in {"COLUMNS": "80", "NO_COLOR": "1"}.items():
         monkeypatch.setenv(name, value)
     folder = tmp_path / "reader"
-    folder.mkdir()
-    with InvokeAIClient() as client:
-        readers.fill(folder, readers.tiny_model(client))
-        before = things_of(client)
-    (folder / "models").mkdir()
+    (folder / "models").mkdir(parents=True)
     for name in ("watercolor", "charcoal"):
         lora = tiny_models.folder / "tiny-lora-sd1.safetensors"
         shutil.copy(lora, folder / "models" / f"{name}.safetensors")
     monkeypatch.chdir(folder)
-    # A page that generates a module imports it afterwards; Python's blocks of a page run apart from its commands.
-    command = ["portrait.json", "-o", "portrait.py", "--url", server.url]
-    codegen.main(command, standalone_mode=False)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(sys.modules, "portrait", raising=False)
-    yield folder
-    with InvokeAIClient.from_url(server.url) as client:
-        after = things_of(client)
+    with InvokeAIClient() as client, readers.models_of_readers(client):
+        readers.fill(folder, readers.tiny_model(client))
+        # The Python blocks of a page run apart from its commands, so write what `ivk codegen` writes there.
+        command = ["portrait.json", "-o", "portrait.py", "--url", server.url]
+        codegen.main(command, standalone_mode=False)
+        before = made_on(client)
+        yield folder
+        after = made_on(client)
         for board_id in after["boards"] - before["boards"]:
             client.board_repo.delete_board(board_id)
         for key in after["models"] - before["models"]:
@@ -63,8 +61,8 @@ def reader(
             client.workflow_repo.delete_workflow(workflow_id)
 
 
-def things_of(client: InvokeAIClient) -> dict[str, set[str]]:
-    """What a server has of what texts make, by ids."""
+def made_on(client: InvokeAIClient) -> dict[str, set[str]]:
+    """Return the ids of the boards, models and workflows of a server, the kinds of things that the docs make."""
     own = client.workflow_repo.list_workflows(categories=("user",))
     return {
         "boards": {board.board_id for board in client.board_repo.list_boards(include_archived=True)},

@@ -1,6 +1,6 @@
-"""Every public method of every repository against servers that answer anything but what they should.
+"""Every public method of every repository, against servers that send wrong responses.
 
-What comes out is one of our errors, or a value where the method takes the answer for one (no such model: None).
+Each call raises one of our errors. Methods that interpret an error response (such as 404) return a value instead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PATIENCE = 20  # seconds for one call; each takes milliseconds
 
 
 async def _cut(request: web.Request) -> web.StreamResponse:
-    """Half of an answer, then the end of the connection."""
+    """Half of a response, then the end of the connection."""
     response = web.StreamResponse(headers={"Content-Length": "1000", "Content-Type": "application/json"})
     await response.prepare(request)
     await response.write(b'{"items": [')
@@ -71,11 +71,11 @@ ANSWERS: dict[str, Callable[[web.Request], Any]] = {
 }
 ERRORS = [name for name in ANSWERS if name[0].isdigit()]
 
-# Methods that take an error for an answer: nobody is there, there is no such thing.
+# Methods that interpret an error response: not signed in, or not found.
 TAKEN: dict[str, set[str]] = {
     "client.health_check": set(ERRORS),
     "client.has_users": {"404"},  # a server before 6.12
-    "client.logout": set(ERRORS),  # nobody is signed in: nothing is asked
+    "client.logout": set(ERRORS),  # not signed in, so no request is sent
     "client.me": {"404"},
     "board_repo.get_uncategorized_handle": set(ERRORS),  # asks nothing
     "image_repo.get_images": {"404"},
@@ -96,7 +96,7 @@ TAKEN: dict[str, set[str]] = {
 
 
 class _Unknown(Exception):
-    """A parameter that this test has no value for."""
+    """Raised for a parameter that this test has no value for."""
 
 
 def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
@@ -157,7 +157,7 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
 
 
 def _methods(target: object) -> list[str]:
-    """Names of what is called to ask the server something."""
+    """Return the names of all methods that send requests."""
     return [
         name
         for name, member in inspect.getmembers(type(target), inspect.isroutine)
@@ -227,7 +227,7 @@ async def _all_of(generator: AsyncGenerator[Any, Any], at_most: int | None) -> l
 
 @asynccontextmanager
 async def answering() -> AsyncGenerator[tuple[AsyncInvokeAIClient, list[Any]]]:
-    """A client of a server whose answer to everything can be changed: the list's only element."""
+    """Yield a client and a list whose only element is the server's response to every request."""
     current: list[Any] = [ANSWERS["404"]]
 
     async def handle(request: web.Request) -> web.StreamResponse:

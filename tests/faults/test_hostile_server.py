@@ -1,4 +1,4 @@
-"""Servers that mean harm cost bounded memory and time, and give one of our errors; no file leaves its folder."""
+"""Malicious servers cannot exhaust memory or time, and cannot write files outside the target folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 class Hostile:
-    """Answers every request in one way, and counts what it could send.
+    """A server that responds to every request in the same way and counts the bytes that it could send.
 
     Attributes:
         heads: The heads of all requests.
@@ -81,7 +81,7 @@ class Hostile:
         await writer.drain()
         self.sent += len(data)
 
-    # ------------------------------------------------------------------ ways to answer
+    # ------------------------------------------------------------------ responses
 
     def whole(
         self, body: bytes, *headers: str, status: str = "200 OK", kind: str = "application/json"
@@ -130,7 +130,7 @@ async def elsewhere() -> AsyncIterator[Hostile]:
 
 @pytest_asyncio.fixture
 async def client(hostile: Hostile) -> AsyncIterator[AsyncInvokeAIClient]:
-    """A client with little patience and little room."""
+    """A client with a short timeout and a small limit for responses."""
     async with AsyncInvokeAIClient.from_url(
         hostile.url, api_key=TOKEN, headers={"X-Proxy-Secret": TOKEN}, timeout=1, max_retries=0
     ) as client:
@@ -149,7 +149,7 @@ async def ask(client: AsyncInvokeAIClient) -> Any:
 # --------------------------------------------------------------------------- too much
 
 
-async def test_a_body_that_is_announced_as_huge_is_not_read(
+async def test_body_with_huge_content_length_is_not_read(
     hostile: Hostile, client: AsyncInvokeAIClient
 ) -> None:
     huge = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n"
@@ -159,7 +159,7 @@ async def test_a_body_that_is_announced_as_huge_is_not_read(
 
 
 @pytest.mark.parametrize("status", ["200 OK", "500 Internal Server Error", "401 Unauthorized"])
-async def test_an_endless_body_is_cut_off(
+async def test_endless_body_is_cut_off(
     hostile: Hostile, client: AsyncInvokeAIClient, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_module, "LARGEST_ERROR", 2 * MB)
@@ -169,12 +169,10 @@ async def test_an_endless_body_is_cut_off(
     assert isinstance(caught.value, NotInvokeAIError) is status.startswith("200")
     assert caught.value.request_id
     assert len(str(caught.value)) < 2000
-    assert hostile.sent < 16 * MB  # with what the two kernels hold
+    assert hostile.sent < 16 * MB  # including the socket buffers on both sides
 
 
-async def test_a_bomb_of_zeros_does_not_fill_the_memory(
-    hostile: Hostile, client: AsyncInvokeAIClient
-) -> None:
+async def test_zip_bomb_does_not_fill_memory(hostile: Hostile, client: AsyncInvokeAIClient) -> None:
     resource = pytest.importorskip("resource")
     bomb = gzip.compress(bytes(256 * MB), 1)
     hostile.answer = hostile.whole(bomb, "Content-Encoding: gzip")
@@ -188,7 +186,7 @@ async def test_a_bomb_of_zeros_does_not_fill_the_memory(
     assert grown < 64 * MB
 
 
-async def test_an_endless_file_is_cut_off_and_leaves_nothing(
+async def test_endless_file_is_cut_off_and_removed(
     hostile: Hostile, client: AsyncInvokeAIClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_module, "LARGEST_FILE", 4 * MB)
@@ -200,10 +198,10 @@ async def test_an_endless_file_is_cut_off_and_leaves_nothing(
     assert files(tmp_path) == []
 
 
-async def test_a_picture_of_a_billion_pixels_is_not_unpacked(
+async def test_image_with_a_billion_pixels_is_not_decoded(
     hostile: Hostile, client: AsyncInvokeAIClient
 ) -> None:
-    # A PNG's head and end alone; Pillow looks at its size first.
+    # Only the header and the end of a PNG, because Pillow checks its size first.
     head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (60000).to_bytes(4) * 2 + b"\x08\x02\0\0\0"
     png = head + zlib.crc32(head[12:]).to_bytes(4) + b"\0\0\0\0IEND\xaeB`\x82"
     hostile.answer = hostile.whole(png, kind="image/png")
@@ -214,18 +212,14 @@ async def test_a_picture_of_a_billion_pixels_is_not_unpacked(
 # --------------------------------------------------------------------------- too slow
 
 
-async def test_an_answer_that_comes_drop_by_drop_is_given_up(
-    hostile: Hostile, client: AsyncInvokeAIClient
-) -> None:
+async def test_slow_response_times_out(hostile: Hostile, client: AsyncInvokeAIClient) -> None:
     client.settings.timeout = 0.5
     hostile.answer = hostile.endless(b" ", pause=0.05)
     with pytest.raises(RequestTimeoutError):
         await ask(client)
 
 
-async def test_a_file_that_comes_drop_by_drop_is_given_up(
-    hostile: Hostile, client: AsyncInvokeAIClient, tmp_path: Path
-) -> None:
+async def test_slow_file_times_out(hostile: Hostile, client: AsyncInvokeAIClient, tmp_path: Path) -> None:
     client.settings.timeout = 0.5
     hostile.answer = hostile.endless(b"\x89", kind="image/png", pause=0.05)
     async with asyncio.timeout(20):
@@ -234,14 +228,14 @@ async def test_a_file_that_comes_drop_by_drop_is_given_up(
     assert files(tmp_path) == []
 
 
-async def test_a_slow_disk_is_not_the_servers_fault() -> None:
+async def test_slow_disk_does_not_count_as_slow_server() -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(4):
             yield b"x"
 
     taken = 0
-    async for _ in limits.watched(chunks(), 0.01, MB):
-        await asyncio.sleep(0.02)  # longer than the pace is measured over
+    async for _ in limits.check_pace(chunks(), 0.01, MB):
+        await asyncio.sleep(0.02)  # longer than the interval over which the speed is measured
         taken += 1
     assert taken == 4
 
@@ -264,7 +258,7 @@ NONSENSE = {
 
 @pytest.mark.parametrize("what", NONSENSE)
 @pytest.mark.parametrize("status", ["200 OK", "422 Unprocessable Entity", "500 Internal Server Error"])
-async def test_nonsense_is_one_of_our_errors(
+async def test_nonsense_response_raises_client_error(
     hostile: Hostile, client: AsyncInvokeAIClient, what: str, status: str
 ) -> None:
     hostile.answer = hostile.whole(NONSENSE[what], status=status)
@@ -290,7 +284,7 @@ async def test_nonsense_is_one_of_our_errors(
         b"",
     ],
 )
-async def test_what_is_no_http_is_one_of_our_errors(
+async def test_response_that_is_not_http_raises_client_error(
     hostile: Hostile, client: AsyncInvokeAIClient, data: bytes
 ) -> None:
     hostile.answer = hostile.raw(data)
@@ -299,7 +293,7 @@ async def test_what_is_no_http_is_one_of_our_errors(
     assert TOKEN not in str(caught.value)
 
 
-async def test_a_renewed_token_of_nonsense_breaks_no_more_than_a_request(
+async def test_invalid_renewed_token_fails_one_request_only(
     hostile: Hostile, client: AsyncInvokeAIClient
 ) -> None:
     hostile.answer = hostile.whole(b'{"version": "1"}', "X-Refreshed-Token: \u00e9\x01")
@@ -316,7 +310,7 @@ async def test_a_renewed_token_of_nonsense_breaks_no_more_than_a_request(
 @pytest.mark.parametrize(
     "status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"]
 )
-async def test_no_redirect_is_followed(
+async def test_redirects_are_never_followed(
     hostile: Hostile, elsewhere: Hostile, client: AsyncInvokeAIClient, status: str, tmp_path: Path
 ) -> None:
     hostile.answer = hostile.whole(b"", f"Location: {elsewhere.url}/api/v1/app/version", status=status)
@@ -376,7 +370,7 @@ OPEN = '0{"sid":"x","upgrades":[],"pingTimeout":20000,"pingInterval":25000}'
     ],
     ids=lambda frames: "+".join(one[:12] for one in frames) or "silence",
 )
-async def test_an_event_connection_of_nonsense_is_one_of_our_errors(
+async def test_nonsense_event_connection_raises_client_error(
     hostile: Hostile, client: AsyncInvokeAIClient, frames: list[str]
 ) -> None:
     async def answer(writer: asyncio.StreamWriter) -> None:
@@ -395,7 +389,7 @@ async def test_an_event_connection_of_nonsense_is_one_of_our_errors(
             await client.connect_socketio()
 
 
-async def test_a_port_without_tls() -> None:
+async def test_https_to_port_without_tls() -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         writer.close()
@@ -428,7 +422,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: repr(name)[:20])
-async def test_a_name_does_not_lead_out_of_its_folder(
+async def test_image_name_cannot_escape_folder(
     hostile: Hostile, client: AsyncInvokeAIClient, tmp_path: Path, name: str
 ) -> None:
     folder = tmp_path / "in" / "here"
@@ -442,11 +436,11 @@ async def test_a_name_does_not_lead_out_of_its_folder(
         try:
             await save()
         except InvokeAIClientError:
-            continue  # a name that is none, or that no disk takes
+            continue  # an empty name, or a name that no file system accepts
     assert [path for path in files(tmp_path) if folder not in path.parents] == []
 
 
-async def test_a_zips_name_does_not_lead_out_either(
+async def test_zip_name_cannot_escape_folder(
     hostile: Hostile, client: AsyncInvokeAIClient, tmp_path: Path
 ) -> None:
     hostile.answer = hostile.whole(b'{"bulk_download_item_name": "../../evil.zip"}')

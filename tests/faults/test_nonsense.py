@@ -1,6 +1,6 @@
-"""Answers and events that are almost real: what is made of them is right, or one of our errors.
+"""Responses and events that are almost valid: the client handles them correctly or raises one of our errors.
 
-``FUZZ=10000 pytest -k nonsense`` tries that many.
+``FUZZ=10000 pytest -k nonsense`` tries 10,000 of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RECORDS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "reco
 EXAMPLES = int(os.environ.get("FUZZ", "1500"))
 NOWHERE = "http://127.0.0.1:9"
 
-# What stands in the place of something real.
+# Values that replace valid ones.
 JUNK: list[Any] = [
     *(None, True, False, 0, -1, 1, 7, 2**70, 0.5, float("nan"), float("inf"), "", " ", "completed", "in_progress"),
     *("0", "2026-11-20 20:48:20.306", "no date", "\ud800", "\0", "../../etc", "a" * 5000),
@@ -45,7 +45,7 @@ JUNK: list[Any] = [
 
 
 def paths(data: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where everything in JSON data is."""
+    """Yield the paths of all values in JSON data."""
     inside: list[tuple[Any, ...]] = [here]
     if isinstance(data, dict):
         for key, value in cast("dict[str, Any]", data).items():
@@ -58,7 +58,7 @@ def paths(data: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def damaged(draw: st.DrawFn, record: Any) -> Any:
-    """A record in which a few things are replaced or missing."""
+    """Return a record in which a few values are replaced or missing."""
     data: Any = copy.deepcopy(record)
     for _ in range(draw(st.integers(0, 3))):
         place = draw(st.sampled_from(paths(data)))
@@ -75,8 +75,8 @@ def damaged(draw: st.DrawFn, record: Any) -> Any:
     return data
 
 
-def client_that_gets(answer: Any) -> AsyncInvokeAIClient:
-    """A client to which every request gives the same answer, as far as the transport lets it through."""
+def client_with_response(answer: Any) -> AsyncInvokeAIClient:
+    """Return a client for which every request has the same response, if the transport accepts it."""
     client = AsyncInvokeAIClient.from_url(NOWHERE, max_retries=0)
 
     async def exchange(method: str, path: str, **_: Any) -> tuple[bytes, str, str]:
@@ -88,7 +88,7 @@ def client_that_gets(answer: Any) -> AsyncInvokeAIClient:
 
 async def awaited(call: Callable[[AsyncInvokeAIClient], Any], answer: Any) -> Any:
     async with asyncio.timeout(20):
-        return await call(client_that_gets(answer))
+        return await call(client_with_response(answer))
 
 
 async def finish(client: AsyncInvokeAIClient) -> AsyncRun:
@@ -142,7 +142,7 @@ def one_record(name: str) -> Any:
 @pytest.mark.parametrize(("name", "call", "kind"), CALLS)
 @QUICK
 @given(data=st.data())
-def test_nonsense_for_an_answer(data: st.DataObject, name: str, call: Any, kind: Any) -> None:
+def test_nonsense_responses(data: st.DataObject, name: str, call: Any, kind: Any) -> None:
     answer = data.draw(damaged(one_record(name)))
     try:
         given_back = asyncio.run(awaited(call, answer))
@@ -155,7 +155,7 @@ def test_nonsense_for_an_answer(data: st.DataObject, name: str, call: Any, kind:
 
 @QUICK
 @given(body=damaged({"detail": [{"type": "x", "loc": ["body", 1], "msg": "no", "input": {"a": 1}}]}))
-def test_nonsense_for_a_refusal(body: Any) -> None:
+def test_nonsense_error_responses(body: Any) -> None:
     for status in (400, 404, 422, 500, 599):
         error = error_of(
             status, json.dumps(body).encode(), "application/json", method="GET", path="/x", request_id="i"
@@ -165,8 +165,8 @@ def test_nonsense_for_a_refusal(body: Any) -> None:
 
 @settings(QUICK, max_examples=max(50, EXAMPLES * 3 // (len(CALLS) + 4)))
 @given(data=st.data())
-def test_nonsense_for_events(data: st.DataObject) -> None:
-    """Many in a row, as they come; afterwards it still knows a real one."""
+def test_nonsense_events(data: st.DataObject) -> None:
+    """Send many events in a row. Afterwards, the client still understands a valid event."""
     connection = Connection(ConnectionSettings(ServerAddress(NOWHERE)))
     live = connection.part(LiveRuns)
     tracker = BatchTracker("95923e9d", keep_results=True)
@@ -189,7 +189,7 @@ def test_nonsense_for_events(data: st.DataObject) -> None:
 
 @QUICK
 @given(answer=damaged([RECORDS["queue_item"]]))
-def test_nonsense_has_a_shape_or_is_told_apart(answer: Any) -> None:
+def test_nonsense_matches_shape_or_is_rejected(answer: Any) -> None:
     from invokeai_py_client.transport.json_shape import QUEUE_ITEM, ListOf
 
     wrong = shape_error(answer, ListOf(QUEUE_ITEM))
@@ -199,8 +199,8 @@ def test_nonsense_has_a_shape_or_is_told_apart(answer: Any) -> None:
         assert wrong.startswith(("has ", "is "))
 
 
-def test_the_examples_are_real() -> None:
-    """Undamaged, each of them is understood."""
+def test_nonsense_examples_are_valid_undamaged() -> None:
+    """Check that each example is valid if nothing in it is replaced."""
     for name, call, kind in CALLS:
         if name != "failed_item":
             assert isinstance(asyncio.run(awaited(call, one_record(name))), kind)

@@ -1,6 +1,6 @@
-"""Files, threads, tasks, memory: what clients and runs leave behind is nothing.
+"""Clients and runs leave no files, threads, tasks or memory behind.
 
-``CLIENTS=1000 RUNS=10000 pytest -s -k nothing_grows`` measures; the figures are printed.
+``CLIENTS=1000 RUNS=10000 pytest -s -k nothing_grows`` measures this and prints the figures.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RUNS = int(os.environ.get("RUNS", "200"))
 
 
 class Handler(BaseHTTPRequestHandler):
-    """A server that has done everything at once; it has no event connection."""
+    """A server without an event connection, on which every run has finished at once."""
 
     protocol_version = "HTTP/1.1"
     last = 0
@@ -85,7 +85,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        return None  # clients go away as they like
+        return None  # clients disconnect at any time
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ def url() -> Iterator[str]:
     thread.join()
 
 
-def standing() -> dict[str, int]:
-    """What there is now, of our own side of things."""
+def open_resources() -> dict[str, int]:
+    """Count the open resources of this process."""
     gc.collect()
     kinds = Counter(type(one).__name__ for one in gc.get_objects())
     return {
@@ -114,7 +114,7 @@ def standing() -> dict[str, int]:
 
 
 def memory() -> int:
-    """Kilobytes in memory."""
+    """Return the memory use of this process in kilobytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
@@ -127,13 +127,13 @@ def test_synchronous_clients(url: str, capsys: pytest.CaptureFixture[str]) -> No
         with InvokeAIClient.from_url(url) as client:
             assert client.version() == "6.14.2"
 
-    for _ in range(10):  # what is loaded and kept once
+    for _ in range(10):  # load everything that is loaded once and kept
         use()
-    before, kilobytes = standing(), memory()
+    before, kilobytes = open_resources(), memory()
     for _ in range(CLIENTS):
         use()
     _settle(before)
-    _say(capsys, f"{CLIENTS} synchronous clients: {standing()}, {memory() - kilobytes:+} kB")
+    _say(capsys, f"{CLIENTS} synchronous clients: {open_resources()}, {memory() - kilobytes:+} kB")
 
 
 @linux
@@ -144,12 +144,12 @@ async def test_asynchronous_clients(url: str, capsys: pytest.CaptureFixture[str]
 
     for _ in range(10):
         await use()
-    before, kilobytes, tasks = standing(), memory(), len(asyncio.all_tasks())
+    before, kilobytes, tasks = open_resources(), memory(), len(asyncio.all_tasks())
     for _ in range(CLIENTS):
         await use()
     _settle(before)
     assert len(asyncio.all_tasks()) == tasks
-    _say(capsys, f"{CLIENTS} asynchronous clients: {standing()}, {memory() - kilobytes:+} kB")
+    _say(capsys, f"{CLIENTS} asynchronous clients: {open_resources()}, {memory() - kilobytes:+} kB")
 
 
 @linux
@@ -160,29 +160,31 @@ async def test_many_runs_of_one_client(url: str, capsys: pytest.CaptureFixture[s
 
         async def use() -> None:
             run: AsyncRun = await wf.start()
-            run._gaps = -1  # there are no events here: it reads at once
+            run._gaps = -1  # there are no events here, so the status is read at once
             assert (await run.result(20)).of("sum")[0].data["value"] == 3
 
         for _ in range(20):
             await use()
-        before, kilobytes, tasks = standing(), memory(), len(asyncio.all_tasks())
+        before, kilobytes, tasks = open_resources(), memory(), len(asyncio.all_tasks())
         for _ in range(RUNS):
             await use()
         async with asyncio.timeout(20):
-            while len(asyncio.all_tasks()) > tasks + 1:  # the event connection is being tried, or given up
+            while (
+                len(asyncio.all_tasks()) > tasks + 1
+            ):  # an attempt to open the event connection is running or was given up
                 others = asyncio.all_tasks() - {asyncio.current_task()}
                 await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
         _settle(before)
         trackers = sum(isinstance(one, BatchTracker) for one in gc.get_objects())
         assert trackers <= 2
         assert len(client.connection.part(LiveRuns)._trackers) <= 2
-        _say(capsys, f"{RUNS} runs: {standing()}, {memory() - kilobytes:+} kB")
+        _say(capsys, f"{RUNS} runs: {open_resources()}, {memory() - kilobytes:+} kB")
 
 
 def _settle(before: dict[str, int]) -> None:
-    now = standing()
-    # The server of this test lives in this process, too, and lets go of its ends a moment later. And one attempt at
-    # the event connection may be under way while those before, quick ones at first, are being closed.
+    now = open_resources()
+    # The test's server runs in this process as well and closes its connections a moment later. Also, an attempt to
+    # open the event connection may be running while earlier attempts are being closed.
     slack = {"files": 12, "ClientSession": 4}
     assert {
         name: now[name] - before[name] for name in now if now[name] > before[name] + slack.get(name, 0)
@@ -195,9 +197,9 @@ def _say(capsys: pytest.CaptureFixture[str], sentence: str) -> None:
             print(f"\n{sentence}")
 
 
-def test_the_figures_can_be_taken() -> None:
-    """A leak would be seen."""
-    before = standing()
+def test_leaks_can_be_measured() -> None:
+    """Check that a leak would be detected."""
+    before = open_resources()
     held = [socket.socket() for _ in range(20)]
     with pytest.raises(AssertionError):
         _settle(before)

@@ -1,4 +1,4 @@
-"""Repositories against a server that answers as older ones do, or not as a server should."""
+"""Repositories against a server that responds like an older version, or incorrectly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from invokeai_py_client.transport import timing
 
 
 class FakeServer:
-    """Answers what it is told to, and keeps what it was asked."""
+    """A server with configurable responses that records its requests."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Any] = {}
@@ -57,7 +57,7 @@ class FakeServer:
 
 @asynccontextmanager
 async def served(handle: Any) -> AsyncGenerator[AsyncInvokeAIClient]:
-    """A client of a server with one handler; it repeats a request once."""
+    """Yield a client, which repeats a request once, for a server with one handler."""
     application = web.Application()
     application.router.add_route("*", "/{rest:.*}", handle)
     runner = web.AppRunner(application)
@@ -100,7 +100,7 @@ async def test_5_15_names_of_changed_images(fake: Fake) -> None:
     assert await client.image_repo.move(["a", "lost"], "none") == ["a"]
 
 
-async def test_5_15_a_missing_queue_item_is_a_bare_500(fake: Fake) -> None:
+async def test_5_15_responds_500_for_missing_queue_item(fake: Fake) -> None:
     server, client = fake
     for method, what in (("GET", "i/7"), ("PUT", "i/7/cancel"), ("GET", "i/8")):
         server.answers[(method, f"/api/v1/queue/default/{what}")] = 500
@@ -113,11 +113,11 @@ async def test_5_15_a_missing_queue_item_is_a_bare_500(fake: Fake) -> None:
             await call(7)
     with pytest.raises(RunError, match="no queue item 7"):
         await client.run(7)
-    with pytest.raises(ServerError):  # it has this one, so something else is wrong
+    with pytest.raises(ServerError):  # this item exists, so the error has another cause
         await client.queue_repo.item(8)
 
 
-async def test_6_0_says_yes_to_what_it_does_not_have(fake: Fake) -> None:
+async def test_6_0_reports_success_for_missing_items(fake: Fake) -> None:
     server, client = fake
     for request in (("DELETE", f"/api/v1/boards/{BOARD}"), ("DELETE", "/api/v1/queue/default/i/7")):
         server.answers[request] = {}
@@ -138,8 +138,8 @@ async def test_6_0_says_yes_to_what_it_does_not_have(fake: Fake) -> None:
     assert deleted == {"image_names": ["new"]}, "the uncategorized image is deleted"
 
 
-async def test_6_0_is_asked_for_what_it_has_alone(fake: Fake) -> None:
-    """It retries none of several where it lacks one."""
+async def test_6_0_retry_of_several_items_with_a_missing_one(fake: Fake) -> None:
+    """6.0 retries no items at all if one of several is missing."""
     server, client = fake
     tried: list[Any] = []
 
@@ -177,7 +177,7 @@ async def test_5_15_private_boards(fake: Fake) -> None:
     assert server.asked[0][2] == {"board_name": "n", "is_private": "true"}
 
 
-async def test_private_where_the_server_makes_boards_public(fake: Fake) -> None:
+async def test_private_board_on_server_with_public_boards(fake: Fake) -> None:
     server, client = fake
     record = {"board_id": "x", "board_name": "n"}
     server.answers[("POST", "/api/v1/boards/")] = {**record, "board_visibility": "public"}
@@ -245,9 +245,9 @@ DOWNLOAD = {
 }
 
 
-async def test_S31_a_server_that_says_409_of_what_it_has(fake: Fake) -> None:
+async def test_S31_409_for_installed_model(fake: Fake) -> None:
     server, client = fake
-    listings = iter([[], [MODEL]])  # it came there between our look and our request
+    listings = iter([[], [MODEL]])  # it was added between the check and the request
     server.answers[("GET", "/api/v2/models/")] = lambda _: {"models": next(listings)}  # pyright: ignore[reportUnknownLambdaType]
     server.answers[("POST", "/api/v2/models/install")] = 409
     job = await client.dnn_model_repo.install_huggingface("org/name")
@@ -256,7 +256,7 @@ async def test_S31_a_server_that_says_409_of_what_it_has(fake: Fake) -> None:
     assert (info.extra["reason"], info.model_key) == ("already_installed", "k")
 
 
-async def test_S31_what_is_sent_to_install(fake: Fake) -> None:
+async def test_S31_install_request(fake: Fake) -> None:
     server, client = fake
     server.answers[("GET", "/api/v2/models/")] = {"models": []}
     server.answers[("POST", "/api/v2/models/install")] = {
@@ -267,12 +267,12 @@ async def test_S31_what_is_sent_to_install(fake: Fake) -> None:
     job = await client.dnn_model_repo.install_huggingface("org/name", access_token="secret")
     _, _, query, body = server.asked[-1]
     assert query == {"source": "org/name", "inplace": "true", "access_token": "secret"}
-    assert body == {}  # required even when it says nothing
+    assert body == {}  # required even if it is empty
     assert "secret" not in repr(job) + repr(job.info)
 
 
 @pytest.mark.parametrize("status", [400, 409, 415, 422, 424, 500])
-async def test_S31_a_failed_start(fake: Fake, status: int) -> None:
+async def test_S31_failed_start(fake: Fake, status: int) -> None:
     server, client = fake
     server.answers[("GET", "/api/v2/models/")] = {"models": []}
     server.answers[("POST", "/api/v2/models/install")] = status
@@ -282,7 +282,7 @@ async def test_S31_a_failed_start(fake: Fake, status: int) -> None:
     assert caught.value.payload == {"detail": f"status {status}"}
 
 
-async def test_S33_a_restarted_server_has_other_jobs(fake: Fake) -> None:
+async def test_S33_jobs_after_server_restart(fake: Fake) -> None:
     server, client = fake
     job = {"id": 0, "status": "running", "source": {"type": "local", "path": "/m/a"}}
     server.answers[("GET", "/api/v2/models/")] = {"models": []}
@@ -309,8 +309,8 @@ async def test_S33_no_pausing_before_6_12(fake: Fake, missing: int) -> None:
         await handle.pause()
 
 
-async def test_S33_without_events_the_job_is_read(fake: Fake) -> None:
-    """No WebSocket comes about here."""
+async def test_S33_job_is_polled_without_events(fake: Fake) -> None:
+    """This server accepts no WebSocket."""
     server, client = fake
     states = iter(
         [
@@ -337,7 +337,7 @@ async def test_S33_without_events_the_job_is_read(fake: Fake) -> None:
     assert handle.info.model_key == "k"
 
 
-async def test_S33_a_server_that_is_away_for_a_moment(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_S33_short_outage_during_installation(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     server, client = fake
     monkeypatch.setattr(timing, "POLL", 0.01)
     monkeypatch.setattr(client.settings, "max_retries", 0)
@@ -353,8 +353,8 @@ async def test_S33_a_server_that_is_away_for_a_moment(fake: Fake, monkeypatch: p
     assert (await handle.wait_until(timeout=20, poll_interval=0.01)).model_key == "k"
 
 
-async def test_S33_a_server_that_takes_connections_and_says_nothing(fake: Fake) -> None:
-    """The event connection never comes about, and never fails: the installation ends all the same."""
+async def test_S33_event_connection_that_hangs(fake: Fake) -> None:
+    """The event connection neither succeeds nor fails, but the wait for the installation still ends."""
     server, client = fake
     held, over = asyncio.Event(), asyncio.Event()
 
@@ -392,7 +392,7 @@ async def test_S33_canceling(fake: Fake) -> None:
 
 
 async def test_S34_hugging_face_login(fake: Fake) -> None:
-    """Not against a real server: it would change the tokens of whoever runs the tests."""
+    """This does not use a real server, because it would change the developer's tokens."""
     server, client = fake
     for method, word in (("GET", "invalid"), ("POST", "valid"), ("DELETE", "invalid")):
         server.answers[(method, "/api/v2/models/hf_login")] = word
@@ -413,8 +413,8 @@ async def test_S34_removing_all_models(fake: Fake) -> None:
     assert "409" in summary["failed"][0]["error"]
 
 
-async def test_S34_a_model_removed_over_a_connection_that_broke(fake: Fake) -> None:
-    """Whether the server heard the request is asked before it is sent again."""
+async def test_S34_delete_model_after_broken_connection(fake: Fake) -> None:
+    """Before repeating the request, the client checks whether the server carried it out."""
     server, client = fake
     path = f"/api/v2/models/i/{KEY}"
     server.answers[("GET", "/api/v2/models/")] = {"models": []}
@@ -432,15 +432,15 @@ async def test_S34_a_model_removed_over_a_connection_that_broke(fake: Fake) -> N
         assert [method for method, *_ in server.asked] == asked
 
 
-async def test_S34_a_converted_model(fake: Fake) -> None:
-    """Not on the real server: only a full-size Stable Diffusion checkpoint can be converted."""
+async def test_S34_converted_model(fake: Fake) -> None:
+    """This does not use the real server, because only a full-size Stable Diffusion checkpoint can be converted."""
     server, client = fake
     server.answers[("PUT", f"/api/v2/models/convert/{KEY}")] = {**MODEL, "key": "l", "format": "diffusers"}
     model = await client.dnn_model_repo.convert_model(KEY)
     assert (model.key, model.format) == ("l", "diffusers")
 
 
-async def test_a_starter_model_and_what_it_needs(fake: Fake) -> None:
+async def test_starter_model_with_dependencies(fake: Fake) -> None:
     server, client = fake
     needed = {
         "name": "needed",
@@ -491,18 +491,18 @@ async def test_S34_statistics_may_be_missing(fake: Fake) -> None:
     assert (stats.hits, stats.cache_size, stats.loaded_model_sizes) == (3, 5, {"a": 1})
 
 
-# ---------------------------------------------------------------------- answers no server should give
+# ---------------------------------------------------------------------- incorrect responses
 
 
 @pytest.mark.parametrize("answer", [{}, [], "x", {"items": 3, "total": 3}, {"items": []}])
-async def test_a_page_that_is_none(fake: Fake, answer: Any) -> None:
+async def test_invalid_page_of_results(fake: Fake, answer: Any) -> None:
     server, client = fake
     server.answers[("GET", "/api/v1/images/")] = answer
     with pytest.raises(NotInvokeAIError, match="expected a page of images"):
         await client.image_repo.list_images()
 
 
-async def test_a_change_that_says_nothing(fake: Fake) -> None:
+async def test_change_with_empty_response(fake: Fake) -> None:
     server, client = fake
     server.answers[("POST", "/api/v1/images/star")] = {}
     with pytest.raises(NotInvokeAIError, match="names of the starred images"):
@@ -521,7 +521,7 @@ async def test_pages_that_overlap_and_shrink(fake: Fake) -> None:
     assert [image.image_name for image in await client.image_repo.list_images()] == ["a", "b", "c"]
 
 
-async def test_more_names_than_one_request_takes(fake: Fake) -> None:
+async def test_names_are_split_over_requests(fake: Fake) -> None:
     server, client = fake
     names = [str(number) for number in range(2500)]
     server.answers[("POST", "/api/v1/images/star")] = {"starred_images": ["7"]}
@@ -529,7 +529,7 @@ async def test_more_names_than_one_request_takes(fake: Fake) -> None:
     assert [len(body["image_names"]) for _, _, _, body in server.asked] == [1000, 1000, 500]
 
 
-async def test_what_makes_something_is_never_sent_twice(fake: Fake) -> None:
+async def test_creating_requests_are_not_repeated(fake: Fake) -> None:
     server, client = fake
     for method, path in (
         ("POST", "/api/v1/boards/"),
@@ -559,7 +559,7 @@ async def broken(request: web.Request, piece: bytes, promised: int) -> web.Strea
     return response
 
 
-async def test_S27_a_download_that_breaks_starts_anew(tmp_path: Path) -> None:
+async def test_S27_broken_download_is_repeated(tmp_path: Path) -> None:
     times = 0
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -576,7 +576,7 @@ async def test_S27_a_download_that_breaks_starts_anew(tmp_path: Path) -> None:
     assert times == 2
 
 
-async def test_S27_a_download_that_always_breaks_leaves_what_was_there(tmp_path: Path) -> None:
+async def test_S27_failed_download_keeps_existing_file(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"old")
 
     async def handle(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Passwords and tokens are in no error, log, repr, pickle, traceback or output, whatever a server does."""
+"""Passwords and tokens never appear in errors, logs, reprs, pickles, tracebacks or output, whatever the server does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EMAIL = "me@example.org"
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Repeats everything that it was sent, as FastAPI does with what it refuses, and as debug pages do."""
+    """A server that repeats all request data, as FastAPI does for invalid requests, and as debug pages do."""
 
     status = 422
     protocol_version = "HTTP/1.1"
@@ -63,7 +63,7 @@ class Echo(BaseHTTPRequestHandler):
 
 @pytest.fixture(params=[422, 401, 500, 200], ids=str)
 def echo(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where a server listens that repeats what it is sent."""
+    """Yield the address of a server that repeats all request data."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Echo,), {"status": request.param}))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -82,7 +82,7 @@ def assert_clean(text: str | bytes, what: str) -> None:
 
 
 def with_variables(error: BaseException | None) -> Iterator[str]:
-    """What tools print that show the variables of each frame: for those of this package."""
+    """Return the variables of this package's frames, as tools that show tracebacks print them."""
     while error is not None:
         for frame, _ in traceback.walk_tb(error.__traceback__):
             if frame.f_code.co_filename.startswith(PACKAGE):
@@ -106,7 +106,7 @@ OPERATIONS: dict[str, Callable[[InvokeAIClient], object]] = {
 
 
 @pytest.mark.parametrize("known", ["token", "password", "basic"])
-def test_no_secret_comes_out(echo: str, known: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_and_logs_contain_no_secrets(echo: str, known: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     how: dict[str, dict[str, Any]] = {
         "token": {"api_key": SECRETS["token"]},
@@ -128,7 +128,7 @@ def test_no_secret_comes_out(echo: str, known: str, caplog: pytest.LogCaptureFix
                 assert_clean(repr(getattr(error, "payload", None)), f"the payload of {name}")
                 assert_clean(pickle.dumps(error), f"the pickled error of {name}")
                 assert_clean("".join(traceback.format_exception(error)), f"the traceback of {name}")
-                # What a call was given, and what a server gave as a right answer, is no secret to its frames.
+                # Frames may contain the arguments of a call and the data of a valid response.
                 for line in with_variables(error) if getattr(error, "status_code", None) else ():
                     if not line.startswith(("password = ", "token = ", "access_token = ")):
                         assert_clean(line, f"a variable of {name}: {line[:40]}")
@@ -148,7 +148,7 @@ def test_no_secret_comes_out(echo: str, known: str, caplog: pytest.LogCaptureFix
 @pytest.mark.parametrize(
     "words", [("doctor",), ("doctor", "--json"), ("login", "--email", EMAIL)], ids=" ".join
 )
-def test_no_secret_is_printed(
+def test_output_contains_no_secrets(
     echo: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("INVOKEAI_URL", f"http://me:{SECRETS['basic']}@{echo}")

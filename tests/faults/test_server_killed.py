@@ -1,4 +1,4 @@
-"""A server that is killed in the middle of its work, and comes back at the same address."""
+"""A server that is killed during its work and restarted at the same address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUNS = 20
 def fragile(
     say: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[LocalServer, Path]]:
-    """A server of our own, to be killed."""
+    """A separate server for this test, which kills it."""
     root = tmp_path_factory.mktemp("fragile") / "root"
     with LocalServer(root=root, port=free_port(), say=say) as server:
         yield server, root
@@ -48,7 +48,7 @@ async def test_20_runs_and_a_sweep(fragile: tuple[LocalServer, Path]) -> None:
             for one in await asyncio.gather(*sweeps):
                 runs += one
         assert len(runs) == RUNS
-        # Each as the server has it: what was at work is canceled, the rest went on after the restart.
+        # Statuses match the server's: the running item was canceled, and the others ran after the restart.
         for run in runs:
             assert run.status.state is (await client.queue_repo.item(run.item_id)).status
         states = [run.status.state for run in runs]
@@ -64,5 +64,5 @@ def _sum(run: AsyncRun) -> int:
 
 def _start_again(server: LocalServer) -> None:
     assert server._child is not None
-    server._child.wait(60)  # the last of its threads has let go of the port
+    server._child.wait(60)  # the last of the server's threads has released the port
     server.start()

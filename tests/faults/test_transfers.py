@@ -1,4 +1,4 @@
-"""Many downloads, uploads and zips from servers that break off, lose, refuse or say nothing."""
+"""Downloads, uploads and zips of many images, from servers that disconnect, lose data, refuse or stay silent."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def name_of(request: web.Request) -> str:
 
 
 async def cut(request: web.Request, data: bytes) -> web.StreamResponse:
-    """Half of a file of which the whole was promised, then the end of the connection."""
+    """Half of a file whose length was announced, then the end of the connection."""
     response = web.StreamResponse(headers={"Content-Length": str(len(data)), "Content-Type": "image/png"})
     await response.prepare(request)
     await response.write(data[: len(data) // 2])
@@ -86,7 +86,7 @@ async def cut(request: web.Request, data: bytes) -> web.StreamResponse:
 
 
 async def silently_cut(request: web.Request, data: bytes, kind: str = "image/png") -> web.StreamResponse:
-    """Half of a file as if it were the whole, its length not told."""
+    """Half of a file without an announced length, as if it were complete."""
     response = web.StreamResponse(headers={"Content-Type": kind})
     response.enable_chunked_encoding()
     await response.prepare(request)
@@ -99,7 +99,7 @@ async def silently_cut(request: web.Request, data: bytes, kind: str = "image/png
 
 
 @pytest.mark.parametrize("breaking", [cut, silently_cut])
-async def test_a_part_of_a_file_is_fetched_anew(tmp_path: Path, breaking: Any) -> None:
+async def test_truncated_download_is_repeated(tmp_path: Path, breaking: Any) -> None:
     asked: list[str] = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -117,7 +117,7 @@ async def test_a_part_of_a_file_is_fetched_anew(tmp_path: Path, breaking: Any) -
 
 
 @pytest.mark.parametrize("breaking", [cut, silently_cut])
-async def test_a_file_that_never_comes_whole_is_named_and_not_there(tmp_path: Path, breaking: Any) -> None:
+async def test_truncated_download_is_reported_and_removed(tmp_path: Path, breaking: Any) -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
         if name_of(request) == "b.png":
             return await breaking(request, png())
@@ -137,7 +137,7 @@ async def test_a_file_that_never_comes_whole_is_named_and_not_there(tmp_path: Pa
     assert files(tmp_path) == {"a.png": png(), "c.png": png()}
 
 
-async def test_what_is_there_whole_is_not_fetched_again(tmp_path: Path) -> None:
+async def test_complete_files_are_not_downloaded_again(tmp_path: Path) -> None:
     asked: list[str] = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -148,13 +148,15 @@ async def test_what_is_there_whole_is_not_fetched_again(tmp_path: Path) -> None:
     (tmp_path / "part.png").write_bytes(png()[:-5])
     (tmp_path / "0.png").write_bytes(png())
     names = ["whole.png", "part.png", "new.png"]
-    told: list[TransferProgress] = []
+    progress_reports: list[TransferProgress] = []
     async with served(handle) as client:
         images = client.image_repo
-        paths = await images.download_images(names, tmp_path, concurrency=1, on_progress=told.append)
+        paths = await images.download_images(
+            names, tmp_path, concurrency=1, on_progress=progress_reports.append
+        )
         assert paths == [tmp_path / name for name in names]
         assert asked == ["part.png", "new.png"]
-        assert [(progress.name, progress.done, progress.total) for progress in told] == [
+        assert [(progress.name, progress.done, progress.total) for progress in progress_reports] == [
             ("part.png", 2, 3),
             ("new.png", 3, 3),
         ]
@@ -165,12 +167,12 @@ async def test_what_is_there_whole_is_not_fetched_again(tmp_path: Path) -> None:
         assert asked == []
         await images.download_images(names, tmp_path, overwrite=True)
         assert sorted(asked) == sorted(names)
-        # A name that does not say which image it is proves nothing.
+        # An existing file counts only if its name identifies the image.
         await images.download_images(["whole.png"], tmp_path, template="{index}")
         assert (tmp_path / "0.png").read_bytes() == png("blue")
 
 
-async def test_an_image_given_twice_is_fetched_once(tmp_path: Path) -> None:
+async def test_duplicate_image_is_downloaded_once(tmp_path: Path) -> None:
     asked: list[str] = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -184,7 +186,7 @@ async def test_an_image_given_twice_is_fetched_once(tmp_path: Path) -> None:
     assert sorted(asked) == ["a.png", "b.png"]
 
 
-async def test_a_server_that_is_gone_is_not_asked_for_every_file(tmp_path: Path) -> None:
+async def test_downloads_stop_if_server_is_gone(tmp_path: Path) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     listener.close()
@@ -196,7 +198,7 @@ async def test_a_server_that_is_gone_is_not_asked_for_every_file(tmp_path: Path)
     assert {type(error) for error in caught.value.failed.values()} == {ServerUnreachableError}
 
 
-async def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+async def test_folder_that_is_not_writable(tmp_path: Path) -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
         return web.Response(body=png(), content_type="image/png")
 
@@ -210,7 +212,7 @@ async def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists(), "nothing was fetched"
 
 
-async def test_an_interrupted_download_leaves_whole_files_only(tmp_path: Path) -> None:
+async def test_interrupted_download_leaves_complete_files_only(tmp_path: Path) -> None:
     held = asyncio.Event()
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -252,7 +254,7 @@ saved_by = pytest.mark.parametrize("save", [by_image, by_repository])
 
 @saved_by
 @pytest.mark.parametrize("breaking", [cut, silently_cut])
-async def test_a_truncated_image_is_fetched_again(tmp_path: Path, save: Save, breaking: Any) -> None:
+async def test_truncated_image_is_downloaded_again(tmp_path: Path, save: Save, breaking: Any) -> None:
     seen: list[dict[str, bytes]] = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -269,9 +271,7 @@ async def test_a_truncated_image_is_fetched_again(tmp_path: Path, save: Save, br
 
 @saved_by
 @pytest.mark.parametrize("breaking", [cut, silently_cut])
-async def test_an_image_that_never_comes_whole_leaves_the_old_file(
-    tmp_path: Path, save: Save, breaking: Any
-) -> None:
+async def test_truncated_image_keeps_existing_file(tmp_path: Path, save: Save, breaking: Any) -> None:
     asked: list[str] = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -290,7 +290,7 @@ async def test_an_image_that_never_comes_whole_leaves_the_old_file(
 
 
 @saved_by
-async def test_a_large_image_is_written_as_it_arrives(
+async def test_large_image_is_streamed_to_disk(
     tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filling = bytes(1 << 20)
@@ -321,7 +321,7 @@ async def test_a_large_image_is_written_as_it_arrives(
     assert max(pieces) <= 1 << 18
 
 
-async def test_bytes_that_are_there_already_are_not_fetched_again(tmp_path: Path) -> None:
+async def test_loaded_bytes_are_not_downloaded_again(tmp_path: Path) -> None:
     asked: list[str] = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -336,7 +336,7 @@ async def test_bytes_that_are_there_already_are_not_fetched_again(tmp_path: Path
         assert await whole.bytes() == png()
         assert await whole.save(f"{tmp_path}/new/") == tmp_path / "new" / "b.png"
         assert asked == ["a.png", "b.png"]
-        # Bytes without their end are not put on disk.
+        # Truncated bytes are not written to disk.
         assert len(half) < len(png("blue"))
         await part.save(tmp_path)
     assert asked == ["a.png", "b.png", "a.png"]
@@ -346,7 +346,7 @@ async def test_bytes_that_are_there_already_are_not_fetched_again(tmp_path: Path
 # ---------------------------------------------------------------------- uploads
 
 
-async def test_an_upload_that_fails_is_named_and_not_repeated(tmp_path: Path) -> None:
+async def test_failed_upload_is_reported_and_not_repeated(tmp_path: Path) -> None:
     sent: list[bytes] = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -364,10 +364,12 @@ async def test_an_upload_that_fails_is_named_and_not_repeated(tmp_path: Path) ->
 
     for color in ("red", "blue", "green", "white"):
         (tmp_path / f"{color}.png").write_bytes(png(color))
-    told: list[TransferProgress] = []
+    progress_reports: list[TransferProgress] = []
     async with served(handle) as client:
         with pytest.raises(TransferError, match="2 of 4 images could not be uploaded") as caught:
-            await client.image_repo.upload_images(tmp_path, concurrency=1, on_progress=told.append)
+            await client.image_repo.upload_images(
+                tmp_path, concurrency=1, on_progress=progress_reports.append
+            )
     blue, green, red, white = (str(tmp_path / f"{c}.png") for c in ("blue", "green", "red", "white"))
     assert {name: type(error) for name, error in caught.value.failed.items()} == {
         blue: BadRequestError,
@@ -375,13 +377,17 @@ async def test_an_upload_that_fails_is_named_and_not_repeated(tmp_path: Path) ->
     }
     assert {name: one.image_name for name, one in caught.value.done.items()} == {red: "3.png", white: "4.png"}
     assert len(sent) == 4, "an upload whose answer is lost may be there"
-    assert (told[-1].done, told[-1].failed, told[-1].size) == (2, 2, len(png("red") + png("white")))
+    assert (progress_reports[-1].done, progress_reports[-1].failed, progress_reports[-1].size) == (
+        2,
+        2,
+        len(png("red") + png("white")),
+    )
 
 
 # ---------------------------------------------------------------------- zips
 
 
-@cache  # a zip tells when it was made
+@cache  # a zip contains its creation time
 def a_zip() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -390,12 +396,12 @@ def a_zip() -> bytes:
 
 
 class Zips:
-    """A server that makes zips.
+    """A server that creates zips.
 
     Attributes:
-        requests: The bodies that asked for one.
-        ready: How often a zip is asked for in vain.
-        event: What is said of each, and with what.
+        requests: The bodies of the requests for a zip.
+        ready: How many downloads of a zip fail before it is ready.
+        event: The event that is sent for each zip, and its payload.
     """
 
     def __init__(self, *events: tuple[str, dict[str, Any]], vain: int = 0) -> None:
@@ -416,7 +422,7 @@ class Zips:
         if request.method == "POST":
             self.requests.append(await request.json())
             item = f"zip {len(self.requests)}.zip"
-            for name, more in self.events:  # before the answer: it can be that late
+            for name, more in self.events:  # before the response, which can arrive that late
                 await self.sockets.emit(name, {"bulk_download_item_name": item, **more}, room="zips")
             return web.json_response({"bulk_download_item_name": item}, status=202)
         if "/download/" not in request.path:
@@ -433,7 +439,7 @@ class Zips:
 COMPLETE = ("bulk_download_complete", {})
 
 
-async def test_a_zip_is_fetched_when_it_is_told_to_be_ready(tmp_path: Path) -> None:
+async def test_zip_is_downloaded_after_event(tmp_path: Path) -> None:
     zips = Zips(("bulk_download_started", {}), COMPLETE)
     async with served(zips.handle, zips.sockets) as client:
         path = await client.image_repo.bulk_download(f"{tmp_path}/zips/", ["a.png"])
@@ -443,16 +449,16 @@ async def test_a_zip_is_fetched_when_it_is_told_to_be_ready(tmp_path: Path) -> N
     assert zips.rooms == [{"bulk_download_id": "default"}]
 
 
-async def test_a_zip_without_any_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_zip_without_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "ZIP_POLL", 0.01)
     zips = Zips(vain=3)
-    async with served(zips.handle) as client:  # it takes no event connection
+    async with served(zips.handle) as client:  # the server accepts no event connection
         path = await client.image_repo.bulk_download(tmp_path / "a.zip", board_id="b")
     assert path.read_bytes() == a_zip()
     assert (zips.requests, zips.looks) == ([{"board_id": "b"}], 4)
 
 
-async def test_a_zip_whose_event_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_zip_with_lost_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "ZIP_SILENCE", 0.01)
     zips = Zips(vain=1)
     async with served(zips.handle, zips.sockets) as client:
@@ -460,7 +466,9 @@ async def test_a_zip_whose_event_was_lost(tmp_path: Path, monkeypatch: pytest.Mo
     assert (len(zips.requests), zips.looks) == (1, 2)
 
 
-async def test_a_zip_fetched_too_early_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_zip_downloaded_too_early_is_requested_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(timing, "ZIP_SILENCE", 0.01)
     zips = Zips()
     zips.bodies.insert(0, b"half")
@@ -474,7 +482,7 @@ async def test_a_zip_fetched_too_early_is_made_again(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("said", "kind"), [("Image record not found", NotFoundError), ("disk full", ServerError)]
 )
-async def test_a_zip_that_cannot_be_made(tmp_path: Path, said: str, kind: Any) -> None:
+async def test_zip_that_fails(tmp_path: Path, said: str, kind: Any) -> None:
     zips = Zips(("bulk_download_error", {"error": said}))
     async with served(zips.handle, zips.sockets) as client:
         with pytest.raises(kind, match=f"could not create the zip: {said}"):
@@ -483,7 +491,7 @@ async def test_a_zip_that_cannot_be_made(tmp_path: Path, said: str, kind: Any) -
     assert zips.looks == 0
 
 
-async def test_a_zip_that_never_comes(tmp_path: Path) -> None:
+async def test_zip_that_never_arrives(tmp_path: Path) -> None:
     zips = Zips()
     async with served(zips.handle, zips.sockets) as client:
         with pytest.raises(RequestTimeoutError, match=r"did not create the zip within 0\.2 seconds"):
@@ -494,7 +502,7 @@ async def test_a_zip_that_never_comes(tmp_path: Path) -> None:
             await client.image_repo.bulk_download(tmp_path / "a.zip", ["a.png"], board_id="b")
 
 
-# ---------------------------------------------------------------------- a queue that does not get idle
+# ---------------------------------------------------------------------- waiting for an idle queue
 
 
 def queue_state(pending: int, started: bool = True) -> dict[str, Any]:
@@ -502,7 +510,7 @@ def queue_state(pending: int, started: bool = True) -> dict[str, Any]:
     return {"queue": counts, "processor": {"is_started": started, "is_processing": False}}
 
 
-async def test_a_queue_that_is_not_idle_in_time() -> None:
+async def test_wait_for_idle_queue_times_out() -> None:
     async def handle(request: web.Request) -> web.StreamResponse:
         return web.json_response(queue_state(3, started=False))
 
@@ -516,8 +524,8 @@ async def test_a_queue_that_is_not_idle_in_time() -> None:
     assert caught.value.item_id == 7
 
 
-async def test_idleness_is_seen_by_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without looking again by itself: each look but the first has an event before it."""
+async def test_idle_queue_is_noticed_by_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status is not polled: every read but the first follows an event."""
     monkeypatch.setattr(timing, "QUEUE_SILENCE", 3600.0)
     left = [2, 1, 0]
     sockets: Any = socketio.AsyncServer(async_mode="aiohttp")
@@ -544,8 +552,8 @@ async def test_idleness_is_seen_by_events(monkeypatch: pytest.MonkeyPatch) -> No
     assert left == []
 
 
-def test_callbacks_of_the_synchronous_client_run_where_it_is_called(tmp_path: Path) -> None:
-    """They may use the client again."""
+def test_callbacks_of_synchronous_client_run_in_calling_thread(tmp_path: Path) -> None:
+    """Callbacks may use the client."""
     import threading
 
     async def serve(ready: Any) -> None:
@@ -571,11 +579,11 @@ def test_callbacks_of_the_synchronous_client_run_where_it_is_called(tmp_path: Pa
         sizes: list[int] = []
         with InvokeAIClient.from_url(url) as client:
 
-            def told(progress: TransferProgress) -> None:
+            def progress_reports(progress: TransferProgress) -> None:
                 threads.append(threading.get_ident())
                 sizes.append(len(client.image_repo.download(progress.name)))
 
-            client.image_repo.download_images(["a.png", "b.png"], tmp_path, on_progress=told)
+            client.image_repo.download_images(["a.png", "b.png"], tmp_path, on_progress=progress_reports)
         assert threads == [threading.get_ident()] * 2
         assert sizes == [len(png())] * 2
 

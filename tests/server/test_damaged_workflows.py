@@ -1,6 +1,6 @@
-"""Five thousand damaged files: our errors, or requests that the real server takes.
+"""Five thousand damaged files lead to our errors, or to requests that the real server accepts.
 
-The same in small stands in ``tests/unit/test_workflow_mutations.py``; this many take longer than all unit tests
+``tests/unit/test_workflow_mutations.py`` has a smaller version. This many files take longer than all unit tests
 together.
 """
 
@@ -35,10 +35,10 @@ Document = dict[str, Any]
 
 
 def request_of(document: Document) -> Document | None:
-    """The request for a document; None where something is found to stand against it.
+    """Return the request for a document, or None if a problem is found.
 
     Raises:
-        InvokeAIClientError: The document is none that can be loaded.
+        InvokeAIClientError: The document cannot be loaded.
     """
     loaded = load_workflow(WorkflowDefinition.from_dict(document), SCHEMA)
     generated = {asked.node_id: ["a"] for asked in server_generators(loaded, {})}
@@ -50,7 +50,7 @@ def request_of(document: Document) -> Document | None:
     return None if problems else request
 
 
-def test_damaged_files_give_our_errors_or_requests_that_the_server_takes(
+def test_damaged_files_raise_our_errors_or_are_accepted_by_the_server(
     client: InvokeAIClient, held_queue: None
 ) -> None:
     seen: list[str] = []
@@ -85,7 +85,7 @@ def test_damaged_files_give_our_errors_or_requests_that_the_server_takes(
 
 
 def post(client: InvokeAIClient, request: Document) -> None:
-    """What we call valid is taken, and nothing in it spoils the queue: its items can be read."""
+    """The server accepts requests that we consider valid, and can still read the items of its queue."""
     http, queue = client._impl.connection.http, "/api/v1/queue/default"
     answer = client._call(http.json("POST", f"{queue}/enqueue_batch", json=request))
     assert answer["enqueued"] == min(answer["requested"], LONGEST_QUEUE) > 0
@@ -96,7 +96,7 @@ def post(client: InvokeAIClient, request: Document) -> None:
 
 
 def ask(client: InvokeAIClient, document: Document) -> None:
-    """The way that users go, which asks the server for images and models as well."""
+    """The public API, which also looks up images and models on the server."""
     try:
         assert "graph" in client.workflow_repo.create_workflow(document).enqueue_request()["batch"]
     except InvokeAIClientError as error:

@@ -1,4 +1,4 @@
-"""The 26 workflows that the server brings along: loaded, their inputs, their requests, what the server says to them."""
+"""The server's 26 own workflows: loading, inputs, requests, and the server's responses to them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ALL = sorted(FACTS)
 
 @pytest.fixture(scope="module")
 def library(server: RealServer) -> dict[str, str]:
-    """The ids of the workflows that came with the server, by name."""
+    """The ids of the server's own workflows, by name."""
     with InvokeAIClient.from_url(server.url) as client:
         records = client.workflow_repo.list_workflows(categories=["default"])
         return {record["name"]: record["workflow_id"] for record in records}
@@ -46,14 +46,14 @@ def library(server: RealServer) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def stand_ins(server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Records of models that there are no tiny ones of; nothing can be run with them."""
+    """Records of models that have no tiny versions. They cannot be used for runs."""
     with stand_in_models(server.url, tmp_path_factory.mktemp("stand-ins")) as names:
         yield names
 
 
 @pytest.fixture(scope="module")
 def node_schemas(server: RealServer) -> dict[str, Any]:
-    """What the server's OpenAPI document says of the fields of each node type."""
+    """The fields of each node type in the server's OpenAPI document."""
     status, document = request("GET", f"{server.url}/openapi.json")
     assert status == 200
     return {
@@ -64,18 +64,18 @@ def node_schemas(server: RealServer) -> dict[str, Any]:
 
 
 def document_of(client: InvokeAIClient, name: str) -> dict[str, Any]:
-    """The workflow as the server keeps it, from the wire."""
+    """Return the workflow as stored on the server."""
     path = f"/api/v1/workflows/i/{FACTS[name]['id']}"
     return client._call(client._impl.connection.http.json("GET", path))["workflow"]
 
 
-def test_they_are_those_that_facts_are_known_of(library: dict[str, str]) -> None:
+def test_library_has_the_expected_workflows(library: dict[str, str]) -> None:
     assert library == {name: facts["id"] for name, facts in FACTS.items()}
     assert (len(FACTS), len(INVOKABLE), len(RECORDED)) == (26, 21, 21)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_inputs_stand_in_the_editors_order(client: InvokeAIClient, name: str) -> None:
+def test_inputs_have_the_editors_order(client: InvokeAIClient, name: str) -> None:
     wf = client.workflow_repo.create_workflow(FACTS[name]["id"])
     assert wf.name == name
     assert [[item.label, item.node_id, item.field_name] for item in wf.list_inputs()] == FACTS[name]["inputs"]
@@ -92,12 +92,12 @@ def test_inputs_have_the_editors_types_limits_and_choices(
     settings = form_settings(document)
     for item in client.workflow_repo.create_workflow(document).list_inputs():
         template = editor_input(types[item.node_id], item.field_name)
-        assert template is not None, "the editor shows no field of a node that the server lacks"
+        assert template is not None, "the editor shows no fields of unknown node types"
         field = item.field
         assert item.type == type_of(template), item
         assert item.required == template["required"], item
         assert item.connected == (item.key in fed), item
-        # The editor looks at the top of a schema alone; the server's limits stand inside anyOf as well.
+        # The editor reads only the top level of a schema. The server's limits can also be inside anyOf.
         deeper = [
             limits_of(part, {})
             for part in node_schemas[types[item.node_id]][item.field_name].get("anyOf", ())
@@ -112,7 +112,7 @@ def test_inputs_have_the_editors_types_limits_and_choices(
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_requests_are_those_that_the_editor_posted(client: InvokeAIClient, name: str) -> None:
+def test_requests_equal_the_editors(client: InvokeAIClient, name: str) -> None:
     facts = FACTS[name]
     document = document_of(client, name)
     nodes = {node["id"]: node for node in document["nodes"]}
@@ -123,7 +123,7 @@ def test_requests_are_those_that_the_editor_posted(client: InvokeAIClient, name:
 
 
 @pytest.mark.parametrize("name", sorted(FACTS.keys() - GONE.keys()))
-def test_what_nobody_touched_goes_out_as_it_came(client: InvokeAIClient, name: str) -> None:
+def test_untouched_values_are_sent_unchanged(client: InvokeAIClient, name: str) -> None:
     wf = client.workflow_repo.create_workflow(name)
     body = wf.enqueue_request(validate=False)
     document = document_of(client, name)
@@ -144,9 +144,40 @@ def test_what_nobody_touched_goes_out_as_it_came(client: InvokeAIClient, name: s
     assert not wf.warnings or name in OTHER_MAJOR
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_seed_replaces_random_nodes_in_the_request(client: InvokeAIClient, name: str) -> None:
+    wf = client.workflow_repo.create_workflow(name)
+    untouched = wf.enqueue_request(validate=False)
+    batch = wf.enqueue_request(validate=False, seed=7)["batch"]
+    kinds = {node["type"] for node in batch["graph"]["nodes"].values()}
+    assert "rand_int" not in kinds
+    seeds = [node["seed"] for node in batch["graph"]["nodes"].values() if "seed" in node]
+    assert seeds == [7]
+    assert wf.enqueue_request({"seed": 7}, validate=False)["batch"]["workflow"] == batch["workflow"]
+    carried = client.workflow_repo.create_workflow(batch["workflow"]).enqueue_request(validate=False)
+    assert list(differences(normalised({"prepend": False, "batch": batch}), normalised(carried))) == []
+    assert list(differences(normalised(untouched), normalised(wf.enqueue_request(validate=False)))) == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_sweep_over_another_input_pins_the_seed(client: InvokeAIClient, name: str) -> None:
+    wf = client.workflow_repo.create_workflow(name)
+    text = next(
+        item for item in wf.inputs.everything() if item.type in ("StringField", "FloatField", "IntegerField")
+    )
+    values = ["a", "b"] if text.type == "StringField" else [text.value, text.value]
+    plan = wf.sweep_plan({text.key: values})
+    assert plan.inputs is not None
+    seed = plan.inputs.snapshot()["seed"]
+    assert isinstance(seed, int)
+    body = wf.enqueue_request({"seed": seed}, validate=False)
+    assert [node["seed"] for node in body["batch"]["graph"]["nodes"].values() if "seed" in node] == [seed]
+    assert "seed" not in plan.axes
+
+
 # --------------------------------------------------------------------------- what the server says to them
 
-# Which model stands in where several fit; elsewhere the first one that fits will do.
+# The model to use if several are compatible. Otherwise the first compatible model is used.
 CHOSEN = {
     "Any Model": "tiny-controlnet-canny-sd1",
     "VAE Model - SD1.5, SD2, SDXL, SD3, FLUX": "tiny-vae-sdxl",
@@ -154,7 +185,7 @@ CHOSEN = {
 
 
 def all_filled(client: InvokeAIClient, name: str, image: str, video: str) -> dict[str, Any]:
-    """A value for each model, image and video that the form asks for, chosen as the editor's lists offer them."""
+    """Return a value for each model, image and video in the form, selected from the editor's lists."""
     document = document_of(client, name)
     types = {node["id"]: node["data"]["type"] for node in document["nodes"]}
     records = [record.to_dict() for record in client.dnn_model_repo.list_models()]
@@ -180,7 +211,7 @@ def all_filled(client: InvokeAIClient, name: str, image: str, video: str) -> dic
 
 
 @pytest.mark.parametrize("name", INVOKABLE)
-def test_what_the_editor_can_invoke_is_accepted(
+def test_workflows_that_the_editor_can_invoke_are_accepted(
     client: InvokeAIClient, held_queue: None, stand_ins: list[str], uploaded: str, video: str, name: str
 ) -> None:
     facts = FACTS[name]
@@ -194,7 +225,7 @@ def test_what_the_editor_can_invoke_is_accepted(
 
 
 @pytest.mark.parametrize("name", INVOKABLE)
-def test_without_models_the_error_names_each_field(client: InvokeAIClient, name: str) -> None:
+def test_missing_models_are_reported_for_each_field(client: InvokeAIClient, name: str) -> None:
     document = document_of(client, name)
     wf = client.workflow_repo.create_workflow(document)
     needed = [
@@ -212,7 +243,7 @@ def test_without_models_the_error_names_each_field(client: InvokeAIClient, name:
 
 
 @pytest.mark.parametrize("name", sorted(GONE))
-def test_node_types_that_the_server_lacks_are_named(
+def test_missing_node_types_are_reported(
     client: InvokeAIClient, held_queue: None, stand_ins: list[str], uploaded: str, video: str, name: str
 ) -> None:
     wf = client.workflow_repo.create_workflow(name)
@@ -228,7 +259,7 @@ def test_node_types_that_the_server_lacks_are_named(
 
 
 @pytest.mark.parametrize("name", OTHER_MAJOR)
-def test_a_node_of_another_major_version_is_warned_of(client: InvokeAIClient, name: str) -> None:
+def test_node_of_another_major_version_causes_a_warning(client: InvokeAIClient, name: str) -> None:
     [warning] = client.workflow_repo.create_workflow(name).warnings
     assert "'FLUX Denoise'" in warning
     assert "3.0.0" in warning

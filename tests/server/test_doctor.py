@@ -25,7 +25,7 @@ Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
 
 @pytest.fixture
 def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Doctor:
-    """Runs ``ivk doctor`` and returns the exit code and the findings by their subject."""
+    """Run `ivk doctor` and return the exit code and the findings, keyed by subject."""
     monkeypatch.setenv("INVOKEAI_CONFIG", str(tmp_path / "config.toml"))
 
     def run(url: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -44,7 +44,7 @@ def test_no_problems(doctor: Doctor, server: RealServer) -> None:
         ("client", "config", "server", "clock", "sign-in", "events", "models", "queue", "disk"), "ok"
     )
     assert f"InvokeAI {server.version}" in found["server"]["says"]
-    assert "no users" in found["sign-in"]["says"]
+    assert "no sign-in required" in found["sign-in"]["says"]
     assert " main" in found["models"]["says"]
     assert "GB free" in found["disk"]["says"]
 
@@ -62,7 +62,7 @@ def test_text_output(server: RealServer) -> None:
 def test_paused_queue(doctor: Doctor, server: RealServer, held_queue: None) -> None:
     code, found = doctor(server.url)
     assert (code, found["queue"]["state"]) == (0, "warn")
-    assert "resume()" in found["queue"]["cure"]
+    assert "ivk queue resume" in found["queue"]["cure"]
 
 
 def test_proxy_without_websockets(doctor: Doctor, server: RealServer) -> None:
@@ -70,7 +70,7 @@ def test_proxy_without_websockets(doctor: Doctor, server: RealServer) -> None:
         code, found = doctor(proxy.url)
     assert (code, found["events"]["state"]) == (0, "warn")
     assert "WebSockets" in found["events"]["cure"]
-    assert "does not tell" in found["disk"]["says"]  # the server may be on another machine
+    assert "unknown" in found["disk"]["says"]  # the server may be on another machine
 
 
 def test_configuration_file(doctor: Doctor, server: RealServer) -> None:
@@ -80,7 +80,11 @@ def test_configuration_file(doctor: Doctor, server: RealServer) -> None:
     assert "a token" not in str(found)
     path.chmod(0o644)
     code, found = doctor("http://127.0.0.1:9")
-    assert (code, found["config"]["state"], found["config"]["cure"]) == (1, "fail", f"chmod 600 {path}")
+    assert (code, found["config"]["state"], found["config"]["cure"]) == (
+        1,
+        "fail",
+        f"Run `chmod 600 {path}`.",
+    )
     path.write_text("[profiles")
     code, found = doctor(server.url)
     assert (code, list(found)) == (1, ["client", "config"])
@@ -91,10 +95,10 @@ def test_configuration_file(doctor: Doctor, server: RealServer) -> None:
     [("5.14.0", "warn"), ("5.15.0", "ok"), ("6.14.2", "ok"), ("6.15.0rc1", "warn"), ("7.0", "warn")],
 )
 async def test_supported_versions(version: str, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def told(*_: object, **__: object) -> str:
+    async def server_version(*_: object, **__: object) -> str:
         return version
 
-    monkeypatch.setattr("invokeai_py_client.schema.source.server_version", told)
+    monkeypatch.setattr("invokeai_py_client.schema.source.server_version", server_version)
     async with AsyncInvokeAIClient.from_url("http://127.0.0.1:9", max_retries=0) as client:
         first = await anext(examine(client))
     assert (first.about, first.state) == ("server", state)

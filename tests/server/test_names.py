@@ -134,7 +134,7 @@ async def test_models_by_record_key_and_name(client: AsyncInvokeAIClient) -> Non
     for reference in (record, record.key, "Tiny-SD1"):
         assert await models.get_model(reference) == record
         assert await models.find_model(reference) == record
-    with pytest.raises(ModelNotFoundError, match="No model named 'tiny-sd11'.*'tiny-sd1'") as caught:
+    with pytest.raises(ModelNotFoundError, match=r"No model named 'tiny-sd11'.*'tiny-sd1'") as caught:
         await models.get_model("tiny-sd11")
     assert isinstance(caught.value, NotFoundError)
     with pytest.raises(ModelNotFoundError):

@@ -1,4 +1,4 @@
-"""Workflows as people build them, run for real on the tiny models.
+"""Typical workflows, run on the tiny models.
 
 The server runs with a node pack that shrinks its hard-coded FLUX sizes to those of the tiny model.
 """
@@ -15,6 +15,7 @@ from golden import differences, normalised
 from PIL import Image as Pillow
 
 from invokeai_py_client import Image, InvokeAIClient, Run
+from invokeai_py_client.server.health import request as http_request
 
 FLUX = {
     "flux.model": "tiny-flux-dev",
@@ -28,7 +29,7 @@ Start = Callable[..., Run]
 
 @pytest.fixture
 def board(client: InvokeAIClient) -> Iterator[str]:
-    """The name of a board; what is in it goes with it."""
+    """The name of a board, which is deleted with its images."""
     made = client.board_repo.create_board("pipelines")
     yield "pipelines"
     client.board_repo.delete_board(made.board_id, delete_images=True)
@@ -36,7 +37,7 @@ def board(client: InvokeAIClient) -> Iterator[str]:
 
 @pytest.fixture
 def run(client: InvokeAIClient) -> Iterator[Start]:
-    """Runs a workflow; its images are deleted afterwards."""
+    """A function that runs a workflow. Its images are deleted afterwards."""
     done: list[Run] = []
 
     def start(document: dict[str, Any], values: dict[Any, Any], **named: Any) -> Run:
@@ -51,7 +52,7 @@ def run(client: InvokeAIClient) -> Iterator[Start]:
 
 
 def picture_of(image: Image) -> Pillow.Image:
-    """The picture, which must show something."""
+    """Return the picture, which must not be uniform."""
     picture = Pillow.open(io.BytesIO(image.bytes()))
     picture.load()
     grey = picture.convert("L").tobytes()
@@ -111,3 +112,30 @@ def test_sdxl_refined_by_flux(client: InvokeAIClient, run: Start, board: str) ->
     assert list(differences(normalised(request), normalised(carried.enqueue_request()))) == []
     rows = {row.node_id: row.image_names for row in wf.map_outputs_to_images(dict(done.item))}
     assert (rows["keep draft"], rows["keep"]) == (list(draft.image_names), list(refined.image_names))
+
+
+@pytest.mark.parametrize(
+    ("make", "values"),
+    [
+        (pipelines.sdxl_text_to_image, {"model": "tiny-sdxl"}),
+        (pipelines.flux_image_to_image, {**FLUX, "num_steps": 2, "denoising_start": 0.5}),
+        (pipelines.sdxl_flux_refine, {**FLUX, "sdxl.model": "tiny-sdxl", "noise_ratio": 0.7}),
+    ],
+)
+def test_seed_repeats_the_pixels(
+    client: InvokeAIClient,
+    run: Start,
+    picture: bytes,
+    make: Callable[[], dict[str, Any]],
+    values: dict[str, Any],
+) -> None:
+    wf = client.workflow_repo.create_workflow(make())
+    if any(item.field_name == "image" and item.required for item in wf.list_inputs()):
+        values = {**values, "image": picture}
+    pixels: list[list[bytes]] = []
+    for seed in (7, 7, 8):
+        http_request("DELETE", f"{client.url}/api/v1/app/invocation_cache")
+        done = run(make(), values, seed=seed)
+        assert done.seed == seed
+        pixels.append([picture_of(image).convert("RGB").tobytes() for image in done.images])
+    assert pixels[0] == pixels[1] != pixels[2]

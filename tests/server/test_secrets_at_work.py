@@ -1,4 +1,4 @@
-"""A sweep with every kind of secret: none is in its files, pickles or logs."""
+"""A sweep with every kind of secret writes none of them to files, pickles or logs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 MARK = "marker-secret"
 
 
-def test_no_secret_is_in_what_a_sweep_leaves(
+def test_sweep_files_pickles_and_logs_contain_no_secrets(
     server: RealServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     url = server.url.replace("://", f"://me:{MARK}-1@")
-    # The server has no users, and looks at none of it.
+    # The server has no users and ignores the credentials.
     with InvokeAIClient.from_url(
         url, headers={"X-Proxy": f"{MARK}-2"}, email="me@example.org", password=f"{MARK}-3"
     ) as client:

@@ -1,4 +1,4 @@
-"""Both clients give the same for the same calls, wherever they are used."""
+"""Both clients return the same results for the same calls, wherever they are used."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_callbacks_run_in_the_callers_thread_and_may_use_the_client(client: Invo
     assert len(versions) == 1
 
 
-def test_what_a_callback_raises_comes_out(client: InvokeAIClient) -> None:
+def test_exception_of_callback_is_raised(client: InvokeAIClient) -> None:
     def on_event(event: RunEvent) -> None:
         raise LookupError("enough")
 
@@ -85,7 +85,7 @@ def test_what_a_callback_raises_comes_out(client: InvokeAIClient) -> None:
     assert wf.run(a=5, b=7).status.ok  # and the client still works
 
 
-async def test_cancelling_the_task_cancels_the_run(async_client: AsyncInvokeAIClient) -> None:
+async def test_canceling_task_cancels_run(async_client: AsyncInvokeAIClient) -> None:
     wf = await async_client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
     started = asyncio.Event()
     seen: list[RunEvent] = []
@@ -104,7 +104,7 @@ async def test_cancelling_the_task_cancels_the_run(async_client: AsyncInvokeAICl
     assert (await run.wait(20)).state is JobStatus.CANCELLED
 
 
-async def test_a_run_started_is_left_alone_by_a_cancelled_wait(async_client: AsyncInvokeAIClient) -> None:
+async def test_canceled_wait_does_not_cancel_started_run(async_client: AsyncInvokeAIClient) -> None:
     wf = await async_client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
     run = await wf.start(model="tiny-sd1", seed=2002)
     task = asyncio.create_task(run.wait())
@@ -116,26 +116,26 @@ async def test_a_run_started_is_left_alone_by_a_cancelled_wait(async_client: Asy
     await run.cancel()
 
 
-def test_runs_inputs_and_errors_travel(client: InvokeAIClient) -> None:
+def test_runs_inputs_and_errors_can_be_pickled(client: InvokeAIClient) -> None:
     run = client.workflow_repo.create_workflow(workflows.add()).run(a=8, b=9)
     copy: Run = pickle.loads(pickle.dumps(run))
     assert copy == run
     assert copy.outputs.of("sum")[0].data["value"] == 17
-    assert copy.refresh().ok  # over a connection of its own
+    assert copy.refresh().ok  # over a new connection
     error = RunFailedError("failed", item_id=run.item_id, node_id="sum")
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.item_id, again.node_id) == ("failed", run.item_id, "sum")
 
 
-def test_a_run_is_followed_after_its_travel(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
+def test_unpickled_run_can_be_followed(client: InvokeAIClient, long_run: Callable[[], Run]) -> None:
     copy: Run = pickle.loads(pickle.dumps(long_run()))
     later = [next(event for event in copy.events() if isinstance(event, NodeProgress) and event.fraction)]
-    assert later[0].node_id == "denoise"  # only events tell that
+    assert later[0].node_id == "denoise"  # only events contain that
     copy.cancel()
     assert copy.wait(20).state is JobStatus.CANCELLED
 
 
-def test_a_handle_travels(client: InvokeAIClient) -> None:
+def test_handle_can_be_pickled(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add())
     wf.set(a=21)
     copy = pickle.loads(pickle.dumps(wf))

@@ -1,4 +1,4 @@
-"""A server with users: each sees its own, and signing in outlives the end of tokens, in runs and in sweeps."""
+"""A multi-user server: users see their own items, and runs and sweeps survive expired tokens."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ USERS = "/api/v1/auth/users"
 
 @dataclass(frozen=True)
 class Users:
-    """The server, and its administrator."""
+    """The server and its administrator."""
 
     server: LocalServer
     admin: InvokeAIClient
@@ -47,18 +47,18 @@ class Users:
         return self.server.url
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Something of the server, as its administrator."""
+        """Send a request as the administrator."""
         return self.admin._call(self.admin._impl.connection.http.json(method, path, json=body))
 
     def end_tokens(self, user: tuple[str, str], password: str | None = None) -> None:
-        """Have all tokens of a user refused from now on, and its event connections broken.
+        """Make the server reject all existing tokens of a user and close the user's event connections.
 
-        A change of the password does that, if only to the same one.
+        Setting a password does that, even the same one.
         """
         self.ask("PATCH", f"{USERS}/{self.ids[user[0]]}", {"password": password or user[1]})
 
     def token(self, user: tuple[str, str], seconds: float) -> str:
-        """A token of a user that ends soon, signed with the server's own secret."""
+        """Return a user's token that expires soon, signed with the server's secret."""
         with closing(sqlite3.connect(self.server.root / "databases" / "invokeai.db")) as database:
             [secret] = database.execute("SELECT value FROM app_settings WHERE key = 'jwt_secret'").fetchone()
         record = self.ask("GET", f"{USERS}/{self.ids[user[0]]}")
@@ -110,7 +110,7 @@ def bob(users: Users) -> Iterator[InvokeAIClient]:
 
 @pytest_asyncio.fixture
 async def held(users: Users) -> AsyncIterator[None]:
-    """A queue that begins nothing until somebody says ``go()``."""
+    """A paused queue that starts items after ``go()`` is called."""
     users.admin.queue_repo.pause()
     yield
     users.admin.queue_repo.resume()
@@ -121,7 +121,7 @@ async def held(users: Users) -> AsyncIterator[None]:
 
 def test_signing_in_and_out(users: Users) -> None:
     with InvokeAIClient.from_url(users.url) as client:
-        assert client.version()  # what is public stays so
+        assert client.version()  # public routes still work
         with pytest.raises(AuthenticationError, match=r"client\.login\(email, password\)"):
             client.me()
         with pytest.raises(AuthenticationError, match="Incorrect email or password"):
@@ -142,22 +142,22 @@ def test_signing_in_and_out(users: Users) -> None:
         assert (client.settings.token, client.settings.credentials) == (None, None)
         with pytest.raises(AuthenticationError):
             client.board_repo.list_boards()
-        client.logout()  # harmless
+        client.logout()  # does nothing
         with pytest.raises(UsageError, match="email and a password"):
             client.login("", "")
 
 
-def test_a_server_without_users_says_so(client: InvokeAIClient) -> None:
+def test_server_without_users(client: InvokeAIClient) -> None:
     assert client.me() is None
     with pytest.raises(PermissionDeniedError, match="single-user"):
         client.login(*ANN)
-    # Somebody who signs in everywhere can use it all the same.
+    # A client with credentials works there as well.
     with InvokeAIClient.from_url(client.url, email=ANN[0], password=ANN[1]) as everywhere:
         run = everywhere.workflow_repo.create_workflow(workflows.add()).run(a=2)
         assert run.status.ok
 
 
-def test_the_environment_and_a_token_sign_in(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sign_in_with_environment_and_token(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVOKEAI_URL", users.url)
     monkeypatch.setenv("INVOKEAI_EMAIL", ANN[0])
     monkeypatch.setenv("INVOKEAI_PASSWORD", ANN[1])
@@ -170,7 +170,7 @@ def test_the_environment_and_a_token_sign_in(users: Users, monkeypatch: pytest.M
             assert other.me() == me
 
 
-def test_a_request_that_changes_something_brings_a_fresh_token(users: Users) -> None:
+def test_changing_request_renews_token(users: Users) -> None:
     soon = users.token(ANN, 60)
     with InvokeAIClient.from_url(users.url, api_key=soon) as client:
         client.board_repo.list_boards()
@@ -183,7 +183,7 @@ def test_a_request_that_changes_something_brings_a_fresh_token(users: Users) -> 
 # --------------------------------------------------------------------------- two users at a time
 
 
-def test_two_users_in_parallel_each_see_their_own(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+def test_two_users_in_parallel_see_their_own_items(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
     def work(client: InvokeAIClient, a: int) -> tuple[list[str], int, int, set[str]]:
         board = client.board_repo.create_board(f"board {a}")
         wf = client.workflow_repo.create_workflow(workflows.add())
@@ -191,7 +191,7 @@ def test_two_users_in_parallel_each_see_their_own(ann: InvokeAIClient, bob: Invo
         run = wf.start(a=a)
         run.wait(60, on_event=lambda event: heard.append(event.event_type))
         assert run.status.ok
-        assert client._impl.connection.hub.connected  # the server knows whose socket this is
+        assert client._impl.connection.hub.connected  # the server knows which user the socket belongs to
         names = {one.board_name for one in client.board_repo.list_boards() if not one.is_uncategorized()}
         client.board_repo.delete_board(board.board_id)
         return heard, run.item_id, _sum(run), names
@@ -199,22 +199,22 @@ def test_two_users_in_parallel_each_see_their_own(ann: InvokeAIClient, bob: Invo
     with ThreadPoolExecutor() as pool:
         first, second = pool.map(work, (ann, bob), (10, 20))
     for (heard, _, value, names), a in ((first, 10), (second, 20)):
-        assert "invocation_complete" in heard  # which only its own user is told of
+        assert "invocation_complete" in heard  # the server sends these events to their user only
         assert (value, names) == (a + 2, {f"board {a}"})
     with pytest.raises(PermissionDeniedError):
         bob.run(first[1]).retry()
 
 
-# --------------------------------------------------------------------------- tokens that end
+# --------------------------------------------------------------------------- expired tokens
 
 
-def test_a_token_that_ends_in_the_middle_of_a_run(users: Users, ann: InvokeAIClient, held: None) -> None:
+def test_token_expires_during_run(users: Users, ann: InvokeAIClient, held: None) -> None:
     run = ann.workflow_repo.create_workflow(workflows.add()).start(a=4)
     assert ann._impl.connection.hub.connected
     old = ann.settings.token
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(run.wait, 60)
-        users.end_tokens(ANN)  # breaks the event connection, and has the token refused
+        users.end_tokens(ANN)  # closes the event connection and makes the server reject the token
         users.admin.queue_repo.resume()
         assert waiting.result(60).ok
     assert ann.settings.token != old
@@ -224,7 +224,7 @@ def test_a_token_that_ends_in_the_middle_of_a_run(users: Users, ann: InvokeAICli
     assert again.status.ok
 
 
-def test_a_token_that_ends_in_the_middle_of_a_sweep(users: Users, ann: InvokeAIClient, held: None) -> None:
+def test_token_expires_during_sweep(users: Users, ann: InvokeAIClient, held: None) -> None:
     wf = ann.workflow_repo.create_workflow(workflows.add())
     sweep = wf.sweep({"a": [1, 2, 3]})
     with ThreadPoolExecutor() as pool:
@@ -234,7 +234,7 @@ def test_a_token_that_ends_in_the_middle_of_a_sweep(users: Users, ann: InvokeAIC
         assert ended.result(60) == [3, 4, 5]
 
 
-def test_requests_that_are_refused_together_sign_in_once(users: Users) -> None:
+def test_concurrent_rejected_requests_sign_in_once(users: Users) -> None:
     async def go(client: AsyncInvokeAIClient) -> int:
         before = client.connection.http.sent
         await asyncio.gather(*(client.board_repo.list_boards() for _ in range(8)))
@@ -252,7 +252,7 @@ def test_requests_that_are_refused_together_sign_in_once(users: Users) -> None:
         assert asked <= 8 + 8 + 1
 
 
-def test_without_a_password_a_wait_says_what_to_do(users: Users, held: None) -> None:
+def test_wait_without_password_explains_how_to_sign_in(users: Users, held: None) -> None:
     with InvokeAIClient.from_url(users.url, email=ANN[0], password=ANN[1]) as first:
         first.me()
         token = first.settings.token
@@ -262,12 +262,12 @@ def test_without_a_password_a_wait_says_what_to_do(users: Users, held: None) -> 
         with pytest.raises(AuthenticationError, match="Sign in") as caught:
             run.wait(60)
         assert caught.value.request_id
-        client.login(*ANN)  # the run itself goes on, and is waited for again
+        client.login(*ANN)  # the run itself continues, and the client waits for it again
         users.admin.queue_repo.resume()
         assert run.wait(60).ok
 
 
-def test_a_password_that_was_changed_is_not_tried_for_ever(users: Users, bob: InvokeAIClient) -> None:
+def test_changed_password_is_not_retried_forever(users: Users, bob: InvokeAIClient) -> None:
     bob.me()
     users.end_tokens(BOB, "Another-secret-1")
     try:
@@ -279,7 +279,7 @@ def test_a_password_that_was_changed_is_not_tried_for_ever(users: Users, bob: In
         users.end_tokens(BOB)
 
 
-async def test_an_event_connection_renews_a_token_that_is_refused(users: Users) -> None:
+async def test_event_connection_renews_rejected_token(users: Users) -> None:
     async with AsyncInvokeAIClient.from_url(users.url, email=ANN[0], password=ANN[1]) as client:
         await client.me()
         client.settings.token = refused = users.token(ANN, -5)
@@ -289,7 +289,7 @@ async def test_an_event_connection_renews_a_token_that_is_refused(users: Users) 
         assert client.settings.token != refused
 
 
-async def test_a_socket_of_ones_own_is_signed_in(users: Users) -> None:
+async def test_user_socket_is_signed_in(users: Users) -> None:
     async with (
         AsyncInvokeAIClient.from_url(users.url, email=ANN[0], password=ANN[1]) as client,
         client.socketio_session() as socket,
@@ -297,7 +297,7 @@ async def test_a_socket_of_ones_own_is_signed_in(users: Users) -> None:
         assert socket.connected
 
 
-# --------------------------------------------------------------------------- from the shell
+# --------------------------------------------------------------------------- command line
 
 
 @pytest.fixture
@@ -316,7 +316,7 @@ def test_ivk_login_and_logout(users: Users, config: Path) -> None:
     assert (done.exit_code, done.exception) == (0, None)
     assert done.stdout == f"Signed in to {users.url} as {ANN[0]}. Saved as profile 'default' in {config}.\n"
     assert ANN[1] not in config.read_text()
-    with InvokeAIClient() as client:  # the server and the token of the file
+    with InvokeAIClient() as client:  # the server and the token from the file
         assert client.url == users.url
         me = client.me()
         assert me is not None

@@ -1,4 +1,4 @@
-"""Rows S25 to S28, by both clients: boards, and the images on them."""
+"""Rows S25 to S28, with both clients: boards, and the images on them."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ async def test_S25_a_board_is_made_found_changed_and_removed(client: AsyncInvoke
 
 async def test_S25_names_may_be_missing_or_shared(client: AsyncInvokeAIClient) -> None:
     repo = client.board_repo
-    assert await repo.get_board_handle_by_name("nobody has this") is None
-    assert await repo.get_boards_by_name("nobody has this") == []
+    assert await repo.get_board_handle_by_name("an unused name") is None
+    assert await repo.get_boards_by_name("an unused name") == []
     twins = {(await repo.create_board("twin")).board_id, (await repo.create_board("twin")).board_id}
     assert {board.board_id for board in await repo.get_boards_by_name("twin")} == twins
     with pytest.raises(UsageError, match="2 boards are named 'twin'") as caught:
@@ -183,7 +183,7 @@ async def test_S28_moving_and_removing(client: AsyncInvokeAIClient, board: Async
 
     assert await board.move_image_to(name, other.board_id) is True
     assert await where() == other.board_id
-    assert await board.remove_image(name) is False  # it is not on this board any more
+    assert await board.remove_image(name) is False  # it is no longer on this board
     assert await where() == other.board_id
     assert await other.remove_image(name) is True
     assert await where() is None
@@ -241,5 +241,5 @@ def test_S25_a_board_travels_in_a_pickle(server: Any) -> None:
         again = pickle.loads(pickle.dumps(board))
         assert again == board
         assert again.list_image_names() == [image.image_name]
-        again._impl.connection._open.end()  # the unpickled client is its own, with its own connection
+        again._impl.connection._open.end()  # the unpickled client has a separate connection
         assert "BoardHandle 'My Project'" in repr(board)

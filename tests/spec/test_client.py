@@ -1,4 +1,4 @@
-"""Rows S09 to S14: jobs, how a client finds its server, whether it is there, repositories, sockets, closing."""
+"""Rows S09 to S14: jobs, the server's address, health checks, repositories, sockets, closing."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ async def test_S10_below_a_path_of_a_proxy(server: Any, way: str, picture: bytes
     [{"host": "a b"}, {"port": 99999}, {"timeout": 0}, {"max_retries": -1}, {"base_path": "http://x/"}],
     ids=lambda options: next(iter(options)),
 )
-def test_S10_parts_that_are_none(options: dict[str, Any]) -> None:
+def test_S10_invalid_parts(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         InvokeAIClient(**options)
 
@@ -125,7 +125,7 @@ def test_S10_parts_that_are_none(options: dict[str, Any]) -> None:
 
 
 class _Everything(BaseHTTPRequestHandler):
-    """Says 200 to whatever is asked."""
+    """A web server that responds 200 to every request."""
 
     def do_GET(self) -> None:
         body = b"<html>Welcome!</html>"
@@ -136,11 +136,11 @@ class _Everything(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing of it."""
+        """Log nothing."""
 
 
 class _Json(_Everything):
-    """Says 200 and an empty JSON object to whatever is asked."""
+    """A web server that responds 200 with an empty JSON object to every request."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -181,15 +181,15 @@ def test_S11_another_web_server(handler: type[BaseHTTPRequestHandler]) -> None:
         assert client.health_check() is False
 
 
-async def test_S11_a_socket_that_says_nothing() -> None:
-    """Within the client's timeout: the test's own limit is far above it, and far below any default."""
+async def test_S11_a_silent_socket() -> None:
+    """The check ends within the client's timeout: the test's limit is far above it, and far below any default."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
         async with asyncio.timeout(8), AsyncInvokeAIClient("127.0.0.1", port, timeout=0.5) as client:
             assert await client.health_check() is False
 
 
-def test_S11_names_that_nobody_has() -> None:
+def test_S11_unknown_host_names() -> None:
     with InvokeAIClient("no-such-host.invalid", timeout=2) as client:
         assert client.health_check() is False
 
@@ -206,7 +206,7 @@ def test_S12_repositories_are_made_once(client: InvokeAIClient, name: str) -> No
         assert getattr(other, name) is not getattr(client, name)
 
 
-async def test_S12_nothing_is_asked_for_them() -> None:
+async def test_S12_no_requests_are_sent_for_them() -> None:
     async with AsyncInvokeAIClient.from_url("http://127.0.0.1:9") as client:
         for name in REPOSITORIES:
             assert getattr(client, name) is getattr(client, name)
@@ -216,7 +216,7 @@ async def test_S12_nothing_is_asked_for_them() -> None:
 
 
 async def _heard(sio: socketio.AsyncClient, wf: Any) -> int:
-    """Start a run, and wait until the socket tells that it ended; gives the queue item's id."""
+    """Start a run, wait for the event that it ended, and return the id of its queue item."""
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def on_status(event: dict[str, Any]) -> None:
@@ -230,7 +230,7 @@ async def _heard(sio: socketio.AsyncClient, wf: Any) -> int:
     return item_id
 
 
-async def test_S13_a_socket_of_ones_own(client: InvokeAIClient) -> None:
+async def test_S13_a_new_socket(client: InvokeAIClient) -> None:
     wf = await asyncio.to_thread(client.workflow_repo.create_workflow, workflows.add())
     async with client.socketio_session() as sio:
         assert isinstance(sio, socketio.AsyncClient)

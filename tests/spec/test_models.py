@@ -1,4 +1,4 @@
-"""Rows S07 and S30 to S34: models listed, installed and followed, removed; what the documents' samples call."""
+"""Rows S07 and S30 to S34: models listed, installed, monitored and removed, and the calls of the documents' samples."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ from invokeai_py_client.models import (
     ModelInstJobInfo,
 )
 
-PATIENCE = 60  # seconds; a tiny model takes a fraction of one
-SELDOM = 100.0  # seconds between two looks at a job, where only events can be quick enough
+PATIENCE = 60  # seconds; a tiny model takes a fraction of a second
+SELDOM = 100.0  # seconds between polls of a job, for tests in which only events are fast enough
 
 
 @pytest.fixture(autouse=True)
 def tidy_models(client: InvokeAIClient) -> Iterator[None]:
-    """Models that a test installs are gone after it, and their jobs forgotten."""
+    """Delete the models that a test installed, and their jobs."""
     repo = client.dnn_model_repo
     before = {model.key for model in repo.list_models()}
     yield
@@ -66,7 +66,7 @@ def tidy_models(client: InvokeAIClient) -> Iterator[None]:
 
 @pytest.fixture
 def lora(tiny_models: Any, tmp_path: Path) -> Path:
-    """A LoRA of an unused name, in a folder of its own."""
+    """A LoRA with an unused name, in a separate folder."""
     path = tmp_path / "models" / f"{tmp_path.name}.safetensors"
     path.parent.mkdir()
     shutil.copy(tiny_models.folder / "tiny-lora-sd1.safetensors", path)
@@ -75,7 +75,7 @@ def lora(tiny_models: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def copies(lora: Path) -> list[Path]:
-    """Four LoRAs of unused names."""
+    """Four LoRAs with unused names."""
     paths = [lora.with_name(f"{lora.stem}-{number}.safetensors") for number in range(4)]
     for path in paths:
         shutil.copy(lora, path)
@@ -84,14 +84,14 @@ def copies(lora: Path) -> list[Path]:
 
 @pytest.fixture
 def host(tiny_models: Any) -> Iterator[ModelHost]:
-    """A web server that has a model, and keeps back half of it."""
+    """A web server that offers a model, but withholds half of it."""
     with hosted(tiny_models.folder / "tiny-esrgan-x2.safetensors") as host:
         yield host
 
 
 @pytest.fixture
 def rows(server: Any, client: InvokeAIClient) -> Iterator[Callable[..., str]]:
-    """Puts a record straight into the server's database, and takes it out again."""
+    """Insert records directly into the server's database, and remove them after the test."""
     [model] = client.dnn_model_repo.list_models(name="tiny-lora-sd1")
     with closing(sqlite3.connect(server.root / "databases" / "invokeai.db", timeout=PATIENCE)) as database:
 
@@ -142,10 +142,10 @@ async def test_S07_the_tiny_flux_models_are_read(async_client: AsyncInvokeAIClie
     assert {model.base for model in models} == {BaseModelEnum.FLUX}
 
 
-def test_S07_S30_records_with_nulls_and_words_that_nobody_knows(
+def test_S07_S30_records_with_nulls_and_unknown_words(
     client: InvokeAIClient, rows: Callable[..., str]
 ) -> None:
-    """The server (6.14.2) leaves out of its list what it cannot read itself; the rest is all there."""
+    """The server (6.14.2) leaves records out of its list if it cannot read them. The client reads all others."""
     repo = client.dnn_model_repo
     there = {
         rows("null-description", description=None),
@@ -247,7 +247,7 @@ async def test_S31_a_source_installed_already(
     async_client: AsyncInvokeAIClient, lora: Path, tiny_models: Any, inplace: bool
 ) -> None:
     first = await installed(async_client, lora, inplace=inplace)
-    if not is_there(lora):  # the server took the file; a new one in its place must not be taken too
+    if not is_there(lora):  # the server moved the file; a new file in its place must not be moved too
         assert not inplace
         shutil.copy(tiny_models.folder / "tiny-lora-sd1.safetensors", lora)
     job = await async_client.dnn_model_repo.install_model(lora, inplace=inplace)
@@ -268,10 +268,10 @@ async def test_S31_a_file_stays_where_it_is(async_client: AsyncInvokeAIClient, l
 
 
 @pytest.mark.since("6.14")
-async def test_S31_a_file_that_is_given_away(
+async def test_S31_a_file_that_is_moved(
     async_client: AsyncInvokeAIClient, copies: list[Path], server: Any
 ) -> None:
-    """Older servers (6.0.2) copy it, to a folder of another name."""
+    """Older servers (6.0.2) copy the file to a folder with another name."""
     kept, given, *_ = copies
     infos = await asyncio.gather(installed(async_client, kept), installed(async_client, given, inplace=False))
     models = [await async_client.dnn_model_repo.get_model_by_key(info.model_key or "") for info in infos]
@@ -286,10 +286,10 @@ async def test_S31_a_file_that_is_given_away(
     assert not is_there(server.root / "models" / str(infos[1].model_key))
 
 
-async def test_S31_installed_already_as_the_server_tells_it(
+async def test_S31_installed_already_according_to_the_server(
     async_client: AsyncInvokeAIClient, lora: Path
 ) -> None:
-    """Not known from the list beforehand: another spelling of the path, which only the server sees through."""
+    """The path has another spelling, so only the server recognizes that the model is installed."""
     first = await installed(async_client, lora, inplace=True)
     link = lora.parent.parent / "link"
     link.symlink_to(lora.parent)
@@ -315,7 +315,7 @@ async def test_S31_a_start_that_fails(async_client: AsyncInvokeAIClient, tmp_pat
 
 
 async def test_S31_a_job_that_fails(async_client: AsyncInvokeAIClient, lora: Path) -> None:
-    """The key asked for is another model's: not installed already, but in the way."""
+    """The requested key belongs to another model, so the installation fails."""
     [taken] = await async_client.dnn_model_repo.list_models(name="tiny-sd1")
     job = await async_client.dnn_model_repo.install_model(lora, inplace=True, config={"key": taken.key})
     with pytest.raises(ModelInstallJobFailed, match=r"failed: DuplicateModelException: .*already") as caught:
@@ -355,7 +355,7 @@ def test_S31_what_the_document_calls(client: InvokeAIClient, lora: Path, tmp_pat
 
 def test_S32_what_the_document_calls(client: InvokeAIClient, lora: Path) -> None:
     repo = client.dnn_model_repo
-    repo.prune_install_jobs()  # those of other tests
+    repo.prune_install_jobs()  # jobs of other tests
     handle = repo.install_model(lora)
     handle.wait_until(timeout=PATIENCE)
     told = [(h.job_id, getattr(h.info, "status", None)) for h in repo.list_install_jobs()]
@@ -395,7 +395,7 @@ def test_S33_what_the_document_calls(client: InvokeAIClient, lora: Path) -> None
 
 async def test_S33_a_wait_that_runs_out(async_client: AsyncInvokeAIClient, lora: Path) -> None:
     job = await async_client.dnn_model_repo.install_model(lora, inplace=True)
-    # The server takes jobs up once a second, so this one is hardly ever done at once.
+    # The server starts jobs once a second, so this job is almost never done immediately.
     try:
         await job.wait_until(timeout=0)
     except ModelInstallTimeout as error:
@@ -423,7 +423,7 @@ async def test_S33_a_job_and_its_model_both_gone(async_client: AsyncInvokeAIClie
 async def test_S33_events_of_a_download_that_is_paused_and_resumed(
     async_client: AsyncInvokeAIClient, host: ModelHost
 ) -> None:
-    """The job is looked at so seldom that only events can tell of it."""
+    """The job is polled so rarely that only events can report its state."""
     job = await async_client.dnn_model_repo.install_model(host.url, config={"name": "by events"})
     half = len(host.data) // 2
     seen: list[InstallEvent] = []
@@ -468,7 +468,7 @@ def test_S33_a_paused_download_that_is_canceled(client: InvokeAIClient, host: Mo
     def on_progress(info: ModelInstJobInfo) -> None:
         told.append(info)
         if info.bytes and not info.is_complete():
-            assert job.pause().status is InstallStatus.PAUSED  # the client can be used in a callback
+            assert job.pause().status is InstallStatus.PAUSED  # the client can be used in callbacks
             assert job.cancel().status is InstallStatus.CANCELLED
 
     with pytest.raises(ModelInstallJobFailed, match="was canceled") as caught:
@@ -480,8 +480,8 @@ def test_S33_a_paused_download_that_is_canceled(client: InvokeAIClient, host: Mo
 
 
 @pytest.mark.since("6.12")
-async def test_S33_somebody_else_pauses(async_client: AsyncInvokeAIClient, host: ModelHost) -> None:
-    """The server sends no event of that: only looking at the job now and then tells it."""
+async def test_S33_paused_by_another_client(async_client: AsyncInvokeAIClient, host: ModelHost) -> None:
+    """The server sends no event for this, so only polling can detect it."""
     job = await async_client.dnn_model_repo.install_model(host.url)
     other = await async_client.dnn_model_repo.get_install_job(job.job_id or 0)
     assert other is not None
@@ -539,12 +539,12 @@ async def test_S34_removing_all_models(
     monkeypatch: pytest.MonkeyPatch,
     readable: bool,
 ) -> None:
-    """All that this test put there: the other tests need theirs."""
+    """Deletes only the models that this test installed, because other tests need theirs."""
     repo = async_client.dnn_model_repo
     jobs = await repo.install_models(copies)
     mine = {info.model_key for info in await repo.wait_all(jobs, timeout=PATIENCE)}
     ours = [model for model in await repo.list_models() if model.key in mine]
-    if not readable:  # the server fails at it, and closes the connection, of which the next request learns
+    if not readable:  # the server fails and closes the connection, which the next request notices
         key = rows("newer-base", base="hyper-9")
         ours.insert(1, IvkDnnModel(key=key, name=key, base="hyper-9", type="lora"))
 
@@ -609,7 +609,7 @@ def test_several_installations_of_the_synchronous_client(client: InvokeAIClient,
     assert repo.wait_all([]) == []
 
 
-def test_several_that_take_too_long(client: InvokeAIClient, copies: list[Path], host: ModelHost) -> None:
+def test_several_installations_time_out(client: InvokeAIClient, copies: list[Path], host: ModelHost) -> None:
     repo = client.dnn_model_repo
     jobs = repo.install_models([copies[0], host.url])
     with pytest.raises(ModelInstallTimeout, match=r"still running") as caught:
@@ -643,8 +643,8 @@ def test_starter_models(client: InvokeAIClient) -> None:
         repo.install_starter_model("Tile")
 
 
-def test_a_starter_model_that_is_there(client: InvokeAIClient, lora: Path, host: ModelHost) -> None:
-    """Nothing is downloaded from elsewhere: the proposals of this test are files that it has."""
+def test_installed_starter_model(client: InvokeAIClient, lora: Path, host: ModelHost) -> None:
+    """Nothing is downloaded from the internet: the starter models of this test are local files."""
     repo = client.dnn_model_repo
     proposed = repo.list_starter_models()[0].model_copy(
         update={"source": host.url, "name": "proposed", "description": "made up", "base": BaseModelEnum.ANY}

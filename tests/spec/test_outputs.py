@@ -1,4 +1,4 @@
-"""Row S23: which images each node gave, whatever lies between the node and the form."""
+"""Row S23: the images of each node, regardless of how the node is connected to the form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def blank(width: int = 64, **more: Any) -> tuple[str, dict[str, Any]]:
 
 
 def document(board_id: str) -> dict[str, Any]:
-    """Pictures in the form, beside it, in an iteration, collected, handed on, and kept from the gallery."""
+    """Images from nodes in and outside the form, iterated, collected, passed on, and intermediate images."""
     return workflow(
         "Outputs",
         {
@@ -83,7 +83,7 @@ def test_S23_images_of_each_node(client: InvokeAIClient, board: str, tidy: None)
     } == {
         "shown": ([64], "form"),
         "apart": ([72], "workflow"),
-        "turn": ([80, 88, 96], "form"),  # in the order of its turns; its collector has no row
+        "turn": ([80, 88, 96], "form"),  # in the order of the iteration; its collector has no row
         "hidden": ([120], "intermediate"),
     }, "an image belongs to the node that made it: not to one that collects or hands it on"
     assert (rows["shown"]["board_id"], rows["shown"]["input_index"]) == (board, 1)
@@ -101,8 +101,8 @@ async def test_S23_asynchronously(async_client: AsyncInvokeAIClient) -> None:
     assert wf.list_outputs() == []
 
 
-def test_S23_a_node_that_gave_nothing_has_its_row(client: InvokeAIClient, board: str, tidy: None) -> None:
-    """A run that failed before a node's turn: the row is there, and empty."""
+def test_S23_a_node_without_images_has_a_row(client: InvokeAIClient, board: str, tidy: None) -> None:
+    """If a run fails before a node is executed, the node has an empty row."""
     steps = workflow(
         "Fails early",
         {

@@ -1,4 +1,4 @@
-"""Row S36: what the documents' samples do, done anew with the same names, arguments and attributes.
+"""Row S36: the documents' samples, rewritten with the same names, arguments and attributes.
 
 A class for each document, a test for each sample or for samples that build on each other. Those of the model
 repository's document are in test_models.py.
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def workplace(
     client: InvokeAIClient, picture: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A working directory with the files that the samples name."""
+    """A working directory with the files that the samples use."""
     plain = workflows.sd1(steps=2)
     [model] = [one for one in client.dnn_model_repo.list_models() if one.name == "tiny-sd1"]
     identifier = {part: str(getattr(model, part)) for part in ("key", "hash", "name", "base", "type")}
@@ -60,13 +60,13 @@ def workplace(
 
 @pytest.fixture
 def wf(client: InvokeAIClient, workplace: Path, tidy: None) -> WorkflowHandle:
-    """The samples' workflow."""
+    """The workflow of the samples."""
     return client.workflow_repo.create_workflow(WorkflowDefinition.from_file("workflow.json"))
 
 
 @pytest.fixture
 def boards(client: InvokeAIClient) -> Iterator[None]:
-    """Boards that a test makes are gone after it."""
+    """Delete the boards that a test created."""
     before = {board.board_id for board in client.board_repo.list_boards()}
     yield
     for board in client.board_repo.list_boards():

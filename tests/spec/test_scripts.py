@@ -1,4 +1,4 @@
-"""Eight scripts that a user of version 1.1.1 could have, written from its documentation: they run as they are."""
+"""Eight scripts as a user of version 1.1.1 could have written them from its documentation. They run unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FLUX = {
 
 @pytest.fixture
 def script(server: RealServer) -> Script:
-    """Runs a script in a process of its own; gives what it printed: the first word of each line, and the rest.
+    """Run a script in a new process and return its output: the first word of each line, and the rest.
 
     Where lines begin with the same word, the rests stand under each other.
     """
@@ -59,7 +59,7 @@ def script(server: RealServer) -> Script:
 
 @pytest.fixture
 def board(client: InvokeAIClient) -> Iterator[str]:
-    """The name of a board; what is in it goes with it."""
+    """The name of a board, which is deleted with its images after the test."""
     made = client.board_repo.create_board("scripts")
     yield made.board_name
     client.board_repo.delete_board(made.board_id, delete_images=True)
@@ -189,8 +189,8 @@ def test_every_script_is_run() -> None:
     assert [name for name in names if f'script("{name}"' not in tests] == []
 
 
-def test_the_scripts_know_no_new_names() -> None:
-    """What they import is what version 1.1.1 has, by the list of its names."""
+def test_scripts_use_no_new_names() -> None:
+    """The scripts import only names that version 1.1.1 has."""
     data = Path(__file__).parents[1] / "data" / "names-1.1.1.json"
     known: dict[str, dict[str, Any]] = json.loads(data.read_text())
     for path in SCRIPTS.glob("*.py"):

@@ -1,4 +1,4 @@
-"""Rows S20, S21, S22 and S24: submitting, waiting, watching and cancelling in the documents' own words."""
+"""Rows S20, S21, S22 and S24: submitting, waiting, monitoring and canceling, as in the documents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BATCH: dict[str, Any] = workflow(
 
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The requests made from now on: method and path."""
+    """The requests sent during the test: method and path."""
     made: list[str] = []
     ask = HttpTransport.json
 
@@ -45,13 +45,13 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def wf(client: InvokeAIClient) -> WorkflowHandle:
-    """The smallest workflow there is: a sum."""
+    """A minimal workflow: a sum."""
     return client.workflow_repo.create_workflow(workflows.add())
 
 
 @pytest.fixture
 def endless(client: InvokeAIClient, tidy: None) -> Iterator[WorkflowHandle]:
-    """A workflow that denoises for as long as anybody waits; it is canceled in the end."""
+    """A workflow that denoises until it is canceled at the end of the test."""
     wf = client.workflow_repo.create_workflow(workflows.sd1(steps=1000, size=256))
     wf.set(model="tiny-sd1", seed=20)
     yield wf
@@ -62,7 +62,7 @@ def endless(client: InvokeAIClient, tidy: None) -> Iterator[WorkflowHandle]:
 # --------------------------------------------------------------------------- S20
 
 
-def test_S20_submit_sync_gives_the_ids(client: InvokeAIClient, wf: WorkflowHandle) -> None:
+def test_S20_submit_sync_returns_the_ids(client: InvokeAIClient, wf: WorkflowHandle) -> None:
     submission = wf.submit_sync()
     item = client.queue_repo.item(submission.item_ids[0])
     assert item.batch_id == submission.batch_id == submission["batch_id"]
@@ -74,7 +74,7 @@ def test_S20_submit_sync_gives_the_ids(client: InvokeAIClient, wf: WorkflowHandl
     wf.wait_for_completion_sync(timeout=30)
 
 
-def test_S20_wait_gives_the_queue_item(wf: WorkflowHandle) -> None:
+def test_S20_wait_returns_the_queue_item(wf: WorkflowHandle) -> None:
     wf.get_input_value(0).value = 40
     submission = wf.submit_sync()
     seen: list[dict[str, Any]] = []
@@ -104,7 +104,7 @@ def test_S20_what_cannot_run_is_not_submitted(client: InvokeAIClient) -> None:
     assert wf.session_id is None
 
 
-def test_S20_a_timeout_leaves_the_run_going(endless: WorkflowHandle) -> None:
+def test_S20_a_timeout_does_not_stop_the_run(endless: WorkflowHandle) -> None:
     submission = endless.submit_sync()
     with pytest.raises(TimeoutError) as caught:
         endless.wait_for_completion_sync(timeout=0.2)
@@ -164,7 +164,7 @@ async def test_S21_submit_and_wait_by_events(client: InvokeAIClient, requests: l
     done = await wf.wait_for_completion(timeout=60)
     assert done.get("status") == "completed"
     item = f"GET /api/v1/queue/default/i/{submission.item_ids[0]}"
-    assert requests.count(item) <= 2  # to read the results, and once if it was to stand in a queue
+    assert requests.count(item) <= 2  # to read the results, and once more if it was in a queue
     steps = [event for event in seen if isinstance(event, NodeProgress) and event.node_id == "denoise"]
     assert [event.get("progress") for event in steps][-1] == 1.0
     assert {event.get("session_id") for event in seen} == {submission.session_id}
@@ -257,7 +257,7 @@ async def test_S24_cancel_async_while_it_denoises(endless: WorkflowHandle) -> No
     assert (await endless.wait_for_completion(timeout=30))["status"] == "canceled"
 
 
-def test_S24_what_has_ended_cannot_be_canceled(wf: WorkflowHandle) -> None:
+def test_S24_ended_items_cannot_be_canceled(wf: WorkflowHandle) -> None:
     wf.submit_sync()
     wf.wait_for_completion_sync(timeout=30)
     assert wf.cancel() is False

@@ -1,4 +1,4 @@
-"""Rows S15 to S19: where workflows come from, their inputs, index maps, and models of another server."""
+"""Rows S15 to S19: sources of workflows, their inputs, index maps, and models from another server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def shown(node_id: str, field: str) -> dict[str, Any]:
 
 
 def nested() -> dict[str, Any]:
-    """A form with containers in containers, and elements in another order than the one they are shown in."""
+    """A form with nested containers, whose elements are stored in a different order than they are shown."""
     document = workflows.sdxl()
     elements: dict[str, Any] = {
         "last": shown("noise", "seed"),
@@ -113,7 +113,7 @@ async def test_S15_S16_asynchronously(async_client: AsyncInvokeAIClient, tmp_pat
     assert [one.label for one in wf.list_inputs()] == ["How Wide", "Mode"]
 
 
-def test_S15_nothing_changes_a_definition(client: InvokeAIClient, tidy: None) -> None:
+def test_S15_a_definition_is_never_changed(client: InvokeAIClient, tidy: None) -> None:
     definition = WorkflowDefinition.from_dict(DRAWN)
     before = json.dumps(definition.to_dict())
     wf = client.workflow_repo.create_workflow(definition)
@@ -131,13 +131,13 @@ def test_S15_nothing_changes_a_definition(client: InvokeAIClient, tidy: None) ->
         definition.name = "Another"  # type: ignore[misc]
 
 
-def test_S15_what_is_no_workflow(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_S15_invalid_workflows(client: InvokeAIClient, tmp_path: Path) -> None:
     with pytest.raises(WorkflowFormatError, match="no workflow file"):
         WorkflowDefinition.from_file(tmp_path / "missing.json")
     with pytest.raises(ValueError, match="not a"):
         WorkflowDefinition.from_dict({"nodes": []})
     with pytest.raises(WorkflowNotFoundError, match="library"):
-        client.workflow_repo.create_workflow("Nobody saved this")
+        client.workflow_repo.create_workflow("An unused name")
 
 
 # --------------------------------------------------------------------------- S17
@@ -164,7 +164,7 @@ def test_S17_inputs_depth_first(client: InvokeAIClient) -> None:
 # --------------------------------------------------------------------------- S18
 
 
-def test_S18_typed_values_that_are_checked(client: InvokeAIClient) -> None:
+def test_S18_typed_values_are_validated(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.sdxl())
     fields = [wf.get_input_value(index) for index in range(5)]
     assert [type(field) for field in fields] == [
@@ -235,7 +235,7 @@ def test_S18_index_maps_in_files(client: InvokeAIClient, tmp_path: Path) -> None
     assert [row["field_name"] for row in report["new"]] == ["width"]
 
 
-def test_S18_files_that_are_no_maps(client: InvokeAIClient, tmp_path: Path) -> None:
+def test_S18_invalid_index_maps(client: InvokeAIClient, tmp_path: Path) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add())
     (tmp_path / "text").write_text("no map", encoding="utf-8")
     for name, reason in (("missing", "Cannot read"), ("text", "not valid JSON"), ("", "Cannot read")):
@@ -249,7 +249,7 @@ def test_S18_files_that_are_no_maps(client: InvokeAIClient, tmp_path: Path) -> N
 
 
 def brought_from_elsewhere(name: str) -> dict[str, Any]:
-    """SDXL text to image, as somebody with other models saved it."""
+    """An SDXL text-to-image workflow, as saved on a server with other models."""
     document = workflows.sdxl()
     model = {"key": "of-theirs", "hash": "blake3:theirs", "name": name, "base": "sdxl", "type": "main"}
     document["nodes"][0]["data"]["inputs"]["model"]["value"] = model

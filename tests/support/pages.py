@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from shown import updated
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("**/*.md")])
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+VARIES = re.compile(r"<!-- varies: (.+) -->")
 
 
 @dataclass(frozen=True)
@@ -18,10 +22,12 @@ class Block:
     Attributes:
         page: Its page, from the repository's root.
         line: The line of its first line of text, from 1.
-        heading: The heading that it stands under.
-        language: What the fence says.
+        heading: The heading above it.
+        language: The word after the fence.
         text: Its text.
-        reason: Why it is not run, where a comment before it says so.
+        reason: The reason for not running it, from a comment ``<!-- not run: reason -->`` before it.
+        varies: Patterns of output lines that are not compared, from comments ``<!-- varies: pattern -->`` before it.
+        output_of: The Python block whose printed output a ``text`` block directly below it shows.
     """
 
     page: str
@@ -29,7 +35,9 @@ class Block:
     heading: str
     language: str
     text: str = field(repr=False)
-    reason: str | None
+    reason: str | None = None
+    varies: tuple[str, ...] = ()
+    output_of: Block | None = None
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -44,24 +52,30 @@ class Command:
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """The fenced blocks of a page."""
+    """Return the fenced blocks of a page."""
     found: list[Block] = []
     name = page.relative_to(REPOSITORY).as_posix()
-    heading, reason, fence, start, taken = "", None, None, 0, list[str]()
+    heading, fence, start, taken = "", None, 0, list[str]()
+    reason, varies, above = None, list[str](), None
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
         if fence is not None:
             if line.strip() == "```":
-                found.append(Block(name, start, heading, fence, "\n".join(taken) + "\n", reason))
-                fence = reason = None
+                text = "\n".join(taken) + "\n"
+                source = above if fence == "text" and above and above.language == "python" else None
+                above = Block(name, start, heading, fence, text, reason, tuple(varies), source)
+                found.append(above)
+                fence, reason, varies = None, None, []
             else:
                 taken.append(line)
         elif line.startswith("```"):
             fence, start, taken = line.removeprefix("```").strip(), number + 1, []
-        elif line.startswith("#"):
-            heading = line.lstrip("# ")
+        elif left_out := NOT_RUN.fullmatch(line.strip()):
+            reason = left_out[1]
+        elif pattern := VARIES.fullmatch(line.strip()):
+            varies.append(pattern[1])
         elif line.strip():
-            left_out = NOT_RUN.fullmatch(line.strip())
-            reason = left_out[1] if left_out else None
+            heading = line.lstrip("# ") if line.startswith("#") else heading
+            reason, varies, above = None, [], None
     if fence is not None:
         raise ValueError(f"{name}:{start}: the block has no end")
     return found
@@ -85,23 +99,16 @@ def commands_of(block: Block) -> list[Command]:
     return [Command(text, tuple(shown)) for text, shown in found]
 
 
-def unmatched(shown: tuple[str, ...], output: str) -> str | None:
-    """The first shown line that the output does not have after those before it; None where it has all.
-
-    ``...`` stands for any text, alone on a line for any lines; spaces count once.
-    """
-    lines = iter(_squeezed(line) for line in output.splitlines())
-    for line in shown:
-        if not line.strip() or line.strip() == "...":
-            continue
-        pattern = re.compile(".*".join(map(re.escape, _squeezed(line).split("..."))))
-        if not any(pattern.fullmatch(one) for one in lines):
-            return line
-    return None
-
-
-def _squeezed(line: str) -> str:
-    return " ".join(line.split())
+def replace_output(block: Block, commands: Sequence[Command], outputs: Sequence[str]) -> None:
+    """Write real output into a page, below the commands of a block that show output."""
+    lines: list[str] = []
+    for command, output in zip(commands, outputs, strict=True):
+        lines += [f"$ {command.text}"] if command.text else []
+        lines += updated(command.shown, output, block.varies) if command.shown else []
+    path = REPOSITORY / block.page
+    before = path.read_text(encoding="utf-8")
+    assert before.count(block.text) == 1, f"{block}: the page has the same block twice, or has changed"
+    path.write_text(before.replace(block.text, "\n".join(lines) + "\n"), encoding="utf-8")
 
 
 def table_rows(page: Path, first_cell: str) -> list[list[str]]:

@@ -1,12 +1,14 @@
-"""What lies in the folder of somebody who reads the texts.
+"""The working folder that the pages assume.
 
-The workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in ``photos/``,
-the texts ``prompts.txt`` and ``runs.csv``.
+It has the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
+``photos/``, and the files ``prompts.txt`` and ``runs.csv``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,34 @@ if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
 
 
+NAMES = {
+    "tiny-sd1": "Dreamshaper 8",
+    "tiny-sdxl": "Juggernaut XL v9",
+    "tiny-vae-sdxl": "sdxl-vae-fp16-fix",
+    "tiny-lora-sd1": "Detail Tweaker",
+    "tiny-controlnet-canny-sd1": "Hard Edge Detection (canny)",
+    "tiny-esrgan-x2": "RealESRGAN_x2plus",
+}
+"""The names of models that readers have, for the tiny models that take their place in the tests."""
+
+
+@contextmanager
+def models_of_readers(client: InvokeAIClient) -> Generator[None]:
+    """Give the tiny models of a server the names of models that readers have."""
+    renamed = {model.key: model.name for model in client.dnn_model_repo.list_models() if model.name in NAMES}
+    try:
+        for key, name in renamed.items():
+            client.request("PATCH", f"/api/v2/models/i/{key}", json={"name": NAMES[name]})
+        yield
+    finally:
+        for key, name in renamed.items():
+            client.request("PATCH", f"/api/v2/models/i/{key}", json={"name": name})
+
+
 def tiny_model(client: InvokeAIClient) -> dict[str, Any]:
-    """The model of the server that the workflows are made with."""
-    [model] = [one for one in client.dnn_model_repo.list_models() if one.name == "tiny-sd1"]
+    """Return the model that the workflows use."""
+    names = ("tiny-sd1", NAMES["tiny-sd1"])
+    [model] = [model for model in client.dnn_model_repo.list_models() if model.name in names]
     return {part: str(getattr(model, part)) for part in ("key", "hash", "name", "base", "type")}
 
 
@@ -97,5 +124,5 @@ def fill(folder: Path, model: dict[str, Any]) -> None:
     rows = [f"{number},{text},{4 * number}" for number, text in enumerate(PROMPTS, 1)]
     (folder / "runs.csv").write_text("\n".join(["seed,positive_prompt,steps", *rows]) + "\n")
     (folder / "photos").mkdir()
-    for name, colour in {"harbour": "steelblue", "meadow": "olivedrab", "street": "sienna"}.items():
+    for name, colour in {"harbor": "steelblue", "meadow": "olivedrab", "street": "sienna"}.items():
         Image.new("RGB", (96, 96), colour).save(folder / "photos" / f"{name}.png")

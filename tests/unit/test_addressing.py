@@ -1,4 +1,4 @@
-"""Which input a name means."""
+"""Resolution of input names."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_names_as_identifiers(name: str, identifier: str) -> None:
 
 
 @given(st.text(max_size=20))
-def test_an_identifier_stays_what_it_is(name: str) -> None:
+def test_identifiers_are_unchanged(name: str) -> None:
     assert plain(plain(name)) == plain(name)
     assert word(word(name)) == word(name)
 
@@ -67,11 +67,11 @@ def test_an_identifier_stays_what_it_is(name: str) -> None:
         "Positive.text",
     ],
 )
-def test_all_the_ways_to_say_it(name: str) -> None:
+def test_every_name_resolves(name: str) -> None:
     text = place("n1", "text", "Prompt", node="Positive", kind="string")
     dotted = place("n1", "prompt", "Other", node="Positive", kind="string", in_form=False)
     other = place("n2", "steps")
-    if name.casefold().endswith(".prompt"):  # the field's own name comes before another's label
+    if name.casefold().endswith(".prompt"):  # the field's name takes precedence over another field's label
         assert index(text, dotted, other).find(name) is dotted
         return
     assert index(text, other).find(name) is text
@@ -80,12 +80,28 @@ def test_all_the_ways_to_say_it(name: str) -> None:
 ORDER: list[tuple[str, list[FieldPath], int]] = [
     ("Steps", [place("a", "x", "Steps"), place("b", "y", "steps")], 0),  # the exact label
     ("steps", [place("a", "x", "Steps"), place("b", "y", "steps")], 1),
-    ("steps", [place("a", "x", "STEPS"), place("b", "steps", "Detail")], 0),  # a label before a field name
-    ("steps", [place("a", "steps", "Detail"), place("b", "x", "Y", node="Steps")], 0),  # that before a node
-    ("steps", [place("a", "x", "Y", node="Steps"), place("b", "steps", in_form=False)], 0),  # the form first
+    (
+        "steps",
+        [place("a", "x", "STEPS"), place("b", "steps", "Detail")],
+        0,
+    ),  # a label takes precedence over a field name
+    (
+        "steps",
+        [place("a", "steps", "Detail"), place("b", "x", "Y", node="Steps")],
+        0,
+    ),  # a field name takes precedence over a node
+    (
+        "steps",
+        [place("a", "x", "Y", node="Steps"), place("b", "steps", in_form=False)],
+        0,
+    ),  # the form takes precedence
     ("steps", [place("a", "steps", in_form=False), place("b", "x")], 0),  # the only settable one
     ("steps", [place("a", "steps", in_form=False, settable=False), place("b", "steps", in_form=False)], 1),
-    ("a.b.c", [place("a.b", "c", node="L"), place("x", "y", "a.b.c")], 0),  # node id.field before all
+    (
+        "a.b.c",
+        [place("a.b", "c", node="L"), place("x", "y", "a.b.c")],
+        0,
+    ),  # node id.field takes precedence over everything
     ("a.b.c", [place("a.b", "c", node="L"), place("L", "z")], 0),
     ("my.node.steps", [place("1", "steps", node="my.node"), place("2", "steps")], 0),
     ("My Node.Detail", [place("1", "steps", "Detail", node="my node"), place("2", "steps", "Detail")], 0),
@@ -97,7 +113,7 @@ ORDER: list[tuple[str, list[FieldPath], int]] = [
 
 
 @pytest.mark.parametrize(("name", "places", "expected"), ORDER)
-def test_what_comes_first(name: str, places: list[FieldPath], expected: int) -> None:
+def test_precedence_of_names(name: str, places: list[FieldPath], expected: int) -> None:
     assert index(*places).find(name) is places[expected]
 
 
@@ -112,7 +128,7 @@ AMBIGUOUS: list[tuple[str, list[FieldPath]]] = [
 
 
 @pytest.mark.parametrize(("name", "places"), AMBIGUOUS)
-def test_an_ambiguous_name_lists_names_that_work(name: str, places: list[FieldPath]) -> None:
+def test_ambiguous_name_lists_unambiguous_names(name: str, places: list[FieldPath]) -> None:
     known = index(*places)
     with pytest.raises(AmbiguousInputError, match="is ambiguous") as caught:
         known.find(name)
@@ -122,7 +138,7 @@ def test_an_ambiguous_name_lists_names_that_work(name: str, places: list[FieldPa
     assert all(repr(candidate) in str(error) for candidate in error.candidates)
 
 
-def test_a_very_ambiguous_name_stays_readable() -> None:
+def test_long_list_of_candidates_is_shortened() -> None:
     places = [place(str(number), "steps", node=f"N{number}") for number in range(40)]
     with pytest.raises(AmbiguousInputError, match="and 28 more") as caught:
         index(*places).find("steps")
@@ -138,7 +154,7 @@ def test_a_very_ambiguous_name_stays_readable() -> None:
         ("Denoise.step", "2.steps"),
     ],
 )
-def test_an_unknown_name_gets_close_ones_that_work(name: str, close: str) -> None:
+def test_unknown_name_suggests_close_names(name: str, close: str) -> None:
     known = index(
         place("1", "text", "Positive Prompt"),
         place("2", "steps", kind="x"),
@@ -161,7 +177,7 @@ def test_unknown_name_error_mentions_connected_fields() -> None:
         index(place("denoise", "steps"), seed).find("seed")
 
 
-def test_an_unknown_name_with_nothing_close_shows_the_form() -> None:
+def test_unknown_name_without_close_names_lists_the_form() -> None:
     with pytest.raises(UnknownInputError, match="The inputs in its form: 'Positive Prompt'"):
         index(place("1", "text", "Positive Prompt")).find("qqq")
     with pytest.raises(UnknownInputError, match=r"no input named 'qqq'\.$"):
@@ -169,7 +185,7 @@ def test_an_unknown_name_with_nothing_close_shows_the_form() -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "a.", ".a", "_", "-", "\0"])
-def test_names_that_say_nothing(name: str) -> None:
+def test_empty_names_are_unknown(name: str) -> None:
     with pytest.raises(UnknownInputError):
         index(place("1", "text", "Prompt"), place("2", "steps", "Steps", in_form=False)).find(name)
 
@@ -192,7 +208,7 @@ PLACES = st.lists(
 
 
 @given(PLACES)
-def test_every_input_has_a_name_of_its_own(places: list[FieldPath]) -> None:
+def test_every_input_has_an_unambiguous_name(places: list[FieldPath]) -> None:
     known = index(*places)
     for one in places:
         assert known.find(known.distinct_name(one)) is one
@@ -200,7 +216,7 @@ def test_every_input_has_a_name_of_its_own(places: list[FieldPath]) -> None:
 
 
 def first_reading(name: str, places: Sequence[FieldPath]) -> list[FieldPath]:
-    """The rules once more, without tables: the slow and plain way."""
+    """Apply the rules again without tables, in the slow and plain way."""
     form = [one for one in places if one.in_form]
     alone = [one for one in form if [other.key[0] for other in form].count(one.key[0]) == 1]
     splits = [(name[:dot], name[dot + 1 :]) for dot, char in enumerate(name) if char == "."]
@@ -240,7 +256,7 @@ def first_reading(name: str, places: Sequence[FieldPath]) -> list[FieldPath]:
         NAMES, st.builds("{}.{}".format, NAMES, NAMES), st.text(string.ascii_letters + ". ", max_size=5)
     ),
 )
-def test_the_tables_say_what_the_rules_say(places: list[FieldPath], name: str) -> None:
+def test_tables_match_the_plain_rules(places: list[FieldPath], name: str) -> None:
     expected = first_reading(name, places)
     try:
         assert [index(*places).find(name)] == expected

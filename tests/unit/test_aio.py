@@ -1,4 +1,4 @@
-"""Several calls at once, ending tasks, and values that belong to one event loop."""
+"""Concurrent calls, cancellation, and values that belong to one event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from invokeai_py_client._aio import LoopBound, cancel_and_wait, gather_or_cancel
 
 
 class Calls:
-    """Calls that go on until they are ended, and what became of them."""
+    """Calls that run until they are canceled, and their outcomes."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Semaphore(0)
@@ -23,7 +23,7 @@ class Calls:
         try:
             await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(0)  # to clean up takes a while
+            await asyncio.sleep(0)  # a slow cleanup
             self.ended.append(name)
         return name
 
@@ -33,7 +33,7 @@ class Calls:
         raise ValueError("broken")
 
 
-async def test_results_stand_in_order() -> None:
+async def test_results_are_in_order() -> None:
     first_may_end = asyncio.Event()
 
     async def first() -> int:
@@ -49,14 +49,14 @@ async def test_results_stand_in_order() -> None:
     assert await gather_or_cancel(nothing) == []
 
 
-async def test_when_one_fails_the_others_have_ended() -> None:
+async def test_failure_cancels_other_tasks() -> None:
     calls = Calls()
     with pytest.raises(ValueError, match="broken"):
         await gather_or_cancel([calls.endless("a"), calls.fails(after=2), calls.endless("b")])
     assert calls.ended == ["a", "b"]
 
 
-async def test_when_the_caller_is_canceled_all_have_ended() -> None:
+async def test_cancellation_cancels_all_tasks() -> None:
     calls = Calls()
     task = asyncio.create_task(gather_or_cancel([calls.endless("a"), calls.endless("b")]))
     for _ in range(2):
@@ -67,7 +67,7 @@ async def test_when_the_caller_is_canceled_all_have_ended() -> None:
     assert calls.ended == ["a", "b"]
 
 
-async def test_ending_tasks_waits_for_them() -> None:
+async def test_cancel_and_wait_waits_for_cleanup() -> None:
     calls = Calls()
     task = asyncio.create_task(calls.endless("a"))
     await calls.begun.acquire()
@@ -77,7 +77,7 @@ async def test_ending_tasks_waits_for_them() -> None:
     await cancel_and_wait([])
 
 
-def test_tasks_of_another_loop_are_left_alone() -> None:
+def test_tasks_of_another_loop_are_ignored() -> None:
     other = asyncio.new_event_loop()
     try:
         task = other.create_task(asyncio.sleep(0))
@@ -88,7 +88,7 @@ def test_tasks_of_another_loop_are_left_alone() -> None:
         other.close()
 
 
-def test_each_event_loop_has_a_value_of_its_own() -> None:
+def test_each_event_loop_has_its_value() -> None:
     bound = LoopBound[object]()
 
     async def twice() -> object:
@@ -99,7 +99,7 @@ def test_each_event_loop_has_a_value_of_its_own() -> None:
         return value
 
     first = asyncio.run(twice())
-    assert bound.value is first  # for whoever has to close it
+    assert bound.value is first  # so that its owner can close it
     assert asyncio.run(twice()) is not first
     bound.clear()
     assert bound.value is None

@@ -1,4 +1,4 @@
-"""The loop in which everything waits: events, responses and silence, and the reads in the background."""
+"""The loop that every wait uses: events, responses and silence, and reads in the background."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AWAY = ServerUnreachableError(None, None, "nobody there")
 
 
 class Server:
-    """Responds to reads when it is told to: the first read gets 1, the second 2, and so on."""
+    """A server that responds to reads on demand: with 1 to the first read, 2 to the second, and so on."""
 
     def __init__(self) -> None:
         self.asked: list[asyncio.Future[int]] = []
@@ -50,7 +50,7 @@ def forever() -> float:
 
 
 async def ticks() -> None:
-    """Let what can go on go on."""
+    """Let all tasks run that can."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -64,7 +64,7 @@ async def test_events_and_silence() -> None:
         assert await anext(changes) is Change.SILENCE
 
 
-async def test_an_event_is_not_lost_while_nobody_listens() -> None:
+async def test_event_between_iterations_is_not_lost() -> None:
     async with Changes(forever) as changes:
         assert await anext(changes) is Change.START
         changes.notify()
@@ -72,7 +72,7 @@ async def test_an_event_is_not_lost_while_nobody_listens() -> None:
         assert await anext(changes) is Change.EVENT
 
 
-async def test_a_response_that_hangs_holds_up_no_event(server: Server) -> None:
+async def test_hanging_response_does_not_delay_events(server: Server) -> None:
     async with Changes(forever) as changes:
         await anext(changes)
         changes.read(server.fetch, server.taken.append)
@@ -84,7 +84,7 @@ async def test_a_response_that_hangs_holds_up_no_event(server: Server) -> None:
         assert server.taken == [1]
 
 
-async def test_a_response_that_hangs_holds_up_no_newer_read(server: Server) -> None:
+async def test_hanging_response_does_not_delay_newer_read(server: Server) -> None:
     async with Changes(forever) as changes:
         await anext(changes)
         changes.read(server.fetch, server.taken.append)
@@ -94,10 +94,10 @@ async def test_a_response_that_hangs_holds_up_no_newer_read(server: Server) -> N
         assert await anext(changes) is Change.RESPONSE
         await ticks()
         assert server.taken == [2]
-        assert server.cancelled == [1]  # what it would say is older
+        assert server.cancelled == [1]  # its response would be older
 
 
-async def test_every_response_is_taken_that_is_wanted(server: Server) -> None:
+async def test_every_response_is_processed_without_latest(server: Server) -> None:
     async with Changes(forever) as changes:
         await anext(changes)
         for _ in range(2):
@@ -109,7 +109,7 @@ async def test_every_response_is_taken_that_is_wanted(server: Server) -> None:
         assert server.taken == [2, 1]
 
 
-async def test_a_flood_of_events_starves_no_read(server: Server) -> None:
+async def test_flood_of_events_does_not_starve_reads(server: Server) -> None:
     async with Changes(forever) as changes:
         await anext(changes)
         for number in range(1, 20):
@@ -125,7 +125,7 @@ async def test_a_flood_of_events_starves_no_read(server: Server) -> None:
         assert server.cancelled == []
 
 
-async def test_reads_of_different_things_run_at_once(server: Server) -> None:
+async def test_different_reads_run_concurrently(server: Server) -> None:
     other = Server()
     async with Changes(forever) as changes:
         await anext(changes)
@@ -149,7 +149,7 @@ async def test_the_same_read_is_not_started_twice(server: Server) -> None:
         assert len(server.asked) == 3  # c
 
 
-async def test_reads_are_repeated_while_the_server_is_away(
+async def test_reads_are_repeated_while_server_is_down(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "POLL", 0.0)
@@ -180,7 +180,7 @@ async def test_errors_are_raised(server: Server, monkeypatch: pytest.MonkeyPatch
             await anext(changes)
 
 
-async def test_leaving_cancels_what_is_under_way_and_waits_for_it(server: Server) -> None:
+async def test_leaving_block_cancels_reads_and_waits(server: Server) -> None:
     async with Changes(forever) as changes:
         await anext(changes)
         for _ in range(3):
@@ -191,7 +191,7 @@ async def test_leaving_cancels_what_is_under_way_and_waits_for_it(server: Server
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_reads_that_were_interrupted_go_on_with_the_wait(server: Server) -> None:
+async def test_interrupted_reads_are_repeated(server: Server) -> None:
     async with Changes(lambda: 0.001) as changes:
         await anext(changes)
         changes.read(server.fetch, server.taken.append)
@@ -205,7 +205,7 @@ async def test_reads_that_were_interrupted_go_on_with_the_wait(server: Server) -
         assert server.taken == [2]
 
 
-async def test_a_wait_that_is_cancelled_cancels_its_reads(server: Server) -> None:
+async def test_canceled_wait_cancels_its_reads(server: Server) -> None:
     async def wait() -> None:
         async with Changes(forever) as changes:
             async for change in changes:
@@ -220,8 +220,8 @@ async def test_a_wait_that_is_cancelled_cancels_its_reads(server: Server) -> Non
     assert server.cancelled == [1]
 
 
-async def test_a_lost_cancellation_keeps_nobody_waiting() -> None:
-    """As of a wait_for of Python 3.11 that ends in the moment of its cancellation, inside the events' library."""
+async def test_lost_cancellation_does_not_hang() -> None:
+    """In Python 3.11, a ``wait_for`` that ends at the moment of its cancellation loses the cancellation."""
 
     async def join() -> None:
         with suppress(asyncio.CancelledError):
@@ -237,7 +237,7 @@ async def test_a_lost_cancellation_keeps_nobody_waiting() -> None:
 
 
 def joining() -> tuple[Callable[[], Awaitable[None]], Callable[[], bool], asyncio.Event, asyncio.Event]:
-    """A connection, and whether it is there: made when the first event is set, there while the second is."""
+    """A connection that is made when the first event is set, and that exists while the second is set."""
     made, there = asyncio.Event(), asyncio.Event()
 
     async def join() -> None:
@@ -247,7 +247,7 @@ def joining() -> tuple[Callable[[], Awaitable[None]], Callable[[], bool], asynci
     return join, there.is_set, made, there
 
 
-async def test_a_wait_starts_when_events_arrive() -> None:
+async def test_wait_starts_when_events_arrive() -> None:
     join, is_joined, made, _ = joining()
     async with Changes(forever, join=join, is_joined=is_joined) as changes:
         start = asyncio.ensure_future(anext(changes))
@@ -257,7 +257,7 @@ async def test_a_wait_starts_when_events_arrive() -> None:
         assert await start is Change.START
 
 
-async def test_a_connection_that_takes_its_time_is_not_waited_for() -> None:
+async def test_wait_starts_without_slow_connection() -> None:
     join, is_joined, made, _ = joining()
     seconds = iter([0.001, 60.0])
     async with Changes(lambda: next(seconds), join=join, is_joined=is_joined) as changes:
@@ -266,7 +266,7 @@ async def test_a_connection_that_takes_its_time_is_not_waited_for() -> None:
         assert await anext(changes) is Change.RESPONSE
 
 
-async def test_a_connection_that_was_given_up_is_made_again() -> None:
+async def test_lost_connection_is_made_again() -> None:
     join, is_joined, made, there = joining()
     made.set()
     async with Changes(forever, join=join, is_joined=is_joined) as changes:

@@ -1,4 +1,4 @@
-"""Workflows as Python functions: the text, for a real form and for hostile ones."""
+"""Functions generated from workflows, for a real form and for hostile forms."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def generated(document: Any, *, source: str = "portrait.json", is_file: bool = T
 
 
 class Asked:
-    """Stands for a client: keeps what a workflow was run with."""
+    """A fake client that records the values of runs."""
 
     def __init__(self) -> None:
         self.workflow_repo = self
@@ -60,7 +60,7 @@ def function_of(text: str) -> Any:
     return module[name]
 
 
-def test_arguments_are_the_forms_inputs() -> None:
+def test_arguments_are_the_inputs_of_the_form() -> None:
     function = function_of(generated(workflows.sdxl()))
     signature = inspect.signature(function, eval_str=True)
     parameters = dict(signature.parameters)
@@ -72,7 +72,7 @@ def test_arguments_are_the_forms_inputs() -> None:
     assert "steps: Steps of denoise: a whole number greater than 0." in (function.__doc__ or "")
 
 
-def test_what_is_given_is_run() -> None:
+def test_arguments_become_values() -> None:
     asked = Asked()
     function = function_of(generated(workflows.sdxl()))
     assert function(asked, model="tiny-sdxl", steps=9) == "the run"
@@ -86,7 +86,7 @@ def test_what_is_given_is_run() -> None:
     }
 
 
-def test_what_the_workflow_has_and_python_cannot_write_is_left_to_it() -> None:
+def test_values_without_a_python_literal_default_to_the_workflow() -> None:
     document = workflows.sdxl()
     model = {"key": "k", "hash": "blake3:h", "name": "My SDXL", "base": "sdxl", "type": "main"}
     document["nodes"][0]["data"]["inputs"]["model"]["value"] = model
@@ -98,7 +98,7 @@ def test_what_the_workflow_has_and_python_cannot_write_is_left_to_it() -> None:
     assert asked.values["model", "model"] == "other"
 
 
-def test_asynchronously_and_from_the_library() -> None:
+def test_asynchronous_function_of_a_library_workflow() -> None:
     text = generated(workflows.add(), source="Add up", is_file=False, asynchronous=True)
     function = function_of(text)
     assert inspect.iscoroutinefunction(function)
@@ -107,7 +107,7 @@ def test_asynchronously_and_from_the_library() -> None:
     assert "Path" not in text
 
 
-def test_names_that_python_does_not_take() -> None:
+def test_names_that_are_invalid_in_python() -> None:
     labels = ["class", "class", "client", "2 fast", "!?", 'a "b" \\ c', "プロンプト"]
     nodes = {f'n{index}"\\': ("add", {"a": index, "b": 1}) for index in range(len(labels))}
     document = workflow(
@@ -128,6 +128,72 @@ def test_names_that_python_does_not_take() -> None:
     assert asked.values == {(node, "a"): index for index, node in enumerate(nodes)} | {('n6"\\', "a"): 99}
 
 
+ODD_LABELS = [
+    *("Workflow", "Values", "client", "progress", "self", "Any", "Path", "dict", "str", "tuple"),
+    *("class", "None", "match", "lambda", "def", "type", "_", "__class__"),
+    *(
+        "two\nlines",
+        "tab\there",
+        "مرحبا بالعالم",
+        "שלום",
+        "👩\u200d🚀",
+        "🦊",
+        "ｃｌａｓｓ",
+        "ﬁx",
+        "fix",
+        "FIX",
+    ),
+    *(
+        "\u202egnp",
+        "nul\x00",
+        "a\u2028b",
+        '"""',
+        "\\N{DIGIT ONE}",
+        "{seed}",
+        "",
+        " ",
+        "2 fast",
+    ),
+]
+
+
+def test_any_label_makes_a_valid_argument() -> None:
+    nodes = {f"n{place}": ("string", {"value": f"{label}!"}) for place, label in enumerate(ODD_LABELS)}
+    document = workflow(
+        "nul \x00",
+        nodes,
+        [],
+        [(node, "value") for node in nodes],
+        labels={(node, "value"): label for node, label in zip(nodes, ODD_LABELS, strict=True)},
+    )
+    document["description"] = "nul \x00, \u202egnp"
+    text = generated(document)
+    text.encode()  # can be written to a file
+    assert "\u202e" not in text
+    function, asked = function_of(text), Asked()
+    names = list(inspect.signature(function).parameters)[1:]
+    function(asked, **{name: f"value {place}" for place, name in enumerate(names)})
+    assert asked.values == {(f"n{place}", "value"): f"value {place}" for place in range(len(ODD_LABELS))}
+    function(asked)
+    assert list(asked.values.values()) == [f"{label}!" for label in ODD_LABELS]
+
+
+@pytest.mark.parametrize("label", ["2 fast", "None", "Run", "Invoke AI Client", "画像", "Path"])
+def test_type_aliases_have_valid_and_unique_names(label: str) -> None:
+    document = workflow(
+        label,
+        {"d": ("denoise_latents", {"scheduler": "euler"})},
+        [],
+        [("d", "scheduler")],
+        labels={("d", "scheduler"): label},
+    )
+    function, asked = function_of(generated(document)), Asked()
+    (_, argument) = inspect.signature(function, eval_str=True).parameters.values()
+    assert "euler" in argument.annotation.__args__
+    function(asked, **{argument.name: "unipc"})
+    assert asked.values == {("d", "scheduler"): "unipc"}
+
+
 @pytest.mark.parametrize(
     ("name", "called"),
     [
@@ -138,17 +204,17 @@ def test_names_that_python_does_not_take() -> None:
         ("画像", "画像"),
     ],
 )
-def test_the_functions_name(name: str, called: str) -> None:
+def test_function_names(name: str, called: str) -> None:
     assert function_name(name) == called
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_recorded_workflow_gives_a_function(case: str) -> None:
+def test_every_recorded_workflow_becomes_a_function(case: str) -> None:
     document = golden(case).workflow
     try:
         text = generated(document)
     except ValueError:
         pytest.skip("the editor does not load it either")
-    assert text == generated(document), "the same workflow gives the same text"
+    assert text == generated(document), "the same workflow results in the same text"
     function_of(text)
     assert max(map(len, text.splitlines())) < 400

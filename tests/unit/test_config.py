@@ -1,4 +1,4 @@
-"""Which server and who: arguments, then the environment, then the configuration file, which is its owner's alone."""
+"""The server and the credentials: arguments, then the environment, then the configuration file, which is private."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STUDIO = "https://studio.example.org/invoke"
 
 @pytest.fixture(autouse=True)
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the configuration file would be; there is none."""
+    """Return the path of the configuration file, which does not exist."""
     path = tmp_path / "new" / "config.toml"
     monkeypatch.setenv("INVOKEAI_CONFIG", str(path))
     return path
@@ -37,10 +37,10 @@ def written(file: Path, text: str) -> None:
     file.chmod(0o600)
 
 
-# --------------------------------------------------------------------------- which comes first
+# --------------------------------------------------------------------------- precedence
 
 
-def test_arguments_come_before_the_environment_and_that_before_the_file(
+def test_precedence_of_arguments_environment_and_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert choose().address.url == "http://localhost:9090"
@@ -54,11 +54,11 @@ def test_arguments_come_before_the_environment_and_that_before_the_file(
     assert (choose().address.url, choose().token) == (STUDIO, "from environment")
     chosen = choose("other:1234", api_key="argument")
     assert (chosen.address.url, chosen.token) == ("http://other:1234", "argument")
-    chosen = choose(profile="home")  # a profile is a server with its token, whatever the environment says
+    chosen = choose(profile="home")  # a profile's token takes precedence over the environment
     assert (chosen.address.url, chosen.token) == ("http://home:9090", "of home")
 
 
-def test_a_token_of_the_file_goes_to_its_own_server_only() -> None:
+def test_token_in_file_is_only_sent_to_its_server() -> None:
     keep_profile(Profile("default", STUDIO, "mine"))
     assert choose(STUDIO + "/").token == "mine"
     for other in ("https://studio.example.org", "http://studio.example.org/invoke", "https://evil.example"):
@@ -66,13 +66,13 @@ def test_a_token_of_the_file_goes_to_its_own_server_only() -> None:
     assert choose("https://studio.example.org", base_path="invoke").token == "mine"
 
 
-def test_an_email_and_a_password_come_before_any_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_email_and_password_take_precedence_over_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVOKEAI_TOKEN", "somebody's")
     monkeypatch.setenv("INVOKEAI_EMAIL", "env@example.org")
     monkeypatch.setenv("INVOKEAI_PASSWORD", "env password")
     chosen = choose(email="me@example.org", password="mine")
     assert (chosen.token, chosen.credentials and chosen.credentials.email) == (None, "me@example.org")
-    chosen = choose()  # the environment's are for when its token has ended
+    chosen = choose()  # those in the environment are used when its token has expired
     assert (chosen.token, chosen.credentials and chosen.credentials.email) == (
         "somebody's",
         "env@example.org",
@@ -80,7 +80,7 @@ def test_an_email_and_a_password_come_before_any_token(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("half", [{"email": "me@example.org"}, {"password": "x"}])
-def test_one_of_the_two_is_not_enough(half: dict[str, str]) -> None:
+def test_email_without_password_raises(half: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="Cannot sign in with only"):
         InvokeAIClient.from_url(email=half.get("email"), password=half.get("password"))
 
@@ -95,7 +95,7 @@ def test_clients_take_profiles(file: Path) -> None:
     with pytest.raises(UsageError, match="not both"):
         InvokeAIClient.from_url(STUDIO, profile="studio")
     copy = pickle.loads(pickle.dumps(client))
-    assert copy.settings.token == "t"  # from the file of where it was unpickled
+    assert copy.settings.token == "t"  # from the configuration file of the process that unpickled it
 
 
 def test_a_host_may_be_a_whole_url() -> None:
@@ -105,7 +105,7 @@ def test_a_host_may_be_a_whole_url() -> None:
 # --------------------------------------------------------------------------- the file
 
 
-def test_the_file_is_its_owners_alone_and_says_what_was_kept(file: Path) -> None:
+def test_file_is_private_and_contains_profile(file: Path) -> None:
     odd = Profile('a "b".c\n\\ \x7f é', "http://x:1", 'quo"te\\', "é@example.org")
     for profile in (odd, Profile("default", STUDIO, "t"), Profile("open", "http://y:1")):
         assert keep_profile(profile) == file
@@ -119,19 +119,19 @@ def test_the_file_is_its_owners_alone_and_says_what_was_kept(file: Path) -> None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
-def test_a_file_that_others_can_read_is_refused_until_it_is_mended(file: Path) -> None:
+def test_file_readable_by_others_is_refused(file: Path) -> None:
     keep_profile(Profile("default", STUDIO, "t"))
     file.chmod(0o640)
     with pytest.raises(UsageError, match=r"mode 0640.*chmod 600 .*config\.toml"):
         InvokeAIClient.from_url(STUDIO)
     assert (
         InvokeAIClient.from_url(STUDIO, api_key="mine").settings.token == "mine"
-    )  # the file's is not needed
+    )  # the token in the file is not needed
     keep_profile(Profile("default", STUDIO, "new"))
     assert InvokeAIClient.from_url(STUDIO).settings.token == "new"
 
 
-def test_a_token_is_forgotten_and_its_url_is_not() -> None:
+def test_forget_profile_keeps_url() -> None:
     keep_profile(Profile("default", STUDIO, "t", "me@example.org"))
     assert forget_profile("default") is True
     assert read_profiles() == {"default": Profile("default", STUDIO)}
@@ -150,7 +150,7 @@ def test_a_token_is_forgotten_and_its_url_is_not() -> None:
         ("profiles.default = 'hunter2'", "has no url"),
     ],
 )
-def test_a_broken_file_is_an_error_that_tells_no_secret(file: Path, text: str, says: str) -> None:
+def test_invalid_file_raises_without_secrets(file: Path, text: str, says: str) -> None:
     written(file, text)
     with pytest.raises(UsageError, match=says) as caught:
         choose()
@@ -158,13 +158,13 @@ def test_a_broken_file_is_an_error_that_tells_no_secret(file: Path, text: str, s
     assert str(file) in str(caught.value)
 
 
-def test_a_folder_in_its_place_is_an_error_of_ours(file: Path) -> None:
+def test_folder_instead_of_file_raises(file: Path) -> None:
     file.mkdir(parents=True)
     with pytest.raises(UsageError, match="Cannot read the configuration file"):
         choose()
 
 
-def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("INVOKEAI_CONFIG")
     monkeypatch.setenv("XDG_CONFIG_HOME", "/x")
     monkeypatch.setenv("APPDATA", "/x")
@@ -177,7 +177,7 @@ def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
 # --------------------------------------------------------------------------- renewed tokens
 
 
-async def test_a_renewed_token_is_kept_for_the_next_program() -> None:
+async def test_renewed_token_is_saved() -> None:
     keep_profile(Profile("default", STUDIO, "old", "me@example.org"))
     client = AsyncInvokeAIClient()
     client.settings.adopt_token("renewed")
@@ -186,7 +186,7 @@ async def test_a_renewed_token_is_kept_for_the_next_program() -> None:
     await client.close()
 
 
-async def test_but_not_over_somebody_who_signed_in_meanwhile() -> None:
+async def test_renewed_token_does_not_replace_newer_sign_in() -> None:
     keep_profile(Profile("default", STUDIO, "old"))
     client = AsyncInvokeAIClient()
     client.settings.adopt_token("renewed")

@@ -1,4 +1,4 @@
-"""What a client holds open, what it lets go, and what of it travels in a pickle."""
+"""The resources that a client opens and closes, and the contents of a pickled client."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def quick(**options: object) -> InvokeAIClient:
     return InvokeAIClient.from_url(NOWHERE, max_retries=0, **options)  # type: ignore[arg-type]
 
 
-# --------------------------------------------------------------------------- open ends
+# --------------------------------------------------------------------------- open resources
 
 
 def test_nothing_is_opened_before_it_is_needed() -> None:
@@ -50,7 +50,7 @@ def test_nothing_is_opened_before_it_is_needed() -> None:
     asyncio.run(connection.close())
 
 
-def test_a_client_can_be_closed_again_and_used_again() -> None:
+def test_client_can_be_closed_twice_and_reused() -> None:
     before = set(threading.enumerate())
     client = quick()
     client.close()
@@ -68,7 +68,7 @@ def test_a_with_block_leaves_no_thread() -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_a_client_that_is_forgotten_is_closed() -> None:
+def test_garbage_collected_client_is_closed() -> None:
     before = set(threading.enumerate())
     client = quick()
     client.health_check()
@@ -79,13 +79,13 @@ def test_a_client_that_is_forgotten_is_closed() -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_threads_that_come_first_share_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_calls_from_threads_share_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[LoopThread] = []
 
     class Slow(LoopThread):
         def __init__(self) -> None:
             made.append(self)
-            threading.Event().wait(0.02)  # room for the others to come in
+            threading.Event().wait(0.02)  # let the other threads run
             super().__init__()
 
     monkeypatch.setattr("invokeai_py_client.transport.loop.LoopThread", Slow)
@@ -98,7 +98,7 @@ def test_threads_that_come_first_share_one_loop(monkeypatch: pytest.MonkeyPatch)
     assert len(made) == 1
 
 
-def test_ending_from_the_loops_own_thread_does_not_wait_for_itself() -> None:
+def test_end_in_loop_thread_does_not_deadlock() -> None:
     connection = Connection(ConnectionSettings(ServerAddress(NOWHERE)))
 
     async def end() -> None:
@@ -160,7 +160,7 @@ def test_a_client_works_on_both_sides_of_a_fork() -> None:
 # --------------------------------------------------------------------------- pickles
 
 
-def test_a_client_travels_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pickled_client_contains_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     client = InvokeAIClient.from_url(
         "http://me:secret1@gpu:9090/invoke", api_key="secret2", headers={"X": "secret3"}, timeout=5
     )
@@ -173,7 +173,7 @@ def test_a_client_travels_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -
     assert pickle.loads(data).settings.token == "over there"
 
 
-def test_a_client_that_was_used_can_be_pickled_and_the_copy_used() -> None:
+def test_used_client_can_be_pickled() -> None:
     with quick() as client:
         assert client.health_check() is False
         with pickle.loads(pickle.dumps(client)) as copy:
@@ -190,7 +190,7 @@ def a_run() -> AsyncRun:
     return AsyncRun(Connection.to(NOWHERE), 41, tracker, inputs={"steps": 30}, labels={"d": "Denoise"})
 
 
-def test_a_run_travels_with_what_is_known_of_it() -> None:
+def test_pickled_run_keeps_its_state() -> None:
     run = a_run()
     copy = pickle.loads(pickle.dumps(run))
     assert copy == run
@@ -200,7 +200,7 @@ def test_a_run_travels_with_what_is_known_of_it() -> None:
     assert copy.node_label("d") == "Denoise"
 
 
-def test_a_synchronous_run_stays_one() -> None:
+def test_pickled_synchronous_run_stays_synchronous() -> None:
     run = wrap(a_run())
     copy = pickle.loads(pickle.dumps(run))
     assert type(copy) is type(run)
@@ -208,7 +208,7 @@ def test_a_synchronous_run_stays_one() -> None:
     assert copy.item_id == 41
 
 
-def test_an_image_travels_as_its_name() -> None:
+def test_pickled_image_contains_only_its_name() -> None:
     image = AsyncImage(Connection.to(NOWHERE), "x.png")
     for one in (image, wrap(image)):
         copy = pickle.loads(pickle.dumps(one))

@@ -1,4 +1,4 @@
-"""The error tree: one root, stable codes, sentences, and all of it survives pickling."""
+"""The error classes: one base class, stable codes, messages, and pickling."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PLAIN = {"str": "text", "int": 7, "float": 1.5, "Any": {"detail": ["data"]}, "Se
 
 
 def example(kind: type[InvokeAIClientError]) -> InvokeAIClientError:
-    """One of a class, with something in every attribute that it takes."""
+    """Return an error of a class with a value for every attribute."""
     if not inspect.isfunction(kind.__init__):
         return kind("what was wrong")
     positional: list[Any] = []
@@ -59,12 +59,12 @@ def test_every_error_survives_pickling(kind: type[InvokeAIClientError], protocol
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_every_error_has_a_sentence_of_its_own(kind: type[InvokeAIClientError]) -> None:
+def test_every_error_has_a_docstring(kind: type[InvokeAIClientError]) -> None:
     assert kind.__doc__
     assert "text" in str(example(kind)) or "wrong" in str(example(kind))
 
 
-def test_codes_are_stable_names_and_none_is_used_twice() -> None:
+def test_codes_are_unique_names() -> None:
     codes = [kind.code for kind in ALL]
     assert all("code" in vars(kind) for kind in ALL)
     assert len(set(codes)) == len(codes)
@@ -90,18 +90,18 @@ def test_the_tree_in_the_docstring_names_every_class() -> None:
         ("ModelInstallTimeout", TimeoutError),
     ],
 )
-def test_errors_are_what_python_calls_them_too(kind: str, builtin: type[Exception]) -> None:
+def test_errors_inherit_from_builtin_exceptions(kind: str, builtin: type[Exception]) -> None:
     assert issubclass(getattr(errors, kind), builtin)
 
 
-def test_a_key_error_speaks_in_sentences() -> None:
+def test_key_error_message_has_no_quotes() -> None:
     error = UnknownInputError("No input is called 'stepz'.", "stepz", ["steps"])
     assert str(error) == "No input is called 'stepz'."
     assert (error.name, error.candidates) == ("stepz", ("steps",))
 
 
-def test_an_os_error_keeps_its_sentence() -> None:
-    """OSError reads two or three arguments as errno, text and file name."""
+def test_os_error_keeps_its_message() -> None:
+    """OSError interprets two or three arguments as errno, message and file name."""
     for kind in ("ServerUnreachableError", "RequestTimeoutError", "NotInvokeAIError"):
         error = getattr(errors, kind)(503, {"detail": "x"}, "No response.", method="GET", path="/p")
         assert str(error) == "No response."
@@ -116,7 +116,7 @@ def test_an_os_error_keeps_its_sentence() -> None:
         assert (again.status_code, again.payload) == (503, {"detail": "x"})
 
 
-def test_an_api_error_without_a_message_makes_one() -> None:
+def test_api_error_has_a_default_message() -> None:
     error = APIRequestError(418, "x" * 10_000)
     assert str(error).startswith("The server responded with status 418: xxx")
     assert len(str(error)) < 600
@@ -128,7 +128,7 @@ def test_statuses_and_their_errors() -> None:
     assert all(kind.code == f"api_{status}" for status, kind in API_ERRORS.items())
 
 
-def test_errors_of_a_run_carry_what_is_needed_to_go_on() -> None:
+def test_run_errors_have_ids() -> None:
     error = pickle.loads(pickle.dumps(RunTimeoutError("Not yet.", item_id=41, batch_id="b-1")))
     assert (error.item_id, error.batch_id, str(error)) == (41, "b-1", "Not yet.")
     failed = pickle.loads(
@@ -142,7 +142,7 @@ def test_errors_of_a_run_carry_what_is_needed_to_go_on() -> None:
     )
 
 
-def test_errors_of_an_installation_carry_the_job() -> None:
+def test_installation_errors_have_the_job() -> None:
     from invokeai_py_client.models import ModelInstJobInfo
 
     info = ModelInstJobInfo.from_api_response(
@@ -163,7 +163,7 @@ def test_errors_of_an_installation_carry_the_job() -> None:
     assert str(ModelInstallJobFailed())
 
 
-def test_a_cause_is_not_lost_when_raised_again() -> None:
+def test_cause_is_kept_when_raised_again() -> None:
     with pytest.raises(InvokeAIClientError) as caught:
         raise example(RunFailedError) from LookupError("inner")
     assert isinstance(caught.value.__cause__, LookupError)

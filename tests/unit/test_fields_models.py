@@ -1,4 +1,4 @@
-"""Fields that name models."""
+"""Tests of fields that hold models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RECORD = {**IDENTIFIER, "path": "/models/dream", "format": "diffusers", "variant
 @pytest.mark.parametrize(
     "value", [IDENTIFIER, RECORD, IvkDnnModel.from_api_response(RECORD), SimpleNamespace(**IDENTIFIER)]
 )
-def test_a_model_by_its_record(value: Any) -> None:
+def test_model_from_record(value: Any) -> None:
     field = IvkModelIdentifierField(value)
     assert field.to_api_format() == IDENTIFIER
     assert type(field.to_api_format()["base"]) is str
@@ -41,7 +41,7 @@ def test_a_field_with_a_model_can_be_pickled_and_copied() -> None:
             assert (again.value, again.name, again.base) == (field.value, field.name, field.base)
 
 
-def test_the_part_of_a_model_stays() -> None:
+def test_submodel_type_is_kept() -> None:
     field = IvkModelIdentifierField({**IDENTIFIER, "submodel_type": "vae"})
     assert field.to_api_format() == {**IDENTIFIER, "submodel_type": "vae"}
 
@@ -56,7 +56,7 @@ def test_the_part_of_a_model_stays() -> None:
         (IvkDnnModel(key="k", name="n", base=BaseModelEnum.SDXL, type="main"), "k"),
     ],
 )
-def test_a_model_by_name_or_key_is_looked_up_later(value: Any, text: str) -> None:
+def test_model_by_name_or_key_is_pending(value: Any, text: str) -> None:
     field = IvkModelIdentifierField(value)
     assert field.value == ModelByName(text)
     assert field.display_value == field.reusable_value == text
@@ -68,7 +68,7 @@ def test_a_model_by_name_or_key_is_looked_up_later(value: Any, text: str) -> Non
 @pytest.mark.parametrize(
     "value", ["", "  ", 5, {}, {"name": "Dream"}, {"key": ""}, [], None.__class__, object()]
 )
-def test_what_is_no_model(value: Any) -> None:
+def test_invalid_models(value: Any) -> None:
     with pytest.raises(InputValueError, match="a model's name or key"):
         IvkModelIdentifierField(value)
 
@@ -85,17 +85,17 @@ FILTER = ModelFilter(
         ({"base": "sd-1"}, False),
         ({"type": "vae"}, False),
         ({"variant": "inpaint"}, False),
-        ({"variant": None}, True),  # the editor only asks those that have a variant
+        ({"variant": None}, True),  # the editor filters only models that have a variant
         ({"format": "checkpoint"}, False),
         ({"provider_id": "p"}, True),
     ],
 )
-def test_which_models_fit(changes: dict[str, Any], fits: bool) -> None:
+def test_accepts_model_applies_filters(changes: dict[str, Any], fits: bool) -> None:
     field = IvkModelIdentifierField(template=template("ModelIdentifierField", models=FILTER))
     assert field.accepts_model({**RECORD, **changes}) is fits
 
 
-def test_which_external_models_fit() -> None:
+def test_accepts_model_filters_external_models() -> None:
     only = ModelFilter(provider_id=("gemini",))
     field = IvkModelIdentifierField(template=template("ModelIdentifierField", models=only))
     assert field.accepts_model({**RECORD, "provider_id": "gemini"})
@@ -104,7 +104,7 @@ def test_which_external_models_fit() -> None:
     assert anything.accepts_model({"base": "new", "type": "new"})
 
 
-def test_a_model_that_cannot_fit_is_refused_at_once() -> None:
+def test_model_of_wrong_base_is_rejected() -> None:
     field = field_of("sdxl_model_loader.model", node_label="Loader")
     assert "sdxl" in field.allowed and "main" in field.allowed
     with pytest.raises(InputValueError, match="'Ink' has the base 'sd-1'; expected a model of base 'sdxl'"):
@@ -123,7 +123,7 @@ def test_a_model_that_cannot_fit_is_refused_at_once() -> None:
         ({"lora": LORA}, 0.75),
     ],
 )
-def test_a_lora_and_its_weight(value: Any, weight: float) -> None:
+def test_lora_and_weight(value: Any, weight: float) -> None:
     field = IvkLoRAField(value)
     assert field.to_api_format() == {"lora": LORA, "weight": weight}
     assert field.display_value == ("Ink", weight)
@@ -131,7 +131,7 @@ def test_a_lora_and_its_weight(value: Any, weight: float) -> None:
 
 
 @pytest.mark.parametrize("value", [(LORA, "heavy"), (LORA, None), ("", 0.5), 5, (LORA, True), (LORA, 0.5, 1)])
-def test_what_is_no_lora(value: Any) -> None:
+def test_invalid_loras(value: Any) -> None:
     with pytest.raises(InputValueError, match=r"a number as the weight|a model's name"):
         IvkLoRAField(value)
 
@@ -157,7 +157,7 @@ def test_lists_of_loras(value: Any, names: list[tuple[str, float]]) -> None:
     assert again.value == field.value
 
 
-def test_names_inside_lists_are_completed_in_place() -> None:
+def test_pending_names_in_lists_are_replaced() -> None:
     field = field_of("lora_collection_loader.loras")
     field.value = ["Ink", LORA, ("Ink", 0.2)]
     assert find_pending(field.value) == [ModelByName("Ink")]
@@ -167,7 +167,7 @@ def test_names_inside_lists_are_completed_in_place() -> None:
     assert [one["weight"] for one in wire] == [0.75, 0.75, 0.2]
 
 
-def test_a_lora_that_is_none_is_refused_in_a_list_with_its_place() -> None:
+def test_invalid_lora_in_list_is_named_by_position() -> None:
     field = field_of("lora_collection_loader.loras")
     with pytest.raises(
         InputValueError, match=r"item 2 is .*'Dream' has the type 'main'.*; expected each item to be a"

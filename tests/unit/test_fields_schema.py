@@ -1,4 +1,4 @@
-"""Every input of the reference version's node types as a field."""
+"""Tests of fields for every input of the reference version."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ INPUTS = [
     for kind in sorted(SCHEMA)
     for name, template in SCHEMA[kind].inputs.items()
 ]
-# The editor starts these with a value that the server refuses: it invents 0, "" or [] for what has no default,
-# and one default of the server itself is of another type.
+# Inputs for which the editor's default is not valid on the server. The editor uses 0, "" or [] if there is no default,
+# and one of the server's defaults has the wrong type.
 REFUSED = {
     "crop_latents.width",
     "crop_latents.height",
@@ -68,7 +68,7 @@ PROMISED = [
 
 
 @pytest.mark.parametrize(("name", "template"), INPUTS)
-def test_a_default_is_held_as_it_is_and_can_be_set_again(name: str, template: InputTemplate) -> None:
+def test_default_is_kept_and_can_be_assigned(name: str, template: InputTemplate) -> None:
     field = make_field(template, copy.deepcopy(template.default))
     assert not field.is_set_by_user
     assert field.to_api_format() == template.default
@@ -79,7 +79,7 @@ def test_a_default_is_held_as_it_is_and_can_be_set_again(name: str, template: In
         return
     assert bool(field.problems()) is (name in REFUSED)
     again = make_field(template)
-    if name in REFUSED or name == "call_saved_workflow.workflow_id":  # "" is no workflow
+    if name in REFUSED or name == "call_saved_workflow.workflow_id":  # "" is not a workflow
         with pytest.raises(InputValueError, match="is not valid"):
             again.value = template.default
         return
@@ -91,7 +91,7 @@ def test_a_default_is_held_as_it_is_and_can_be_set_again(name: str, template: In
     assert shown.value == again.value
 
 
-def test_every_known_type_has_a_class_and_every_stateful_type_is_known() -> None:
+def test_every_stateful_type_has_a_field_class() -> None:
     kinds = {template.type.name for kind in SCHEMA for template in SCHEMA[kind].inputs.values()}
     assert set(FIELD_CLASSES) <= kinds
     typed = {
@@ -100,7 +100,7 @@ def test_every_known_type_has_a_class_and_every_stateful_type_is_known() -> None
         for template in SCHEMA[kind].inputs.values()
         if template.input != "connection"
     }
-    # What is left can be any value, or is filled by the editor alone.
+    # The other types accept any value, or only the editor sets them.
     left = typed - set(FIELD_CLASSES) - {"AnyField", "CollectionField", "CollectionItemField"}
     assert all(name.endswith("MetadataField") for name in left), left
 
@@ -218,7 +218,7 @@ def test_S04_other_programs_names_are_understood(given: str, wire: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "nonsense", "k", "_", None, 5])
-def test_S04_what_is_no_scheduler_is_refused(wrong: Any) -> None:
+def test_S04_invalid_schedulers(wrong: Any) -> None:
     with pytest.raises(ValueError, match="is not a valid SchedulerName"):
         SchedulerName(wrong)
 

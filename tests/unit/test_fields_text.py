@@ -1,4 +1,4 @@
-"""Values from the text of a command line."""
+"""Tests of values given as text on a command line."""
 
 from __future__ import annotations
 
@@ -135,28 +135,28 @@ def test_texts_of_one_or_many() -> None:
         ("SomethingNew", "[1"),
     ],
 )
-def test_texts_that_say_nothing(kind: str, text: str) -> None:
+def test_invalid_texts(kind: str, text: str) -> None:
     with pytest.raises(InputValueError, match="is not valid"):
         parsed(make_field(template(kind)), text)
 
 
-def test_json_has_no_nan() -> None:
-    with pytest.raises(InputValueError, match="NaN is not JSON"):
+def test_json_nan_is_rejected() -> None:
+    with pytest.raises(InputValueError, match="NaN is not valid JSON"):
         make_field(template("SomethingNew")).parse_text("[NaN]")
 
 
-def test_a_list_of_texts_that_is_broken_json_says_so() -> None:
+def test_invalid_json_list_is_reported() -> None:
     with pytest.raises(InputValueError, match="expected JSON"):
         make_field(template("StringField", "COLLECTION")).parse_text('["a", ')
 
 
-def test_an_image_by_its_file(tmp_path: Path) -> None:
+def test_image_from_file(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(b"x")
     assert parsed(field_of("save_image.image"), str(file)) == LocalImage(path=str(file), name="a.png")
 
 
-def test_choices_that_are_no_texts() -> None:
+def test_choices_that_are_not_strings() -> None:
     field = make_field(template("EnumField", options=(1, 2)))
     assert parsed(field, "2") == 2
 
@@ -173,7 +173,7 @@ KINDS = sorted(
 @given(
     st.sampled_from(KINDS), st.text(max_size=12) | st.sampled_from(["[", "{}", "[[[", "1,,2", ",", ":", "-"])
 )
-def test_any_text_is_a_value_or_refused_in_our_words(address: str, text: str) -> None:
+def test_any_text_is_parsed_or_rejected_with_input_error(address: str, text: str) -> None:
     field = field_of(address)
     try:
         field.value = field.parse_text(text)

@@ -1,4 +1,4 @@
-"""Fields of colours, boxes, images, boards, lists and whatever else."""
+"""Tests of fields for colors, boxes, images, boards, lists, generators and other values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from invokeai_py_client.models import IvkImage
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.schema.template import Limits
 
-# ------------------------------------------------------------------ colours and boxes
+# ------------------------------------------------------------------ colors and boxes
 
 RED = {"r": 255, "g": 0, "b": 0, "a": 255}
 
@@ -52,7 +52,7 @@ RED = {"r": 255, "g": 0, "b": 0, "a": 255}
         array.array("B", [255, 0, 0]),
     ],
 )
-def test_colours(value: Any) -> None:
+def test_colors(value: Any) -> None:
     field = IvkColorField(value)
     assert field.to_api_format() == RED
     assert field.display_value == "#ff0000ff"
@@ -77,13 +77,13 @@ def test_colours(value: Any) -> None:
         b"abc",
     ],
 )
-def test_what_is_no_colour(value: Any) -> None:
+def test_invalid_colors(value: Any) -> None:
     with pytest.raises(InputValueError, match="'#rrggbb"):
         IvkColorField(value)
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 4))
-def test_a_colour_is_the_same_by_its_hexadecimal_name(parts: tuple[int, int, int, int]) -> None:
+def test_hex_color_equals_rgba(parts: tuple[int, int, int, int]) -> None:
     field = IvkColorField(parts)
     assert IvkColorField(field.display_value).value == field.value
 
@@ -110,7 +110,7 @@ def test_a_box_keeps_its_score() -> None:
 @pytest.mark.parametrize(
     "value", [(3, 2, 1, 4), (1, 4, 3, 2), (1, 2, 3), (1.5, 2, 3, 4), "1,2,3,4", {}, 5, (True, 2, 3, 4)]
 )
-def test_what_is_no_box(value: Any) -> None:
+def test_invalid_boxes(value: Any) -> None:
     with pytest.raises(InputValueError, match=r"x_min|minima"):
         IvkBoundingBoxField(value)
 
@@ -134,14 +134,14 @@ def png() -> bytes:
         Named(name="a.png"),
     ],
 )
-def test_images_of_the_server(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_on_the_server(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     field = IvkImageField(value)
     assert field.to_api_format() == {"image_name": "a.png"}
     assert field.display_value == "a.png"
 
 
-def test_images_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "a.png"
     file.write_bytes(png())
@@ -163,7 +163,7 @@ def test_images_in_memory(value: Any) -> None:
     assert "PNG" not in repr(field)
 
 
-def test_pictures_that_png_does_not_know_are_converted() -> None:
+def test_cmyk_image_is_converted() -> None:
     field = IvkImageField(Image.new("CMYK", (2, 2)))
     assert isinstance(field.value, LocalImage)
     assert Image.open(io.BytesIO(field.value.data)).mode == "RGB"
@@ -184,7 +184,7 @@ def test_pictures_that_png_does_not_know_are_converted() -> None:
         ("~nobody-of-that-name/a.png", "no such file"),
     ],
 )
-def test_what_is_no_image(value: Any, text: str) -> None:
+def test_invalid_images(value: Any, text: str) -> None:
     with pytest.raises(InputValueError, match=text):
         IvkImageField(value)
 
@@ -206,7 +206,7 @@ def test_boards(value: Any, wire: Any) -> None:
     assert field.to_api_format() == wire
 
 
-def test_a_board_by_name_is_looked_up_later() -> None:
+def test_board_by_name_is_pending() -> None:
     field = field_of("save_image.board")
     field.value = " Portraits "
     assert field.value == BoardByName("Portraits")
@@ -214,14 +214,14 @@ def test_a_board_by_name_is_looked_up_later() -> None:
     with pytest.raises(InputValueError, match="'Portraits' has not been looked up"):
         field.to_api_format()
     for wrong in ("", 5, {}, {"board_id": ""}):
-        with pytest.raises(InputValueError, match="board's id or name"):
+        with pytest.raises(InputValueError, match="id or name of a board"):
             field.value = wrong
 
 
 # ------------------------------------------------------------------ lists
 
 
-def test_lists_of_images_mix_what_is_here_and_there(tmp_path: Path) -> None:
+def test_image_lists_mix_local_and_remote(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(png())
     field = field_of("image_collection.images")
@@ -246,19 +246,19 @@ def test_lists_of_any_kind(value: Any) -> None:
     ("value", "text"),
     [(5, "a list"), ("1,2", "a list"), ({}, "a list"), ([1, "x"], "item 2 is 'x'"), ([None], "item 1")],
 )
-def test_what_is_no_list(value: Any, text: str) -> None:
+def test_invalid_lists(value: Any, text: str) -> None:
     with pytest.raises(InputValueError, match=text):
         make_field(template("IntegerField", "COLLECTION")).value = value
 
 
-def test_lists_have_their_lengths() -> None:
+def test_list_lengths() -> None:
     field = make_field(template("IntegerField", "COLLECTION", limits=Limits(min_items=1, max_items=2)))
     for wrong in ([], [1, 2, 3]):
         with pytest.raises(InputValueError, match="1 to 2"):
             field.value = wrong
 
 
-def test_one_value_or_a_list_of_them() -> None:
+def test_single_value_or_list() -> None:
     field = make_field(template("FloatField", "SINGLE_OR_COLLECTION"))
     assert isinstance(field, IvkCollectionField)
     field.value = 0.5
@@ -269,17 +269,17 @@ def test_one_value_or_a_list_of_them() -> None:
         field.value = "x"
 
 
-def test_a_list_that_makes_the_server_fail_is_refused() -> None:
+def test_list_that_crashes_the_server_is_rejected() -> None:
     field = field_of("controlnet.control_weight")  # 6.14.2 compares the list itself with the limit
     field.value = 0.5
     with pytest.raises(InputValueError, match="expected one number"):
         field.value = [0.5, 0.6]
 
 
-# ------------------------------------------------------------------ generators and the rest
+# ------------------------------------------------------------------ generators and other values
 
 
-def test_generators_take_the_editors_settings_or_a_list() -> None:
+def test_generators_take_settings_or_a_list() -> None:
     field = field_of("integer_generator.generator")
     assert isinstance(field, IvkGeneratorField)
     field.value = {"type": "integer_generator_arithmetic_sequence", "start": 5}
@@ -303,7 +303,7 @@ def test_generators_take_the_editors_settings_or_a_list() -> None:
 @pytest.mark.parametrize(
     "value", [{}, {"type": "float_generator_parse_string"}, 5, "1,2", ["a"], [], {"type": 5}]
 )
-def test_what_is_no_generator(value: Any) -> None:
+def test_invalid_generators(value: Any) -> None:
     with pytest.raises(InputValueError, match="integer_generator_"):
         field_of("integer_generator.generator").value = value
 
@@ -320,12 +320,12 @@ def test_values_of_unknown_types_are_checked_by_the_schema() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, math.nan, [object()], {"a": math.inf}, b"x", {1, 2}])
-def test_what_json_does_not_know_is_refused(value: Any) -> None:
+def test_values_outside_json_are_rejected(value: Any) -> None:
     with pytest.raises(InputValueError):
         IvkAnyField(value)
 
 
-def test_what_holds_itself_is_refused() -> None:
+def test_recursive_list_is_rejected() -> None:
     endless: list[Any] = []
     endless.append(endless)
     with pytest.raises(InputValueError, match="too deeply"):
@@ -348,7 +348,7 @@ KINDS = sorted(
 
 
 @given(st.sampled_from(KINDS), ANY)
-def test_whatever_is_assigned_is_kept_or_refused_in_our_words(address: tuple[str, str], value: Any) -> None:
+def test_any_value_is_stored_or_rejected_with_input_error(address: tuple[str, str], value: Any) -> None:
     field = field_of(".".join(address))
     try:
         field.value = value

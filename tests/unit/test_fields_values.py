@@ -1,4 +1,4 @@
-"""What fields of plain values take, what they refuse, and what they say then."""
+"""Tests of fields for plain values: valid and invalid values, and error messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from invokeai_py_client.schema.template import UNSET, Limits
 
 
 @pytest.mark.parametrize("value", [7, 7.0, Int64(7), Float32(7.0), Fraction(7), Decimal(7)])
-def test_whole_numbers_of_any_kind(value: Any) -> None:
+def test_integers_of_any_numeric_type(value: Any) -> None:
     field = IvkIntegerField(value)
     assert field.value == 7
     assert type(field.to_api_format()) is int
@@ -56,14 +56,14 @@ def test_whole_numbers_of_any_kind(value: Any) -> None:
         Decimal("NaN"),
     ],
 )
-def test_what_is_no_whole_number(value: Any) -> None:
+def test_invalid_integers(value: Any) -> None:
     field = IvkIntegerField(3)
     with pytest.raises(InputValueError, match="whole number"):
         field.value = value
     assert field.value == 3
 
 
-def test_a_whole_number_too_long_to_print_is_refused_in_words() -> None:
+def test_huge_integer_is_rejected() -> None:
     with pytest.raises(InputValueError, match="that int is not valid"):
         IvkIntegerField(10**5000)
 
@@ -71,7 +71,7 @@ def test_a_whole_number_too_long_to_print_is_refused_in_words() -> None:
 @pytest.mark.parametrize(
     ("value", "kept"), [(0.5, 0.5), (7, 7), (Float32(0.25), 0.25), (Int64(3), 3), (-0.0, 0.0)]
 )
-def test_numbers_of_any_kind(value: Any, kept: float) -> None:
+def test_floats_of_any_numeric_type(value: Any, kept: float) -> None:
     field = IvkFloatField(value)
     assert field.value == kept
     assert type(field.value) is type(kept)
@@ -80,7 +80,7 @@ def test_numbers_of_any_kind(value: Any, kept: float) -> None:
 @pytest.mark.parametrize(
     "value", [math.nan, math.inf, -math.inf, "1.5", True, Truth(), None.__class__, [1.0], 10**400]
 )
-def test_what_is_no_number(value: Any) -> None:
+def test_invalid_floats(value: Any) -> None:
     with pytest.raises(InputValueError, match="a number"):
         IvkFloatField(value)
 
@@ -123,9 +123,7 @@ def test_limits_inside_any_of_are_checked() -> None:
         ({"max": 20}, [0, 20], [-1, 21]),
     ],
 )
-def test_the_forms_limits_narrow_the_schemas(
-    settings: dict[str, Any], good: list[int], bad: list[int]
-) -> None:
+def test_form_limits_narrow_schema_limits(settings: dict[str, Any], good: list[int], bad: list[int]) -> None:
     limited = template("IntegerField", limits=Limits(minimum=0, maximum=100))
     field = make_field(limited, settings={"type": "integer-field-config", **settings})
     for number in good:
@@ -135,16 +133,16 @@ def test_the_forms_limits_narrow_the_schemas(
             field.value = number
 
 
-def test_the_forms_limits_do_not_round() -> None:
+def test_form_limits_do_not_round() -> None:
     field = make_field(template("FloatField"), settings={"min": 0, "max": 1})
     field.value = 0.123456789
     assert field.to_api_format() == 0.123456789
 
 
-# ------------------------------------------------------------------ the workflow's own value
+# ------------------------------------------------------------------ the workflow's value
 
 
-def test_an_own_value_goes_out_as_it_came_even_out_of_range() -> None:
+def test_workflow_value_out_of_range_is_sent_unchanged() -> None:
     field = field_of("denoise_latents.steps", -4)
     assert field.to_api_format() == -4
     assert not field.is_set_by_user
@@ -153,24 +151,24 @@ def test_an_own_value_goes_out_as_it_came_even_out_of_range() -> None:
 
 
 @pytest.mark.parametrize("own", ["5", 5.0])
-def test_an_own_value_that_the_server_reads_is_no_problem(own: Any) -> None:
+def test_workflow_value_valid_for_server_is_not_a_problem(own: Any) -> None:
     field = field_of("denoise_latents.steps", own)
     assert field.problems() == []
     assert field.to_api_format() is own
 
 
-def test_problems_name_a_missing_value() -> None:
+def test_problems_report_missing_value() -> None:
     field = field_of("main_model_loader.model", label="Checkpoint", node_label="Loader")
     (problem,) = field.problems()
     assert problem.startswith("Checkpoint (Loader): no value is set; expected the name or key of a model (")
 
 
-def test_assigning_none_takes_the_value_away() -> None:
+def test_assigning_none_removes_the_value() -> None:
     optional = field_of("denoise_latents.denoising_start", 0.5)
     assert optional.required is False
     optional.value = None
     assert optional.is_set_by_user
-    assert optional.to_api_format() is UNSET  # null would be refused: it is not nullable
+    assert optional.to_api_format() is UNSET  # not null, because the field is not nullable
     nullable = make_field(template("IntegerField", nullable=True), 3)
     nullable.value = None
     assert nullable.to_api_format() is None
@@ -178,7 +176,7 @@ def test_assigning_none_takes_the_value_away() -> None:
         make_field(template("IntegerField", required=True), 3).value = None
 
 
-def test_a_value_changed_in_place_counts_and_is_checked() -> None:
+def test_value_changed_in_place_is_validated() -> None:
     own = [1, 2]
     field = make_field(template("IntegerField", "COLLECTION"), own)
     assert not field.is_set_by_user
@@ -193,7 +191,7 @@ def test_a_value_changed_in_place_counts_and_is_checked() -> None:
         field.to_api_format()
 
 
-def test_copies_share_nothing() -> None:
+def test_copies_are_independent() -> None:
     field = make_field(template("IntegerField", "COLLECTION"), [1])
     for other in (
         field.copy(),
@@ -208,14 +206,14 @@ def test_copies_share_nothing() -> None:
         assert other.to_api_format() == [1, 2]
 
 
-def test_a_refusal_says_why() -> None:
+def test_refusal_is_in_error() -> None:
     field = make_field(template("IntegerField"), node_label="Resize", refusal="another node feeds it")
     with pytest.raises(InputError, match=r"X \(Resize\): another node feeds it"):
         field.value = 3
     assert field.problems() == []
 
 
-def test_messages_name_the_place_what_was_given_and_what_is_allowed() -> None:
+def test_error_names_field_value_and_expectation() -> None:
     field = field_of("denoise_latents.steps", label="Detail", node_label="My Denoiser")
     with pytest.raises(InputValueError) as caught:
         field.value = "thirty"
@@ -226,32 +224,32 @@ def test_messages_name_the_place_what_was_given_and_what_is_allowed() -> None:
     assert len(str(caught.value)) < 250
 
 
-# ------------------------------------------------------------------ truths, texts, choices
+# ------------------------------------------------------------------ booleans, strings, choices
 
 
 @pytest.mark.parametrize("value", [1, 0, "true", "", None.__class__, [], 1.0])
-def test_what_is_no_truth(value: Any) -> None:
+def test_invalid_booleans(value: Any) -> None:
     with pytest.raises(InputValueError, match="True or False"):
         IvkBooleanField(value)
 
 
-def test_truths() -> None:
+def test_booleans() -> None:
     assert IvkBooleanField(Truth()).value is True
     assert IvkBooleanField(False).to_api_format() is False
 
 
 @pytest.mark.parametrize("value", [5, b"text", None.__class__, ["a"], Path("a")])
-def test_what_is_no_text(value: Any) -> None:
+def test_invalid_strings(value: Any) -> None:
     with pytest.raises(InputValueError, match="expected text"):
         IvkStringField(value)
 
 
-def test_texts_with_half_a_character_are_refused() -> None:
+def test_lone_surrogates_are_rejected() -> None:
     with pytest.raises(InputValueError, match="UTF-8"):
         IvkStringField("a\ud800b")
 
 
-def test_lengths_of_texts() -> None:
+def test_string_lengths() -> None:
     field = make_field(template("StringField", limits=Limits(min_length=2, max_length=3)))
     field.value = "ab"
     for wrong in ("a", "abcd"):
@@ -266,10 +264,12 @@ DROPDOWN = {
 }
 
 
-def test_a_forms_dropdown_is_a_choice() -> None:
+def test_form_dropdown_is_a_choice() -> None:
     field = make_field(template("StringField"), "sketch", settings=DROPDOWN)
     assert field.choices == ("oil", "photo")
-    assert field.to_api_format() == "sketch"  # its own value goes out whatever the form offers
+    assert (
+        field.to_api_format() == "sketch"
+    )  # the workflow's value is sent even if the form does not offer it
     field.value = "photo"
     assert field.to_api_format() == "photo"
     field.value = "Oil painting"
@@ -298,7 +298,7 @@ def test_choices(given_value: Any, kept: str) -> None:
     assert field.to_api_format() == kept
 
 
-def test_choices_by_what_the_editor_shows() -> None:
+def test_choices_by_label() -> None:
     field = enum_field(option_labels={"XL": "Very large"})
     field.value = "very large"
     assert field.to_api_format() == "XL"
@@ -307,12 +307,12 @@ def test_choices_by_what_the_editor_shows() -> None:
 @pytest.mark.parametrize(
     ("wrong", "hint"), [("smal", "Did you mean 'small'"), ("", "one of"), (5, "one of"), ([], "one of")]
 )
-def test_wrong_choices_get_the_closest(wrong: Any, hint: str) -> None:
+def test_invalid_choice_suggests_closest(wrong: Any, hint: str) -> None:
     with pytest.raises(InputValueError, match=hint):
         enum_field().value = wrong
 
 
-def test_choices_that_differ_in_case_only_need_their_own_spelling() -> None:
+def test_choices_that_differ_only_in_case() -> None:
     field = make_field(template("EnumField", options=("a", "A")))
     field.value = "A"
     assert field.value == "A"
@@ -321,7 +321,7 @@ def test_choices_that_differ_in_case_only_need_their_own_spelling() -> None:
         field.value = "Ab"
 
 
-def test_choices_of_numbers_and_truths_are_not_mixed_up() -> None:
+def test_numeric_choices_reject_booleans() -> None:
     field = make_field(template("EnumField", options=(1, 2)))
     field.value = 1
     with pytest.raises(InputValueError):
@@ -329,7 +329,7 @@ def test_choices_of_numbers_and_truths_are_not_mixed_up() -> None:
     assert field.parse_text("2") == 2
 
 
-def test_a_scheduler_by_any_name_and_the_closest_one() -> None:
+def test_scheduler_aliases_and_suggestion() -> None:
     field = field_of("denoise_latents.scheduler")
     field.value = "DPM++ 2M Karras"
     assert field.to_api_format() == "dpmpp_2m_k"
@@ -338,7 +338,7 @@ def test_a_scheduler_by_any_name_and_the_closest_one() -> None:
     assert IvkSchedulerField("dpm_2").to_api_format() == "kdpm_2"
 
 
-def test_the_flow_schedulers_take_only_their_own() -> None:
+def test_flow_scheduler_rejects_other_schedulers() -> None:
     field = field_of("flux_denoise.scheduler")
     assert isinstance(field, IvkEnumField)
     with pytest.raises(InputValueError):

@@ -207,9 +207,9 @@ class Maker:
         path.write_text(textwrap.dedent(text))
 
     def load(self, *names: str) -> dict[str, ModuleType]:
-        """Import the package's modules, then the generated one, which gets the name ``_sync``.
+        """Import the package's modules, then the generated module, under the name ``_sync``.
 
-        Its classes become classes of the real ``_sync``, where ``wrap`` looks for them.
+        Its classes are added to the real ``_sync``, because ``wrap`` looks for them there.
         """
         loaded = {
             name: module_from(self.package / f"{name}.py", f"invokeai_py_client.{name.replace('/', '.')}")
@@ -255,7 +255,7 @@ def new_maker(root: Path, *made_by_users: str) -> Maker:
 
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Maker, Any, Any]]:
-    """The generator, the asynchronous module and the synchronous one."""
+    """Return the generator, the asynchronous module and the synchronous module."""
     maker = new_maker(tmp_path_factory.mktemp("tree"))
     maker.write("toy.py", TOY)
     assert maker.run() == 0
@@ -276,7 +276,7 @@ def toy(toys: tuple[Maker, Any, Any]) -> Iterator[Any]:
     client.loop_thread.close()
 
 
-# --------------------------------------------------------------------------- what the classes do
+# --------------------------------------------------------------------------- behavior of the classes
 
 
 def test_a_coroutine_becomes_a_method(toy: Any) -> None:
@@ -286,7 +286,7 @@ def test_a_coroutine_becomes_a_method(toy: Any) -> None:
         toy.fail()
 
 
-def test_arguments_of_all_kinds_are_handed_on(toy: Any) -> None:
+def test_arguments_of_all_kinds_are_passed_on(toy: Any) -> None:
     other = toy.copy()
     assert toy.play(3, "loudly", "a", "b", with_toy=other, at=4, x=5) == (
         "bear", 3, "loudly", ("a", "b"), "bear'", 4, {"x": 5}
@@ -326,7 +326,7 @@ def test_properties_and_attributes(toy: Any) -> None:
         toy.name = "other"
 
 
-def test_callbacks_come_back_to_the_caller(toy: Any) -> None:
+def test_callbacks_run_in_calling_thread(toy: Any) -> None:
     seen: list[Any] = []
 
     def listen(name: str) -> None:
@@ -336,16 +336,16 @@ def test_callbacks_come_back_to_the_caller(toy: Any) -> None:
     assert seen == [("bear", "bear")]
 
 
-def test_a_with_block_closes_and_ends_the_loop(toy: Any) -> None:
+def test_with_block_closes_and_ends_loop(toy: Any) -> None:
     with toy as same:
         assert same is toy
         toy.nothing()
         assert toy._loop_thread.is_running
     assert not toy._loop_thread.is_running
-    assert toy.nothing() is None  # and starts it again
+    assert toy.nothing() is None  # and using the client starts it again
 
 
-async def test_a_mixed_method_keeps_both_ways(toy: Any) -> None:
+async def test_method_with_async_name_has_both_versions(toy: Any) -> None:
     assert toy.play_sync(1) is toy
     assert await toy.play_async(2) is toy
     assert toy.name == "bear!!!"
@@ -354,14 +354,14 @@ async def test_a_mixed_method_keeps_both_ways(toy: Any) -> None:
     assert [one async for one in toy.hear_async()] == [toy]
 
 
-async def test_a_method_that_stays_runs_in_the_callers_loop(toy: Any) -> None:
+async def test_unchanged_method_runs_in_callers_loop(toy: Any) -> None:
     import asyncio
 
     assert await toy.here() == id(asyncio.get_running_loop())
     assert await toy.here(count=2) == 2 * id(asyncio.get_running_loop())
 
 
-def test_what_is_private_stays_so(toy: Any) -> None:
+def test_private_members_are_omitted(toy: Any) -> None:
     assert not hasattr(toy, "_hidden")
     assert toy._repr_html_() == "<b>bear</b>"
     assert repr(toy) == "<Toy bear>"
@@ -376,7 +376,7 @@ def test_a_subclass_has_the_inherited_members_too(toys: tuple[Maker, Any, Any], 
     assert robot.name == "robo"
 
 
-# --------------------------------------------------------------------------- what they look like
+# --------------------------------------------------------------------------- signatures and docstrings
 
 
 def test_signatures_are_kept(toys: tuple[Maker, Any, Any]) -> None:
@@ -394,7 +394,7 @@ def test_signatures_are_kept(toys: tuple[Maker, Any, Any]) -> None:
     assert not inspect.iscoroutinefunction(kind.play_sync)
 
 
-def test_words_are_said_of_the_synchronous_class(toys: tuple[Maker, Any, Any]) -> None:
+def test_docstrings_describe_the_synchronous_class(toys: tuple[Maker, Any, Any]) -> None:
     kind = toys[2].Toy
     assert inspect.getdoc(kind) == textwrap.dedent("""\
         A toy; a Toy can \\\\ play.
@@ -420,7 +420,7 @@ def test_words_are_said_of_the_synchronous_class(toys: tuple[Maker, Any, Any]) -
     assert kind.play_async.__doc__ == "Both ways: ``await toy.play_both(1)``."
 
 
-def test_only_asynchronous_classes_are_taken(toys: tuple[Maker, Any, Any]) -> None:
+def test_only_asynchronous_classes_are_generated(toys: tuple[Maker, Any, Any]) -> None:
     maker, _, synchronous = toys
     assert not hasattr(synchronous, "Plain")
     assert sorted(maker.faces) == ["Robot", "Toy"]
@@ -603,7 +603,7 @@ FARM = {
 
 @pytest.fixture(scope="module")
 def farms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Maker, Any]]:
-    """The generator, and the synchronous class of a class whose bases are in other modules."""
+    """Return the generator and the synchronous class of a class whose bases are in other modules."""
     maker = new_maker(tmp_path_factory.mktemp("farms"), "AsyncFarm")
     for name, text in FARM.items():
         maker.write(name, text)
@@ -646,7 +646,7 @@ def test_overrides_win(farms: tuple[Maker, Any], farm: Any) -> None:
     assert (farm.pong(), kind.pong.__doc__) == ("mixin", "Answer as the mixin.")
     assert farm.label == "farm farm"
     with pytest.raises(AttributeError):
-        farm.label = "other"  # the setter of the base is overridden with the getter
+        farm.label = "other"  # overriding the getter also overrides the setter of the base
     assert farm.hidden == 2
     farm.hidden = 3
     assert kind.kind.__doc__ == "The kind of farm."
@@ -679,7 +679,7 @@ def test_default_values_need_no_import(farms: tuple[Maker, Any], farm: Any) -> N
     assert farm.prices(1, order.default) == ["1", "oldest"]
 
 
-def test_a_constant_is_loaded_when_it_is_needed() -> None:
+def test_constant_is_loaded_when_needed() -> None:
     constant = LazyConstant("nowhere").one
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
         unwrap(constant)
@@ -713,7 +713,7 @@ def test_constructors_and_classmethods_import_their_class_themselves(farms: tupl
     assert (type(named), named.name) == (kind, "old")
 
 
-def test_an_object_of_a_subclass_without_a_face_gets_that_of_its_base(farms: tuple[Maker, Any]) -> None:
+def test_object_of_subclass_without_face_gets_the_face_of_its_base(farms: tuple[Maker, Any]) -> None:
     base = farms[0].loaded["parts/farm"].AsyncFarm
     subclass = type("AsyncRanch", (base,), {})
     assert type(wrap(subclass(Client()))) is farms[1]
@@ -815,8 +815,7 @@ def test_the_order_of_bases_is_pythons(tmp_path: Path) -> None:
                 "a.py": "class Size: ...\nclass AsyncOne:\n    def go(self) -> Size: ...",
                 "b.py": "class Size: ...\nclass AsyncTwo:\n    def go(self) -> Size: ...",
             },
-            r"Two definitions would be called Size in _sync\.py: "
-            r"invokeai_py_client\.a\.Size and invokeai_py_client\.b\.Size",
+            r"would be called Size in _sync\.py: invokeai_py_client\.a\.Size and invokeai_py_client\.b\.Size",
         ),
         ({"a.py": "class AsyncFace: ..."}, "would be called Face in"),
         (
@@ -842,7 +841,7 @@ def test_ambiguous_packages_are_refused(tmp_path: Path, modules: dict[str, str],
     assert not maker.target.exists()
 
 
-# --------------------------------------------------------------------------- faces by themselves
+# --------------------------------------------------------------------------- wrap and unwrap
 
 
 def test_wrapping_goes_into_containers_and_back(toys: tuple[Maker, Any, Any], toy: Any) -> None:
@@ -854,14 +853,14 @@ def test_wrapping_goes_into_containers_and_back(toys: tuple[Maker, Any, Any], to
     assert wrap(None) is None
 
 
-def test_faces_are_equal_when_what_is_behind_them_is(toys: tuple[Maker, Any, Any], toy: Any) -> None:
+def test_faces_are_equal_if_their_objects_are(toys: tuple[Maker, Any, Any], toy: Any) -> None:
     assert toy == wrap(toy._impl)
     assert toy != toy.copy()
     assert toy != toy._impl
     assert len({toy, wrap(toy._impl)}) == 1
 
 
-def test_an_object_without_a_face_says_what_to_do(toys: tuple[Maker, Any, Any]) -> None:
+def test_object_without_face_raises_with_hint(toys: tuple[Maker, Any, Any]) -> None:
     from invokeai_py_client._base import AsyncObject
 
     class AsyncStray(AsyncObject):
@@ -892,13 +891,13 @@ SMALL = '''
 '''
 
 
-def test_check_tells_what_is_not_current(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reports_outdated_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     maker = new_maker(tmp_path)
     maker.write("small.py", SMALL)
     assert maker.run("--check") == 1
     outdated = "src/invokeai_py_client/_sync.py is out of date. Run: python tools/generate_sync.py\n"
     assert capsys.readouterr().out == outdated
-    assert not maker.target.exists()  # it only looks
+    assert not maker.target.exists()  # --check does not write
 
     assert maker.run() == 0
     assert capsys.readouterr().out == "src/invokeai_py_client/_sync.py: written\n"
@@ -938,7 +937,7 @@ def test_check_tells_what_is_not_current(tmp_path: Path, capsys: pytest.CaptureF
         ("def go(self, at: float = -NAN) -> None: ...", "the default value -NAN cannot be imported lazily"),
     ],
 )
-def test_what_it_cannot_write_it_refuses(tmp_path: Path, body: str, complaint: str) -> None:
+def test_unsupported_members_are_rejected(tmp_path: Path, body: str, complaint: str) -> None:
     maker = new_maker(tmp_path)
     maker.write(
         "odd.py",

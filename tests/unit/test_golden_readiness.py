@@ -1,4 +1,4 @@
-"""What stops a run, compared with what the official editor and the server said about the recorded cases."""
+"""Problems that stop a run, compared with the errors of the official editor and the server in recorded cases."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from invokeai_py_client.schema.reference import reference_schema
 
 SCHEMA = reference_schema()
 
-# The server refused these; what we send instead it takes (test_workflow_better.py).
+# The server rejected these. It accepts our requests for them (test_workflow_better.py).
 BETTER = {"h12b_batch_to_connector", "h26c_bounding_box_literal"}
 
-# Some of the culprits that have to be named.
+# Some of the fields that must be named.
 CULPRITS = {
     "h14_boards": {("str", "board")},
     "h14b_boards_autoadd": {("str", "board")},
@@ -41,21 +41,21 @@ def problems(name: str) -> list[Problem]:
     return find_problems(loaded, SCHEMA, case.gone(loaded))
 
 
-def test_every_refusal_has_its_culprits_listed() -> None:
+def test_every_rejection_lists_its_fields() -> None:
     assert set(REFUSED) == set(CULPRITS)
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_the_server_refused_is_found_beforehand(name: str) -> None:
+def test_server_rejections_are_found_before_sending(name: str) -> None:
     found = problems(name)
     assert found
     assert {(problem.node_id, problem.field) for problem in found} >= CULPRITS[name]
 
 
 @pytest.mark.parametrize("name", READY)
-def test_what_ran_is_not_complained_about(name: str) -> None:
+def test_recorded_runs_have_no_problems(name: str) -> None:
     found = {(problem.node_id, problem.field) for problem in problems(name)}
-    if name == "h29d_call_unset":  # the server took it, and its run failed: it calls no workflow
+    if name == "h29d_call_unset":  # the server accepted it, but the run failed: it calls no workflow
         assert found == {("call", "workflow_id")}
     elif name == "h10b_gen_image_board_ui_edit":  # the board was chosen by hand after loading
         assert found == {("g", "generator"), ("g2", "generator")}
@@ -64,7 +64,7 @@ def test_what_ran_is_not_complained_about(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if golden(name).meta.get("reasons")])
-def test_every_reason_the_editor_gives_is_found(name: str) -> None:
+def test_every_reason_of_the_editor_is_found(name: str) -> None:
     case = golden(name)
     found = problems(name)
     loaded = case.load()
@@ -80,8 +80,8 @@ def test_every_reason_the_editor_gives_is_found(name: str) -> None:
         elif reason.startswith("Collection size mismatch"):
             assert any("of its group" in problem.what for problem in found)
         else:
-            # An unknown input is no obstacle to us (docs/engine.md); an empty list is that of a node that
-            # feeds nothing, or of a board that the server has yet to be asked about.
+            # We ignore unknown inputs (docs/engine.md). An empty list belongs to a node that feeds
+            # nothing, or to a board whose images have not been requested yet.
             assert reason in ("Missing field template", "Some batch nodes have empty collections")
 
 

@@ -1,4 +1,4 @@
-"""Our requests, compared with those that the official editor of InvokeAI 6.14.2 posted."""
+"""Our requests, compared with those of the official editor of InvokeAI 6.14.2."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from invokeai_py_client.schema.reference import reference_schema
 REFUSED = [name for name in CASES if golden(name).meta.get("loaded") is False]
 POSTED = [name for name in CASES if golden(name).posted is not None]
 
-# Where we differ on purpose, with every place that may differ; see docs/engine.md.
+# Intended differences, with every location that may differ; see docs/engine.md.
 BETTER: dict[str, tuple[str, ...]] = {
-    # A batch behind a connector: the editor names the connector, and the server refuses it.
+    # A batch behind a connector: the editor sends the connector's id, and the server rejects it.
     "h12b_batch_to_connector": ("/batch/data/0/0/node_path", "/batch/data/0/0/field_name"),
-    # One LoRA that is not in a list: the editor turns it into a generator of numbers.
+    # A single LoRA outside a list: the editor turns it into a number generator.
     "h17_models": ("/batch/graph/nodes/lc2/loras/", "/batch/workflow/nodes/9/data/inputs/loras/value/"),
-    # A form whose field is gone: the editor attaches no workflow at all.
+    # A form with a missing field: the editor attaches no workflow.
     "h18c_form_missing_field": ("/batch/workflow",),
     "sane_035": ("/batch/workflow",),
-    # A bounding box: the editor turns it into a generator of numbers.
+    # A bounding box: the editor turns it into a number generator.
     "h26c_bounding_box_literal": (
         *(f"/batch/graph/nodes/{node}/bounding_box/" for node in ("cr", "cr2")),
         *(f"/batch/workflow/nodes/{index}/data/inputs/bounding_box/value/" for index in range(5)),
@@ -32,7 +32,7 @@ BETTER: dict[str, tuple[str, ...]] = {
 
 
 def generated(case: Golden) -> dict[str, list[Any]]:
-    """What the server generated when the case was recorded, taken from the recorded request."""
+    """Return the values that the server generated when the case was recorded."""
     loaded = case.load()
     assert case.posted is not None
     feeds = {(edge.source, edge.target) for edge in loaded.edges}
@@ -54,7 +54,7 @@ def test_request_equals_the_editors(name: str) -> None:
     case = golden(name)
     assert case.posted is not None
     loaded = case.load()
-    # In this one the board was chosen by hand after loading, because loading loses it.
+    # The board was selected by hand after loading, because loading loses it.
     lists = (
         {"g": case.posted["batch"]["data"][0][0]["items"], "g2": case.posted["batch"]["data"][0][1]["items"]}
         if name == "h10b_gen_image_board_ui_edit"
@@ -69,7 +69,7 @@ def test_request_equals_the_editors(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_the_editor_refuses_is_refused(name: str) -> None:
+def test_documents_rejected_by_the_editor_are_rejected(name: str) -> None:
     with pytest.raises(WorkflowFormatError):
         golden(name).load()
 
@@ -87,7 +87,7 @@ def test_form_is_shown_in_the_editors_order(name: str) -> None:
     assert shown == [entry["label"] for entry in case.meta["form_order"] if entry["kind"] == "node-field"]
 
 
-def test_requests_do_not_share_anything_with_the_workflow() -> None:
+def test_requests_share_no_data_with_the_workflow() -> None:
     case = golden("h51_all_nodes_gui_export")
     loaded = case.load()
     first = case.build(loaded)

@@ -1,4 +1,4 @@
-"""The inputs of a workflow, as a set."""
+"""The set of inputs of a workflow."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def inputs() -> InputSet:
 # ------------------------------------------------------------------ order and finding
 
 
-def test_S17_the_forms_order_a_repeated_field_once(inputs: InputSet) -> None:
+def test_S17_inputs_follow_the_form_without_repetition(inputs: InputSet) -> None:
     rows = [(item.input_index, item.node_id, item.field_name) for item in inputs]
     assert rows == [
         (0, "positive", "prompt"),
@@ -103,7 +103,7 @@ def test_S17_the_forms_order_a_repeated_field_once(inputs: InputSet) -> None:
     assert repr(first) == "<[0] Positive Prompt: StringField = 'a cat'>"
 
 
-def test_one_input_under_all_its_addresses(inputs: InputSet) -> None:
+def test_input_is_found_by_every_address(inputs: InputSet) -> None:
     item = inputs[0]
     assert item in inputs
     for address in (0, "Positive Prompt", "positive_prompt", "positive.prompt", ("positive", "prompt"), item):
@@ -117,18 +117,18 @@ NO_INPUTS = [-1, 7, True, 1.5, None, "nothing", "", ("positive", "x"), ("x", "pr
 
 
 @pytest.mark.parametrize("address", NO_INPUTS)
-def test_what_names_no_input(inputs: InputSet, address: Any) -> None:
+def test_invalid_addresses_are_unknown(inputs: InputSet, address: Any) -> None:
     with pytest.raises(UnknownInputError) as caught:
         inputs.find(address)
     assert str(caught.value)
 
 
-def test_an_empty_form_says_so() -> None:
+def test_index_into_an_empty_form_is_unknown() -> None:
     with pytest.raises(UnknownInputError, match="the form is empty"):
         inputs_of(document(form=[])).find(0)
 
 
-def test_everything_has_the_form_first_and_nothing_that_edges_feed(inputs: InputSet) -> None:
+def test_everything_lists_the_form_first_without_connected_fields(inputs: InputSet) -> None:
     every = inputs.everything()
     assert [item.key for item in every[:7]] == [item.key for item in inputs]
     keys = [item.key for item in every]
@@ -142,7 +142,7 @@ def test_everything_has_the_form_first_and_nothing_that_edges_feed(inputs: Input
 # ------------------------------------------------------------------ setting
 
 
-def test_only_what_was_set_goes_out(inputs: InputSet) -> None:
+def test_values_are_only_those_that_were_set(inputs: InputSet) -> None:
     assert inputs.values() == {}
     inputs.set({"steps": 20, 0: "a dog", ("noise", "seed"): 5})
     assert inputs.values() == {
@@ -153,7 +153,7 @@ def test_only_what_was_set_goes_out(inputs: InputSet) -> None:
     assert set(inputs.touched()) == set(inputs.values())
 
 
-def test_all_or_nothing_and_every_problem_told(inputs: InputSet) -> None:
+def test_set_is_atomic_and_reports_every_error(inputs: InputSet) -> None:
     with pytest.raises(InputValueError) as caught:
         inputs.set({"positive_prompt": "a dog", "steps": "many", "denoise.scheduler": "eulerr"})
     lines = str(caught.value).split("\n")
@@ -163,7 +163,7 @@ def test_all_or_nothing_and_every_problem_told(inputs: InputSet) -> None:
     assert inputs.values() == {}
 
 
-def test_problems_of_several_kinds_are_told_together(inputs: InputSet) -> None:
+def test_set_reports_errors_of_several_kinds(inputs: InputSet) -> None:
     with pytest.raises(InputError) as caught:
         inputs.set({"stepps": 5, "prompt": "a", "steps": "many", "noise.width": 5})
     text = str(caught.value)
@@ -182,14 +182,14 @@ def test_problems_of_several_kinds_are_told_together(inputs: InputSet) -> None:
         ({"steps": "a"}, InputValueError),
     ],
 )
-def test_a_single_problem_keeps_its_kind(
+def test_set_raises_a_single_error_unchanged(
     inputs: InputSet, values: dict[str, Any], error: type[InputError]
 ) -> None:
     with pytest.raises(error):
         inputs.set(values)
 
 
-def test_a_connected_field_says_what_feeds_it(inputs: InputSet) -> None:
+def test_error_for_connected_field_names_its_source(inputs: InputSet) -> None:
     width = inputs.find("noise.width")
     assert width.connected
     with pytest.raises(InputError, match=r"Width \(noise\): a connection from 'width' \(output 'value'\)"):
@@ -198,7 +198,7 @@ def test_a_connected_field_says_what_feeds_it(inputs: InputSet) -> None:
         inputs.find(("denoise", "control")).field.value = {}
 
 
-def test_behind_connectors_and_batch_nodes_there_is_a_connection_too() -> None:
+def test_fields_fed_by_batch_nodes_are_connected() -> None:
     nodes = {"batch": ("integer_batch", {"integers": [1, 2]}), "gen": ("integer_generator", {})}
     doc = document(nodes=nodes)
     doc["edges"].append(_edge("batch", "value", "denoise", "steps"))
@@ -213,7 +213,7 @@ def test_behind_connectors_and_batch_nodes_there_is_a_connection_too() -> None:
     assert inputs.values()["gen", "generator"]["input"] == "3,4"
 
 
-def test_behind_a_connector_stands_the_node_that_feeds_it() -> None:
+def test_error_for_connected_field_names_the_node_behind_a_connector() -> None:
     doc = document()
     doc["nodes"].append(
         {
@@ -228,7 +228,7 @@ def test_behind_a_connector_stands_the_node_that_feeds_it() -> None:
     inputs = inputs_of(doc)
     with pytest.raises(InputError, match=r"a connection from 'width' \(output 'value'\) feeds it"):
         inputs.set({"noise.height": 64})
-    doc["edges"].pop(-2)  # a connector that nothing feeds feeds nothing
+    doc["edges"].pop(-2)  # a connector without an input feeds nothing
     inputs_of(doc).set({"noise.height": 64})
 
 
@@ -243,7 +243,7 @@ def _edge(source: str, out: str, target: str, into: str) -> dict[str, Any]:
     }
 
 
-def test_the_workflows_own_value_out_of_range_stays(inputs: InputSet) -> None:
+def test_workflow_value_out_of_range_is_kept(inputs: InputSet) -> None:
     field = inputs.find("denoise.steps").field
     assert field.value == 900
     doc = document(nodes={"denoise": ("denoise_latents", {"steps": -3})})
@@ -252,7 +252,7 @@ def test_the_workflows_own_value_out_of_range_stays(inputs: InputSet) -> None:
     assert lame.values() == {}
 
 
-def test_the_forms_settings_reach_the_field() -> None:
+def test_form_settings_apply_to_the_field() -> None:
     limits = {
         "type": "integer-field-config",
         "component": "slider",
@@ -289,7 +289,7 @@ def test_copies_are_independent(inputs: InputSet) -> None:
         assert [item.label for item in other] == [item.label for item in inputs]
 
 
-def test_a_pickle_carries_the_node_types_in_use_only(inputs: InputSet) -> None:
+def test_pickle_contains_only_used_node_types(inputs: InputSet) -> None:
     assert len(pickle.dumps(inputs)) < len(pickle.dumps(reference_schema())) / 3
     assert pickle.loads(pickle.dumps(inputs)).find("denoise.scheduler").field.choices
 
@@ -317,11 +317,11 @@ def test_threads_share_inputs() -> None:
 # ------------------------------------------------------------------ snapshots
 
 
-def test_a_snapshot_names_the_forms_values_and_what_was_set(inputs: InputSet) -> None:
+def test_snapshot_contains_form_values_and_set_values(inputs: InputSet) -> None:
     inputs.set({"noise.seed": 5, "model": "Other", "positive_prompt": "a dog"})
     assert inputs.snapshot() == {
         "positive_prompt": "a dog",
-        "Timeout": "",  # in lower case that is an argument of run()
+        "Timeout": "",  # in lower case, it is an argument of run()
         "steps": 900,
         "cfg_scale": 7.5,
         "model": "Other",
@@ -330,14 +330,14 @@ def test_a_snapshot_names_the_forms_values_and_what_was_set(inputs: InputSet) ->
     }
 
 
-def test_names_that_mean_something_else_are_not_used() -> None:
+def test_snapshot_avoids_names_of_arguments() -> None:
     labels = {("positive", "prompt"): "timeout", ("negative", "prompt"): "1"}
     inputs = inputs_of(workflow("Test", NODES, EDGES, FORM, labels=labels))
     assert list(inputs.snapshot())[:2] == ["positive.prompt", "negative.prompt"]
-    assert inputs.find("1") is inputs[1]  # as a name; the command line reads a number as an index
+    assert inputs.find("1") is inputs[1]  # as a name; the command line parses a number as an index
 
 
-def test_a_snapshot_leaves_out_what_cannot_be_set() -> None:
+def test_snapshot_omits_values_that_cannot_be_set() -> None:
     shown = inputs_of(
         document(nodes={"denoise": ("denoise_latents", {"steps": -3, "cfg_scale": 7})})
     ).snapshot()
@@ -346,7 +346,7 @@ def test_a_snapshot_leaves_out_what_cannot_be_set() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_snapshot_can_be_set_again(name: str) -> None:
+def test_snapshot_can_be_set_again(name: str) -> None:
     try:
         loaded = golden(name).load()
     except WorkflowFormatError:
@@ -371,9 +371,7 @@ LABEL = st.text(alphabet="aA. _?1é提", max_size=4)
 
 @settings(max_examples=60)
 @given(st.lists(LABEL, min_size=3, max_size=3), st.lists(LABEL, min_size=3, max_size=3))
-def test_whatever_the_labels_names_are_unique_and_set_again(
-    field_labels: list[str], node_labels: list[str]
-) -> None:
+def test_snapshot_names_are_unique_for_any_labels(field_labels: list[str], node_labels: list[str]) -> None:
     nodes = {f"n.{index}": ("integer", {"value": index}) for index in range(3)}
     doc = workflow(
         "Labels",
@@ -394,7 +392,7 @@ def test_whatever_the_labels_names_are_unique_and_set_again(
 # ------------------------------------------------------------------ nodes of other kinds
 
 
-def test_node_types_that_the_server_lacks_can_be_looked_at() -> None:
+def test_fields_of_unknown_node_types_can_be_inspected() -> None:
     doc = document()
     doc["nodes"][5]["data"]["type"] = "denoise_of_tomorrow"
     inputs = inputs_of(doc)
@@ -403,12 +401,12 @@ def test_node_types_that_the_server_lacks_can_be_looked_at() -> None:
     assert [item.value for item in inputs][2] == 900
 
 
-def test_an_unset_value_takes_it_out_of_the_request(inputs: InputSet) -> None:
+def test_unset_removes_a_value_from_the_request(inputs: InputSet) -> None:
     inputs.set({"denoise.denoising_start": None})
     assert inputs.values() == {("denoise", "denoising_start"): UNSET}
 
 
-def test_a_nodes_own_rules_see_the_values_in_use() -> None:
+def test_node_rules_use_current_values() -> None:
     doc = document(nodes={"range": ("range", {"start": 0, "stop": 5, "step": 1})})
     inputs = inputs_of(doc)
     assert inputs.refusals("range", {"stop": 3}) == []

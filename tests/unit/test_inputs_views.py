@@ -1,17 +1,20 @@
-"""Inputs as maps and tables, and the models in them put in place."""
+"""Inputs as maps and tables, and the replacement of their models."""
 
 from __future__ import annotations
 
-import io
 import json
+import re
+import sys
 from typing import Any
 
 import pytest
+from command import Terminal
 from fake_server import FakeServer, identifier, model
-from rich.console import Console
 from workflows import workflow
 
-from invokeai_py_client.display.inputs import inputs_html, inputs_table, inputs_text
+from invokeai_py_client.cli.inputs import COLUMNS, row_of
+from invokeai_py_client.cli.tables import show_table
+from invokeai_py_client.display.inputs import inputs_html, inputs_text
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.index_map import export_input_index_map, verify_input_index_map
 from invokeai_py_client.engine.inputs import InputSet, input_row, type_word
@@ -59,7 +62,7 @@ def inputs() -> InputSet:
 # ------------------------------------------------------------------ index maps
 
 
-def test_S18_a_map_of_the_same_workflow_is_unchanged(inputs: InputSet) -> None:
+def test_S18_index_map_of_the_same_workflow_is_unchanged(inputs: InputSet) -> None:
     kept = json.loads(json.dumps(export_input_index_map(inputs)))
     assert [row["input_index"] for row in kept] == [0, 1, 2, 3, 4]
     report = verify_input_index_map(inputs, kept)
@@ -67,7 +70,7 @@ def test_S18_a_map_of_the_same_workflow_is_unchanged(inputs: InputSet) -> None:
     assert report["moved"] == report["missing"] == report["new"] == []
 
 
-def test_S18_a_map_of_a_changed_workflow(inputs: InputSet) -> None:
+def test_S18_index_map_of_a_changed_workflow(inputs: InputSet) -> None:
     kept = export_input_index_map(inputs)
     changed = handle(
         [("denoise", "steps"), ("noise", "seed"), ("noise", "width"), ("loader", "model")]
@@ -82,7 +85,7 @@ def test_S18_a_map_of_a_changed_workflow(inputs: InputSet) -> None:
 
 
 @pytest.mark.parametrize("kept", [None, 5, [5], [{}], {"a": 1}, [{"node_id": "a", "field_name": "b"}]])
-def test_S18_what_is_no_map(inputs: InputSet, kept: Any) -> None:
+def test_S18_invalid_index_maps_are_rejected(inputs: InputSet, kept: Any) -> None:
     with pytest.raises(UsageError, match="Invalid input index map"):
         verify_input_index_map(inputs, kept)
 
@@ -100,18 +103,20 @@ def test_S18_what_is_no_map(inputs: InputSet, kept: Any) -> None:
         ("SomethingNew", "SomethingNew"),
     ],
 )
-def test_types_in_words(kind: str, word: str) -> None:
+def test_type_words(kind: str, word: str) -> None:
     assert type_word(kind) == word
 
 
-def rendered(inputs: InputSet, width: int) -> str:
-    out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(inputs_table("A <b>workflow</b>", inputs))
-    return out.getvalue()
-
-
-def test_the_terminals_table_keeps_its_types_whole(inputs: InputSet) -> None:
-    text = rendered(inputs, 80)
+def test_terminal_table_keeps_names_and_types_whole(
+    inputs: InputSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    show_table(COLUMNS, [row_of(item) for item in inputs], title="A <b>workflow</b>")
+    text = re.sub(r"\x1b\[[\d;]*m", "", terminal.getvalue())
     lines = text.splitlines()
     assert all(len(line) <= 80 for line in lines)
     for words in ("Model", "LoRA or list", "Scheduler", "(connected)", "[bold]Steps", "A <b>workflow</b>"):
@@ -119,7 +124,7 @@ def test_the_terminals_table_keeps_its_types_whole(inputs: InputSet) -> None:
     assert "Field" not in text
 
 
-def test_rows_for_programs_have_the_types_full_names(inputs: InputSet) -> None:
+def test_rows_have_full_type_names(inputs: InputSet) -> None:
     rows = [input_row(item) for item in inputs]
     assert rows == json.loads(json.dumps(rows))
     assert rows[0] == {
@@ -137,7 +142,7 @@ def test_rows_for_programs_have_the_types_full_names(inputs: InputSet) -> None:
     assert rows[1]["value"] == "Dream"
 
 
-def test_texts_and_pages(inputs: InputSet) -> None:
+def test_preview_as_text_and_html(inputs: InputSet) -> None:
     inputs.set({0: 40})
     text = inputs_text("W", inputs)
     assert text.splitlines()[0] == "W"
@@ -150,7 +155,7 @@ def test_texts_and_pages(inputs: InputSet) -> None:
 # ------------------------------------------------------------------ models
 
 
-async def test_S19_a_model_of_the_same_name() -> None:
+async def test_S19_model_with_the_same_name_replaces() -> None:
     lost = identifier(model("g", "Dream", hash="?"), base="sd-2")
     wf = handle(loader=("main_model_loader", {"model": lost}))
     ((before, after),) = await wf.sync_dnn_model()
@@ -160,7 +165,7 @@ async def test_S19_a_model_of_the_same_name() -> None:
     assert await wf.sync_dnn_model() == []
 
 
-async def test_S19_a_name_counts_more_than_a_base() -> None:
+async def test_S19_name_takes_precedence_over_base() -> None:
     server = FakeServer(models=[model("m0", "First"), model("s2", "Dream", "sd-2")])
     ((_, after),) = await handle(server=server).sync_dnn_model()
     assert after["key"] == "s2"
@@ -170,7 +175,7 @@ async def test_S19_a_name_counts_more_than_a_base() -> None:
     ("name", "by_name", "by_base", "key"),
     [
         ("Dream", True, True, "m1"),
-        ("Dream", False, True, "m1"),  # the very same model by name, base and type is always found
+        ("Dream", False, True, "m1"),  # a model with the same name, base and type is always found
         ("Lost", True, True, "m0"),
         ("Lost", True, False, None),
         ("Lost", False, True, "m0"),
@@ -185,14 +190,14 @@ async def test_S19_by_name_then_by_base(name: str, by_name: bool, by_base: bool,
     assert ("loader", "model") in wf.inputs.values() or key is None
 
 
-async def test_S19_only_models_that_fit_the_field() -> None:
+async def test_S19_only_compatible_models_replace() -> None:
     lost = identifier(model("g", "Dream", "sdxl"), hash="?")
     server = FakeServer(models=[model("v", "Dream", kind="vae"), model("x1", "Other", "sdxl")])
     wf = handle(server=server, loader=("main_model_loader", {"model": lost}))
-    assert await wf.sync_dnn_model() == []  # the field takes neither a VAE nor SDXL
+    assert await wf.sync_dnn_model() == []  # the field accepts neither a VAE nor SDXL
 
 
-async def test_S19_loras_in_a_list_keep_their_weights() -> None:
+async def test_S19_loras_keep_their_weights() -> None:
     loras = [
         {"lora": identifier(INK, **FAR), "weight": 0.25},
         {"lora": identifier(OIL), "weight": 0.5},
@@ -205,14 +210,14 @@ async def test_S19_loras_in_a_list_keep_their_weights() -> None:
     assert [(one["lora"]["key"], one["weight"]) for one in held] == [("l1", 0.25), ("l2", 0.5), ("l1", 0.75)]
 
 
-async def test_S19_the_part_of_a_model_stays() -> None:
+async def test_S19_submodel_is_kept() -> None:
     part = {**identifier(MODELS[1], **FAR), "submodel_type": "unet"}
     wf = handle(loader=("main_model_loader", {"model": part}))
     ((before, after),) = await wf.sync_dnn_model()
     assert (before["submodel_type"], after["submodel_type"]) == ("unet", "unet")
 
 
-async def test_S19_values_that_were_set_count_and_names_are_left_alone() -> None:
+async def test_S19_set_values_are_replaced_but_names_are_kept() -> None:
     wf = handle()
     wf.set({"loader.model": "Dream"})
     assert await wf.sync_dnn_model() == []
@@ -220,8 +225,8 @@ async def test_S19_values_that_were_set_count_and_names_are_left_alone() -> None
     assert [after["key"] for _, after in await wf.sync_dnn_model()] == ["m0"]
 
 
-def test_no_option_of_a_method_is_an_inputs_name() -> None:
-    """``wf.run(**run.inputs)`` sets inputs alone."""
+def test_snapshot_names_do_not_collide_with_arguments() -> None:
+    """``wf.run(**run.inputs)`` sets only inputs."""
     from inspect import Parameter, signature
 
     from invokeai_py_client import WorkflowHandle
@@ -232,4 +237,4 @@ def test_no_option_of_a_method_is_an_inputs_name() -> None:
         parameters = signature(getattr(WorkflowHandle, name)).parameters.values()
         assert any(one.kind is Parameter.VAR_KEYWORD for one in parameters), name
         options |= {one.name for one in parameters if one.kind is Parameter.KEYWORD_ONLY}
-    assert options - {"seed"} <= _TAKEN  # a sweep's seed is the input's
+    assert options - {"seed"} <= _TAKEN  # the seed of a sweep is the input

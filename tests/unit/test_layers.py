@@ -1,4 +1,4 @@
-"""The layers of the package: imports point down only, nothing goes in a circle, and private attributes stay private."""
+"""The layers of the package: imports point down only, there are no cycles, and private attributes stay private."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import invokeai_py_client
 PACKAGE = Path(invokeai_py_client.__file__).parent
 NAME = "invokeai_py_client"
 
-# Packages and single modules, from the highest layer to the lowest. A module may import from its own package and from
-# lower layers, not from its own layer's other packages. The package itself (``__init__``) holds names and the version
-# and imports nothing at run time, so every layer may use it.
+# Packages and single modules, from the highest layer to the lowest. A module may import from its package and from lower
+# layers, but not from other packages in the same layer. The top-level ``__init__`` contains names and the version and
+# imports nothing at run time, so every layer may use it.
 LAYERS: list[set[str]] = [
     {"_sync"},
     {"cli"},
@@ -45,12 +45,12 @@ LAYERS: list[set[str]] = [
     {"errors"},
 ]
 
-# Imports that point up, each with its reason. Two modules are found by name when they are needed, and so are not here:
-# the synchronous class in front of an object (``_face.py``), and modules that have moved (``__init__.py``).
+# Imports that point up, each with its reason. Two modules are imported by name and so are not listed: the synchronous
+# classes (in ``_face.py``), and the table of moved modules (in ``__init__.py``).
 UPWARD: dict[tuple[str, str], str] = {}
 
-# Private attributes of other objects, as "module: attribute", each with its reason. The sockets and sessions of the
-# libraries have no public way to do these things.
+# Private attributes of other objects, as "module: attribute", each with its reason. The libraries have no public API
+# for these operations on their sockets and sessions.
 PRIVATE: dict[tuple[str, str], str] = {
     ("transport.http", "_RequestContextManager"): "the type of what aiohttp's request() returns",
     ("transport.http", "_retry_connection"): "aiohttp repeats requests by itself, without a way to say no",
@@ -60,7 +60,7 @@ PRIVATE: dict[tuple[str, str], str] = {
 
 
 class Import(NamedTuple):
-    """One import statement that runs: at the top of a module, or inside a function."""
+    """An import statement that runs, at the top of a module or inside a function."""
 
     module: str
     target: str
@@ -88,7 +88,7 @@ def is_for_checkers(node: ast.AST) -> bool:
 
 
 def running(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under ``if TYPE_CHECKING``."""
+    """Yield all nodes except those under ``if TYPE_CHECKING``."""
     for child in ast.iter_child_nodes(tree):
         if not is_for_checkers(child):
             yield child
@@ -119,7 +119,7 @@ def package_of(module: str) -> str:
 
 
 def layer_of(package: str) -> int:
-    """The number of a package's layer, counted from the highest."""
+    """Return the number of a package's layer, counted from the highest."""
     return next(number for number, layer in enumerate(LAYERS) if package in layer)
 
 
@@ -147,7 +147,7 @@ def test_imports_point_down() -> None:
 
 
 def circles(edges: Mapping[str, set[str]]) -> list[list[str]]:
-    """The groups of nodes that reach each other (Tarjan's strongly connected components)."""
+    """Return the groups of nodes that reach each other (Tarjan's strongly connected components)."""
     number: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -174,12 +174,12 @@ def circles(edges: Mapping[str, set[str]]) -> list[list[str]]:
     return found
 
 
-def test_circles_are_found() -> None:
+def test_cycles_are_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
 
 
 @pytest.mark.parametrize("by_package", [False, True], ids=["files", "packages"])
-def test_nothing_imports_in_a_circle(by_package: bool) -> None:
+def test_no_import_cycles(by_package: bool) -> None:
     edges: dict[str, set[str]] = {}
     for one in IMPORTS:
         if not package_of(one.target):
@@ -191,7 +191,7 @@ def test_nothing_imports_in_a_circle(by_package: bool) -> None:
 
 
 def own_names(tree: ast.AST) -> set[str]:
-    """The private names that a module gives to its own classes and objects."""
+    """Return the private names that a module defines for its classes and objects."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -210,7 +210,7 @@ def is_own(node: ast.Attribute) -> bool:
 
 
 def private_uses(tree: ast.AST) -> Iterator[ast.Attribute]:
-    """Private attributes of anything but ``self``, ``cls`` and ``super()`` that the module does not define."""
+    """Return private attributes, except those of ``self``, ``cls`` and ``super()``, that the module does not define."""
     own = own_names(tree)
     for node in running(tree):
         if not isinstance(node, ast.Attribute) or not node.attr.startswith("_") or node.attr.endswith("__"):
@@ -219,11 +219,12 @@ def private_uses(tree: ast.AST) -> Iterator[ast.Attribute]:
             yield node
 
 
-def test_private_attributes_are_used_by_their_own_module_only() -> None:
+def test_private_attributes_are_only_used_by_their_module() -> None:
     found = {
         (module.removeprefix(f"{NAME}."), node.attr)
         for module, tree in TREES.items()
-        if package_of(module) != "_sync"  # generated: each class works on the object behind it
+        if package_of(module)
+        != "_sync"  # generated: each class uses the private attributes of its asynchronous object
         for node in private_uses(tree)
     }
     assert found - PRIVATE.keys() == set()
@@ -238,7 +239,7 @@ def test_a_private_attribute_of_another_module_is_noticed() -> None:
 
 
 def test_async_classes_do_not_form_chains() -> None:
-    """A class is one idea in one file: no ``Async`` class is continued by another one."""
+    """A class is one idea in one file, so no ``Async`` class continues another one."""
     continued = {
         f"{module}.{node.name}": bases
         for module, tree in TREES.items()
@@ -252,11 +253,11 @@ def test_async_classes_do_not_form_chains() -> None:
 
 
 PURE = {"engine", "editor", "ivk_fields", "models", "schema"}
-# Asks a server for its schema. Everything else of these packages is a function of data.
+# Reads a server's schema. Everything else in these packages is pure.
 ASKS = {f"{NAME}.schema.source"}
 
 
-def test_pure_packages_wait_for_nothing() -> None:
+def test_pure_packages_have_no_await() -> None:
     waiting = {
         module
         for module, tree in TREES.items()

@@ -1,4 +1,4 @@
-"""Open enums: every spelling to one member, every unknown word kept."""
+"""Tests of open enums: each spelling resolves to one member, and unknown words are kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from invokeai_py_client.models.enums import (
 
 ALL = [BaseModelEnum, ImageCategory, InstallStatus, JobStatus, ModelFormatEnum, ModelTypeEnum]
 
-# What the 6.14.2 server knows.
+# The words of the server (6.14.2).
 BASES_6_14_2 = (
     "any",
     "sd-1",
@@ -119,7 +119,7 @@ def test_spellings_are_unambiguous(enum: type[OpenEnum]) -> None:
 
 
 @pytest.mark.parametrize("enum", ALL)
-def test_unknown_words_are_kept_by_parse_and_refused_by_the_enum(enum: type[OpenEnum]) -> None:
+def test_unknown_words_are_kept_by_parse_and_rejected_by_enum(enum: type[OpenEnum]) -> None:
     assert enum.parse("Dreaming-9") == "Dreaming-9"
     assert not isinstance(enum.parse("Dreaming-9"), enum)
     with pytest.raises(ValueError, match="Dreaming-9"):

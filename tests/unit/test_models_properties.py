@@ -1,4 +1,4 @@
-"""Whatever a server sends: a record or our error, never another exception, and nothing lost on the way."""
+"""Property tests of records: any data becomes a record or raises our error, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def mutated(draw: st.DrawFn) -> tuple[Reader, dict[str, Any]]:
 
 @settings(max_examples=300, deadline=None)
 @given(mutated())
-def test_mutated_records_give_a_record_or_our_error(case: tuple[Reader, dict[str, Any]]) -> None:
+def test_mutated_records_are_read_or_rejected_with_input_error(case: tuple[Reader, dict[str, Any]]) -> None:
     reader, data = case
     before = json.dumps(data)
     try:
@@ -114,7 +114,7 @@ def test_unknown_words_survive_a_round_trip(base: str, kind: str, status: str) -
 
 @settings(max_examples=500, deadline=None)
 @given(st.sampled_from([IvkImage, IvkJob, IvkDnnModel, IvkBoard]), st.data())
-def test_assignment_gives_a_value_or_our_error(kind: type[IvkModel], data: st.DataObject) -> None:
+def test_assignment_is_stored_or_rejected_with_input_error(kind: type[IvkModel], data: st.DataObject) -> None:
     made = {
         IvkImage: RECORDS["image"],
         IvkJob: RECORDS["queue_item"],
@@ -127,5 +127,5 @@ def test_assignment_gives_a_value_or_our_error(kind: type[IvkModel], data: st.Da
     try:
         setattr(record, name, data.draw(junk))
     except InvokeAIClientError as error:
-        assert str(error).startswith(f"{kind.__name__}: {name}")
+        assert str(error).startswith(f"{kind.__name__}.{name}: ")
         assert record == before

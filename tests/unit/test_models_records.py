@@ -1,4 +1,4 @@
-"""Records: from what servers send, from what users write, and back."""
+"""Tests of records: from server responses, from users' arguments, and back to JSON."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_S05_to_dict_is_json_and_round_trips() -> None:
     assert IvkImage.from_api_response(data) == image
 
 
-def test_S05_whatever_a_record_holds_goes_out_as_json() -> None:
+def test_S05_any_content_is_converted_to_json() -> None:
     image = IvkImage.model_validate(
         {"image_name": "a", "odd": {1: {Path("p"), Path("o")}, "t": (JobStatus.RUNNING, UTC)}}
     )
@@ -119,7 +119,7 @@ def test_S06_job_from_a_real_queue_item() -> None:
     assert json.loads(json.dumps(job.to_dict())) == job.to_dict()
 
 
-def test_S06_a_failed_item_says_why() -> None:
+def test_S06_failed_item_has_error() -> None:
     job = IvkJob.from_api_response(RECORDS["failed_item"])
     assert job.error == RECORDS["failed_item"]["error_message"]
     assert job.metadata["error_type"] == "MissingInputException"
@@ -160,7 +160,7 @@ def test_S06_assignment_is_validated() -> None:
     setattr(job, "status", "canceled")  # noqa: B010 - pyright knows that text becomes a member only at run time
     assert job.status is JobStatus.CANCELLED
     for name, value in [("status", 5), ("status", "banana"), ("progress", 2), ("id", None), ("outputs", 1)]:
-        with pytest.raises(InputValueError, match=f"IvkJob: {name} .*not "):
+        with pytest.raises(InputValueError, match=f"IvkJob.{name}: .* is not valid"):
             setattr(job, name, value)
     assert job.status is JobStatus.CANCELLED
 
@@ -184,7 +184,7 @@ def test_S07_every_record_of_a_model_list(record: dict[str, Any]) -> None:
     assert IvkDnnModel.from_api_response(data) == model
 
 
-def test_S07_bases_are_members_where_known() -> None:
+def test_S07_known_bases_are_members() -> None:
     sd, clip, unknown, tomorrow = (IvkDnnModel.from_api_response(r) for r in RECORDS["models"])
     assert (sd.base, clip.base, unknown.base) == (
         BaseModelEnum.SD1,
@@ -226,7 +226,7 @@ def test_S07_older_names_are_accepted_and_readable() -> None:
     assert IvkDnnModel.from_api_response(older).base_model is BaseModelEnum.SD1
 
 
-def test_S07_a_record_with_an_identity_is_never_refused(caplog: pytest.LogCaptureFixture) -> None:
+def test_S07_record_with_identity_is_never_rejected(caplog: pytest.LogCaptureFixture) -> None:
     model = IvkDnnModel.from_api_response({"key": "k", "variant": {"new": 1}, "base": None, "file_size": 3})
     assert (model.name, model.base, model.type, model.variant) == (
         "k",
@@ -272,7 +272,7 @@ def test_S08_invocation_event_from_a_real_event(name: str, status: JobStatus) ->
     assert InvocationEvent.from_api_response(event.to_dict()) == event
 
 
-def test_S08_invocation_event_of_something_else_is_refused() -> None:
+def test_S08_invocation_event_without_node_is_rejected() -> None:
     with pytest.raises(InputValueError, match="invocation_id is missing"):
         InvocationEvent.from_event("batch_enqueued", {"timestamp": 0})
 
@@ -307,10 +307,10 @@ def test_batch_status_and_enqueue_result() -> None:
     result = EnqueueResult.from_api_response(RECORDS["enqueue_result"])
     assert (result.enqueued, result.requested, result.batch_id) == (3, 4, "95923e9d")
     assert result.item_ids == [10, 11, 12]  # in the order of the batch
-    assert RECORDS["enqueue_result"]["item_ids"] == [12, 11, 10]  # the caller's own data stays as it was
+    assert RECORDS["enqueue_result"]["item_ids"] == [12, 11, 10]  # the caller's data is unchanged
 
 
-def test_install_info_tells_no_tokens() -> None:
+def test_install_info_has_no_tokens() -> None:
     info = ModelInstJobInfo.from_api_response(RECORDS["install_job"])
     assert (info.id, info.job_id, info.status) == (0, 0, InstallStatus.DOWNLOADING)
     assert (info.source, info.source_type) == ("org/name:fp16:vae", "hf")
@@ -370,11 +370,11 @@ def test_timestamps(text: str, moment: datetime | str) -> None:
         lambda: IvkJob.model_validate({}),
     ],
 )
-def test_only_our_error_comes_out(call: Callable[[], object]) -> None:
+def test_only_input_value_error_is_raised(call: Callable[[], object]) -> None:
     with pytest.raises(InputValueError) as caught:
         call()
     assert isinstance(caught.value, InvokeAIClientError)
-    assert str(caught.value).startswith(("IvkImage: ", "IvkDnnModel: ", "IvkJob: "))
+    assert str(caught.value).startswith(("IvkImage", "IvkDnnModel", "IvkJob"))
     assert caught.value.__cause__ is None
     assert len(str(caught.value)) < 400
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
@@ -386,7 +386,7 @@ def test_records_can_be_pickled_and_copied() -> None:
     assert job.model_copy(deep=True) == job
 
 
-def test_what_a_record_holds_of_things_in_memory() -> None:
+def test_objects_in_records_become_text() -> None:
     class Thing:
         pass
 

@@ -1,4 +1,4 @@
-"""The package's front door: its names, what an import costs, and that nothing heavy comes with it."""
+"""The top-level package: its public names, and the modules that an import loads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import invokeai_py_client
 from invokeai_py_client import errors
 
 SOURCE = Path(invokeai_py_client.__file__)
-# What talks to servers, draws, or checks data; and what those bring with them.
+# Libraries for networking, drawing and validation, and their dependencies.
 HEAVY = {
     "aiohttp",
     "click",
@@ -32,7 +32,7 @@ HEAVY = {
 
 
 def loaded_by(code: str) -> set[str]:
-    """The modules that a fresh Python imports for some code, over those that it imports anyway."""
+    """Return the modules that some code loads, except those that Python itself loads at startup."""
 
     def modules(program: str) -> set[str]:
         done = subprocess.run(
@@ -63,7 +63,7 @@ def own(modules: set[str]) -> set[str]:
 
 
 def type_checked_names() -> dict[str, str]:
-    """The names under TYPE_CHECKING, and the modules that they come from."""
+    """Return the names under TYPE_CHECKING and the modules that define them."""
     tree = ast.parse(SOURCE.read_text())
     (block,) = [
         node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
@@ -83,7 +83,7 @@ WHERE = {
 }
 
 
-def test_checkers_programs_and_people_see_the_same_names() -> None:
+def test_all_lists_of_names_agree() -> None:
     assert type_checked_names() == WHERE
     assert sorted(invokeai_py_client.__all__) == sorted([*WHERE, "__version__"])
     assert sorted(dir(invokeai_py_client)) == sorted(invokeai_py_client.__all__)
@@ -98,31 +98,31 @@ def test_every_name_can_be_imported(name: str) -> None:
         assert value.__module__ == WHERE[name]
 
 
-def test_what_there_is_not() -> None:
+def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"module 'invokeai_py_client' has no attribute 'Nothing'"):
         _ = invokeai_py_client.Nothing  # type: ignore[attr-defined]
     with pytest.raises(ImportError, match="Nothing"):
         exec("from invokeai_py_client import Nothing")
 
 
-def test_a_star_import_gives_all_names() -> None:
+def test_star_import_imports_all_names() -> None:
     names: dict[str, object] = {}
     exec("from invokeai_py_client import *", names)
     assert set(invokeai_py_client.__all__) <= set(names)
 
 
-def test_the_version_is_one() -> None:
+def test_version_is_a_version_number() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+([a-z]+\d+)?", invokeai_py_client.__version__)
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_package_is_marked_as_typed() -> None:
     assert (SOURCE.parent / "py.typed").is_file()
 
 
-# --------------------------------------------------------------------------- what an import brings
+# --------------------------------------------------------------------------- modules loaded by imports
 
 
-def test_the_bare_import_brings_nothing() -> None:
+def test_bare_import_loads_nothing() -> None:
     loaded = loaded_by("import invokeai_py_client")
     assert not tops(loaded) & HEAVY
     assert not tops(loaded) & {
@@ -138,7 +138,7 @@ def test_the_bare_import_brings_nothing() -> None:
     assert own(loaded) == set()
 
 
-def test_a_client_brings_neither_connections_nor_models() -> None:
+def test_client_loads_neither_connections_nor_models() -> None:
     loaded = loaded_by("from invokeai_py_client import InvokeAIClient; InvokeAIClient.from_url()")
     assert not tops(loaded) & HEAVY
     assert not own(loaded) & {
@@ -151,7 +151,7 @@ def test_a_client_brings_neither_connections_nor_models() -> None:
     }
 
 
-def test_the_name_of_the_client_brings_no_area_of_the_package() -> None:
+def test_client_class_loads_no_areas() -> None:
     code = (
         "from invokeai_py_client import InvokeAIClient, Run, Sweep, WorkflowHandle\n"
         "import sys; print(*sorted(name for name in sys.modules if name.startswith('invokeai_py_client.')))"
@@ -162,7 +162,7 @@ def test_the_name_of_the_client_brings_no_area_of_the_package() -> None:
     assert done.stdout.split() == [f"invokeai_py_client.{name}" for name in ("_base", "_face", "_sync")]
 
 
-def test_the_errors_bring_nothing() -> None:
+def test_errors_load_nothing() -> None:
     assert own(loaded_by("from invokeai_py_client.errors import InvokeAIClientError")) == {"errors"}
 
 
@@ -181,8 +181,8 @@ def test_errors_import_nothing_of_the_package() -> None:
 
 
 @pytest.mark.parametrize("library", ["aiohttp", "socketio"])
-def test_a_network_library_is_known_to_few_files(library: str) -> None:
-    """Apart from annotations of the clients that the contract hands out."""
+def test_network_libraries_are_used_by_few_files(library: str) -> None:
+    """Annotations of the library clients that the contract returns are allowed."""
     homes = {
         "aiohttp": {"transport/http.py", "transport/http_errors.py"},
         "socketio": {"transport/socket.py"},

@@ -1,4 +1,4 @@
-"""The public API changes only on purpose."""
+"""Every change of the public API is intended."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "invokeai_py_client"
 
 
-def test_the_public_api_is_what_is_written_down() -> None:
-    """Where a change is meant: ``python tools/public_api.py``, and a line in the changelog."""
+def test_public_api_matches_snapshot() -> None:
+    """For an intended change, run ``python tools/public_api.py`` and add a line to the changelog."""
     command = [sys.executable, str(ROOT / "tools" / "public_api.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-# Types that public members name and that users do not import, with the reason.
+# Types in annotations of public members that users do not import, each with its reason.
 NOT_PUBLIC = {
     "Edge": "inside a LoadedWorkflow",
     "EventHub": "inside a Connection",
@@ -36,7 +36,7 @@ NOT_PUBLIC = {
 
 
 def own_classes() -> set[str]:
-    """The names of all classes of the package."""
+    """Return the names of all classes in the package."""
     return {
         node.name
         for path in PACKAGE.rglob("*.py")
@@ -46,7 +46,7 @@ def own_classes() -> set[str]:
 
 
 def types_named_by(kind: type) -> Iterator[tuple[str, str]]:
-    """The members of a class that users see, each with the words of its annotations."""
+    """Yield the public members of a class, each with the names in its annotations."""
     for base in kind.__mro__:
         if base.__module__.split(".")[0] == "invokeai_py_client":
             annotations = dict(inspect.get_annotations(base))

@@ -1,4 +1,4 @@
-"""Iterations of servers before 6.14, found in the graph as it was executed."""
+"""Iterations of servers before 6.14, derived from the executed graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def edge(source: str, destination: str) -> dict[str, Any]:
 
 
 def session() -> dict[str, Any]:
-    """Two outer turns, of one inner iteration with two turns each; ``pair`` in each, ``all`` collects them."""
+    """Return two outer iterations with two inner iterations each: ``pair`` runs in each, ``all`` collects them."""
     nodes: dict[str, Any] = {"p-list": {"type": "range"}, "p-all": {"type": "collect"}}
     edges: list[dict[str, Any]] = []
     sources = {"p-list": "list", "p-all": "all"}
@@ -42,24 +42,24 @@ def session() -> dict[str, Any]:
     }
 
 
-def test_outer_turns_come_before_inner_ones() -> None:
+def test_outer_iterations_come_before_inner_iterations() -> None:
     outputs = results_of_item({"session": session()})
     assert [output.iteration for output in outputs.of("pair")] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert outputs.values("pair") == ["p-pair-0-0", "p-pair-0-1", "p-pair-1-0", "p-pair-1-1"]
     assert [output.iteration for output in outputs.of("outer")] == [(0,), (1,)]
 
 
-def test_what_collects_turns_is_in_none_of_them() -> None:
+def test_collect_nodes_are_outside_the_iterations_they_collect() -> None:
     outputs = results_of_item({"session": session()})
     assert [output.iteration for name in ("list", "all") for output in outputs.of(name)] == [(), ()]
 
 
-def test_what_the_server_tells_is_believed() -> None:
+def test_iterations_from_the_server_are_used() -> None:
     told = session() | {"prepared_iteration_paths": {"p-all": [7]}}
     assert iteration_paths(told, {}) == {"p-all": (7,)}
 
 
-def test_long_chains_and_sessions_with_little_in_them() -> None:
+def test_long_chains_and_sparse_sessions() -> None:
     chain = [f"n{number}" for number in range(5000)]
     nodes: dict[str, Any] = {name: {"type": "add"} for name in chain} | {
         "it": {"type": "iterate", "index": 3}

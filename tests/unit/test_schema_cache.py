@@ -1,4 +1,4 @@
-"""Schemas on disk."""
+"""Tests of the cache of schemas on disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def files(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
-def test_what_was_stored_is_loaded(tmp_path: Path) -> None:
+def test_stored_schema_is_loaded(tmp_path: Path) -> None:
     cache = SchemaCache(tmp_path / "made" / "when needed")
     assert cache.load(MARK) is None
     cache.store(MARK, schema())
@@ -53,7 +53,7 @@ def test_a_damaged_file_is_ignored(tmp_path: Path) -> None:
     assert cache.load(MARK) is None
 
 
-def test_only_so_many_are_kept_and_the_oldest_go(tmp_path: Path) -> None:
+def test_oldest_schemas_are_removed(tmp_path: Path) -> None:
     cache = SchemaCache(tmp_path, max_entries=3)
     (tmp_path / "somebody-elses.txt").write_text("stays")
     marks = [fingerprint("http://localhost", f"6.{minor}.0") for minor in range(5)]
@@ -64,7 +64,7 @@ def test_only_so_many_are_kept_and_the_oldest_go(tmp_path: Path) -> None:
     assert "somebody-elses.txt" in files(tmp_path)
 
 
-def test_storing_again_replaces_and_removes_nothing_else(tmp_path: Path) -> None:
+def test_storing_again_replaces_only_that_schema(tmp_path: Path) -> None:
     cache = SchemaCache(tmp_path, max_entries=2)
     other = fingerprint("http://localhost", "6.0.2")
     cache.store(other, schema())
@@ -75,7 +75,7 @@ def test_storing_again_replaces_and_removes_nothing_else(tmp_path: Path) -> None
     assert cache.load(other) is not None
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(
+def test_failed_write_keeps_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = SchemaCache(tmp_path)
@@ -94,19 +94,17 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(
     assert loaded is not None and loaded["add"].title == "Add"
 
 
-def test_a_directory_that_cannot_be_used_is_logged_and_not_fatal(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unusable_directory_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("not a directory")
     cache = SchemaCache(tmp_path / "file" / "schemas")
     with caplog.at_level(logging.WARNING, "invokeai_py_client.schema"):
         cache.store(MARK, schema())
         assert cache.load(MARK) is None
-    assert "cannot keep the schema" in caplog.text
+    assert "Cannot store the schema" in caplog.text
     assert {record.name for record in caplog.records} == {"invokeai_py_client.schema"}
 
 
-def test_the_environment_names_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directory_from_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path / "chosen"))
     assert SchemaCache().directory == tmp_path / "chosen"
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", "")
@@ -114,7 +112,7 @@ def test_the_environment_names_the_directory(tmp_path: Path, monkeypatch: pytest
     assert "invokeai-py-client" in str(SchemaCache().directory)
 
 
-def test_a_fingerprint_tells_server_states_apart() -> None:
+def test_fingerprint_changes_with_server_state() -> None:
     nodes = {"custom_nodes": [{"name": "a", "path": "x"}]}
     marks = {
         fingerprint("http://a", "6.14.2"),
@@ -129,6 +127,6 @@ def test_a_fingerprint_tells_server_states_apart() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a\x00b", "x" * 200])
-def test_a_name_never_leads_out_of_the_directory(tmp_path: Path, name: str) -> None:
+def test_fingerprint_cannot_escape_directory(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="plain file name"):
         SchemaCache(tmp_path).load(name)

@@ -1,4 +1,4 @@
-"""Which output fits which input."""
+"""Tests of the rules for connecting outputs to inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS: dict[str, Cardinality] = {"": "SINGLE", "[]": "COLLECTION", "|[]": "SINGL
 
 
 def of(text: str, *, batch: bool = False) -> FieldType:
-    """The type written as ``IntegerField|[]``."""
+    """Return the type written as ``IntegerField|[]``."""
     for suffix in ("|[]", "[]", ""):
         if text.endswith(suffix):
             return FieldType(text.removesuffix(suffix), KINDS[suffix], batch)
@@ -75,7 +75,7 @@ def test_does_not_fit(source: str, target: str) -> None:
     assert not can_connect(of(source), of(target))
 
 
-def test_batch_lists_connect_with_batch_lists_only() -> None:
+def test_batch_lists_connect_only_to_batch_lists() -> None:
     plain, batch = of("IntegerField[]"), of("IntegerField[]", batch=True)
     assert can_connect(batch, batch)
     assert not can_connect(plain, batch)
@@ -83,14 +83,14 @@ def test_batch_lists_connect_with_batch_lists_only() -> None:
     assert not can_connect(batch, of("AnyField"))
 
 
-def test_a_scheduler_connects_as_the_enumeration_it_is() -> None:
+def test_scheduler_connects_like_enumeration() -> None:
     schema = reference_schema()
     scheduler = schema["scheduler"].outputs["scheduler"].type
     assert can_connect(scheduler, schema["denoise_latents"].inputs["scheduler"].type)
     assert can_connect(scheduler, of("EnumField"))
     assert can_connect(of("EnumField"), schema["denoise_latents"].inputs["scheduler"].type)
     assert not can_connect(of("StringField"), schema["denoise_latents"].inputs["scheduler"].type)
-    # The same by way of what they both are underneath.
+    # Two renamed types connect if their original types are equal.
     renamed = FieldType("TheirField", original=FieldType("EnumField"))
     assert can_connect(renamed, scheduler)
     assert not can_connect(FieldType("TheirField", original=FieldType("StringField")), scheduler)

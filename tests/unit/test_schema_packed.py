@@ -1,4 +1,4 @@
-"""The compact form, and the packaged schema."""
+"""Tests of the compact form of schemas, and of the packaged schema."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parsed(version: str) -> Schema:
 
 
 def exact(schema: Schema) -> str:
-    """Everything about a schema, to the order of keys and the difference between 1, 1.0 and true."""
+    """Return all data of a schema, including the order of keys and the difference between 1, 1.0 and true."""
 
     def originals(node: NodeTemplate) -> list[FieldType | None]:
         return [t.type.original for t in (*node.inputs.values(), *node.outputs.values())]
@@ -44,7 +44,7 @@ def exact(schema: Schema) -> str:
 
 
 @pytest.mark.parametrize("version", ["5.15.0", "6.0.2", "6.14.2"])
-def test_nothing_is_lost(version: str) -> None:
+def test_pack_round_trip(version: str) -> None:
     schema = parsed(version)
     back = unpack(pack(schema))
     assert exact(back) == exact(schema)
@@ -95,7 +95,7 @@ def test_every_attribute_is_packed() -> None:
     assert exact(unpack(pack(schema))) == exact(schema)
 
 
-def test_nodes_are_made_once_and_only_when_asked_for() -> None:
+def test_nodes_are_decoded_once_on_demand() -> None:
     schema = unpack(pack(parsed("6.14.2")))
     assert "add" in schema and "no_such_node" not in schema and len(schema) == 309
     assert schema["add"] is schema["add"]
@@ -150,7 +150,7 @@ GOOD = pack(parsed("6.0.2"))
         FORMAT + zlib.compress(b"\xff\xfe\n"),
     ],
 )
-def test_damaged_and_foreign_bytes_are_refused(data: bytes) -> None:
+def test_invalid_bytes_are_rejected(data: bytes) -> None:
     with pytest.raises(SchemaFormatError):
         unpack(data)
 
@@ -158,7 +158,7 @@ def test_damaged_and_foreign_bytes_are_refused(data: bytes) -> None:
 # ------------------------------------------------------------------------------- the packaged schema
 
 
-def test_the_packaged_schema_is_what_the_tool_makes(tmp_path: Path) -> None:
+def test_packaged_schema_matches_tool_output(tmp_path: Path) -> None:
     main = runpy.run_path(str(ROOT / "tools" / "make_reference_schema.py"))["main"]
     source = ROOT / "tests" / "data" / f"openapi-{REFERENCE_VERSION}.json.xz"
     made = tmp_path / "made"
@@ -167,7 +167,7 @@ def test_the_packaged_schema_is_what_the_tool_makes(tmp_path: Path) -> None:
     assert main([str(source), "--version", "6.0.2", "-o", str(made)]) == 1
 
 
-def test_the_packaged_schema_is_small_and_complete() -> None:
+def test_packaged_schema_is_small_and_complete() -> None:
     assert REFERENCE_FILE.stat().st_size < 300_000
     schema = reference_schema()
     assert (schema.version, len(schema)) == ("6.14.2", 309)

@@ -1,4 +1,4 @@
-"""Node templates, compared with those that the official editor of InvokeAI 6.14.2 made."""
+"""Tests of node templates, compared with those of the official editor of InvokeAI 6.14.2."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def schema_of(version: str) -> Schema:
 
 
 def plain(value: Any) -> Any:
-    """JSON data in which 1.0 and 1 are equal, while true and 1 are not."""
+    """Convert JSON data so that 1.0 and 1 are equal, but true and 1 are not."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, dict):
@@ -81,7 +81,7 @@ def input_facts(template: InputTemplate) -> dict[str, Any]:
     for attribute, word in LIMIT_WORDS.items():
         if (limit := getattr(template.limits, attribute)) is not None:
             facts[word] = limit
-    # The editor keeps no options for schedulers: it has its own list of them.
+    # The editor stores no options for schedulers, because it has a separate list.
     if template.type.name == "EnumField":
         facts["options"] = template.options
     if template.option_labels:
@@ -98,13 +98,13 @@ def input_facts(template: InputTemplate) -> dict[str, Any]:
 EDITOR: dict[str, Any] = read("templates-6.14.2.json.xz")
 
 
-def test_the_node_types_are_the_editors() -> None:
+def test_node_types_match_editor() -> None:
     assert len(EDITOR) == 309
     assert schema_of("6.14.2").keys() == EDITOR.keys()
 
 
 @pytest.mark.parametrize("node_type", sorted(EDITOR))
-def test_a_template_is_the_editors(node_type: str) -> None:
+def test_templates_match_editor(node_type: str) -> None:
     ours, theirs = schema_of("6.14.2")[node_type], EDITOR[node_type]
     assert ours.type == node_type
     assert {
@@ -125,7 +125,7 @@ def test_a_template_is_the_editors(node_type: str) -> None:
     ]
 
 
-def test_names_on_the_wire_are_the_templates_own() -> None:
+def test_wire_names_match_templates() -> None:
     for version in VERSIONS:
         for node in schema_of(version).values():
             assert all(name == template.name for name, template in node.inputs.items())
@@ -140,20 +140,20 @@ def test_names_on_the_wire_are_the_templates_own() -> None:
         ("lscale", "scale_factor", Limits(exclusive_minimum=0)),
         ("ideogram4_denoise", "mu", Limits(minimum=-4, maximum=4)),
         ("flux_kontext_image_prep", "images", Limits(min_items=1, max_items=10)),
-        # pydantic's own words for limits on a union.
+        # pydantic's keywords for limits on a union.
         ("controlnet", "control_weight", Limits(minimum=-1, maximum=2)),
         ("t2i_adapter", "weight", Limits(minimum=0)),
-        # A length stated for a union with a list in it counts the items.
+        # A length on a union that contains a list is a number of items.
         ("llava_onevision_vllm", "images", Limits(max_items=3)),
     ],
 )
-def test_limits_below_the_top_are_kept_apart(node_type: str, name: str, limits: Limits) -> None:
+def test_nested_limits(node_type: str, name: str, limits: Limits) -> None:
     template = schema_of("6.14.2")[node_type].inputs[name]
     assert template.nested_limits == limits
     assert template.limits == NO_LIMITS
 
 
-def test_limits_at_the_top_are_not_repeated_below() -> None:
+def test_nested_limits_do_not_repeat_top_limits() -> None:
     template = schema_of("6.14.2")["noise"].inputs["width"]
     assert template.limits == Limits(exclusive_minimum=0, multiple_of=8)
     assert template.nested_limits == NO_LIMITS
@@ -166,14 +166,14 @@ def test_a_nullable_input_may_still_be_required() -> None:
     assert schema_of("6.14.2")["if"].inputs["true_input"].nullable
 
 
-def test_what_the_server_takes_is_kept_where_the_editor_offers_only_a_connection() -> None:
+def test_server_input_differs_from_editor() -> None:
     box = schema_of("6.14.2")["crop_image_to_bounding_box"].inputs["bounding_box"]
     assert (box.input, box.server_input, box.default) == ("connection", "any", UNSET)
     latents = schema_of("6.14.2")["denoise_latents"].inputs["latents"]
     assert (latents.input, latents.server_input) == ("connection", "connection")
 
 
-def test_the_shape_of_a_complex_value_is_at_hand() -> None:
+def test_json_schema_of_complex_value() -> None:
     color = schema_of("6.14.2")["infill_rgba"].inputs["color"].json_schema
     assert color["title"] == "ColorField"
     assert set(color["required"]) == {"r", "g", "b", "a"}
@@ -202,7 +202,7 @@ def test_the_shape_of_a_complex_value_is_at_hand() -> None:
 # ------------------------------------------------------------------------------------ older servers
 
 
-def test_older_servers_have_their_nodes() -> None:
+def test_nodes_of_older_servers() -> None:
     assert (len(schema_of("5.15.0")), len(schema_of("6.0.2"))) == (209, 210)
 
 
@@ -227,7 +227,7 @@ def test_older_servers_have_their_nodes() -> None:
         ),
     ],
 )
-def test_model_fields_of_older_servers_have_the_shape_of_newer_ones(
+def test_model_fields_of_older_servers(
     version: str, node_type: str, name: str, ui_type: str, models: ModelFilter
 ) -> None:
     template = schema_of(version)[node_type].inputs[name]
@@ -235,7 +235,7 @@ def test_model_fields_of_older_servers_have_the_shape_of_newer_ones(
     assert (template.ui_type, template.models, template.input) == (ui_type, models, "any")
 
 
-def test_every_old_model_field_got_its_filter() -> None:
+def test_every_old_model_field_has_a_filter() -> None:
     for version in ("5.15.0", "6.0.2"):
         for node in schema_of(version).values():
             for template in node.inputs.values():
@@ -245,7 +245,7 @@ def test_every_old_model_field_got_its_filter() -> None:
 
 
 def test_old_and_new_filters_agree() -> None:
-    """Where 6.0.2 named a ui_type, 6.14.2 states filters that cover it."""
+    """For each ui_type in 6.0.2, the filters in 6.14.2 cover the same models."""
     new = schema_of("6.14.2")
     compared = 0
     for node in schema_of("6.0.2").values():
@@ -260,10 +260,10 @@ def test_old_and_new_filters_agree() -> None:
     assert compared > 25
 
 
-def test_what_only_the_server_fills_is_no_input() -> None:
+def test_fields_set_by_the_server_are_not_inputs() -> None:
     for version in VERSIONS:
         assert "index" not in schema_of(version)["iterate"].inputs
-    # A list of anything has no type; since InvokeAI 6.13 a ui_type gives it one, and people may connect it.
+    # A list of any items has no type. Since InvokeAI 6.13, its ui_type is a type, and it can be connected.
     assert "collection" not in schema_of("6.0.2")["collect"].inputs
     assert "collection" in schema_of("6.14.2")["collect"].inputs
 
@@ -305,7 +305,7 @@ def field(**schema: Any) -> dict[str, Any]:
     return {"field_kind": "input", "input": "any", "orig_required": False, **schema}
 
 
-def test_types_of_custom_nodes_are_taken_as_they_come() -> None:
+def test_types_of_custom_nodes() -> None:
     node = parse_schema(
         document(
             {
@@ -355,12 +355,12 @@ def test_types_of_custom_nodes_are_taken_as_they_come() -> None:
         {},
     ],
 )
-def test_a_field_without_a_usable_type_is_left_out(schema: dict[str, Any]) -> None:
+def test_field_without_usable_type_is_left_out(schema: dict[str, Any]) -> None:
     node = parse_schema(document({"bad": field(**schema), "good": field(type="integer")}))["something"]
     assert list(node.inputs) == ["good"]
 
 
-def test_a_field_nested_without_end_is_left_out() -> None:
+def test_recursive_field_is_left_out() -> None:
     deep: dict[str, Any] = {"type": "integer"}
     for _ in range(5000):
         deep = {"anyOf": [deep, {"type": "null"}]}
@@ -378,7 +378,7 @@ def test_a_field_nested_without_end_is_left_out() -> None:
         {"properties": {"type": {}}},
     ],
 )
-def test_a_node_without_a_usable_output_or_type_is_left_out(changes: dict[str, Any]) -> None:
+def test_node_without_usable_output_or_type_is_left_out(changes: dict[str, Any]) -> None:
     whole = document({})
     schemas = whole["components"]["schemas"]
     schemas["Broken"] = {**schemas["SomethingInvocation"], **changes}
@@ -398,7 +398,7 @@ def test_a_node_without_a_usable_output_or_type_is_left_out(changes: dict[str, A
         {"components": {"schemas": {"A": None, "B": {"class": "output"}, "C": {"class": "invocation"}}}},
     ],
 )
-def test_a_document_of_something_else_is_refused(broken: Any) -> None:
+def test_other_documents_are_rejected(broken: Any) -> None:
     with pytest.raises(NotInvokeAIError, match=r"not InvokeAI's /openapi\.json"):
         parse_schema(broken)
 
@@ -415,7 +415,7 @@ def test_batch_lists_are_marked() -> None:
         assert schema[f"{kind}_generator"].outputs[name].type.batch
 
 
-def test_limits_that_differ_between_branches_refuse_nothing_the_server_takes() -> None:
+def test_limits_of_branches_use_the_loosest() -> None:
     def nested(**schema: Any) -> Limits:
         return parse_schema(document({"x": field(**schema)}))["something"].inputs["x"].nested_limits
 

@@ -1,4 +1,4 @@
-"""Requests against a server that does what servers and networks do when they fail."""
+"""Requests against a server that fails in the ways that servers and networks fail."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Handler = Callable[["Exchange"], Awaitable[None]]
 
 
 class Exchange:
-    """One request, and what to do to its connection."""
+    """A request, with methods to respond or to break its connection."""
 
     def __init__(self, head: str, body: bytes, connection: int, writer: asyncio.StreamWriter) -> None:
         self.head = head
@@ -69,7 +69,7 @@ class Exchange:
 
 
 class Faulty:
-    """A server on raw sockets. Each request takes the next of ``script``; the last one stays."""
+    """A server on raw sockets. Each request is handled by the next entry of ``script``, or by the last one."""
 
     def __init__(self) -> None:
         self.script: list[bytes | Handler] = [OK]
@@ -113,7 +113,7 @@ class Faulty:
                 else:
                     await action(exchange)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the client went away, or the test is over
+            pass  # the client disconnected, or the test has ended
         finally:
             self._tasks.discard(task)
             writer.transport.abort()
@@ -146,7 +146,7 @@ async def server() -> AsyncIterator[Faulty]:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds waited before asking again; not waited here."""
+    """The pauses before retries, in seconds. The test skips them."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     asked: list[float] = []
@@ -177,10 +177,10 @@ def settings(port: int, **options: object) -> ConnectionSettings:
 PATH = "/api/v1/app/version"
 
 
-# --------------------------------------------------------------------------- what goes well
+# --------------------------------------------------------------------------- success
 
 
-async def test_a_proxy_of_the_environment(server: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxy_from_environment(server: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
     monkeypatch.setenv("no_proxy", "inside.invalid")
     outside = HttpTransport(ConnectionSettings(ServerAddress("http://outside.invalid:9090"), max_retries=0))
@@ -193,7 +193,7 @@ async def test_a_proxy_of_the_environment(server: Faulty, monkeypatch: pytest.Mo
     await inside.close()
 
 
-async def test_what_is_sent(server: Faulty) -> None:
+async def test_request_contents(server: Faulty) -> None:
     http = HttpTransport(settings(server.port, token="secret", headers={"X-Proxy": "1"}))
     params = {"a": 1, "b": True, "c": None, "d": ["x", "y z"], "e": "ü/&"}
     assert await http.json("POST", PATH, params=params, json={"k": [1, None]}) == {"version": "6.14.2"}
@@ -207,12 +207,12 @@ async def test_what_is_sent(server: Faulty) -> None:
     await http.close()
 
 
-async def test_an_escaped_name_stays_escaped(server: Faulty, http: HttpTransport) -> None:
+async def test_escaped_name_stays_escaped(server: Faulty, http: HttpTransport) -> None:
     await http.json("GET", "/api/v1/images/i/a%2Fb%20c%25.png/full")
     assert server.lines == ["GET /api/v1/images/i/a%2Fb%20c%25.png/full"]
 
 
-async def test_an_upload_is_a_form_and_can_be_repeated(server: Faulty, http: HttpTransport) -> None:
+async def test_upload_is_a_form_and_can_be_repeated(server: Faulty, http: HttpTransport) -> None:
     server.script = [reply("503 Busy"), OK]
     upload = Upload(b"\x89PNG", "ü.png", "image/png", {"metadata": "{}"})
     await http.json("POST", "/api/v1/images/upload", upload=upload, idempotent=True)
@@ -229,7 +229,7 @@ async def test_connections_are_kept_alive(server: Faulty, http: HttpTransport) -
     assert server.connections == 1
 
 
-async def test_a_renewed_token_is_used_from_then_on(server: Faulty) -> None:
+async def test_renewed_token_is_used_in_later_requests(server: Faulty) -> None:
     http = HttpTransport(settings(server.port, token="old"))
     server.script = [reply("200 OK", b"{}", "application/json", "X-Refreshed-Token: new")]
     await http.json("GET", PATH)
@@ -238,10 +238,10 @@ async def test_a_renewed_token_is_used_from_then_on(server: Faulty) -> None:
     await http.close()
 
 
-# --------------------------------------------------------------------------- answers that are none
+# --------------------------------------------------------------------------- invalid responses
 
 
-async def test_a_web_page_is_not_an_answer(server: Faulty, http: HttpTransport) -> None:
+async def test_web_page_raises_not_invokeai(server: Faulty, http: HttpTransport) -> None:
     server.script = [reply(body=b"<!doctype html>", kind="text/html; charset=utf-8")]
     with pytest.raises(NotInvokeAIError, match="web page"):
         await http.json("GET", PATH)
@@ -250,7 +250,7 @@ async def test_a_web_page_is_not_an_answer(server: Faulty, http: HttpTransport) 
     with pytest.raises(NotInvokeAIError, match="web page"):
         async with http.stream("/api/v1/images/i/x.png/full"):
             raise AssertionError("there is nothing to read")
-    assert len(server.seen) == 3  # none was repeated
+    assert len(server.seen) == 3  # no request was repeated
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>sign in</html>"])
@@ -268,13 +268,13 @@ async def test_redirects_are_not_followed(server: Faulty, http: HttpTransport, b
     assert len(server.seen) == 4
 
 
-async def test_broken_json_is_not_an_answer(server: Faulty, http: HttpTransport) -> None:
+async def test_invalid_json_raises_not_invokeai(server: Faulty, http: HttpTransport) -> None:
     server.script = [reply(body=b'{"version": "6.1')]
     with pytest.raises(NotInvokeAIError, match="invalid JSON"):
         await http.json("GET", PATH)
 
 
-async def test_something_that_does_not_speak_http(server: Faulty, http: HttpTransport) -> None:
+async def test_server_that_does_not_speak_http(server: Faulty, http: HttpTransport) -> None:
     async def banner(exchange: Exchange) -> None:
         await exchange.send(b"SSH-2.0-OpenSSH_9.7\r\n")
         exchange.drop()
@@ -284,7 +284,7 @@ async def test_something_that_does_not_speak_http(server: Faulty, http: HttpTran
         await http.json("GET", PATH)
 
 
-async def test_an_empty_answer_is_none(server: Faulty, http: HttpTransport) -> None:
+async def test_empty_response_is_none(server: Faulty, http: HttpTransport) -> None:
     server.script = [b"HTTP/1.1 204 No Content\r\n\r\n"]
     assert await http.json("DELETE", "/api/v2/models/i/x") is None
 
@@ -293,7 +293,7 @@ async def test_an_empty_answer_is_none(server: Faulty, http: HttpTransport) -> N
 
 
 @pytest.mark.parametrize("fault", [truncated, drop, reset])
-async def test_a_read_survives_a_broken_connection(
+async def test_read_is_repeated_after_broken_connection(
     server: Faulty, http: HttpTransport, fault: Handler
 ) -> None:
     server.script = [fault, fault, OK]
@@ -303,7 +303,7 @@ async def test_a_read_survives_a_broken_connection(
 
 @pytest.mark.parametrize("fault", [truncated, drop, reset])
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
-async def test_a_write_is_not_repeated_blindly(
+async def test_write_is_not_repeated_after_broken_connection(
     server: Faulty, http: HttpTransport, fault: Handler, method: str
 ) -> None:
     server.script = [fault]
@@ -314,17 +314,17 @@ async def test_a_write_is_not_repeated_blindly(
     assert isinstance(caught.value, ConnectionError)
 
 
-async def test_a_read_gives_up_in_the_end(server: Faulty, http: HttpTransport, waits: list[float]) -> None:
+async def test_read_fails_after_all_retries(server: Faulty, http: HttpTransport, waits: list[float]) -> None:
     server.script = [drop]
     with pytest.raises(ConnectionLostError):
         await http.json("GET", PATH)
-    assert len(server.seen) == 5  # at once, in case the connection was stale, and three times later
+    assert len(server.seen) == 5  # once at once, in case the connection was stale, and three retries
     assert len(waits) == 3
     ids = {exchange.header("X-Request-ID") for exchange in server.seen}
     assert len(ids) == 5
 
 
-async def test_a_single_try_survives_a_connection_that_went_stale(server: Faulty) -> None:
+async def test_stale_connection_is_replaced_without_retries(server: Faulty) -> None:
     http = HttpTransport(settings(server.port, max_retries=0))
     server.script = [OK, drop, OK]
     for _ in range(2):
@@ -333,8 +333,8 @@ async def test_a_single_try_survives_a_connection_that_went_stale(server: Faulty
     await http.close()
 
 
-async def test_a_stale_connection_after_a_500_does_no_harm(server: Faulty, http: HttpTransport) -> None:
-    """InvokeAI closes the connection after an unhandled error, without having said so."""
+async def test_stale_connection_after_500_is_replaced(server: Faulty, http: HttpTransport) -> None:
+    """InvokeAI closes the connection after an unhandled error without announcing it."""
     answered = asyncio.Event()
     closing = asyncio.Event()
 
@@ -353,12 +353,12 @@ async def test_a_stale_connection_after_a_500_does_no_harm(server: Faulty, http:
     assert len(server.seen) == 1  # a 500 is final
     await answered.wait()
     closing.set()
-    # Sent in the same breath: the connection is still in the pool, and breaks under the request.
+    # Sent immediately, while the connection is still in the pool, so it breaks during the request.
     assert await http.json("GET", PATH) == {"version": "6.14.2"}
     assert server.connections == 2
 
 
-async def test_nothing_listens(waits: list[float]) -> None:
+async def test_port_without_server(waits: list[float]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     http = HttpTransport(settings(port, max_retries=2))
@@ -372,17 +372,17 @@ async def test_nothing_listens(waits: list[float]) -> None:
     await http.close()
 
 
-async def test_a_host_that_does_not_exist() -> None:
+async def test_unknown_host() -> None:
     http = HttpTransport(ConnectionSettings(ServerAddress("http://no-such-host.invalid"), max_retries=0))
     with pytest.raises(ServerUnreachableError, match="No server responds at http://no-such-host"):
         await http.json("GET", PATH)
     await http.close()
 
 
-# --------------------------------------------------------------------------- servers that take their time
+# --------------------------------------------------------------------------- slow servers
 
 
-async def test_a_server_that_hangs(server: Faulty) -> None:
+async def test_server_that_hangs(server: Faulty) -> None:
     server.script = [hang]
     http = HttpTransport(settings(server.port, timeout=0.25, max_retries=1))
     with pytest.raises(RequestTimeoutError, match=r"did not respond to GET .* within 0\.25 s") as caught:
@@ -395,7 +395,7 @@ async def test_a_server_that_hangs(server: Faulty) -> None:
     await http.close()
 
 
-async def test_a_connection_that_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connection_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     from aiohttp import ClientTimeout, ConnectionTimeoutError, TCPConnector
 
     limits: list[ClientTimeout] = []
@@ -408,12 +408,12 @@ async def test_a_connection_that_is_never_made(monkeypatch: pytest.MonkeyPatch) 
     http = HttpTransport(settings(9, timeout=60, connect_timeout=7, max_retries=0))
     with pytest.raises(ServerUnreachableError, match="connection timed out"):
         await http.json("GET", PATH)
-    # Only making a connection is limited, not the wait for a free one of the pool.
+    # The limit applies to opening a connection, not to waiting for a free one in the pool.
     assert (limits[0].total, limits[0].sock_connect, limits[0].connect) == (60, 7, None)
     await http.close()
 
 
-async def test_a_server_that_is_busy_says_when(
+async def test_retry_after_header_is_respected(
     server: Faulty, http: HttpTransport, waits: list[float]
 ) -> None:
     server.script = [reply("503 Service Unavailable", b"", "text/plain", "Retry-After: 7"), OK]
@@ -421,7 +421,7 @@ async def test_a_server_that_is_busy_says_when(
     assert waits == [7.0]
 
 
-async def test_too_many_requests_is_repeated_even_for_a_write(
+async def test_429_is_repeated_even_for_a_write(
     server: Faulty, http: HttpTransport, waits: list[float]
 ) -> None:
     server.script = [
@@ -433,7 +433,7 @@ async def test_too_many_requests_is_repeated_even_for_a_write(
     assert len(server.seen) == 2
 
 
-async def test_a_gateway_in_trouble(server: Faulty, http: HttpTransport) -> None:
+async def test_gateway_errors(server: Faulty, http: HttpTransport) -> None:
     server.script = [reply("502 Bad Gateway", b"<html>nginx</html>", "text/html")]
     with pytest.raises(ServerError) as caught:
         await http.json("POST", PATH, json={})
@@ -450,14 +450,14 @@ def chunked(*chunks: bytes, whole: bool = True) -> bytes:
     return head + body + (b"0\r\n\r\n" if whole else b"")
 
 
-async def test_a_stream_gives_the_file_in_pieces(server: Faulty, http: HttpTransport) -> None:
+async def test_stream_yields_chunks(server: Faulty, http: HttpTransport) -> None:
     server.script = [chunked(b"abc", b"def")]
     async with http.stream("/f", headers={"Range": "bytes=0-"}) as chunks:
         assert b"".join([chunk async for chunk in chunks]) == b"abcdef"
     assert server.seen[0].header("Range") == "bytes=0-"
 
 
-async def test_a_stream_that_breaks(server: Faulty, http: HttpTransport) -> None:
+async def test_broken_stream(server: Faulty, http: HttpTransport) -> None:
     async def breaks(exchange: Exchange) -> None:
         await exchange.send(chunked(b"abc", whole=False))
         exchange.drop()
@@ -471,7 +471,7 @@ async def test_a_stream_that_breaks(server: Faulty, http: HttpTransport) -> None
     assert b"".join(got) == b"abc"
 
 
-async def test_a_stream_that_stalls(server: Faulty, http: HttpTransport) -> None:
+async def test_stalled_stream(server: Faulty, http: HttpTransport) -> None:
     async def stalls(exchange: Exchange) -> None:
         await exchange.send(chunked(b"abc", whole=False))
         await hang(exchange)
@@ -483,7 +483,7 @@ async def test_a_stream_that_stalls(server: Faulty, http: HttpTransport) -> None
                 continue
 
 
-async def test_a_stream_that_is_refused(server: Faulty, http: HttpTransport) -> None:
+async def test_rejected_stream(server: Faulty, http: HttpTransport) -> None:
     server.script = [reply("404 Not Found", b'{"detail": "no such image"}')]
     with pytest.raises(NotFoundError, match="no such image"):
         async with http.stream("/f"):
@@ -491,7 +491,7 @@ async def test_a_stream_that_is_refused(server: Faulty, http: HttpTransport) -> 
 
 
 @pytest.mark.parametrize("kind", [OSError, ValueError, TimeoutError])
-async def test_what_the_callers_block_raises_is_left_alone(
+async def test_errors_of_the_callers_block_are_not_translated(
     server: Faulty, http: HttpTransport, kind: type[Exception]
 ) -> None:
     server.script = [chunked(b"abc")]
@@ -516,7 +516,7 @@ async def test_leaving_a_stream_early_frees_its_connection(server: Faulty, http:
 # --------------------------------------------------------------------------- loops
 
 
-async def test_closing_can_be_repeated_and_undone(server: Faulty, http: HttpTransport) -> None:
+async def test_transport_can_be_closed_twice_and_reused(server: Faulty, http: HttpTransport) -> None:
     await http.close()
     await http.json("GET", PATH)
     await http.close()
@@ -526,7 +526,7 @@ async def test_closing_can_be_repeated_and_undone(server: Faulty, http: HttpTran
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the other loop's transports complain differently there")
-async def test_a_second_event_loop_gets_connections_of_its_own(server: Faulty) -> None:
+async def test_second_event_loop_gets_new_connections(server: Faulty) -> None:
     http = HttpTransport(settings(server.port))
     complaints: list[str] = []
 
@@ -539,7 +539,7 @@ async def test_a_second_event_loop_gets_connections_of_its_own(server: Faulty) -
         asyncio.run(http.close())
 
     with warnings.catch_warnings():
-        # A loop that is closed before its connections leaves their sockets to Python: that is its owner's doing.
+        # If a loop is closed before its connections, Python closes their sockets. That is up to the owner of the loop.
         warnings.filterwarnings("ignore", "unclosed transport", ResourceWarning)
         warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
         await asyncio.to_thread(two_loops)
@@ -550,7 +550,7 @@ async def test_a_second_event_loop_gets_connections_of_its_own(server: Faulty) -
 
 
 async def test_two_loops_at_once_do_not_close_each_others_connections(server: Faulty) -> None:
-    """As after a fork: the other loop cannot be told to close, so its session is only kept."""
+    """As after a fork, the session of the other loop cannot be closed here, so it is only kept."""
     http = HttpTransport(settings(server.port))
     await http.json("GET", PATH)
     mine = http._session.value
@@ -593,18 +593,18 @@ Fetch = Callable[[HttpTransport], Awaitable[bytes]]
 
 
 @FETCHES
-async def test_tokens_that_are_refused_again_and_again_are_renewed(server: Faulty, fetch: Fetch) -> None:
+async def test_rejected_tokens_are_renewed_repeatedly(server: Faulty, fetch: Fetch) -> None:
     http = HttpTransport(may_sign_in(server.port))
     server.script = [REFUSED, signed_in("2"), REFUSED, signed_in("3"), chunked(b"abc")]
     assert await fetch(http) == b"abc"
     sent = [exchange.header("Authorization") for exchange in server.seen if "login" not in exchange.line]
     assert sent == ["Bearer old", "Bearer 2", "Bearer 3"]
-    assert server.connections == 1  # each answer was read to its end
+    assert server.connections == 1  # each response was read to its end
     await http.close()
 
 
 @FETCHES
-async def test_a_server_that_refuses_every_token_is_not_asked_for_ever(server: Faulty, fetch: Fetch) -> None:
+async def test_token_renewals_are_limited(server: Faulty, fetch: Fetch) -> None:
     http = HttpTransport(may_sign_in(server.port))
     server.script = [one for n in range(8) for one in (REFUSED, signed_in(str(n)))]
     with pytest.raises(AuthenticationError, match="Invalid or expired token") as caught:
@@ -615,7 +615,7 @@ async def test_a_server_that_refuses_every_token_is_not_asked_for_ever(server: F
 
 
 @FETCHES
-async def test_the_password_of_a_proxy_is_not_a_token(server: Faulty, fetch: Fetch) -> None:
+async def test_basic_challenge_of_proxy_does_not_renew_token(server: Faulty, fetch: Fetch) -> None:
     http = HttpTransport(may_sign_in(server.port))
     server.script = [reply("401 Unauthorized", b"", "text/plain", "WWW-Authenticate: Basic realm=x")]
     with pytest.raises(AuthenticationError, match="A proxy requires"):
@@ -625,7 +625,7 @@ async def test_the_password_of_a_proxy_is_not_a_token(server: Faulty, fetch: Fet
 
 
 @FETCHES
-async def test_refused_requests_leave_a_connection_to_sign_in_with(server: Faulty, fetch: Fetch) -> None:
+async def test_rejected_requests_free_their_connections_for_signing_in(server: Faulty, fetch: Fetch) -> None:
     async def answer(exchange: Exchange) -> None:
         if "login" in exchange.line:
             await exchange.send(signed_in("new"))
@@ -635,14 +635,14 @@ async def test_refused_requests_leave_a_connection_to_sign_in_with(server: Fault
 
     server.script = [answer]
     http = HttpTransport(may_sign_in(server.port))
-    many = 40  # more than there are connections
+    many = 40  # more requests than connections
     assert await asyncio.wait_for(asyncio.gather(*(fetch(http) for _ in range(many))), 20) == [b"abc"] * many
     assert sum("login" in line for line in server.lines) == 1
     await http.close()
 
 
 @FETCHES
-async def test_a_token_that_the_server_renewed_is_used(server: Faulty, fetch: Fetch) -> None:
+async def test_token_renewed_by_server_is_used(server: Faulty, fetch: Fetch) -> None:
     http = HttpTransport(settings(server.port, token="old"))
     server.script = [reply("200 OK", b"abc", "image/png", "X-Refreshed-Token: new"), chunked(b"abc")]
     assert await fetch(http) == await fetch(http) == b"abc"

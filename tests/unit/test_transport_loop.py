@@ -1,4 +1,4 @@
-"""The background loop: from threads, inside loops, after forks, interrupted, closed and used again."""
+"""The background loop: used from threads, inside loops, after forks, interrupted, closed and reused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def where() -> tuple[int, int]:
 # --------------------------------------------------------------------------- calls
 
 
-def test_a_call_gives_the_result_or_raises_what_was_raised(thread: LoopThread) -> None:
+def test_call_returns_result_or_raises(thread: LoopThread) -> None:
     async def fail() -> None:
         raise LookupError("no such thing")
 
@@ -57,7 +57,7 @@ def test_nothing_runs_until_the_first_call(thread: LoopThread) -> None:
     assert thread.thread.daemon
 
 
-def test_many_threads_that_call_at_once_share_one_loop(thread: LoopThread) -> None:
+def test_threads_share_one_loop(thread: LoopThread) -> None:
     together = threading.Barrier(8)
 
     def work(_: int) -> tuple[int, int]:
@@ -69,7 +69,7 @@ def test_many_threads_that_call_at_once_share_one_loop(thread: LoopThread) -> No
     assert len(places) == 1
 
 
-def test_calls_of_several_threads_run_at_the_same_time(thread: LoopThread) -> None:
+def test_calls_from_threads_run_concurrently(thread: LoopThread) -> None:
     met = thread.call(make_event())
     order: list[str] = []
 
@@ -92,12 +92,12 @@ async def make_event() -> asyncio.Event:
     return asyncio.Event()
 
 
-async def test_a_call_works_inside_a_running_loop(thread: LoopThread) -> None:
+async def test_call_works_inside_a_running_loop(thread: LoopThread) -> None:
     ident, loop = thread.call(where())
     assert (ident, loop) != await where()
 
 
-def test_a_call_from_the_loops_own_thread_is_refused(thread: LoopThread) -> None:
+def test_call_from_loop_thread_raises(thread: LoopThread) -> None:
     async def outer() -> None:
         thread.call(answer(1))
 
@@ -105,7 +105,7 @@ def test_a_call_from_the_loops_own_thread_is_refused(thread: LoopThread) -> None
         thread.call(outer())
 
 
-def test_awaiting_from_the_loops_own_thread_is_refused(thread: LoopThread) -> None:
+def test_awaiting_from_loop_thread_raises(thread: LoopThread) -> None:
     async def outer() -> None:
         await thread.await_from_elsewhere(answer(1))
 
@@ -116,7 +116,7 @@ def test_awaiting_from_the_loops_own_thread_is_refused(thread: LoopThread) -> No
 # --------------------------------------------------------------------------- callbacks
 
 
-def test_a_callback_runs_in_the_callers_thread_and_may_call_again(thread: LoopThread) -> None:
+def test_callback_runs_in_calling_thread_and_may_call_client(thread: LoopThread) -> None:
     seen: list[tuple[int, Any]] = []
 
     def callback(value: int) -> None:
@@ -150,7 +150,7 @@ def test_callbacks_of_nested_calls_run_in_the_same_thread(thread: LoopThread) ->
 
 
 @pytest.mark.parametrize("kind", [LookupError, RuntimeError, TimeoutError, asyncio.InvalidStateError])
-def test_what_a_callback_raises_comes_out_of_the_call(thread: LoopThread, kind: type[Exception]) -> None:
+def test_exception_of_callback_is_raised_by_call(thread: LoopThread, kind: type[Exception]) -> None:
     cleaned: list[bool] = []
 
     def callback() -> None:
@@ -168,7 +168,7 @@ def test_what_a_callback_raises_comes_out_of_the_call(thread: LoopThread, kind: 
     assert thread.call(answer(1)) == 1
 
 
-def test_a_callback_that_raises_stop_iteration_does_not_hang(thread: LoopThread) -> None:
+def test_callback_that_raises_stop_iteration_does_not_hang(thread: LoopThread) -> None:
     nothing = iter(())
 
     async def work() -> None:
@@ -180,9 +180,7 @@ def test_a_callback_that_raises_stop_iteration_does_not_hang(thread: LoopThread)
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-def test_an_interruption_inside_a_callback_cancels_the_call(
-    thread: LoopThread, kind: type[BaseException]
-) -> None:
+def test_interruption_inside_callback_cancels_call(thread: LoopThread, kind: type[BaseException]) -> None:
     ends: list[str] = []
 
     def callback() -> None:
@@ -201,7 +199,7 @@ def test_an_interruption_inside_a_callback_cancels_the_call(
     assert ends == ["cleaned up"]
 
 
-def test_a_callback_is_served_while_an_interrupted_call_cleans_up(thread: LoopThread) -> None:
+def test_callbacks_run_while_interrupted_call_cleans_up(thread: LoopThread) -> None:
     seen: list[str] = []
 
     def interrupt() -> None:
@@ -218,7 +216,7 @@ def test_a_callback_is_served_while_an_interrupted_call_cleans_up(thread: LoopTh
     assert seen == ["in the cleanup"]
 
 
-def test_an_asynchronous_callback_is_refused_where_nothing_would_await_it(thread: LoopThread) -> None:
+def test_synchronous_call_rejects_asynchronous_callback(thread: LoopThread) -> None:
     async def callback() -> None:
         raise AssertionError("never awaited")
 
@@ -255,7 +253,7 @@ async def test_callbacks_of_an_awaited_call_run_in_the_awaiting_loop(thread: Loo
     assert seen == [await where()]
 
 
-async def test_what_such_a_callback_raises_comes_out_of_the_awaited_call(thread: LoopThread) -> None:
+async def test_exception_of_callback_is_raised_by_awaited_call(thread: LoopThread) -> None:
     def callback() -> None:
         raise LookupError("from the callback")
 
@@ -281,7 +279,7 @@ def test_control_c_cancels_the_coroutine_and_waits_for_its_cleanup(thread: LoopT
         try:
             await asyncio.Event().wait()
         finally:
-            for _ in range(50):  # a cleanup that takes many turns of the loop
+            for _ in range(50):  # a cleanup that takes many iterations of the loop
                 await asyncio.sleep(0.001)
             ends.append("cleaned up")
 
@@ -313,7 +311,7 @@ def test_control_c_while_iterating_ends_the_generator(thread: LoopThread) -> Non
     assert ends == ["closed"]
 
 
-async def test_cancelling_an_awaited_call_waits_for_its_cleanup(thread: LoopThread) -> None:
+async def test_canceling_awaited_call_waits_for_cleanup(thread: LoopThread) -> None:
     begun = asyncio.Event()
     ends: list[str] = []
 
@@ -333,7 +331,7 @@ async def test_cancelling_an_awaited_call_waits_for_its_cleanup(thread: LoopThre
     assert ends == ["cleaned up"]
 
 
-async def test_a_timeout_around_an_awaited_call_is_a_timeout(thread: LoopThread) -> None:
+async def test_timeout_around_awaited_call(thread: LoopThread) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await thread.await_from_elsewhere(asyncio.Event().wait())
@@ -352,13 +350,13 @@ async def count(ends: list[str]) -> AsyncIterator[int]:
         ends.append("closed")
 
 
-def test_iterating_gives_every_item(thread: LoopThread) -> None:
+def test_iterate_yields_every_item(thread: LoopThread) -> None:
     ends: list[str] = []
     assert list(thread.iterate(count(ends))) == [0, 1, 2]
     assert ends == ["closed"]
 
 
-def test_iteration_that_is_closed_early_closes_the_generator(thread: LoopThread) -> None:
+def test_closing_iteration_closes_generator(thread: LoopThread) -> None:
     ends: list[str] = []
     items = thread.iterate(count(ends))
     assert next(items) == 0
@@ -366,14 +364,14 @@ def test_iteration_that_is_closed_early_closes_the_generator(thread: LoopThread)
     assert ends == ["closed"]
 
 
-def test_leaving_a_for_loop_closes_the_generator(thread: LoopThread) -> None:
+def test_leaving_for_loop_closes_generator(thread: LoopThread) -> None:
     ends: list[str] = []
     for _ in thread.iterate(count(ends)):
         break
     assert ends == ["closed"]
 
 
-def test_an_error_in_the_iterator_comes_out(thread: LoopThread) -> None:
+def test_error_in_iterator_is_raised(thread: LoopThread) -> None:
     async def breaks() -> AsyncIterator[int]:
         yield 1
         raise LookupError("broken")
@@ -384,19 +382,19 @@ def test_an_error_in_the_iterator_comes_out(thread: LoopThread) -> None:
         next(items)
 
 
-def test_the_loop_goes_on_between_items(thread: LoopThread) -> None:
+def test_loop_keeps_running_between_items(thread: LoopThread) -> None:
     ends: list[str] = []
     for number in thread.iterate(count(ends)):
         assert thread.call(answer(number)) == number
 
 
-async def test_following_from_another_loop_gives_every_item(thread: LoopThread) -> None:
+async def test_follow_yields_every_item_in_another_loop(thread: LoopThread) -> None:
     ends: list[str] = []
     assert [number async for number in thread.follow(count(ends))] == [0, 1, 2]
     assert ends == ["closed"]
 
 
-async def test_following_that_is_closed_early_closes_the_generator(thread: LoopThread) -> None:
+async def test_closing_follow_closes_generator(thread: LoopThread) -> None:
     ends: list[str] = []
     items = thread.follow(count(ends))
     assert await anext(items) == 0
@@ -404,7 +402,7 @@ async def test_following_that_is_closed_early_closes_the_generator(thread: LoopT
     assert ends == ["closed"]
 
 
-async def test_following_that_is_cancelled_lets_the_generator_clean_up(thread: LoopThread) -> None:
+async def test_canceling_follow_lets_generator_clean_up(thread: LoopThread) -> None:
     begun = asyncio.Event()
     ends: list[str] = []
 
@@ -432,7 +430,7 @@ async def test_following_that_is_cancelled_lets_the_generator_clean_up(thread: L
 # --------------------------------------------------------------------------- closing
 
 
-def test_close_ends_the_thread_and_can_be_repeated(thread: LoopThread) -> None:
+def test_close_ends_thread_and_can_be_repeated(thread: LoopThread) -> None:
     thread.close()
     thread.call(answer(1))
     running = thread.thread
@@ -444,13 +442,13 @@ def test_close_ends_the_thread_and_can_be_repeated(thread: LoopThread) -> None:
     assert thread.thread is None
 
 
-def test_a_closed_loop_starts_anew(thread: LoopThread) -> None:
+def test_closed_loop_starts_again(thread: LoopThread) -> None:
     thread.call(answer(1))
     first = thread.thread
     thread.close()
     assert thread.call(answer(2)) == 2
     assert thread.is_running
-    # The objects, not their numbers: the system gives those of a thread that has gone to the next.
+    # Compare the objects, not their ids, because the system reuses the id of a thread that has ended.
     assert thread.thread is not first
 
 
@@ -461,7 +459,7 @@ def test_close_leaves_no_helper_threads(thread: LoopThread) -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_close_cancels_what_still_runs(thread: LoopThread) -> None:
+def test_close_cancels_running_tasks(thread: LoopThread) -> None:
     ends: list[str] = []
 
     async def background() -> None:
@@ -481,7 +479,7 @@ def test_close_cancels_what_still_runs(thread: LoopThread) -> None:
     assert kept.cancelled()
 
 
-def test_a_call_whose_client_is_closed_says_so(thread: LoopThread) -> None:
+def test_call_raises_if_client_is_closed(thread: LoopThread) -> None:
     begun = threading.Event()
 
     async def work() -> None:
@@ -496,7 +494,7 @@ def test_a_call_whose_client_is_closed_says_so(thread: LoopThread) -> None:
             call.result(10)
 
 
-async def test_an_awaited_call_whose_client_is_closed_says_so(thread: LoopThread) -> None:
+async def test_awaited_call_raises_if_client_is_closed(thread: LoopThread) -> None:
     begun = asyncio.Event()
 
     async def work() -> None:
@@ -510,7 +508,7 @@ async def test_an_awaited_call_whose_client_is_closed_says_so(thread: LoopThread
         await task
 
 
-def test_a_callback_may_close_the_loop(thread: LoopThread) -> None:
+def test_callback_may_close_loop(thread: LoopThread) -> None:
     async def work() -> None:
         await call_back(thread.close)
         raise AssertionError("the loop is closed")
@@ -520,7 +518,7 @@ def test_a_callback_may_close_the_loop(thread: LoopThread) -> None:
     assert not thread.is_running
 
 
-def test_closing_the_loop_closes_iterators_and_they_do_not_start_it_again(thread: LoopThread) -> None:
+def test_closing_loop_closes_iterators_without_restarting_it(thread: LoopThread) -> None:
     ends: list[str] = []
     items = thread.iterate(count(ends))
     assert next(items) == 0
@@ -530,7 +528,7 @@ def test_closing_the_loop_closes_iterators_and_they_do_not_start_it_again(thread
     assert not thread.is_running
 
 
-def test_calls_racing_with_close_end_one_way_or_the_other(thread: LoopThread) -> None:
+def test_calls_racing_with_close_always_end(thread: LoopThread) -> None:
     stop = threading.Event()
 
     def work() -> int:
@@ -566,7 +564,7 @@ def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @posix_only
-def test_a_forked_process_gets_a_loop_of_its_own() -> None:
+def test_forked_process_gets_new_loop() -> None:
     done = run_python("""
         import asyncio, gc, os, sys, threading
         from invokeai_py_client.transport.loop import LoopThread
@@ -594,7 +592,7 @@ def test_a_forked_process_gets_a_loop_of_its_own() -> None:
 
 
 @posix_only
-def test_a_lock_held_while_forking_does_not_stop_the_child() -> None:
+def test_lock_held_while_forking_does_not_block_child() -> None:
     done = run_python("""
         import os, threading
         from invokeai_py_client.transport.loop import LoopThread
@@ -617,7 +615,7 @@ def test_a_lock_held_while_forking_does_not_stop_the_child() -> None:
 
 
 @posix_only
-def test_a_child_that_only_closes_leaves_the_parent_alone() -> None:
+def test_closing_in_child_does_not_affect_parent() -> None:
     done = run_python("""
         import os, sys
         from invokeai_py_client.transport.loop import LoopThread
@@ -639,7 +637,7 @@ def test_a_child_that_only_closes_leaves_the_parent_alone() -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-def test_a_script_that_closes_nothing_ends_quietly() -> None:
+def test_script_that_closes_nothing_ends_quietly() -> None:
     done = run_python("""
         from invokeai_py_client import InvokeAIClient
 

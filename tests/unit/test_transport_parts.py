@@ -1,4 +1,4 @@
-"""The transport's pure parts: addresses, settings, when to ask again, what answers mean."""
+"""The transport's pure parts: addresses, settings, retries, and the interpretation of responses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddr
         ("http://gpu:9090/?tab=workflows#x", "http://gpu:9090", ""),
     ],
 )
-def test_an_address_as_people_write_it(text: str, origin: str, prefix: str) -> None:
+def test_addresses(text: str, origin: str, prefix: str) -> None:
     address = ServerAddress.parse(text)
     assert (address.origin, address.prefix, address.url) == (origin, prefix, origin + prefix)
 
@@ -60,13 +60,13 @@ def test_an_address_as_people_write_it(text: str, origin: str, prefix: str) -> N
     "text",
     ["", "http://", "ftp://gpu", "http://gpu:port", "http://gpu:99999", "a b", "http://[::1", "file:///etc"],
 )
-def test_what_is_no_address(text: str) -> None:
+def test_invalid_addresses(text: str) -> None:
     with pytest.raises(UsageError, match="Invalid server URL") as caught:
         ServerAddress.parse(text)
     assert "http://localhost:9090" in str(caught.value)
 
 
-def test_user_and_password_are_taken_from_the_url_and_never_shown() -> None:
+def test_user_and_password_in_url_are_hidden() -> None:
     address = ServerAddress.parse("https://me:p%40ss@example.org/invoke")
     assert address.userinfo == ("me", "p@ss")
     assert "p@ss" not in f"{address!r} {address} {address.url}"
@@ -75,7 +75,7 @@ def test_user_and_password_are_taken_from_the_url_and_never_shown() -> None:
 
 
 @pytest.mark.parametrize("text", ["https://me:secret@gpu:99999", "me:secret@a b"])
-def test_a_password_does_not_show_in_the_error(text: str) -> None:
+def test_error_does_not_show_password(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         ServerAddress.parse(text)
     assert "secret" not in str(caught.value)
@@ -98,7 +98,7 @@ def test_prefixes(path: str, prefix: str) -> None:
     assert clean_prefix(path) == prefix
 
 
-def test_where_the_events_are() -> None:
+def test_socket_path() -> None:
     assert ServerAddress.parse("gpu").socket_path == "ws/socket.io"
     assert ServerAddress.parse("gpu/invoke").socket_path == "invoke/ws/socket.io"
 
@@ -115,7 +115,7 @@ def test_headers() -> None:
     assert ConnectionSettings(ServerAddress.parse("gpu")).request_headers() == {}
 
 
-def test_a_renewed_token_replaces_one_that_is_there() -> None:
+def test_adopt_token_replaces_existing_token() -> None:
     settings = ConnectionSettings(ServerAddress.parse("gpu"), token="old")
     settings.adopt_token(None)
     assert settings.token == "old"
@@ -126,7 +126,7 @@ def test_a_renewed_token_replaces_one_that_is_there() -> None:
     assert single_user.token is None
 
 
-def test_settings_travel_without_secrets() -> None:
+def test_without_secrets() -> None:
     settings = ConnectionSettings(
         ServerAddress.parse("http://me:secret1@gpu/x"), timeout=5, token="secret2", headers={"X": "secret3"}
     )
@@ -137,7 +137,7 @@ def test_settings_travel_without_secrets() -> None:
     assert settings.token == "secret2"
 
 
-# --------------------------------------------------------------------------- asking again
+# --------------------------------------------------------------------------- retries
 
 
 def delay(
@@ -164,7 +164,7 @@ def delay(
         APIRequestError(429),
     ],
 )
-def test_what_may_pass_is_asked_again(error: APIRequestError) -> None:
+def test_temporary_errors_are_retried(error: APIRequestError) -> None:
     assert delay(error) is not None
     assert delay(error, attempt=3) is not None
     assert delay(error, attempt=4) is None
@@ -182,24 +182,26 @@ def test_what_may_pass_is_asked_again(error: APIRequestError) -> None:
         NotInvokeAIError(),
     ],
 )
-def test_what_will_not_pass_is_final(error: APIRequestError) -> None:
+def test_permanent_errors_are_not_retried(error: APIRequestError) -> None:
     assert delay(error) is None
 
 
-def test_what_may_have_been_done_is_not_repeated_blindly() -> None:
+def test_unsafe_requests_are_not_retried() -> None:
     for error in (ConnectionLostError(), RequestTimeoutError(), ServerError(503)):
         assert delay(error, idempotent=False) is None
-    assert delay(APIRequestError(429), idempotent=False) is not None  # it was refused, so not done
+    assert (
+        delay(APIRequestError(429), idempotent=False) is not None
+    )  # the server refused it, so it did nothing
 
 
-def test_the_server_may_say_when() -> None:
+def test_retry_after_sets_delay() -> None:
     assert delay(ServerError(503), retry_after=5) == 5
     assert delay(ServerError(503), retry_after=0) == 0
     assert delay(ServerError(503), retry_after=-1) == 0
     assert delay(ServerError(503), retry_after=86400) == 120
 
 
-def test_delays_grow_and_scatter_around_their_middle() -> None:
+def test_delays_grow_with_jitter() -> None:
     for attempt, middle in enumerate((0.25, 0.5, 1, 2, 4, 8, 8, 8), start=1):
         several = {delay(ServerError(503), attempt=attempt, max_retries=9) for _ in range(20)}
         assert len(several) > 1
@@ -214,7 +216,7 @@ def test_delays_grow_and_scatter_around_their_middle() -> None:
         ("1.5", 1.5),
         (None, None),
         ("", None),
-        ("Wed, 21 Oct 2020 07:28:00 GMT", 0.0),  # past
+        ("Wed, 21 Oct 2020 07:28:00 GMT", 0.0),  # in the past
         ("Wed, 21 Oct 2020 07:28:00", 0.0),
         ("soon", None),
         ("nan", None),
@@ -246,11 +248,11 @@ def test_retry_after_a_date() -> None:
     ],
     ids=repr,
 )
-def test_what_passes_by_itself(error: APIRequestError, passes: bool) -> None:
+def test_is_passing(error: APIRequestError, passes: bool) -> None:
     assert is_passing(error) is passes
 
 
-async def test_attempts_are_counted_and_a_server_that_names_a_pause_is_obeyed() -> None:
+async def test_retries_count_attempts_and_respect_retry_after() -> None:
     busy = ServerError(503)
     busy.retry_after = 0.0
     retries = Retries(2)
@@ -261,7 +263,7 @@ async def test_attempts_are_counted_and_a_server_that_names_a_pause_is_obeyed() 
     assert not await Retries(0).pause_after(busy)
 
 
-# --------------------------------------------------------------------------- answers
+# --------------------------------------------------------------------------- responses
 
 
 WHERE = {"method": "POST", "path": "/api/v1/x", "request_id": "r1"}
@@ -298,7 +300,7 @@ def test_each_status_has_its_error(status: int, kind: type[APIRequestError]) -> 
     assert str(error).startswith(f"POST /api/v1/x failed with HTTP status {status}: Because.")
 
 
-def test_a_422_names_places_and_not_what_was_sent() -> None:
+def test_422_message_contains_locations_but_not_input() -> None:
     finding = {
         "type": "int_type",
         "loc": ["body", "batch", "graph", "nodes", "n1", "add", "a"],
@@ -311,13 +313,13 @@ def test_a_422_names_places_and_not_what_was_sent() -> None:
     assert error.payload["detail"][0]["input"]["the whole graph"]
 
 
-def test_a_422_with_many_findings_stays_short() -> None:
+def test_422_message_with_many_findings_is_short() -> None:
     finding = {"loc": ["body"], "msg": "Node type unknown, " + "known are: " * 1000}
     assert len(str(refused(422, {"detail": [finding] * 300}))) < 1000
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type", "payload", "told"),
+    ("body", "content_type", "payload", "detail"),
     [
         (b"Internal Server Error", "text/plain", "Internal Server Error", ": Internal Server Error."),
         (b"<html><h1>502</h1></html>", "text/html", "<html><h1>502</h1></html>", "500."),
@@ -329,13 +331,13 @@ def test_a_422_with_many_findings_stays_short() -> None:
         (b"\xff\xfe", "text/plain", "\ufffd\ufffd", ": \ufffd\ufffd."),
     ],
 )
-def test_any_body_of_an_error_is_read(body: bytes, content_type: str, payload: Any, told: str) -> None:
+def test_error_with_any_body(body: bytes, content_type: str, payload: Any, detail: str) -> None:
     error = error_of(500, body, content_type, **WHERE)
     assert error.payload == payload
-    assert str(error) == f"POST /api/v1/x failed with HTTP status 500{told.removeprefix('500')}"
+    assert str(error) == f"POST /api/v1/x failed with HTTP status 500{detail.removeprefix('500')}"
 
 
-def test_a_401_says_what_to_do() -> None:
+def test_401_message_explains_how_to_sign_in() -> None:
     assert "api_key" in str(refused(401, {"detail": "Not authenticated"}))
 
 
@@ -343,7 +345,7 @@ def decoded(body: bytes, content_type: str = JSON) -> Any:
     return decode_json(body, content_type, url="http://gpu", **WHERE)
 
 
-def test_good_answers() -> None:
+def test_successful_json_responses() -> None:
     assert decoded(b'{"version": "6.14.2"}') == {"version": "6.14.2"}
     assert decoded(b"null") is None
     assert decoded(b"", "application/octet-stream") is None
@@ -360,14 +362,14 @@ def test_good_answers() -> None:
         (b"[" * 100_000, JSON),
     ],
 )
-def test_answers_that_are_not_json(body: bytes, content_type: str) -> None:
+def test_responses_that_are_not_json(body: bytes, content_type: str) -> None:
     with pytest.raises(NotInvokeAIError, match="/api/v1/x") as caught:
         decoded(body, content_type)
     assert "http://gpu" in str(caught.value)
     assert caught.value.status_code is None
 
 
-def test_redirects_and_web_pages_are_not_answers_of_invokeai() -> None:
+def test_redirects_and_web_pages_raise_not_invokeai() -> None:
     check_is_ours(200, JSON, "", url="http://gpu", **WHERE)
     check_is_ours(204, "", "", url="http://gpu", **WHERE)
     with pytest.raises(NotInvokeAIError, match=r"redirects POST /api/v1/x to https://sso/login"):

@@ -1,4 +1,4 @@
-"""Where this engine does better than the official editor, on purpose: one test for each row in docs/engine.md."""
+"""Intended improvements over the official editor: a test for each row in docs/engine.md."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def problems(flow: LoadedWorkflow) -> list[tuple[str, str | None]]:
         ("if", "true_input", {"anything": [1, {"goes": None}]}),
     ],
 )
-def test_a_literal_that_the_server_takes_goes_out_as_it_came_in(
-    node_type: str, field: str, value: Any
-) -> None:
+def test_valid_literal_is_sent_unchanged(node_type: str, field: str, value: Any) -> None:
     flow = loaded({"n": (node_type, {field: value})})
     assert sent(flow, "n")[field] == value
     assert ("n", field) not in problems(flow)
@@ -72,12 +70,12 @@ def test_a_literal_that_the_server_takes_goes_out_as_it_came_in(
         ("add", "a", [None]),
     ],
 )
-def test_a_literal_that_is_lost_and_no_use_is_refused(node_type: str, field: str, value: Any) -> None:
+def test_lost_invalid_literal_is_rejected(node_type: str, field: str, value: Any) -> None:
     flow = loaded({"n": (node_type, {field: value})})
     found = [problem for problem in find_problems(flow, SCHEMA, {}) if problem.field == field]
     assert len(found) == 1
     assert found[0].what.startswith("the workflow's value ")
-    assert sent(flow, "n").get(field) != value  # unchecked, it is what the editor would send
+    assert sent(flow, "n").get(field) != value  # without the check, we send the same as the editor
     assert ("n", field) not in [
         (p.node_id, p.field) for p in find_problems(flow, SCHEMA, {("n", field): _good(value)})
     ]
@@ -113,7 +111,7 @@ def test_a_saved_image_generator_keeps_its_board() -> None:
     assert find_problems(flow, SCHEMA, {}, {"g": images}) == []
 
 
-def test_a_batch_behind_connectors_feeds_what_they_lead_to() -> None:
+def test_batch_behind_connectors_feeds_their_targets() -> None:
     document = workflow(
         "w", {"b": ("integer_batch", {"integers": [1, 2], "batch_group_id": "None"}), "a": ("add", {})}, []
     )
@@ -141,7 +139,7 @@ def test_a_batch_behind_connectors_feeds_what_they_lead_to() -> None:
     assert find_problems(flow, SCHEMA, {}) == []
 
 
-def test_a_vanished_form_field_does_not_cost_the_workflow() -> None:
+def test_missing_form_field_keeps_the_workflow() -> None:
     flow = loaded({"n": ("add", {"a": 1})}, form=[("gone", "a"), ("n", "a")])
     attached = build_request(flow, SCHEMA, {})["batch"]["workflow"]
     assert [(field.node_id, field.field_name) for field in flow.form] == [("n", "a")]
@@ -149,7 +147,7 @@ def test_a_vanished_form_field_does_not_cost_the_workflow() -> None:
     assert any("'gone'" in warning for warning in flow.warnings)
 
 
-def test_unknown_settings_do_not_cost_the_form() -> None:
+def test_unknown_settings_keep_the_form() -> None:
     flow = loaded(
         {"n": ("add", {"a": 1, "b": 2})},
         form=[("n", "a"), ("n", "b")],
@@ -165,7 +163,7 @@ def test_unknown_settings_do_not_cost_the_form() -> None:
     assert len(flow.warnings) == 1
 
 
-def test_a_node_of_another_major_version_runs_without_what_the_server_does_not_know() -> None:
+def test_node_of_another_major_version_runs_without_unknown_inputs() -> None:
     flow = loaded({"n": ("add", {"a": 1, "old_input": 5})}, versions={"add": "3.0.0"})
     assert sent(flow, "n") == {"type": "add", "id": "n", "a": 1, "use_cache": True, "is_intermediate": True}
     assert len(flow.warnings) == 1
@@ -186,7 +184,7 @@ def test_a_node_of_another_major_version_runs_without_what_the_server_does_not_k
         ("save_image", "board", "weird"),
     ],
 )
-def test_values_outside_limits_and_choices_are_refused(node_type: str, field: str, value: Any) -> None:
+def test_values_outside_limits_and_choices_are_rejected(node_type: str, field: str, value: Any) -> None:
     flow = loaded({"n": (node_type, {field: value})})
     assert ("n", field) in problems(flow)
     assert sent(flow, "n")[field] == value

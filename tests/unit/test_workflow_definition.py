@@ -1,4 +1,4 @@
-"""Workflow files: read whatever holds a workflow, say plainly what does not."""
+"""Reading workflow files, and errors about files that are not workflows."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def test_reads_a_json_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("chunk", CHUNKS.values(), ids=CHUNKS)
-def test_reads_the_workflow_inside_an_image(chunk: tuple[bytes, bytes], tmp_path: Path) -> None:
+def test_reads_the_workflow_in_an_image(chunk: tuple[bytes, bytes], tmp_path: Path) -> None:
     file = tmp_path / "image.png"
     file.write_bytes(png((b"tEXt", b"invokeai_metadata\0{}"), chunk))
     assert WorkflowDefinition.from_file(file).to_dict() == DOCUMENT
 
 
-def test_nothing_that_is_handed_out_changes_it() -> None:
+def test_definition_is_immutable() -> None:
     source = json.loads(TEXT)
     definition = WorkflowDefinition.from_dict(source)
     source["nodes"].clear()
@@ -75,7 +75,7 @@ def test_nothing_that_is_handed_out_changes_it() -> None:
     assert definition.to_dict() == DOCUMENT
 
 
-def test_survives_pickling() -> None:
+def test_definition_can_be_pickled() -> None:
     definition = WorkflowDefinition.from_dict(DOCUMENT)
     assert pickle.loads(pickle.dumps(definition)) == definition
 
@@ -104,7 +104,7 @@ def test_survives_pickling() -> None:
         ('{"prepend": false, "batch": {}}', "request to the queue"),
     ],
 )
-def test_says_what_is_wrong(text: str, said: str) -> None:
+def test_error_describes_the_problem(text: str, said: str) -> None:
     with pytest.raises(WorkflowFormatError) as caught:
         WorkflowDefinition.from_json(text)
     assert said in str(caught.value)
@@ -113,12 +113,12 @@ def test_says_what_is_wrong(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     "data", [{1: 2}, {"nodes": [{1}]}, {"nodes": [object()]}, {"x": float("nan")}, None, "x"]
 )
-def test_refuses_what_json_cannot_hold(data: Any) -> None:
+def test_values_that_json_cannot_represent_are_rejected(data: Any) -> None:
     with pytest.raises(WorkflowFormatError):
         WorkflowDefinition.from_dict(data)
 
 
-def test_names_the_file(tmp_path: Path) -> None:
+def test_error_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "empty.png").write_bytes(png())
     (tmp_path / "bad.png").write_bytes(png((b"zTXt", b"invokeai_workflow\0\0nonsense")))
@@ -140,14 +140,14 @@ def test_names_the_file(tmp_path: Path) -> None:
         WorkflowDefinition.from_png(b"GIF89a")
 
 
-def test_does_not_unpack_without_end() -> None:
+def test_decompression_is_limited() -> None:
     bomb = zlib.compress(bytes(70 * 1024 * 1024), 1)
     with pytest.raises(WorkflowFormatError, match="bytes of text"):
         WorkflowDefinition.from_png(png((b"zTXt", b"invokeai_workflow\0\0" + bomb)))
 
 
 @pytest.mark.parametrize("depth", [198, 199, 200, 201])
-def test_text_and_data_are_held_to_the_same_depth(depth: int) -> None:
+def test_text_and_data_have_the_same_depth_limit(depth: int) -> None:
     """The document is level 0, its list of nodes level 1: 200 is the deepest."""
     text = '{"meta": {}, "edges": [], "nodes": ' + "[" * depth + "]" * depth + "}"
     if depth <= 200:
@@ -161,7 +161,7 @@ def test_text_and_data_are_held_to_the_same_depth(depth: int) -> None:
 
 @pytest.mark.parametrize("escape", ["\\ud800", "\\uD800", "\\uDfff"])
 @pytest.mark.parametrize("where", ['"nodes": ["%s"]', '"nodes": [], "%s": 1', '"nodes": [{"%s": []}]'])
-def test_half_a_character_is_found_wherever_it_is_written(escape: str, where: str) -> None:
+def test_lone_surrogates_are_rejected_everywhere(escape: str, where: str) -> None:
     text = '{"meta": {}, "edges": [], ' + where % escape + "}"
     with pytest.raises(WorkflowFormatError, match="Unicode"):
         WorkflowDefinition.from_json(text)
@@ -169,6 +169,6 @@ def test_half_a_character_is_found_wherever_it_is_written(escape: str, where: st
     assert WorkflowDefinition.from_json(whole).to_dict() == json.loads(whole)
 
 
-def test_what_was_read_is_the_same_from_text_and_from_data() -> None:
+def test_text_and_data_are_read_alike() -> None:
     text = json.dumps(DOCUMENT)
     assert WorkflowDefinition.from_json(text) == WorkflowDefinition.from_dict(json.loads(text))

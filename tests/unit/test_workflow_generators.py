@@ -1,4 +1,4 @@
-"""Generators and batch data beyond what the recorded requests show."""
+"""Generators and batch data beyond the recorded requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(node_type: str, kind: str, **settings: Any) -> list[Any]:
     return generate(complete, iter([0.0, 0.5, 0.999] * 10).__next__)
 
 
-def test_the_random_stream_is_the_reference_implementations() -> None:
+def test_random_stream_matches_the_reference_implementation() -> None:
     # The first outputs of mt19937ar.c for init_genrand(5489), and the ten thousandth as the C++ standard has it.
     twister = MersenneTwister(5489)
     drawn = [twister.random() * 2**32 for _ in range(10_000)]
@@ -50,7 +50,7 @@ def test_the_random_stream_is_the_reference_implementations() -> None:
         (1000000000000003, [187226108, 2042253063, 1569476416, 1242338455, 2778282521]),
     ],
 )
-def test_the_random_stream_of_any_seed_is_the_web_uis(seed: int, drawn: list[int]) -> None:
+def test_random_stream_matches_the_web_ui(seed: int, drawn: list[int]) -> None:
     twister = MersenneTwister(seed)
     stream = [twister.random() * 2**32 for _ in range(1249)]
     assert [stream[index] for index in (0, 1, 623, 624, 1248)] == drawn
@@ -81,18 +81,18 @@ def test_the_random_stream_of_any_seed_is_the_web_uis(seed: int, drawn: list[int
         (run("string_generator", "parse_string", input="a\u2028b", splitOn=r"\u2028"), ["a", "b"]),
     ],
 )
-def test_values(made: list[Any], expected: list[Any]) -> None:
+def test_generated_values(made: list[Any], expected: list[Any]) -> None:
     assert made == expected
     assert [type(value) for value in made] == [type(value) for value in expected]
 
 
-def test_seeds_repeat() -> None:
+def test_seed_repeats_values() -> None:
     first = run("float_generator", "random_distribution_uniform", seed=42, count=700)
     assert first == run("float_generator", "random_distribution_uniform", seed=42, count=700)
     assert len(set(first)) > 690
 
 
-def test_endless_lists_are_refused() -> None:
+def test_oversized_lists_are_rejected() -> None:
     with pytest.raises(InputValueError, match=str(MAX_COUNT)):
         run("integer_generator", "arithmetic_sequence", count=MAX_COUNT + 1)
 
@@ -100,7 +100,7 @@ def test_endless_lists_are_refused() -> None:
 @pytest.mark.parametrize(
     "value", [None, 3, {"type": "nonsense"}, {"type": "float_generator_parse_string"}, {"type": []}]
 )
-def test_other_settings_are_none(value: Any) -> None:
+def test_invalid_settings_are_rejected(value: Any) -> None:
     assert settings_of("integer_generator", value) is None
 
 
@@ -108,7 +108,7 @@ def loaded(nodes: Mapping[str, tuple[str, Mapping[str, Any]]], edges: list[str])
     return load_workflow(WorkflowDefinition.from_dict(workflow("w", nodes, edges)), SCHEMA)
 
 
-def test_what_the_server_has_to_generate() -> None:
+def test_server_generators() -> None:
     flow = loaded(
         {
             "g": (
@@ -146,16 +146,16 @@ def batches(values: Mapping[tuple[str, str], Any], node: str = "add", field: str
 
 
 @pytest.mark.parametrize("item", ["x", 2.5, None, True, [1], {"image_name": "a.png"}])
-def test_a_value_that_would_block_the_queue_is_found(item: Any) -> None:
+def test_value_that_would_block_the_queue_is_found(item: Any) -> None:
     (what,) = batches({("b", "integers"): [1, item]})
     assert what.startswith(f"value 2, {item!r}, is not valid for 'a' of 'n'; expected ")
 
 
-def test_limits_hold_for_batches_too() -> None:
+def test_limits_apply_to_batches() -> None:
     assert "multiple of 8" in batches({}, "noise", "width")[0]
     assert "at least 1" in batches({("b", "integers"): [1, 0]}, "denoise_latents", "cfg_scale")[0]
 
 
-def test_own_lists_that_are_none() -> None:
+def test_batch_values_that_are_not_lists() -> None:
     assert batches({("b", "integers"): "1,2"}) == ["'1,2' is not a list"]
     assert batches({("b", "integers"): []}) == ["its list is empty"]

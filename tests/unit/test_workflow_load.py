@@ -1,4 +1,4 @@
-"""Loading beyond what the recorded cases show: edges, older formats, node versions, refusals."""
+"""Loading beyond the recorded cases: edges, older formats, node versions, errors."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_edges(edges: list[str], kept: int) -> None:
     assert len(flow.document["edges"]) == kept
 
 
-def test_a_direct_input_takes_no_connection_even_of_its_own_type() -> None:
+def test_direct_input_accepts_no_connection() -> None:
     nodes: Nodes = {"any": ("model_identifier", {}), "loader": ("cogview4_model_loader", {})}
     flow = load(workflow("w", nodes, ["any.model -> loader.model"]))
     assert flow.edges == ()
@@ -114,14 +114,14 @@ def test_a_direct_input_takes_no_connection_even_of_its_own_type() -> None:
         ([], "iterate", "collection"),
     ],
 )
-def test_what_goes_through_iterate_and_collect_has_to_fit(edges: list[str], node: str, field: str) -> None:
+def test_item_types_of_iterate_and_collect_are_checked(edges: list[str], node: str, field: str) -> None:
     flow = load(workflow("w", NODES, edges))
     assert len(flow.edges) == len(edges)
     assert (node, field) in [(p.node_id, p.field) for p in find_problems(flow, SCHEMA, {})]
 
 
 def old(version: str, inputs: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
-    """A document of an old format with one node; inputs are (type, value)."""
+    """Return a document in an old format with one node. Inputs are (type, value)."""
     document = workflow("w", {"n": ("custom", {})}, [])
     document["meta"] = {"version": version}
     del document["form"]
@@ -140,7 +140,7 @@ def named(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
-def test_old_formats_keep_what_had_a_box_to_type_it_into(version: str) -> None:
+def test_old_formats_keep_values_of_editable_fields(version: str) -> None:
     first = version == "1.0.0"
     cases: dict[str, tuple[str, str, Any, bool]] = {
         "int": ("integer", "IntegerField", 3, True),
@@ -167,7 +167,7 @@ def test_old_formats_keep_what_had_a_box_to_type_it_into(version: str) -> None:
     assert flow.nodes["n"].inputs["int"].label == "L"
 
 
-def test_format_1_needs_little() -> None:
+def test_format_1_has_few_required_keys() -> None:
     document = old("1.0.0", {})
     for key in ("name", "author", "notes", "exposedFields"):
         del document[key]
@@ -178,7 +178,7 @@ def test_format_1_needs_little() -> None:
     assert (flow.name, flow.nodes["n"].version, flow.nodes["n"].use_cache) == ("", "1.0.0", True)
 
 
-def test_old_images_of_an_image_collection_move_to_its_list() -> None:
+def test_image_collection_moves_its_images() -> None:
     images = [{"image_name": "a.png"}]
     document = workflow(
         "w",
@@ -193,7 +193,7 @@ def test_old_images_of_an_image_collection_move_to_its_list() -> None:
     assert [(field.node_id, field.field_name) for field in flow.form] == [("n", "images")]
 
 
-def test_a_callee_whose_field_changed_type_gives_its_own_value() -> None:
+def test_callee_value_is_used_after_a_type_change() -> None:
     name = f"{PREFIX}s::value"
     document = workflow("w", {"c": ("call_saved_workflow", {"workflow_id": "id", name: 5})}, [])
     template = {
@@ -259,7 +259,7 @@ DATA = ("nodes", 0, "data")
         (change("form", "elements", "node-field-0", "parentId"), "does not list"),
     ],
 )
-def test_refusals_name_the_place(document: dict[str, Any], said: str) -> None:
+def test_errors_name_the_location(document: dict[str, Any], said: str) -> None:
     with pytest.raises(WorkflowFormatError) as caught:
         load(document)
     assert said in str(caught.value)
@@ -284,13 +284,13 @@ def container(element_id: str, parent: str | None, *children: str) -> dict[str, 
     ],
     ids=["circle", "root in itself", "endless"],
 )
-def test_forms_without_end_are_refused(elements: list[dict[str, Any]]) -> None:
+def test_endless_forms_are_rejected(elements: list[dict[str, Any]]) -> None:
     form = {"rootElementId": "root", "elements": {element["id"]: element for element in elements}}
     with pytest.raises(WorkflowFormatError):
         load(change("form", value=form))
 
 
-def test_a_form_as_deep_as_it_likes() -> None:
+def test_deeply_nested_form() -> None:
     chain = [container("root", None, "c0")]
     chain += [container(f"c{i}", f"c{i - 1}" if i else "root", f"c{i + 1}") for i in range(3000)]
     chain.append(container("c3000", "c2999"))

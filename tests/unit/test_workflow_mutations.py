@@ -1,4 +1,4 @@
-"""Damaged files give our errors or a request, never another exception."""
+"""Damaged files lead to our errors or to a request, never to another exception."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SMALL = [name for name in CASES if len(golden(name).workflow["nodes"]) < 30]
 
 @settings(max_examples=300, derandomize=True, deadline=None, database=None)
 @given(name=st.sampled_from(SMALL), seed=st.integers(0, 2**32))
-def test_damaged_files(name: str, seed: int) -> None:
+def test_damaged_files_raise_our_errors(name: str, seed: int) -> None:
     document = mutate(dict(golden(name).workflow), random.Random(seed), NODE_TYPES)
     try:
         loaded = load_workflow(WorkflowDefinition.from_dict(document), SCHEMA)
@@ -48,7 +48,7 @@ def test_damaged_files(name: str, seed: int) -> None:
 
 @settings(max_examples=100, derandomize=True, deadline=None, database=None)
 @given(st.text() | st.binary())
-def test_any_text(text: str | bytes) -> None:
+def test_any_text_raises_our_errors(text: str | bytes) -> None:
     try:
         WorkflowDefinition.from_json(text)
     except InvokeAIClientError as error:

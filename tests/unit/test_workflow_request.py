@@ -1,4 +1,4 @@
-"""Requests with values of one's own, and the workflow that goes along with them."""
+"""Requests with values that were set, and the workflow attached to them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def loaded(
     return load_workflow(WorkflowDefinition.from_dict(workflow("w", nodes, edges or [])), SCHEMA)
 
 
-def test_the_envelope() -> None:
+def test_envelope() -> None:
     flow = loaded({"n": ("add", {"a": 1})})
     first = build_request(flow, SCHEMA, {})
     assert first["prepend"] is False
@@ -71,7 +71,7 @@ def test_values_replace_and_remove() -> None:
     assert build_request(flow, SCHEMA, {})["batch"]["graph"]["nodes"]["n"]["width"] == 8
 
 
-def test_a_connected_field_sends_no_value_but_keeps_it_in_the_workflow() -> None:
+def test_connected_field_keeps_its_value_only_in_the_workflow() -> None:
     flow = loaded({"n": ("add", {}), "m": ("add", {"a": 5})}, ["n.value -> m.a"])
     batch = build_request(flow, SCHEMA, {("m", "a"): 7})["batch"]
     assert "a" not in batch["graph"]["nodes"]["m"]
@@ -124,7 +124,7 @@ CALLEE = workflow(
 A = f"{PREFIX}ad::a"
 
 
-def test_a_called_workflow_gives_its_caller_inputs() -> None:
+def test_called_workflow_adds_inputs_to_its_caller() -> None:
     caller = WorkflowDefinition.from_dict(
         workflow("w", {"c": ("call_saved_workflow", {"workflow_id": "id"})}, [])
     )
@@ -141,7 +141,7 @@ def test_a_called_workflow_gives_its_caller_inputs() -> None:
     ]
 
 
-def test_a_caller_keeps_a_saved_value_only_with_its_template() -> None:
+def test_caller_keeps_a_saved_value_only_with_its_template() -> None:
     document = workflow(
         "w", {"c": ("call_saved_workflow", {"workflow_id": "id", A: 41, f"{PREFIX}ad::gone": 1})}, []
     )

@@ -117,7 +117,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         return await self.get_board(UNCATEGORIZED if board_id is None else board_id)
 
     async def get_board_handle_by_name(self, name: str) -> AsyncBoardHandle | None:
-        """Return the handle of the board with this name, or None if there is no such board.
+        """Return the handle of the board with this name, or None if no board has it.
 
         Raises:
             UsageError: Several boards have this name.

@@ -26,7 +26,7 @@ def read_names(names: Sequence[str]) -> list[str]:
     such lines, so they can be piped into other commands.
 
     Raises:
-        UsageError: There are no names.
+        UsageError: No names were passed.
     """
     found: dict[str, None] = {}
     for name in names:
@@ -58,7 +58,7 @@ def find_board(client: InvokeAIClient, name: str) -> IvkBoard:
     """Return a board by its id or name. The name ``none`` means the images without a board.
 
     Raises:
-        UnknownNameError: There is no such board.
+        UnknownNameError: The board does not exist.
         UsageError: Several boards have the name.
     """
     return client.board_repo.get_board(name).board
@@ -92,7 +92,7 @@ def find_models(client: InvokeAIClient, names: Sequence[str]) -> list[IvkDnnMode
     """Return models by their keys or names.
 
     Raises:
-        ModelNotFoundError: There is no such model, or several models have the name.
+        ModelNotFoundError: The model does not exist, or several models have the name.
     """
     models = client.dnn_model_repo.list_models()
     return [MODELS.pick(name, models) for name in names]
@@ -115,10 +115,24 @@ def find_items(client: InvokeAIClient, item_ids: Sequence[int]) -> list[IvkJob]:
     return found
 
 
+def my_items(client: InvokeAIClient, jobs: Sequence[IvkJob]) -> list[IvkJob]:
+    """Return the queue items that the user sent.
+
+    On servers with user accounts, these are the items of the account. Other servers do not know who sent an item, so
+    these are the items that this user sent from this machine with this package.
+    """
+    from invokeai_py_client.run.batch_ids import is_sent_from_here
+
+    me = client.me()
+    if me is not None:
+        return [job for job in jobs if job.metadata.get("user_id") == me.user_id]
+    return [job for job in jobs if is_sent_from_here(job.batch_id)]
+
+
 def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:
     """Return the record of a library workflow by its id or name.
 
     Raises:
-        WorkflowNotFoundError: There is no such workflow, or several workflows have the name.
+        WorkflowNotFoundError: The workflow does not exist, or several workflows have the name.
     """
     return dict(WORKFLOWS.pick(name, client.workflow_repo.list_workflows()))

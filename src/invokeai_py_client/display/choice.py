@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
-from typing import Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from invokeai_py_client.display.progress import Labels, LineDisplay
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.run.events import RunEvent
+
+if TYPE_CHECKING:
+    from invokeai_py_client.run.run import AsyncRun
 
 
 class Display(Protocol):
@@ -21,6 +24,10 @@ class Display(Protocol):
 
     def show(self, event: RunEvent) -> None:
         """Update the display after an event."""
+        ...
+
+    async def finish(self, run: AsyncRun) -> None:
+        """Show the images of a run that has ended, if the display can."""
         ...
 
 
@@ -35,8 +42,8 @@ def is_interactive(stream: TextIO | None = None) -> bool:
     Args:
         stream: The stream to check. Defaults to standard error.
     """
-    stream = sys.stderr if stream is None else stream
-    return in_notebook() or (stream.isatty() and os.environ.get("TERM") != "dumb")
+    target: TextIO = sys.stderr if stream is None else stream
+    return in_notebook() or (target.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def display_for(
@@ -50,18 +57,17 @@ def display_for(
         stream: The stream to write to. Defaults to standard error, so that results can be piped.
         preview: Whether to show a live preview of the image. Defaults to None: only in a notebook.
     """
-    stream = sys.stderr if stream is None else stream
-    if not is_interactive(stream):
-        return LineDisplay(labels, stream)
+    target: TextIO = sys.stderr if stream is None else stream
+    if not is_interactive(target):
+        return LineDisplay(labels, target)
     if in_notebook():
         from invokeai_py_client.display.notebook import NotebookDisplay
 
         return NotebookDisplay(labels, node_count, preview=preview is not False)
-    from rich.console import Console
-
     from invokeai_py_client.display.bars import BarDisplay
+    from invokeai_py_client.display.console import console_for
 
-    return BarDisplay(labels, node_count, Console(file=stream), preview=bool(preview))
+    return BarDisplay(labels, node_count, console_for(target), preview=bool(preview))
 
 
 def check_preview(preview: bool | None, stream: TextIO | None = None) -> None:

@@ -190,7 +190,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         """Pause the download, keeping what was downloaded. Does nothing if the installation is complete.
 
         Raises:
-            UsageError: The server is older than 6.12, or the source is a path, so there is no download.
+            UsageError: The server is older than 6.12, or the source is a path, so nothing is downloaded.
             ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return await self._order("pause")
@@ -199,7 +199,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         """Resume a paused download. Does nothing if it is not paused.
 
         Raises:
-            UsageError: The server is older than 6.12, or the source is a path, so there is no download.
+            UsageError: The server is older than 6.12, or the source is a path, so nothing is downloaded.
             ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return await self._order("resume")

@@ -218,7 +218,7 @@ class WorkflowDefinition:
         return len(self._data["edges"])
 
     def get_node_by_id(self, node_id: str) -> dict[str, Any] | None:
-        """Return a copy of the node with an id, or None if there is no such node."""
+        """Return a copy of the node with an id, or None if it does not exist."""
         return next((node for node in self._dicts() if node.get("id") == node_id), None)
 
     def get_nodes_by_type(self, node_type: str) -> list[dict[str, Any]]:

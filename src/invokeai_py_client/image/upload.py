@@ -65,7 +65,7 @@ def named_sources(
     """Return the images to upload, each with its name in messages: a path or a number. Reads folders.
 
     Raises:
-        UsageError: There are no images.
+        UsageError: No images were passed.
         InputValueError: Files are missing. The message lists them.
     """
     from invokeai_py_client.files.images import pictures_at

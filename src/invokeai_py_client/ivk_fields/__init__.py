@@ -1,4 +1,4 @@
-"""Typed fields: what the inputs of a workflow hold."""
+"""Typed fields for the inputs of a workflow."""
 
 from __future__ import annotations
 

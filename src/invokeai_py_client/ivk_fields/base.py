@@ -1,7 +1,7 @@
-"""What every field is: a value, what it may be, and its form on the wire.
+"""The base class of all fields: a value, its validation, and its wire format.
 
-Plain Python rather than pydantic, for two reasons: whatever goes wrong with a value is told in our own error, with
-the node and field it belongs to; and a workflow's inputs cost nothing to import.
+This is plain Python rather than pydantic, for two reasons. Every validation error is one of this package's own and
+names the node and the field. And importing it costs nothing.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ _CHANGEABLE: tuple[type, ...] = (dict, list)
 
 
 class PydanticFieldMixin:
-    """Fields as plain JSON data, by version 1's names for it. Fields are no pydantic models any more."""
+    """Version 1's methods for converting fields to and from JSON data. Fields are no longer pydantic models."""
 
     def to_json_dict(self) -> Any:
-        """The same as ``IvkField.to_api_format()``."""
+        """Return the value in its wire format, like ``IvkField.to_api_format()``."""
         return cast("IvkField[Any]", self).to_api_format()
 
     @classmethod
     def from_json_dict(cls, data: Any) -> Self:
-        """The same as ``IvkField.from_api_format()``."""
+        """Create a field from a value in its wire format, like ``IvkField.from_api_format()``."""
         return cast("Self", cast("type[IvkField[Any]]", cls).from_api_format(data))
 
 
 class IvkField(PydanticFieldMixin, Generic[T]):
     """A typed input of a workflow.
 
-    Assigning ``value`` checks it at once. A value that the workflow came with is kept as it came, and goes
-    out as it came, until another one is assigned, or it is changed in place (``field.value.append(...)``).
+    Assigning ``value`` validates it immediately. The workflow's original value is kept and sent unchanged until
+    another value is assigned, or until it is changed in place (``field.value.append(...)``).
 
     Attributes:
-        label: What the editor calls the field.
-        node_label: What the workflow calls its node.
-        refusal: Why it takes no value at all (a connection feeds it, for example), or "".
+        label: The field's label in the editor.
+        node_label: The label of its node in the workflow.
+        refusal: The reason why no value can be set, such as a connection that feeds the field. Defaults to "".
     """
 
     type_name_default: ClassVar[str] = "AnyField"
@@ -73,13 +73,13 @@ class IvkField(PydanticFieldMixin, Generic[T]):
 
     @property
     def value(self) -> T | None:
-        """The value; None where there is none.
+        """The value, or None if no value is set.
 
-        Assigning None takes the value away; where the server tells null from nothing, it is sent null.
+        Assigning None removes the value. If the server accepts null for this field, null is sent.
 
         Raises:
-            InputValueError: On assignment, of a value that does not fit.
-            InputError: On assignment, where the input takes no value because a connection feeds it.
+            InputValueError: On assignment, if the value is not valid.
+            InputError: On assignment, if a connection feeds the input, so that it takes no value.
         """
         return None if self._value is UNSET else cast("T", self._value)
 
@@ -88,11 +88,14 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         self.keep(self.check(value))
 
     def check(self, value: Any) -> Any:
-        """A value as the field would keep it; the field itself stays as it is.
+        """Validate a value without changing the field.
+
+        Returns:
+            The value as the field would store it.
 
         Raises:
-            InputValueError: It does not fit.
-            InputError: The input takes no value at all.
+            InputValueError: The value is not valid.
+            InputError: The input does not take values.
         """
         if self.refusal:
             raise InputError(self._sentence(f"{self.refusal}."))
@@ -105,25 +108,28 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         return self._checked(value)
 
     def keep(self, checked: Any) -> None:
-        """Take a value that ``check()`` gave."""
+        """Store a value that ``check()`` returned."""
         self._value = checked
         self._assigned = True
 
     def hold(self, value: Any) -> None:
-        """Take the value that a workflow came with, as it is; ``UNSET`` for none."""
+        """Store the workflow's original value without validating it; ``UNSET`` if it has no value."""
         self._came_with = value
         self._value = _own(value)
         self._assigned = False
 
     @property
     def is_set_by_user(self) -> bool:
-        """Whether the value was assigned or changed in place, as opposed to being the workflow's own."""
+        """Whether the value was assigned or changed in place, rather than loaded from the workflow."""
         return self._assigned or (
             isinstance(self._value, _CHANGEABLE) and bool(self._value != self._came_with)
         )
 
     def problems(self) -> list[str]:
-        """What is wrong with the value, if anything; a missing one is, where the field is required."""
+        """Return the problems with the value, an empty list if it is valid.
+
+        A missing value is a problem if the field is required.
+        """
         if self.refusal:
             return []
         if self._value is UNSET or self._value is None:
@@ -133,22 +139,22 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         try:
             if self.is_set_by_user or not self._schema_judges(self._value):
                 self._checked(self._value)
-            else:  # it goes out as it is: what counts is what the server says to it
+            else:  # it is sent unchanged, so only the server's rules count
                 self._fit_schema(self._value, self._value)
         except InputValueError as error:
             return [str(error)]
         return []
 
     def validate_field(self) -> bool:
-        """Whether the value fits; ``problems()`` says what does not."""
+        """Return whether the value is valid; ``problems()`` returns the reasons if it is not."""
         return not self.problems()
 
     def to_api_format(self) -> Any:
-        """The value as it goes on the wire; ``UNSET`` where there is none.
+        """Return the value in its wire format, or ``UNSET`` if no value is set.
 
         Raises:
-            InputValueError: It is a name that has not been looked up on the server yet, or it was changed in
-                place to something that does not fit.
+            InputValueError: The value is a name that has not been looked up on the server yet, or it was changed
+                in place and is no longer valid.
         """
         value = self._value
         if value is UNSET or value is None or not self.is_set_by_user:
@@ -166,16 +172,16 @@ class IvkField(PydanticFieldMixin, Generic[T]):
 
     @classmethod
     def from_api_format(cls, data: Any) -> Self:
-        """A field that holds a value in its form on the wire."""
+        """Create a field from a value in its wire format, without validating it."""
         field = cls()
         field.hold(data)
         return field
 
     def parse_text(self, text: str) -> Any:
-        """The value that a text on a command line stands for; assigning it checks it further.
+        """Convert text from a command line to a value. Assigning the value validates it further.
 
         Raises:
-            InputValueError: It stands for none.
+            InputValueError: The text cannot be converted.
         """
         try:
             return self._from_text(text)
@@ -183,26 +189,26 @@ class IvkField(PydanticFieldMixin, Generic[T]):
             raise self._error(text, error) from None
 
     def copy(self) -> Self:
-        """The same field with a value of its own."""
+        """Return a copy of the field whose value can be changed independently."""
         other = copy.copy(self)
         other._value = _own(self._value)
         return other
 
-    # ------------------------------------------------------------------ what it may be
+    # ------------------------------------------------------------------ valid values
 
     @property
     def type_name(self) -> str:
-        """The type's name in the server's schema."""
+        """The name of the type in the server's schema."""
         return self._template.type.name if self._template else self.type_name_default
 
     @property
     def type_text(self) -> str:
-        """The type with its cardinality: ``IntegerField``, ``ImageField[]``."""
+        """The name of the type with its cardinality: ``IntegerField``, ``ImageField[]``."""
         return str(self._template.type if self._template else FieldType(self.type_name_default))
 
     @property
     def is_list(self) -> bool:
-        """Whether it takes a list and nothing else."""
+        """Whether the field takes only lists."""
         return bool(self._template and self._template.type.cardinality == "COLLECTION")
 
     @property
@@ -212,47 +218,47 @@ class IvkField(PydanticFieldMixin, Generic[T]):
 
     @property
     def default(self) -> Any:
-        """The value of a fresh node; ``UNSET`` where it has none."""
+        """The value in a new node, or ``UNSET`` if there is no default."""
         return self._template.default if self._template else UNSET
 
     @property
     def description(self) -> str:
-        """What the schema says of the field."""
+        """The description of the field in the schema."""
         return self._template.description if self._template else ""
 
     @property
     def limits(self) -> Limits:
-        """What a value may be: the server's limits, narrowed by the form's own where it has some."""
+        """The limits of values: the server's, narrowed by the form's if it sets any."""
         return _merged(self._template.limits, self._template.nested_limits) if self._template else NO_LIMITS
 
     @property
     def choices(self) -> tuple[Any, ...] | None:
-        """The values it can take, where they are counted."""
+        """The valid values, or None if they are not limited to a list of choices."""
         return self._template.options if self._template else None
 
     @property
     def choice_labels(self) -> dict[Any, str]:
-        """What the editor shows for a choice, where that differs from the choice itself."""
+        """The editor's labels for choices, for those whose label differs from the choice itself."""
         return dict(self._template.option_labels) if self._template else {}
 
     @property
     def allowed(self) -> str:
-        """What it may be, in a few words."""
+        """A short description of the valid values."""
         return ""
 
     @property
     def display_value(self) -> Any:
-        """The value as people read it."""
+        """The value in a readable form."""
         return self.value
 
     @property
     def reusable_value(self) -> Any:
-        """The value as plain data, such that assigning it again gives the same value."""
+        """The value as plain data that can be assigned again with the same result."""
         names = {one: one.given for one in find_pending(self._value)}
         return _own(replace_pending(self.value, names))
 
     def accepts_model(self, record: Mapping[str, Any]) -> bool:
-        """Whether a model fits; only fields that hold models take any."""
+        """Return whether a model can be selected; always False for fields that do not hold models."""
         del record
         return False
 
@@ -261,29 +267,29 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         """The field in messages: its label and its node's, such as ``Steps (denoise)``."""
         return field_place(self.label, self.node_label) or type(self).__name__
 
-    # ------------------------------------------------------------------ for the kinds of field
+    # ------------------------------------------------------------------ for subclasses
 
     def _convert(self, value: Any) -> Any:
-        """A value as the field keeps it. Converting what it gives changes nothing.
+        """Convert a value to the form in which the field stores it. The conversion is idempotent.
 
         Raises:
-            Mismatch: It does not fit.
+            Mismatch: The value is not valid.
         """
         return value
 
     def _to_wire(self, value: Any) -> Any:
-        """A converted value as it goes on the wire."""
+        """Return a converted value in its wire format."""
         return value
 
     def _from_text(self, text: str) -> Any:
         return text
 
     def _knows_schema(self, value: Any) -> bool:
-        """Whether the schema speaks of a converted value; the editor's own words never reach the server."""
+        """Return whether the schema covers a converted value; values of the editor alone never reach the server."""
         del value
         return True
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     def _checked(self, value: Any) -> Any:
         try:
@@ -328,7 +334,7 @@ def field_place(label: str, node_label: str) -> str:
 
 
 def _own(value: Any) -> Any:
-    """A value that can be changed in place without changing the workflow it came from."""
+    """Return a copy of a value if it could be changed in place, so that the workflow stays unchanged."""
     return copy.deepcopy(value) if isinstance(value, _CHANGEABLE) else value
 
 

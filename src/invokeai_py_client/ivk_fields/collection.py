@@ -1,4 +1,4 @@
-"""Lists of values."""
+"""Fields that hold lists of values."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from invokeai_py_client.ivk_fields.plain import Mismatch, as_sequence, looks_lik
 
 
 class IvkCollectionFieldMixin:
-    """A field's list, item by item; each change is checked as an assignment of the whole list is."""
+    """List methods for fields. Each change validates the whole list, as an assignment does."""
 
     def append(self, item: Any) -> None:
-        """Add an item."""
+        """Append an item."""
         self._set([*self._items(), item])
 
     def extend(self, items: Iterable[Any]) -> None:
-        """Add several items."""
+        """Append several items."""
         self._set([*self._items(), *items])
 
     def remove(self, item: Any) -> None:
-        """Take the first item of a value out.
+        """Remove the first item equal to a value.
 
         Raises:
-            InputValueError: There is none.
+            InputValueError: The list does not contain the value.
         """
         items = self._items()
         if item not in items:
@@ -37,18 +37,18 @@ class IvkCollectionFieldMixin:
         self._set(items)
 
     def clear(self) -> None:
-        """Take all items out."""
+        """Remove all items."""
         self._set([])
 
     def iter_items(self) -> Iterator[Any]:
-        """The items."""
+        """Return an iterator over the items."""
         return iter(self._items())
 
     def __len__(self) -> int:
         return len(self._items())
 
     def __bool__(self) -> bool:
-        return True  # a field is there even when its list is empty
+        return True  # a field with an empty list is still a field
 
     def __iter__(self) -> Iterator[Any]:
         return self.iter_items()
@@ -65,7 +65,7 @@ class IvkCollectionFieldMixin:
 
 
 class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
-    """A list of values of one type; where the node takes one value or a list, one value is taken too."""
+    """A list of values of one type. Also takes a single value if the node does."""
 
     type_name_default = "CollectionField"
 
@@ -82,14 +82,14 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
         super().__init__(value, **known)
 
     def copy(self) -> Any:
-        """The same field with a value of its own."""
+        """Return a copy of the field whose value can be changed independently."""
         other = super().copy()
         other._item = self._item.copy()
         return other
 
     @property
     def allowed(self) -> str:
-        """What its items may be, and how many."""
+        """A short description of the valid items and of their number."""
         low, high = self.limits.min_items, self.limits.max_items
         count = ""
         if high is not None:
@@ -104,12 +104,12 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
 
     @property
     def display_value(self) -> Any:
-        """The items as people read them."""
+        """The items in a readable form."""
         value = self.value
         return [self._shown(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
     def accepts_model(self, record: Any) -> bool:
-        """Whether a model fits its items."""
+        """Return whether a model is valid as an item."""
         return self._item.accepts_model(record)
 
     def _shown(self, item: Any) -> Any:
@@ -124,7 +124,7 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
                 return self._alone(value)
             if not isinstance(self._item, IvkLoRAField):
                 raise Mismatch(self.allowed)
-            items = [value]  # a workflow with one LoRA is common; on the wire it is a list of one
+            items = [value]  # a single LoRA is common; the server expects a list of one item
         low, high = self.limits.min_items, self.limits.max_items
         if (low is not None and len(items) < low) or (high is not None and len(items) > high):
             raise Mismatch(self.allowed, reason=f"it has {len(items)} items")

@@ -1,4 +1,4 @@
-"""Colours, boxes, generators, and types that this client has no class for."""
+"""Fields for colors, boxes, generators, and types without a class of their own."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SIDES = ("x_min", "y_min", "x_max", "y_max")
 
 
 class IvkAnyField(IvkField[Any]):
-    """A value of a type that this client has no class for; it is checked by the server's schema."""
+    """A value of a type that this client has no class for. It is validated against the server's schema."""
 
     @property
     def allowed(self) -> str:
-        """The type's name, where it is known."""
+        """The name of the type, if it is known."""
         return self.type_name if self._template else ""
 
     def _convert(self, value: Any) -> Any:
@@ -42,18 +42,18 @@ class IvkAnyField(IvkField[Any]):
 
 
 class IvkColorField(IvkField[Any]):
-    """A colour: ``"#rrggbb"``, ``"#rrggbbaa"``, ``(r, g, b[, a])`` or a dict; each part 0 to 255."""
+    """A color: ``"#rrggbb"``, ``"#rrggbbaa"``, ``(r, g, b[, a])`` or a dict, with each channel from 0 to 255."""
 
     type_name_default = "ColorField"
 
     @property
     def allowed(self) -> str:
-        """What it may be."""
-        return "'#rrggbb[aa]' or (r, g, b[, a]), each 0 to 255"
+        """A short description of the valid values."""
+        return "'#rrggbb[aa]' or (r, g, b[, a]), each from 0 to 255"
 
     @property
     def display_value(self) -> Any:
-        """The colour as ``#rrggbbaa``."""
+        """The color as ``#rrggbbaa``."""
         value: Any = self.value
         try:
             return "#" + "".join(f"{value[part]:02x}" for part in "rgba")
@@ -61,20 +61,20 @@ class IvkColorField(IvkField[Any]):
             return value
 
     def set_rgba(self, r: int, g: int, b: int, a: int = 255) -> None:
-        """Assign a colour by its parts, each 0 to 255."""
+        """Set the color by its channels, each from 0 to 255."""
         self.value = (r, g, b, a)
 
     def set_hex(self, hex_color: str) -> None:
-        """Assign a colour such as ``"#ff8800"``."""
+        """Set the color from text such as ``"#ff8800"``."""
         self.value = hex_color
 
     def to_rgba(self) -> tuple[int, int, int, int]:
-        """The colour's parts; opaque black where there is none."""
+        """Return the channels of the color, those of opaque black if no color is set."""
         value: Any = self.value or {}
         return value.get("r", 0), value.get("g", 0), value.get("b", 0), value.get("a", 255)
 
     def to_hex(self, include_alpha: bool = False) -> str:
-        """The colour as ``#rrggbb``, or as ``#rrggbbaa``."""
+        """Return the color as ``#rrggbb``, or as ``#rrggbbaa`` with ``include_alpha``."""
         return "#" + "".join(f"{part:02x}" for part in self.to_rgba()[: 4 if include_alpha else 3])
 
     def _convert(self, value: Any) -> dict[str, int]:
@@ -112,13 +112,13 @@ class IvkColorField(IvkField[Any]):
 
 
 class IvkBoundingBoxField(IvkField[Any]):
-    """A box in pixels: ``(x_min, y_min, x_max, y_max)`` or a dict with these and, perhaps, a score."""
+    """A box in pixels: ``(x_min, y_min, x_max, y_max)``, or a dict with these keys and optionally a score."""
 
     type_name_default = "BoundingBoxField"
 
     @property
     def allowed(self) -> str:
-        """What it may be."""
+        """A short description of the valid values."""
         return "(x_min, y_min, x_max, y_max) in whole pixels"
 
     def _convert(self, value: Any) -> dict[str, Any]:
@@ -147,18 +147,18 @@ class IvkBoundingBoxField(IvkField[Any]):
 
 
 class IvkGeneratorField(IvkField[Any]):
-    """What a generator node makes its values by: a dict as the editor writes it.
+    """The settings of a generator node: a dict in the editor's format.
 
-    Keys that are left out take the editor's defaults. Number and text generators take a list, too, and then
-    generate just that.
+    Keys that are left out have the editor's defaults. Number and text generators also take a list, and then generate
+    its items.
     """
 
     type_name_default = "IntegerGeneratorField"
 
     @property
     def allowed(self) -> str:
-        """What it may be."""
-        return f"a dict with a 'type' that begins with '{self._family}'"
+        """A short description of the valid values."""
+        return f"a dict with a 'type' that starts with '{self._family}'"
 
     @property
     def _family(self) -> str:
@@ -196,49 +196,49 @@ class IvkGeneratorField(IvkField[Any]):
         return read_json(text)
 
     def _knows_schema(self, value: Any) -> bool:
-        return False  # the server never runs these nodes, and its schema says nothing of them
+        return False  # the server never runs these nodes, and its schema does not describe their settings
 
 
 class _MadeField(IvkAnyField):
-    """Something that nodes make and keep by a name; a text is taken as that name."""
+    """A value that a node stores under a name. Text is taken as that name."""
 
     _key: ClassVar[str] = "conditioning_name"
 
     @property
     def allowed(self) -> str:
-        """What it may be."""
-        return f"a dict with {self._key}, as a node gives it, or that name alone"
+        """A short description of the valid values."""
+        return f"a dict with {self._key}, or only that name"
 
     def _convert(self, value: Any) -> Any:
         return {self._key: value} if isinstance(value, str) and value.strip() else super()._convert(value)
 
 
 class IvkConditioningField(_MadeField):
-    """A conditioning of SD-1, SD-2 or SDXL."""
+    """A conditioning for SD-1, SD-2 or SDXL."""
 
     type_name_default = "ConditioningField"
 
 
 class IvkFluxConditioningField(_MadeField):
-    """A conditioning of FLUX."""
+    """A conditioning for FLUX."""
 
     type_name_default = "FluxConditioningField"
 
 
 class IvkSD3ConditioningField(_MadeField):
-    """A conditioning of SD-3."""
+    """A conditioning for SD-3."""
 
     type_name_default = "SD3ConditioningField"
 
 
 class IvkCogView4ConditioningField(_MadeField):
-    """A conditioning of CogView4."""
+    """A conditioning for CogView4."""
 
     type_name_default = "CogView4ConditioningField"
 
 
 class IvkFluxReduxConditioningField(IvkAnyField):
-    """What FLUX Redux makes of an image."""
+    """The output of FLUX Redux for an image."""
 
     type_name_default = "FluxReduxConditioningField"
 
@@ -256,7 +256,7 @@ class IvkFluxKontextConditioningField(IvkAnyField):
 
 
 class IvkDenoiseMaskField(_MadeField):
-    """A mask for the denoising."""
+    """A mask for denoising."""
 
     type_name_default = "DenoiseMaskField"
     _key = "mask_name"

@@ -1,4 +1,4 @@
-"""Choices: enumerations and schedulers."""
+"""Fields with a fixed list of choices: enumerations and schedulers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from invokeai_py_client.ivk_fields.plain import Mismatch, guess, is_truth, short
 
 
 class SchedulerName(StrEnum):
-    """The schedulers of InvokeAI 6.14, and older names for some of them.
+    """The schedulers of InvokeAI 6.14, with aliases.
 
-    Names that servers lack are aliases of the member they have: ``SchedulerName.DPM_2`` and
-    ``SchedulerName("dpm_2")`` are ``SchedulerName.KDPM_2``. So are other programs' spellings:
-    ``SchedulerName("DPM++ 2M Karras")`` is ``SchedulerName.DPMPP_2M_K``.
+    Older names are aliases of the server's name: ``SchedulerName.DPM_2`` and ``SchedulerName("dpm_2")`` are
+    ``SchedulerName.KDPM_2``. The spellings of other programs are also accepted: ``SchedulerName("DPM++ 2M Karras")``
+    is ``SchedulerName.DPMPP_2M_K``.
     """
 
     EULER = "euler"
@@ -72,17 +72,17 @@ _ALIASES = {
     "dpmpp2sak": "dpmpp2sk",
     "plms": "pndm",
 }
-"""Names of older clients and other programs, without what spellings differ in."""
+"""Names from older clients and other programs, in the normalized spelling of ``_bare()``."""
 
 
 def scheduler_on_wire(name: str, choices: Collection[str]) -> str | None:
-    """The server's name for a scheduler; None where it has none."""
+    """Return the server's name for a scheduler, or None if it has no such scheduler."""
     text = str(name)
     if text in choices:
         return text
     known = {_bare(choice): choice for choice in choices}
     word = _bare(text)
-    # k-diffusion, and some services after it, put a "k_" before every name.
+    # k-diffusion and services based on it prefix every name with "k_".
     for candidate in (word, _ALIASES.get(word, word), word.removeprefix("k")):
         if candidate in known:
             return known[candidate]
@@ -90,7 +90,7 @@ def scheduler_on_wire(name: str, choices: Collection[str]) -> str | None:
 
 
 def _bare(name: str) -> str:
-    """``DPM++ 2M Karras`` and ``dpmpp_2m_k`` as ``dpmpp2mk``."""
+    """Normalize the spelling of a scheduler: ``DPM++ 2M Karras`` and ``dpmpp_2m_k`` become ``dpmpp2mk``."""
     word = re.sub(r"[^a-z0-9]", "", name.casefold().replace("++", "pp"))
     for long, short in (("ancestral", "a"), ("discrete", ""), ("scheduler", ""), ("karras", "k")):
         word = word.replace(long, short)
@@ -100,24 +100,24 @@ def _bare(name: str) -> str:
 SCHEDULER_NAMES = [name.value for name in SchedulerName]
 """The schedulers of InvokeAI 6.14."""
 INTERPOLATION_MODES = ["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
-"""How the nodes of InvokeAI 6.14 resize."""
+"""The interpolation modes of the nodes of InvokeAI 6.14."""
 COLOR_MODES = ["L", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F"]
-"""The colour modes of the nodes of InvokeAI 6.14."""
+"""The color modes of the nodes of InvokeAI 6.14."""
 
 
 class IvkEnumField(IvkField[Any]):
-    """One of a few values; what the editor shows for them is taken too, in any case."""
+    """One of several choices. The editor's labels are accepted too. Case does not matter."""
 
     type_name_default = "EnumField"
 
     @property
     def allowed(self) -> str:
-        """The choices."""
+        """A short description of the choices."""
         choices = self.choices
         return f"one of {short_list(choices, self.choice_labels)}" if choices else "one of the node's choices"
 
     def get_choices(self) -> list[Any]:
-        """The choices as a list; empty where they are not known."""
+        """Return the choices as a list, an empty list if they are not known."""
         return list(self.choices or ())
 
     def _convert(self, value: Any) -> Any:
@@ -140,7 +140,7 @@ class IvkEnumField(IvkField[Any]):
         raise Mismatch(self.allowed, hint=guess(str(value), names))
 
     def _named(self, value: str, choices: tuple[Any, ...]) -> list[Any]:
-        """The choices that a text could mean: by their own spelling, else by their labels."""
+        """Return the choices that match a text: by their spelling, or else by their labels."""
         word = value.strip().casefold()
         labels = self.choice_labels
         return [choice for choice in choices if str(choice).casefold() == word] or [
@@ -148,13 +148,13 @@ class IvkEnumField(IvkField[Any]):
         ]
 
     def _from_text(self, text: str) -> Any:
-        # A choice need not be a text: on the command line it can only be written as one.
+        # Choices are not always strings, but on the command line they are written as text.
         by_text = {str(choice): choice for choice in self.choices or ()}
         return by_text.get(text, text)
 
 
 class IvkSchedulerField(IvkEnumField):
-    """A scheduler; names that other programs use for it are taken too."""
+    """A scheduler. The names that other programs use are accepted too."""
 
     type_name_default = "SchedulerField"
 
@@ -165,7 +165,7 @@ class IvkSchedulerField(IvkEnumField):
 
     @staticmethod
     def normalize_alias(name: str) -> str:
-        """InvokeAI's name for a scheduler, whatever other programs call it; what nobody knows stays as it is."""
+        """Return InvokeAI's name for a scheduler, or the name unchanged if it is not known."""
         return scheduler_on_wire(name, SCHEDULER_NAMES) or str(name)
 
     def _convert(self, value: Any) -> Any:
@@ -174,26 +174,26 @@ class IvkSchedulerField(IvkEnumField):
 
 
 class IvkInterpolationField(IvkEnumField):
-    """A way to resize; without a node's own choices, one of those that most nodes have."""
+    """An interpolation mode for resizing."""
 
     @property
     def choices(self) -> tuple[Any, ...] | None:
-        """What it may be."""
+        """The node's choices, or those that most nodes have if there are no others."""
         return super().choices or tuple(INTERPOLATION_MODES)
 
 
 class IvkColorModeField(IvkEnumField):
-    """A colour mode; without a node's own choices, one of Pillow's that InvokeAI's nodes have."""
+    """A color mode, by its name in Pillow."""
 
     @property
     def choices(self) -> tuple[Any, ...] | None:
-        """What it may be."""
+        """The node's choices, or those that most nodes have if there are no others."""
         return super().choices or tuple(COLOR_MODES)
 
 
 class IvkLiteralField(IvkEnumField):
-    """One of a few words."""
+    """One of several literal values."""
 
     def get_literals(self) -> list[Any]:
-        """The choices as a list; empty where they are not known."""
+        """Return the choices as a list, an empty list if they are not known."""
         return self.get_choices()

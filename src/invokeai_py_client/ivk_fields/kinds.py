@@ -1,4 +1,4 @@
-"""The kinds of fields: one row for each type of the schema that has a class of its own."""
+"""The kinds of fields: one row for each type in the schema that has a field class."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate
 
 
 class FieldKind(NamedTuple):
-    """What a type of the schema is to this package.
+    """How this package handles a type in the schema.
 
     Attributes:
         type_name: The type, as in ``FieldType.name``.
         field: The class of its fields.
-        annotation: The Python type of a value in generated functions; "" for ``Any``, or the choices.
+        annotation: The Python type of values in generated functions. Defaults to "": ``Any``, or the choices if known.
         in_batch: Whether the server's batch data can carry its values (InvokeAI 5.15 to 6.14).
     """
 
@@ -106,10 +106,10 @@ _KINDS = (
 )
 
 FIELD_KINDS: Mapping[str, FieldKind] = {kind.type_name: kind for kind in _KINDS}
-"""The kinds by type; every other type has fields of the class ``IvkAnyField``."""
+"""The kinds by type. All other types use the class ``IvkAnyField``."""
 
 FIELD_CLASSES: Mapping[str, type[IvkField[Any]]] = {kind.type_name: kind.field for kind in _KINDS}
-"""The class for each type of the schema."""
+"""The field class for each type in the schema."""
 
 
 def make_field(
@@ -121,15 +121,15 @@ def make_field(
     settings: Mapping[str, Any] | None = None,
     refusal: str = "",
 ) -> IvkField[Any]:
-    """The typed field of an input.
+    """Create the typed field for an input.
 
     Args:
-        template: What the server's schema says of it.
-        value: What the workflow holds, in its form on the wire; taken as it is, even if it does not fit.
-        label: What the editor calls it.
-        node_label: What the workflow calls its node.
-        settings: The form's own settings of it.
-        refusal: Why it takes no value, if it takes none.
+        template: The input's description in the server's schema.
+        value: The workflow's value in its wire format. It is not validated.
+        label: The field's label in the editor.
+        node_label: The label of its node in the workflow.
+        settings: The form's settings for the field.
+        refusal: The reason why no value can be set, if it can't. Defaults to "".
     """
     kind = FIELD_CLASSES.get(template.type.name, IvkAnyField)
     known: dict[str, Any] = {

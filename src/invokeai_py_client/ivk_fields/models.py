@@ -1,4 +1,4 @@
-"""Models and what nodes pass on of them."""
+"""Fields for models, and for the parts of models that nodes pass on."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from invokeai_py_client.ivk_fields.plain import (
 from invokeai_py_client.schema.template import ModelFilter
 
 _IDENTIFIER = ("key", "hash", "name", "base", "type")
-_DEFAULT_WEIGHT = 0.75  # what the editor gives a LoRA that is picked from its list
+_DEFAULT_WEIGHT = 0.75  # the editor's weight for a newly added LoRA
 
 
 class _ModelChoice(IvkField[Any]):
-    """What fields that name a model share: which models fit."""
+    """The base class of fields that hold a model: filtering by base and type."""
 
     _any: ModelFilter = ModelFilter()
 
     def accepts_model(self, record: Mapping[str, Any]) -> bool:
-        """Whether a model record is one that the field's filters let through, as in the editor's list."""
+        """Return whether a model can be selected: whether the editor's list for this field would include it."""
         return fits_filter(record, self._filter)
 
     @property
@@ -51,14 +51,14 @@ class _ModelChoice(IvkField[Any]):
 
 
 class IvkModelIdentifierField(_ModelChoice):
-    """A model: its name or key, its record, or its five identifying values as a dict."""
+    """A model, given by its name or key, its record, or a dict with its five identifying values."""
 
     type_name_default = "ModelIdentifierField"
     _given: Mapping[str, str] = MappingProxyType({})
 
     @property
     def allowed(self) -> str:
-        """Which models fit."""
+        """A short description of the models that fit."""
         return f"the name or key of a model{filter_text(self._filter)}"
 
     @property
@@ -67,23 +67,23 @@ class IvkModelIdentifierField(_ModelChoice):
         return model_name(self.value)
 
     def __init__(self, value: Any = None, **known: Any) -> None:
-        """A field of its own, of a model or of a model's parts (``key=``, ``name=``...)."""
+        """Create a field from a model, or from its parts (``key=``, ``name=``...)."""
         parts = {part: known.pop(part) for part in _IDENTIFIER if part in known}
         super().__init__(value, **known)
         for part, word in parts.items():
             self._set_part(part, word)
 
     def keep(self, checked: Any) -> None:
-        """Take a value that ``check()`` gave."""
+        """Store a value that ``check()`` returned."""
         super().keep(checked)
         self._given = {}
 
-    # The model's parts, one by one, as scripts written for version 1 set them: the key says which model it is, else
-    # the name does. What else is set describes that model, and must come with its key.
+    # Scripts written for version 1 set the parts of a model one by one. The key identifies the model, or else the
+    # name does. Other parts only describe it, and are used together with the key.
 
     @property
     def key(self) -> str:
-        """The model's key; "" where only its name is known."""
+        """The model's key, or "" if only its name is known."""
         return self._part("key")
 
     @key.setter
@@ -92,7 +92,7 @@ class IvkModelIdentifierField(_ModelChoice):
 
     @property
     def hash(self) -> str:
-        """The model's hash; "" where it is not known yet."""
+        """The model's hash, or "" if it is not known yet."""
         return self._part("hash")
 
     @hash.setter
@@ -101,7 +101,7 @@ class IvkModelIdentifierField(_ModelChoice):
 
     @property
     def name(self) -> str:
-        """The model's name; assigning it chooses the model of that name on the server."""
+        """The model's name. Assigning it selects the model with that name on the server."""
         return self._part("name")
 
     @name.setter
@@ -110,7 +110,7 @@ class IvkModelIdentifierField(_ModelChoice):
 
     @property
     def base(self) -> str:
-        """The model's architecture; "" where it is not known yet."""
+        """The model's architecture, or "" if it is not known yet."""
         return self._part("base")
 
     @base.setter
@@ -119,7 +119,7 @@ class IvkModelIdentifierField(_ModelChoice):
 
     @property
     def type(self) -> str:
-        """The model's type; "" where it is not known yet."""
+        """The model's type, or "" if it is not known yet."""
         return self._part("type")
 
     @type.setter
@@ -137,10 +137,10 @@ class IvkModelIdentifierField(_ModelChoice):
     def _set_part(self, part: str, word: Any) -> None:
         given = {**self._given, part: str(getattr(word, "value", word))}
         if given.get("key"):
-            self.value = given  # an identifier once all is told, until then the model of that key
+            self.value = given  # a full identifier once all parts are set, until then a key to look up
         elif given.get("name"):
             self.value = given["name"]
-        self._given = given  # never changed: each part makes another one
+        self._given = given  # never changed in place, so copies can share it
 
     def _convert(self, value: Any) -> Any:
         return self._model(value)
@@ -168,31 +168,31 @@ class IvkT5EncoderField(IvkModelIdentifierField):
 
 
 class IvkCLIPEmbedField(IvkModelIdentifierField):
-    """A CLIP text encoder that is a model of its own."""
+    """A standalone CLIP text encoder."""
 
     _any = ModelFilter(type=("clip_embed",))
 
 
 class IvkVAEModelField(IvkModelIdentifierField):
-    """A VAE that is a model of its own."""
+    """A standalone VAE."""
 
     _any = ModelFilter(type=("vae",))
 
 
 class IvkLoRAField(_ModelChoice):
-    """A LoRA and its weight: ``{"lora": model, "weight": 0.75}``, a pair, or a model's name."""
+    """A LoRA and its weight: ``{"lora": model, "weight": 0.75}``, a pair, or only the name of the LoRA."""
 
     type_name_default = "LoRAField"
     _any = ModelFilter(type=("lora",))
 
     @property
     def allowed(self) -> str:
-        """What it may be."""
-        return f"a LoRA's name, or (name, weight){filter_text(self._filter)}"
+        """A short description of the valid values."""
+        return f"the name of a LoRA{filter_text(self._filter)}, or (name, weight)"
 
     @property
     def display_value(self) -> Any:
-        """The LoRA's name and weight."""
+        """The name and the weight of the LoRA."""
         value: Any = self.value
         if not isinstance(value, Mapping):
             return value
@@ -224,7 +224,7 @@ class IvkLoRAField(_ModelChoice):
 
 
 def is_lora_pair(value: Any) -> bool:
-    """Whether a value is one LoRA with its weight, rather than a list of two LoRAs."""
+    """Return whether a value is one LoRA with its weight, rather than a list of two LoRAs."""
     if not isinstance(value, tuple | list):
         return False
     parts = cast("list[Any]", value)
@@ -232,12 +232,12 @@ def is_lora_pair(value: Any) -> bool:
 
 
 class _PartField(IvkField[Any]):
-    """A part of a model that a loader node passes on; it normally comes over a connection."""
+    """A part of a model that a loader node passes on, normally over a connection."""
 
     @property
     def allowed(self) -> str:
-        """What it may be."""
-        return "a dict as a loader node gives it"
+        """A short description of the valid values."""
+        return "a dict as returned by a loader node"
 
     def _convert(self, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -273,10 +273,10 @@ class IvkVAEField(_PartField):
 
 
 def model_identifier(value: Any) -> dict[str, Any] | ModelByName:
-    """A model as a field keeps it: its identifier, or the name to look it up by.
+    """Convert a value to a model as fields store it: its identifier, or the name to look up.
 
     Raises:
-        Mismatch: It is neither.
+        Mismatch: The value does not identify a model.
     """
     if isinstance(value, ModelByName):
         return value
@@ -287,13 +287,15 @@ def model_identifier(value: Any) -> dict[str, Any] | ModelByName:
         record = {name: given.get(name) for name in (*_IDENTIFIER, "submodel_type") if name in given}
     else:
         record = {name: getattr(value, name, None) for name in _IDENTIFIER}
-    record = {name: getattr(part, "value", part) for name, part in record.items()}  # enums to their words
+    record = {
+        name: getattr(part, "value", part) for name, part in record.items()
+    }  # enums become their values
     missing = [name for name in _IDENTIFIER if not isinstance(record.get(name), str)]
     if not missing:
         return record
     key = record.get("key")
     if isinstance(key, str) and key.strip():
-        return ModelByName(key)  # a key says it all; the server knows the rest
+        return ModelByName(key)  # the key is enough: the server knows the other parts
     raise Mismatch(
         "a model's name or key, or an identifier with key, hash, name, base and type "
         f"(missing: {', '.join(missing)})"
@@ -301,7 +303,7 @@ def model_identifier(value: Any) -> dict[str, Any] | ModelByName:
 
 
 def model_name(value: Any) -> Any:
-    """A model's name, as people read it."""
+    """Return the name of a model in any of the forms that fields store."""
     if isinstance(value, ModelByName):
         return value.text
     if isinstance(value, Mapping):
@@ -310,7 +312,7 @@ def model_name(value: Any) -> Any:
 
 
 def fits_filter(record: Mapping[str, Any], models: ModelFilter) -> bool:
-    """Whether a model is one that a field's list in the editor would show."""
+    """Return whether a model passes a field's filter, so that the editor's list would include it."""
     provider = record.get("provider_id")
     variant = record.get("variant")
     return (
@@ -323,6 +325,6 @@ def fits_filter(record: Mapping[str, Any], models: ModelFilter) -> bool:
 
 
 def filter_text(models: ModelFilter) -> str:
-    """Which models fit, as words after "model"."""
+    """Return the filter as words to follow "model", or "" if every model fits."""
     parts = ["|".join(part) for part in (models.base, models.type) if part]
     return f" ({', '.join(parts)})" if parts else ""

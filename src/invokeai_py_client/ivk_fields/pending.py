@@ -1,7 +1,7 @@
-"""Values that only the server can complete: a model or board by its name, an image still on this machine.
+"""Values that only the server can complete: a model or board given by name, or a local image.
 
-A field holds them as they are, and refuses to put them on the wire. When a run starts they are looked up or
-uploaded, and what the server calls them takes their place.
+A field stores them but does not send them. When a run starts, names are looked up and images are uploaded, and the
+server's ids replace them.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from typing import Any, cast
 
 @dataclass(frozen=True, slots=True)
 class ModelByName:
-    """A model, by key or name."""
+    """A model to look up by its key or name."""
 
     text: str
 
     @property
     def given(self) -> Any:
-        """What the user gave."""
+        """The value as the user passed it."""
         return self.text
 
 
 @dataclass(frozen=True, slots=True)
 class BoardByName:
-    """A board, by id or name."""
+    """A board to look up by its id or name."""
 
     text: str
 
     @property
     def given(self) -> Any:
-        """What the user gave."""
+        """The value as the user passed it."""
         return self.text
 
 
 @dataclass(frozen=True, slots=True)
 class LocalImage:
-    """An image that is not on the server yet.
+    """A local image that has not been uploaded yet.
 
     Attributes:
-        path: Its file, or "" where it is in memory.
-        data: Its bytes, where it is in memory.
-        name: What people call it.
+        path: The path of its file, or "" if it is in memory.
+        data: Its content, if it is in memory.
+        name: Its file name.
     """
 
     path: str = ""
@@ -51,7 +51,7 @@ class LocalImage:
 
     @property
     def given(self) -> Any:
-        """What the user gave, or what a field takes as the same."""
+        """The value as the user passed it, or an equivalent value."""
         return self.path or self
 
 
@@ -60,7 +60,7 @@ _PENDING = (ModelByName, BoardByName, LocalImage)
 
 
 def find_pending(value: Any) -> list[Pending]:
-    """The values in ``value`` that are to be completed, however deep, each once and in order."""
+    """Return the pending values in ``value`` at any depth, each once and in order."""
     found: dict[Pending, None] = {}
     stack: list[Any] = [value]
     while stack:
@@ -75,7 +75,7 @@ def find_pending(value: Any) -> list[Pending]:
 
 
 def replace_pending(value: Any, answers: Mapping[Pending, Any]) -> Any:
-    """The same value with each pending part replaced."""
+    """Return a copy of a value with each pending part replaced."""
     if isinstance(value, _PENDING):
         return answers[value]
     if isinstance(value, Mapping):

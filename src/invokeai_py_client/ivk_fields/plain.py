@@ -1,4 +1,4 @@
-"""Values as plain JSON data: numbers of other libraries, arrays, text from a command line."""
+"""Conversion of values to plain JSON data: numbers from other libraries, arrays, text from a command line."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class Mismatch(Exception):
 
 
 _LARGEST_BITS = 1023
-"""Whole numbers beyond what a double holds can be neither compared with limits nor, in the end, printed."""
+"""The largest size of whole numbers. Larger ones exceed a double, so they cannot be compared with limits."""
 
 
 def is_truth(value: Any) -> bool:
-    """Whether a value is a truth: Python's, or numpy's, which passes for a number otherwise."""
+    """Return whether a value is a boolean of Python or numpy (numpy's would otherwise count as a number)."""
     if isinstance(value, bool):
         return True
     return type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_")
 
 
 def as_integer(value: Any) -> int | None:
-    """The whole number that a value is, be it ``5``, ``5.0`` or numpy's; None where it is none.
+    """Return a value such as ``5``, ``5.0`` or a numpy integer as a whole number, or None if it is not one.
 
-    Text is never a number, and neither are truths.
+    Strings and booleans are not numbers.
     """
     number = as_number(value)
     if isinstance(number, float):
@@ -55,7 +55,7 @@ def as_integer(value: Any) -> int | None:
 
 
 def as_number(value: Any) -> int | float | None:
-    """The finite number that a value is; None where it is none. Whole ones stay whole."""
+    """Return a value as a finite number, or None if it is not one. Whole numbers stay integers."""
     if is_truth(value) or isinstance(value, str | bytes):
         return None
     try:
@@ -65,14 +65,14 @@ def as_number(value: Any) -> int | float | None:
         if hasattr(value, "__float__"):
             number = float(value)
             return number if math.isfinite(number) else None
-    except (TypeError, ValueError, OverflowError):  # arrays of more than one number have these methods, too
+    except (TypeError, ValueError, OverflowError):  # arrays with several numbers have these methods too
         return None
     return None
 
 
 def as_sequence(value: Any) -> Sequence[Any] | None:
-    """A list, tuple, range or array as a sequence; None for anything else, text and dicts among it."""
-    convert = getattr(value, "tolist", None)  # numpy's arrays, pandas' columns
+    """Return a list, tuple, range or array as a sequence, or None for anything else, such as strings and dicts."""
+    convert = getattr(value, "tolist", None)  # numpy arrays, pandas columns
     if callable(convert):
         value = convert()
     if isinstance(value, str | bytes | bytearray | memoryview | Mapping) or not isinstance(value, Sequence):
@@ -81,10 +81,10 @@ def as_sequence(value: Any) -> Sequence[Any] | None:
 
 
 def text_of(value: str) -> str:
-    """A text as plain ``str``.
+    """Return text as a plain ``str``.
 
     Raises:
-        Mismatch: It holds half a character: arguments that are not UTF-8 come so from the command line.
+        Mismatch: The text contains lone surrogates, as command-line arguments that are not UTF-8 do.
     """
     text = str(value)
     try:
@@ -95,10 +95,10 @@ def text_of(value: str) -> str:
 
 
 def plain_json(value: Any) -> Any:
-    """A copy of a value as JSON data.
+    """Return a copy of a value as JSON data.
 
     Raises:
-        Mismatch: Part of it cannot be.
+        Mismatch: Part of the value cannot be represented in JSON.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -123,10 +123,10 @@ def plain_json(value: Any) -> Any:
 
 
 def read_json(text: str) -> Any:
-    """JSON text as data.
+    """Parse JSON text.
 
     Raises:
-        Mismatch: It is none; NaN and infinity, which Python would take, are none either.
+        Mismatch: The text is not valid JSON. Unlike Python's parser, this one rejects NaN and infinity.
     """
     try:
         return json.loads(text, parse_constant=_refuse)
@@ -135,12 +135,12 @@ def read_json(text: str) -> Any:
 
 
 def looks_like_json(text: str) -> bool:
-    """Whether a text starts as a JSON object or list does."""
+    """Return whether text starts like a JSON object or list."""
     return text.lstrip().startswith(("{", "["))
 
 
 def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not JSON")
+    raise ValueError(f"{word} is not valid JSON")
 
 
 def guess(text: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Numbers, texts and truths."""
+"""Fields for numbers, text and booleans."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FALSE = frozenset({"false", "no", "off", "0"})
 
 
 class _NumberField(IvkField[N]):
-    """What integers and floats share: limits."""
+    """The base class of number fields: limits."""
 
     _word: ClassVar[str] = "a number"
 
@@ -44,7 +44,7 @@ class _NumberField(IvkField[N]):
 
     @property
     def minimum(self) -> float | None:
-        """The smallest value; assigning it narrows what the server allows."""
+        """The smallest valid value. Assigning it narrows the server's limit."""
         return self.limits.minimum
 
     @minimum.setter
@@ -53,7 +53,7 @@ class _NumberField(IvkField[N]):
 
     @property
     def maximum(self) -> float | None:
-        """The largest value; assigning it narrows what the server allows."""
+        """The largest valid value. Assigning it narrows the server's limit."""
         return self.limits.maximum
 
     @maximum.setter
@@ -62,12 +62,12 @@ class _NumberField(IvkField[N]):
 
     @property
     def multiple_of(self) -> float | None:
-        """What the value is a multiple of."""
+        """The number that valid values are multiples of."""
         return self.limits.multiple_of
 
     @property
     def limits(self) -> Limits:
-        """The server's limits, narrowed by those that the form sets, and by the field's own."""
+        """The server's limits, narrowed by those of the form and of this field."""
         limits, own = super().limits, self._own
         if own != NO_LIMITS:
             limits = replace(
@@ -85,7 +85,7 @@ class _NumberField(IvkField[N]):
 
     @property
     def allowed(self) -> str:
-        """The limits in a few words."""
+        """A short description of the valid values."""
         return describe_number(self._word, self.limits)
 
     def _within(self, number: N) -> N:
@@ -103,7 +103,7 @@ class _NumberField(IvkField[N]):
 
 
 class IvkIntegerField(_NumberField[int]):
-    """A whole number; ``5.0`` is one, ``True`` and ``"5"`` are not."""
+    """A whole number. ``5.0`` is valid, ``True`` and ``"5"`` are not."""
 
     type_name_default = "IntegerField"
     _word = "a whole number"
@@ -122,7 +122,7 @@ class IvkIntegerField(_NumberField[int]):
 
 
 class IvkFloatField(_NumberField[float]):
-    """A finite number; a whole one goes out as a whole one, as the editor would send it."""
+    """A finite number. Whole numbers are sent as integers, as the editor does."""
 
     type_name_default = "FloatField"
 
@@ -140,13 +140,13 @@ class IvkFloatField(_NumberField[float]):
 
 
 class IvkBooleanField(IvkField[bool]):
-    """True or false; numbers are neither."""
+    """A boolean. Numbers are not valid."""
 
     type_name_default = "BooleanField"
 
     @property
     def allowed(self) -> str:
-        """The two values."""
+        """A short description of the valid values."""
         return "true or false"
 
     def _convert(self, value: Any) -> bool:
@@ -162,7 +162,7 @@ class IvkBooleanField(IvkField[bool]):
 
 
 class IvkStringField(IvkField[str]):
-    """A text; some forms offer a choice of texts, each by its value or by what the form shows for it."""
+    """Text. Some forms offer a list of choices, which can be given by value or by label."""
 
     type_name_default = "StringField"
 
@@ -179,17 +179,17 @@ class IvkStringField(IvkField[str]):
 
     @property
     def min_length(self) -> int | None:
-        """How many characters it has at least."""
+        """The smallest valid number of characters."""
         return self.limits.min_length
 
     @property
     def max_length(self) -> int | None:
-        """How many characters it has at most."""
+        """The largest valid number of characters."""
         return self.limits.max_length
 
     @property
     def limits(self) -> Limits:
-        """The server's limits, narrowed by the field's own."""
+        """The server's limits, narrowed by those of this field."""
         limits, own = super().limits, self._own
         if own == NO_LIMITS:
             return limits
@@ -201,19 +201,19 @@ class IvkStringField(IvkField[str]):
 
     @property
     def choices(self) -> tuple[Any, ...] | None:
-        """The texts that the form offers, if it offers a choice."""
+        """The form's choices, or None if it has no list of choices."""
         options: Any = self._settings.get("options")
         return tuple(option["value"] for option in options) if options else None
 
     @property
     def choice_labels(self) -> dict[Any, str]:
-        """What the form shows for a choice."""
+        """The form's labels for its choices."""
         options: Any = self._settings.get("options") or ()
         return {option["value"]: option["label"] for option in options if option["label"]}
 
     @property
     def allowed(self) -> str:
-        """The choices, or the lengths allowed."""
+        """A short description of the valid values."""
         if self.choices:
             return f"one of {short_list(self.choices, self.choice_labels)}"
         low, high = self.limits.min_length, self.limits.max_length

@@ -1,4 +1,4 @@
-"""Things on the server: images, videos, boards, tensors."""
+"""Fields for things on the server: images, videos, boards, tensors."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _WORDS = ("auto", "none")
 
 
 class _NamedField(IvkField[Any]):
-    """Something that goes out as ``{key: name}``."""
+    """The base class of fields that are sent as ``{key: name}``."""
 
     _key: ClassVar[str] = "name"
     _word: ClassVar[str] = "a name"
 
     @property
     def allowed(self) -> str:
-        """What names it."""
+        """A short description of the valid values."""
         return self._word
 
     @property
     def display_value(self) -> Any:
-        """The name alone."""
+        """The name without its key."""
         value = self.value
         return cast("Mapping[str, Any]", value).get(self._key, value) if isinstance(value, Mapping) else value
 
@@ -40,7 +40,7 @@ class _NamedField(IvkField[Any]):
         return {self._key: name}
 
     def _name_in(self, value: Any) -> str | None:
-        """The name that a text, a dict or an object of this client holds."""
+        """Return the name in a string, a dict or an object of this client, or None if it has no name."""
         if isinstance(value, Mapping):
             name: Any = cast("Mapping[str, Any]", value).get(self._key)
         else:
@@ -52,11 +52,11 @@ class _NamedField(IvkField[Any]):
 
 
 class IvkImageFieldMixin:
-    """What fields of images have in common: a file on this machine will do, and goes to the server with the run."""
+    """The base class of image fields. They accept local files, which are uploaded when a run starts."""
 
 
 class IvkImageField(IvkImageFieldMixin, _NamedField):
-    """An image: one on the server by its name, or a file, bytes or Pillow image, uploaded when a run starts."""
+    """An image: the name of one on the server, or a file, bytes or Pillow image to upload when a run starts."""
 
     type_name_default = "ImageField"
     _key = "image_name"
@@ -64,7 +64,7 @@ class IvkImageField(IvkImageFieldMixin, _NamedField):
 
     @property
     def display_value(self) -> Any:
-        """The image's name on the server, or its file here."""
+        """The image's name on the server, or the path of its local file."""
         value = self.value
         return value.path or value if isinstance(value, LocalImage) else super().display_value
 
@@ -77,13 +77,13 @@ class IvkImageField(IvkImageFieldMixin, _NamedField):
                 raise Mismatch("the content of an image file", reason="it is empty")
             return LocalImage(data=data, name="image.png")
         record = getattr(value, "image_name", None)
-        if isinstance(record, str):  # which serves as a path, too: that of a file of the same name
+        if isinstance(record, str):  # a record also has a path: that of a file with the same name
             return super()._convert(record)
         if isinstance(value, os.PathLike):
             return _local(cast("os.PathLike[str]", value))
         if isinstance(value, str):
             text = text_of(value).strip()
-            # A file that is here wins; without one the text is a name on the server, unless it is plainly a path.
+            # A local file has priority. Otherwise the text is a name on the server, unless it is clearly a path.
             if _is_file(text) or "/" in text or "\\" in text:
                 return _local(text)
             return super()._convert(text)
@@ -96,19 +96,19 @@ class IvkImageField(IvkImageFieldMixin, _NamedField):
 
 
 class IvkVideoField(_NamedField):
-    """A video on the server, by its name (InvokeAI 6.14+)."""
+    """A video on the server, given by its name (InvokeAI 6.14+)."""
 
     type_name_default = "VideoField"
     _key = "video_name"
-    _word = "a video's name on the server"
+    _word = "the name of a video on the server"
 
 
 class IvkBoardField(_NamedField):
-    """A board: its id or name, ``"auto"`` (where the editor would put it) or ``"none"`` (uncategorized)."""
+    """A board: its id or name, ``"auto"`` (the board that the editor would use) or ``"none"`` (uncategorized)."""
 
     type_name_default = "BoardField"
     _key = "board_id"
-    _word = "a board's id or name, 'auto' or 'none'"
+    _word = "the id or name of a board, 'auto' or 'none'"
 
     @property
     def display_value(self) -> Any:
@@ -131,7 +131,7 @@ class IvkBoardField(_NamedField):
 
 
 class _TensorsField(_NamedField):
-    """A named file of the server's, with what else belongs to it."""
+    """A file on the server given by its name, with further data."""
 
     def _convert(self, value: Any) -> Any:
         named = super()._convert(value)
@@ -141,39 +141,39 @@ class _TensorsField(_NamedField):
 
 
 class IvkLatentsField(_TensorsField):
-    """Latents on the server, by their name; a dict may carry their seed, too."""
+    """Latents on the server, given by their name. A dict may also contain their seed."""
 
     type_name_default = "LatentsField"
     _key = "latents_name"
-    _word = "a latents name"
+    _word = "the name of latents on the server"
 
 
 class IvkTensorField(_TensorsField):
-    """A tensor on the server, by its name."""
+    """A tensor on the server, given by its name."""
 
     type_name_default = "TensorField"
     _key = "tensor_name"
-    _word = "a tensor's name"
+    _word = "the name of a tensor on the server"
 
 
 class IvkStylePresetField(_NamedField):
-    """A style preset, by its id."""
+    """A style preset, given by its id."""
 
     type_name_default = "StylePresetField"
     _key = "style_preset_id"
-    _word = "a style preset's id"
+    _word = "the id of a style preset"
 
 
 class IvkSystemPromptField(_NamedField):
-    """A system prompt, by its id (InvokeAI 6.14+)."""
+    """A system prompt, given by its id (InvokeAI 6.14+)."""
 
     type_name_default = "SystemPromptField"
     _key = "system_prompt_id"
-    _word = "a system prompt's id"
+    _word = "the id of a system prompt"
 
 
 class IvkSavedWorkflowField(_NamedField):
-    """A workflow in the server's library, by its id (InvokeAI 6.14+); it goes out as the bare id."""
+    """A workflow in the server's library, given by its id (InvokeAI 6.14+). It is sent as a plain id."""
 
     type_name_default = "SavedWorkflowField"
     _key = "workflow_id"
@@ -186,7 +186,11 @@ class IvkSavedWorkflowField(_NamedField):
 def _is_file(path: str | os.PathLike[str]) -> bool:
     try:
         return Path(path).expanduser().is_file()
-    except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL in it, or the home of nobody
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ):  # too long for a path, contains NUL, or the home of an unknown user
         return False
 
 

@@ -1,6 +1,6 @@
-"""Records of the server: images, jobs, models, boards, events. Plain data, no I/O.
+"""Records from the server: images, jobs, models, boards, events. Plain data without I/O.
 
-Each name is loaded when it is first used, so that importing this package costs nothing.
+Each name is loaded when it is first used, to keep the import of this package fast.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What all records have in common: how they read what a server sent, refuse what does not fit, and go out.
+"""The base class of all records: parsing of server responses, validation, and conversion to JSON data.
 
-Lenient towards servers: unknown keys are kept, missing and null values get defaults. Strict towards
-callers: a value of the wrong type is refused, at construction and at assignment, with our own error.
+Records are lenient with servers: unknown keys are kept, and missing and null values get defaults. They are strict with
+callers: construction and assignment reject values of the wrong type with this package's own error.
 """
 
 from __future__ import annotations
@@ -36,10 +36,9 @@ _LONGEST_ECHO = 60
 
 
 class IvkModel(BaseModel):
-    """A record: fields with types, whatever else the server sent beside them, and a way back to JSON.
+    """A record with typed fields. Other keys from the server are kept as attributes.
 
-    No exception of the validation library leaves it: what does not fit raises
-    ``invokeai_py_client.errors.InputValueError``.
+    Invalid values raise ``invokeai_py_client.errors.InputValueError``, never an exception of the validation library.
     """
 
     model_config = ConfigDict(
@@ -47,82 +46,83 @@ class IvkModel(BaseModel):
     )
 
     _words: ClassVar[Mapping[str, type[OpenEnum]]] = {}
-    """Fields to which only known words can be assigned, though servers may send others."""
+    """Fields to which only known words can be assigned, although servers may send others."""
 
     def __init__(self, /, **data: Any) -> None:
         try:
             super().__init__(**data)
         except ValidationError as error:
-            raise _refusal(type(self), error) from None
+            raise _input_error(type(self), error) from None
 
     @classmethod
     def from_api_response(cls, data: Mapping[str, Any]) -> Self:
-        """Read a record as a server sent it, or as ``to_dict()`` gave it.
+        """Create a record from a server's response or from the result of ``to_dict()``.
 
-        Nothing but a missing identity is refused: a field of a type that this client does not expect
-        (a newer server) gets its default, with a warning in the log.
+        If a field has a type that this client does not expect (on a newer server), it gets its default value, and a
+        warning is logged.
 
         Raises:
-            InputValueError: The data is not a record, or lacks what identifies it.
+            InputValueError: The data is not a mapping, or its identity is missing.
         """
         if not isinstance(data, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputValueError(
-                f"{cls.__name__}: a record should be a mapping, not {shown(data, _LONGEST_ECHO)}."
+                f"{cls.__name__}: {shown(data, _LONGEST_ECHO)} is not valid; expected a mapping."
             )
         record = cls._shape({str(key): value for key, value in data.items()})
         record = {key: value for key, value in record.items() if value is not None or not cls._knows(key)}
         try:
             return cls(**record)
         except InputValueError as error:
-            unfit = _unfit_fields(error)
-            if not unfit or not unfit <= cls._optional_fields():
+            invalid = _invalid_fields(error)
+            if not invalid or not invalid <= cls._optional_fields():
                 raise
-            logger.warning("Default values for what this client cannot read: %s", error)
-            return cls(**{key: value for key, value in record.items() if key not in unfit})
+            logger.warning("Using default values for fields that this client cannot read: %s", error)
+            return cls(**{key: value for key, value in record.items() if key not in invalid})
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as plain JSON data; fields without a value are left out.
+        """Return the record as plain JSON data, without fields that have no value.
 
-        ``from_api_response()`` makes an equal record of it.
+        ``from_api_response()`` creates an equal record from it.
         """
         fields = {name: value for name, value in self.__dict__.items() if value is not None}
         return {name: jsonable(value) for name, value in (fields | (self.model_extra or {})).items()}
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
-        """As in pydantic, but with our error."""
+        """Validate like pydantic, but raise ``InputValueError``."""
         try:
             return super().model_validate(obj, **options)
         except ValidationError as error:
-            raise _refusal(cls, error) from None
+            raise _input_error(cls, error) from None
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """As in pydantic, but with our error."""
+        """Validate like pydantic, but raise ``InputValueError``."""
         try:
             return super().model_validate_json(json_data, **options)
         except ValidationError as error:
-            raise _refusal(cls, error) from None
+            raise _input_error(cls, error) from None
 
-    if not TYPE_CHECKING:  # type checkers are to go on telling unknown attributes
+    if not TYPE_CHECKING:  # so that type checkers still report unknown attributes
 
         def __setattr__(self, name: str, value: Any) -> None:
             words = self._words.get(name)
             if words is not None and isinstance(value, str) and not isinstance(words.parse(value), words):
                 known = ", ".join(repr(member.value) for member in words)
                 raise InputValueError(
-                    f"{type(self).__name__}: {name} should be one of {known}, not {shown(value, _LONGEST_ECHO)}."
+                    f"{type(self).__name__}.{name}: {shown(value, _LONGEST_ECHO)} is not valid; "
+                    f"expected one of {known}."
                 )
             try:
                 super().__setattr__(name, value)
             except ValidationError as error:
-                raise _refusal(type(self), error) from None
+                raise _input_error(type(self), error) from None
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ internals
 
     @classmethod
     def _shape(cls, data: dict[str, Any]) -> dict[str, Any]:
-        """Bring a server's record into the shape of this class. The dict is the caller's own copy."""
+        """Convert a server's record to the fields of this class. The dict is a copy and may be changed."""
         return data
 
     @classmethod
@@ -134,32 +134,32 @@ class IvkModel(BaseModel):
         return key in cls.model_fields
 
 
-def _refusal(model: type[BaseModel], error: ValidationError) -> InputValueError:
-    findings: list[str] = []
+def _input_error(model: type[BaseModel], error: ValidationError) -> InputValueError:
+    sentences: list[str] = []
     for finding in error.errors(include_url=False):
         ours = finding.get("ctx", {}).get("error")
-        if isinstance(ours, InputValueError):  # pydantic wrapped what __init__ had raised already
+        if isinstance(ours, InputValueError):  # pydantic wrapped an error that __init__ had raised
             return ours
-        where = ".".join(str(part) for part in finding["loc"]) or "the record"
-        what = finding["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        field = ".".join(map(str, (model.__name__, *finding["loc"])))
         if finding["type"] == "missing":
-            findings.append(f"{where} is missing")
-        else:
-            findings.append(
-                f"{where} {what[:1].lower()}{what[1:]}, not {shown(finding.get('input'), _LONGEST_ECHO)}"
-            )
-    return InputValueError(f"{model.__name__}: {'; '.join(findings)}.")
+            sentences.append(f"{field} is missing.")
+            continue
+        message = finding["msg"].removeprefix("Value error, ")
+        expected = message.removeprefix("Input should be ").removeprefix("should be ")
+        reason = f": {message}" if expected == message else f"; expected {expected}"
+        sentences.append(f"{field}: {shown(finding.get('input'), _LONGEST_ECHO)} is not valid{reason}.")
+    return InputValueError(" ".join(sentences))
 
 
-def _unfit_fields(error: InputValueError) -> set[str]:
-    """The fields that a refusal is about; it keeps the validation's error as its context."""
+def _invalid_fields(error: InputValueError) -> set[str]:
+    """Return the fields that an error is about, from the validation error in its context."""
     if not isinstance(error.__context__, ValidationError):
         return set()
     return {str(finding["loc"][0]) for finding in error.__context__.errors() if finding["loc"]}
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
-    """The value if it is a mapping, else an empty one: for parts of records that may be null."""
+    """Return the value if it is a mapping, or else an empty mapping, for parts of records that may be null."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
@@ -189,11 +189,11 @@ BaseModelField = Annotated[BaseModelEnum | str, PlainValidator(_word_of(BaseMode
 
 
 def parse_timestamp(value: Any) -> datetime | str | None:
-    """A point in time out of what servers and users write.
+    """Parse a timestamp from a server or a user.
 
-    Servers send UTC without saying so (``2025-01-31 12:00:00.123``, straight from their database): those
-    become aware. A ``T`` without an offset is what Python writes for a naive datetime, and stays naive.
-    Text that is no timestamp is kept.
+    Servers send UTC without an offset (``2025-01-31 12:00:00.123``, as in their database). Those timestamps become
+    aware. Text with a ``T`` and no offset, as Python writes naive datetimes, stays naive. Other text is returned
+    unchanged.
     """
     if value is None or isinstance(value, datetime):
         return value
@@ -225,17 +225,17 @@ def _number_as_text(value: Any) -> Any:
 Timestamp = Annotated[datetime | str | None, PlainValidator(parse_timestamp)]
 EventTimestamp = Annotated[datetime | str | None, PlainValidator(_event_timestamp)]
 Identifier = Annotated[str, BeforeValidator(_number_as_text)]
-"""A text that servers may give as a number."""
+"""Text that servers may send as a number."""
 
 
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 def jsonable(value: Any) -> Any:
-    """The same as dicts, lists, text, numbers, booleans and None; anything unknown as text.
+    """Convert a value to dicts, lists, text, numbers, booleans and None. Objects of other types become text.
 
-    Written out rather than left to the validation library, whose serialiser raises errors of its own for
-    values that records may hold beside their fields.
+    The serializer of the validation library isn't used, because it raises errors for some values that records
+    may contain in addition to their fields.
     """
     if value is None or type(value) in (str, int, float, bool):
         return value
@@ -257,12 +257,12 @@ def jsonable(value: Any) -> Any:
     if callable(to_dict):
         return jsonable(to_dict())
     name = getattr(value, "name", None)
-    # An image is its name; where an object is in memory says nothing.
+    # Images become their names. Memory addresses are removed from the text of other objects.
     return name if isinstance(name, str) and hasattr(value, "thumbnail") else _ADDRESS.sub("", str(value))
 
 
 class Row(dict[str, Any]):
-    """A dict whose keys are attributes, too."""
+    """A dict whose keys are also attributes."""
 
     def __getattr__(self, name: str) -> Any:
         try:

@@ -7,21 +7,21 @@ from typing import Self
 from invokeai_py_client.models.base import BoardVisibilityField, IvkModel, Timestamp
 
 UNCATEGORIZED = "none"
-"""The id that stands for "on no board". Servers know it in listings only; it is not a record."""
+"""The id for images that are on no board. Servers accept it only in listings; there is no such record."""
 
 
 class IvkBoard(IvkModel):
-    """A board's record, of any server from 5.15 to 6.14.
+    """A board on a server (InvokeAI 5.15 to 6.14).
 
     Attributes:
-        board_id: Its identity; ``"none"`` for the images on no board.
-        board_name: What people call it; several boards may share a name.
-        image_count: How many images of category GENERAL are on it, by-products left out.
-        asset_count: How many of the other categories (InvokeAI 6.3+).
-        video_count: InvokeAI 6.14+.
-        board_visibility: InvokeAI 6.13+.
-        is_private: Until InvokeAI 6.8.
-        user_id: Its owner, on servers with users (InvokeAI 6.12+).
+        board_id: The board's id, or ``"none"`` for images that are on no board.
+        board_name: The board's name. Several boards may have the same name.
+        image_count: The number of images of category GENERAL, without intermediate images.
+        asset_count: The number of images of other categories (InvokeAI 6.3+).
+        video_count: The number of videos (InvokeAI 6.14+).
+        board_visibility: Who can see the board (InvokeAI 6.13+).
+        is_private: Whether only its owner can see it (until InvokeAI 6.8).
+        user_id: The id of its owner, on servers with user accounts (InvokeAI 6.12+).
     """
 
     board_id: str
@@ -42,13 +42,13 @@ class IvkBoard(IvkModel):
 
     @classmethod
     def uncategorized(cls, image_count: int = 0) -> Self:
-        """A record that stands for the images on no board."""
+        """Create the record that represents images on no board."""
         return cls(board_id=UNCATEGORIZED, board_name="Uncategorized", image_count=image_count)
 
     def is_system_board(self) -> bool:
-        """The same as ``is_uncategorized()``: there is no other board that is none."""
+        """Return the same as ``is_uncategorized()``, because there are no other system boards."""
         return self.is_uncategorized()
 
     def is_uncategorized(self) -> bool:
-        """Whether this stands for the images on no board."""
+        """Return whether this record represents images on no board."""
         return self.board_id == UNCATEGORIZED

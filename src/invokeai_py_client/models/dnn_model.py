@@ -1,4 +1,4 @@
-"""Models on a server, and what its model manager says about them."""
+"""Models on a server, and records of its model manager."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def _either(name: str, older: str) -> AliasChoices:
 
 
 class IvkDnnModel(IvkModel):
-    """A model's record.
+    """A model on a server.
 
-    The names of older documents (``model_key``, ``model_name``, ``base_model``, ``model_type``,
-    ``model_format``) are accepted and read as well. What else the server says about a model
-    (``file_size``, ``source``, ``default_settings``...) is there as attributes of the same names.
+    The names in older documents (``model_key``, ``model_name``, ``base_model``, ``model_type``, ``model_format``) are
+    accepted too, and available as properties. All other values from the server (``file_size``, ``source``,
+    ``default_settings``...) are attributes with the same names.
 
     Attributes:
-        key: Its identity on this server. Another server keys the same model differently.
-        name: What people call it.
-        base: The architecture; a word that this client does not know stays text.
-        type: What it does; a word that this client does not know stays text.
-        hash: Of its weights: the same on every server.
-        path: Where the server keeps it.
-        format: How it is stored; as with the type.
-        variant: ``normal``, ``inpaint``, ``schnell``..., where its type has variants.
+        key: The model's key on this server. Other servers have different keys for the same model.
+        name: The model's name.
+        base: The architecture. A base that this client does not know stays text.
+        type: The type of model. A type that this client does not know stays text.
+        hash: The hash of its weights, which is the same on every server.
+        path: Its path on the server.
+        format: The storage format. A format that this client does not know stays text.
+        variant: ``normal``, ``inpaint``, ``schnell``..., if its type has variants.
     """
 
     key: str = Field(validation_alias=_either("key", "model_key"))
@@ -51,16 +51,16 @@ class IvkDnnModel(IvkModel):
     variant: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
-    # Explicit, so that type checkers take the older names too.
+    # Explicit, so that type checkers accept the older names too.
     def __init__(self, /, **data: Any) -> None:
         super().__init__(**data)
 
     def is_compatible_with_base(self, base_model: str) -> bool:
-        """Whether it is made for an architecture, or belongs to none."""
+        """Return whether the model works with an architecture: whether it was made for it or for any."""
         return self.base in (BaseModelEnum.parse(base_model), BaseModelEnum.ANY)
 
     def format_file_size(self) -> str:
-        """Its size as people read it, in powers of 1,024: ``6.9 GB``; ``unknown`` where the server does not tell."""
+        """Return its size in powers of 1,024, such as ``6.9 GB``, or ``unknown`` if the server does not report it."""
         size: Any = getattr(self, "file_size", None)
         if not isinstance(size, int | float):
             return "unknown"
@@ -72,27 +72,27 @@ class IvkDnnModel(IvkModel):
 
     @property
     def model_key(self) -> str:
-        """An older name of ``key``."""
+        """An older name for ``key``."""
         return self.key
 
     @property
     def model_name(self) -> str:
-        """An older name of ``name``."""
+        """An older name for ``name``."""
         return self.name
 
     @property
     def base_model(self) -> BaseModelEnum | str:
-        """An older name of ``base``."""
+        """An older name for ``base``."""
         return self.base
 
     @property
     def model_type(self) -> str:
-        """An older name of ``type``."""
+        """An older name for ``type``."""
         return self.type
 
     @property
     def model_format(self) -> str | None:
-        """An older name of ``format``."""
+        """An older name for ``format``."""
         return self.format
 
     @classmethod
@@ -101,7 +101,7 @@ class IvkDnnModel(IvkModel):
             value = data.pop(older, None)
             if data.get(name) is None:
                 data[name] = value
-        if isinstance(data.get("key"), str):  # a record that has its identity is never refused
+        if isinstance(data.get("key"), str):  # a record with an identity is never rejected
             for name, default in (("name", data["key"]), ("base", "unknown"), ("type", "unknown")):
                 if not isinstance(data.get(name), str):
                     data[name] = default
@@ -109,18 +109,18 @@ class IvkDnnModel(IvkModel):
 
 
 class FoundModel(IvkModel):
-    """A model file or folder that a scan came across. It reads like a dictionary, too: ``found.get("path")``.
+    """A model file or folder that a scan found. It can also be read like a dictionary: ``found.get("path")``.
 
     Attributes:
-        path: Where it is, on the server's machine.
-        is_installed: Whether the server has it already.
+        path: Its path on the server's machine.
+        is_installed: Whether it is already installed on the server.
     """
 
     path: str
     is_installed: bool = False
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a key, or the default where the server said nothing of it."""
+        """Return the value of a key, or the default if the server did not send it."""
         return self.to_dict().get(key, default)
 
     def __getitem__(self, key: str) -> Any:
@@ -128,12 +128,16 @@ class FoundModel(IvkModel):
 
 
 class ModelCacheStats(IvkModel):
-    """What the server's model cache did since it started.
+    """Statistics of the server's model cache since the server started.
 
     Attributes:
-        cache_size: In bytes; as ``high_watermark``.
-        in_cache: How many models it holds.
-        loaded_model_sizes: In bytes, by model.
+        hits: The number of times that a model was in the cache.
+        misses: The number of times that a model had to be loaded.
+        high_watermark: The largest size of the cache so far, in bytes.
+        in_cache: The number of models in the cache.
+        cleared: The number of models removed from the cache to make room.
+        cache_size: The maximum size of the cache, in bytes.
+        loaded_model_sizes: The sizes of loaded models in bytes, by model.
     """
 
     hits: int = 0
@@ -146,18 +150,19 @@ class ModelCacheStats(IvkModel):
 
 
 class StarterModel(IvkModel):
-    """A model that InvokeAI proposes to begin with.
+    """A starter model: one of the models that InvokeAI suggests to new users.
 
     Attributes:
-        name: What it is called; a source tells models of one name apart.
-        source: Where it is installed from: a repository on Hugging Face or a URL.
-        base: The architecture; a word that this client does not know stays text.
+        name: Its name. Several starter models may have the same name, but not the same source.
+        source: The source to install it from: a Hugging Face repository or a URL.
+        base: The architecture. A base that this client does not know stays text.
         type: ``main``, ``vae``, ``lora``...
-        format: ``diffusers``, ``checkpoint``..., where the server says it.
-        description: What it is good for, and how large it is.
-        is_installed: Whether the server has it.
-        previous_names: Names that it had earlier.
-        dependencies: What it needs besides, as far as the server does not have it.
+        format: ``diffusers``, ``checkpoint``..., if the server reports it.
+        variant: ``normal``, ``inpaint``, ``schnell``..., if its type has variants.
+        description: Its purpose and size.
+        is_installed: Whether it is installed on the server.
+        previous_names: Its earlier names.
+        dependencies: Other models that it needs and that are not installed on the server.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""The words that servers use for states, categories and kinds of model, as open enums.
+"""Open enums for the words that servers use for states, categories and kinds of models.
 
-Open means: whatever spelling a document or a server of 5.15 to 6.14 uses resolves to one member, and a
-word that nobody knew when this was written stays what it is (``OpenEnum.parse()`` hands it back).
+Open means two things. All spellings in documents and on servers from 5.15 to 6.14 resolve to one member. And
+``OpenEnum.parse()`` returns unknown words unchanged, so words of newer servers are not lost.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Self
 
 
 class OpenEnum(StrEnum):
-    """A set of known words that does not claim to be complete."""
+    """A set of known words that may be incomplete."""
 
     @classmethod
     def parse(cls, word: str) -> Self | str:
-        """The member that a word stands for, or the word itself where there is none.
+        """Return the member for a word, or the word itself if it is not known.
 
         >>> JobStatus.parse("in_progress")
         <JobStatus.RUNNING: 'running'>
@@ -34,47 +34,47 @@ class OpenEnum(StrEnum):
 
 
 def _plain(word: str) -> str:
-    """A word without what spellings differ in: ``IN_PROGRESS``, ``in-progress``, ``In Progress``."""
+    """Normalize the spelling of a word: ``IN_PROGRESS``, ``in-progress`` and ``In Progress`` become the same."""
     return word.strip().casefold().replace("-", "").replace("_", "").replace(" ", "")
 
 
 @cache
 def _spellings(enum: type[OpenEnum]) -> dict[str, OpenEnum]:
-    # Names cover the aliases. Values come last, and so win over another member's name.
+    # Names include aliases. Values come last, so they have priority over the name of another member.
     by_name = {_plain(name): member for name, member in enum.__members__.items()}
     return by_name | {_plain(member.value): member for member in enum}
 
 
 class JobStatus(OpenEnum):
-    """How far a queue item is.
+    """The status of a queue item.
 
-    The values are this client's words; ``wire`` is the queue's own.
+    The values are this client's words. ``wire`` is the server's word.
     """
 
     PENDING = "pending"
-    """In the queue, not started."""
+    """In the queue, not started yet."""
     RUNNING = "running"
-    """Being worked on; the queue says ``in_progress``."""
+    """Being executed. The server's word is ``in_progress``."""
     WAITING = "waiting"
-    """Held up until a workflow that it called is done (InvokeAI 6.14+); it goes on afterwards."""
+    """Waiting for a workflow that it called (InvokeAI 6.14+). It continues when that workflow finishes."""
     COMPLETED = "completed"
-    """Ended; its results are there."""
+    """Finished. Its results are available."""
     FAILED = "failed"
-    """Ended by an error."""
+    """Stopped by an error."""
     CANCELLED = "cancelled"
-    """Ended by somebody; the queue says ``canceled``."""
+    """Canceled. The server's word is ``canceled``."""
 
     IN_PROGRESS = RUNNING
     CANCELED = CANCELLED
 
     @property
     def wire(self) -> str:
-        """The queue's spelling, which is what goes to a server."""
+        """The server's word, which is used in requests."""
         return _WIRE.get(self.value, self.value)
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen to such an item."""
+        """Whether the status will not change anymore."""
         return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
@@ -82,7 +82,7 @@ _WIRE = {"running": "in_progress", "cancelled": "canceled"}
 
 
 class InstallStatus(OpenEnum):
-    """How far the installation of a model is."""
+    """The status of a model installation."""
 
     WAITING = "waiting"
     DOWNLOADING = "downloading"
@@ -99,48 +99,48 @@ class InstallStatus(OpenEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen to such a job."""
+        """Whether the status will not change anymore."""
         return self in (InstallStatus.COMPLETED, InstallStatus.ERROR, InstallStatus.CANCELLED)
 
 
 class HFLoginStatus(OpenEnum):
-    """What the server thinks of its token for Hugging Face."""
+    """The status of the server's Hugging Face token."""
 
     VALID = "valid"
     INVALID = "invalid"
-    """Refused, or there is none."""
+    """Rejected by Hugging Face, or not set."""
     UNKNOWN = "unknown"
-    """Hugging Face could not be asked."""
+    """Unknown, because Hugging Face could not be reached."""
 
 
 class ImageCategory(OpenEnum):
-    """What an image is for.
+    """The category of an image.
 
-    The gallery shows GENERAL under "images" and the others under "assets".
+    The gallery shows GENERAL under "Images" and all others under "Assets".
     """
 
     USER = "user"
-    """Brought by a user."""
+    """Uploaded by a user."""
     GENERAL = "general"
-    """RunImage by a model."""
+    """Generated by a model."""
     CONTROL = "control"
-    """Guides a generation: edges, depth, poses."""
+    """A control image: edges, depth, poses."""
     MASK = "mask"
-    """Marks a region."""
+    """A mask for a region."""
     OTHER = "other"
 
 
 class ImageOrigin(OpenEnum):
-    """Where an image comes from."""
+    """The origin of an image."""
 
     INTERNAL = "internal"
-    """RunImage by the server."""
+    """Generated by the server."""
     EXTERNAL = "external"
     """Uploaded."""
 
 
 class BoardVisibility(OpenEnum):
-    """Who sees a board, on a server with several users (InvokeAI 6.13+)."""
+    """Who can see a board, on servers with user accounts (InvokeAI 6.13+)."""
 
     PRIVATE = "private"
     SHARED = "shared"
@@ -148,7 +148,7 @@ class BoardVisibility(OpenEnum):
 
 
 class BaseModelEnum(OpenEnum):
-    """The architecture that a model is made for."""
+    """The architecture of a model."""
 
     SD1 = "sd-1"
     SD2 = "sd-2"
@@ -157,7 +157,7 @@ class BaseModelEnum(OpenEnum):
     SDXL_REFINER = "sdxl-refiner"
     FLUX = "flux"
     FLUX_SCHNELL = "flux-schnell"
-    """Not a base on any server, where Schnell is a variant of FLUX; kept because documents name it."""
+    """Not used by servers, which have Schnell as a variant of FLUX. Kept because some documents mention it."""
     FLUX2 = "flux2"
     COGVIEW4 = "cogview4"
     Z_IMAGE = "z-image"
@@ -169,10 +169,10 @@ class BaseModelEnum(OpenEnum):
     WAN = "wan"
     EXTERNAL = "external"
     ANY = "any"
-    """Belongs to no architecture, as CLIP and T5 encoders do."""
+    """Works with any architecture, such as CLIP and T5 encoders."""
     UNKNOWN = "unknown"
 
-    # Until InvokeAI 6.8: models behind other companies' interfaces.
+    # Until InvokeAI 6.8: models behind APIs of other companies.
     IMAGEN3 = "imagen3"
     IMAGEN4 = "imagen4"
     CHATGPT_4O = "chatgpt-4o"
@@ -184,7 +184,7 @@ class BaseModelEnum(OpenEnum):
     SD_2 = SD2
     SD_3 = SD3
 
-    # As version 1's BaseDnnModelType spelled them, and InvokeAI's own code does.
+    # The spellings of version 1's BaseDnnModelType and of InvokeAI's code.
     Any = ANY
     StableDiffusion1 = SD1
     StableDiffusion2 = SD2
@@ -200,7 +200,7 @@ class BaseModelEnum(OpenEnum):
 
 
 class ModelTypeEnum(OpenEnum):
-    """What a model does."""
+    """The type of a model."""
 
     ONNX = "onnx"
     MAIN = "main"
@@ -233,7 +233,7 @@ class ModelTypeEnum(OpenEnum):
     VIDEO = "video"
     """InvokeAI 6.6 to 6.8."""
 
-    # As version 1's DnnModelType spelled them.
+    # The spellings of version 1's DnnModelType.
     Main = MAIN
     LoRA = LORA
     ControlLoRa = CONTROL_LORA
@@ -251,7 +251,7 @@ class ModelTypeEnum(OpenEnum):
 
 
 class ModelFormatEnum(OpenEnum):
-    """How a model is stored."""
+    """The storage format of a model."""
 
     OMI = "omi"
     DIFFUSERS = "diffusers"
@@ -279,7 +279,7 @@ class ModelFormatEnum(OpenEnum):
     API = "api"
     """Until InvokeAI 6.8."""
 
-    # As version 1's DnnModelFormat spelled them.
+    # The spellings of version 1's DnnModelFormat.
     Diffusers = DIFFUSERS
     Checkpoint = CHECKPOINT
     LyCORIS = LYCORIS

@@ -1,4 +1,4 @@
-"""Live events of a server as records."""
+"""Records of live events from a server."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _NODE_STATUS = {
 
 
 class SessionEvent(IvkModel):
-    """Any event.
+    """An event of any kind.
 
     Attributes:
         event: Its name: ``queue_item_status_changed``, ``invocation_progress``...
-        session_id: The session it is about, where it is about one.
-        timestamp: When the server sent it.
-        data: All that it carries.
+        session_id: The id of the session that it is about, if any.
+        timestamp: The time when the server sent it.
+        data: The event's complete data.
     """
 
     event: str = Field(validation_alias=AliasChoices("event", "event_type"))
@@ -35,12 +35,12 @@ class SessionEvent(IvkModel):
 
     @property
     def event_type(self) -> str:
-        """The same as ``event``."""
+        """An alias of ``event``."""
         return self.event
 
     @classmethod
     def from_event(cls, name: str, payload: Mapping[str, Any]) -> Self:
-        """Read an event as the event socket delivers it.
+        """Create a record from an event's name and data.
 
         >>> SessionEvent.from_event("batch_enqueued", {"timestamp": 0, "enqueued": 1}).timestamp.year
         1970
@@ -57,16 +57,17 @@ class SessionEvent(IvkModel):
 
 
 class InvocationEvent(IvkModel):
-    """An event about a node at work.
+    """An event about a node that is being executed.
 
     Attributes:
-        invocation_id: The node's id in the executed graph; ``node_id`` is its id in the workflow.
+        invocation_id: The node's id in the executed graph. ``node_id`` is its id in the workflow.
         invocation_type: The node's type.
         status: RUNNING, COMPLETED or FAILED.
-        outputs: What the node gave, once it is done.
-        error: The error's message, where it failed.
-        progress: 0 to 1, where the server tells.
-        message: What the node is doing, where the server tells.
+        outputs: The node's outputs, after it finished.
+        error: The error message, if it failed.
+        node_id: The node's id in the workflow.
+        progress: The progress from 0 to 1, if the server reports it.
+        message: The server's description of the current step, if it sends one.
     """
 
     invocation_id: str
@@ -84,7 +85,7 @@ class InvocationEvent(IvkModel):
 
     @classmethod
     def from_event(cls, name: str, payload: Mapping[str, Any]) -> Self:
-        """Read an ``invocation_*`` event as the event socket delivers it.
+        """Create a record from the name and data of an ``invocation_*`` event.
 
         Raises:
             InputValueError: The event is not about a node.

@@ -9,31 +9,32 @@ from invokeai_py_client.models.enums import ImageCategory
 
 
 class IvkImage(IvkModel):
-    """An image's record; the image itself stays on the server until it is downloaded.
+    """The record of an image. The image itself stays on the server until it is downloaded.
 
-    It stands for its name, too: as text, as a file's name, compared with a text, and wherever a board takes a name.
+    The record can be used like the image's name: as text, as a file name, in comparisons with text, and in all methods
+    of boards that take a name.
 
     >>> image = IvkImage.from_api_response({"image_name": "abc.png", "image_category": "general"})
     >>> image.image_name, image.image_category.value
     ('abc.png', 'general')
 
     Attributes:
-        image_name: Its name, which is its identity on the server.
-        board_id: The board that it is on; None where it is on none.
-        image_category: What it is for.
-        width: In pixels.
-        height: In pixels.
-        starred: Whether somebody starred it.
-        metadata: What it was made with, where that was asked for; listings do not carry it.
-        thumbnail_url: Relative to the server's address.
-        image_url: Relative to the server's address.
-        is_intermediate: Whether it is a by-product, which the gallery does not show.
-        workflow_id: The library workflow that made it, where known.
-        node_id: The node that made it, by its id in the executed graph (not in the workflow).
-        session_id: The session that made it.
-        image_origin: Whether the server made it or somebody uploaded it.
-        has_workflow: Whether its file carries a workflow.
-        image_subfolder: Where the server keeps it (InvokeAI 6.13+).
+        image_name: The image's name, which identifies it on the server.
+        board_id: The id of its board, or None if it is on no board.
+        image_category: The category.
+        width: The width in pixels.
+        height: The height in pixels.
+        starred: Whether it is starred.
+        metadata: The metadata it was generated with, if it was requested. Listings do not include it.
+        thumbnail_url: The URL of its thumbnail, relative to the server's URL.
+        image_url: The URL of the image, relative to the server's URL.
+        is_intermediate: Whether it is an intermediate image, which the gallery hides.
+        workflow_id: The id of the library workflow that generated it, if known.
+        node_id: The id of the node that generated it, in the executed graph (not in the workflow).
+        session_id: The id of the session that generated it.
+        image_origin: Whether the server generated it or a user uploaded it.
+        has_workflow: Whether its file contains a workflow.
+        image_subfolder: The subfolder of its file on the server (InvokeAI 6.13+).
     """
 
     _words = {"image_category": ImageCategory}  # noqa: RUF012
@@ -59,7 +60,7 @@ class IvkImage(IvkModel):
     has_workflow: bool | None = None
     image_subfolder: str | None = None
 
-    # Where version 1 gave the names of images, this client gives their records: each serves as its name.
+    # This client returns records from methods that returned names in version 1, so records work like names.
 
     def __str__(self) -> str:
         return self.image_name

@@ -1,4 +1,4 @@
-"""The installation of a model, as the server tells it."""
+"""Records of model installations."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _SECRETS = frozenset({"access_token", "token"})
 
 
 class ModelInstJobInfo(IvkModel):
-    """How far an installation is, at the moment of asking.
+    """The state of an installation at the time of the request.
 
-    Access tokens that the server echoes are left out.
+    Access tokens in the server's response are removed.
 
     Attributes:
-        id: The job's id on the server; it counts from 0 anew when the server restarts. None for an
-            installation that needed no job.
-        status: How far it is; a word that this client does not know stays text.
-        model_key: The installed model's key, once it is installed.
+        id: The job's id on the server. Ids start again from 0 when the server restarts. None if no job was needed.
+        status: The status. A status that this client does not know stays text.
+        model_key: The key of the model, after it was installed.
         source: The path, URL or repository, as text.
         source_type: ``local``, ``hf``, ``url`` or ``external``.
-        error: The server's message, where it failed.
-        error_reason: The server's exception type, where it failed.
-        bytes: Downloaded so far.
-        total_bytes: To download, as far as known.
-        config_out: The installed model's record, once it is installed.
-        extra: Facts of this client's own: ``reason`` is ``already_installed`` where nothing had to be done.
+        inplace: Whether the model's file stays in its place instead of being copied or moved.
+        error: The server's error message, if it failed.
+        error_reason: The type of the server's exception, if it failed.
+        bytes: The number of bytes downloaded so far.
+        total_bytes: The number of bytes to download, as far as known.
+        config_out: The record of the model, after it was installed.
+        extra: Information added by this client: ``reason`` is ``already_installed`` if there was nothing to do.
     """
 
     id: int | None = Field(default=None, validation_alias=AliasChoices("id", "job_id"))
@@ -52,20 +52,20 @@ class ModelInstJobInfo(IvkModel):
 
     @property
     def job_id(self) -> int | None:
-        """The same as ``id``."""
+        """An alias of ``id``."""
         return self.id
 
     @property
     def progress(self) -> float | None:
-        """Downloaded part, 0 to 1; None where nothing is known to download."""
+        """The downloaded part from 0 to 1, or None if the size of the download is not known."""
         return min(self.bytes / self.total_bytes, 1.0) if self.total_bytes > 0 else None
 
     def is_complete(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Return whether the installation has ended, successfully or not."""
         return isinstance(self.status, InstallStatus) and self.status.is_final
 
     def is_successful(self) -> bool:
-        """Whether the model is installed."""
+        """Return whether the model was installed."""
         return self.status is InstallStatus.COMPLETED
 
     @classmethod
@@ -80,9 +80,9 @@ class ModelInstJobInfo(IvkModel):
 
 
 class ModelInstallConfig(IvkModel):
-    """What to say of a model at its installation instead of what the server finds.
+    """Properties of a model to set at its installation, instead of those that the server detects.
 
-    A dict with the same keys does as well; the server has more of them than these.
+    A dict with the same keys works too. The server supports further keys.
     """
 
     name: str | None = None
@@ -100,21 +100,21 @@ class ModelInstallConfig(IvkModel):
     extra: dict[str, Any] = Field(default_factory=dict[str, Any])
 
     def keys(self) -> list[str]:
-        """What is set: with this, it serves as the dict that installations take."""
+        """Return the keys that are set, so that ``dict(config)`` and ``**config`` work."""
         return list(self.to_record_changes())
 
     def __getitem__(self, name: str) -> Any:
         return self.to_record_changes()[name]
 
     def to_record_changes(self) -> dict[str, Any]:
-        """What goes to the server: what is set, and ``extra``."""
+        """Return the changes to send to the server: all values that are set, and those in ``extra``."""
         changes = self.to_dict()
         extra = changes.pop("extra")
         return {**changes, **extra}
 
 
 def without_secrets(data: Any) -> Any:
-    """The same data, without access tokens."""
+    """Return a copy of the data without access tokens."""
     if isinstance(data, Mapping):
         items = cast("Mapping[Any, Any]", data).items()
         return {key: without_secrets(value) for key, value in items if key not in _SECRETS}
@@ -124,7 +124,7 @@ def without_secrets(data: Any) -> Any:
 
 
 def _source_text(source: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """A source as one would write it to install from it."""
+    """Return a source as text that can be passed to an installation, and its type."""
     kind = source.get("type")
     if kind == "hf":
         parts = [str(source.get("repo_id", "")), str(source.get("variant") or "")]

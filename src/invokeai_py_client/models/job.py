@@ -1,4 +1,4 @@
-"""A queue item as a record of its own: what became of one run."""
+"""The record of a queue item."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.models.base import Identifier, IvkModel, JobStatusField, Timestamp, as_mapping
 from invokeai_py_client.models.enums import JobStatus
 
-_BULKY = ("session", "workflow")  # a queue item carries its whole graph, twice
+_BULKY = ("session", "workflow")  # each contains the whole graph
 _OWN_NAMES = {"item_id": "id", "error_message": "error"}
 
 
 class IvkJob(IvkModel):
-    """What the queue knows about one item.
+    """The record of a queue item.
 
     Attributes:
-        id: The item's id, as text. Where only a session is known, the session's id.
-        workflow_id: The library workflow it runs, where known.
-        status: How far it is; a word that this client does not know stays text.
-        progress: 0 to 1; records of the queue tell only 0 or 1.
-        error: The error's message, where it failed.
-        outputs: What its nodes gave, by their ids in the executed graph.
-        metadata: What else the queue says: ``batch_id``, ``origin``, ``field_values``...
-        session_id: The session it runs in; images carry it too.
+        id: The item's id as text, or the session's id if only that is known.
+        workflow_id: The id of the library workflow that it runs, if known.
+        status: The status. A status that this client does not know stays text.
+        progress: The progress from 0 to 1. Records from the queue have only 0 or 1.
+        error: The error message, if it failed.
+        outputs: The outputs of its nodes, by their ids in the executed graph.
+        metadata: Further data from the queue: ``batch_id``, ``origin``, ``field_values``...
+        session_id: The id of its session, which its images have too.
     """
 
     _words = {"status": JobStatus}  # noqa: RUF012
@@ -47,67 +47,69 @@ class IvkJob(IvkModel):
             known = data.pop("item_id", None)
             known = data.get("session_id") if known is None else known
             if known is None:
-                raise InputValueError("IvkJob: id is missing (a queue item's id, or else session_id).")
+                raise InputValueError(
+                    "IvkJob: id is missing; expected the id of a queue item, or session_id."
+                )
             data["id"] = known
         super().__init__(**data)
 
     @property
     def item_id(self) -> int | None:
-        """The queue item's id as the server counts; None where only a session is known."""
+        """The id of the queue item, or None if only its session is known."""
         return int(self.id) if self.id.isascii() and self.id.isdigit() else None
 
     @property
     def batch_id(self) -> str | None:
-        """The batch that the item belongs to."""
+        """The id of the item's batch."""
         batch_id = self.metadata.get("batch_id")
         return batch_id if isinstance(batch_id, str) else None
 
     @property
     def queue_id(self) -> str | None:
-        """The queue that it is in."""
+        """The id of the item's queue."""
         return self.metadata.get("queue_id")
 
     @property
     def origin(self) -> str | None:
-        """Who asked for it, by a word of the asker's."""
+        """The name that the client set for the origin of the request."""
         return self.metadata.get("origin")
 
     @property
     def destination(self) -> str | None:
-        """Where its results go, by a word of the asker's."""
+        """The name that the client set for the destination of the results."""
         return self.metadata.get("destination")
 
     @property
     def priority(self) -> int:
-        """How it stands to other items: the higher the sooner."""
+        """The item's priority. Items with a higher priority run first."""
         return int(self.metadata.get("priority") or 0)
 
     @property
     def field_values(self) -> list[dict[str, Any]]:
-        """The values that it alone has of its batch."""
+        """The batch values specific to this item."""
         return list(self.metadata.get("field_values") or ())
 
     @property
     def error_message(self) -> str | None:
-        """The same as ``error``."""
+        """An alias of ``error``."""
         return self.error
 
     @property
     def error_type(self) -> str | None:
-        """The type of the exception, where it failed."""
+        """The type of the exception, if it failed."""
         return self.metadata.get("error_type")
 
     @property
     def error_traceback(self) -> str | None:
-        """The server's traceback, where it failed."""
+        """The server's traceback, if it failed."""
         return self.metadata.get("error_traceback")
 
     def is_complete(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Return whether the item has ended, successfully or not."""
         return isinstance(self.status, JobStatus) and self.status.is_final
 
     def is_successful(self) -> bool:
-        """Whether it has ended well."""
+        """Return whether the item completed successfully."""
         return self.status is JobStatus.COMPLETED
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a queue says about itself and its batches."""
+"""Records of queues, batches, and the results of queue operations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from invokeai_py_client.models.base import IvkModel, as_mapping
 
 
 class _Counts(IvkModel):
-    """How many items are in each state, in the queue's own words."""
+    """The number of items in each state, by the server's words."""
 
     queue_id: str = "default"
     pending: int = 0
@@ -23,29 +23,30 @@ class _Counts(IvkModel):
 
     @property
     def running(self) -> int:
-        """The same as ``in_progress``, in this client's word."""
+        """An alias of ``in_progress``, in this client's spelling."""
         return self.in_progress
 
     @property
     def cancelled(self) -> int:
-        """The same as ``canceled``, in this client's word."""
+        """An alias of ``canceled``, in this client's spelling."""
         return self.canceled
 
     @property
     def unfinished(self) -> int:
-        """How many items are still to end."""
+        """The number of items that have not ended."""
         return self.pending + self.in_progress + self.waiting
 
 
 class QueueStatus(_Counts):
-    """How a queue stands.
+    """The status of a queue.
 
     Attributes:
-        item_id: The item at work, if any.
-        waiting: Items held up by a workflow that they called (InvokeAI 6.14+).
-        user_pending: The caller's own, on a server with users.
-        is_started: Whether the processor takes items; not while it is paused.
-        is_processing: Whether it is at work.
+        item_id: The id of the item that is running, if any.
+        waiting: The number of items that wait for a workflow that they called (InvokeAI 6.14+).
+        user_pending: The number of pending items of the current user, on servers with user accounts.
+        user_in_progress: The number of running items of the current user, on servers with user accounts.
+        is_started: Whether the processor starts items. False while it is paused.
+        is_processing: Whether the processor is running an item.
     """
 
     item_id: int | None = None
@@ -56,16 +57,16 @@ class QueueStatus(_Counts):
     is_started: bool = False
     is_processing: bool = False
 
-    # The server tells it in two parts, which older callers expect; here both are one.
+    # The server's response has two parts, which older scripts expect. This record combines them.
 
     @property
     def queue(self) -> QueueStatus:
-        """This record: where the server puts the counts."""
+        """This record, for scripts that expect the counts in ``queue``."""
         return self
 
     @property
     def processor(self) -> QueueStatus:
-        """This record: where the server puts the state of the processor."""
+        """This record, for scripts that expect the state of the processor in ``processor``."""
         return self
 
     @classmethod
@@ -76,11 +77,11 @@ class QueueStatus(_Counts):
 
 
 class ProcessorStatus(IvkModel):
-    """How the processor of all queues stands.
+    """The status of the processor, which serves all queues.
 
     Attributes:
-        is_started: Whether it takes items; not while it is paused.
-        is_processing: Whether it is at work.
+        is_started: Whether it starts items. False while it is paused.
+        is_processing: Whether it is running an item.
     """
 
     is_started: bool = False
@@ -88,27 +89,27 @@ class ProcessorStatus(IvkModel):
 
 
 class CancelAllExceptCurrentResult(IvkModel):
-    """How many items were canceled."""
+    """The number of items that were canceled."""
 
     canceled: int = 0
 
 
 class ClearResult(IvkModel):
-    """How many items were removed with what was at work."""
+    """The number of items that were removed, including the item that was running."""
 
     deleted: int = 0
 
 
 class PruneResult(IvkModel):
-    """How many items that had ended were removed."""
+    """The number of ended items that were removed."""
 
     deleted: int = 0
 
 
 class BatchStatus(_Counts):
-    """How the items of one batch stand.
+    """The status of the items in a batch.
 
-    On InvokeAI 6.14 the items of workflows that they called count too.
+    On InvokeAI 6.14, items of workflows that they called are counted too.
     """
 
     batch_id: str
@@ -117,19 +118,19 @@ class BatchStatus(_Counts):
 
 
 class DestinationStatus(_Counts):
-    """How the items of one destination stand."""
+    """The status of the items with a destination."""
 
     destination: str
 
 
 class EnqueueResult(IvkModel):
-    """What became of an enqueue request.
+    """The result of an enqueue request.
 
     Attributes:
-        requested: How many items were asked for.
-        enqueued: How many the queue took: fewer where it is full.
-        batch: The batch as the server understood it.
-        item_ids: Their ids, in the order of the batch. Empty on InvokeAI 5.x, which does not tell.
+        requested: The number of items requested.
+        enqueued: The number of items added to the queue. Smaller than ``requested`` if the queue is full.
+        batch: The batch as stored by the server.
+        item_ids: The ids of the items, in the order of the batch. Empty on InvokeAI 5.x, which does not return them.
     """
 
     queue_id: str = "default"

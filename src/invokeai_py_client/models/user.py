@@ -1,4 +1,4 @@
-"""A user of a server that has several."""
+"""A user of a server with user accounts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from invokeai_py_client.models.base import IvkModel, Timestamp
 
 
 class IvkUser(IvkModel):
-    """A user's record (InvokeAI 6.12+).
+    """The record of a user (InvokeAI 6.12+).
 
     Attributes:
-        user_id: The user's identity.
-        email: What one signs in with.
-        display_name: What others see.
-        is_admin: Whether the user may do everything.
-        is_active: Whether the user may sign in.
-        last_login_at: When the user last did.
+        user_id: The user's id.
+        email: The email address used to sign in.
+        display_name: The name that others see.
+        is_admin: Whether the user has administrator rights.
+        is_active: Whether the user can sign in.
+        last_login_at: The time when the user last signed in.
     """
 
     user_id: str

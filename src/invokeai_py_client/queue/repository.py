@@ -321,7 +321,7 @@ class AsyncQueueRepository(Resource):
         """Cancel the batches of items that the server cannot read.
 
         Such an item comes from a batch with a value of the wrong type, which 6.14.2 accepts without checking. It blocks
-        everything after it, in all queues, and cannot be canceled or deleted on its own. This client never sends such
+        everything after it, in all queues, and cannot be canceled or deleted separately. This client never sends such
         a batch. The items stay in the queue's history until ``prune()``.
 
         Returns:

@@ -25,7 +25,7 @@ async def read_item(connection: Connection, queue_id: str, item_id: int) -> dict
 
     Raises:
         NotFoundError: The queue has no such item.
-        APIRequestError: The server refused or failed, or could not be reached.
+        APIRequestError: The server refused the request, failed, or could not be reached.
     """
     http = connection.http
     try:

@@ -26,7 +26,7 @@ async def retry_items(connection: Connection, queue_id: str, ids: Iterable[int])
         The id of the new item for each retried item. The server retries only items that failed or were canceled.
 
     Raises:
-        APIRequestError: The server refused or failed, or could not be reached.
+        APIRequestError: The server refused the request, failed, or could not be reached.
     """
     known = await read_items(connection, queue_id, dict.fromkeys(ids))
     if not known:

@@ -47,7 +47,7 @@ class StateReader:
         """Return the item or its summary, or None if it no longer exists.
 
         Raises:
-            APIRequestError: The server refused or failed, or could not be reached.
+            APIRequestError: The server refused the request, failed, or could not be reached.
         """
         # A response that is on its way may be older than the change that caused this call, so read again at once.
         near = queue_id, "near"
@@ -59,7 +59,7 @@ class StateReader:
         """Return how many items of a queue are pending.
 
         Raises:
-            APIRequestError: The server refused or failed, or could not be reached.
+            APIRequestError: The server refused the request, failed, or could not be reached.
         """
         return await self._request(queue_id, "pending", None)
 
@@ -67,7 +67,7 @@ class StateReader:
         """Return the ids of all items of a queue, or an empty list if the server can't list ids alone (before 6.7).
 
         Raises:
-            APIRequestError: The server refused or failed, or could not be reached.
+            APIRequestError: The server refused the request, failed, or could not be reached.
         """
         return await self._request(queue_id, "ids", None) or ()
 

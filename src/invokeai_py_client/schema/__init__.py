@@ -1,1 +1,1 @@
-"""What a server says about its node types, and what follows from it."""
+"""The schema of a server's node types, and rules derived from it."""

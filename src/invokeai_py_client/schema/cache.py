@@ -1,6 +1,6 @@
-"""Schemas kept on disk between runs, one file per server state.
+"""A cache of schemas on disk, with one file for each state of a server.
 
-Everything about it is optional: where nothing can be read or written the schema is read from the server.
+The cache is optional. If it can't be read or written, the schema is read from the server.
 """
 
 from __future__ import annotations
@@ -26,56 +26,56 @@ _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
 def fingerprint(base_url: str, version: str, custom_nodes: Any = None) -> str:
-    """A name for the state of a server's nodes: another state, another name.
+    """Return a name that identifies the state of a server's node types.
 
     Args:
         base_url: The server's address.
-        version: Its version.
-        custom_nodes: JSON data that changes with its custom nodes.
+        version: The server's version.
+        custom_nodes: JSON data that changes when the server's custom nodes change. Defaults to None.
     """
     import hashlib
     import json
 
     from invokeai_py_client import __version__
 
-    # Our own version is part of it, since another version may read the same document differently.
+    # Includes the version of this package, because another version may parse the same document differently.
     facts = [__version__, base_url.rstrip("/"), version, custom_nodes]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 class SchemaCache:
-    """Schemas on disk.
+    """A cache of schemas on disk.
 
     Attributes:
-        directory: Where they are.
-        max_entries: How many are kept; the oldest go first.
+        directory: The directory of the files.
+        max_entries: The largest number of schemas to keep. The oldest are removed first.
     """
 
     def __init__(self, directory: Path | None = None, *, max_entries: int = MAX_ENTRIES) -> None:
-        """Use a directory, which is made when something is stored.
+        """Use a directory, which is created when a schema is stored.
 
         Args:
-            directory: Where; by default ``$INVOKEAI_CLIENT_CACHE``, else the user's cache directory.
-            max_entries: How many schemas to keep.
+            directory: The directory. Defaults to ``$INVOKEAI_CLIENT_CACHE``, or else to the user's cache directory.
+            max_entries: The largest number of schemas to keep. Defaults to 20.
         """
         self.directory = directory or _default_directory()
         self.max_entries = max_entries
 
     def load(self, fingerprint: str) -> Schema | None:
-        """The schema stored under that name; None if there is none that can be used."""
+        """Return the schema stored under a name, or None if there is no usable schema."""
         path = self._path(fingerprint)
         try:
             return unpack(path.read_bytes())
         except FileNotFoundError:
             return None
         except SchemaFormatError as error:
-            _log().info("ignored the cached schema %s: %s", path, error)
+            _log().info("Ignoring the cached schema %s: %s", path, error)
         except OSError as error:
-            _log().warning("cannot read the cached schema %s: %s", path, error)
+            _log().warning("Cannot read the cached schema %s: %s", path, error)
         return None
 
     def store(self, fingerprint: str, schema: Schema) -> None:
-        """Store a schema under a name, replacing what was there."""
+        """Store a schema under a name, replacing any schema that was stored there."""
         path = self._path(fingerprint)
         data = pack(schema)
         try:
@@ -83,11 +83,11 @@ class SchemaCache:
             write_draft(path, data, mode=0o600)
             self._remove_oldest(keep=path)
         except OSError as error:
-            _log().warning("cannot keep the schema in %s: %s", self.directory, error)
+            _log().warning("Cannot store the schema in %s: %s", self.directory, error)
 
     def _path(self, fingerprint: str) -> Path:
         if not _SAFE_NAME.fullmatch(fingerprint) or fingerprint.startswith("."):
-            raise UsageError(f"a fingerprint is a plain file name, not {fingerprint!r}")
+            raise UsageError(f"Invalid fingerprint {fingerprint!r}: expected a plain file name.")
         return self.directory / (fingerprint + _SUFFIX)
 
     def _remove_oldest(self, keep: Path) -> None:
@@ -97,7 +97,7 @@ class SchemaCache:
                 try:
                     ages.append((path.stat().st_mtime, path))
                 except FileNotFoundError:
-                    continue  # another process tidied up first
+                    continue  # another process removed it first
         ages.sort(reverse=True)
         for _, path in ages[self.max_entries - 1 :]:
             path.unlink(missing_ok=True)

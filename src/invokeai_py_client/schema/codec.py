@@ -1,4 +1,4 @@
-"""Templates as JSON data and back, leaving out what is at its default."""
+"""Conversion of templates to JSON data and back. Attributes with their default values are left out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NODE_TEXTS: Final = (
     "node_pack",
     "use_cache",
 )
-# The attributes of an input that are plain JSON data, with the values that are left out.
+# The attributes of an input that are plain JSON data, with the default values, which are left out.
 _INPUT_DATA: Final = {
     "input": "any",
     "required": False,
@@ -48,11 +48,11 @@ _INPUT_DATA: Final = {
 
 
 def encode_node(node: NodeTemplate, fold: SchemaStep) -> dict[str, Any]:
-    """A node template as JSON data.
+    """Convert a node template to JSON data.
 
     Args:
         node: The template; its type is not part of the data.
-        fold: What is to be done with each input's JSON schema.
+        fold: A function that is applied to each input's JSON schema.
     """
     data: dict[str, Any] = {name: getattr(node, name) for name in _NODE_TEXTS}
     data["tags"] = list(node.tags)
@@ -64,7 +64,7 @@ def encode_node(node: NodeTemplate, fold: SchemaStep) -> dict[str, Any]:
 
 
 def decode_node(node_type: str, data: dict[str, Any], unfold: SchemaStep) -> NodeTemplate:
-    """The node template that ``encode_node()`` encoded."""
+    """Convert JSON data from ``encode_node()`` back to a node template."""
     return NodeTemplate(
         type=node_type,
         tags=tuple(data["tags"]),

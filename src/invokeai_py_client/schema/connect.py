@@ -1,4 +1,4 @@
-"""Which output may be wired into which input: the official editor's rules."""
+"""The official editor's rules for connecting outputs to inputs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ _CASTS: Final = frozenset(
 
 
 def can_connect(source: FieldType, target: FieldType) -> bool:
-    """Whether an edge from an output of type ``source`` to an input of type ``target`` is kept.
+    """Return whether an output of type ``source`` can be connected to an input of type ``target``.
 
-    Batch lists connect only with batch lists; a number becomes text or a wider number; a single value fits
-    where one or many fit; ``AnyField``, ``CollectionField`` and ``CollectionItemField`` are wildcards.
+    - Batch lists connect only to batch lists.
+    - Integers connect to floats and text, floats to text.
+    - Single values and lists connect to inputs that take either.
+    - ``AnyField``, ``CollectionField`` and ``CollectionItemField`` are wildcards.
     """
     if _equal(source, target):
         return True
@@ -36,7 +38,7 @@ def can_connect(source: FieldType, target: FieldType) -> bool:
 
 
 def _equal(source: FieldType, target: FieldType) -> bool:
-    """Equal by name, or by what a ``ui_type`` renamed: a SchedulerField is an EnumField."""
+    """Return whether two types are equal, also by the type that a ``ui_type`` renamed (SchedulerField, EnumField)."""
     originals = (target.original, source.original)
     return (
         source == target

@@ -1,4 +1,4 @@
-"""The value that a fresh node has in the official editor."""
+"""The default values of new nodes in the official editor."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from invokeai_py_client.schema.template import UNSET, FieldType
 
-# The types that the editor has a widget for, so that their value is part of a workflow. Everything else
-# it offers as a connection only and gives no default.
+# The types for which the editor has a widget, so that their values are part of a workflow. The editor offers all
+# other types only as connections, without a default.
 STATEFUL: Final = frozenset(
     {
         "BoardField",
@@ -39,7 +39,7 @@ STATEFUL: Final = frozenset(
 
 _COLLECTIONS: Final = frozenset({"ImageField", "StringField", "IntegerField", "FloatField"})
 
-# No default, whatever the schema says.
+# Types that never have a default, even if the schema states one.
 _NEVER: Final = frozenset(
     {
         "LoRAMetadataField",
@@ -62,7 +62,7 @@ _SIMPLE: Final[dict[str, Any]] = {
 
 
 def _generator(name: str) -> dict[str, Any] | None:
-    """A generator node starts with its first kind of generator; the schema's default is not asked."""
+    """Return the settings of a new generator node: its first kind of generator. The schema's default is ignored."""
     match name:
         case "FloatGeneratorField":
             return {"type": "float_generator_arithmetic_sequence", "start": 0, "step": 0.1, "count": 10}
@@ -79,13 +79,13 @@ def _generator(name: str) -> dict[str, Any] | None:
 def default_value(
     field_type: FieldType, stated: Any, *, required: bool, options: tuple[Any, ...] | None = None
 ) -> Any:
-    """The default of an input, or ``UNSET``.
+    """Return the default value of an input, or ``UNSET`` if it has no default.
 
     Args:
         field_type: The input's type.
-        stated: The schema's own default; null counts as none.
+        stated: The default in the schema. Null counts as no default.
         required: Whether the schema calls the input required (``orig_required``).
-        options: The choices, for an enumeration.
+        options: The choices, if the input is an enumeration.
     """
     name = field_type.name
     if name not in STATEFUL or name in _NEVER:

@@ -1,4 +1,4 @@
-"""The type of a field, from the shape of its JSON schema: the official editor's rules."""
+"""The official editor's rules for the type of a field, which follows from its JSON schema."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PRIMITIVES: Final = {
 
 
 def parse_field_type(schema: Any) -> FieldType | None:
-    """The field type that a schema stands for; None for shapes that the editor has no type for."""
+    """Return the field type for a schema, or None if the editor has no type for it."""
     if (name := reference_name(schema)) is not None:
         return FieldType(name)
     node = as_object(schema)
@@ -31,7 +31,7 @@ def parse_field_type(schema: Any) -> FieldType | None:
         return FieldType("EnumField")
     if kind == "array":
         return _collection(node.get("items"))
-    # A list of types, "object" and "null" have no field type.
+    # There is no field type for "object", "null" and lists of types.
     name = _PRIMITIVES.get(kind) if isinstance(kind, str) else None
     return None if name is None else FieldType(name)
 
@@ -42,7 +42,7 @@ def _collection(items: Any) -> FieldType | None:
 
 
 def _combined(node: Any) -> FieldType | None:
-    """A schema without a ``type`` of its own."""
+    """Return the field type for a schema without a ``type``."""
     if all_of := as_list(node.get("allOf")):
         name = reference_name(all_of[0])
         return None if name is None else FieldType(name)
@@ -55,7 +55,7 @@ def _combined(node: Any) -> FieldType | None:
 
 
 def _single_or_collection(one: Any, other: Any) -> FieldType | None:
-    """``T | list[T]``, in either order; the editor has no other unions."""
+    """Return the field type for ``T | list[T]``, in either order. The editor supports no other unions."""
     if not _is_array(one):
         one, other = other, one
     if not _is_array(one) or _is_array(other):

@@ -1,7 +1,7 @@
-"""Whether a literal is one that the server's schema takes, and if not, why.
+"""Validation of literals against the server's schema.
 
-The server validates with pydantic's lax rules, and lets numbers pass for text: ``"5"`` is as good as ``5``
-in either place. A literal is called wrong here only if the server would refuse it.
+The server validates with pydantic's lax rules, and accepts numbers as text, so ``"5"`` and ``5`` are interchangeable.
+This module rejects a literal only if the server would reject it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ JsonSchema = Mapping[str, Any]
 
 
 def fits(template: InputTemplate, value: Any) -> bool:
-    """Whether the server takes the literal for this input."""
+    """Return whether the server accepts the literal for this input."""
     if template.server_input == "connection":
         return False
-    if not template.json_schema:  # a type that the schema does not spell out: only the cardinality is known
+    if not template.json_schema:  # the schema does not describe the type, so only the cardinality is known
         return isinstance(value, list) == (template.type.cardinality == "COLLECTION") or (
             template.type.cardinality == "SINGLE_OR_COLLECTION"
         )
@@ -30,12 +30,16 @@ def fits(template: InputTemplate, value: Any) -> bool:
 
 
 def explain_mismatch(schema: JsonSchema, value: Any, *, inside: bool = False) -> str | None:
-    """What a value would have to be that it is not; None where the schema takes it.
+    """Return what the schema requires that the value does not satisfy, or None if the value is valid.
 
     Args:
-        schema: A reduced JSON schema, as templates hold them.
+        schema: A reduced JSON schema, as in ``InputTemplate.json_schema``.
         value: The value.
-        inside: Whether it is a part of an object: numbers pass for text in nodes' own fields only.
+        inside: Whether the value is part of an object. The server accepts numbers as text only in fields of nodes.
+            Defaults to False.
+
+    Returns:
+        A phrase to follow "expected", such as "a whole number greater than 0".
     """
     for branch in schema.get("allOf", ()):
         reason = explain_mismatch(branch, value, inside=inside)
@@ -60,7 +64,7 @@ def _none_of(branches: Sequence[JsonSchema], value: Any, inside: bool) -> str | 
         if reason is None:
             return None
         reasons.append((branch, reason))
-    # The branch that at least is of the value's kind says best what is wrong with it.
+    # A branch of the same kind as the value describes the problem best.
     alike = [reason for branch, reason in reasons if _kind_mismatch(branch, value, shallow=True) is None]
     if alike:
         return alike[0]
@@ -82,7 +86,7 @@ def _kind_mismatch(
         case "integer":
             number = number_or_none(value)
             good = number is not None and math.isfinite(number) and number == math.floor(number)
-            # pydantic converts a number with a fraction or an exponent by way of 64 bits.
+            # pydantic converts numbers with a fraction or an exponent to 64-bit integers.
             good = good and (isinstance(value, int) or abs(number or 0) < 2**63)
         case "number":
             good = number_or_none(value) is not None
@@ -108,7 +112,7 @@ def _kind_mismatch(
 
 
 def number_or_none(value: Any) -> float | None:
-    """The number that pydantic would read from a value; None where it would refuse."""
+    """Return the number that pydantic would read from a value, or None if it would reject the value."""
     if isinstance(value, str):
         try:
             return float(value)
@@ -167,8 +171,8 @@ def _limit_mismatch(schema: JsonSchema, value: Any) -> str | None:
     if isinstance(value, list):
         count = len(cast("list[Any]", value))
         if any(word in schema for word in _NUMERIC) and schema.get("type") != "array":
-            # A limit on "number or list of numbers": InvokeAI 6.14 compares the list itself with it and
-            # answers 500 (controlnet.control_weight).
+            # For a limit on "number or list of numbers", InvokeAI 6.14 compares the list itself with the limit and
+            # responds with status 500 (controlnet.control_weight).
             return "one number (the server fails on a list here)"
         return _count_mismatch(schema, count, "minItems", "maxItems", "items")
     if schema.get("type") == "string":
@@ -244,7 +248,7 @@ def _n(number: float) -> str:
 
 
 def describe(schema: JsonSchema) -> str:
-    """What a schema takes, in a few words."""
+    """Return a short description of the values that a schema accepts."""
     if "enum" in schema:
         options = [str(option) for option in schema["enum"]]
         more = f" and {len(options) - _SHOWN} more" if len(options) > _SHOWN else ""

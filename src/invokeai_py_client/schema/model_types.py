@@ -1,4 +1,4 @@
-"""Which models fit a model field, on servers old and new."""
+"""The models that fit a model field, on old and new servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _of(kind: str, *bases: str, variant: str | None = None) -> ModelFilter:
     return ModelFilter(base=bases or None, type=(kind,), variant=None if variant is None else (variant,))
 
 
-# Before InvokeAI 6.8 a model field said by its ui_type what fits it. Since then ui_model_* says it.
+# Before InvokeAI 6.8, the ui_type of a model field says which models fit. Since then, ui_model_* says it.
 _BY_UI_TYPE: Final = {
     "MainModelField": _of("main", "sd-1", "sd-2"),
     "CogView4MainModelField": _of("main", "cogview4"),
@@ -46,11 +46,11 @@ _BY_UI_TYPE: Final = {
 
 
 def is_model_ui_type(ui_type: str, shape: FieldType | None) -> bool:
-    """Whether a ``ui_type`` only narrows a model field down, as before InvokeAI 6.8.
+    """Return whether a ``ui_type`` only filters the models of a model field, as before InvokeAI 6.8.
 
     Args:
         ui_type: The field's ``ui_type``.
-        shape: The type that its schema's shape gives.
+        shape: The type derived from the field's schema.
     """
     if ui_type in _BY_UI_TYPE:
         return shape is None or shape.name == MODEL_FIELD
@@ -58,7 +58,7 @@ def is_model_ui_type(ui_type: str, shape: FieldType | None) -> bool:
 
 
 def model_filter(schema: JsonObject, field_type: FieldType, ui_type: str | None) -> ModelFilter | None:
-    """Which models fit; None where the field takes no models.
+    """Return the filter for models that fit, or None if the field does not take models.
 
     Args:
         schema: The field's schema.

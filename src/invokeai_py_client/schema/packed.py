@@ -1,8 +1,8 @@
-"""The compact form of a schema: one small block of bytes whose nodes are made when asked for.
+"""A compact form of a schema: a small block of bytes whose nodes are decoded on demand.
 
-Layout: a line that names the format, then compressed text. The text's first line is a JSON header with
-the server's version, the number of shared shapes and the end of each node's line; the second holds the
-shapes, schemas that occur more than once; then one line of JSON per node.
+The first line names the format. The rest is compressed text: a line with a JSON header (the server's version, the
+length of the shared shapes and the end of each node), the shapes (schemas that occur more than once), and the JSON
+of each node.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from invokeai_py_client.schema.template import (
 
 _LAYOUT: Final = 1
 _SHARED: Final = "$"
-# A schema shorter than this costs less where it stands than a reference to it does.
+# For shorter schemas, a reference would take more space than the schema itself.
 _WORTH_SHARING: Final = 40
 
 
 def _format_line() -> bytes:
-    """Names the format; another set of template fields is another format."""
+    """Return the line that names the format. It changes with the fields of the template classes."""
     classes = (FieldType, Limits, ModelFilter, InputTemplate, OutputTemplate, NodeTemplate)
     names = ",".join(f.name for cls in classes for f in fields(cls))
     return f"invokeai-schema {_LAYOUT} {zlib.crc32(names.encode()):08x}\n".encode()
@@ -45,7 +45,7 @@ FORMAT: Final = _format_line()
 
 
 def pack(schema: Schema) -> bytes:
-    """The compact form of a schema."""
+    """Return the compact form of a schema."""
     sharing = _Sharing(schema)
     lines = [_dump(encode_node(node, sharing.fold)) for node in schema.values()]
     shapes = _dump(sharing.shapes())
@@ -59,13 +59,13 @@ def pack(schema: Schema) -> bytes:
 
 
 def unpack(data: bytes) -> Schema:
-    """The schema that ``pack()`` packed; its nodes are made when they are first asked for.
+    """Return the schema from its compact form. Its nodes are decoded when they are first used.
 
     Raises:
-        SchemaFormatError: The bytes are damaged, of another format, or something else entirely.
+        SchemaFormatError: The data is damaged, or not in the format of this version.
     """
     if not data.startswith(FORMAT):
-        raise SchemaFormatError("This is not a packed schema of the format that this version writes.")
+        raise SchemaFormatError("This is not a packed schema in the format of this version.")
     try:
         text = zlib.decompress(data[len(FORMAT) :])
         header, _, body = text.partition(b"\n")
@@ -78,7 +78,7 @@ def unpack(data: bytes) -> Schema:
 
 
 class PackedNodes(Mapping[str, NodeTemplate]):
-    """Node templates, each made from its text when first asked for."""
+    """A mapping of node templates, each decoded when it is first used."""
 
     def __init__(self, body: bytes, shapes_length: int, ends: Mapping[str, int]) -> None:
         self._body = body
@@ -96,7 +96,7 @@ class PackedNodes(Mapping[str, NodeTemplate]):
         node = self._made.get(node_type)
         if node is None:
             start, end = self._spans[node_type]
-            # Two threads may make the same node at once: they make equal ones, and the first stays.
+            # Two threads may decode the same node at once. The results are equal, and the first is kept.
             made = decode_node(node_type, json.loads(self._body[start:end]), self._unfold)
             node = self._made.setdefault(node_type, made)
         return node
@@ -111,7 +111,7 @@ class PackedNodes(Mapping[str, NodeTemplate]):
         return len(self._spans)
 
     def _unfold(self, schema: Any) -> Any:
-        """The schema with its references to shapes resolved."""
+        """Return a copy of a schema with its references to shapes resolved."""
         node = as_object(schema)
         if node is None:
             return schema
@@ -129,7 +129,7 @@ class PackedNodes(Mapping[str, NodeTemplate]):
 
 
 class _Sharing:
-    """Finds the schemas that occur more than once, and replaces them by their number."""
+    """Finds schemas that occur more than once, and replaces them with references."""
 
     def __init__(self, schema: Schema) -> None:
         self._texts: dict[int, bytes] = {}
@@ -142,11 +142,11 @@ class _Sharing:
                 self._count(template.json_schema)
 
     def shapes(self) -> list[Any]:
-        """The shared schemas; complete once everything was folded."""
+        """Return the shared schemas. The list is complete after all schemas were folded."""
         return self._shapes
 
     def fold(self, schema: Any) -> Any:
-        """The schema with shared ones in it replaced."""
+        """Return a copy of a schema in which shared schemas are replaced with references."""
         node = as_object(schema)
         if node is None:
             return schema
@@ -167,7 +167,7 @@ class _Sharing:
         return schema
 
     def _text(self, schema: JsonObject) -> bytes:
-        # Parsed documents share their resolved references, so most are seen many times.
+        # Parsed documents share their resolved references, so most schemas occur many times.
         text = self._texts.get(id(schema))
         if text is None:
             text = self._texts[id(schema)] = _dump(schema)

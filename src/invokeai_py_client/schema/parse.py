@@ -1,4 +1,4 @@
-"""From a server's OpenAPI document to node templates, by the official editor's rules."""
+"""Parses a server's OpenAPI document into node templates, by the official editor's rules."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from invokeai_py_client.schema.template import (
     Schema,
 )
 
-# Not nodes of a workflow: the server's own wrapper around graphs, and a relic.
+# These are not workflow nodes: the server's wrapper around graphs, and an obsolete type.
 _NOT_NODES: Final = frozenset({"graph", "linear_ui_output"})
 _NODE_ATTRIBUTES: Final = frozenset({"id", "type", "use_cache"})
 _INTERMEDIATE: Final = "IsIntermediate"
 
-# Lists that only generators may be wired into, and the generators' outputs.
+# Lists to which only generators can be connected, and the outputs of generators.
 _BATCH_INPUTS: Final = frozenset(
     {
         ("float_batch", "floats"),
@@ -56,9 +56,9 @@ _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 def parse_schema(openapi: Mapping[str, Any], version: str = "") -> Schema:
-    """Read every node type of a server.
+    """Parse all node types of a server.
 
-    Fields of shapes unknown to the editor are left out, like there; nodes without a usable output too.
+    As in the editor, fields whose schema it does not support are left out, and so are nodes without a usable output.
 
     Args:
         openapi: The server's ``/openapi.json``.
@@ -84,7 +84,7 @@ def parse_schema(openapi: Mapping[str, Any], version: str = "") -> Schema:
 
 
 class _Reader:
-    """Reads the nodes of one document."""
+    """Parses the nodes of one document."""
 
     def __init__(self, definitions: JsonObject) -> None:
         self._definitions = definitions
@@ -129,7 +129,7 @@ class _Reader:
             try:
                 template = self._input(node_type, name, schema)
             except RecursionError:
-                continue  # nested deeper than any value is
+                continue  # nested deeper than any real value
             if template is not None:
                 yield name, template
 
@@ -185,7 +185,7 @@ def _outputs(node_type: str, properties: JsonObject) -> Iterator[tuple[str, Outp
 
 
 def _is_reserved(node_type: str, name: str) -> bool:
-    # The server itself fills the index of an iteration.
+    # The server sets the index of an iteration.
     return name in _NODE_ATTRIBUTES or (node_type, name) == ("iterate", "index")
 
 
@@ -193,7 +193,7 @@ def _field_type(schema: JsonObject, *, batch: bool) -> FieldType | None:
     try:
         shape = parse_field_type(schema)
     except RecursionError:
-        shape = None  # nested deeper than any type is
+        shape = None  # nested deeper than any real type
     ui_type = as_text(schema.get("ui_type"))
     if ui_type and is_model_ui_type(ui_type, shape):
         field_type = shape or FieldType(MODEL_FIELD)
@@ -209,7 +209,7 @@ def _field_type(schema: JsonObject, *, batch: bool) -> FieldType | None:
 
 
 def _options(schema: JsonObject) -> tuple[Any, ...] | None:
-    """The choices, at the top or in the only branch that is not null."""
+    """Return the choices, from the top level or from the only branch that is not null."""
     if branches := [branch for branch in as_list(schema.get("anyOf")) if not is_null(branch)]:
         only = as_object(branches[0])
         if len(branches) != 1 or only is None:
@@ -225,7 +225,7 @@ def _input_kind(value: Any) -> InputKind:
 
 
 def _type_constant(properties: JsonObject) -> str | None:
-    """What the ``type`` property always holds."""
+    """Return the constant value of the ``type`` property."""
     schema = as_object(properties.get("type")) or {}
     return as_text(schema.get("default")) or as_text(schema.get("const")) or None
 
@@ -245,5 +245,5 @@ def _takes_null(reduced: JsonObject) -> bool:
     branches: list[Any] = [*reduced.get("anyOf", ()), *reduced.get("oneOf", ())]
     if branches:
         return any(_takes_null(branch) for branch in branches)
-    # Nothing said about it: any value at all.
+    # The schema says nothing about the value, so any value is valid.
     return not {"enum", "const", "allOf", "properties"} & reduced.keys()

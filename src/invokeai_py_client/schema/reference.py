@@ -1,4 +1,4 @@
-"""The schema of the reference version of InvokeAI, for work without a server."""
+"""The schema of the reference version of InvokeAI, for use without a server."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ REFERENCE_FILE: Final = Path(__file__).with_name("data") / f"reference-{REFERENC
 
 @cache
 def reference_schema() -> Schema:
-    """The node types of InvokeAI 6.14.2; ``tools/make_reference_schema.py`` made the file."""
+    """Return the node types of InvokeAI 6.14.2. ``tools/make_reference_schema.py`` writes the file."""
     return unpack(REFERENCE_FILE.read_bytes())

@@ -1,10 +1,9 @@
-"""What values a field takes: its JSON schema, reduced to what decides that.
+"""JSON schemas of fields, reduced to the keywords that decide which values are valid.
 
-A reduced schema is JSON Schema with these words only: ``type``, ``enum``, ``const``, ``anyOf``, ``oneOf``,
-``allOf``, ``items``, ``prefixItems``, ``properties``, ``required``, ``additionalProperties``,
-``uniqueItems``, ``pattern``, the limits, ``default``, and ``title`` (the name of a type that was referred
-to). References are resolved; one that leads back into itself becomes the empty schema, which takes
-anything.
+A reduced schema has only these keywords: ``type``, ``enum``, ``const``, ``anyOf``, ``oneOf``, ``allOf``, ``items``,
+``prefixItems``, ``properties``, ``required``, ``additionalProperties``, ``uniqueItems``, ``pattern``, the limits,
+``default``, and ``title`` (the name of a referenced type). References are resolved. A recursive reference becomes the
+empty schema, which accepts any value.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from invokeai_py_client.schema.template import NO_LIMITS, Limits
 SCHEMA_LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 SCHEMA_PLACES: Final = ("items", "additionalProperties")
 
-LIMIT_NAMES: Final = {  # of JSON schema, and ours
+LIMIT_NAMES: Final = {  # keywords of JSON Schema, attributes of Limits
     "minimum": "minimum",
     "maximum": "maximum",
     "exclusiveMinimum": "exclusive_minimum",
@@ -39,8 +38,8 @@ LIMIT_NAMES: Final = {  # of JSON schema, and ours
 _COUNTS: Final = frozenset({"min_length", "max_length", "min_items", "max_items"})
 _NUMERIC: Final = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "multiple_of")
 
-# pydantic cannot translate a limit on a union (controlnet.control_weight in InvokeAI 6.14) and leaves its
-# own word in the document; the server checks it all the same.
+# pydantic cannot translate a limit on a union (controlnet.control_weight in InvokeAI 6.14), and writes its own keyword
+# into the document. The server still enforces the limit.
 _PYDANTIC_WORDS: Final = {
     "ge": "minimum",
     "le": "maximum",
@@ -52,7 +51,7 @@ _VERBATIM: Final = ("type", "enum", "const", "required", "uniqueItems", "pattern
 
 
 class Shapes:
-    """Reduces schemas of one document; equal references give the same object."""
+    """Reduces the schemas of one document. Equal references are reduced to the same object."""
 
     def __init__(self, definitions: JsonObject) -> None:
         self._definitions = definitions
@@ -60,7 +59,7 @@ class Shapes:
         self._open: set[str] = set()
 
     def reduce(self, schema: Any) -> dict[str, Any]:
-        """The reduced form of a schema."""
+        """Return the reduced form of a schema."""
         node = as_object(schema)
         if node is None:
             return {}
@@ -97,7 +96,7 @@ class Shapes:
             return {}
         definition = as_object(self._definitions.get(name)) or {}
         if definition.get("class") in ("invocation", "output"):
-            return {"title": name}  # a node is no value, and a graph of them would drag in every other
+            return {"title": name}  # a node is not a value, and a graph would pull in all other nodes
         self._open.add(name)
         try:
             shape = {"title": name, **self.reduce(definition)}
@@ -108,9 +107,9 @@ class Shapes:
 
 
 def _count_items(reduced: dict[str, Any]) -> dict[str, Any]:
-    """Call the length of a list by its name.
+    """Rename the limits on the length of a list.
 
-    pydantic writes ``maxLength`` for a limit on a union with a list in it (llava_onevision_vllm.images).
+    For a limit on a union that contains a list, pydantic writes ``maxLength`` (llava_onevision_vllm.images).
     """
     if reduced.get("type") == "array" or any(
         branch.get("type") == "array" for branch in reduced.get("anyOf", ())
@@ -122,7 +121,7 @@ def _count_items(reduced: dict[str, Any]) -> dict[str, Any]:
 
 
 def map_schemas(schema: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
-    """A copy of a reduced schema with ``change`` applied to each schema directly inside it."""
+    """Return a copy of a reduced schema with ``change`` applied to each schema directly inside it."""
     copy = dict(schema)
     for word in SCHEMA_LISTS:
         if word in copy:
@@ -136,7 +135,7 @@ def map_schemas(schema: Mapping[str, Any], change: Callable[[Any], Any]) -> dict
 
 
 def stated_limits(schema: JsonObject) -> Limits:
-    """The limits at the top of a schema, in the words of JSON Schema: those that the editor reads."""
+    """Return the limits at the top level of a schema: those that the editor checks."""
     found = {
         attribute: schema[word]
         for word, attribute in LIMIT_NAMES.items()
@@ -146,10 +145,10 @@ def stated_limits(schema: JsonObject) -> Limits:
 
 
 def deeper_limits(schema: JsonObject, reduced: JsonObject) -> Limits:
-    """The limits that the server checks and the top of the schema does not state.
+    """Return the limits that the server checks although the top level of the schema does not state them.
 
-    Where several branches take the same kind of value the loosest limit counts, so that these never refuse
-    what the server takes.
+    If several branches accept the same kind of value, the loosest limit counts, so that these limits never reject a
+    value that the server accepts.
 
     Args:
         schema: The field's schema.
@@ -175,7 +174,7 @@ def deeper_limits(schema: JsonObject, reduced: JsonObject) -> Limits:
 
 
 def _leaves(schema: Any) -> Iterator[dict[str, Any]]:
-    """The alternatives of a schema; a limit stated on a union holds in each of its branches."""
+    """Yield the alternatives of a schema. A limit stated on a union applies to each of its branches."""
     node = as_object(schema)
     if node is None:
         return

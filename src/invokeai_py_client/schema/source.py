@@ -1,4 +1,4 @@
-"""Reading the schema: from the disk's cache, or from the server."""
+"""Reads a server's schema, from the cache on disk or from the server."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _SCHEMA_PATIENCE = 120.0
 
 
 async def server_version(http: HttpTransport, *, timeout: float | None = None, once: bool = False) -> str:
-    """The server's version.
+    """Fetch the server's version.
 
     Args:
         http: The connection.
-        timeout: Seconds for the request.
-        once: Whether to leave it at one try.
+        timeout: The timeout of the request in seconds. Defaults to the connection's.
+        once: Whether to send the request only once, without retries. Defaults to False.
 
     Raises:
-        NotInvokeAIError: Something else answers there.
-        APIRequestError: Nothing answers, or it refuses.
+        NotInvokeAIError: The URL belongs to another program.
+        APIRequestError: The server does not respond, or rejects the request.
     """
     path = "/api/v1/app/version"
     try:
@@ -34,7 +34,7 @@ async def server_version(http: HttpTransport, *, timeout: float | None = None, o
         raise NotInvokeAIError(
             None,
             None,
-            f"{http.url} answers, but is not InvokeAI: it has no {path}.",
+            f"{http.url} responds, but is not InvokeAI: it has no {path}.",
             method="GET",
             path=path,
             request_id=error.request_id,
@@ -43,13 +43,13 @@ async def server_version(http: HttpTransport, *, timeout: float | None = None, o
 
 
 async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -> Schema:
-    """The server's node types, from the cache if version and custom nodes are those it was read from."""
+    """Return the server's node types, from the cache if the server's version and custom nodes have not changed."""
     version = await server_version(http)
     mark = fingerprint(url, version, await _custom_nodes(http))
     cache = SchemaCache()
     schema = None if refresh else cache.load(mark)
     if schema is None:
-        # The first time after its start the server takes 2-3 s to make this document.
+        # The first request after its start takes the server 2-3 s.
         document = await http.json("GET", "/openapi.json", timeout=_SCHEMA_PATIENCE, expect=dict)
         schema = parse_schema(document, version)
         cache.store(mark, schema)
@@ -57,7 +57,7 @@ async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -
 
 
 async def _custom_nodes(http: HttpTransport) -> Any:
-    """What tells whether custom nodes changed; None before InvokeAI 6.13, which has no list of them."""
+    """Return data that changes when custom nodes change, or None before InvokeAI 6.13, which does not list them."""
     try:
         return await http.json("GET", "/api/v2/custom_nodes/")
     except APIRequestError:

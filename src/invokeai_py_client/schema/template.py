@@ -1,7 +1,7 @@
-"""What the server says about its node types: plain data, read from its OpenAPI document.
+"""Descriptions of a server's node types, read from its OpenAPI document.
 
-A *node template* describes one node type; an *input template* one of its inputs. The words follow the
-official editor, which derives the same facts from the same document.
+A *node template* describes a node type, and an *input template* one of its inputs. The terms are those of the official
+editor, which derives the same facts from the same document.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-"""No value at all, as opposed to ``None``, which is a value (JSON's null)."""
+"""The absence of a value, as opposed to ``None``, which is a value (null in JSON)."""
 
 Cardinality = Literal["SINGLE", "COLLECTION", "SINGLE_OR_COLLECTION"]
 InputKind = Literal["any", "direct", "connection"]
@@ -37,10 +37,10 @@ class FieldType:
 
     Attributes:
         name: ``IntegerField``, ``ImageField``, ``ModelIdentifierField``...; custom nodes add their own.
-        cardinality: Whether one value, a list, or either is meant.
-        batch: True on the outputs of generator nodes and the matching inputs of batch nodes.
-        original: The type that the schema's shape gives, where a ``ui_type`` renamed it: a
-            ``SchedulerField`` is an ``EnumField``, and connects as one. No part of comparisons.
+        cardinality: Whether it is one value, a list, or either.
+        batch: Whether it is an output of a generator node or the matching input of a batch node.
+        original: The type derived from the schema, if a ``ui_type`` renamed it. For example, a ``SchedulerField`` is an
+            ``EnumField``, and connects like one. Ignored in comparisons.
     """
 
     name: str
@@ -49,17 +49,17 @@ class FieldType:
     original: FieldType | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
-        """``IntegerField``, ``IntegerField[]`` or ``IntegerField|[]``."""
+        """Return the type with its cardinality: ``IntegerField``, ``IntegerField[]`` or ``IntegerField|[]``."""
         suffix = {"SINGLE": "", "COLLECTION": "[]", "SINGLE_OR_COLLECTION": "|[]"}[self.cardinality]
         return self.name + suffix
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server's schema allows a value to be; None where it sets no limit.
+    """The limits that the server's schema sets for a value. None means no limit.
 
-    The numeric ones hold for a number or for each number of a list, the lengths for a string or each
-    string of a list, ``min_items`` and ``max_items`` for the list itself.
+    Numeric limits apply to a number or to each number in a list. Lengths apply to a string or to each string in a list.
+    ``min_items`` and ``max_items`` apply to the list itself.
     """
 
     minimum: float | None = None
@@ -78,7 +78,7 @@ NO_LIMITS: Final = Limits()
 
 @dataclass(frozen=True, slots=True)
 class ModelFilter:
-    """Which models fit a model field; None means any (``ui_model_*`` of the schema, InvokeAI 6.8+)."""
+    """A filter for the models that fit a field. None means any (``ui_model_*`` in the schema, InvokeAI 6.8+)."""
 
     base: tuple[str, ...] | None = None
     type: tuple[str, ...] | None = None
@@ -92,23 +92,22 @@ class InputTemplate:
     """One input of a node type.
 
     Attributes:
-        name: The field's name on the wire.
-        title: The name shown to people.
+        name: The field's name in the API.
+        title: The field's name for display.
         type: The field's type.
-        input: ``direct`` takes only a value, ``connection`` only an edge, ``any`` either.
-        required: Whether the node needs a value or an edge to run.
-        default: The value a fresh node has in the editor; ``UNSET`` where it has none.
-        limits: The limits stated at the top of the field's schema: those the editor checks.
-        nested_limits: Limits stated deeper, inside ``anyOf`` or ``items``: the server checks them too.
+        input: ``direct`` for a value only, ``connection`` for a connection only, ``any`` for either.
+        required: Whether the node needs a value or a connection to run.
+        default: The value in a new node in the editor, or ``UNSET`` if there is no default.
+        limits: The limits at the top level of the field's schema, which the editor checks.
+        nested_limits: The limits inside ``anyOf`` or ``items``, which the server checks too.
         options: The choices of an enumeration.
-        option_labels: What the editor shows for a choice.
-        models: Which models fit, for model fields.
+        option_labels: The editor's labels for choices.
+        models: The filter for models that fit, if it is a model field.
         nullable: Whether the server accepts an explicit null.
-        json_schema: The field's schema as the server states it, references resolved, without prose; its
-            parts are shared between templates, so treat it as read-only. See
-            ``invokeai_py_client.schema.shapes``.
-        server_input: What the server takes. The editor has no widget for some types and calls them
-            ``connection``, although the server takes a value too; then this says ``any``.
+        json_schema: The field's schema with references resolved, without descriptions. Templates share its parts, so
+            treat it as read-only. See ``invokeai_py_client.schema.shapes``.
+        server_input: Like ``input``, but for the server. If the editor has no widget for a type, ``input`` is
+            ``connection`` although the server also accepts a value. Then this is ``any``.
     """
 
     name: str
@@ -148,8 +147,8 @@ class NodeTemplate:
     Attributes:
         type: The invocation type (``flux_denoise``).
         version: The node's semantic version.
-        output_type: The ``type`` that its results carry.
-        use_cache: Whether a fresh node uses the server's invocation cache.
+        output_type: The ``type`` of its results.
+        use_cache: Whether a new node uses the server's invocation cache.
     """
 
     type: str

@@ -1,4 +1,4 @@
-"""Install an InvokeAI release into its own virtual environment."""
+"""Install an InvokeAI release into a separate virtual environment."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pathlib import Path
 def spawn(
     command: Sequence[str | Path], *, log: Path, environ: Mapping[str, str], leashed: bool
 ) -> subprocess.Popen[bytes]:
-    """Start a process in its own group, with its output going to a file.
+    """Start a process in a new group, with its output going to a file.
 
     Args:
         command: Program and arguments.

@@ -105,7 +105,7 @@ class Changes:
         self._loop = asyncio.get_running_loop()
         self._reads: list[_Read] = []
         self._interrupted: list[_Read] = []
-        self._wished: dict[Callable[[], Awaitable[Any]], _Read] = {}
+        self._waiting: dict[Callable[[], Awaitable[Any]], _Read] = {}
         self._ending: set[asyncio.Task[Any]] = set()
         self._returned: deque[_Read] = deque()
         self._waker: asyncio.Future[None] | None = None
@@ -136,14 +136,14 @@ class Changes:
             latest: Whether to drop the response if that of a newer call of ``fetch`` arrived first. Defaults to True.
         """
         alike = [read for read in self._reads if read.fetch == fetch]
-        wished = self._wished.get(fetch)
-        if key is not None and any(read.key == key for read in (*alike, *([wished] if wished else []))):
+        waiting = self._waiting.get(fetch)
+        if key is not None and any(read.key == key for read in (*alike, *([waiting] if waiting else []))):
             return
         read = _Read(fetch, take, key, latest)
         if len(alike) < _AT_ONCE:
             self._start(read)
         else:
-            self._wished[fetch] = read
+            self._waiting[fetch] = read
 
     async def interrupt(self) -> None:
         """Cancel the running reads, because the connection is being closed.
@@ -164,7 +164,7 @@ class Changes:
     async def close(self) -> None:
         """Cancel all reads, and wait until they have ended."""
         self._closed = True  # Python 3.11 may lose a cancellation that meets the end of a wait_for
-        self._wished.clear()
+        self._waiting.clear()
         self._reads.clear()
         for task in self._ending:
             task.cancel()
@@ -188,7 +188,7 @@ class Changes:
             self.read(self._join, self._on_joined, key="join")
         if not self._started:
             return await self._first()
-        if not await self._something(self._patience()):
+        if not await self._wait_for_change(self._patience()):
             return Change.SILENCE
         if self._returned:
             self._take(self._returned.popleft())
@@ -211,7 +211,7 @@ class Changes:
         self._notified = False
         return Change.START
 
-    async def _something(self, patience: float) -> bool:
+    async def _wait_for_change(self, patience: float) -> bool:
         """Wait for an event or a response. Return False if neither arrives in time."""
         try:
             async with asyncio.timeout(patience):
@@ -262,9 +262,9 @@ class Changes:
             if one.task is not None:
                 one.task.cancel()
         self._reads = [one for one in self._reads if one is not read and one not in overtaken]
-        wished = self._wished.pop(read.fetch, None)
-        if wished is not None:
-            self._start(wished)
+        waiting = self._waiting.pop(read.fetch, None)
+        if waiting is not None:
+            self._start(waiting)
 
     def _take(self, read: _Read) -> None:
         assert read.task is not None

@@ -17,8 +17,8 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.transport.auth import LOGIN, Auth, AuthFlow
 from invokeai_py_client.transport.http_errors import translate_errors
-from invokeai_py_client.transport.json_shape import Shape, shape_error, shortly
-from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, read_all, watched
+from invokeai_py_client.transport.json_shape import Shape, shape_error, summarize
+from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, check_pace, read_all
 from invokeai_py_client.transport.payload import Params, Upload, query_of
 from invokeai_py_client.transport.responses import (
     check_is_file,
@@ -116,7 +116,7 @@ class HttpTransport:
             raise NotInvokeAIError(
                 None,
                 data,
-                f"Unexpected response of {self.url} to {method} {path}: the JSON {wrong}: {shortly(data)}. "
+                f"Unexpected response of {self.url} to {method} {path}: the JSON {wrong}: {summarize(data)}. "
                 "Check that the address is that of an InvokeAI server, version 5.15 or later.",
                 **where,
             )
@@ -184,7 +184,7 @@ class HttpTransport:
 
         async def chunks() -> AsyncIterator[bytes]:
             with self._our_errors(where, patience):
-                async for chunk in watched(response.content.iter_chunked(_CHUNK), patience, LARGEST_FILE):
+                async for chunk in check_pace(response.content.iter_chunked(_CHUNK), patience, LARGEST_FILE):
                     yield chunk
 
         # Errors of the caller's block (a full disk, for example) are not translated.

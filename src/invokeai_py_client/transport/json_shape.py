@@ -54,7 +54,7 @@ def as_object(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def shortly(data: Any) -> str:
+def summarize(data: Any) -> str:
     """Return the beginning of JSON data as text. The data may be large or deeply nested."""
     import reprlib
 

@@ -57,7 +57,7 @@ async def read_all(
     return b"".join(parts)
 
 
-async def watched(chunks: AsyncIterator[bytes], patience: float, limit: int) -> AsyncIterator[bytes]:
+async def check_pace(chunks: AsyncIterator[bytes], patience: float, limit: int) -> AsyncIterator[bytes]:
     """Yield the chunks of a file while checking its size and speed.
 
     Args:

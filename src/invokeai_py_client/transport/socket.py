@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("invokeai_py_client.events")
 
 _ACKNOWLEDGED = 5.0
-_FIRST_RETURN = 0.05
-_LONGEST_RETURN = 5.0
+_FIRST_DELAY = 0.05
+_LONGEST_DELAY = 5.0
 
 Listener = Callable[[str, Any], None]
 
@@ -150,7 +150,7 @@ def _was_refused(socket: Any) -> bool:
     return bool(getattr(socket, "failed_namespaces", None))
 
 
-async def enter(socket: socketio.AsyncClient, room: Room) -> None:
+async def join_room(socket: socketio.AsyncClient, room: Room) -> None:
     """Join a room and wait for the server's confirmation, so that no later event is missed."""
     from socketio.exceptions import SocketIOError
 
@@ -207,7 +207,7 @@ class EventSocket:
         self._on_event = on_event
         self._on_connection = on_connection
         self._socket: socketio.AsyncClient | None = None
-        self._returning: asyncio.Task[None] | None = None
+        self._reconnecting: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Lock = asyncio.Lock()
         self._rooms: set[Room] = set()
@@ -235,21 +235,21 @@ class EventSocket:
             self._rooms.add(room)
             if self._socket is not None:
                 if not known:
-                    await enter(self._socket, room)
-            elif self._returning is None:
+                    await join_room(self._socket, room)
+            elif self._reconnecting is None:
                 try:
                     await self._connect_as(flow)
                 except APIRequestError:
-                    self._come_back()
+                    self._reconnect_later()
                     raise
 
     async def close(self) -> None:
         """Disconnect and stop reconnecting."""
         socket, self._socket = self._socket, None
-        returning, self._returning = self._returning, None
+        reconnecting, self._reconnecting = self._reconnecting, None
         self._rooms.clear()
-        if returning is not None:
-            await cancel_and_wait([returning])
+        if reconnecting is not None:
+            await cancel_and_wait([reconnecting])
         if socket is not None:
             await socket.shutdown()
             self._dispose(socket)
@@ -275,15 +275,15 @@ class EventSocket:
                 flow.refused()
             raise
         # The server forgets subscriptions when a connection ends.
-        entering = [asyncio.ensure_future(enter(socket, room)) for room in self._rooms]
+        joining = [asyncio.ensure_future(join_room(socket, room)) for room in self._rooms]
         try:
             # Stop waiting if the connection breaks in the meantime.
-            await asyncio.wait([asyncio.gather(*entering), broken], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([asyncio.gather(*joining), broken], return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
             await socket.eio.disconnect(abort=True)
             raise
         finally:
-            await cancel_and_wait(entering)
+            await cancel_and_wait(joining)
         if not socket.connected:
             self._dispose(socket)
             raise ServerUnreachableError(
@@ -293,23 +293,23 @@ class EventSocket:
         self._socket = socket
         self._on_connection(True)
 
-    def _come_back(self) -> None:
-        async def come_back() -> None:
-            delay = _FIRST_RETURN
+    def _reconnect_later(self) -> None:
+        async def reconnect() -> None:
+            delay = _FIRST_DELAY
             while True:
                 await asyncio.sleep(delay * (0.5 + random.random()))
-                delay = min(2 * delay, _LONGEST_RETURN)
+                delay = min(2 * delay, _LONGEST_DELAY)
                 try:
                     await self._connect()
                 except ServerUnreachableError as error:
                     logger.debug("could not reconnect: %s", error)
                 else:
                     break
-            self._returning = None
+            self._reconnecting = None
             if not self.connected:  # the connection broke just now
                 self._lost()
 
-        self._returning = asyncio.ensure_future(come_back())
+        self._reconnecting = asyncio.ensure_future(reconnect())
 
     def _dispose(self, socket: socketio.AsyncClient) -> None:
         task = asyncio.ensure_future(dispose(socket))
@@ -321,8 +321,8 @@ class EventSocket:
             self._dispose(self._socket)
         self._socket = None
         self._on_connection(False)
-        if self._returning is None:
-            self._come_back()
+        if self._reconnecting is None:
+            self._reconnect_later()
 
     def _listen(self, socket: socketio.AsyncClient) -> asyncio.Future[None]:
         """Register the listeners of a socket. Return a future that is done when its connection breaks."""

@@ -110,7 +110,7 @@ class WorkflowRoot(_Part):
         return next((node for node in self.iter_typed_nodes() if node.id == node_id), None)
 
     def replace_typed_node(self, node: WorkflowNode) -> None:
-        """Replace the node with the same id, or append the node if there is no such node."""
+        """Replace the node with the same id, or append the node if its id is new."""
         plain = node.model_dump(exclude_none=True)
         for index, present in enumerate(self.nodes):
             if present.get("id") == node.id:

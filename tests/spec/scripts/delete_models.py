@@ -1,4 +1,4 @@
-"""Deletes the models of a name: ``delete_models.py URL NAME``."""
+"""Delete the models with a name: ``delete_models.py URL NAME``."""
 
 import sys
 

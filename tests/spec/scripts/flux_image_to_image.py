@@ -1,4 +1,4 @@
-"""Draws over a picture with FLUX: ``flux_image_to_image.py URL WORKFLOW PICTURE MODEL...``, the models by index."""
+"""Image to image with FLUX: ``flux_image_to_image.py URL WORKFLOW PICTURE MODEL...``, with models by index."""
 
 import asyncio
 import sys

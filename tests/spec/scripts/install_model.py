@@ -1,4 +1,4 @@
-"""Installs a model from the server's disk, twice: ``install_model.py URL PATH``."""
+"""Install a model from the server's disk, twice: ``install_model.py URL PATH``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Lists the server's models: ``list_models.py URL``."""
+"""List the server's models: ``list_models.py URL``."""
 
 import sys
 

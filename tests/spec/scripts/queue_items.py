@@ -1,4 +1,4 @@
-"""The queue: ``queue_items.py URL WORKFLOW MODEL``; the workflow runs for as long as nobody cancels it."""
+"""The queue: ``queue_items.py URL WORKFLOW MODEL``. The workflow runs until it is canceled."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Draws with SDXL, draws over it with FLUX: ``refine.py URL WORKFLOW BOARD NAME=MODEL...``."""
+"""Generate an image with SDXL and refine it with FLUX: ``refine.py URL WORKFLOW BOARD NAME=MODEL...``."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Makes an image of a text: ``sdxl_text_to_image.py URL WORKFLOW MODEL BOARD``."""
+"""Text to image with SDXL: ``sdxl_text_to_image.py URL WORKFLOW MODEL BOARD``."""
 
 import sys
 
