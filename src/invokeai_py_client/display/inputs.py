@@ -73,11 +73,17 @@ def _rows(items: Iterable[WorkflowInput]) -> list[Sequence[str]]:
             "" if item.input_index is None else str(item.input_index),
             item.label + (" *" if item.required else ""),
             type_word(item.type),
-            "(connected)" if item.connected else _short(plain_value(item)),
+            _value(item),
             item.field.allowed,
         )
         for item in items
     ]
+
+
+def _value(item: WorkflowInput) -> str:
+    if item.connected:
+        return "(connected)"
+    return "(random)" if item.feeds and item.value is None else _short(plain_value(item))
 
 
 def _short(value: Any) -> str:
