@@ -881,6 +881,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         starred: bool | None = None,
         search_term: str | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -895,8 +896,10 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 False.
             starred: Only starred images (True), only others (False), or both (None). Defaults to None.
             search_term: Only images whose metadata or date contains this text.
-            since: Only images created at this time or later, by the server's clock: a ``datetime`` or a string
-                such as ``"2026-01-31 12:00"``. Defaults to the local time zone if the time has none.
+            since: Only images created at this time or later, by the server's clock: a ``datetime``, a string such as
+                ``"2026-01-31 12:00"``, ``"today"`` or ``"yesterday"``, or a duration before now such as ``"12h"`` or
+                ``"7d"``. Defaults to the local time zone if the time has none.
+            until: Only images created at this time or earlier. A date includes the whole day.
             offset: Number of images to skip. Defaults to 0.
             limit: The largest number of images to return. Defaults to all.
             order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
@@ -914,6 +917,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 starred=starred,
                 search_term=search_term,
                 since=since,
+                until=until,
                 offset=offset,
                 limit=limit,
                 order_dir=order_dir,
@@ -930,6 +934,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         starred: bool | None = None,
         search_term: str | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -948,6 +953,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 starred=starred,
                 search_term=search_term,
                 since=since,
+                until=until,
                 offset=offset,
                 limit=limit,
                 order_dir=order_dir,
@@ -3532,13 +3538,14 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
     """The workflows on a server."""
 
     def create_workflow(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
     ) -> WorkflowHandle:
         """Return a handle to run a workflow on this server.
 
         Args:
             source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
-                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+                JSON text, the content of a file, an image on the server, or the id or name of a workflow in the
+                server's library.
 
         Returns:
             A handle with the workflow's inputs, typed according to the server's schema.
@@ -3551,7 +3558,7 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         return wrap(self._call(self._impl.create_workflow(unwrap(source))))
 
     def get_definition(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 
