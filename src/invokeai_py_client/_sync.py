@@ -815,6 +815,7 @@ class Image(Face["AsyncImage"]):
         return self._call(self._impl.graph())
 
     def _repr_png_(self) -> bytes | None:
+        """Return the image's file for a notebook, or None if it cannot be downloaded."""
         return self._impl._repr_png_()
 
 
@@ -2400,6 +2401,9 @@ class Run(Face["AsyncRun"]):
     def images(self) -> list[Image]:
         """The images that the run made for the gallery, or those of intermediate nodes if there are no others.
 
+        Images that only pass through the run, such as its inputs, are not included. The same image is the same object
+        each time.
+
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
@@ -2518,6 +2522,10 @@ class Run(Face["AsyncRun"]):
             The updated status.
         """
         return self._call(self._impl.refresh())
+
+    def _repr_html_(self) -> str | None:
+        """Return the run's images for a notebook, or None if there are none or they cannot be downloaded."""
+        return self._impl._repr_html_()
 
 
 class Sweep(Face["AsyncSweep"]):
@@ -3071,7 +3079,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
         The values of an axis can be:
 
-        - a list
+        - a list, or an array or a column of numpy, pandas or polars
         - a notation such as ``"1-10 (+2)"`` for numbers or ``"a || b"`` for texts
         - the ``pathlib.Path`` of a text file with one value per line
         - a folder or a pattern, for images

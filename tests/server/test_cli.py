@@ -180,10 +180,10 @@ def test_sweep(ivk: Ivk, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (["-s", "model=nope"], "no model 'nope'"),
-        (["-s", "model=tiny-sd1 || nope"], "no model 'nope'"),
+        (["-s", "model=nope"], "no compatible model named 'nope'"),
+        (["-s", "model=tiny-sd1 || nope"], "no compatible model named 'nope'"),
         (["-s", "steps=2,3"], "no model is set"),
-        (["-s", "model=tiny-sd1", "--board", "Nope"], "no board 'Nope'"),
+        (["-s", "model=tiny-sd1", "--board", "Nope"], "no board named 'Nope'"),
         (["-s", "model=tiny-sd1", "-s", "steps=2,3", "-s", "Steps=4"], "was given twice"),
     ],
 )
@@ -291,7 +291,7 @@ def unknown_node() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "arguments", "code", "words"),
     [
-        ("{", [], 2, ["not JSON"]),
+        ("{", [], 2, ["not valid JSON"]),
         ("[1, 2]", [], 2, ["not a workflow"]),
         ('{"a": 1}', [], 2, ["not"]),
         (json.dumps(unknown_node()), [], 2, ["my_missing_node"]),

@@ -36,12 +36,16 @@ UNREACHABLE = 3
 INTERRUPTED = 130
 
 
+class CommandInterrupted(Exception):
+    """Raised instead of ``KeyboardInterrupt``, for which click prints an empty line."""
+
+
 def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code. Errors are printed without a traceback."""
     as_json = "--json" in arguments
     try:
         ended = command.main(args=list(arguments), prog_name="ivk", standalone_mode=False)
-    except (click.Abort, KeyboardInterrupt) as interruption:
+    except (click.Abort, CommandInterrupted) as interruption:
         if as_json:
             emit({"event": "error", "code": "interrupted", "message": "Interrupted."})
         elif isinstance(interruption, click.Abort):
@@ -104,10 +108,13 @@ def emit(data: Any, indent: int | None = None) -> None:
 
 
 def echo_code(text: str) -> None:
-    """Print Python code to standard output. Characters that its encoding lacks become escape sequences."""
-    if not can_show(text):
-        text = text.encode("ascii", "backslashreplace").decode()
-    echo(text, nl=False)
+    """Print Python code to standard output. In a pipe or a file it is UTF-8, which Python expects of a module."""
+    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+        echo(text, nl=False)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(printable(text).encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
 
 
 def say(text: str) -> None:

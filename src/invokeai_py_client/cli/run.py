@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.options import (
+    board_option,
     connect,
     output_options,
     parse_settings,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     "--timeout", type=float, metavar="SECONDS", help="Stop waiting after this time. The run continues."
 )
 @click.option("--prepend", is_flag=True, help="Add the run to the front of the queue.")
-@click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
+@board_option("Board for fields set to 'auto': its name or id.")
 @click.option("--preview", is_flag=True, help="Show a live preview of the image in the terminal.")
 @click.option("--dry-run", is_flag=True, help="Print the request instead of sending it.")
 @url_option

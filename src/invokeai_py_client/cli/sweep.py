@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client.cli.complete import complete_settings
 from invokeai_py_client.cli.options import (
+    board_option,
     connect,
     output_options,
     read_settings,
@@ -34,6 +36,7 @@ MANIFEST = "sweep.jsonl"
     "settings",
     metavar="NAME=VALUES",
     multiple=True,
+    shell_complete=complete_settings,
     help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line, "
     "a folder or a pattern for images. A single value applies to all runs.",
 )
@@ -66,7 +69,7 @@ MANIFEST = "sweep.jsonl"
 @click.option(
     "--background", is_flag=True, help="Queue only a few runs at a time, so that others can run in between."
 )
-@click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
+@board_option("Board for fields set to 'auto': its name or id.")
 @click.option("--dry-run", is_flag=True, help="Check all values and print the number of runs.")
 @url_option
 @output_options

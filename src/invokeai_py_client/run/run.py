@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import (
     APIRequestError,
+    InvokeAIClientError,
     NotFoundError,
     RunError,
     RunNotFinishedError,
@@ -82,6 +84,8 @@ class AsyncRun(AsyncObject):
         self._labels: Mapping[str, str] = labels or {}
         self._end = end or RunEnd()
         self._gaps: int | None = None
+        # Weak, because images keep their bytes, and sweeps have thousands of runs.
+        self._images: WeakValueDictionary[str, AsyncImage] = WeakValueDictionary()
         self.item_id = item_id
         self.batch_id: str = batch_id or tracker.batch_id
         self.queue_id = queue_id
@@ -121,15 +125,29 @@ class AsyncRun(AsyncObject):
     def images(self) -> list[AsyncImage]:
         """The images that the run made for the gallery, or those of intermediate nodes if there are no others.
 
+        Images that only pass through the run, such as its inputs, are not included. The same image is the same object
+        each time.
+
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
-        from invokeai_py_client.image.image import AsyncImage
+        return [self._image(name) for name in self._image_names]
 
+    @property
+    def _image_names(self) -> Sequence[str]:
         names = self._end.recorded_images
         if names is None:
             names = self.outputs.image_names() or self.outputs.image_names(intermediate=True)
-        return [AsyncImage(self.connection, name) for name in names]
+        return names
+
+    def _image(self, name: str) -> AsyncImage:
+        """Return the object for an image, the same one as long as the caller keeps it."""
+        from invokeai_py_client.image.image import AsyncImage
+
+        image = self._images.get(name)
+        if image is None:
+            image = self._images[name] = AsyncImage(self.connection, name)
+        return image
 
     @property
     def seconds(self) -> float | None:
@@ -456,11 +474,28 @@ class AsyncRun(AsyncObject):
             )
         return end.item, end.results
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        del state["_images"]
+        return state
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._images = WeakValueDictionary()
         if "_end" not in state:  # pickled by a version in which runs had these attributes
             kept = (self.__dict__.pop(name, None) for name in ("_item", "_results", "_failing", "_record"))
             self._end = RunEnd(*kept)
+
+    def _repr_html_(self) -> str | None:
+        """Return the run's images for a notebook, or None if there are none or they cannot be downloaded."""
+        from invokeai_py_client.run.html import run_html
+
+        if self._results is None and self._end.recorded_images is None:
+            return None
+        try:
+            return self.connection.call(partial(run_html, self), timing.DISPLAY)
+        except (InvokeAIClientError, TimeoutError):
+            return None
 
     def __repr__(self) -> str:
         return f"<AsyncRun of queue item {self.item_id}: {self.status}>"

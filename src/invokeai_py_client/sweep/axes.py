@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,7 @@ def read_axes(inputs: InputSet, axes: Mapping[Any, Any]) -> list[Axis]:
         values = values_for(name, item, given)
         wire = _wire(inputs, name, item, values, problems)
         found.append(Axis(inputs.name_of(item), item, values, wire))
-    _raise_for(problems)
+    raise_for(problems)
     return found
 
 
@@ -122,26 +122,52 @@ def check_together(inputs: InputSet, groups: Sequence[Sequence[Axis]]) -> None:
         InputValueError: A node rejects a combination of values.
     """
     problems: dict[str, None] = {}
-    for node_id in dict.fromkeys(axis.item.node_id for group in groups for axis in group if axis.wire):
+    for node_id in _nodes_with_rules(inputs, [axis for group in groups for axis in group]):
         mine = [[axis for axis in group if axis.item.node_id == node_id and axis.wire] for group in groups]
         mine = [group for group in mine if group]
-        if not inputs.has_rules(node_id):
-            continue
-        names = [axis.item.field_name for group in mine for axis in group]
+        axes = [axis for group in mine for axis in group]
         rows = [list(zip(*(axis.wire for axis in group), strict=True)) for group in mine]
         for combination in product(*rows):
-            together = dict(zip(names, [value for part in combination for value in part], strict=True))
-            for name, expected in inputs.refusals(node_id, together):
-                others = ", ".join(f"{one} = {value!r}" for one, value in together.items() if one != name)
-                value = repr(together[name]) if name in together else "its value"
-                problems[
-                    f"{inputs.at((node_id, name)).field.place}: {value} is not valid"
-                    f"{others and f' with {others}'}; expected {expected}."
-                ] = None
-    _raise_for(list(problems))
+            values = [value for part in combination for value in part]
+            problems.update(dict.fromkeys(_rejections(inputs, node_id, axes, values)))
+    raise_for(problems)
 
 
-def _raise_for(problems: Iterable[str]) -> None:
+def check_rows(inputs: InputSet, axes: Sequence[Axis], places: Sequence[str]) -> None:
+    """Check that every node accepts the values of each row of a table.
+
+    Args:
+        inputs: The workflow's inputs, including the values that hold for all runs.
+        axes: The columns. All have one value per row.
+        places: The location of each row, for error messages.
+
+    Raises:
+        InputValueError: A node rejects a combination of values. The error names the row.
+    """
+    problems: list[str] = []
+    for node_id in _nodes_with_rules(inputs, axes):
+        mine = [axis for axis in axes if axis.item.node_id == node_id and axis.wire]
+        for place, *values in zip(places, *(axis.wire for axis in mine), strict=True):
+            problems += [f"{place}: {problem}" for problem in _rejections(inputs, node_id, mine, values)]
+    raise_for(problems)
+
+
+def _nodes_with_rules(inputs: InputSet, axes: Sequence[Axis]) -> list[str]:
+    nodes = dict.fromkeys(axis.item.node_id for axis in axes if axis.wire)
+    return [node_id for node_id in nodes if inputs.has_rules(node_id)]
+
+
+def _rejections(inputs: InputSet, node_id: str, axes: Sequence[Axis], values: Sequence[Any]) -> Iterator[str]:
+    together = dict(zip((axis.item.field_name for axis in axes), values, strict=True))
+    for name, expected in inputs.refusals(node_id, together):
+        others = ", ".join(f"{one} = {value!r}" for one, value in together.items() if one != name)
+        value = repr(together[name]) if name in together else "its value"
+        place = inputs.at((node_id, name)).field.place
+        yield f"{place}: {value} is not valid{others and f' with {others}'}; expected {expected}."
+
+
+def raise_for(problems: Iterable[str]) -> None:
+    """Raise an ``InputValueError`` that lists problems, if there are any."""
     shown = list(problems)
     if shown:
         raise InputValueError("\n".join(first_lines(shown, _SHOWN)))

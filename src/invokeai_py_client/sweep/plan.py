@@ -9,21 +9,30 @@ part. These axes come first, so that the server switches models as rarely as pos
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._text import first_lines
-from invokeai_py_client.errors import InputValueError, UsageError
+from invokeai_py_client.errors import InputError, InputValueError, UsageError
+from invokeai_py_client.ivk_fields.plain import as_integer, as_sequence
 from invokeai_py_client.schema.template import UNSET
-from invokeai_py_client.sweep.axes import Axis, check_together, is_batchable, read_axes
+from invokeai_py_client.sweep.axes import (
+    Axis,
+    check_rows,
+    check_together,
+    is_batchable,
+    raise_for,
+    read_axes,
+)
 
 if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.sweep.rows import TableRow
 
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 _SEEDS = 2**32
 _LARGEST = 100_000
 
@@ -207,36 +216,105 @@ def plan_rows(
     if not rows:
         raise UsageError("The table has no rows: expected at least one row of values.")
     problems: list[str] = []
-    columns: dict[Any, WorkflowInput] = {}
-    for row in rows:
-        for name in row:
-            if name not in columns:
-                columns[name] = inputs.find(int(name) if isinstance(name, str) and name.isdigit() else name)
-    axes: dict[Any, list[Any]] = {
-        f"{item.node_id}.{item.field_name}": [_cell(item, row, name, problems) for row in rows]
-        for name, item in columns.items()
+    values = {
+        (item.node_id, item.field_name): [_cell(item, row, names, problems) for row in rows]
+        for item, names in columns_of(inputs, rows)
     }
-    if problems:
-        raise InputValueError("\n".join(first_lines(problems, 10)))
-    read = read_axes(inputs, axes)
+    raise_for(problems)
+    read = read_axes(inputs, values)
+    check_rows(inputs, read, [row.where for row in rows])
     return _finished(inputs, read, _zipped(read), repeat, seed, auto_board)
 
 
-def _cell(item: WorkflowInput, row: TableRow, name: Any, problems: list[str]) -> Any:
+def columns_of(inputs: InputSet, rows: Sequence[TableRow]) -> list[tuple[WorkflowInput, list[str | int]]]:
+    """Return the inputs that the columns of a table set, each with the names of its columns.
+
+    Raises:
+        InputError: A column is not an input. The error names the location.
+        UsageError: Two columns of a file, or two values of a row, set the same input.
+    """
+    found: dict[str | int, WorkflowInput] = {}
+    columns: dict[Any, tuple[WorkflowInput, list[str | int]]] = {}
+    sources: dict[tuple[str, Any], str | int] = {}
+    for row in rows:
+        where = row.where if row.header is None else row.header.where
+        for name in row:
+            if name not in found:
+                item = found[name] = _column(inputs, name, where)
+                columns.setdefault(item.key, (item, []))[1].append(name)
+            other = sources.setdefault((where, found[name].key), name)
+            if other != name:
+                raise UsageError(
+                    f"{where}: the columns {other!r} and {name!r} set the same input. Remove one of them."
+                )
+    return list(columns.values())
+
+
+def _column(inputs: InputSet, name: str | int, where: str) -> WorkflowInput:
+    try:
+        return inputs.find(int(name) if isinstance(name, str) and name.isdecimal() else name)
+    except InputError as error:
+        error.args = (f"{where}, column {name!r}: {error}",)
+        raise
+
+
+def _cell(item: WorkflowInput, row: TableRow, names: Sequence[str | int], problems: list[str]) -> Any:
     """Return the value of a cell. It is checked here, so that an error can name the row and the column."""
-    if name not in row:
+    name = next((one for one in names if one in row), None)
+    if name is None:
         own: Any = item.field.reusable_value
         if own is UNSET or own is None:
-            problems.append(f"{row.where}: {name!r} has no value, neither in this row nor in the workflow.")
+            problems.append(
+                f"{row.where}: {names[0]!r} has no value, neither in this row nor in the workflow."
+            )
         return own
     given = row[name]
     try:
-        value = item.field.parse_text(given) if row.is_text else given
+        value = given if row.header is None else _parsed(item, given, row.header.decimal_comma)
         item.field.check(value)
     except InputValueError as error:
-        problems.append(f"{row.where}, column {name!r}: {error}")
+        is_number = _is_decimal_comma(item, given) and not item.field.type_text.endswith("[]")
+        hint = f" Use a decimal point: {_with_point(given)}." if is_number else ""
+        problems.append(f"{row.where}, column {name!r}: {error}{hint}")
         return None
     return value
+
+
+def _parsed(item: WorkflowInput, text: str, decimal_comma: bool) -> Any:
+    """Parse the text of a cell. ``7,5`` can be a number with a decimal comma or a list of two numbers.
+
+    Raises:
+        InputValueError: The text cannot be parsed, or is ambiguous.
+    """
+    field, kind = item.field, item.field.type_text
+    if not _is_decimal_comma(item, text):
+        return field.parse_text(text)
+    if field.is_list if decimal_comma else kind.endswith("|[]"):
+        pair = text.strip().replace(",", ", ")
+        raise InputValueError(
+            f"{text!r} is ambiguous. Write {_with_point(text)} for a number, or [{pair}] for a list."
+        )
+    return field.parse_text(_with_point(text) if decimal_comma else text)
+
+
+def _is_decimal_comma(item: WorkflowInput, value: Any) -> bool:
+    """Whether a value for a numeric input is text that could be a number with a decimal comma."""
+    return (
+        isinstance(value, str)
+        and item.field.type_name in ("IntegerField", "FloatField")
+        and _DECIMAL_COMMA.fullmatch(value) is not None
+    )
+
+
+def _with_point(text: str) -> str:
+    return text.strip().replace(",", ".")
+
+
+def is_single_seed(seed: Any) -> bool:
+    """Whether a seed is a whole number or ``"random"``, and not the values of an axis."""
+    if isinstance(seed, str):
+        return seed == "random"
+    return as_sequence(seed) is None and as_integer(seed) is not None
 
 
 def seed_inputs(inputs: InputSet) -> list[WorkflowInput]:
@@ -333,11 +411,12 @@ def _seeded(inputs: InputSet, part: Part, targets: Sequence[WorkflowInput], repe
             for axis in group
         ]
         return Part(part.fixed, ((*spelled, *_seed_axes(inputs, targets, seeds)),))
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    first = as_integer(seed) if is_single_seed(seed) else None
+    if first is None:
         raise UsageError(
             f"Invalid seed {seed!r}: expected a whole number or 'random'. Pass several seeds as an axis."
         )
-    seeds = list(range(seed, seed + repeat))
+    seeds = list(range(first, first + repeat))
     return Part(part.fixed, (*part.groups, tuple(_seed_axes(inputs, targets, seeds))))
 
 

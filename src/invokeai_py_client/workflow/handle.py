@@ -442,7 +442,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
         The values of an axis can be:
 
-        - a list
+        - a list, or an array or a column of numpy, pandas or polars
         - a notation such as ``"1-10 (+2)"`` for numbers or ``"a || b"`` for texts
         - the ``pathlib.Path`` of a text file with one value per line
         - a folder or a pattern, for images
@@ -554,11 +554,11 @@ class AsyncWorkflowHandle(AsyncObject):
             InputValueError: Values have the wrong type or are out of range.
             UsageError: An axis is empty, or the axes cannot be combined.
         """
-        from invokeai_py_client.sweep.plan import plan_sweep
+        from invokeai_py_client.sweep.plan import is_single_seed, plan_sweep
         from invokeai_py_client.sweep.sources import spelled_out
 
         wanted = {**(axes or {}), **named}
-        if seed is not None and seed != "random" and not isinstance(seed, int):
+        if seed is not None and not is_single_seed(seed):
             wanted["seed"], seed = seed, None
         wanted = await spelled_out(self.connection, wanted)
         inputs = self._inputs_with(values, {})
@@ -836,6 +836,7 @@ class AsyncWorkflowHandle(AsyncObject):
             return
         with display_for(self.node_label, self.node_count, preview=preview) as display:
             await run.wait(timeout, on_event=display.show)
+            await display.finish(run)
 
     def _submitted(self) -> tuple[AsyncRun, ...]:
         if not self._latest:
