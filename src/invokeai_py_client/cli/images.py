@@ -203,7 +203,7 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
                 echo(image.image_name)
         if as_json:
             emit({"event": "result", "ok": True, "images": len(uploaded)})
-    target = f" to {board!r}" if board else ""
+    target = f" to {board!r}" if board_id not in (None, "none") else ""
     hint(
         f"Uploaded {counted(len(uploaded), 'image')}{target}. Use a name as an input: ivk run FILE -s image=NAME",
         as_json,

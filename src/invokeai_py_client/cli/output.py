@@ -16,6 +16,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -144,6 +145,12 @@ def hint(text: str, as_json: bool = False) -> None:
     """Print a suggestion for the next step in a dim color. Does nothing if output is piped, JSON or quiet."""
     if is_watched(sys.stdout) and shows_progress(as_json):
         echo(_wrapped(text), err=True, dim=True)
+
+
+def open_file(path: Path) -> None:
+    """Open a file or folder with the program that the desktop uses for it."""
+    if click.launch(str(path)) != 0:
+        say(f"Cannot open {path}: no program was found to open it.")
 
 
 def confirm(question: str, yes: bool) -> None:

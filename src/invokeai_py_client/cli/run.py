@@ -19,7 +19,7 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import echo, emit, hint, is_quiet, say
+from invokeai_py_client.cli.output import echo, emit, hint, is_quiet, open_file, say
 from invokeai_py_client.files.names import literal_folder
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--prepend", is_flag=True, help="Add the run to the front of the queue.")
 @board_option("Board for fields set to 'auto': its name or id.")
 @click.option("--preview", is_flag=True, help="Show a live preview of the image in the terminal.")
+@click.option("--open", "opens", is_flag=True, help="Open the saved images.")
 @click.option("--dry-run", is_flag=True, help="Print the request instead of sending it.")
 @url_option
 @output_options
@@ -55,6 +56,7 @@ def run(
     prepend: bool,
     board: str | None,
     preview: bool,
+    opens: bool,
     dry_run: bool,
     url: str | None,
     as_json: bool,
@@ -103,6 +105,8 @@ def run(
         for path in saved:
             if not as_json:
                 echo(path)
+        for path in saved if opens else ():
+            open_file(path)
         if as_json:
             images = [
                 {"name": image.name, "path": str(path)}

@@ -17,12 +17,12 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, say
+from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, open_file, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import literal_folder
 
 if TYPE_CHECKING:
-    from invokeai_py_client import Run, Sweep, WorkflowHandle
+    from invokeai_py_client import InvokeAIClient, Run, Sweep, WorkflowHandle
     from invokeai_py_client.sweep.plan import SweepPlan
 
 MANIFEST = "sweep.jsonl"
@@ -70,6 +70,9 @@ MANIFEST = "sweep.jsonl"
     "--background", is_flag=True, help="Queue only a few runs at a time, so that others can run in between."
 )
 @board_option("Board for fields set to 'auto': its name or id.")
+@click.option(
+    "--open", "opens", is_flag=True, help="Open the report, the grid or the folder with the images."
+)
 @click.option("--dry-run", is_flag=True, help="Check all values and print the number of runs.")
 @url_option
 @output_options
@@ -87,6 +90,7 @@ def sweep(
     retry_failed: bool,
     background: bool,
     board: str | None,
+    opens: bool,
     dry_run: bool,
     url: str | None,
     as_json: bool,
@@ -112,7 +116,7 @@ def sweep(
             resumed = Sweep.resume(manifest, client)
             if retry_failed:
                 say(f"Retrying {counted(resumed.retry_failed(), 'run')}.")
-            _finish(resumed, output, grid, report, as_json)
+            _finish(resumed, output, grid, report, opens, as_json)
             return
         if resume and not dry_run:
             say(f"{manifest} does not exist. Starting a new sweep.")
@@ -134,11 +138,11 @@ def sweep(
             )
         if dry_run:
             handle.check_sweep(plan)
-        _announce(handle, plan, as_json)
+        _announce(client, handle, plan, as_json)
         if dry_run:
             return
         started = handle.start_sweep(plan, manifest=manifest, background=background)
-        _finish(started, output, grid, report, as_json)
+        _finish(started, output, grid, report, opens, as_json)
 
 
 def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, Any], dict[Any, Any]]:
@@ -156,16 +160,21 @@ def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, 
     return fixed, axes
 
 
-def _announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
+def _announce(client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
+    """Print the number of runs, and how long they and the items ahead of them in the queue will probably take."""
     seconds = handle.usual_seconds()
+    ahead = client.queue_repo.status().unfinished
     if as_json:
         line = {"event": "plan", "runs": plan.count, "requests": len(plan.parts), "axes": list(plan.axes)}
-        emit({**line, "seconds": None if seconds is None else round(seconds * plan.count, 1)})
+        expected = None if seconds is None else round(seconds * plan.count, 1)
+        waiting = None if seconds is None else round(seconds * ahead, 1)
+        emit({**line, "seconds": expected, "ahead": ahead, "seconds_ahead": waiting})
         return
     over = f" over {', '.join(plan.axes)}" if plan.axes else ""
     about = ""
     if seconds is not None:
-        about = f", about {_duration(seconds * plan.count)} (recent runs took {seconds:.1f} s each)"
+        queue = f" including {counted(ahead, 'item')} ahead in the queue" if ahead else ""
+        about = f", about {_duration(seconds * (plan.count + ahead))}{queue} (recent runs took {seconds:.1f} s each)"
     say(f"{counted(plan.count, 'run')}{over}, in {counted(len(plan.parts), 'request')}{about}.")
 
 
@@ -178,7 +187,7 @@ def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
     return [paths[0].rename(folder / "grid.png")] if len(paths) == 1 else paths
 
 
-def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool) -> None:
+def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, opens: bool, as_json: bool) -> None:
     output.mkdir(parents=True, exist_ok=True)
     watched = sys.stdout.isatty()  # paths would break the progress bar
 
@@ -216,10 +225,10 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
     if as_json:
         emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": failed})
     else:
-        images = f" Images: {output / 'images'}" if watched else ""
-        say(
-            f"{len(sweep) - failed} of {counted(len(sweep), 'run')} succeeded.{images} Manifest: {output / MANIFEST}"
-        )
+        images = f"Images: {output / 'images'}/, manifest" if watched else "Manifest"
+        say(f"{len(sweep) - failed} of {counted(len(sweep), 'run')} succeeded. {images}: {output / MANIFEST}")
+    if opens:
+        open_file(made[-1] if report else made[0] if made else output / "images")
     if failed:
         sweep.failed[0].raise_if_failed()
 
