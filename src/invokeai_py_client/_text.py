@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _ALIKE = 0.55
 _SHORTEST_PART = 3
+# Control characters except tabs and line breaks, and the characters that change the direction of text.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _JOINERS = frozenset("\u200c\u200d")
 _FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 
@@ -65,6 +68,20 @@ def first_lines(lines: Sequence[str], most: int) -> list[str]:
     return [*lines[:most], *more]
 
 
+def node_place(node_id: str, labels: Mapping[str, str]) -> str:
+    """Return the name of a node in messages: its label, with its id if other nodes have the same label.
+
+    Args:
+        node_id: The id of the node.
+        labels: The labels of all nodes, by id.
+    """
+    label = labels.get(node_id)
+    if not label:
+        return node_id
+    shared = sum(other == label for other in labels.values()) > 1
+    return f"{label}, node {node_id}" if shared else label
+
+
 def clip(text: str, length: int, *, keep_end: bool = False) -> str:
     """Shorten a text to a number of characters. An ellipsis replaces the omitted part.
 
@@ -85,6 +102,16 @@ def shown(value: Any, length: int = 80) -> str:
     except Exception:  # noqa: BLE001 - a foreign object's __repr__ may do anything, and long integers have none
         text = f"that {type(value).__name__}"
     return clip(text, length)
+
+
+def printable(text: str) -> str:
+    """Return a text whose control characters are replaced, so that it cannot control a terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def escape_controls(text: str) -> str:
+    """Return a JSON text in which control characters are escaped. The data it represents does not change."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def is_boundary(text: str, index: int) -> bool:

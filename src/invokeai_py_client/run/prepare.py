@@ -103,6 +103,7 @@ async def prepare_request(
         raise_for_problems(find_problems(loaded, schema, {}), loaded, schema)
     found = _Findings()
     values, uploads = await _resolved(server, inputs, found, trust=not validate)
+    loaded, values = inputs.apply_seeds(values)
     if validate:
         values |= await _checked_references(server, loaded, schema, values, inputs, found, set(uploads))
         names = named_images(data)
