@@ -466,7 +466,9 @@ class InputSet:
         name = "" if node is None else self._name_of_node(node)
         template = self.template(key)
         assert template is not None
-        field = make_field(template, label=template.title, node_label=name)
+        field = make_field(
+            template, label=template.title, node_label=name, node_id=key[0] if self._shares_name(name) else ""
+        )
         feeds = self._seeds.get(key) or self._fields_of_all_seeds()
         return WorkflowInput(None, template.title, key[1], name, key[0], field, False, feeds)
 
