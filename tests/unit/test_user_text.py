@@ -218,6 +218,23 @@ def test_files_of_other_kinds_are_named(text: str, said: str, tmp_path: Path) ->
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "is a JPEG image; expected JSON, or a PNG image"),
+        (b"RIFF\n\0\xf0\0WEBPVP8 \xff", "is a WebP image"),
+        (b"PK\x03\x04\xff\xff", "is a ZIP archive"),
+        (b"\x80abc", "byte 0 is not UTF-8"),
+        (b"\xff\xfe\0", "byte 2 is not UTF-16"),
+    ],
+)
+def test_other_binary_files_are_named(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "w.json").write_bytes(content)
+    with pytest.raises(WorkflowFormatError) as caught:
+        WorkflowDefinition.from_file(tmp_path / "w.json")
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize("path", ["~nobody-of-this-name/w.json", "x" * 300, "a\0b", "\udcff/w.json"])
 def test_paths_that_cannot_exist_raise_workflow_errors(path: str) -> None:
     with pytest.raises(WorkflowFormatError):
