@@ -1,4 +1,4 @@
-"""README and docs tell the truth: their blocks run against the real server, their tables match the code."""
+"""The code in README and docs runs on the real server, and their tables match the code."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from tests.conftest import RealServer
 
 ADDRESS = "http://localhost:9090"
-"""The reader's server in all texts; the tests put the real one in its place."""
+"""The address of the server on all pages. The tests replace it with the address of the real server."""
 
 TO_CONVERT = {
+    "docs/tutorials/first-workflow.md",
+    "docs/tutorials/image-folder.md",
+    "docs/tutorials/overnight-batch.md",
+    "docs/tutorials/prompt-sweep.md",
     "README.md",
     "docs/cli.md",
     "docs/concepts/inputs.md",
@@ -145,20 +149,20 @@ def test_shown_output_is_complete() -> None:
                 assert not any("..." in line for line in command.shown), f"{block}: show the real output"
 
 
-def test_hardly_anything_is_left_out() -> None:
+def test_almost_every_block_runs() -> None:
     code = [block for block in BLOCKS if block.language in ("python", "console")]
     left_out = [block for block in code if block.reason is not None]
     assert len(left_out) <= 3, left_out
     assert len(code) - len(left_out) >= 10
 
 
-def test_fences_say_what_they_hold() -> None:
-    # A fence of another name (py, bash, sh) would not be run, and nobody would notice.
+def test_blocks_have_known_languages() -> None:
+    # A block with another language (py, bash, sh) would silently not be run.
     assert {block.language for block in BLOCKS} <= {"python", "console", "text", "json", ""}
 
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_work(page: Path) -> None:
     for link in pages.links_of(page):
         if not link.startswith(("https://", "#")):
             assert (page.parent / link.partition("#")[0]).exists(), link
@@ -167,9 +171,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_error_is_listed_with_its_code() -> None:
     found: dict[str, str] = {}
     classes = [errors.InvokeAIClientError]
-    for one in classes:
-        found[one.__name__] = one.code
-        classes.extend(one.__subclasses__())
+    for error in classes:
+        found[error.__name__] = error.code
+        classes.extend(error.__subclasses__())
     listed = {cells[0].strip("`"): cells[1].strip("`") for cells in pages.table_rows(ERRORS, r"`\w+`")}
     assert listed == found
     assert len(set(found.values())) == len(found)
@@ -186,12 +190,12 @@ def test_every_exit_code_is_listed() -> None:
     }
 
 
-def test_every_row_of_the_contract_has_a_state_and_its_proof() -> None:
+def test_every_row_of_the_contract_has_a_state_and_a_test() -> None:
     rows = pages.table_rows(COMPATIBILITY, r"S\d\d")
     assert [cells[0] for cells in rows] == [f"S{number:02}" for number in range(1, 37)]
     for number, _, where, state, proof in rows:
         assert state in ("done", "partly", "not yet"), number
-        assert (proof == "-") <= (state != "done"), f"{number} is done, but nothing proves it"
+        assert (proof == "-") <= (state != "done"), f"{number} is done, but names no test"
         for path in re.findall(r"`([\w/]+(?:\.py|/))`", where):
             assert (pages.REPOSITORY / "src" / "invokeai_py_client" / path).exists(), f"{number}: {path}"
         if proof != "-":
@@ -203,7 +207,7 @@ def test_every_row_of_the_contract_has_a_state_and_its_proof() -> None:
 
 def assert_has_tests(file: Path, names: list[str]) -> None:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    there = {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)}
-    assert names, f"{file.name}: say which tests"
+    defined = {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)}
+    assert names, f"{file.name}: name its tests"
     for name in names:
-        assert any(one.startswith(name) for one in there), f"{file.name} has no test {name}"
+        assert any(test.startswith(name) for test in defined), f"{file.name} has no test {name}"

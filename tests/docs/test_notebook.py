@@ -1,4 +1,4 @@
-"""The README in a notebook: both clients work inside the event loop that a Jupyter kernel runs."""
+"""The README in a notebook: both clients work inside the event loop of a Jupyter kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADINGS = ("Quickstart", "Inputs", "Sweeps", "Async", "Errors")
 
 
 def cells_of_the_readme(url: str) -> list[str]:
-    """The README's blocks as somebody pastes them, with the change to the last line that the README names."""
+    """Return the README's blocks as notebook cells, with the changed last line that the README mentions."""
     blocks = [
         block
         for block in pages.blocks_of(pages.REPOSITORY / "README.md")
@@ -28,7 +28,7 @@ def cells_of_the_readme(url: str) -> list[str]:
     return [cell.replace("asyncio.run(main())", "await main()") for cell in cells]
 
 
-# Keeps what is shown below a cell while a run goes on: it is gone in the end.
+# Records the HTML shown below a cell during a run. At the end the cell is empty again.
 WATCHED = """
 from invokeai_py_client.display import notebook
 pages, show = [], notebook.Cell.show
@@ -45,7 +45,7 @@ print("shown:", any("<progress" in page for page in first), any("<img src=" in p
 """
 
 
-# What the notebook machinery itself does is not ours to judge.
+# Ignore warnings of the notebook packages.
 @pytest.mark.filterwarnings("default")
 def test_readme_in_a_notebook(reader: Path, server: RealServer) -> None:
     from nbclient import NotebookClient

@@ -1,4 +1,4 @@
-"""The Markdown pages of the repository as the tests see them: fenced blocks, tables, links."""
+"""Parses the Markdown pages of the repository: fenced blocks, tables, links."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from shown import updated
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("**/*.md")])
+FOLDERS = (REPOSITORY / "docs", REPOSITORY / "examples")
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(page for folder in FOLDERS for page in folder.glob("**/*.md"))])
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
 VARIES = re.compile(r"<!-- varies: (.+) -->")
 
@@ -45,7 +46,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """A command in a console block, and the lines shown after it."""
+    """A command in a console block, and the lines shown below it."""
 
     text: str
     shown: tuple[str, ...]
@@ -82,12 +83,12 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def all_blocks() -> list[Block]:
-    """The fenced blocks of all pages."""
+    """Return the fenced blocks of all pages."""
     return [block for page in PAGES for block in blocks_of(page)]
 
 
 def commands_of(block: Block) -> list[Command]:
-    """The commands of a console block, each with what is shown of its output."""
+    """Return the commands of a console block, each with its shown output."""
     found: list[tuple[str, list[str]]] = []
     for line in block.text.splitlines():
         if line.startswith("$ "):
@@ -107,12 +108,14 @@ def replace_output(block: Block, commands: Sequence[Command], outputs: Sequence[
         lines += updated(command.shown, output, block.varies) if command.shown else []
     path = REPOSITORY / block.page
     before = path.read_text(encoding="utf-8")
-    assert before.count(block.text) == 1, f"{block}: the page has the same block twice, or has changed"
-    path.write_text(before.replace(block.text, "\n".join(lines) + "\n"), encoding="utf-8")
+    start = before.index(f"\n{block.output_of.text}```" if block.output_of else f"\n{block.text}```")
+    start = before.index(f"\n{block.text}```", start) + 1
+    rest = before[start + len(block.text) :]
+    path.write_text(before[:start] + "".join(f"{line}\n" for line in lines) + rest, encoding="utf-8")
 
 
 def table_rows(page: Path, first_cell: str) -> list[list[str]]:
-    """The cells of the table rows of a page whose first cell matches a pattern."""
+    """Return the cells of a page's table rows whose first cell matches a pattern."""
     rows: list[list[str]] = []
     for line in page.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
@@ -122,6 +125,6 @@ def table_rows(page: Path, first_cell: str) -> list[list[str]]:
 
 
 def links_of(page: Path) -> list[str]:
-    """The targets of a page's links and pictures, those in code left out."""
+    """Return the targets of a page's links and pictures, except those in code."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text))
