@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from invokeai_py_client._aio import cancel_and_wait
@@ -128,6 +128,28 @@ class Connection:
         if part is None:
             part = self._parts[kind] = kind(self)
         return cast("T", part)
+
+    def call(self, function: Callable[[Connection], Coroutine[Any, Any, T]], timeout: float) -> T:
+        """Call a coroutine function from synchronous code and wait for it, even inside a running event loop.
+
+        Notebooks need this to display objects. It runs on the event loop of the synchronous client if that is running,
+        and otherwise over a temporary connection, so that nothing stays open.
+
+        Args:
+            function: The function. It takes the connection to use.
+            timeout: The longest time to wait, in seconds.
+
+        Raises:
+            TimeoutError: The call took too long.
+        """
+        thread = self._open.loop_thread
+        if thread is not None and thread.is_running:
+            return thread.call(asyncio.wait_for(function(self), timeout))
+        temporary = Connection(self.settings, profile=self.profile)
+        try:
+            return temporary.loop_thread.call(asyncio.wait_for(function(temporary), timeout))
+        finally:
+            temporary._open.end()
 
     def background(self, task: asyncio.Task[None]) -> None:
         """Register a task that is canceled when the connection is closed, before the resources that it uses."""

@@ -52,6 +52,21 @@ def test_generated_module_runs(client: InvokeAIClient, add: Path) -> None:
         function(client, a="many")
 
 
+def labeled(*labels: str) -> dict[str, Any]:
+    """A workflow with text inputs that have these labels."""
+    nodes = {f"n{place}": ("string", {"value": label}) for place, label in enumerate(labels)}
+    keys = [(node, "value") for node in nodes]
+    return workflows.workflow("Labels", nodes, [], keys, labels=dict(zip(keys, labels, strict=True)))
+
+
+def test_labels_that_the_module_uses_itself(client: InvokeAIClient, tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text(json.dumps(labeled("Workflow", "Values", "two\nlines 🦊")))
+    module = tmp_path / "labels.py"
+    assert written(str(tmp_path / "labels.json"), "-o", str(module), "--url", client.url).exit_code == 0
+    run = loaded(module).labels(client, workflow="hello", values="all")
+    assert [run.outputs.values(f"n{place}") for place in range(3)] == [["hello"], ["all"], ["two\nlines 🦊"]]
+
+
 async def test_asynchronous_module_runs(async_client: AsyncInvokeAIClient, add: Path) -> None:
     module = add.with_suffix(".py")
     assert written(str(add), "--async", "-o", str(module), "--url", async_client.url).exit_code == 0
@@ -74,13 +89,18 @@ def test_check_reports_changes(client: InvokeAIClient, add: Path) -> None:
     assert "-    a: int = 1," in done.stdout
     assert "+    a: int = 5," in done.stdout
     assert add.with_suffix(".py").read_text() == before, "a check writes nothing"
-    with pytest.raises(UsageError, match="needs -o"):
+    with pytest.raises(UsageError, match="requires -o"):
         written(str(add), "--check", "--url", client.url)
 
 
 def test_generated_modules_pass_pyright(client: InvokeAIClient, tmp_path: Path) -> None:
     (tmp_path / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
-    for name, document in {"sdxl": workflows.sdxl(), "flux": workflows.flux_image_to_image()}.items():
+    documents = {
+        "sdxl": workflows.sdxl(),
+        "flux": workflows.flux_image_to_image(),
+        "labels": labeled("Workflow", "Values", "Client", "dict", "str", "class", "Run"),
+    }
+    for name, document in documents.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(document))
         module = tmp_path / f"{name}.py"
         assert written(str(tmp_path / f"{name}.json"), "-o", str(module), "--url", client.url).exit_code == 0

@@ -331,6 +331,48 @@ def test_failed_run_has_outputs_from_before_the_failure(client: InvokeAIClient) 
     assert done.outputs.of("divide") == done.outputs.of("never") == ()
 
 
+@pytest.fixture
+def photo(client: InvokeAIClient, picture: bytes) -> Iterator[str]:
+    """Upload an image, and return its name."""
+    record = client.image_repo.upload(picture)
+    yield record.image_name
+    client.image_repo.delete(record.image_name)
+
+
+@pytest.mark.parametrize("final", [["blur"], ["photo", "blur", "control"], []])
+def test_images_of_a_run_are_those_that_it_made(client: InvokeAIClient, photo: str, final: list[str]) -> None:
+    """Neither the image that a node passes on, nor the image in a ControlNet's output, is a result."""
+    model = client.dnn_model_repo.list_models(base="sd-1", type="main")[0]
+    identifier = {name: getattr(model, name) for name in ("key", "hash", "name", "base", "type")}
+    document = workflow(
+        "Blur",
+        {
+            "photo": ("image", {}),
+            "control": ("controlnet", {"control_model": identifier, "image": {"image_name": photo}}),
+            "blur": ("img_blur", {"radius": 8}),
+        },
+        ["photo.image -> blur.image"],
+        [("photo", "image")],
+        final=final,
+    )
+    done = run(client, document, image=photo)
+    assert done.outputs.of("control")[0].image_names == done.outputs.of("photo")[0].image_names == (photo,)
+    assert [image.name for image in done.images] == list(done.outputs.of("blur")[0].image_names)
+    client.image_repo.delete(done.images[0].name)
+
+
+def test_inputs_of_a_failed_run_are_not_its_images(client: InvokeAIClient, photo: str) -> None:
+    document = workflow(
+        "Fails",
+        {"photo": ("image", {"image": {"image_name": photo}}), "divide": ("div", {"a": 1, "b": 0})},
+        [],
+        final=["photo"],
+    )
+    done = client.workflow_repo.create_workflow(document).start()
+    assert done.wait(60).state is JobStatus.FAILED
+    assert done.images == []
+
+
 @pytest.mark.since("6.14")
 def test_failed_called_workflow_has_its_images(client: InvokeAIClient, save: Save) -> None:
     inner = save(

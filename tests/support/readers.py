@@ -1,7 +1,7 @@
-"""The files in the working directory of a reader of the docs.
+"""The working folder that the pages assume.
 
-The workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in ``photos/``,
-and the text files ``prompts.txt`` and ``runs.csv``.
+It has the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
+``photos/``, the files ``prompts.txt`` and ``runs.csv``, and the repository's ``examples/``.
 """
 
 from __future__ import annotations

@@ -128,6 +128,72 @@ def test_names_that_are_invalid_in_python() -> None:
     assert asked.values == {(node, "a"): index for index, node in enumerate(nodes)} | {('n6"\\', "a"): 99}
 
 
+ODD_LABELS = [
+    *("Workflow", "Values", "client", "progress", "self", "Any", "Path", "dict", "str", "tuple"),
+    *("class", "None", "match", "lambda", "def", "type", "_", "__class__"),
+    *(
+        "two\nlines",
+        "tab\there",
+        "مرحبا بالعالم",
+        "שלום",
+        "👩\u200d🚀",
+        "🦊",
+        "ｃｌａｓｓ",
+        "ﬁx",
+        "fix",
+        "FIX",
+    ),
+    *(
+        "\u202egnp",
+        "nul\x00",
+        "a\u2028b",
+        '"""',
+        "\\N{DIGIT ONE}",
+        "{seed}",
+        "",
+        " ",
+        "2 fast",
+    ),
+]
+
+
+def test_any_label_makes_a_valid_argument() -> None:
+    nodes = {f"n{place}": ("string", {"value": f"{label}!"}) for place, label in enumerate(ODD_LABELS)}
+    document = workflow(
+        "nul \x00",
+        nodes,
+        [],
+        [(node, "value") for node in nodes],
+        labels={(node, "value"): label for node, label in zip(nodes, ODD_LABELS, strict=True)},
+    )
+    document["description"] = "nul \x00, \u202egnp"
+    text = generated(document)
+    text.encode()  # can be written to a file
+    assert "\u202e" not in text
+    function, asked = function_of(text), Asked()
+    names = list(inspect.signature(function).parameters)[1:]
+    function(asked, **{name: f"value {place}" for place, name in enumerate(names)})
+    assert asked.values == {(f"n{place}", "value"): f"value {place}" for place in range(len(ODD_LABELS))}
+    function(asked)
+    assert list(asked.values.values()) == [f"{label}!" for label in ODD_LABELS]
+
+
+@pytest.mark.parametrize("label", ["2 fast", "None", "Run", "Invoke AI Client", "画像", "Path"])
+def test_type_aliases_have_valid_and_unique_names(label: str) -> None:
+    document = workflow(
+        label,
+        {"d": ("denoise_latents", {"scheduler": "euler"})},
+        [],
+        [("d", "scheduler")],
+        labels={("d", "scheduler"): label},
+    )
+    function, asked = function_of(generated(document)), Asked()
+    (_, argument) = inspect.signature(function, eval_str=True).parameters.values()
+    assert "euler" in argument.annotation.__args__
+    function(asked, **{argument.name: "unipc"})
+    assert asked.values == {("d", "scheduler"): "unipc"}
+
+
 @pytest.mark.parametrize(
     ("name", "called"),
     [

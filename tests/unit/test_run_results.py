@@ -273,3 +273,81 @@ def test_images_of_called_workflows_come_at_the_call() -> None:
     assert results.image_names() == ("c1.png", "c2.png", "save-1.png", "save-2.png", "c4.png")
     assert results.image_names(intermediate=True)[:3] == ("c1.png", "c3.png", "draw-1.png")
     assert len(results) == len(own)
+
+
+# --------------------------------------------------------------------------- images that the run made
+
+
+def an_item_of(*nodes: tuple[str, dict[str, Any], dict[str, Any]], **item: Any) -> dict[str, Any]:
+    """Return an item whose nodes have a type, inputs and an output. All of them are for the gallery."""
+    graph = {f"n{i}": {"id": f"n{i}", "type": kind, **inputs} for i, (kind, inputs, _) in enumerate(nodes)}
+    session = {
+        "graph": {"nodes": graph},
+        "execution_graph": {"nodes": {f"p-{name}": node for name, node in graph.items()}},
+        "results": {f"p-n{i}": output for i, (*_, output) in enumerate(nodes)},
+        "prepared_source_mapping": {f"p-{name}": name for name in graph},
+    }
+    return {"item_id": 1, "status": "completed", "session": session} | item
+
+
+USED = {"image_name": "used.png"}
+MADE = {"image_name": "made.png"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "output"),
+    [
+        ("image", {"image": USED, "width": 8, "height": 8}),
+        ("load_image", {"image": USED, "mask": USED}),
+        ("if", {"value": USED}),
+        ("collect", {"collection": [USED]}),
+        ("controlnet", {"control": {"image": USED, "control_model": {"key": "m"}}}),
+        ("controlnet", {"control": {"image": MADE}}),
+        ("ip_adapter", {"ip_adapter": {"image": [MADE, USED]}}),
+        ("t2i_adapter", {"t2i_adapter": {"image": MADE}}),
+        ("flux_kontext", {"kontext_cond": {"image": MADE}}),
+    ],
+)
+def test_images_that_pass_through_are_not_results(kind: str, output: dict[str, Any]) -> None:
+    results = results_of_item(an_item_of((kind, {"image": USED}, {"type": "some_output", **output})))
+    assert results.image_names(intermediate=True) == ()
+    assert results.outputs[0].image_names  # the output itself still has them
+
+
+def test_made_images_are_results_even_if_another_node_uses_them() -> None:
+    results = results_of_item(
+        an_item_of(
+            ("image", {"image": USED}, {"image": USED}),
+            ("canny_edge_detection", {}, {"image": MADE, "width": 8}),
+            ("controlnet", {}, {"control": {"image": MADE}}),
+            ("collect", {}, {"collection": [MADE, {"image_name": "other.png"}]}),
+        )
+    )
+    assert results.image_names() == ("made.png", "other.png")
+
+
+def test_images_of_a_batch_are_inputs() -> None:
+    values = [{"node_path": "n0", "field_name": "collection", "value": [USED]}]
+    item = an_item_of(("collect", {}, {"collection": [USED, MADE]}), field_values=values)
+    assert results_of_item(item).image_names() == ("made.png",)
+
+
+def test_values_of_called_workflows_can_be_nested() -> None:
+    output = {"values": {"pictures": [MADE], "used": USED}}
+    item = an_item_of(("call_saved_workflow", {"workflow_inputs": {"a": USED}}, output))
+    assert results_of_item(item).image_names() == ("made.png",)
+
+
+def test_videos_that_pass_through_are_not_results() -> None:
+    item = an_item_of(
+        ("video", {"video": {"video_name": "a.mp4"}}, {"video": {"video_name": "a.mp4"}}),
+        ("save_video", {}, {"video": {"video_name": "b.mp4"}}),
+    )
+    assert results_of_item(item).video_names() == ("b.mp4",)
+
+
+def test_results_of_earlier_pickles_have_no_inputs() -> None:
+    results = results_of_item(an_item())
+    old = Results.__new__(Results)
+    old.__setstate__((results.outputs, results.called, results.names))
+    assert (old.inputs, old.image_names()) == (frozenset(), results.image_names())

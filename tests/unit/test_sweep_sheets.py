@@ -13,8 +13,8 @@ from PIL import Image
 from sheets import draw_sheet, draw_sheets
 
 from invokeai_py_client.sweep.sheet import draw_page
-from invokeai_py_client.sweep.sheet_plan import Page, plan_sheets
-from invokeai_py_client.sweep.sheet_text import Lettering
+from invokeai_py_client.sweep.sheet_plan import Page, SheetAxes, choose_axes, plan_sheets
+from invokeai_py_client.sweep.sheet_text import Lettering, single_line
 
 LONG = "an oil painting of a red fox in deep snow under a full moon, volumetric light, " * 4
 Box = tuple[int, int, int, int]
@@ -56,6 +56,7 @@ def check(pages: list[Page], count: int, side: int) -> None:
     shape=st.sampled_from([(1, 1), (3, 2), (1, 4), (10, 1)]),
     names=st.permutations(["row", "column", "other"]),
     used=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    below=st.booleans(),
 )
 def test_nothing_overlaps_or_leaves_the_page(
     counts: tuple[int, int, int],
@@ -65,6 +66,7 @@ def test_nothing_overlaps_or_leaves_the_page(
     shape: tuple[int, int],
     names: list[str],
     used: tuple[bool, bool, bool],
+    below: bool,
 ) -> None:
     values = [
         {"row": f"{text}{row}", "column": f"{text} {column}", "other": f"{other} {text}"}
@@ -72,8 +74,8 @@ def test_nothing_overlaps_or_leaves_the_page(
         for _ in range(repeats)
     ]
     rows, columns, other = (name if use else None for name, use in zip(names, used, strict=True))
-    others = (other,) if other else ()
-    check(plan_sheets(values, rows, columns, cell, others=others, side=800, shape=shape), len(values), 800)
+    others: dict[str, Any] = {"captions" if below else "others": (other,) if other else ()}
+    check(plan_sheets(values, rows, columns, cell, **others, side=800, shape=shape), len(values), 800)
 
 
 def test_large_sweep_is_split_into_pages_of_similar_size() -> None:
@@ -135,6 +137,62 @@ def test_long_prompts_are_wrapped() -> None:
     (page,) = plan_sheets([{"prompt": LONG, "cfg": 1}], "prompt", "cfg", 64)
     label = next(label for label in page.labels if label.name == "prompt")
     assert label.lines[-1].endswith("…")
+
+
+# --------------------------------------------------------------------------- axes
+
+
+def product_of(**axes: list[Any]) -> list[dict[str, Any]]:
+    return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+
+
+@pytest.mark.parametrize(
+    ("values", "given", "expected"),
+    [
+        ([{}], (None, None), SheetAxes(None, None, (), ())),
+        (product_of(a=[1, 2]), (None, None), SheetAxes(None, "a", (), ())),
+        (product_of(a=[1, 2], b=[1, 2]), (None, None), SheetAxes("a", "b", (), ())),
+        (product_of(a=[1, 2], b=[1, 2]), ("b", None), SheetAxes("b", "a", (), ())),
+        (product_of(a=[1, 2], b=[1, 2], c=[1, 2]), (None, None), SheetAxes("a", "c", ("b",), ())),
+        (product_of(a=[1, 2], b=[1, 2], c=[1, 2]), ("b", "a"), SheetAxes("b", "a", ("c",), ())),
+        (product_of(a=[1, 2], b=[[1], [2]], c=[1]), (None, None), SheetAxes("a", "c", ("b",), ())),
+        # zipped values
+        ([{"a": n, "b": -n} for n in range(4)], (None, None), SheetAxes(None, "b", (), ("a",))),
+        ([{"a": n, "b": -n} for n in range(4)], ("a", None), SheetAxes("a", None, (), ("b",))),
+        ([{"a": n, "b": -n} for n in range(4)], ("a", "b"), SheetAxes("a", "b", (), ())),
+        # a random seed for each run
+        (
+            [{**one, "seed": n} for n, one in enumerate(product_of(a=[1, 2], b=[1, 2]))],
+            (None, None),
+            SheetAxes("a", "b", (), ("seed",)),
+        ),
+        (
+            [{**one, "seed": n} for n, one in enumerate(product_of(a=[1, 2]) * 3)],
+            (None, None),
+            SheetAxes(None, "a", (), ("seed",)),
+        ),
+    ],
+)
+def test_every_axis_has_a_label(
+    values: list[dict[str, Any]], given: tuple[str | None, str | None], expected: SheetAxes
+) -> None:
+    assert choose_axes(values, list(values[0]), *given) == expected
+
+
+def test_captions_are_below_their_images() -> None:
+    values = [{"a": a, "seed": seed} for a, seed in ((1, 7), (1, 8), (2, 9))]
+    (page,) = plan_sheets(values, None, "a", 100, captions=("seed",))
+    check([page], 3, 4096)
+    for place, (x, y) in page.places.items():
+        (label,) = (one for one in page.labels if (one.x, one.y) == (x, y + 100))
+        assert label.lines == (f"seed = {values[place]['seed']}",)
+
+
+def test_blocks_on_one_page_are_arranged_in_a_square() -> None:
+    values = product_of(a=[1, 2], b=[1, 2], c=list(range(16)))
+    (page,) = plan_sheets(values, "a", "b", 64, others=("c",), side=None)
+    check([page], 64, 10_000)
+    assert 0.5 < page.width / page.height < 2
 
 
 # --------------------------------------------------------------------------- drawing
@@ -213,3 +271,63 @@ def test_font_is_chosen_for_the_script() -> None:
         assert greek.font.getname() == plain.font.getname()  # no better font installed: not an error
     else:
         assert greek.font.getname() != plain.font.getname()
+
+
+ODD_LABELS = [
+    "a fox\nin snow",
+    "Füchse → \x85 \u2028 \x1c",
+    "مرحبا بالعالم",
+    "שלום fox עולם",
+    "👩\u200d🚀 🇩🇪 🏳\ufe0f\u200d🌈 👍🏽",
+    "e\u0301\u0301\u0301",
+    "\u0301",
+    "漢字かな",
+    "\x00\x1b[31m\udc80\ud83d",
+    "\u202egnp.exe\u2066",
+    "\t",
+]
+
+
+@pytest.mark.parametrize("label", ODD_LABELS)
+def test_any_label_can_be_drawn(label: str) -> None:
+    # Another label with letters that Pillow's font lacks makes Pillow use a font with complex layout.
+    pictures = [({label: value}, Image.new("RGB", (32, 32))) for value in (label, "Привет ü →", f"{label} b")]
+    for rows, columns, others in ((label, None, ()), (None, label, ()), (None, None, (label,))):
+        (sheet,) = draw_sheets(pictures, rows, columns, 32, others=others)
+        assert len(sheet.getcolors(100_000) or []) > 2  # text, and not only images on paper
+    (sheet,) = draw_sheets([({}, f"{label} ü →")], None, None, 64)
+    assert sheet.width == 96
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=4))
+def test_any_text_can_be_measured_and_wrapped(texts: list[str]) -> None:
+    letters = Lettering(13, [*texts, "ü → п"])
+    for text in texts:
+        assert letters.width(text) >= 1
+        lines = letters.wrap(text, 40, 100)
+        assert "".join("".join(lines).split()) == "".join(single_line(text).split())
+
+
+def test_text_on_a_single_line() -> None:
+    assert single_line(" a\nb\x85\u2028c\x1cd\te ") == "a b c d e"
+    assert single_line("a\x00\udc80b\u202ec\u200b") == "a\ufffd\ufffdbc"
+    assert single_line("👩\u200d🚀") == "👩\u200d🚀"
+
+
+def test_each_letter_uses_a_font_that_has_it() -> None:
+    latin, mixed = Lettering(13, ["abc"]), Lettering(13, ["abc пр"])
+    if mixed.font.getname() == latin.font.getname():
+        # Pillow's font draws the Latin letters, and another font the rest.
+        parts = {text: font.getname() for text, font in mixed._parts("abc пр abc")}
+        assert len(parts) == 3 or not mixed._font_of
+    assert mixed.width("abc пр") >= latin.width("abc")
+
+
+def test_emoji_are_not_split_between_lines() -> None:
+    family, flag = "👩\u200d👩\u200d👧", "🇩🇪"
+    letters = Lettering(13, [family, flag])
+    lines = letters.wrap(family * 5 + flag * 5, letters.width(family) + 3, 100)
+    assert {part for line in lines for part in line.replace(family, "").replace(flag, "")} == set()
+    clipped = letters.wrap(family * 20, letters.width(family * 2), 1)
+    assert clipped[0].rstrip("…").replace(family, "") == ""

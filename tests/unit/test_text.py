@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from invokeai_py_client._text import clip, close_names, did_you_mean, first_lines, listed, shown
+from invokeai_py_client._text import (
+    clip,
+    close_names,
+    did_you_mean,
+    first_lines,
+    is_boundary,
+    listed,
+    shown,
+)
 
 KNOWN = ["Portraits", "Landscapes", "Old portraits of 2025"]
 
@@ -74,3 +84,19 @@ def test_any_value_can_be_shown() -> None:
     assert shown("a" * 100, 10) == "'aaaaaaaa…"
     assert shown(Broken()) == "that Broken"
     assert shown(10**5000) == "that int"  # Python cannot convert it to a string
+
+
+@pytest.mark.parametrize(
+    ("text", "characters"),
+    [
+        ("abc", ["a", "b", "c"]),
+        ("e\u0301x", ["e\u0301", "x"]),
+        ("👩\u200d🚀👩", ["👩\u200d🚀", "👩"]),
+        ("👍🏽👍", ["👍🏽", "👍"]),
+        ("❤\ufe0fa", ["❤\ufe0f", "a"]),
+        ("🇩🇪🇫🇷a", ["🇩🇪", "🇫🇷", "a"]),
+    ],
+)
+def test_boundaries_between_characters(text: str, characters: list[str]) -> None:
+    cuts = [place for place in range(len(text) + 1) if is_boundary(text, place)]
+    assert [text[start:end] for start, end in itertools.pairwise(cuts)] == characters

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from invokeai_py_client.display.picture import Picture
+    from invokeai_py_client.run.run import AsyncRun
 
 _REFRESHES = 10
 # Pixel images are erased and redrawn each time, which flickers.
@@ -56,6 +57,9 @@ class BarDisplay:
         self._live.stop()
         if self._picture is not None:
             self._picture.clear()
+
+    async def finish(self, run: AsyncRun) -> None:
+        """Do nothing: the bars disappear."""
 
     def show(self, event: RunEvent) -> None:
         """Update the bars after an event."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
-from typing import Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from invokeai_py_client.display.progress import Labels, LineDisplay
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.run.events import RunEvent
+
+if TYPE_CHECKING:
+    from invokeai_py_client.run.run import AsyncRun
 
 
 class Display(Protocol):
@@ -21,6 +24,10 @@ class Display(Protocol):
 
     def show(self, event: RunEvent) -> None:
         """Update the display after an event."""
+        ...
+
+    async def finish(self, run: AsyncRun) -> None:
+        """Show the images of a run that has ended, if the display can."""
         ...
 
 
@@ -57,11 +64,10 @@ def display_for(
         from invokeai_py_client.display.notebook import NotebookDisplay
 
         return NotebookDisplay(labels, node_count, preview=preview is not False)
-    from rich.console import Console
-
     from invokeai_py_client.display.bars import BarDisplay
+    from invokeai_py_client.display.console import console_for
 
-    return BarDisplay(labels, node_count, Console(file=target), preview=bool(preview))
+    return BarDisplay(labels, node_count, console_for(target), preview=bool(preview))
 
 
 def check_preview(preview: bool | None, stream: TextIO | None = None) -> None:

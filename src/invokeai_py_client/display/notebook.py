@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from invokeai_py_client.display.progress import Labels, Progress
 from invokeai_py_client.run.events import Preview, RunEvent, StatusChanged
+from invokeai_py_client.run.html import run_html
+from invokeai_py_client.transport.loop import call_back
 
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
+
+    from invokeai_py_client.run.run import AsyncRun
 
 # Every update is a message to the page. More updates per second would not be visible.
 _SHORTEST = 0.1
@@ -55,18 +59,30 @@ class Cell:
 
 
 class NotebookDisplay:
-    """Progress bars and a thumbnail that disappear when the run has ended."""
+    """Progress bars and a preview. When the run has ended, its images take their place."""
 
     def __init__(self, labels: Labels, node_count: int, *, preview: bool = True) -> None:
         self._progress = Progress(labels, max(node_count, 1))
         self._preview = preview
         self._cell = Cell()
+        self._finished = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._cell.clear()
+        if not self._finished:
+            self._cell.clear()
+
+    async def finish(self, run: AsyncRun) -> None:
+        """Show the images of a run that has ended. Without images, the bars disappear."""
+        html = await run_html(run)
+        if html is not None:
+            self._finished = True
+            await call_back(self._show_result, html)
+
+    def _show_result(self, html: str) -> None:
+        self._cell.show(html, at_once=True)
 
     def show(self, event: RunEvent) -> None:
         """Show the progress after an event."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
+from invokeai_py_client._text import printable
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import (
     NodeCompleted,
@@ -17,6 +18,9 @@ from invokeai_py_client.run.events import (
     StatusChanged,
 )
 from invokeai_py_client.run.status import state_word
+
+if TYPE_CHECKING:
+    from invokeai_py_client.run.run import AsyncRun
 
 
 @dataclass(slots=True)
@@ -72,11 +76,14 @@ class LineDisplay:
     def __exit__(self, *exception: object) -> None:
         self._stream.flush()
 
+    async def finish(self, run: AsyncRun) -> None:
+        """Do nothing: plain lines contain no images."""
+
     def show(self, event: RunEvent) -> None:
         """Write the line for an event, if it has one."""
         text = line_of(event, self._labels)
         if text:
-            self._stream.write(text + "\n")
+            self._stream.write(printable(text) + "\n")
             self._stream.flush()
 
 

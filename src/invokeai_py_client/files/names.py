@@ -13,6 +13,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._text import is_boundary
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.labels import label_of
@@ -324,14 +325,9 @@ def _cut(text: str, most: int, whole: str) -> str:
     mark = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     kept = text.encode()[: most - len(mark) - 1].decode(errors="ignore")
     place = len(kept)
-    while place > 1 and (_belongs_on(text[place]) or text[place - 1] in _JOINERS):
+    while place > 1 and not is_boundary(text, place):
         place -= 1
     return f"{kept[:place].rstrip(' ._-,')}~{mark}"
-
-
-def _belongs_on(char: str) -> bool:
-    """Whether a character combines with the previous one."""
-    return char in _JOINERS or unicodedata.category(char).startswith("M")
 
 
 def _folded(path: Path) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.errors import WorkflowFormatError
+from invokeai_py_client.errors import InvokeAIClientError, WorkflowFormatError
+from invokeai_py_client.transport import timing
 
 if TYPE_CHECKING:
     import os
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
     from invokeai_py_client.connection import Connection
+
+
+logger = logging.getLogger("invokeai_py_client.image")
 
 
 class AsyncImage(AsyncObject):
@@ -47,7 +52,7 @@ class AsyncImage(AsyncObject):
             NotFoundError: The image is no longer on the server.
         """
         if self._data is None:
-            self._data = await self.connection.http.bytes(self._path("full"))
+            self._data = await self._download(self.connection)
         return self._data
 
     async def thumbnail(self) -> bytes:
@@ -140,12 +145,21 @@ class AsyncImage(AsyncObject):
             )
         return cast("dict[str, Any]", found)
 
+    async def _download(self, connection: Connection) -> bytes:
+        return await connection.http.bytes(self._path("full"))
+
     def _path(self, what: str) -> str:
         from urllib.parse import quote
 
         return f"/api/v1/images/i/{quote(self.name, safe='')}/{what}"
 
     def _repr_png_(self) -> bytes | None:
+        """Return the image's file for a notebook, or None if it cannot be downloaded."""
+        if self._data is None:
+            try:
+                self._data = self.connection.call(self._download, timing.DISPLAY)
+            except (InvokeAIClientError, TimeoutError) as error:
+                logger.info("could not display image %s: %s", self.name, error)
         return self._data
 
     def __repr__(self) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from invokeai_py_client.engine.seeds import SEED
+from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import RunError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import NodeCompleted, RunEvent
@@ -15,6 +17,10 @@ from invokeai_py_client.run.iterations import iteration_paths
 from invokeai_py_client.run.names import NodeNames, names_of_item
 
 _ABOUT = frozenset({"type", "output_meta"})
+# These nodes make no image: they return one that exists. The web UI ignores their outputs, too (6.14.2).
+_PASS_ON = frozenset({"load_image", "image", "video"})
+# Returns the values of a called workflow, which can be nested.
+_CALL = "call_saved_workflow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +103,13 @@ class Results:
         outputs: The outputs of the workflow's nodes.
         called: The results of the workflows that it called (InvokeAI 6.14), in the order of the calls.
         names: The names of the nodes.
+        inputs: The names of the images and videos that the run was sent with.
     """
 
     outputs: tuple[NodeOutput, ...] = ()
     called: tuple[CalledResults, ...] = ()
     names: NodeNames = field(default_factory=NodeNames, repr=False)
+    inputs: frozenset[str] = field(default=frozenset(), repr=False)
 
     def of(self, node: int | str | tuple[str, str]) -> tuple[NodeOutput, ...]:
         """Return the outputs of one node, one per iteration. Empty if the node did not run.
@@ -131,25 +139,33 @@ class Results:
         return [output.value for output in self.of(node)]
 
     def image_names(self, *, intermediate: bool = False) -> tuple[str, ...]:
-        """Return the names of the generated images, without duplicates.
+        """Return the names of the images that the run made, without duplicates.
 
-        The images of a called workflow come at the position of the node that called it.
+        Images that only pass through the run are not included: its inputs, and the control images in the outputs of
+        ControlNet and IP-Adapter nodes. They are in ``outputs``. The images of a called workflow come at the position
+        of the node that called it.
 
         Args:
             intermediate: Whether to include images that are hidden from the gallery. Defaults to False.
         """
-        return tuple(
-            dict.fromkeys(name for output in _shown(self, intermediate) for name in output.image_names)
-        )
+        return self._made("image_name", intermediate)
 
     def video_names(self, *, intermediate: bool = False) -> tuple[str, ...]:
-        """Return the names of the generated videos (6.14+), like ``image_names()`` for images.
+        """Return the names of the videos that the run made (6.14+), like ``image_names()`` for images.
 
         Args:
             intermediate: Whether to include videos that are hidden from the gallery. Defaults to False.
         """
+        return self._made("video_name", intermediate)
+
+    def _made(self, key: str, intermediate: bool) -> tuple[str, ...]:
         return tuple(
-            dict.fromkeys(name for output in _shown(self, intermediate) for name in output.video_names)
+            dict.fromkeys(
+                name
+                for output, inputs in _shown(self, intermediate)
+                for name in _made_by(output, key)
+                if name not in inputs
+            )
         )
 
     def __iter__(self) -> Iterator[NodeOutput]:
@@ -158,9 +174,35 @@ class Results:
     def __len__(self) -> int:
         return len(self.outputs)
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.outputs, self.called, self.names, self.inputs
 
-def _shown(results: Results, intermediate: bool) -> Iterator[NodeOutput]:
-    """Yield the outputs of a run and of the workflows that it called, in order."""
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        values: tuple[Any, ...] = (*state, frozenset[str]())  # pickles of earlier versions lack the inputs
+        for name, value in zip(("outputs", "called", "names", "inputs"), values, strict=False):
+            object.__setattr__(self, name, value)
+
+
+def _made_by(output: NodeOutput, key: str) -> Iterator[str]:
+    """Yield the images or videos that a node made.
+
+    Like the web UI, it takes only those that are an output themselves, alone or in a list. Records such as a
+    ControlNet's contain images that the node used.
+    """
+    if output.node_type in _PASS_ON:
+        return
+    if output.node_type == _CALL:
+        yield from media_names(output.data, key)
+        return
+    for value in output.data.values():
+        for item in cast("list[Any]", value) if isinstance(value, list | tuple) else [value]:
+            name = cast("Mapping[str, Any]", item).get(key) if isinstance(item, Mapping) else None
+            if isinstance(name, str) and name:
+                yield name
+
+
+def _shown(results: Results, intermediate: bool) -> Iterator[tuple[NodeOutput, frozenset[str]]]:
+    """Yield the outputs of a run and of the workflows that it called, in order, each with the inputs of its run."""
     calls: dict[str, list[Results]] = {}
     for call in results.called:
         calls.setdefault(call.prepared_id, []).append(call.results)
@@ -168,7 +210,7 @@ def _shown(results: Results, intermediate: bool) -> Iterator[NodeOutput]:
         for called in calls.pop(output.prepared_id, ()):
             yield from _shown(called, intermediate)
         if intermediate or not output.is_intermediate:
-            yield output
+            yield output, results.inputs
     for left in calls.values():  # calls whose node has no output, because the run ended first
         for called in left:
             yield from _shown(called, intermediate)
@@ -252,7 +294,14 @@ def results_of_item(
         )
     # Results come in the order of execution, which before 6.14 is not the order of the iterations.
     outputs.sort(key=lambda output: (order.get(output.node_id, len(order)), output.iteration))
-    return Results(tuple(outputs), called, names)
+    return Results(tuple(outputs), called, names, _inputs(original, item.get("field_values")))
+
+
+def _inputs(graph: Mapping[str, dict[str, Any]], values: Any) -> frozenset[str]:
+    """Return the names of the images and videos in a graph and in the values of its batch."""
+    return frozenset(
+        name for key in ("image_name", "video_name") for name in media_names([graph, values], key)
+    )
 
 
 def item_from_events(events: Iterable[RunEvent]) -> dict[str, Any]:
@@ -280,6 +329,26 @@ def seconds_of_item(item: Mapping[str, Any]) -> float | None:
         return (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
     except (TypeError, ValueError):  # not times, or only one of them has a time zone
         return None
+
+
+def seeds_of_item(item: Mapping[str, Any]) -> dict[Key, int]:
+    """Return the seeds that the nodes of a queue item used, by node id and field, or by random node and output.
+
+    Nodes that used several seeds, because they ran in an iteration, are omitted.
+    """
+    session = cast("dict[str, Any]", item.get("session") or {})
+    sources = cast("dict[str, str]", session.get("prepared_source_mapping") or {})
+    prepared = _nodes(session, "execution_graph")
+    found: dict[Key, set[int]] = {}
+    for prepared_id, data in cast("dict[str, Any]", session.get("results") or {}).items():
+        node, node_id = prepared.get(prepared_id) or {}, sources.get(prepared_id, prepared_id)
+        values = {SEED: node.get(SEED)}
+        if "rand" in str(node.get("type")) and isinstance(data, dict):
+            values |= cast("dict[str, Any]", data)
+        for name, value in values.items():
+            if type(value) is int:
+                found.setdefault((node_id, name), set()).add(value)
+    return {key: values.pop() for key, values in found.items() if len(values) == 1}
 
 
 def failing_node(item: Mapping[str, Any]) -> str | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import (
     APIRequestError,
+    InvokeAIClientError,
     NotFoundError,
     RunError,
     RunNotFinishedError,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from invokeai_py_client.connection import Connection
+    from invokeai_py_client.engine.seeds import SeedNames
     from invokeai_py_client.image.image import AsyncImage
 
 _Notify = Callable[[RunEvent], Awaitable[None]]
@@ -53,7 +56,6 @@ class AsyncRun(AsyncObject):
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
         queue_id: The id of its queue.
-        inputs: The values it was sent with, keyed by the names of the workflow's inputs.
 
     Example:
         ```python
@@ -76,18 +78,42 @@ class AsyncRun(AsyncObject):
         inputs: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         end: RunEnd | None = None,
+        seeds: SeedNames | None = None,
     ) -> None:
         self.connection = connection
         self._tracker = tracker
         self._labels: Mapping[str, str] = labels or {}
         self._end = end or RunEnd()
         self._gaps: int | None = None
+        # Weak, because images keep their bytes, and sweeps have thousands of runs.
+        self._images: WeakValueDictionary[str, AsyncImage] = WeakValueDictionary()
         self.item_id = item_id
         self.batch_id: str = batch_id or tracker.batch_id
         self.queue_id = queue_id
-        self.inputs: Mapping[str, Any] = {} if inputs is None else inputs
+        self._inputs: Mapping[str, Any] = {} if inputs is None else inputs
+        self._seeds = seeds
 
     # ------------------------------------------------------------------ state
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+
+        After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
+        """
+        drawn = {} if self._seeds is None else self._end.drawn(self._seeds)
+        return {**self._inputs, **drawn} if drawn else self._inputs
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run. None if there is no seed or several different ones, or if it is not drawn yet.
+
+        If a random node of the workflow draws the seed on the server, it is known when the run has ended.
+        """
+        if self._seeds is not None:
+            return self._seeds.seed(self.inputs)
+        seeds = set(self._end.seeds.values())
+        return seeds.pop() if len(seeds) == 1 else None
 
     @property
     def status(self) -> RunStatus:
@@ -121,15 +147,29 @@ class AsyncRun(AsyncObject):
     def images(self) -> list[AsyncImage]:
         """The images that the run made for the gallery, or those of intermediate nodes if there are no others.
 
+        Images that only pass through the run, such as its inputs, are not included. The same image is the same object
+        each time.
+
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
-        from invokeai_py_client.image.image import AsyncImage
+        return [self._image(name) for name in self._image_names]
 
+    @property
+    def _image_names(self) -> Sequence[str]:
         names = self._end.recorded_images
         if names is None:
             names = self.outputs.image_names() or self.outputs.image_names(intermediate=True)
-        return [AsyncImage(self.connection, name) for name in names]
+        return names
+
+    def _image(self, name: str) -> AsyncImage:
+        """Return the object for an image, the same one as long as the caller keeps it."""
+        from invokeai_py_client.image.image import AsyncImage
+
+        image = self._images.get(name)
+        if image is None:
+            image = self._images[name] = AsyncImage(self.connection, name)
+        return image
 
     @property
     def seconds(self) -> float | None:
@@ -288,8 +328,9 @@ class AsyncRun(AsyncObject):
             new[self.item_id],
             tracker,
             queue_id=self.queue_id,
-            inputs=self.inputs,
+            inputs=self._inputs,
             labels=self._labels,
+            seeds=self._seeds,
         )
         await self.connection.part(LiveRuns).follow(tracker, self.queue_id)
         await run.refresh()
@@ -456,11 +497,32 @@ class AsyncRun(AsyncObject):
             )
         return end.item, end.results
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        del state["_images"]
+        return state
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._images = WeakValueDictionary()
         if "_end" not in state:  # pickled by a version in which runs had these attributes
             kept = (self.__dict__.pop(name, None) for name in ("_item", "_results", "_failing", "_record"))
             self._end = RunEnd(*kept)
+        if "_inputs" not in state:  # pickled by a version that did not know the seeds of random nodes
+            self._inputs = self.__dict__.pop("inputs", {})
+            self._seeds = None
+            self._end.seeds = {}
+
+    def _repr_html_(self) -> str | None:
+        """Return the run's images for a notebook, or None if there are none or they cannot be downloaded."""
+        from invokeai_py_client.run.html import run_html
+
+        if self._results is None and self._end.recorded_images is None:
+            return None
+        try:
+            return self.connection.call(partial(run_html, self), timing.DISPLAY)
+        except (InvokeAIClientError, TimeoutError):
+            return None
 
     def __repr__(self) -> str:
         return f"<AsyncRun of queue item {self.item_id}: {self.status}>"

@@ -49,11 +49,11 @@ def draw_page(page: Page, pictures: Mapping[int, Cell]) -> PILImage:
     for label in page.labels:
         y = label.y
         if label.name:
-            (name,) = letters.wrap(label.name, label.width, 1)
-            draw.text((label.x, y), name, fill=_PALE, font=letters.font)
+            for name in letters.wrap(label.name, label.width, 1):
+                letters.draw(draw, label.x, y, name, _PALE)
             y += letters.line
         for line in label.lines:
-            draw.text((label.x, y), line, fill=_INK, font=letters.font)
+            letters.draw(draw, label.x, y, line, _INK)
             y += letters.line
         if label.is_headline:
             draw.line((label.x, y + 4, label.x + label.width, y + 4), fill=_LINE, width=2)
@@ -75,7 +75,7 @@ def _write(draw: Any, text: str, page: Page, x: int, y: int) -> None:
     top = y + (height - len(lines) * letters.line) // 2
     for number, line in enumerate(lines):
         left = x + (width - letters.width(line)) // 2
-        draw.text((left, top + number * letters.line), line, fill=_PALE, font=letters.font)
+        letters.draw(draw, left, top + number * letters.line, line, _PALE)
 
 
 def _fitted(picture: PILImage, box: tuple[int, int]) -> PILImage:

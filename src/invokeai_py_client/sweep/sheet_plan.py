@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import ceil, sqrt
+from math import ceil, prod, sqrt
 from typing import Any
 
 from invokeai_py_client.files.labels import label_of
@@ -15,6 +15,8 @@ _GAP = 8
 _MARGIN = 16
 _BETWEEN = 32
 _LINES = 6
+_CAPTION_LINES = 4
+_NARROWEST_CAPTION = 64
 _NARROWEST = 120
 _WIDEST = 240
 
@@ -61,6 +63,63 @@ class Page:
     places: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
 
 
+@dataclass(frozen=True, slots=True)
+class SheetAxes:
+    """The axes of a contact sheet.
+
+    Attributes:
+        rows: The axis that goes down, or None.
+        columns: The axis that goes across, or None.
+        blocks: The axes whose combinations have separate blocks.
+        captions: The axes whose values are shown below each image.
+    """
+
+    rows: str | None
+    columns: str | None
+    blocks: tuple[str, ...]
+    captions: tuple[str, ...]
+
+
+def choose_axes(
+    values: Sequence[Mapping[str, Any]], axes: Sequence[str], rows: str | None, columns: str | None
+) -> SheetAxes:
+    """Choose how a contact sheet shows each axis, so that every axis has a label.
+
+    Two axes make a grid only if there are runs for all combinations of their values. With zipped values, or a random
+    seed for each run, most cells of the grid would be empty.
+
+    Args:
+        values: The axis values of each run.
+        axes: The names of all axes, outermost first.
+        rows: The axis that goes down, or None to choose one.
+        columns: The axis that goes across, or None to choose one.
+    """
+
+    def combined(*names: str) -> bool:
+        keys = [tuple(value_key(one.get(name)) for name in names) for one in values]
+        return len(set(keys)) == prod(len(set(column)) for column in zip(*keys, strict=True))
+
+    if rows is None or columns is None:
+        pairs = (
+            (row, column)
+            for column in ([columns] if columns else reversed(axes))
+            for row in ([rows] if rows else axes)
+            if row != column and combined(row, column)
+        )
+        rows, columns = next(pairs, (rows, columns))
+    if rows is None and columns is None and axes:
+        # The axis with the fewest values, and of several the last.
+        counts = {name: len({value_key(one.get(name)) for one in values}) for name in reversed(axes)}
+        columns = min(counts, key=lambda name: counts[name])
+    grid = [name for name in (rows, columns) if name is not None]
+    blocks: list[str] = []
+    captions: list[str] = []
+    for name in axes:
+        if name not in grid:
+            (blocks if combined(*grid, *blocks, name) else captions).append(name)
+    return SheetAxes(rows, columns, tuple(blocks), tuple(captions))
+
+
 def plan_sheets(
     values: Sequence[Mapping[str, Any]],
     rows: str | None,
@@ -68,6 +127,7 @@ def plan_sheets(
     cell: int = 256,
     *,
     others: Sequence[str] = (),
+    captions: Sequence[str] = (),
     side: int | None = 4096,
     shape: tuple[float, float] = (1, 1),
 ) -> list[Page]:
@@ -82,6 +142,7 @@ def plan_sheets(
         columns: The axis that goes across, or None.
         cell: The longer side of each image in pixels. Defaults to 256.
         others: Other axes. Each combination of their values gets a separate block with a headline. Defaults to none.
+        captions: The axes whose values are shown below each image. Defaults to none.
         side: The maximum width and height of a page in pixels, or None to put everything on one page. Defaults to
             4096.
         shape: The aspect ratio of the images as width and height. Defaults to (1, 1).
@@ -92,14 +153,20 @@ def plan_sheets(
     if side is not None:
         cell = max(1, min(cell, side // 2))
     box = (max(1, round(cell * shape[0] / max(shape))), max(1, round(cell * shape[1] / max(shape))))
-    axes = [name for name in (rows, columns, *others) if name is not None]
-    texts = {f"{name}…" for name in axes} | {label_of(one.get(name)) for one in values for name in axes}
+    axes = [name for name in (rows, columns, *others, *captions) if name is not None]
+    texts = {*axes} | {label_of(one.get(name)) for one in values for name in axes}
     letters = Lettering(min(20, max(13, cell // 16)), texts)
-    pages = _Pages(letters, box, side)
+    width = max(box[0], _NARROWEST_CAPTION) if captions else box[0]
+    below = [
+        tuple(letters.wrap(_pairs(one, captions), width, _CAPTION_LINES)) if captions else ()
+        for one in values
+    ]
+    slot = (width, box[1] + max(map(len, below), default=0) * letters.line)
+    pages = _Pages(letters, box, slot, below, side)
     pieces = [
         _Piece(block, headline, down, across, min(letters.width(headline), _WIDEST) if headline else 0)
         for headline, runs in _blocks(values, rows, columns, others, pages.most_in_a_cell)
-        for block in (_Block(values, runs, rows, columns, letters, box, pages.room),)
+        for block in (_Block(values, runs, rows, columns, letters, slot, pages.room),)
         for down, across in block.pieces()
     ]
     return pages.filled(pieces) or [Page(letters, box)]
@@ -116,15 +183,19 @@ def _blocks(
     blocks: dict[Any, list[int]] = {}
     filled: dict[Any, int] = {}
     for index, one in enumerate(values):
-        which = tuple(_key(one.get(name)) for name in others)
-        place = (which, *(_key(one.get(name)) if name else None for name in (rows, columns)))
+        which = tuple(value_key(one.get(name)) for name in others)
+        place = (which, *(value_key(one.get(name)) if name else None for name in (rows, columns)))
         filled[place] = filled.get(place, -1) + 1
         blocks.setdefault((which, filled[place] // most if most else 0), []).append(index)
     for runs in blocks.values():
-        yield ", ".join(f"{name} = {label_of(values[runs[0]].get(name))}" for name in others), runs
+        yield _pairs(values[runs[0]], others), runs
 
 
-def _key(value: Any) -> Any:
+def _pairs(values: Mapping[str, Any], names: Sequence[str]) -> str:
+    return ", ".join(f"{name} = {label_of(values.get(name))}" for name in names)
+
+
+def value_key(value: Any) -> Any:
     """Return a hashable key of a value. 1 and True have different keys; lists are compared by content."""
     try:
         hash(value)
@@ -187,7 +258,7 @@ class _Block:
         return [(rows, columns) for rows in down for columns in across]
 
     def _key(self, axis: str | None, index: int) -> Any:
-        return _key(self._values[index].get(axis)) if axis else None
+        return value_key(self._values[index].get(axis)) if axis else None
 
     def _distinct(self, axis: str | None, runs: Sequence[int]) -> dict[Any, tuple[int, str]]:
         found: dict[Any, tuple[int, str]] = {}
@@ -235,29 +306,36 @@ class _Piece:
 class _Pages:
     """The pages, filled with pieces from left to right and from top to bottom."""
 
-    def __init__(self, letters: Lettering, box: tuple[int, int], side: int | None) -> None:
-        self._letters, self._box, self._side = letters, box, side
+    def __init__(
+        self,
+        letters: Lettering,
+        box: tuple[int, int],
+        slot: tuple[int, int],
+        captions: Sequence[tuple[str, ...]],
+        side: int | None,
+    ) -> None:
+        self._letters, self._box, self._slot, self._captions, self._side = letters, box, slot, captions, side
         self.room: tuple[int, int] | None = None
         self.most_in_a_cell: int | None = None
         if side is not None:
             head = _LINES * letters.line + 2 * _GAP
             self.room = (side - 2 * _MARGIN, side - 2 * _MARGIN - head)
-            across, down = _room_of_a_cell(self.room, box, letters)
+            across, down = _room_of_a_cell(self.room, slot, letters)
             self.most_in_a_cell = across * down
         self._x = self._y = self._shelf = 0
         self._pages: list[Page] = []
 
     def filled(self, pieces: Sequence[_Piece]) -> list[Page]:
         """Return pages with all of the pieces. A single page is about square."""
-        right = None
+        area = sum((piece.width + _BETWEEN) * (piece.height + 2 * _BETWEEN) for piece in pieces)
+        right = _MARGIN + int(1.2 * sqrt(area))
         if self._side is not None:
-            area = sum((piece.width + _BETWEEN) * (piece.height + 2 * _BETWEEN) for piece in pieces)
-            right = min(self._side - _MARGIN, _MARGIN + int(1.2 * sqrt(area)))
+            right = min(self._side - _MARGIN, right)
         for piece in pieces:
             self._add(piece, right)
         return self._pages
 
-    def _add(self, piece: _Piece, right: int | None) -> None:
+    def _add(self, piece: _Piece, right: int) -> None:
         lines = self._letters.wrap(piece.headline, piece.width, _LINES)
         head = len(lines) * self._letters.line + 2 * _GAP if lines else 0
         page, x, y = self._place(piece.width, head + piece.height, right)
@@ -284,10 +362,13 @@ class _Pages:
         """Place the runs of a cell."""
         for number, run in enumerate(runs):
             line, place = divmod(number, beside)
-            page.places[run] = (at[0] + place * (self._box[0] + _GAP), at[1] + line * (self._box[1] + _GAP))
+            x, y = at[0] + place * (self._slot[0] + _GAP), at[1] + line * (self._slot[1] + _GAP)
+            page.places[run] = (x, y)
+            if self._captions[run]:
+                page.labels.append(Label(x, y + self._box[1], self._slot[0], "", self._captions[run]))
 
-    def _place(self, width: int, height: int, right: int | None) -> tuple[Page, int, int]:
-        if self._pages and right is not None and self._x + width > right:
+    def _place(self, width: int, height: int, right: int) -> tuple[Page, int, int]:
+        if self._pages and self._x + width > right:
             self._x, self._y, self._shelf = _MARGIN, self._y + self._shelf + _BETWEEN, 0
         bottom = self._side - _MARGIN if self._side is not None else None
         if not self._pages or (bottom is not None and self._y + height > bottom):

@@ -25,6 +25,9 @@ LATE_EVENTS = 1.0
 QUEUE_FULL = 5.0
 """How often a sweep tries to send runs to a full queue that contains none of its runs."""
 
+DISPLAY = 10.0
+"""How long a notebook waits for the images of an object to display."""
+
 INSTALL_FIRST_POLL = 0.05
 """First polling interval of an installation. A local model takes a fraction of a second, a large download minutes."""
 INSTALL_SILENCE = 5
