@@ -6,8 +6,10 @@ import ast
 import contextlib
 import io
 import os
+import pty
 import re
 import subprocess
+import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +27,6 @@ ADDRESS = "http://localhost:9090"
 """The address of the server on all pages. The tests replace it with the address of the real server."""
 
 TO_CONVERT = {
-    "docs/tutorials/first-workflow.md",
-    "docs/tutorials/image-folder.md",
-    "docs/tutorials/overnight-batch.md",
-    "docs/tutorials/prompt-sweep.md",
     "README.md",
     "docs/cli.md",
     "docs/concepts/inputs.md",
@@ -80,9 +78,19 @@ def test_console_blocks_run(block: pages.Block, reader: Path, server: RealServer
         f"{command.text.replace(ADDRESS, server.url)}\ncode=$?\necho\necho {mark} $code\n"
         for command in commands
     )
+    printed = (run_in_terminal if block.terminal else run_in_pipe)(script, reader)
+    outputs = re.split(rf"\n{mark} (\d+)\n", printed)
+    assert len(outputs) == 2 * len(commands) + 1, printed
+    for command, output, code in zip(commands, outputs[::2], outputs[1::2], strict=False):
+        assert code == "0", f"{block}: {command.text}\n{output}"
+    compare(block, commands, [as_readers_see(output, reader, server) for output in outputs[:-1:2]])
+
+
+def run_in_pipe(script: str, folder: Path) -> str:
+    """Run a shell script in a folder and return its output and errors."""
     done = subprocess.run(
         ["sh", "-c", script],
-        cwd=reader,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
@@ -90,11 +98,30 @@ def test_console_blocks_run(block: pages.Block, reader: Path, server: RealServer
         timeout=300,
         check=False,
     )
-    outputs = re.split(rf"\n{mark} (\d+)\n", done.stdout)
-    assert len(outputs) == 2 * len(commands) + 1, done.stdout
-    for command, output, code in zip(commands, outputs[::2], outputs[1::2], strict=False):
-        assert code == "0", f"{block}: {command.text}\n{output}"
-    compare(block, commands, [as_readers_see(output, reader, server) for output in outputs[:-1:2]])
+    return done.stdout
+
+
+def run_in_terminal(script: str, folder: Path) -> str:
+    """Run a shell script in a terminal of 80 columns and return the text that it shows."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        termios.tcsetwinsize(theirs, (40, 80))
+        process = subprocess.Popen(
+            ["sh", "-c", script],
+            cwd=folder,
+            env={**os.environ, "TERM": "xterm-256color"},
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        data = bytearray()
+        # Reading fails once the last process has closed the terminal.
+        with contextlib.suppress(OSError):
+            while part := screen.read(65536):
+                data += part
+        process.wait(timeout=300)
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", data.decode()).replace("\r\n", "\n")
 
 
 def as_readers_see(output: str, reader: Path, server: RealServer) -> str:

@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).parents[2]
 FOLDERS = (REPOSITORY / "docs", REPOSITORY / "examples")
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(page for folder in FOLDERS for page in folder.glob("**/*.md"))])
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+TERMINAL = "<!-- in a terminal -->"
 VARIES = re.compile(r"<!-- varies: (.+) -->")
 
 
@@ -28,6 +29,7 @@ class Block:
         text: Its text.
         reason: The reason for not running it, from a comment ``<!-- not run: reason -->`` before it.
         varies: Patterns of output lines that are not compared, from comments ``<!-- varies: pattern -->`` before it.
+        terminal: Whether its commands run in a terminal, because of a comment ``<!-- in a terminal -->`` before it.
         output_of: The Python block whose printed output a ``text`` block directly below it shows.
     """
 
@@ -38,6 +40,7 @@ class Block:
     text: str = field(repr=False)
     reason: str | None = None
     varies: tuple[str, ...] = ()
+    terminal: bool = False
     output_of: Block | None = None
 
     def __str__(self) -> str:
@@ -57,15 +60,15 @@ def blocks_of(page: Path) -> list[Block]:
     found: list[Block] = []
     name = page.relative_to(REPOSITORY).as_posix()
     heading, fence, start, taken = "", None, 0, list[str]()
-    reason, varies, above = None, list[str](), None
+    reason, varies, terminal, above = None, list[str](), False, None
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
         if fence is not None:
             if line.strip() == "```":
                 text = "\n".join(taken) + "\n"
                 source = above if fence == "text" and above and above.language == "python" else None
-                above = Block(name, start, heading, fence, text, reason, tuple(varies), source)
+                above = Block(name, start, heading, fence, text, reason, tuple(varies), terminal, source)
                 found.append(above)
-                fence, reason, varies = None, None, []
+                fence, reason, varies, terminal = None, None, [], False
             else:
                 taken.append(line)
         elif line.startswith("```"):
@@ -74,9 +77,11 @@ def blocks_of(page: Path) -> list[Block]:
             reason = left_out[1]
         elif pattern := VARIES.fullmatch(line.strip()):
             varies.append(pattern[1])
+        elif line.strip() == TERMINAL:
+            terminal = True
         elif line.strip():
             heading = line.lstrip("# ") if line.startswith("#") else heading
-            reason, varies, above = None, [], None
+            reason, varies, terminal, above = None, [], False, None
     if fence is not None:
         raise ValueError(f"{name}:{start}: the block has no end")
     return found
