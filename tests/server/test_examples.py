@@ -13,6 +13,8 @@ from PIL import ImageChops, ImageDraw
 
 from invokeai_py_client import InvokeAIClient
 
+SMALL = {"size.multiplier": 0.25}  # a sixteenth of the pixels
+
 Make = Callable[..., Pillow.Image]
 
 
@@ -66,7 +68,8 @@ def test_lora(make: Make) -> None:
 
 def test_image_to_image(make: Make, photo: Pillow.Image) -> None:
     slight, strong = (
-        make("image-to-image", image=photo, steps=5, denoising_strength=strength) for strength in (0.2, 0.8)
+        make("image-to-image", image=photo, steps=4, denoising_strength=strength, **SMALL)
+        for strength in (0.2, 0.8)
     )
     assert slight.width > slight.height  # the aspect ratio of the photo
     assert differ(slight, strong)
@@ -75,7 +78,7 @@ def test_image_to_image(make: Make, photo: Pillow.Image) -> None:
 def test_inpainting_changes_only_the_white_part_of_the_mask(make: Make, photo: Pillow.Image) -> None:
     mask = Pillow.new("L", photo.size, "black")
     ImageDraw.Draw(mask).rectangle((photo.width // 2, 0, photo.width, photo.height), fill="white")
-    result = make("inpainting", image=photo, mask=mask, steps=3)
+    result = make("inpainting", image=photo, mask=mask, steps=3, **SMALL)
     source = photo.resize(result.size, Pillow.Resampling.LANCZOS)
     quarter = result.width // 4
     kept, painted = (0, 0, quarter, result.height), (3 * quarter, 0, result.width, result.height)
@@ -84,7 +87,9 @@ def test_inpainting_changes_only_the_white_part_of_the_mask(make: Make, photo: P
 
 
 def test_controlnet(make: Make, photo: Pillow.Image) -> None:
-    free, guided = (make("controlnet", image=photo, steps=3, control_weight=weight) for weight in (0, 1))
+    free, guided = (
+        make("controlnet", image=photo, steps=3, control_weight=weight, **SMALL) for weight in (0, 1)
+    )
     assert guided.width > guided.height  # the aspect ratio of the photo
     assert differ(free, guided)
 

@@ -1,13 +1,13 @@
 """The working folder that the pages assume.
 
 It has the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
-``photos/``, the files ``prompts.txt`` and ``runs.csv``, and the repository's ``examples/``.
+``photos/``, the files ``prompts.txt`` and ``runs.csv``, and the repository's ``examples/`` with smaller
+images.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,11 +116,23 @@ def restyle(model: dict[str, Any]) -> dict[str, Any]:
 PROMPTS = ["a lighthouse at dusk", "a fox in the long grass", "a hen on the lonely hill"]
 
 
+def with_small_images(document: dict[str, Any]) -> dict[str, Any]:
+    """Return an example that makes small images. At full size the pages would take several times as long."""
+    small = {"noise": {"width": 64, "height": 64}, "ideal_size": {"multiplier": 0.125}}
+    for node in document["nodes"]:
+        for name, value in small.get(node["data"]["type"], {}).items():
+            node["data"]["inputs"][name]["value"] = value
+    return document
+
+
 def fill(folder: Path, model: dict[str, Any]) -> None:
     """Create the files in a folder."""
     from PIL import Image
 
-    shutil.copytree(EXAMPLES, folder / "examples")
+    (folder / "examples").mkdir()
+    for example in EXAMPLES.glob("*.json"):
+        document = json.loads(example.read_text(encoding="utf-8"))
+        (folder / "examples" / example.name).write_text(json.dumps(with_small_images(document)))
     (folder / "portrait.json").write_text(json.dumps(portrait(model)))
     (folder / "restyle.json").write_text(json.dumps(restyle(model)))
     (folder / "prompts.txt").write_text("\n".join(PROMPTS) + "\n")
