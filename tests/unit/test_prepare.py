@@ -290,7 +290,7 @@ async def test_all_missing_things_are_reported_together(tmp_path: Path) -> None:
     for part in (
         "'Lost'",
         "VAE (vae): no compatible model named 'Nothing'",
-        "Board (save): no board named 'Porträts' on the server. Did you mean 'Portraits'?",
+        "Board (save): No board named 'Porträts'. Did you mean 'Portraits'?",
         "Image (save): no image named 'lost.png' on the server",
         "Scale Factor (scale)",
     ):
