@@ -687,7 +687,11 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     def scan_folder(self, scan_path: str | os.PathLike[str]) -> list[FoundModel]:
         """List the models in a folder on the server's machine.
 
+        Args:
+            scan_path: The folder. ``~`` and paths that exist on this machine are made absolute.
+
         Raises:
+            UsageError: The path starts with ``~``, and the home directory is unknown.
             BadRequestError: The folder does not exist on the server's machine.
         """
         return self._call(self._impl.scan_folder(scan_path))
@@ -883,6 +887,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         starred: bool | None = None,
         search_term: str | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -897,8 +902,10 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 False.
             starred: Only starred images (True), only others (False), or both (None). Defaults to None.
             search_term: Only images whose metadata or date contains this text.
-            since: Only images created at this time or later, by the server's clock: a ``datetime`` or a string
-                such as ``"2026-01-31 12:00"``. Defaults to the local time zone if the time has none.
+            since: Only images created at this time or later, by the server's clock: a ``datetime``, a string such as
+                ``"2026-01-31 12:00"``, ``"today"`` or ``"yesterday"``, or a duration before now such as ``"12h"`` or
+                ``"7d"``. Defaults to the local time zone if the time has none.
+            until: Only images created at this time or earlier. A date includes the whole day.
             offset: Number of images to skip. Defaults to 0.
             limit: The largest number of images to return. Defaults to all.
             order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
@@ -916,6 +923,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 starred=starred,
                 search_term=search_term,
                 since=since,
+                until=until,
                 offset=offset,
                 limit=limit,
                 order_dir=order_dir,
@@ -932,6 +940,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         starred: bool | None = None,
         search_term: str | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -950,6 +959,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 starred=starred,
                 search_term=search_term,
                 since=since,
+                until=until,
                 offset=offset,
                 limit=limit,
                 order_dir=order_dir,
@@ -1314,9 +1324,10 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Create a client. This sends no request.
 
         Args:
-            host: The server's host name, IP address or full URL. Defaults to the URL that ``from_url()`` finds.
-            port: The server's port. Defaults to 9090.
-            use_https: Whether to use HTTPS. Defaults to False.
+            host: The server's host (``"gpu"``, ``"192.168.1.5"``), host and port (``"gpu:9090"``) or full URL. Defaults
+                to the URL that ``from_url()`` finds.
+            port: The server's port. Defaults to 9090, or for a full URL to the port in it.
+            use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
                 ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
@@ -1372,9 +1383,10 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Return a client for the server at a URL. This sends no request.
 
         Args:
-            url: The server's URL, including the path prefix of a reverse proxy. Defaults to the first of these that
-                is set: the URL of ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration
-                file, ``http://localhost:9090``.
+            url: The server's URL, including the path prefix of a reverse proxy. Without a scheme, ``http://`` and port
+                9090 are used: ``"gpu"`` is ``http://gpu:9090``. Defaults to the first of these that is set: the URL of
+                ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
+                ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
                 configuration file for this server.
@@ -3548,13 +3560,14 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
     """The workflows on a server."""
 
     def create_workflow(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
     ) -> WorkflowHandle:
         """Return a handle to run a workflow on this server.
 
         Args:
             source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
-                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+                JSON text, the content of a file, an image on the server, or the id or name of a workflow in the
+                server's library.
 
         Returns:
             A handle with the workflow's inputs, typed according to the server's schema.
@@ -3567,7 +3580,7 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         return wrap(self._call(self._impl.create_workflow(unwrap(source))))
 
     def get_definition(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,24 +23,80 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class UserPath(click.Path):
+    """A path on the command line, with ``~`` expanded. A path that is not valid raises ``UsageError``."""
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True, allow_dash: bool = False) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, allow_dash=allow_dash, path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path."""
+        is_standard = self.allow_dash and value == "-"
+        return super().convert(value if is_standard else user_path(value), param, ctx)
+
+
 def workflow_argument(command: F) -> F:
     """Add the argument ``FILE``: a workflow file, or the name of a workflow in the library."""
     return click.argument("workflow", metavar="FILE", shell_complete=_files)(command)
 
 
 def url_option(command: F) -> F:
-    """Add the option ``--url``."""
+    """Add the option ``--url``, which may also come before the command."""
     return click.option(
         "--url",
         metavar="URL",
+        callback=_from_group,
         help="Server to use. Defaults to $INVOKEAI_URL, then the profile saved by `ivk login`, then "
         "http://localhost:9090.",
     )(command)
 
 
-def json_option(command: F) -> F:
-    """Add the option ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")(command)
+def output_options(command: F) -> F:
+    """Add the options ``--json`` and ``--quiet``, which may also come before the command."""
+    quiet = click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep,
+        help="Print only results and errors: no progress, notes or hints.",
+    )
+    as_json = click.option(
+        "--json", "as_json", is_flag=True, callback=_from_group, help="Print JSON, one object per line."
+    )
+    return quiet(as_json(command))
+
+
+def common_options(*, hidden: bool) -> list[click.Option]:
+    """Return the options that command groups accept for the command that follows.
+
+    Args:
+        hidden: Whether to leave them out of the group's help.
+    """
+    url = click.Option(
+        ["--url"], metavar="URL", expose_value=False, hidden=hidden, callback=_keep, help="Server to use."
+    )
+    quiet, as_json = (
+        click.Option(names, is_flag=True, expose_value=False, hidden=hidden, callback=_keep, help=text)
+        for names, text in (
+            (["-q", "--quiet"], "Print only results and errors."),
+            (["--json", "as_json"], "Print JSON, one object per line."),
+        )
+    )
+    return [url, quiet, as_json]
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Keep the value of an option for the command, if it was passed. Contexts of one command line share it."""
+    if value:
+        context.meta[f"ivk.{parameter.name}"] = value
+
+
+def _from_group(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Return the value of an option, or the value that was passed before the command."""
+    return value or context.meta.get(f"ivk.{parameter.name}", value)
 
 
 def set_option(command: F) -> F:
@@ -49,7 +107,8 @@ def set_option(command: F) -> F:
         "settings",
         metavar="NAME=VALUE",
         multiple=True,
-        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file.",
+        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file, "
+        "@@ for a text that starts with @, and null to remove the value of an optional input.",
     )(command)
 
 
@@ -202,22 +261,40 @@ def split_setting(setting: str) -> tuple[str, str]:
 
 def address_of(name: str) -> str | int:
     """Return the address of an input that was named on the command line: an index if it is a number."""
-    return int(name) if name.isdigit() else name
+    return int(name) if name.isdecimal() else name
 
 
 def _content(text: str) -> str:
+    """Return the text of ``@FILE``, or the text itself. ``@@`` begins a text that starts with ``@``."""
     if not text.startswith("@"):
         return text
-    path = Path(text[1:])
+    if text.startswith("@@"):
+        return text[1:]
+    from invokeai_py_client.files.text import read_text
+
+    path = user_path(text[1:])
     try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the text of {text}: {error}.") from None
+        return read_text(path).rstrip("\n")
+    except UsageError as error:
+        raise UsageError(f"{error} To use a value that starts with @, write @@ instead: @{text}") from None
 
 
 def yes_option(command: F) -> F:
     """Add the option ``--yes``, which skips the question of `confirm`."""
     return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(command)
+
+
+def time_options(command: F) -> F:
+    """Add the options ``--since`` and ``--until``."""
+    since = click.option(
+        "--since",
+        metavar="TIME",
+        help="Only images created since: 7d, 12h, yesterday, 2026-01-31, '2026-01-31 18:00'.",
+    )
+    until = click.option(
+        "--until", metavar="TIME", help="Only images created until then. A date includes the day."
+    )
+    return since(until(command))
 
 
 def limit_option(command: F) -> F:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._paths import is_folder, user_path
 from invokeai_py_client._text import is_boundary
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import UsageError
@@ -83,7 +84,7 @@ def file_name(
         known["item"] = item
     if name:
         known["name"] = name
-    path = Path("/".join((*folders, "")))
+    path = user_path("/".join((*folders, "")))
     for parts in components[:-1]:
         path /= _safe("".join(_text(template, part, values, known) for part in parts))
     last = components[-1]
@@ -127,9 +128,8 @@ def target_path(path: str | os.PathLike[str], name: str) -> Path:
 
     The name comes from a server, so only its last part is used. The file is always in the folder.
     """
-    text = os.fspath(path)
-    target = Path(text)
-    if target.is_dir() or text.endswith(("/", os.sep)):
+    target = user_path(path)
+    if is_folder(target) or os.fspath(path).endswith(("/", os.sep)):
         return target / safe_name(name)
     return target
 
@@ -173,7 +173,7 @@ def paths_of_run_images(
         UsageError: The template is invalid, or contains a name that a run does not have.
     """
     text = os.fspath(template)
-    if "{" not in text and Path(text).is_dir():
+    if "{" not in text and is_folder(text):
         text = literal_folder(text)
     names = UniquePaths() if taken is None else taken
     return [
@@ -196,9 +196,7 @@ def is_image_file(path: str | os.PathLike[str]) -> bool:
     """Whether a path is meant as the file of an image, and not as a folder: it has an extension of images."""
     text = os.fspath(path)
     suffix = Path(text).suffix.casefold()
-    return (
-        suffix in (*FORMATS, *OTHER_IMAGES) and not text.endswith(("/", os.sep)) and not Path(text).is_dir()
-    )
+    return suffix in (*FORMATS, *OTHER_IMAGES) and not text.endswith(("/", os.sep)) and not is_folder(text)
 
 
 # --------------------------------------------------------------------------- images of the server
@@ -229,7 +227,7 @@ def paths_for(
     Raises:
         UsageError: The template is invalid, or contains an unknown name.
     """
-    base = Path(folder).expanduser()
+    base = user_path(folder)
     needed = needs_records(template)
     ending = "" if suffix == ".png" or template.endswith(suffix) else ".thumbnail"
     paths: list[Path] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import uuid
 from collections import ChainMap
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.engine.seeds import SeedNames
 from invokeai_py_client.errors import APIRequestError, RunNotFinishedError, UsageError
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.results import CalledResults
@@ -333,7 +334,7 @@ class AsyncSweep(AsyncObject):
         from invokeai_py_client.files.names import literal_folder
         from invokeai_py_client.sweep.report import write_report
 
-        base = Path(folder)
+        base = user_path(folder)
         await self.save(f"{literal_folder(base / 'images')}{{index:04}}-{{image}}.png")
         loop = asyncio.get_running_loop()
         done = [(index, run) for index, run in sorted(self._runs.items()) if run.done]
@@ -410,7 +411,8 @@ class AsyncSweep(AsyncObject):
         from invokeai_py_client.connection import Connection
         from invokeai_py_client.sweep.manifest import read_manifest
 
-        kept = read_manifest(Path(path))
+        file = user_path(path)
+        kept = read_manifest(file)
         head = kept.header
         return cls(
             Connection.to(head["url"]) if client is None else client.connection,
@@ -422,7 +424,7 @@ class AsyncSweep(AsyncObject):
             labels=head["labels"],
             queue_id=head["queue"],
             background=head["background"],
-            manifest=ManifestWriter(Path(path), create=False),
+            manifest=ManifestWriter(file, create=False),
             kept=kept,
             seeds=SeedNames.from_dict(head["seeds"]) if "seeds" in head else None,
         )
@@ -737,9 +739,9 @@ async def start_sweep(
     requests = await prepare_requests(
         connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
     )
-    batch_id = str(uuid.uuid4())
+    batch_id = new_batch_id()
     values, labels, seeds = inputs.snapshot(), inputs.node_labels(), seed_names(inputs)
-    writer = None if manifest is None else ManifestWriter(Path(manifest), create=True)
+    writer = None if manifest is None else ManifestWriter(user_path(manifest), create=True)
     if writer is not None:
         writer.begin(
             requests,
