@@ -2570,17 +2570,18 @@ class Run(Face["AsyncRun"]):
 
         Args:
             template: A folder (an existing one, or a path that ends in ``/``), in which the images keep their names.
-                Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{index}``
-                (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that file systems
-                do not allow are replaced. If several images would have the same name, they are numbered:
-                ``fox.png``, ``fox-2.png``. Defaults to the images' names on the server, in the current folder.
+                Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{seed}``,
+                ``{index}`` (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that
+                file systems do not allow are replaced. If several images would have the same name, they are numbered:
+                ``fox.png``, ``fox-2.png``. The extension decides the format, as for ``Image.save()``. Defaults to the
+                images' names on the server, in the current folder.
 
         Returns:
             The paths, in the order of ``images``.
 
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
-            UsageError: The template contains an unknown name. Nothing was downloaded.
+            UsageError: The template contains an unknown name, or the format is not supported. Nothing was downloaded.
             TransferError: Some images could not be downloaded. Its ``failed`` has the errors. All other images were
                 saved.
         """
@@ -2627,6 +2628,7 @@ class Sweep(Face["AsyncSweep"]):
     Attributes:
         name: The workflow's name.
         axes: The names of the axes, outermost first.
+        names: The name of each run from the column ``name`` of its table. Empty if there is no such column.
         queue_id: The queue.
 
     Example:
@@ -2646,6 +2648,11 @@ class Sweep(Face["AsyncSweep"]):
     def axes(self) -> tuple[str, ...]:
         """The names of the axes, outermost first."""
         return self._impl.axes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each run from the column ``name`` of its table. Empty if there is no such column."""
+        return self._impl.names
 
     @property
     def queue_id(self) -> str:
@@ -2769,13 +2776,16 @@ class Sweep(Face["AsyncSweep"]):
         """
         return self._iterate(self._impl.grids(rows=rows, columns=columns, cell=cell, side=side))
 
-    def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
+    def save(self, template: str | None = None) -> list[Path]:
         """Save the images of all runs that have ended. Existing files are kept.
 
+        The extension decides the format, as for ``Image.save()``.
+
         Args:
-            template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}``,
-                ``{item}`` and ``{image}``. Characters that file systems do not allow are replaced, and a number is
-                added to names that occur more than once. Defaults to ``{index:04}-{image}.png``.
+            template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{seed}``,
+                ``{index}``, ``{item}``, ``{image}``, and ``{name}`` if the table has a column ``name``. Characters
+                that file systems do not allow are replaced, and a number is added to names that occur more than once.
+                Defaults to ``{name}.png`` if there are names, or else to ``{index:04}-{image}.png``.
 
         Returns:
             The paths, in the order of the runs.
@@ -2804,7 +2814,8 @@ class Sweep(Face["AsyncSweep"]):
     def to_records(self) -> list[dict[str, Any]]:
         """Return a dict for each run that has ended.
 
-        Its keys are ``run item state seconds images error``, ``seed`` if the workflow has a seed, and the axes.
+        Its keys are ``run item state seconds images error``, ``name`` if the table has such a column, ``seed`` if the
+        workflow has a seed, and the axes.
         """
         return self._impl.to_records()
 
