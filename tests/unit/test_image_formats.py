@@ -13,7 +13,8 @@ import pytest
 from PIL import Image, ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
-from invokeai_py_client.errors import APIRequestError, UsageError
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.errors import APIRequestError, UsageError, WorkflowFormatError
 from invokeai_py_client.files.convert import check_target, convert, embedded_metadata
 from invokeai_py_client.files.formats import format_of, format_of_data, is_whole, needs_conversion
 
@@ -89,6 +90,26 @@ def test_image_without_metadata_has_no_comment(suffix: str) -> None:
     image = decoded(convert(png(), Path(f"fox{suffix}")))
     assert embedded_metadata(image) == {}
     assert 0x9286 not in image.getexif().get_ifd(0x8769)
+
+
+@every_format
+def test_workflow_can_be_read_from_a_converted_image(tmp_path: Path, suffix: str) -> None:
+    document = {**WORKFLOW, "name": "Küche 🦊", "edges": [], "meta": {"version": "3.0.0"}}
+    path = tmp_path / f"fox{suffix}"
+    path.write_bytes(convert(png(texts={"invokeai_workflow": json.dumps(document)}), path))
+    assert WorkflowDefinition.from_file(path).name == "Küche 🦊"
+    path.write_bytes(convert(png(texts={"invokeai_metadata": "{}"}), path))
+    with pytest.raises(WorkflowFormatError, match="has no embedded workflow"):
+        WorkflowDefinition.from_file(path)
+    path.write_bytes(convert(png(), path))
+    with pytest.raises(WorkflowFormatError, match="has no embedded workflow"):
+        WorkflowDefinition.from_file(path)
+
+
+def test_damaged_comment_is_reported() -> None:
+    data = convert(png(texts={"invokeai_workflow": json.dumps(WORKFLOW)}), Path("fox.jpg"))
+    with pytest.raises(WorkflowFormatError, match="Cannot read the workflow embedded in the image"):
+        WorkflowDefinition.from_png(data.replace(b'"nodes":', b'"nodes" '))
 
 
 def test_metadata_survives_conversion_back_to_png() -> None:

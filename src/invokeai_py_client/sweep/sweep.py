@@ -601,9 +601,10 @@ class AsyncSweep(AsyncObject):
 
         async def entry(index: int, run: AsyncRun) -> ReportEntry:
             image = run.images[0] if run.images else None
+            name = {"name": self.names[index]} if self.names else {}
             return ReportEntry(
                 index,
-                self._recorded_values(index, run),
+                {**name, **self._recorded_values(index, run)},
                 run.status.state.value,
                 run.seconds,
                 run.status.error_message,

@@ -12,7 +12,7 @@ from invokeai_py_client._paths import is_file
 from invokeai_py_client._text import shown
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.engine.definition import WorkflowDefinition, is_document
-from invokeai_py_client.engine.png import PNG_SIGNATURE
+from invokeai_py_client.engine.png import is_image
 from invokeai_py_client.errors import WorkflowFormatError, WorkflowNotFoundError
 from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow, fetch_workflows
 from invokeai_py_client.v1.workflows import V1WorkflowMethods
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.lookup import WorkflowRef
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
-_FILE_ENDINGS = frozenset({".json", ".png"})
+_FILE_ENDINGS = frozenset({".json", ".png", ".jpg", ".jpeg", ".webp", ".avif"})
 
 
 class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
@@ -89,8 +89,8 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             return WorkflowDefinition.from_dict(source)
         content: Any = source
         if isinstance(content, bytes):
-            is_png = content.startswith(PNG_SIGNATURE)
-            return (WorkflowDefinition.from_png if is_png else WorkflowDefinition.from_json)(content)
+            read = WorkflowDefinition.from_png if is_image(content) else WorkflowDefinition.from_json
+            return read(content)
         if not isinstance(content, str | os.PathLike):
             raise WorkflowFormatError(
                 f"{shown(content)} is not a workflow; expected a file, a dict, JSON text, an image, or the name or id"
