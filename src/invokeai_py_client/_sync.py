@@ -687,7 +687,11 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     def scan_folder(self, scan_path: str | os.PathLike[str]) -> list[FoundModel]:
         """List the models in a folder on the server's machine.
 
+        Args:
+            scan_path: The folder. ``~`` and paths that exist on this machine are made absolute.
+
         Raises:
+            UsageError: The path starts with ``~``, and the home directory is unknown.
             BadRequestError: The folder does not exist on the server's machine.
         """
         return self._call(self._impl.scan_folder(scan_path))
@@ -766,7 +770,9 @@ class Image(Face["AsyncImage"]):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Download the image to a file.
 
-        The file appears only when it is complete. Missing folders are created.
+        The file appears only when it is complete. Missing folders are created. The extension decides the format:
+        ``.png`` as on the server, or ``.jpg``, ``.webp`` or ``.avif``, which require the extra
+        ``invokeai-py-client[image]``. The metadata is kept.
 
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
@@ -777,7 +783,7 @@ class Image(Face["AsyncImage"]):
 
         Raises:
             NotFoundError: The image is no longer on the server.
-            UsageError: The file cannot be written.
+            UsageError: The file cannot be written, or the image cannot be converted to its format.
         """
         return self._call(self._impl.save(path))
 
@@ -1082,6 +1088,8 @@ class ImageRepository(Face["AsyncImageRepository"]):
     ) -> Path:
         """Download an image to a file. The file appears only when it is complete.
 
+        The extension decides the format, as for ``Image.save()``.
+
         Args:
             image_name: The image.
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
@@ -1118,6 +1126,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             folder: The target folder. It is created if it does not exist.
             template: The file names. ``{image}`` is the image's name without its extension and ``{index}`` its number
                 from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
+                An extension decides the format: ``{image}.jpg``.
                 Defaults to ``"{image}"``.
             full_resolution: Whether to download the images themselves rather than their thumbnails. Defaults to True.
             overwrite: Whether to download existing files again. Defaults to False.
@@ -1128,7 +1137,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             The files' paths, in the order of the images. An image passed twice has one file.
 
         Raises:
-            UsageError: The template contains an unknown field.
+            UsageError: The template contains an unknown field, or its format is not supported.
             TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
         """
         return self._call(
@@ -1315,9 +1324,10 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Create a client. This sends no request.
 
         Args:
-            host: The server's host name, IP address or full URL. Defaults to the URL that ``from_url()`` finds.
-            port: The server's port. Defaults to 9090.
-            use_https: Whether to use HTTPS. Defaults to False.
+            host: The server's host (``"gpu"``, ``"192.168.1.5"``), host and port (``"gpu:9090"``) or full URL. Defaults
+                to the URL that ``from_url()`` finds.
+            port: The server's port. Defaults to 9090, or for a full URL to the port in it.
+            use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
                 ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
@@ -1373,9 +1383,10 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Return a client for the server at a URL. This sends no request.
 
         Args:
-            url: The server's URL, including the path prefix of a reverse proxy. Defaults to the first of these that
-                is set: the URL of ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration
-                file, ``http://localhost:9090``.
+            url: The server's URL, including the path prefix of a reverse proxy. Without a scheme, ``http://`` and port
+                9090 are used: ``"gpu"`` is ``http://gpu:9090``. Defaults to the first of these that is set: the URL of
+                ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
+                ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
                 configuration file for this server.
@@ -2337,7 +2348,6 @@ class Run(Face["AsyncRun"]):
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
         queue_id: The id of its queue.
-        inputs: The values it was sent with, keyed by the names of the workflow's inputs.
 
     Example:
         ```python
@@ -2366,8 +2376,19 @@ class Run(Face["AsyncRun"]):
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """The values it was sent with, keyed by the names of the workflow's inputs."""
+        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+
+        After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
+        """
         return self._impl.inputs
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run. None if there is no seed or several different ones, or if it is not drawn yet.
+
+        If a random node of the workflow draws the seed on the server, it is known when the run has ended.
+        """
+        return self._impl.seed
 
     @property
     def status(self) -> RunStatus:
@@ -2709,7 +2730,10 @@ class Sweep(Face["AsyncSweep"]):
         return self._call(self._impl.report(folder, title=title))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return a dict for each run that has ended: ``run item state seconds images error`` and the axis values."""
+        """Return a dict for each run that has ended.
+
+        Its keys are ``run item state seconds images error``, ``seed`` if the workflow has a seed, and the axes.
+        """
         return self._impl.to_records()
 
     def to_pandas(self) -> Any:
@@ -2888,7 +2912,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def enqueue_request(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         validate: bool = True,
@@ -2900,7 +2924,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Return the request body that ``start()`` would post to ``enqueue_batch``.
 
         Args:
-            values: Values for this request only; see ``set()``.
+            values: Values for this request only; see ``set()``. A text is the prompt, if there is only one.
             validate: Whether to check everything first. If False, the body is built exactly as the web UI would
                 build it, and only the server's schema is requested. Defaults to True.
             runs: How many times the server repeats the batch. Defaults to 1.
@@ -2921,7 +2945,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def start(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         prepend: bool = False,
@@ -2932,7 +2956,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start a run and return immediately.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
@@ -2956,7 +2980,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def start_batch(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         runs: int = 1,
@@ -2969,7 +2993,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start all runs that result from the workflow's batch nodes, in one request.
 
         Args:
-            values: Values for these runs only; see ``set()``.
+            values: Values for these runs only; see ``set()``. A text is the prompt, if there is only one.
             runs: How many times the server repeats the whole batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
@@ -3001,7 +3025,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def run(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         timeout: float | None = None,
@@ -3018,7 +3042,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Use ``start()`` for a run that should continue.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             timeout: Seconds to wait. The run continues afterwards. Defaults to no limit.
             progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If
                 it is a function, it is called with each event.
@@ -3093,8 +3117,10 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             mode: ``"product"`` runs every combination, the last axis varying fastest. ``"zip"`` pairs the axes.
                 Defaults to ``"product"``.
             repeat: How many times to run each combination, each time with another seed. Defaults to 1.
-            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or a number: with
-                ``repeat``, the first seed. Defaults to the workflow's seed for all runs.
+            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or ``"workflow"`` to
+                let the workflow's random nodes draw a seed in each run; or a number: with ``repeat``, the first seed.
+                Defaults to the same seed in all runs: the workflow's, or a random, recorded one if the workflow draws
+                its seeds.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed; see ``Sweep.resume()``.
             background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
@@ -3148,7 +3174,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Args:
             rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
             repeat: How many times to run each row, each time with another seed. Defaults to 1.
-            seed: ``"random"`` for a different seed per run; or a number: with ``repeat``, the first seed.
+            seed: ``"random"``, ``"workflow"`` or a number; see ``sweep()``.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.
@@ -3523,13 +3549,14 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
     """The workflows on a server."""
 
     def create_workflow(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
     ) -> WorkflowHandle:
         """Return a handle to run a workflow on this server.
 
         Args:
             source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
-                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+                JSON text, the content of a file, an image on the server, or the id or name of a workflow in the
+                server's library.
 
         Returns:
             A handle with the workflow's inputs, typed according to the server's schema.
@@ -3542,7 +3569,7 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         return wrap(self._call(self._impl.create_workflow(unwrap(source))))
 
     def get_definition(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,16 @@ _SHORTEST_PART = 3
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _JOINERS = frozenset("\u200c\u200d")
 _FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+
+
+def decode_text(data: bytes) -> str:
+    """Return the text of a UTF-8 file, or of a UTF-16 file that begins with a byte order mark, without the mark.
+
+    Raises:
+        UnicodeDecodeError: The data is not valid text.
+    """
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as written by PowerShell 5
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def close_names(name: str, known: Iterable[str], most: int = 4) -> list[str]:

@@ -431,7 +431,7 @@ def test_random_seeds_differ_and_are_recorded(inputs: InputSet) -> None:
     [
         ({"seed": [1]}, {"repeat": 2}, "The seed is both an axis and set by"),
         ({"steps": [1]}, {"repeat": 0}, "Invalid repeat 0"),
-        ({"steps": [1]}, {"seed": "dice"}, "whole number or 'random'"),
+        ({"steps": [1]}, {"seed": "dice"}, "expected a whole number, 'random' or 'workflow'"),
         ({"steps": range(1, 2000), "cfg_scale": range(1, 2000)}, {}, "the maximum is 100,000"),
     ],
 )
@@ -445,7 +445,7 @@ def test_invalid_sweeps_are_rejected(
 def test_repeat_without_a_seed_input_is_rejected() -> None:
     schema = reference_schema()
     inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(workflows.add()), schema), schema)
-    with pytest.raises(UsageError, match="has no seed input"):
+    with pytest.raises(UsageError, match="has no seed"):
         plan_sweep(inputs, {"a": [1, 2]}, repeat=2)
 
 

@@ -28,11 +28,14 @@ def config(url: str | None, as_json: bool) -> None:
     profiles = read_profiles()
     chosen = choose(url)
     path = config_path()
+    file = "none: there is no home directory" if path is None else str(path)
+    if path is not None and not path.exists():
+        file = f"{path} (does not exist)"
     facts: dict[str, Any] = {
         "server": chosen.address.url,
         "from": _source(url),
         "signed in": chosen.token is not None or chosen.credentials is not None,
-        "file": str(path) if path.exists() else f"{path} (does not exist)",
+        "file": file,
         "environment": ", ".join(name for name in _VARIABLES if os.environ.get(name)),
     }
     rows: list[dict[str, Any]] = [
@@ -43,7 +46,15 @@ def config(url: str | None, as_json: bool) -> None:
         for row in rows:
             emit({"event": "profile", **row})
         server = {"url": chosen.address.url, "source": facts["from"], "signed_in": facts["signed in"]}
-        emit({"event": "result", "ok": True, **server, "file": str(path), "profiles": len(rows)})
+        emit(
+            {
+                "event": "result",
+                "ok": True,
+                **server,
+                "file": None if path is None else str(path),
+                "profiles": len(rows),
+            }
+        )
         return
     show_facts(facts)
     if rows:

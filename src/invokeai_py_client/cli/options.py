@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.cli.complete import complete_boards, complete_settings, complete_workflows
 from invokeai_py_client.errors import UsageError
 
@@ -17,6 +19,20 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow import WorkflowHandle
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class UserPath(click.Path):
+    """A path on the command line, with ``~`` expanded. A path that is not valid raises ``UsageError``."""
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True, allow_dash: bool = False) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, allow_dash=allow_dash, path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path."""
+        is_standard = self.allow_dash and value == "-"
+        return super().convert(value if is_standard else user_path(value), param, ctx)
 
 
 def workflow_argument(command: F) -> F:
@@ -90,7 +106,18 @@ def set_option(command: F) -> F:
         metavar="NAME=VALUE",
         multiple=True,
         shell_complete=complete_settings,
-        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file.",
+        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file, "
+        "@@ for a text that starts with @, and null to remove the value of an optional input.",
+    )(command)
+
+
+def seed_options(command: F) -> F:
+    """Add the options ``--seed`` and ``--random-seeds``."""
+    command = click.option(
+        "--random-seeds", is_flag=True, help="Use a different random seed for each run, and record it."
+    )(command)
+    return click.option(
+        "--seed", metavar="N", help="The seed, or the first seed of several runs. Defaults to a random one."
     )(command)
 
 
@@ -107,9 +134,13 @@ def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[
     Raises:
         UsageError: An option has no ``=``, names an unknown input or has a value of the wrong type.
     """
+    from invokeai_py_client.engine.seeds import is_random
+
     values: dict[str | int, Any] = {}
     for address, found, text in read_settings(workflow, settings):
-        values[address] = found.field.parse_text(_content(text))
+        values[address] = (
+            text if found.is_seed and is_random(text) else found.field.parse_text(_content(text))
+        )
     return values
 
 
@@ -125,9 +156,50 @@ def read_settings(
     for setting in settings:
         name, text = split_setting(setting)
         address = address_of(name)
-        found = workflow.inputs.find(address)
+        found = workflow.inputs.find_settable(address)
         once(named, found.key, name)
         yield address, found, text
+
+
+def seed_of_options(
+    workflow: WorkflowHandle, settings: tuple[str, ...], seed: str | None, random_seeds: bool, repeat: int
+) -> tuple[tuple[str, ...], Any]:
+    """Return the ``-s`` options and the seed of a sweep: ``"random"``, ``"workflow"``, a number or None.
+
+    Args:
+        workflow: The workflow.
+        settings: The ``-s`` options. Those that set a seed to ``random`` or ``workflow`` are removed, and ``--seed`` is
+            added if it is a value for all runs.
+        seed: The option ``--seed``.
+        random_seeds: The option ``--random-seeds``.
+        repeat: How many times to run each combination of values.
+
+    Raises:
+        UsageError: The seed is given more than once, or is not a number although there are several runs.
+    """
+    chosen = ["random"] if random_seeds else []
+    left: list[str] = []
+    for setting in settings:
+        name, text = split_setting(setting)
+        word = text.strip().casefold()
+        if word in ("random", "workflow") and workflow.inputs.find_settable(address_of(name)).is_seed:
+            chosen.append(word)
+        else:
+            left.append(setting)
+    if seed is not None:
+        chosen.append(seed.strip().casefold())
+    if len(chosen) > 1:
+        raise UsageError(f"The seed was given {len(chosen)} times. Use one of --seed, --random-seeds and -s.")
+    if not chosen or chosen[0] in ("random", "workflow"):
+        return tuple(left), chosen[0] if chosen else None
+    if repeat == 1:
+        return (*left, f"seed={chosen[0]}"), None
+    try:
+        return tuple(left), int(chosen[0])
+    except ValueError:
+        raise UsageError(
+            f"Invalid option --seed {seed!r}: expected the first seed, a whole number, because there are several runs."
+        ) from None
 
 
 def once(named: set[Any], key: Any, name: str) -> None:
@@ -155,17 +227,22 @@ def split_setting(setting: str) -> tuple[str, str]:
 
 def address_of(name: str) -> str | int:
     """Return the address of an input that was named on the command line: an index if it is a number."""
-    return int(name) if name.isdigit() else name
+    return int(name) if name.isdecimal() else name
 
 
 def _content(text: str) -> str:
+    """Return the text of ``@FILE``, or the text itself. ``@@`` begins a text that starts with ``@``."""
     if not text.startswith("@"):
         return text
-    path = Path(text[1:])
+    if text.startswith("@@"):
+        return text[1:]
+    from invokeai_py_client.files.text import read_text
+
+    path = user_path(text[1:])
     try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the text of {text}: {error}.") from None
+        return read_text(path).rstrip("\n")
+    except UsageError as error:
+        raise UsageError(f"{error} To use a value that starts with @, write @@ instead: @{text}") from None
 
 
 def board_option(text: str, *, required: bool = False) -> Callable[[F], F]:

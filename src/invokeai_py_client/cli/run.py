@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.options import (
+    UserPath,
     board_option,
     connect,
     output_options,
     parse_settings,
+    seed_of_options,
+    seed_options,
     set_option,
     url_option,
     workflow_argument,
 )
 from invokeai_py_client.cli.output import echo, emit, hint, is_quiet, open_file, say
+from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import literal_folder
 
 if TYPE_CHECKING:
+    from invokeai_py_client import InvokeAIClient
     from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.workflow import WorkflowHandle
 
@@ -31,10 +36,19 @@ if TYPE_CHECKING:
 @workflow_argument
 @set_option
 @click.option(
+    "-n",
+    "count",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Run it N times with different seeds. Defaults to 1.",
+)
+@seed_options
+@click.option(
     "-o",
     "--output",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path(),
     help="Folder for the images. Defaults to the current folder.",
 )
@@ -51,6 +65,9 @@ if TYPE_CHECKING:
 def run(
     workflow: str,
     settings: tuple[str, ...],
+    count: int,
+    seed: str | None,
+    random_seeds: bool,
     output: Path,
     timeout: float | None,
     prepend: bool,
@@ -68,14 +85,29 @@ def run(
 
     \b
       ivk run portrait.json -s positive_prompt="a lighthouse" -s steps=30 -o out/
+      ivk run portrait.json -s positive_prompt="a lighthouse" --seed 7 -n 4
     """
     from invokeai_py_client.display import check_preview, display_for
 
+    if count > 1 and (preview or dry_run or timeout is not None):
+        raise UsageError(
+            "-n cannot be combined with --preview, --dry-run or --timeout. Leave out -n, or use ivk sweep."
+        )
     check_preview(preview and not as_json)
     with connect(url) as client:
         handle = client.workflow_repo.create_workflow(workflow)
         for warning in handle.warnings:
             say(f"Note: {warning}")
+        if count > 1:
+            paths = _run_many(
+                client, handle, settings, count, seed, random_seeds, output, prepend, board, as_json
+            )
+            for path in paths if opens else ():
+                open_file(path)
+            return
+        if seed is not None or random_seeds:
+            chosen = [f"seed={seed}"] * (seed is not None) + ["seed=random"] * random_seeds
+            settings = (*settings, *chosen)
         values = parse_settings(handle, settings)
         if dry_run:
             body = handle.enqueue_request(values, prepend=prepend, auto_board=board)
@@ -112,11 +144,47 @@ def run(
                 {"name": image.name, "path": str(path)}
                 for image, path in zip(done.images, saved, strict=True)
             ]
-            emit({"event": "result", "ok": True, "item_id": done.item_id, "images": images})
-        elif not saved:
+            emit(
+                {"event": "result", "ok": True, "item_id": done.item_id, "seed": done.seed, "images": images}
+            )
+            return
+        if done.seed is not None:
+            say(f"Seed: {done.seed}")
+        if not saved:
             say("The run produced no images.")
         else:
             hint(f"Try several values: ivk sweep {shlex.quote(workflow)} -s NAME=1,2,3 -o DIR --grid")
+
+
+def _run_many(
+    client: InvokeAIClient,
+    handle: WorkflowHandle,
+    settings: tuple[str, ...],
+    count: int,
+    seed: str | None,
+    random_seeds: bool,
+    output: Path,
+    prepend: bool,
+    board: str | None,
+    as_json: bool,
+) -> list[Path]:
+    """Run a workflow several times with different seeds. Return the paths of the images."""
+    from invokeai_py_client.cli.sweep import announce, follow
+
+    settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, count)
+    values = parse_settings(handle, settings)
+    plan = handle.sweep_plan(repeat=count, seed=plan_seed, values=values, auto_board=board)
+    announce(client, handle, plan, as_json, prepend=prepend)
+    sweep = handle.start_sweep(plan, prepend=prepend)
+    paths = follow(sweep, output, as_json, numbered=False)
+    failed = sweep.failed
+    if as_json:
+        emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": len(failed)})
+    else:
+        say(f"Seeds: {', '.join(str(run.seed) for run in sweep.runs)}")
+    if failed:
+        failed[0].raise_if_failed()
+    return paths
 
 
 def _plain(event: RunEvent, handle: WorkflowHandle) -> dict[str, Any]:

@@ -10,10 +10,13 @@ import click
 
 from invokeai_py_client.cli.complete import complete_settings
 from invokeai_py_client.cli.options import (
+    UserPath,
     board_option,
     connect,
     output_options,
     read_settings,
+    seed_of_options,
+    seed_options,
     url_option,
     workflow_argument,
 )
@@ -37,26 +40,25 @@ MANIFEST = "sweep.jsonl"
     metavar="NAME=VALUES",
     multiple=True,
     shell_complete=complete_settings,
-    help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line, "
-    "a folder or a pattern for images. A single value applies to all runs.",
+    help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line "
+    "(@@ for a value that starts with @), a folder or a pattern for images. A single value applies to all runs.",
 )
-@click.option(
-    "--rows", type=click.Path(path_type=Path), metavar="FILE", help="CSV or JSONL file with one run per row."
-)
+@click.option("--rows", type=UserPath(), metavar="FILE", help="CSV or JSONL file with one run per row.")
 @click.option("--zip", "zipped", is_flag=True, help="Pair the values instead of combining them.")
 @click.option(
+    "-n",
     "--repeat",
     type=click.IntRange(1),
     default=1,
     metavar="N",
     help="Repeat each run N times with different seeds.",
 )
-@click.option("--random-seeds", is_flag=True, help="Use a random seed for each run and record it.")
+@seed_options
 @click.option(
     "-o",
     "--output",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path("sweep"),
     help="Folder for the results. Defaults to sweep.",
 )
@@ -82,6 +84,7 @@ def sweep(
     rows: Path | None,
     zipped: bool,
     repeat: int,
+    seed: str | None,
     random_seeds: bool,
     output: Path,
     grid: bool,
@@ -123,22 +126,24 @@ def sweep(
         handle = client.workflow_repo.create_workflow(workflow)
         for warning in handle.warnings:
             say(f"Note: {warning}")
+        settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, repeat)
         values, axes = _read(handle, settings)
-        seed = "random" if random_seeds else None
         if rows is not None:
             if axes:
                 raise UsageError(
                     "With --rows, -s sets a single value for all runs. Put varying values in the rows."
                 )
-            plan = handle.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values, auto_board=board)
+            plan = handle.sweep_rows_plan(
+                rows, repeat=repeat, seed=plan_seed, values=values, auto_board=board
+            )
         else:
             mode = "zip" if zipped else "product"
             plan = handle.sweep_plan(
-                axes, mode=mode, repeat=repeat, seed=seed, values=values, auto_board=board
+                axes, mode=mode, repeat=repeat, seed=plan_seed, values=values, auto_board=board
             )
         if dry_run:
             handle.check_sweep(plan)
-        _announce(client, handle, plan, as_json)
+        announce(client, handle, plan, as_json)
         if dry_run:
             return
         started = handle.start_sweep(plan, manifest=manifest, background=background)
@@ -160,22 +165,36 @@ def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, 
     return fixed, axes
 
 
-def _announce(client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
-    """Print the number of runs, and how long they and the items ahead of them in the queue will probably take."""
+def announce(
+    client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool, *, prepend: bool = False
+) -> None:
+    """Print the number of runs, their seed if it is the same in all runs, and the estimated time.
+
+    The estimate includes the items that are ahead in the queue.
+    """
     seconds = handle.usual_seconds()
-    ahead = client.queue_repo.status().unfinished
+    ahead = 0 if prepend else client.queue_repo.status().unfinished
+    seed = _shared_seed(plan)
     if as_json:
-        line = {"event": "plan", "runs": plan.count, "requests": len(plan.parts), "axes": list(plan.axes)}
-        expected = None if seconds is None else round(seconds * plan.count, 1)
-        waiting = None if seconds is None else round(seconds * ahead, 1)
-        emit({**line, "seconds": expected, "ahead": ahead, "seconds_ahead": waiting})
+        line = {
+            "event": "plan",
+            "runs": plan.count,
+            "requests": len(plan.parts),
+            "axes": list(plan.axes),
+            "seed": seed,
+            "seconds": None if seconds is None else round(seconds * plan.count, 1),
+            "ahead": ahead,
+            "seconds_ahead": None if seconds is None else round(seconds * ahead, 1),
+        }
+        emit(line)
         return
     over = f" over {', '.join(plan.axes)}" if plan.axes else ""
     about = ""
     if seconds is not None:
         queue = f" including {counted(ahead, 'item')} ahead in the queue" if ahead else ""
         about = f", about {_duration(seconds * (plan.count + ahead))}{queue} (recent runs took {seconds:.1f} s each)"
-    say(f"{counted(plan.count, 'run')}{over}, in {counted(len(plan.parts), 'request')}{about}.")
+    pinned = "" if seed is None else f" Seed: {seed}."
+    say(f"{counted(plan.count, 'run')}{over}, in {counted(len(plan.parts), 'request')}{about}.{pinned}")
 
 
 def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
@@ -187,16 +206,29 @@ def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
     return [paths[0].rename(folder / "grid.png")] if len(paths) == 1 else paths
 
 
-def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, opens: bool, as_json: bool) -> None:
-    output.mkdir(parents=True, exist_ok=True)
+def follow(sweep: Sweep, folder: Path, as_json: bool, *, numbered: bool = True) -> list[Path]:
+    """Wait for the runs of a sweep, save their images, and print each run that has ended.
+
+    Args:
+        sweep: The sweep. It is canceled on Ctrl-C.
+        folder: The folder for the images.
+        as_json: Whether to print JSON.
+        numbered: Whether the names of the files begin with the number of the run. Defaults to True.
+
+    Returns:
+        The paths of the images, in the order in which the runs ended.
+    """
+    paths: list[Path] = []
     watched = sys.stdout.isatty()  # paths would break the progress bar
 
     def on_run(run: Run) -> None:
-        saved = run.save(f"{literal_folder(output / 'images')}{sweep.index(run):04}-{{image}}.png")
+        number = f"{sweep.index(run):04}-" if numbered else ""
+        saved = run.save(f"{literal_folder(folder)}{number}{{image}}.png")
+        paths.extend(saved)
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
             line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
-            emit({**line, "seconds": run.seconds, "images": [str(path) for path in saved]})
+            emit({**line, "seed": run.seed, "seconds": run.seconds, "images": [str(path) for path in saved]})
             return
         if not watched:
             for path in saved:
@@ -209,9 +241,18 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, opens: bool, a
         sweep.wait(on_run=on_run, progress=False if is_quiet() else None if as_json else True)
     except KeyboardInterrupt:
         sweep.cancel()
-        say(
-            f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished. To continue, add --resume."
-        )
+        say(f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished.")
+        raise
+    return paths
+
+
+def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, opens: bool, as_json: bool) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    watched = sys.stdout.isatty()
+    try:
+        follow(sweep, output / "images", as_json)
+    except KeyboardInterrupt:
+        say("To continue, add --resume.")
         raise
     failed = len(sweep.failed)
     made: list[Path] = []
@@ -231,6 +272,16 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, opens: bool, a
         open_file(made[-1] if report else made[0] if made else output / "images")
     if failed:
         sweep.failed[0].raise_if_failed()
+
+
+def _shared_seed(plan: SweepPlan) -> int | None:
+    """Return the seed that all runs of a plan use, or None if they differ."""
+    from invokeai_py_client.engine.inputs import seed_names
+
+    if plan.inputs is None:
+        return None
+    names = seed_names(plan.inputs)
+    return None if set(names.main) & set(plan.axes) else names.seed(plan.inputs.snapshot())
 
 
 def _duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._text import first_lines
+from invokeai_py_client.engine.seeds import draw_seed, is_random
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.ivk_fields.kinds import FIELD_KINDS
 from invokeai_py_client.ivk_fields.pending import find_pending
@@ -15,6 +16,7 @@ from invokeai_py_client.sweep.sources import values_for
 
 if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.engine.workflow import Key
 
 _SHOWN = 10
 
@@ -40,6 +42,11 @@ class Axis:
     def in_batch(self) -> bool:
         """Whether a single request can vary this input."""
         return is_batchable(self.item)
+
+    @property
+    def fields(self) -> tuple[Key, ...]:
+        """The fields that get the values: the input itself, or all fields that a seed replaces."""
+        return self.item.feeds or (self.item.key,)
 
     def only(self, positions: Sequence[int]) -> Axis:
         """Return the axis with only the values at these positions."""
@@ -73,13 +80,16 @@ def read_axes(inputs: InputSet, axes: Mapping[Any, Any]) -> list[Axis]:
     found: list[Axis] = []
     problems: list[str] = []
     for name, given in axes.items():
-        item = inputs.find(name)
-        twin = next((axis for axis in found if axis.item.key == item.key), None)
+        item = inputs.find_settable(name)
+        fields = set(item.feeds or (item.key,))
+        twin = next((axis for axis in found if fields & set(axis.fields)), None)
         if twin is not None:
             raise UsageError(
                 f"The axis {name!r} varies the same input as the axis {twin.name!r}. Remove one of them."
             )
         values = values_for(name, item, given)
+        if item.is_seed:
+            values = tuple(draw_seed() if is_random(value) else value for value in values)
         wire = _wire(inputs, name, item, values, problems)
         found.append(Axis(inputs.name_of(item), item, values, wire))
     raise_for(problems)
