@@ -375,6 +375,54 @@ def test_table_errors_have_a_location(inputs: InputSet, tmp_path: Path, text: st
         points_of(inputs, tmp_path, text)
 
 
+def names_of_runs(found: SweepPlan) -> list[tuple[str, Any]]:
+    return [
+        (found.names[part.row(index)], part.point(index)["steps"])
+        for part in found.parts
+        for index in range(part.count)
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"name": f"run {n}", "steps": n} for n in (1, 2, 3)],
+        [{"name": f"run {n}", "steps": n, "model": "ab"[n % 2]} for n in (1, 2, 3)],
+        [{"name": f"run {n}", "steps": n, "model": "a"} for n in (1,)],
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"repeat": 2}, {"repeat": 2, "seed": "random"}, {"seed": "random"}])
+def test_column_name_names_the_runs(
+    inputs: InputSet, rows: list[dict[str, Any]], options: dict[str, Any]
+) -> None:
+    found = plan_rows(inputs, rows_of(rows), **options)
+    assert found.axes[0] != "name"
+    runs = names_of_runs(found)
+    assert len(runs) == len(rows) * options.get("repeat", 1)
+    assert all(name == f"run {steps}" for name, steps in runs)
+
+
+def test_names_of_rows(inputs: InputSet) -> None:
+    found = plan_rows(inputs, rows_of([{"name": " a ", "steps": 1}, {"steps": 2}, {"name": 3.0, "steps": 3}]))
+    assert found.names == ("a", "", "3")
+    assert plan_rows(inputs, rows_of([{"steps": 1}])).names == ()
+    only_names = plan_rows(inputs, rows_of([{"name": "a"}, {"name": "b"}]))
+    assert [only_names.names[part.row(0)] for part in only_names.parts] == ["a", "b"]
+    copy: SweepPlan = pickle.loads(pickle.dumps(found))
+    assert names_of_runs(copy) == names_of_runs(found)
+
+
+def test_input_called_name_is_an_input() -> None:
+    schema = reference_schema()
+    document = workflows.workflow(
+        "w", {"p": ("string", {"value": "x"})}, [], [("p", "value")], labels={("p", "value"): "Name"}
+    )
+    inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(document), schema), schema)
+    found = plan_rows(inputs, rows_of([{"name": "a"}]))
+    assert found.names == ()
+    assert [list(point.values()) for point in found.points()] == [["a"]]
+
+
 def test_rows_may_name_an_input_in_different_ways(inputs: InputSet) -> None:
     found = plan_rows(inputs, rows_of([{"steps": 3}, {"Steps": 4}, {"denoise.steps": 5}]))
     assert [point["steps"] for point in found.points()] == [3, 4, 5]

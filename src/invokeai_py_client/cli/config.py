@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -28,14 +29,11 @@ def config(url: str | None, as_json: bool) -> None:
     profiles = read_profiles()
     chosen = choose(url)
     path = config_path()
-    file = "none: there is no home directory" if path is None else str(path)
-    if path is not None and not path.exists():
-        file = f"{path} (does not exist)"
     facts: dict[str, Any] = {
         "server": chosen.address.url,
         "from": _source(url),
         "signed in": chosen.token is not None or chosen.credentials is not None,
-        "file": file,
+        "file": _file(path),
         "environment": ", ".join(name for name in _VARIABLES if os.environ.get(name)),
     }
     rows: list[dict[str, Any]] = [
@@ -83,3 +81,9 @@ def _source(url: str | None) -> str:
         return "$INVOKEAI_URL"
     name = os.environ.get("INVOKEAI_PROFILE") or DEFAULT_PROFILE
     return f"profile {name!r}" if name in read_profiles() else "default"
+
+
+def _file(path: Path | None) -> str:
+    if path is None:
+        return "none, because the home directory is unknown"
+    return str(path) if path.exists() else f"{path} (does not exist)"
