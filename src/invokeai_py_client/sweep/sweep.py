@@ -207,12 +207,23 @@ class AsyncSweep(AsyncObject):
         """
         from invokeai_py_client.display.sweep import sweep_display
 
-        with sweep_display(self._count, progress) as display:
+        with sweep_display(self._count, progress, self._current) as display:
             async for run in self.as_completed():
                 display.show(self.done, len(self.failed) if not run.status.ok else None)
                 if on_run is not None:
                     await call_back(on_run, run)
         return self.runs
+
+    def _current(self) -> str:
+        """Return the number, the node and the progress of the run that is running, or "" if none is running."""
+        for index in self._open.copy():
+            run = self._runs.get(index)
+            if run is not None and run.status.state is JobStatus.RUNNING:
+                status = run.status
+                node = f": {run.node_label(status.node_id)}" if status.node_id else ""
+                share = "" if status.fraction is None else f" {status.fraction:.0%}"
+                return f"run {index + 1}{node}{share}"
+        return ""
 
     # ------------------------------------------------------------------ canceling and retrying
 
