@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.options import (
+    board_option,
     check_name,
     connect,
     name_option,
@@ -22,12 +23,12 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import echo, echo_bytes, emit, hint, is_quiet, say
+from invokeai_py_client.cli.output import echo, echo_bytes, emit, hint, is_quiet, open_file, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import is_image_file, literal, literal_folder
 
 if TYPE_CHECKING:
-    from invokeai_py_client import Run
+    from invokeai_py_client import InvokeAIClient, Run
     from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.workflow import WorkflowHandle
 
@@ -57,8 +58,9 @@ if TYPE_CHECKING:
     "--timeout", type=float, metavar="SECONDS", help="Stop waiting after this time. The run continues."
 )
 @click.option("--prepend", is_flag=True, help="Add the run to the front of the queue.")
-@click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
+@board_option("Board for fields set to 'auto': its name or id.")
 @click.option("--preview", is_flag=True, help="Show a live preview of the image in the terminal.")
+@click.option("--open", "opens", is_flag=True, help="Open the saved images.")
 @click.option("--dry-run", is_flag=True, help="Print the request instead of sending it.")
 @url_option
 @output_options
@@ -74,6 +76,7 @@ def run(
     prepend: bool,
     board: str | None,
     preview: bool,
+    opens: bool,
     dry_run: bool,
     url: str | None,
     as_json: bool,
@@ -101,7 +104,7 @@ def run(
         for warning in handle.warnings:
             say(f"Note: {warning}")
         if count > 1:
-            _run_many(handle, settings, count, seed, random_seeds, template, prepend, board, as_json)
+            _run_many(client, handle, settings, count, seed, random_seeds, template, prepend, board, as_json)
             return
         if seed is not None or random_seeds:
             chosen = [f"seed={seed}"] * (seed is not None) + ["seed=random"] * random_seeds
@@ -141,6 +144,8 @@ def run(
         for path in saved:
             if not as_json:
                 echo(path)
+        for path in saved if opens else ():
+            open_file(path)
         if as_json:
             images = [
                 {"name": image.name, "path": str(path)}
@@ -159,6 +164,7 @@ def run(
 
 
 def _run_many(
+    client: InvokeAIClient,
     handle: WorkflowHandle,
     settings: tuple[str, ...],
     count: int,
@@ -175,7 +181,7 @@ def _run_many(
     settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, count)
     values = parse_settings(handle, settings)
     plan = handle.sweep_plan(repeat=count, seed=plan_seed, values=values, auto_board=board)
-    announce(handle, plan, as_json)
+    announce(client, handle, plan, as_json)
     assert plan.inputs is not None
     assert template is not None
     check_name(template, plan.inputs, plan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
@@ -17,6 +18,15 @@ T = TypeVar("T")
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _REQUIRED = ("meta", "nodes", "edges")
+_OTHER_FILES = {
+    rb"\xff\xd8\xff": "a JPEG image",
+    rb"RIFF....WEBP": "a WebP image",
+    rb"GIF8": "a GIF image",
+    rb"PK\x03\x04": "a ZIP archive",
+    rb"\x1f\x8b": "a gzip archive",
+    rb"%PDF": "a PDF document",
+}
+"""Patterns for the first bytes of files that are easily mistaken for workflows."""
 _MARK = "\ufeff"
 """The byte order mark that some editors write at the beginning of a file."""
 
@@ -118,6 +128,13 @@ class WorkflowDefinition:
         try:
             text = decode_text(content)
         except UnicodeDecodeError as error:
+            kind = next(
+                (kind for start, kind in _OTHER_FILES.items() if re.match(start, content, re.DOTALL)), ""
+            )
+            if kind:
+                raise WorkflowFormatError(
+                    f"{where(source)} is {kind}; expected JSON, or a PNG image in which InvokeAI embedded a workflow."
+                ) from error
             raise WorkflowFormatError(
                 f"{where(source)} is neither JSON text nor a PNG image: byte {error.start} is not"
                 f" {error.encoding.upper()}."
