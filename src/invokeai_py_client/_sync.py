@@ -2628,7 +2628,7 @@ class Sweep(Face["AsyncSweep"]):
     Attributes:
         name: The workflow's name.
         axes: The names of the axes, outermost first.
-        names: The name of each run from the column ``name`` of its table. Empty if there is no such column.
+        names: The name of each run from the column ``name`` of its table. Empty if the table lacks it.
         queue_id: The queue.
 
     Example:
@@ -2651,7 +2651,7 @@ class Sweep(Face["AsyncSweep"]):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name of each run from the column ``name`` of its table. Empty if there is no such column."""
+        """The name of each run from the column ``name`` of its table. Empty if the table lacks it."""
         return self._impl.names
 
     @property
@@ -2739,7 +2739,7 @@ class Sweep(Face["AsyncSweep"]):
     def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """Draw the first image of each run on one labeled contact sheet.
 
-        Each combination of the other axes gets its own block with a headline. Axes that are not combined with the
+        Each combination of the other axes has a separate block with a headline. Axes that are not combined with the
         others (zipped values, or a random seed for each run) are shown below each image. Requires the extra
         ``invokeai-py-client[image]``.
 

@@ -29,7 +29,7 @@ class Request:
         fixed: The axis values in the graph, by input.
         groups: The axis values in the batch data, as the user passed them: by group, then by input.
         body: The body of ``enqueue_batch`` with the data of all runs.
-        names: The name of each run from the table's column ``name``. Empty if there is no such column.
+        names: The name of each run from the table's column ``name``. Empty if the table lacks it.
     """
 
     first: int
