@@ -134,7 +134,7 @@ async def test_6_0_reports_success_for_missing_items(fake: Fake) -> None:
         await client.image_repo.move("a", BOARD)
     with pytest.raises(NotFoundError):
         await client.image_repo.upload(b"an image, for all this server knows", board_id=BOARD)
-    deleted = next(body for method, path, _, body in server.asked if path.endswith("/images/delete"))
+    deleted = next(body for _, path, _, body in server.asked if path.endswith("/images/delete"))
     assert deleted == {"image_names": ["new"]}, "the uncategorized image is deleted"
 
 

@@ -41,7 +41,7 @@ LAYERS: list[set[str]] = [
     {"server"},
     {"_face"},
     {"_names"},
-    {"_aio", "_atomic", "_base", "_lazy", "_text"},
+    {"_aio", "_atomic", "_base", "_lazy", "_pillow", "_text"},
     {"errors"},
 ]
 
