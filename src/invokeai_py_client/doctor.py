@@ -57,11 +57,13 @@ def examine_client() -> Finding:
 
 def examine_config() -> Finding:
     """Check the configuration file."""
-    path = config_path()
     try:
+        path = config_path()
         profiles = read_profiles()
     except UsageError as error:
         return Finding("config", "fail", str(error), "Fix the file, or delete it and run `ivk login URL`.")
+    if path is None:
+        return Finding("config", "ok", "no home directory, so no configuration file")
     if not profiles:
         return Finding("config", "ok", f"no profiles in {path}")
     danger = permission_problem(path) if any(one.token for one in profiles.values()) else None
@@ -126,7 +128,7 @@ async def _server(client: AsyncInvokeAIClient) -> Finding:
     except APIRequestError as error:
         return Finding("server", "fail", str(error), _cure(error))
     says = f"InvokeAI {version} at {client.url}, response time {1000 * (time.monotonic() - started):.0f} ms"
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     if numbers < OLDEST:
         return Finding(
             "server", "warn", says, "This client supports InvokeAI 5.15 and later: update the server."

@@ -13,6 +13,8 @@ from invokeai_py_client.cli.export import export
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board, find_images, read_names
 from invokeai_py_client.cli.options import (
+    UserPath,
+    board_option,
     connect,
     limit_option,
     output_options,
@@ -48,7 +50,7 @@ images.add_command(export)
 
 
 @images.command("ls")
-@click.option("--board", metavar="BOARD", help="Only images on this board: its name, its id, or 'none'.")
+@board_option("Only images on this board: its name, its id, or 'none'.")
 @click.option("--category", metavar="WORD", help="Only this category: general, user, control, mask or other.")
 @click.option("--starred", is_flag=True, help="Only starred images.")
 @time_options
@@ -129,7 +131,7 @@ def _say_how_many(count: int, more: bool, limit: int | None) -> None:
     "-o",
     "--output",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path(),
     help="Folder for the files. Defaults to the current folder.",
 )
@@ -177,7 +179,7 @@ def get(
 
 @images.command("put")
 @click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path())
-@click.option("--board", metavar="BOARD", help="Board for the images: its name or id.")
+@board_option("Board for the images: its name or id.")
 @click.option("--category", metavar="WORD", default="user", show_default=True, help="Category of the images.")
 @url_option
 @output_options
@@ -204,7 +206,7 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
             _print_uploaded(str(source), image, as_json)
         if as_json:
             emit({"event": "result", "ok": True, "images": len(uploaded)})
-    target = f" to {board!r}" if board else ""
+    target = f" to {board!r}" if board_id not in (None, "none") else ""
     hint(
         f"Uploaded {counted(len(uploaded), 'image')}{target}. Use a name as an input: ivk run FILE -s image=NAME",
         as_json,
@@ -296,7 +298,7 @@ def unstar(names: tuple[str, ...], url: str | None, as_json: bool) -> None:
 
 @images.command("mv")
 @_names
-@click.option("--board", metavar="BOARD", required=True, help="Target board: its name or id, or 'none'.")
+@board_option("Target board: its name or id, or 'none'.", required=True)
 @url_option
 @output_options
 def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> None:
@@ -311,9 +313,7 @@ def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> No
 
 @images.command("rm")
 @click.argument("names", metavar="[NAMES]...", nargs=-1)
-@click.option(
-    "--board", metavar="BOARD", help="Delete all images on this board: its name, its id, or 'none'."
-)
+@board_option("Delete all images on this board: its name, its id, or 'none'.")
 @click.option(
     "--intermediates", is_flag=True, help="Delete all intermediate images, which the gallery hides."
 )

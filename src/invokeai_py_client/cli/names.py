@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._names import unknown
-from invokeai_py_client._text import clip, listed
+from invokeai_py_client._text import clip, decode_text, listed
 from invokeai_py_client.errors import UnknownNameError, UsageError
 from invokeai_py_client.lookup import MODELS, WORKFLOWS
 
@@ -37,9 +37,22 @@ def read_names(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
+def _stdin_lines() -> Iterable[str]:
+    """Return the lines of standard input, which may begin with a byte order mark."""
+    buffer = getattr(sys.stdin, "buffer", None)
+    if buffer is None:
+        return sys.stdin
+    try:
+        return decode_text(buffer.read()).split("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"Standard input is not UTF-8 text: byte {error.start} is not valid {error.encoding.upper()}."
+        ) from None
+
+
 def _piped_names() -> list[str]:
     names: list[str] = []
-    for line in sys.stdin:
+    for line in _stdin_lines():
         text = line.strip()
         if text.startswith("{"):
             try:

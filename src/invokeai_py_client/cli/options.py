@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from invokeai_py_client._paths import user_path
+from invokeai_py_client.cli.complete import complete_boards, complete_settings, complete_workflows
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from invokeai_py_client import InvokeAIClient
     from invokeai_py_client.engine.inputs import WorkflowInput
     from invokeai_py_client.workflow import WorkflowHandle
@@ -20,9 +21,23 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class UserPath(click.Path):
+    """A path on the command line, with ``~`` expanded. A path that is not valid raises ``UsageError``."""
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True, allow_dash: bool = False) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, allow_dash=allow_dash, path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path."""
+        is_standard = self.allow_dash and value == "-"
+        return super().convert(value if is_standard else user_path(value), param, ctx)
+
+
 def workflow_argument(command: F) -> F:
     """Add the argument ``FILE``: a workflow file, or the name of a workflow in the library."""
-    return click.argument("workflow", metavar="FILE", shell_complete=_files)(command)
+    return click.argument("workflow", metavar="FILE", shell_complete=complete_workflows)(command)
 
 
 def url_option(command: F) -> F:
@@ -90,7 +105,9 @@ def set_option(command: F) -> F:
         "settings",
         metavar="NAME=VALUE",
         multiple=True,
-        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file.",
+        shell_complete=complete_settings,
+        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file, "
+        "@@ for a text that starts with @, and null to remove the value of an optional input.",
     )(command)
 
 
@@ -210,17 +227,29 @@ def split_setting(setting: str) -> tuple[str, str]:
 
 def address_of(name: str) -> str | int:
     """Return the address of an input that was named on the command line: an index if it is a number."""
-    return int(name) if name.isdigit() else name
+    return int(name) if name.isdecimal() else name
 
 
 def _content(text: str) -> str:
+    """Return the text of ``@FILE``, or the text itself. ``@@`` begins a text that starts with ``@``."""
     if not text.startswith("@"):
         return text
-    path = Path(text[1:])
+    if text.startswith("@@"):
+        return text[1:]
+    from invokeai_py_client.files.text import read_text
+
+    path = user_path(text[1:])
     try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the text of {text}: {error}.") from None
+        return read_text(path).rstrip("\n")
+    except UsageError as error:
+        raise UsageError(f"{error} To use a value that starts with @, write @@ instead: @{text}") from None
+
+
+def board_option(text: str, *, required: bool = False) -> Callable[[F], F]:
+    """Return a decorator that adds the option ``--board`` with a help text."""
+    return click.option(
+        "--board", metavar="BOARD", required=required, shell_complete=complete_boards, help=text
+    )
 
 
 def yes_option(command: F) -> F:
@@ -250,10 +279,3 @@ def limit_option(command: F) -> F:
         metavar="N",
         help="Maximum number of rows. Defaults to a screenful in a terminal, and to all rows if piped.",
     )(command)
-
-
-def _files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
-    del context, parameter
-    return [CompletionItem(incomplete, type="file")]

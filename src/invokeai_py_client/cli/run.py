@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.options import (
+    UserPath,
+    board_option,
     connect,
     output_options,
     parse_settings,
@@ -20,11 +22,12 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import echo, emit, hint, is_quiet, say
+from invokeai_py_client.cli.output import echo, emit, hint, is_quiet, open_file, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import literal_folder
 
 if TYPE_CHECKING:
+    from invokeai_py_client import InvokeAIClient
     from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.workflow import WorkflowHandle
 
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path(),
     help="Folder for the images. Defaults to the current folder.",
 )
@@ -53,8 +56,9 @@ if TYPE_CHECKING:
     "--timeout", type=float, metavar="SECONDS", help="Stop waiting after this time. The run continues."
 )
 @click.option("--prepend", is_flag=True, help="Add the run to the front of the queue.")
-@click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
+@board_option("Board for fields set to 'auto': its name or id.")
 @click.option("--preview", is_flag=True, help="Show a live preview of the image in the terminal.")
+@click.option("--open", "opens", is_flag=True, help="Open the saved images.")
 @click.option("--dry-run", is_flag=True, help="Print the request instead of sending it.")
 @url_option
 @output_options
@@ -69,6 +73,7 @@ def run(
     prepend: bool,
     board: str | None,
     preview: bool,
+    opens: bool,
     dry_run: bool,
     url: str | None,
     as_json: bool,
@@ -94,7 +99,7 @@ def run(
         for warning in handle.warnings:
             say(f"Note: {warning}")
         if count > 1:
-            _run_many(handle, settings, count, seed, random_seeds, output, prepend, board, as_json)
+            _run_many(client, handle, settings, count, seed, random_seeds, output, prepend, board, as_json)
             return
         if seed is not None or random_seeds:
             chosen = [f"seed={seed}"] * (seed is not None) + ["seed=random"] * random_seeds
@@ -128,6 +133,8 @@ def run(
         for path in saved:
             if not as_json:
                 echo(path)
+        for path in saved if opens else ():
+            open_file(path)
         if as_json:
             images = [
                 {"name": image.name, "path": str(path)}
@@ -146,6 +153,7 @@ def run(
 
 
 def _run_many(
+    client: InvokeAIClient,
     handle: WorkflowHandle,
     settings: tuple[str, ...],
     count: int,
@@ -162,7 +170,7 @@ def _run_many(
     settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, count)
     values = parse_settings(handle, settings)
     plan = handle.sweep_plan(repeat=count, seed=plan_seed, values=values, auto_board=board)
-    announce(handle, plan, as_json)
+    announce(client, handle, plan, as_json)
     sweep = handle.start_sweep(plan, prepend=prepend)
     follow(sweep, output, as_json, numbered=False)
     failed = sweep.failed

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client.cli.complete import complete_settings
 from invokeai_py_client.cli.options import (
+    UserPath,
+    board_option,
     connect,
     output_options,
     read_settings,
@@ -17,12 +20,12 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, say
+from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, open_file, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import literal_folder
 
 if TYPE_CHECKING:
-    from invokeai_py_client import Run, Sweep, WorkflowHandle
+    from invokeai_py_client import InvokeAIClient, Run, Sweep, WorkflowHandle
     from invokeai_py_client.sweep.plan import SweepPlan
 
 MANIFEST = "sweep.jsonl"
@@ -36,12 +39,11 @@ MANIFEST = "sweep.jsonl"
     "settings",
     metavar="NAME=VALUES",
     multiple=True,
-    help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line, "
-    "a folder or a pattern for images. A single value applies to all runs.",
+    shell_complete=complete_settings,
+    help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line "
+    "(@@ for a value that starts with @), a folder or a pattern for images. A single value applies to all runs.",
 )
-@click.option(
-    "--rows", type=click.Path(path_type=Path), metavar="FILE", help="CSV or JSONL file with one run per row."
-)
+@click.option("--rows", type=UserPath(), metavar="FILE", help="CSV or JSONL file with one run per row.")
 @click.option("--zip", "zipped", is_flag=True, help="Pair the values instead of combining them.")
 @click.option(
     "-n",
@@ -56,7 +58,7 @@ MANIFEST = "sweep.jsonl"
     "-o",
     "--output",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path("sweep"),
     help="Folder for the results. Defaults to sweep.",
 )
@@ -69,7 +71,10 @@ MANIFEST = "sweep.jsonl"
 @click.option(
     "--background", is_flag=True, help="Queue only a few runs at a time, so that others can run in between."
 )
-@click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
+@board_option("Board for fields set to 'auto': its name or id.")
+@click.option(
+    "--open", "opens", is_flag=True, help="Open the report, the grid or the folder with the images."
+)
 @click.option("--dry-run", is_flag=True, help="Check all values and print the number of runs.")
 @url_option
 @output_options
@@ -88,6 +93,7 @@ def sweep(
     retry_failed: bool,
     background: bool,
     board: str | None,
+    opens: bool,
     dry_run: bool,
     url: str | None,
     as_json: bool,
@@ -113,7 +119,7 @@ def sweep(
             resumed = Sweep.resume(manifest, client)
             if retry_failed:
                 say(f"Retrying {counted(resumed.retry_failed(), 'run')}.")
-            _finish(resumed, output, grid, report, as_json)
+            _finish(resumed, output, grid, report, opens, as_json)
             return
         if resume and not dry_run:
             say(f"{manifest} does not exist. Starting a new sweep.")
@@ -137,11 +143,11 @@ def sweep(
             )
         if dry_run:
             handle.check_sweep(plan)
-        announce(handle, plan, as_json)
+        announce(client, handle, plan, as_json)
         if dry_run:
             return
         started = handle.start_sweep(plan, manifest=manifest, background=background)
-        _finish(started, output, grid, report, as_json)
+        _finish(started, output, grid, report, opens, as_json)
 
 
 def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, Any], dict[Any, Any]]:
@@ -159,9 +165,10 @@ def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, 
     return fixed, axes
 
 
-def announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
-    """Print the number of runs, their seed if it is the same in all runs, and the estimated time."""
+def announce(client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
+    """Print the number of runs, the seed if all runs have the same, and the estimated time with the queue ahead."""
     seconds = handle.usual_seconds()
+    ahead = client.queue_repo.status().unfinished
     seed = _shared_seed(plan)
     if as_json:
         line = {
@@ -171,12 +178,15 @@ def announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
             "axes": list(plan.axes),
             "seed": seed,
         }
-        emit({**line, "seconds": None if seconds is None else round(seconds * plan.count, 1)})
+        expected = None if seconds is None else round(seconds * plan.count, 1)
+        waiting = None if seconds is None else round(seconds * ahead, 1)
+        emit({**line, "seconds": expected, "ahead": ahead, "seconds_ahead": waiting})
         return
     over = f" over {', '.join(plan.axes)}" if plan.axes else ""
     about = ""
     if seconds is not None:
-        about = f", about {_duration(seconds * plan.count)} (recent runs took {seconds:.1f} s each)"
+        queue = f" including {counted(ahead, 'item')} ahead in the queue" if ahead else ""
+        about = f", about {_duration(seconds * (plan.count + ahead))}{queue} (recent runs took {seconds:.1f} s each)"
     pinned = "" if seed is None else f" Seed: {seed}."
     say(f"{counted(plan.count, 'run')}{over}, in {counted(len(plan.parts), 'request')}{about}.{pinned}")
 
@@ -224,7 +234,7 @@ def follow(sweep: Sweep, folder: Path, as_json: bool, *, numbered: bool = True) 
         raise
 
 
-def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool) -> None:
+def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, opens: bool, as_json: bool) -> None:
     output.mkdir(parents=True, exist_ok=True)
     watched = sys.stdout.isatty()
     try:
@@ -244,10 +254,10 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
     if as_json:
         emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": failed})
     else:
-        images = f" Images: {output / 'images'}" if watched else ""
-        say(
-            f"{len(sweep) - failed} of {counted(len(sweep), 'run')} succeeded.{images} Manifest: {output / MANIFEST}"
-        )
+        images = f"Images: {output / 'images'}/, manifest" if watched else "Manifest"
+        say(f"{len(sweep) - failed} of {counted(len(sweep), 'run')} succeeded. {images}: {output / MANIFEST}")
+    if opens:
+        open_file(made[-1] if report else made[0] if made else output / "images")
     if failed:
         sweep.failed[0].raise_if_failed()
 

@@ -6,16 +6,31 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client._paths import exists
+from invokeai_py_client.cli.complete import complete_workflows
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_workflow
-from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
-from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
-from invokeai_py_client.cli.tables import Column, show_table, time_of
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.cli.options import (
+    UserPath,
+    connect,
+    output_options,
+    url_option,
+    workflow_argument,
+    yes_option,
+)
+from invokeai_py_client.cli.output import FAILED, confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.tables import Column, show_facts, show_table, time_of
+from invokeai_py_client.errors import InvokeAIClientError, ServerUnreachableError, UsageError
+from invokeai_py_client.files.text import write_text
+
+if TYPE_CHECKING:
+    from invokeai_py_client import InvokeAIClient
+
+_LONGEST_NAME = 200
 
 
 @click.group(cls=IvkGroup)
@@ -68,13 +83,92 @@ def _row(record: dict[str, Any]) -> list[str]:
     ]
 
 
+@workflows.command("show")
+@workflow_argument
+@url_option
+@output_options
+def show(workflow: str, url: str | None, as_json: bool) -> None:
+    """Show a workflow: its description, author, nodes and inputs.
+
+    FILE is a workflow file, an image with an embedded workflow, or the name or id of a workflow in the library.
+    """
+    with connect(url) as client:
+        handle = client.workflow_repo.create_workflow(workflow)
+        definition = handle.definition
+        facts: dict[str, Any] = {
+            "name": handle.name,
+            "id": definition.id,
+            "category": definition.meta.get("category"),
+            "description": definition.description,
+            "author": definition.author,
+            "contact": definition.contact,
+            "version": definition.version,
+            "tags": definition.tags,
+            "notes": definition.notes,
+            "inputs": [item.label for item in handle.inputs],
+            "nodes": sorted(definition.node_types),
+        }
+        for warning in handle.warnings:
+            say(f"Note: {warning}")
+        if as_json:
+            emit({"event": "result", "ok": True, **facts})
+            return
+        show_facts({**facts, **{name: ", ".join(facts[name]) for name in ("inputs", "nodes")}})
+        hint(f"List its inputs: ivk inputs {shlex.quote(workflow)}")
+
+
+@workflows.command("validate")
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, shell_complete=complete_workflows)
+@url_option
+@output_options
+def validate(files: tuple[str, ...], url: str | None, as_json: bool) -> None:
+    """Check that workflows can run on the server as they are.
+
+    FILES are workflow files, images with an embedded workflow, or names or ids of workflows in the library. Prints one
+    line per workflow, followed by its problems. Nothing is sent. Exits with code 1 if a workflow cannot run.
+    """
+    valid = True
+    with connect(url) as client:
+        for file in files:
+            error, warnings = _problem_of(client, file)
+            valid = valid and error is None
+            state = "fail" if error else "warn" if warnings else "ok"
+            problems = [*warnings, *([str(error)] if error else [])]
+            if as_json:
+                code = error.code if error else None
+                emit({"event": "workflow", "name": file, "state": state, "code": code, "problems": problems})
+                continue
+            echo(f"{state:<5}", nl=False, fg={"ok": "green", "warn": "yellow", "fail": "red"}[state])
+            echo(file)
+            for line in "\n".join(problems).splitlines():
+                echo(f"      {line.strip()}")
+    if as_json:
+        emit({"event": "result", "ok": valid, "workflows": len(files)})
+    if not valid:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _problem_of(client: InvokeAIClient, source: str) -> tuple[InvokeAIClientError | None, list[str]]:
+    """Return the error that running a workflow would raise, and the warnings of loading it."""
+    warnings: list[str] = []
+    try:
+        handle = client.workflow_repo.create_workflow(source)
+        warnings += handle.warnings
+        handle.enqueue_request({})
+    except ServerUnreachableError:
+        raise
+    except InvokeAIClientError as error:
+        return error, warnings
+    return None, warnings
+
+
 @workflows.command("pull")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_workflows)
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=UserPath(dir_okay=False, allow_dash=True),
     help="File to write, or - for standard output. Defaults to NAME.json.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
@@ -89,15 +183,11 @@ def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_js
         emit(definition.to_dict(), None if as_json else 2)
         return
     path = output or Path(file_name(record["name"]))
-    if path.exists() and not overwrite:
+    if exists(path) and not overwrite:
         raise UsageError(
             f"{path} already exists. Pass --overwrite to replace it, or -o to choose another file."
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(definition.to_json() + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"Cannot write {path}: {error.strerror}.") from None
+    write_text(path, definition.to_json() + "\n")
     if as_json:
         facts = {"name": record["name"], "workflow_id": record["workflow_id"], "path": str(path)}
         emit({"event": "result", "ok": True, **facts})
@@ -107,8 +197,8 @@ def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_js
 
 
 def file_name(name: str) -> str:
-    """Return a file name for a workflow, made of the letters and digits in its name."""
-    plain = re.sub(r"[^\w.]+", "-", name).strip("-.")
+    """Return a file name for a workflow, made of the letters and digits in its name, with at most 200 bytes."""
+    plain = re.sub(r"[^\w.]+", "-", name).encode()[:_LONGEST_NAME].decode(errors="ignore").strip("-.")
     return f"{plain or 'workflow'}.json"
 
 
@@ -127,7 +217,7 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
 
     if replace and new:
         raise UsageError("--replace and --new cannot be used together.")
-    definition = WorkflowDefinition.from_file(Path(file))
+    definition = WorkflowDefinition.from_file(file)
     with connect(url) as client:
         mine = client.workflow_repo.list_workflows(categories=("user",))
         alike = [one for one in mine if one["workflow_id"] == definition.id]
@@ -166,7 +256,7 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
 
 
 @workflows.command("rm")
-@click.argument("names", metavar="NAMES...", nargs=-1, required=True)
+@click.argument("names", metavar="NAMES...", nargs=-1, required=True, shell_complete=complete_workflows)
 @yes_option
 @url_option
 @output_options

@@ -406,6 +406,8 @@ class AsyncImageRepository(Resource):
     ) -> Path:
         """Download an image to a file. The file appears only when it is complete.
 
+        The extension decides the format, as for ``Image.save()``.
+
         Args:
             image_name: The image.
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
@@ -419,11 +421,13 @@ class AsyncImageRepository(Resource):
             NotFoundError: The image is not on the server.
             UsageError: The file cannot be written.
         """
+        from invokeai_py_client.files.convert import check_target
         from invokeai_py_client.files.names import target_path
         from invokeai_py_client.image.download import fetch_to_disk, file_path
 
         http_path = file_path(image_name, full_resolution)
         target = target_path(path, image_name if full_resolution else f"{image_name}.thumbnail.webp")
+        check_target(target, "PNG" if full_resolution else "WEBP")
         await fetch_to_disk(self.connection, http_path, target)
         return target
 
@@ -448,6 +452,7 @@ class AsyncImageRepository(Resource):
             folder: The target folder. It is created if it does not exist.
             template: The file names. ``{image}`` is the image's name without its extension and ``{index}`` its number
                 from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
+                An extension decides the format: ``{image}.jpg``.
                 Defaults to ``"{image}"``.
             full_resolution: Whether to download the images themselves rather than their thumbnails. Defaults to True.
             overwrite: Whether to download existing files again. Defaults to False.
@@ -458,7 +463,7 @@ class AsyncImageRepository(Resource):
             The files' paths, in the order of the images. An image passed twice has one file.
 
         Raises:
-            UsageError: The template contains an unknown field.
+            UsageError: The template contains an unknown field, or its format is not supported.
             TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
         """
         from invokeai_py_client.files.formats import is_whole

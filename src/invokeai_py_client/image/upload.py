@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from invokeai_py_client._paths import is_file, user_path
 from invokeai_py_client._pillow import changes_for, png_bytes
 from invokeai_py_client._text import first_lines, listed
 from invokeai_py_client.errors import InputValueError, UsageError
@@ -50,7 +51,7 @@ def read_photo(source: ImageSource, *, filename: str | None = None, label: str |
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
     elif isinstance(source, str | os.PathLike):
-        path = Path(source).expanduser()
+        path = user_path(source, InputValueError)
         name = filename or path.name
         data = _read(path)
     elif hasattr(source, "save") and hasattr(source, "mode"):
@@ -98,8 +99,7 @@ def named_sources(
     from invokeai_py_client.files.images import pictures_at
 
     if isinstance(sources, str | os.PathLike):
-        place = Path(os.fspath(sources)).expanduser()
-        several: list[Any] = [*(pictures_at(place) or [place])]
+        several: list[Any] = [*(pictures_at(sources) or [user_path(sources)])]
     elif isinstance(sources, bytes | bytearray | memoryview) or not hasattr(sources, "__iter__"):
         several = [sources]  # one image, whatever the annotation says
     else:
@@ -108,7 +108,7 @@ def named_sources(
         raise UsageError(
             "No images to upload: expected a folder with images, a pattern, or a list of images."
         )
-    missing = [path for source in several if (path := _path(source)) is not None and not Path(path).is_file()]
+    missing = [path for source in several if (path := _path(source)) is not None and not is_file(path)]
     if missing:
         raise InputValueError(f"Image file not found: {listed(missing, 10)}. Nothing was uploaded.")
     named: dict[str, ImageSource] = {}
@@ -126,7 +126,7 @@ def named_sources(
 def _path(source: Any) -> str | None:
     if not isinstance(source, str | os.PathLike):
         return None
-    return str(Path(cast("str | os.PathLike[str]", source)).expanduser())
+    return str(user_path(cast("str | os.PathLike[str]", source)))
 
 
 def content_type(data: bytes, filename: str) -> str:
@@ -150,7 +150,7 @@ def check_sources(named: Sequence[tuple[str, ImageSource]]) -> None:
     for label, source in named:
         try:
             if isinstance(source, str | os.PathLike):
-                check_photo(_read(Path(source).expanduser()), label)
+                check_photo(_read(user_path(source, InputValueError)), label)
             elif isinstance(source, bytes | bytearray | memoryview):
                 check_photo(bytes(source), label)
         except InputValueError as error:

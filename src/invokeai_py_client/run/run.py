@@ -243,7 +243,7 @@ class AsyncRun(AsyncObject):
             RunFailedError: A node failed.
             RunCanceledError: The run was canceled, or its item removed.
         """
-        raise_if_failed(self, self._end.failing)
+        raise_if_failed(self, self._end.failing, self._labels)
 
     # ------------------------------------------------------------------ files
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from asyncio import to_thread
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._paths import is_file
+from invokeai_py_client._text import shown
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.engine.definition import WorkflowDefinition
-from invokeai_py_client.errors import WorkflowFormatError
+from invokeai_py_client.engine.definition import WorkflowDefinition, is_document
+from invokeai_py_client.engine.png import PNG_SIGNATURE
+from invokeai_py_client.errors import WorkflowFormatError, WorkflowNotFoundError
 from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow, fetch_workflows
 from invokeai_py_client.v1.workflows import V1WorkflowMethods
 
@@ -26,13 +29,14 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
     """The workflows on a server."""
 
     async def create_workflow(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | AsyncImage
     ) -> AsyncWorkflowHandle:
         """Return a handle to run a workflow on this server.
 
         Args:
             source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
-                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+                JSON text, the content of a file, an image on the server, or the id or name of a workflow in the
+                server's library.
 
         Returns:
             A handle with the workflow's inputs, typed according to the server's schema.
@@ -51,15 +55,18 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         if any(kind not in schema for kind in definition.node_types):
             # Nodes may have been installed since the schema was cached.
             schema = await self.connection.schema(refresh=True)
-        callees = {
-            workflow_id: await self.get_workflow(workflow_id) for workflow_id in callee_ids(definition)
-        }
+        callees: dict[str, WorkflowDefinition | None] = {}
+        for workflow_id in callee_ids(definition):
+            try:
+                callees[workflow_id] = await self.get_workflow(workflow_id)
+            except WorkflowNotFoundError:
+                callees[workflow_id] = None  # the workflow can be inspected; running it reports the node
         return AsyncWorkflowHandle(
             self.connection, definition, load_workflow(definition, schema, callees), schema
         )
 
     async def get_definition(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | AsyncImage
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 
@@ -80,17 +87,22 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             if "workflow_id" in source and "nodes" not in source:
                 return await self.get_workflow(source)
             return WorkflowDefinition.from_dict(source)
-        text = os.fspath(source)
-        if text.lstrip().startswith("{"):
-            return WorkflowDefinition.from_json(text)
-        path = Path(text)
-        if (
-            not isinstance(source, str)
-            or path.suffix.lower() in _FILE_ENDINGS
-            or await to_thread(path.is_file)
-        ):
-            return WorkflowDefinition.from_file(path)
-        return await self.get_workflow(text)
+        content: Any = source
+        if isinstance(content, bytes):
+            is_png = content.startswith(PNG_SIGNATURE)
+            return (WorkflowDefinition.from_png if is_png else WorkflowDefinition.from_json)(content)
+        if not isinstance(content, str | os.PathLike):
+            raise WorkflowFormatError(
+                f"{shown(content)} is not a workflow; expected a file, a dict, JSON text, an image, or the name or id"
+                " of a workflow in the library."
+            )
+        if not isinstance(content, str):
+            return WorkflowDefinition.from_file(cast("os.PathLike[str]", content))
+        if is_document(content):
+            return WorkflowDefinition.from_json(content)
+        if PurePath(content).suffix.lower() in _FILE_ENDINGS or await to_thread(is_file, content):
+            return WorkflowDefinition.from_file(content)
+        return await self.get_workflow(content)
 
     async def list_workflows(
         self, query: str | None = None, *, categories: Sequence[str] = ("user", "default")
