@@ -1066,7 +1066,9 @@ class ImageRepository(Face["AsyncImageRepository"]):
     ) -> IvkImage:
         """Upload an image. The server stores it as a PNG.
 
-        A workflow embedded in a PNG is kept.
+        A workflow embedded in a PNG is kept. Photos are turned upright according to their EXIF orientation. Images that
+        a server cannot store correctly (CMYK, LAB, 16 or 32 bits per channel) are converted. Changes are logged. Files
+        and bytes are only converted if Pillow is installed.
 
         Args:
             image: A path, the bytes of an image file, or a Pillow image.
@@ -1080,7 +1082,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             session_id: The session that the image belongs to.
 
         Raises:
-            InputValueError: The file does not exist, or the argument is not an image.
+            InputValueError: The file does not exist, or is not an image.
             UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
@@ -1108,7 +1110,9 @@ class ImageRepository(Face["AsyncImageRepository"]):
         concurrency: int = 4,
         on_progress: Callable[[TransferProgress], object] | None = None,
     ) -> list[IvkImage]:
-        """Upload several images, a few at a time. If a file is missing, nothing is uploaded.
+        """Upload several images, a few at a time. If a file is missing or not an image, nothing is uploaded.
+
+        Images are converted as by ``upload()``.
 
         If the response to an upload is lost, it isn't retried, because the image may already exist.
 
@@ -1126,7 +1130,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
 
         Raises:
             UsageError: No images were passed.
-            InputValueError: A file is missing. Nothing was uploaded.
+            InputValueError: A file is missing or is not an image. Nothing was uploaded.
             UnknownNameError: The board is not on the server. Nothing was uploaded.
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
                 keyed by path.
