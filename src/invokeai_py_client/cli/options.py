@@ -42,18 +42,60 @@ def workflow_argument(command: F) -> F:
 
 
 def url_option(command: F) -> F:
-    """Add the option ``--url``."""
+    """Add the option ``--url``, which may also come before the command."""
     return click.option(
         "--url",
         metavar="URL",
+        callback=_from_group,
         help="Server to use. Defaults to $INVOKEAI_URL, then the profile saved by `ivk login`, then "
         "http://localhost:9090.",
     )(command)
 
 
-def json_option(command: F) -> F:
-    """Add the option ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")(command)
+def output_options(command: F) -> F:
+    """Add the options ``--json`` and ``--quiet``, which may also come before the command."""
+    quiet = click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep,
+        help="Print only results and errors: no progress, notes or hints.",
+    )
+    as_json = click.option(
+        "--json", "as_json", is_flag=True, callback=_from_group, help="Print JSON, one object per line."
+    )
+    return quiet(as_json(command))
+
+
+def common_options(*, hidden: bool) -> list[click.Option]:
+    """Return the options that command groups accept for the command that follows.
+
+    Args:
+        hidden: Whether to leave them out of the group's help.
+    """
+    url = click.Option(
+        ["--url"], metavar="URL", expose_value=False, hidden=hidden, callback=_keep, help="Server to use."
+    )
+    quiet, as_json = (
+        click.Option(names, is_flag=True, expose_value=False, hidden=hidden, callback=_keep, help=text)
+        for names, text in (
+            (["-q", "--quiet"], "Print only results and errors."),
+            (["--json", "as_json"], "Print JSON, one object per line."),
+        )
+    )
+    return [url, quiet, as_json]
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Keep the value of an option for the command, if it was passed. Contexts of one command line share it."""
+    if value:
+        context.meta[f"ivk.{parameter.name}"] = value
+
+
+def _from_group(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Return the value of an option, or the value that was passed before the command."""
+    return value or context.meta.get(f"ivk.{parameter.name}", value)
 
 
 def set_option(command: F) -> F:
@@ -200,6 +242,19 @@ def _content(text: str) -> str:
 def yes_option(command: F) -> F:
     """Add the option ``--yes``, which skips the question of `confirm`."""
     return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(command)
+
+
+def time_options(command: F) -> F:
+    """Add the options ``--since`` and ``--until``."""
+    since = click.option(
+        "--since",
+        metavar="TIME",
+        help="Only images created since: 7d, 12h, yesterday, 2026-01-31, '2026-01-31 18:00'.",
+    )
+    until = click.option(
+        "--until", metavar="TIME", help="Only images created until then. A date includes the day."
+    )
+    return since(until(command))
 
 
 def limit_option(command: F) -> F:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from contextlib import nullcontext
 from dataclasses import fields
@@ -14,7 +13,7 @@ import click
 from invokeai_py_client.cli.options import (
     UserPath,
     connect,
-    json_option,
+    output_options,
     parse_settings,
     seed_of_options,
     seed_options,
@@ -22,7 +21,7 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import emit, hint, say
+from invokeai_py_client.cli.output import echo, emit, hint, is_quiet, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import literal_folder
 
@@ -59,7 +58,7 @@ if TYPE_CHECKING:
 @click.option("--preview", is_flag=True, help="Show a live preview of the image in the terminal.")
 @click.option("--dry-run", is_flag=True, help="Print the request instead of sending it.")
 @url_option
-@json_option
+@output_options
 def run(
     workflow: str,
     settings: tuple[str, ...],
@@ -104,23 +103,22 @@ def run(
         values = parse_settings(handle, settings)
         if dry_run:
             body = handle.enqueue_request(values, prepend=prepend, auto_board=board)
-            click.echo(json.dumps(body, ensure_ascii=False, indent=None if as_json else 2))
+            emit(body, None if as_json else 2)
             return
         item_id: int | None = None
 
         def on_event(event: RunEvent) -> None:
             nonlocal item_id
             item_id = event.item_id
-            if display is None:
+            if as_json:
                 emit(_plain(event, handle))
-            else:
+            elif display is not None:
                 display.show(event)
 
-        display_or_json = (
-            nullcontext() if as_json else display_for(handle.node_label, handle.node_count, preview=preview)
-        )
+        shows = not as_json and not is_quiet()
+        bars = display_for(handle.node_label, handle.node_count, preview=preview) if shows else nullcontext()
         try:
-            with display_or_json as display:
+            with bars as display:
                 done = handle.run(
                     values, timeout=timeout, progress=on_event, prepend=prepend, auto_board=board
                 )
@@ -130,7 +128,7 @@ def run(
         saved = done.save(literal_folder(output))
         for path in saved:
             if not as_json:
-                click.echo(path)
+                echo(path)
         if as_json:
             images = [
                 {"name": image.name, "path": str(path)}

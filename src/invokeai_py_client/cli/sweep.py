@@ -11,14 +11,14 @@ import click
 from invokeai_py_client.cli.options import (
     UserPath,
     connect,
-    json_option,
+    output_options,
     read_settings,
     seed_of_options,
     seed_options,
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import counted, emit, say
+from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import literal_folder
 
@@ -63,12 +63,15 @@ MANIFEST = "sweep.jsonl"
 @click.option("--report", is_flag=True, help="Save an HTML report as DIR/index.html.")
 @click.option("--resume", is_flag=True, help=f"Resume the sweep recorded in DIR/{MANIFEST}, if there is one.")
 @click.option(
+    "--retry-failed", is_flag=True, help="Resume the sweep and run its failed and canceled runs again."
+)
+@click.option(
     "--background", is_flag=True, help="Queue only a few runs at a time, so that others can run in between."
 )
 @click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
 @click.option("--dry-run", is_flag=True, help="Check all values and print the number of runs.")
 @url_option
-@json_option
+@output_options
 def sweep(
     workflow: str,
     settings: tuple[str, ...],
@@ -81,6 +84,7 @@ def sweep(
     grid: bool,
     report: bool,
     resume: bool,
+    retry_failed: bool,
     background: bool,
     board: str | None,
     dry_run: bool,
@@ -96,12 +100,19 @@ def sweep(
     """
     with connect(url) as client:
         manifest = output / MANIFEST
-        if resume and manifest.exists() and not dry_run:
+        if retry_failed and not manifest.exists():
+            raise UsageError(
+                f"No sweep to retry: {manifest} does not exist. Pass the folder of the sweep with -o."
+            )
+        if (resume or retry_failed) and manifest.exists() and not dry_run:
             from invokeai_py_client import Sweep
 
             if settings or rows is not None:
                 say(f"Resuming {manifest} (ignoring -s and --rows).")
-            _finish(Sweep.resume(manifest, client), output, grid, report, as_json)
+            resumed = Sweep.resume(manifest, client)
+            if retry_failed:
+                say(f"Retrying {counted(resumed.retry_failed(), 'run')}.")
+            _finish(resumed, output, grid, report, as_json)
             return
         if resume and not dry_run:
             say(f"{manifest} does not exist. Starting a new sweep.")
@@ -199,13 +210,13 @@ def follow(sweep: Sweep, folder: Path, as_json: bool, *, numbered: bool = True) 
             return
         if not watched:
             for path in saved:
-                click.echo(path)
+                echo(path)
         if not run.status.ok:
             shown = ", ".join(f"{name} = {value}" for name, value in values.items())
             say(f"{shown}: {run.status}")
 
     try:
-        sweep.wait(on_run=on_run, progress=None if as_json else True)
+        sweep.wait(on_run=on_run, progress=False if is_quiet() else None if as_json else True)
     except KeyboardInterrupt:
         sweep.cancel()
         say(f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished.")
@@ -228,7 +239,7 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
         made.append(sweep.report(output))
     if not as_json:
         for path in made:
-            click.echo(path)
+            echo(path)
     if as_json:
         emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": failed})
     else:

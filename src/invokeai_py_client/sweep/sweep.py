@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import uuid
 from collections import ChainMap
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -20,6 +19,7 @@ from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.engine.seeds import SeedNames
 from invokeai_py_client.errors import APIRequestError, RunNotFinishedError, UsageError
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.results import CalledResults
@@ -725,7 +725,7 @@ async def start_sweep(
     requests = await prepare_requests(
         connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
     )
-    batch_id = str(uuid.uuid4())
+    batch_id = new_batch_id()
     values, labels, seeds = inputs.snapshot(), inputs.node_labels(), seed_names(inputs)
     writer = None if manifest is None else ManifestWriter(user_path(manifest), create=True)
     if writer is not None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +19,7 @@ from invokeai_py_client.engine.index_map import (
 from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
 from invokeai_py_client.engine.prompts import find_prompt
 from invokeai_py_client.errors import NotFoundError, RunError, UsageError
+from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.events import (
     NodeCompleted,
@@ -349,7 +349,7 @@ class AsyncWorkflowHandle(AsyncObject):
             runs=runs,
             prepend=prepend,
             auto_board=auto_board,
-            batch_id=str(uuid.uuid4()),
+            batch_id=new_batch_id(),
         )
         self._note_seeds(inputs)
         asked = count_runs(body)
