@@ -1,4 +1,4 @@
-"""Methods of the client that only version 1's scripts use: shortcuts into the repositories."""
+"""Names of the client that version 1's scripts use: the repositories, and shortcuts into them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
+    from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.models import IvkDnnModel, IvkJob, JobStatus
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.transport.responses import Response
@@ -27,13 +29,19 @@ class _Client(Protocol):
     def url(self) -> str: ...
 
     @property
-    def workflow_repo(self) -> AsyncWorkflowRepository: ...
+    def workflows(self) -> AsyncWorkflowRepository: ...
 
     @property
-    def dnn_model_repo(self) -> AsyncDnnModelRepository: ...
+    def images(self) -> AsyncImageRepository: ...
 
     @property
-    def queue_repo(self) -> AsyncQueueRepository: ...
+    def boards(self) -> AsyncBoardRepository: ...
+
+    @property
+    def models(self) -> AsyncDnnModelRepository: ...
+
+    @property
+    def queue(self) -> AsyncQueueRepository: ...
 
     async def request(
         self,
@@ -47,7 +55,32 @@ class _Client(Protocol):
 
 
 class V1ClientMethods:
-    """A base class of the client: shortcuts into the repositories."""
+    """A base class of the client: version 1's names of the repositories, and shortcuts into them."""
+
+    @property
+    def workflow_repo(self: _Client) -> AsyncWorkflowRepository:
+        """The same object as ``client.workflows``."""
+        return self.workflows
+
+    @property
+    def image_repo(self: _Client) -> AsyncImageRepository:
+        """The same object as ``client.images``."""
+        return self.images
+
+    @property
+    def board_repo(self: _Client) -> AsyncBoardRepository:
+        """The same object as ``client.boards``."""
+        return self.boards
+
+    @property
+    def dnn_model_repo(self: _Client) -> AsyncDnnModelRepository:
+        """The same object as ``client.models``."""
+        return self.models
+
+    @property
+    def queue_repo(self: _Client) -> AsyncQueueRepository:
+        """The same object as ``client.queue``."""
+        return self.queue
 
     @property
     def base_url(self: _Client) -> str:
@@ -59,8 +92,8 @@ class V1ClientMethods:
     async def create_workflow(
         self: _Client, definition: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any]
     ) -> AsyncWorkflowHandle:
-        """Return a handle, as ``client.workflow_repo.create_workflow(definition)`` does."""
-        return await self.workflow_repo.create_workflow(definition)
+        """Return a handle, as ``client.workflow(definition)`` does."""
+        return await self.workflows.create_workflow(definition)
 
     async def list_jobs(
         self: _Client, status: JobStatus | str | None = None, limit: int = 100
@@ -71,7 +104,7 @@ class V1ClientMethods:
             status: Return only items with this status. Defaults to all.
             limit: The largest number of items. Defaults to 100.
         """
-        jobs = await self.queue_repo.items(status=status)
+        jobs = await self.queue.items(status=status)
         return jobs[::-1][: max(limit, 0)]
 
     async def cancel_job(self: _Client, job_id: str | int) -> bool:
@@ -86,7 +119,7 @@ class V1ClientMethods:
         """
         if not str(job_id).strip().isdecimal():
             raise UsageError(f"Invalid queue item id {job_id!r}: expected a whole number.")
-        job = await self.queue_repo.cancel(int(job_id))
+        job = await self.queue.cancel(int(job_id))
         return job.status == "cancelled"
 
     async def list_models(self: _Client, base_model: str | None = None) -> list[IvkDnnModel]:
@@ -95,7 +128,7 @@ class V1ClientMethods:
         Args:
             base_model: Return only models of this architecture. Defaults to all.
         """
-        return await self.dnn_model_repo.list_models(base=base_model)
+        return await self.models.list_models(base=base_model)
 
     async def get_model_info(self: _Client, model_key: str) -> IvkDnnModel:
         """Return a model's record.
@@ -103,7 +136,7 @@ class V1ClientMethods:
         Raises:
             NotFoundError: The model is not on the server.
         """
-        model = await self.dnn_model_repo.get_model_by_key(model_key)
+        model = await self.models.get_model_by_key(model_key)
         if model is None:
             raise NotFoundError(404, None, f"No model with key {model_key!r}.")
         return model
