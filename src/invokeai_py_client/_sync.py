@@ -87,7 +87,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
     Example:
         ```python
-        board = client.board_repo.get_board_handle_by_name("Portraits")
+        board = client.boards.get_board_handle_by_name("Portraits")
         for image in board.list_images():
             board.save_image(image.image_name, "copies/")
         ```
@@ -307,7 +307,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
     Example:
         ```python
-        board = client.board_repo.create_board("Portraits")
+        board = client.boards.create_board("Portraits")
         image = board.upload_image("reference.jpg")
         ```
     """
@@ -503,9 +503,9 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
 
     Example:
         ```python
-        job = client.dnn_model_repo.install_model("models/watercolor.safetensors")
+        job = client.models.install_model("models/watercolor.safetensors")
         info = job.wait_until()
-        model = client.dnn_model_repo.get_model_by_key(info.model_key)
+        model = client.models.get_model_by_key(info.model_key)
         ```
     """
 
@@ -886,8 +886,8 @@ class ImageRepository(Face["AsyncImageRepository"]):
 
     Example:
         ```python
-        record = client.image_repo.upload("portrait.jpg")
-        client.image_repo.download_to(record.image_name, "copies/")
+        record = client.images.upload("portrait.jpg")
+        client.images.download_to(record.image_name, "copies/")
         ```
     """
 
@@ -1374,7 +1374,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     Example:
         ```python
         with InvokeAIClient.from_url("http://localhost:9090") as client:
-            wf = client.workflow_repo.create_workflow("portrait.json")
+            wf = client.workflow("portrait.json")
             run = wf.run(positive_prompt="a lighthouse at dusk")
             run.images[0].save("lighthouse.png")
         ```
@@ -1553,30 +1553,45 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """
         return self._call(self._impl.get_job(job_id, queue_id=queue_id))
 
+    def workflow(
+        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
+    ) -> WorkflowHandle:
+        """Return a handle to run a workflow on this server. Short for ``client.workflows.create_workflow(source)``.
+
+        Args:
+            source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
+                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+
+        Raises:
+            WorkflowFormatError: The source is not a workflow.
+            WorkflowNotFoundError: No file or library workflow has this name.
+        """
+        return wrap(self._call(self._impl.workflow(unwrap(source))))
+
     @property
-    def workflow_repo(self) -> WorkflowRepository:
+    def workflows(self) -> WorkflowRepository:
         """Workflows to run, and the server's workflow library."""
-        return wrap(self._impl.workflow_repo)
+        return wrap(self._impl.workflows)
 
     @property
-    def image_repo(self) -> ImageRepository:
-        """Images."""
-        return wrap(self._impl.image_repo)
+    def images(self) -> ImageRepository:
+        """Images: list, upload, download, star, move and delete them."""
+        return wrap(self._impl.images)
 
     @property
-    def board_repo(self) -> BoardRepository:
+    def boards(self) -> BoardRepository:
         """Boards and the images on them."""
-        return wrap(self._impl.board_repo)
+        return wrap(self._impl.boards)
 
     @property
-    def dnn_model_repo(self) -> DnnModelRepository:
+    def models(self) -> DnnModelRepository:
         """Models: list, install, convert and delete them."""
-        return wrap(self._impl.dnn_model_repo)
+        return wrap(self._impl.models)
 
     @property
-    def queue_repo(self) -> QueueRepository:
+    def queue(self) -> QueueRepository:
         """The queue of runs."""
-        return wrap(self._impl.queue_repo)
+        return wrap(self._impl.queue)
 
     async def connect_socketio(self) -> socketio.AsyncClient:
         """Return a new, connected ``socketio.AsyncClient`` that the caller owns, in the running event loop.
@@ -1685,6 +1700,31 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         self.close()
 
     @property
+    def workflow_repo(self) -> WorkflowRepository:
+        """The same object as ``client.workflows``."""
+        return wrap(self._impl.workflow_repo)
+
+    @property
+    def image_repo(self) -> ImageRepository:
+        """The same object as ``client.images``."""
+        return wrap(self._impl.image_repo)
+
+    @property
+    def board_repo(self) -> BoardRepository:
+        """The same object as ``client.boards``."""
+        return wrap(self._impl.board_repo)
+
+    @property
+    def dnn_model_repo(self) -> DnnModelRepository:
+        """The same object as ``client.models``."""
+        return wrap(self._impl.dnn_model_repo)
+
+    @property
+    def queue_repo(self) -> QueueRepository:
+        """The same object as ``client.queue``."""
+        return wrap(self._impl.queue_repo)
+
+    @property
     def base_url(self) -> str:
         """The base URL of the server's API, which ``request()`` prepends to its paths."""
         return self._impl.base_url
@@ -1692,7 +1732,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def create_workflow(
         self, definition: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any]
     ) -> WorkflowHandle:
-        """Return a handle, as ``client.workflow_repo.create_workflow(definition)`` does."""
+        """Return a handle, as ``client.workflow(definition)`` does."""
         return wrap(self._call(self._impl.create_workflow(definition)))
 
     def list_jobs(self, status: JobStatus | str | None = None, limit: int = 100) -> list[IvkJob]:
@@ -1754,7 +1794,7 @@ class JobHandle(Face["AsyncJobHandle"]):
 
     Example:
         ```python
-        job = client.queue_repo.get_queue().get_item(run.item_id)
+        job = client.queue.get_queue().get_item(run.item_id)
         item = job.wait_for_completion(timeout=300)
         print(item.status)
         ```
@@ -1855,7 +1895,7 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
 
     Example:
         ```python
-        job = client.dnn_model_repo.install_model("models/charcoal.safetensors")
+        job = client.models.install_model("models/charcoal.safetensors")
         info = job.wait_until(timeout=600)
         print(info.model_key)
         ```
@@ -1993,7 +2033,7 @@ class QueueHandle(Face["AsyncQueueHandle"]):
 
     Example:
         ```python
-        queue = client.queue_repo.get_queue()
+        queue = client.queue.get_queue()
         for job in queue.list_pending():
             print(job.item_id, job.batch_id)
         ```
@@ -2081,14 +2121,14 @@ class QueueRepository(Face["AsyncQueueRepository"]):
 
     Example:
         ```python
-        status = client.queue_repo.status()
+        status = client.queue.status()
         print(status.pending, "pending,", status.in_progress, "running")
         ```
     """
 
     @classmethod
     def from_client(cls, client: InvokeAIClient) -> Self:
-        """Return the queues of a client. The same as ``client.queue_repo``."""
+        """Return the queues of a client. The same as ``client.queue``."""
         from invokeai_py_client.queue.repository import AsyncQueueRepository
 
         return cls._of(AsyncQueueRepository.from_client(unwrap(client)))
@@ -2865,7 +2905,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     Example:
         ```python
-        wf = client.workflow_repo.create_workflow("portrait.json")
+        wf = client.workflow("portrait.json")
         run = wf.run(positive_prompt="a lighthouse at dusk", steps=30)
         run.images[0].save("lighthouse.png")
         ```
@@ -3630,6 +3670,9 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def _repr_html_(self) -> str:
         return self._impl._repr_html_()
+
+    def __str__(self) -> str:
+        return self._impl.__str__()
 
 
 class WorkflowRepository(Face["AsyncWorkflowRepository"]):

@@ -45,8 +45,8 @@ class AsyncImageRepository(Resource):
 
     Example:
         ```python
-        record = await client.image_repo.upload("portrait.jpg")
-        await client.image_repo.download_to(record.image_name, "copies/")
+        record = await client.images.upload("portrait.jpg")
+        await client.images.download_to(record.image_name, "copies/")
         ```
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from invokeai_py_client.models.base import ImageCategoryField, ImageOriginField, IvkModel, Timestamp
 from invokeai_py_client.models.enums import ImageCategory
@@ -36,6 +36,16 @@ class IvkImage(IvkModel):
         has_workflow: Whether its file contains a workflow.
         image_subfolder: The subfolder of its file on the server (InvokeAI 6.13+).
     """
+
+    _brief: ClassVar[tuple[str, ...]] = (
+        "image_name",
+        "image_category",
+        "width",
+        "height",
+        "board_id",
+        "starred",
+        "is_intermediate",
+    )
 
     _words = {"image_category": ImageCategory}  # noqa: RUF012
 
