@@ -31,7 +31,7 @@ def user_path(path: str | os.PathLike[str], error: type[UsageError] = UsageError
     try:
         os.fsencode(text)
     except UnicodeEncodeError:
-        raise error(f"Invalid path {shown(text)}: it contains half a surrogate pair. Remove it.") from None
+        raise error(f"Invalid path {shown(text)}: it contains a lone surrogate. Remove it.") from None
     try:
         return Path(text).expanduser()
     except RuntimeError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -15,6 +16,16 @@ _LONGEST_REPR = 160
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _JOINERS = frozenset("\u200c\u200d")
 _FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+
+
+def decode_text(data: bytes) -> str:
+    """Return the text of a UTF-8 file, or of a UTF-16 file that begins with a byte order mark, without the mark.
+
+    Raises:
+        UnicodeDecodeError: The data is not valid text.
+    """
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as written by PowerShell 5
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def close_names(name: str, known: Iterable[str], most: int = 4) -> list[str]:
@@ -57,6 +68,20 @@ def first_lines(lines: Sequence[str], most: int) -> list[str]:
     """Return the first lines. If lines are omitted, the last line says how many."""
     more = [f"... and {len(lines) - most} more."] if len(lines) > most else []
     return [*lines[:most], *more]
+
+
+def node_place(node_id: str, labels: Mapping[str, str]) -> str:
+    """Return the name of a node in messages: its label, with its id if other nodes have the same label.
+
+    Args:
+        node_id: The id of the node.
+        labels: The labels of all nodes, by id.
+    """
+    label = labels.get(node_id)
+    if not label:
+        return node_id
+    shared = sum(other == label for other in labels.values()) > 1
+    return f"{label}, node {node_id}" if shared else label
 
 
 def clip(text: str, length: int, *, keep_end: bool = False) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from invokeai_py_client._paths import exists, home_folder, user_path
+from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import (
     DEFAULT_URL,
@@ -190,7 +191,7 @@ def read_profiles() -> dict[str, Profile]:
     if path is None:
         return {}
     try:
-        text = path.read_text(encoding="utf-8")
+        text = decode_text(path.read_bytes()).replace("\r\n", "\n")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:

@@ -39,16 +39,16 @@ def test_invalid_paths_raise_client_errors(client: InvokeAIClient) -> None:
         "a library name of 300 letters": lambda: create("x" * 300),
         "JSON text in JSON": lambda: create(json.dumps(TEXT)),
         "a JSON list": lambda: create(f"[{TEXT}]"),
-        "half a surrogate pair": lambda: create("\udcff"),
+        "a lone surrogate": lambda: create("\udcff"),
         "~user as a workflow": lambda: create(f"{UNKNOWN}/x.json"),
         "~user as an upload": lambda: images.upload(f"{UNKNOWN}/x.png"),
         "~user as a folder": lambda: images.upload_images(UNKNOWN),
         "a long path to upload": lambda: images.upload_images(["x" * 300]),
         "~user as a download": lambda: images.download_images(["a.png"], f"{UNKNOWN}/out"),
-        "a long text as an image axis": lambda: wf.sweep_plan(photo="x" * 300),
+        "a long text as an image axis": lambda: wf.check_sweep(wf.sweep_plan(photo="x" * 300)),
         "NUL in rows": lambda: wf.sweep_rows("a\0.csv"),
         "~user as a folder of models": lambda: client.dnn_model_repo.scan_folder(UNKNOWN),
-        "half a surrogate pair in a search": lambda: images.list_images(search_term="\udcff"),
+        "a lone surrogate in a search": lambda: images.list_images(search_term="\udcff"),
     }
     for name, call in calls.items():
         with pytest.raises(InvokeAIClientError):

@@ -16,7 +16,7 @@ from invokeai_py_client import WorkflowDefinition, _paths
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.config import Profile, choose, config_path, forget_profile, keep_profile
 from invokeai_py_client.dnn_model.start import source_text
-from invokeai_py_client.engine.definition import is_json
+from invokeai_py_client.engine.definition import is_document
 from invokeai_py_client.errors import InvokeAIClientError, UsageError, WorkflowFormatError
 from invokeai_py_client.files.images import pictures_at
 from invokeai_py_client.files.names import file_name, paths_for, paths_of_run_images, target_path
@@ -189,7 +189,7 @@ def test_manifest_with_half_a_surrogate_pair(tmp_path: Path) -> None:
 
 def test_names_with_half_a_surrogate_pair() -> None:
     for send in (lambda: path_part("a\udc80", "a board"), lambda: query_of({"q": "a\udc80"})):
-        with pytest.raises(UsageError, match="half a surrogate pair"):
+        with pytest.raises(UsageError, match="a lone surrogate"):
             send()
 
 
@@ -211,7 +211,7 @@ def test_names_with_half_a_surrogate_pair() -> None:
     ],
 )
 def test_json_text_is_told_from_names(text: str, expected: bool) -> None:
-    assert is_json(text) is expected
+    assert is_document(text) is expected
 
 
 def test_json_text_with_a_byte_order_mark() -> None:

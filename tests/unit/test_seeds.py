@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import workflows
 
+from invokeai_py_client.display.inputs import inputs_text
 from invokeai_py_client.engine.batch import build_data
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.inputs import InputSet, seed_names
@@ -16,7 +17,13 @@ from invokeai_py_client.engine.load import load_workflow
 from invokeai_py_client.engine.readiness import find_problems
 from invokeai_py_client.engine.request import build_request
 from invokeai_py_client.engine.seeds import SeedNames
-from invokeai_py_client.errors import AmbiguousInputError, InputError, InputValueError, UsageError
+from invokeai_py_client.errors import (
+    AmbiguousInputError,
+    InputError,
+    InputValueError,
+    UnknownInputError,
+    UsageError,
+)
 from invokeai_py_client.run.results import seeds_of_item
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.sweep.plan import plan_rows, plan_sweep
@@ -418,3 +425,15 @@ def test_names_of_seeds() -> None:
     assert names.seed({}) is None
     assert seed_names(inputs_of(workflows.sd1())).main == ("seed",)
     assert build_data(inputs._loaded, {}, {}) == []  # pyright: ignore[reportPrivateUsage]
+
+
+def test_unknown_name_suggests_the_seed() -> None:
+    with pytest.raises(UnknownInputError, match="Did you mean 'seed'"):
+        inputs_of(random_noise()).find("sed")
+
+
+def test_table_shows_random_seeds() -> None:
+    inputs = inputs_of(random_noise())
+    assert "(random)" in inputs_text("Random", inputs.everything())
+    inputs.set({"seed": 7})
+    assert "(random)" not in inputs_text("Random", inputs.everything())

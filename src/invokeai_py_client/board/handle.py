@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.image.upload import ImageSource
+    from invokeai_py_client.lookup import BoardRef
 
 
 class AsyncBoardHandle(AsyncObject):
@@ -194,14 +195,18 @@ class AsyncBoardHandle(AsyncObject):
 
     # ------------------------------------------------------------------ changing
 
-    async def move_image_to(self, image_name: str | IvkImage, target_board_id: str) -> bool:
+    async def move_image_to(self, image_name: str | IvkImage, target_board_id: BoardRef) -> bool:
         """Move an image to another board, or off its board with ``"none"``.
+
+        Args:
+            image_name: The image.
+            target_board_id: The board, its id or its name.
 
         Returns:
             Whether the server moved it. False if the image is not on the server.
 
         Raises:
-            NotFoundError: The target board is not on the server.
+            UnknownNameError: The target board is not on the server.
         """
         path_part(image_name, "an image")
         return image_name in await self._images.move(str(image_name), target_board_id)
@@ -225,9 +230,8 @@ class AsyncBoardHandle(AsyncObject):
         """
         if self.is_uncategorized:
             raise UsageError("Cannot remove an image from 'none': uncategorized images are not on a board.")
-        try:
-            image = await self._images.get_image(str(image_name))
-        except NotFoundError:
+        image = await self._images.find_image(str(image_name))
+        if image is None:
             return False
         return image.board_id == self.board_id and await self.move_image_to(image_name, UNCATEGORIZED)
 

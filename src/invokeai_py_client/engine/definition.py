@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from invokeai_py_client._paths import user_path
+from invokeai_py_client._text import decode_text
 from invokeai_py_client.engine.plain_json import clean, parse_json, where
-from invokeai_py_client.engine.png import PNG_SIGNATURE, embedded_workflow
+from invokeai_py_client.engine.png import embedded_workflow, is_image
 from invokeai_py_client.errors import WorkflowFormatError
 
 T = TypeVar("T")
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _REQUIRED = ("meta", "nodes", "edges")
+_OTHER_FILES = {
+    rb"\xff\xd8\xff": "a JPEG image",
+    rb"RIFF....WEBP": "a WebP image",
+    rb"GIF8": "a GIF image",
+    rb"PK\x03\x04": "a ZIP archive",
+    rb"\x1f\x8b": "a gzip archive",
+    rb"%PDF": "a PDF document",
+}
+"""Patterns for the first bytes of files that are easily mistaken for workflows."""
 _MARK = "\ufeff"
 """The byte order mark that some editors write at the beginning of a file."""
 
 
-def is_json(text: str) -> bool:
-    """Return whether a text is JSON rather than the name of a file or a workflow.
+def is_document(text: str) -> bool:
+    """Return whether a text is a document rather than the name of a file or a workflow.
 
-    An object in a list or in quotation marks counts as JSON, so that its error says that an object is expected.
+    An object in a list or in quotation marks and a web page count as documents, so that the error about them says what
+    they are.
     """
     start = text.lstrip(f"{_MARK} \t\r\n")
+    if start[:5].lower().startswith(("<!", "<?", "<html")):
+        return True
     if not start.startswith(("[", '"')):
         return start.startswith("{")
     try:
@@ -53,7 +67,7 @@ class WorkflowDefinition:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> WorkflowDefinition:
-        """Read a JSON file, or a PNG image with a workflow embedded by InvokeAI.
+        """Read a JSON file, or an image with an embedded workflow: a PNG image by InvokeAI, or a converted one.
 
         Raises:
             WorkflowFormatError: The file does not exist, or does not contain a workflow.
@@ -65,10 +79,10 @@ class WorkflowDefinition:
             raise WorkflowFormatError(f"Workflow file not found: {str(file)!r}.") from error
         except IsADirectoryError as error:
             raise WorkflowFormatError(f"{str(file)!r} is a directory; expected a workflow file.") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the home of an unknown user
             reason = getattr(error, "strerror", None) or error
             raise WorkflowFormatError(f"Cannot read the workflow file {str(file)!r}: {reason}.") from error
-        if content.startswith(PNG_SIGNATURE):
+        if is_image(content):
             return cls.from_png(content, source=str(file))
         return cls._from_json_bytes(content, str(file))
 
@@ -81,7 +95,7 @@ class WorkflowDefinition:
         """
         if isinstance(text, bytes):
             return cls._from_json_bytes(text, "")
-        return cls._parsed(text.removeprefix(_MARK), "")
+        return cls._parsed(text.removeprefix("\ufeff"), "")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WorkflowDefinition:
@@ -94,10 +108,10 @@ class WorkflowDefinition:
 
     @classmethod
     def from_png(cls, content: bytes, *, source: str = "") -> WorkflowDefinition:
-        """Read the workflow that InvokeAI embedded in a PNG image.
+        """Read the workflow that InvokeAI embedded in a PNG image, or in an image converted from one.
 
         Raises:
-            WorkflowFormatError: The content is not a PNG image, or the image has no embedded workflow.
+            WorkflowFormatError: The content is not an image, or the image has no embedded workflow.
         """
         return cls._parsed(embedded_workflow(content, source), source)
 
@@ -112,10 +126,18 @@ class WorkflowDefinition:
     @classmethod
     def _from_json_bytes(cls, content: bytes, source: str) -> WorkflowDefinition:
         try:
-            text = content.decode("utf-8-sig")
+            text = decode_text(content)
         except UnicodeDecodeError as error:
+            kind = next(
+                (kind for start, kind in _OTHER_FILES.items() if re.match(start, content, re.DOTALL)), ""
+            )
+            if kind:
+                raise WorkflowFormatError(
+                    f"{where(source)} is {kind}; expected JSON, or a PNG image in which InvokeAI embedded a workflow."
+                ) from error
             raise WorkflowFormatError(
-                f"{where(source)} is neither JSON text nor a PNG image: byte {error.start} is not UTF-8."
+                f"{where(source)} is neither JSON text nor a PNG image: byte {error.start} is not"
+                f" {error.encoding.upper()}."
             ) from error
         return cls._parsed(text, source)
 
@@ -284,9 +306,8 @@ def copy_json(value: T) -> T:
 
 def _checked(data: Any, source: str) -> dict[str, Any]:
     if not isinstance(data, Mapping):
-        kind = "a list" if isinstance(data, list) else type(data).__name__
         raise WorkflowFormatError(
-            f"{where(source)} is not a workflow: it is {kind}; expected an object with nodes."
+            f"{where(source)} is not a workflow: it is {_kind(data)}; expected an object with nodes."
         )
     known = cast("dict[str, Any]", data)
     missing = [key for key in _REQUIRED if key not in known]
@@ -295,6 +316,12 @@ def _checked(data: Any, source: str) -> dict[str, Any]:
     if not isinstance(known["edges"], list):
         raise WorkflowFormatError(f"{where(source)} is not an InvokeAI workflow: its edges are not a list.")
     return known
+
+
+def _kind(data: Any) -> str:
+    if isinstance(data, str):
+        return "text in quotation marks, which may be a workflow encoded as JSON twice"
+    return "a list" if isinstance(data, list) else type(data).__name__
 
 
 def _guess(data: dict[str, Any], missing: list[str]) -> str:
@@ -310,10 +337,21 @@ def _guess(data: dict[str, Any], missing: list[str]) -> str:
             "it looks like a graph, the form in which a workflow runs."
             " Use the workflow that the graph was made from (in the editor: Save As, or Download)"
         )
+    if "item_id" in data and "session_id" in data:
+        if isinstance(data.get("workflow"), dict):
+            return "it looks like a queue item. Pass its 'workflow' instead"
+        return "it looks like a queue item without a workflow. Use the workflow that it was started from"
     if isinstance(data.get("workflow"), dict):
         return "it looks like a response of the server. Pass its 'workflow' instead"
+    batch: Any = data.get("batch")
+    if isinstance(batch, dict) and isinstance(cast("dict[str, Any]", batch).get("workflow"), dict):
+        return "it looks like a request to the queue. Pass its 'batch.workflow' instead"
     if "batch" in data or "graph" in data:
         return "it looks like a request to the queue. Use the workflow that the request was made from"
+    if "app_version" in data or "generation_mode" in data:
+        return (
+            "it looks like the metadata of an image. Use the workflow that is embedded in the image instead"
+        )
     if missing:
         return f"{', '.join(repr(key) for key in missing)} {'is' if len(missing) == 1 else 'are'} missing"
     return "its nodes are not a list"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import operator
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from invokeai_py_client._text import listed
+from invokeai_py_client._text import listed, node_place
 from invokeai_py_client.engine.addressing import FieldPath, InputIndex, plain
 from invokeai_py_client.engine.batch import value_of
+from invokeai_py_client.engine.references import old_model
 from invokeai_py_client.engine.seeds import (
     ALL_SEEDS,
     SEED,
@@ -26,7 +28,7 @@ from invokeai_py_client.engine.server_rules import RULES, node_findings
 from invokeai_py_client.engine.wiring import EdgeIndex, resolve_source
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
 from invokeai_py_client.errors import InputError, InputValueError, UnknownInputError
-from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.base import IvkField, field_place
 from invokeai_py_client.ivk_fields.kinds import make_field
 from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate, NodeTemplate
@@ -129,6 +131,7 @@ class InputSet:
         self._form: dict[Key, int] = {key: index for index, key in enumerate(keys)}
         self._settings = {(f.node_id, f.field_name): f.settings for f in reversed(loaded.form)}
         self._made: dict[Key, WorkflowInput] = {}
+        self._names: Counter[str] | None = None
         self._find_seeds()
         self._index = self._new_index()
 
@@ -372,7 +375,7 @@ class InputSet:
             instead: The other values by field name, as the server expects them.
 
         Returns:
-                Pairs of a field name and its error.
+            Pairs of a field name and its error.
         """
         node = self._loaded.nodes[node_id]
         kind = self._schema.get(node.type)
@@ -399,11 +402,12 @@ class InputSet:
         kinds = {node.type for node in self._loaded.nodes.values()}
         schema = {kind: self._schema[kind] for kind in kinds if kind in self._schema}
         state = {**self.__dict__, "_schema": schema, "_made": self.touched()}
-        del state["_index"]
+        del state["_index"], state["_names"]
         return state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
+        self._names = None
         if "_seeds" not in state:  # pickled by a version that did not set random seeds
             self._find_seeds()
         self._index = self._new_index()
@@ -440,11 +444,15 @@ class InputSet:
             field_name, field_name, FieldType("AnyField"), "any", required=False
         )
         label, name = _label(node, template), self._name_of_node(node)
+        value = self._own_value(key)
+        if key in self._loaded.unusable:
+            value = old_model(self._loaded.unusable[key], template) or value
         field = make_field(
             template,
-            self._own_value(key),
+            value,
             label=label,
             node_label=name,
+            node_id=node_id if self._shares_name(name) else "",
             settings=self._settings.get(key),
             refusal=self._refusal(key, template),
         )
@@ -461,7 +469,9 @@ class InputSet:
         name = "" if node is None else self._name_of_node(node)
         template = self.template(key)
         assert template is not None
-        field = make_field(template, label=template.title, node_label=name)
+        field = make_field(
+            template, label=template.title, node_label=name, node_id=key[0] if self._shares_name(name) else ""
+        )
         feeds = self._seeds.get(key) or self._fields_of_all_seeds()
         return WorkflowInput(None, template.title, key[1], name, key[0], field, False, feeds)
 
@@ -473,7 +483,7 @@ class InputSet:
         source = self._feeds.get(key)
         if source is not None:
             feeder = self._loaded.nodes.get(source[0])
-            name = repr(self._name_of_node(feeder)) if feeder is not None else "another node"
+            name = repr(node_place(source[0], self.node_labels())) if feeder is not None else "another node"
             if source in self._seeds:
                 return (
                     f"{name} draws a random seed for it, so it has no value of its own to assign; set the seed by"
@@ -486,6 +496,17 @@ class InputSet:
         if template.server_input == "connection":
             return "no value can be set, as it only accepts a connection from another node"
         return ""
+
+    def place_of(self, key: Key) -> str:
+        """Return the name of a field in messages: its label and its node's, such as ``Steps (denoise)``."""
+        if self.template(key) is not None:
+            return self.at(key).field.place
+        return field_place(key[1], self._name_of_node(self._loaded.nodes[key[0]]))
+
+    def _shares_name(self, name: str) -> bool:
+        if self._names is None:
+            self._names = Counter(map(self._name_of_node, self._loaded.nodes.values()))
+        return self._names[name] > 1
 
     def _name_of_node(self, node: Node) -> str:
         kind = self._schema.get(node.type)

@@ -75,7 +75,7 @@ class ManifestWriter:
         self._append(json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n")
 
     def _append(self, text: str) -> None:
-        # In JSON, the escape of half a surrogate pair is the one that Python writes.
+        # In JSON, the escape of a lone surrogate is the one that Python writes.
         with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.ivk_fields.base import NO_VALUE
 from invokeai_py_client.ivk_fields.plain import as_sequence
 
 if TYPE_CHECKING:
@@ -83,14 +84,18 @@ def values_of_text(item: WorkflowInput, text: str) -> tuple[Any, ...]:
     Args:
         item: The input.
         text: ``@FILE`` for a file with a value per line; numbers separated by commas, or a range; ``a || b``; choices
-            and names separated by commas; a folder or pattern of images.
+            and names separated by commas; a folder or pattern of images. ``@@`` begins a value that starts with ``@``.
 
     Raises:
         UsageError: The notation or file cannot be read.
         InputValueError: A part of the text is not a valid value of the input.
     """
     kind = item.field.type_name
-    if text.startswith("@"):
+    if text.strip() == NO_VALUE:
+        return (item.field.parse_text(text),)
+    if text.startswith("@@"):
+        text = text[1:]
+    elif text.startswith("@"):
         return values_for(item.label, item, user_path(text[1:]))
     if item.field.is_list:
         return (item.field.parse_text(text),)

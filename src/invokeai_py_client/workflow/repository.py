@@ -9,39 +9,34 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._paths import is_file
-from invokeai_py_client._text import close_names, did_you_mean
+from invokeai_py_client._text import shown
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.engine.definition import WorkflowDefinition, is_json
-from invokeai_py_client.errors import (
-    NotFoundError,
-    NotInvokeAIError,
-    WorkflowFormatError,
-    WorkflowNotFoundError,
-)
-from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import quoted
+from invokeai_py_client.engine.definition import WorkflowDefinition, is_document
+from invokeai_py_client.engine.png import is_image
+from invokeai_py_client.errors import WorkflowFormatError, WorkflowNotFoundError
+from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow, fetch_workflows
 from invokeai_py_client.v1.workflows import V1WorkflowMethods
 
 if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.lookup import WorkflowRef
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
-_ROUTE = "/api/v1/workflows"
-_RECORD = {"workflow": dict}
-_FILE_ENDINGS = frozenset({".json", ".png"})
+_FILE_ENDINGS = frozenset({".json", ".png", ".jpg", ".jpeg", ".webp", ".avif"})
 
 
 class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
     """The workflows on a server."""
 
     async def create_workflow(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | AsyncImage
     ) -> AsyncWorkflowHandle:
         """Return a handle to run a workflow on this server.
 
         Args:
             source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
-                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+                JSON text, the content of a file, an image on the server, or the id or name of a workflow in the
+                server's library.
 
         Returns:
             A handle with the workflow's inputs, typed according to the server's schema.
@@ -60,15 +55,18 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         if any(kind not in schema for kind in definition.node_types):
             # Nodes may have been installed since the schema was cached.
             schema = await self.connection.schema(refresh=True)
-        callees = {
-            workflow_id: await self.get_workflow(workflow_id) for workflow_id in callee_ids(definition)
-        }
+        callees: dict[str, WorkflowDefinition | None] = {}
+        for workflow_id in callee_ids(definition):
+            try:
+                callees[workflow_id] = await self.get_workflow(workflow_id)
+            except WorkflowNotFoundError:
+                callees[workflow_id] = None  # the workflow can be inspected; running it reports the node
         return AsyncWorkflowHandle(
             self.connection, definition, load_workflow(definition, schema, callees), schema
         )
 
     async def get_definition(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | AsyncImage
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 
@@ -86,14 +84,25 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
                 raise WorkflowFormatError(f"Image {source.name!r} has no embedded workflow.")
             return WorkflowDefinition.from_dict(data)
         if isinstance(source, Mapping):
+            if "workflow_id" in source and "nodes" not in source:
+                return await self.get_workflow(source)
             return WorkflowDefinition.from_dict(source)
-        if not isinstance(source, str):
-            return WorkflowDefinition.from_file(source)
-        if is_json(source):
-            return WorkflowDefinition.from_json(source)
-        if PurePath(source).suffix.lower() in _FILE_ENDINGS or await to_thread(is_file, source):
-            return WorkflowDefinition.from_file(source)
-        return await self.get_workflow(source)
+        content: Any = source
+        if isinstance(content, bytes):
+            read = WorkflowDefinition.from_png if is_image(content) else WorkflowDefinition.from_json
+            return read(content)
+        if not isinstance(content, str | os.PathLike):
+            raise WorkflowFormatError(
+                f"{shown(content)} is not a workflow; expected a file, a dict, JSON text, an image, or the name or id"
+                " of a workflow in the library."
+            )
+        if not isinstance(content, str):
+            return WorkflowDefinition.from_file(cast("os.PathLike[str]", content))
+        if is_document(content):
+            return WorkflowDefinition.from_json(content)
+        if PurePath(content).suffix.lower() in _FILE_ENDINGS or await to_thread(is_file, content):
+            return WorkflowDefinition.from_file(content)
+        return await self.get_workflow(content)
 
     async def list_workflows(
         self, query: str | None = None, *, categories: Sequence[str] = ("user", "default")
@@ -108,35 +117,30 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         Returns:
             A record for each workflow, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
         """
-        response = await self._json(
-            "GET",
-            f"{_ROUTE}/",
-            params={"order_by": "name", "direction": "ASC", "categories": categories, "query": query},
-            expect={"items": ListOf({"workflow_id": str, "name": str})},
-        )
-        return cast("list[dict[str, Any]]", response["items"])
+        return await fetch_workflows(self.connection, categories=categories, query=query)
 
-    async def get_workflow(self, name_or_id: str) -> WorkflowDefinition:
-        """Return a workflow from the server's library, by id or name.
+    async def get_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition:
+        """Return a workflow from the server's library.
+
+        Args:
+            name_or_id: A record of ``list_workflows()``, an id, or a name. An id takes precedence over a name, and an
+                exact name over one in another case.
 
         Raises:
             WorkflowNotFoundError: No workflow has this id or name, or several have this name.
         """
-        try:
-            record = await self._json("GET", f"{_ROUTE}/i/{quoted(name_or_id)}", expect=_RECORD)
-        except (NotFoundError, NotInvokeAIError):  # 6.12 and later respond to paths with %2F with a web page
-            workflow_id = _find(name_or_id, await self.list_workflows())
-            record = await self._json("GET", f"{_ROUTE}/i/{workflow_id}", expect=_RECORD)
+        return await self._definition(await WORKFLOWS.get(self.connection, name_or_id))
+
+    async def find_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition | None:
+        """Return a workflow from the server's library, as ``get_workflow()`` does, or None if it is not there.
+
+        Raises:
+            WorkflowNotFoundError: Several workflows have this name.
+        """
+        record = await WORKFLOWS.find(self.connection, name_or_id)
+        return None if record is None else await self._definition(record)
+
+    async def _definition(self, record: Mapping[str, Any]) -> WorkflowDefinition:
+        if "workflow" not in record:  # a record of a list
+            record = await fetch_workflow(self.connection, record["workflow_id"])
         return WorkflowDefinition.from_dict(record["workflow"])
-
-
-def _find(name: str, records: Sequence[Mapping[str, Any]]) -> str:
-    exact = [record for record in records if record["name"] == name]
-    alike = exact or [record for record in records if record["name"].casefold() == name.casefold()]
-    if len(alike) == 1:
-        return alike[0]["workflow_id"]
-    if alike:
-        ids = ", ".join(record["workflow_id"] for record in alike)
-        raise WorkflowNotFoundError(f"Several workflows are named {name!r}. Use an id instead: {ids}.")
-    hint = did_you_mean(close_names(name, [record["name"] for record in records]))
-    raise WorkflowNotFoundError(f"No workflow file or library workflow named {name!r}.{hint}")
