@@ -1066,7 +1066,9 @@ class ImageRepository(Face["AsyncImageRepository"]):
     ) -> IvkImage:
         """Upload an image. The server stores it as a PNG.
 
-        A workflow embedded in a PNG is kept.
+        A workflow embedded in a PNG is kept. Photos are turned upright according to their EXIF orientation. Images that
+        a server cannot store correctly (CMYK, LAB, 16 or 32 bits per channel) are converted. Changes are logged. Files
+        and bytes are only converted if Pillow is installed.
 
         Args:
             image: A path, the bytes of an image file, or a Pillow image.
@@ -1080,7 +1082,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             session_id: The session that the image belongs to.
 
         Raises:
-            InputValueError: The file does not exist, or the argument is not an image.
+            InputValueError: The file does not exist, or is not an image.
             UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
@@ -1108,7 +1110,9 @@ class ImageRepository(Face["AsyncImageRepository"]):
         concurrency: int = 4,
         on_progress: Callable[[TransferProgress], object] | None = None,
     ) -> list[IvkImage]:
-        """Upload several images, a few at a time. If a file is missing, nothing is uploaded.
+        """Upload several images, a few at a time. If a file is missing or not an image, nothing is uploaded.
+
+        Images are converted as by ``upload()``.
 
         If the response to an upload is lost, it isn't retried, because the image may already exist.
 
@@ -1126,7 +1130,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
 
         Raises:
             UsageError: No images were passed.
-            InputValueError: A file is missing. Nothing was uploaded.
+            InputValueError: A file is missing or is not an image. Nothing was uploaded.
             UnknownNameError: The board is not on the server. Nothing was uploaded.
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
                 keyed by path.
@@ -2668,7 +2672,7 @@ class Sweep(Face["AsyncSweep"]):
     Attributes:
         name: The workflow's name.
         axes: The names of the axes, outermost first.
-        names: The name of each run from the column ``name`` of its table. Empty if there is no such column.
+        names: The name of each run from the column ``name`` of its table. Empty if the table lacks it.
         queue_id: The queue.
 
     Example:
@@ -2691,7 +2695,7 @@ class Sweep(Face["AsyncSweep"]):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name of each run from the column ``name`` of its table. Empty if there is no such column."""
+        """The name of each run from the column ``name`` of its table. Empty if the table lacks it."""
         return self._impl.names
 
     @property
@@ -2779,7 +2783,7 @@ class Sweep(Face["AsyncSweep"]):
     def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """Draw the first image of each run on one labeled contact sheet.
 
-        Each combination of the other axes gets its own block with a headline. Axes that are not combined with the
+        Each combination of the other axes has a separate block with a headline. Axes that are not combined with the
         others (zipped values, or a random seed for each run) are shown below each image. Requires the extra
         ``invokeai-py-client[image]``.
 

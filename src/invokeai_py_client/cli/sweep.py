@@ -172,10 +172,12 @@ def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, 
     return fixed, axes
 
 
-def announce(client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
+def announce(
+    client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool, *, prepend: bool = False
+) -> None:
     """Print the number of runs, the seed if all runs have the same, and the estimated time with the queue ahead."""
     seconds = handle.usual_seconds()
-    ahead = client.queue_repo.status().unfinished
+    ahead = 0 if prepend else client.queue_repo.status().unfinished
     seed = _shared_seed(plan)
     if as_json:
         line = {
@@ -207,20 +209,25 @@ def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
     return [paths[0].rename(folder / "grid.png")] if len(paths) == 1 else paths
 
 
-def follow(sweep: Sweep, template: str, as_json: bool) -> None:
+def follow(sweep: Sweep, template: str, as_json: bool) -> list[Path]:
     """Wait for the runs of a sweep, save their images, and print each run that has ended.
 
     Args:
         sweep: The sweep. It is canceled on Ctrl-C.
         template: The template for the files of the images.
         as_json: Whether to print JSON.
+
+    Returns:
+        The paths of the images, in the order in which the runs ended.
     """
+    made: list[Path] = []
     watched = sys.stdout.isatty()  # paths would break the progress bar
     taken = UniquePaths()
 
     def on_run(run: Run) -> None:
         paths = paths_of_run_images(template, run_images(sweep.index(run), run, sweep.names), taken)
         saved = [image.save(path) for image, path in zip(run.images, paths, strict=True)]
+        made.extend(saved)
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
             line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
@@ -239,6 +246,7 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> None:
         sweep.cancel()
         say(f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished.")
         raise
+    return made
 
 
 def _finish(

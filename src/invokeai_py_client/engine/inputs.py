@@ -325,7 +325,7 @@ class InputSet:
 
     def name_of(self, item: WorkflowInput) -> str:
         """Return an unambiguous name of an input: its label as an identifier if possible, else ``node.field``."""
-        if item.key == ALL_SEEDS:
+        if item.key == ALL_SEEDS or (item.feeds and self._is_set_by(SEED, item)):
             return SEED
         place = self._index.place(item.key)
         if place is None:  # a connection-only field
@@ -334,6 +334,12 @@ class InputSet:
             if name and name not in _TAKEN and not name.isdigit() and self._index.means(name, place):
                 return name
         return self._index.distinct_name(place)
+
+    def _is_set_by(self, name: str, item: WorkflowInput) -> bool:
+        try:
+            return self.find_settable(name).key == item.key
+        except InputError:
+            return False
 
     def snapshot(self) -> dict[str, Any]:
         """Return values that can be set again, by name: those in the form, seeds, and all others that were set.

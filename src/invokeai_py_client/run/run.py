@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.engine.seeds import SEED
 from invokeai_py_client.errors import (
     APIRequestError,
     InvokeAIClientError,
@@ -112,7 +113,9 @@ class AsyncRun(AsyncObject):
         """
         if self._seeds is not None:
             return self._seeds.seed(self.inputs)
-        seeds = set(self._end.seeds.values())
+        found = self._end.seeds
+        # A random node that feeds no field draws a number, too.
+        seeds = {value for (_, name), value in found.items() if name == SEED} or set(found.values())
         return seeds.pop() if len(seeds) == 1 else None
 
     @property
