@@ -1554,7 +1554,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         return self._call(self._impl.get_job(job_id, queue_id=queue_id))
 
     def workflow(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
     ) -> WorkflowHandle:
         """Return a handle to run a workflow on this server. Short for ``client.workflows.create_workflow(source)``.
 
@@ -1765,7 +1765,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         return self._call(self._impl.list_models(base_model))
 
     def get_model_info(self, model_key: ModelRef) -> IvkDnnModel:
-        """Return a model's record, as ``client.dnn_model_repo.get_model(model_key)`` does.
+        """Return a model's record, as ``client.models.get_model(model_key)`` does.
 
         Raises:
             ModelNotFoundError: The model is not on the server, or several models have this name.

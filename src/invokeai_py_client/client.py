@@ -249,7 +249,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
     # ------------------------------------------------------------------ areas of the server
 
     async def workflow(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | AsyncImage
     ) -> AsyncWorkflowHandle:
         """Return a handle to run a workflow on this server. Short for ``client.workflows.create_workflow(source)``.
 

@@ -132,7 +132,7 @@ class V1ClientMethods:
         return await self.models.list_models(base=base_model)
 
     async def get_model_info(self: _Client, model_key: ModelRef) -> IvkDnnModel:
-        """Return a model's record, as ``client.dnn_model_repo.get_model(model_key)`` does.
+        """Return a model's record, as ``client.models.get_model(model_key)`` does.
 
         Raises:
             ModelNotFoundError: The model is not on the server, or several models have this name.
