@@ -15,7 +15,9 @@ from invokeai_py_client.quick.workflows import copy_image, sdxl_text_to_image
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
-    from invokeai_py_client.models import IvkDnnModel, IvkImage
+    from invokeai_py_client.image.record import AsyncIvkImage
+    from invokeai_py_client.image.responses import ImageName
+    from invokeai_py_client.models import IvkDnnModel
 
 _GRID = 8  # each latent of SDXL represents 8 x 8 pixels
 _LARGEST_SEED = 2**32 - 1
@@ -43,7 +45,7 @@ class AsyncQuickClient(AsyncObject):
         self.connection = client.connection
         self._areas = client
 
-    async def copy_image_to_board(self, image_name: str, target_board_id: str) -> IvkImage | None:
+    async def copy_image_to_board(self, image_name: ImageName, target_board_id: str) -> AsyncIvkImage | None:
         """Copy an image to a board.
 
         The server copies it, so nothing is downloaded. The copy has the same pixels, metadata and workflow, and the
@@ -61,17 +63,19 @@ class AsyncQuickClient(AsyncObject):
             QuickTaskError: The server failed or was unreachable.
         """
         from invokeai_py_client.image.image import AsyncImage
+        from invokeai_py_client.image.responses import name_of
         from invokeai_py_client.run.start import start_runs
 
-        with _as_value_errors(f"Cannot copy image {image_name!r}"):
+        name = name_of(image_name)
+        with _as_value_errors(f"Cannot copy image {name!r}"):
             await self._check_board(target_board_id)
-            if await self._areas.board_repo.get_image_by_name(image_name) is None:
-                raise UsageError(f"No image named {image_name!r}.")
-            original = AsyncImage(self.connection, image_name)
+            if await self._areas.board_repo.get_image_by_name(name) is None:
+                raise UsageError(f"No image named {name!r}.")
+            original = AsyncImage(self.connection, name)
             metadata, workflow = await original.metadata(), await original.workflow()
             schema = await self._areas.schema()
             wf = await self._areas.workflow_repo.create_workflow(copy_image(schema))
-            body = await wf.enqueue_request({"save.image": image_name, "save.board": target_board_id})
+            body = await wf.enqueue_request({"save.image": name, "save.board": target_board_id})
             # The copy's workflow and metadata describe how the image was made, not how it was copied.
             batch: dict[str, Any] = body["batch"]
             batch.update(batch_id=str(uuid.uuid4()), workflow=workflow)
@@ -94,7 +98,7 @@ class AsyncQuickClient(AsyncObject):
         model_name: str | None = None,
         scheduler: str | None = None,
         board_id: str | None = None,
-    ) -> IvkImage | None:
+    ) -> AsyncIvkImage | None:
         """Generate an image from a text with an SDXL model and a random seed.
 
         Args:
@@ -165,7 +169,7 @@ class AsyncQuickClient(AsyncObject):
         wanted = (name or "").casefold()
         return next((model for model in models if wanted in model.name.casefold()), models[0])
 
-    async def _first_image(self, names: list[str]) -> IvkImage | None:
+    async def _first_image(self, names: list[str]) -> AsyncIvkImage | None:
         return await self._areas.image_repo.get_image(names[0]) if names else None
 
     def __setstate__(self, state: dict[str, Any]) -> None:

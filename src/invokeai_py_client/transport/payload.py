@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from invokeai_py_client.errors import MethodNotAllowedError, NotFoundError, NotInvokeAIError, UsageError
-
-if TYPE_CHECKING:
-    from invokeai_py_client.models import IvkImage
 
 Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
 """Query parameters. None values are omitted, and sequences are repeated."""
@@ -56,7 +53,7 @@ ROUTE_MISSING = (NotFoundError, MethodNotAllowedError, NotInvokeAIError)
 """The errors raised if a server does not have a route: 404, 405, or from 6.12 on its web page."""
 
 
-def path_part(text: str | IvkImage, what: str) -> str:
+def path_part(text: object, what: str) -> str:
     """Return a name or id, escaped for use in a path.
 
     Args:

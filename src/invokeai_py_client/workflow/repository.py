@@ -23,6 +23,7 @@ from invokeai_py_client.v1.workflows import V1WorkflowMethods
 
 if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.responses import NamedImage
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
 _ROUTE = "/api/v1/workflows"
@@ -34,7 +35,8 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
     """The workflows on a server."""
 
     async def create_workflow(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self,
+        source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage | NamedImage,
     ) -> AsyncWorkflowHandle:
         """Return a handle to run a workflow on this server.
 
@@ -67,7 +69,8 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         )
 
     async def get_definition(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self,
+        source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage | NamedImage,
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 
@@ -76,17 +79,19 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             WorkflowNotFoundError: No file or library workflow has this name.
         """
         from invokeai_py_client.image.image import AsyncImage
+        from invokeai_py_client.image.responses import name_of
 
         if isinstance(source, WorkflowDefinition):
             return source
-        if isinstance(source, AsyncImage):
-            data = await source.workflow()
-            if data is None:
-                raise WorkflowFormatError(f"Image {source.name!r} has no embedded workflow.")
-            return WorkflowDefinition.from_dict(data)
         if isinstance(source, Mapping):
             return WorkflowDefinition.from_dict(source)
-        text = os.fspath(source)
+        if hasattr(source, "image_name"):
+            image = source if isinstance(source, AsyncImage) else AsyncImage(self.connection, name_of(source))
+            data = await image.workflow()
+            if data is None:
+                raise WorkflowFormatError(f"Image {image.name!r} has no embedded workflow.")
+            return WorkflowDefinition.from_dict(data)
+        text = os.fspath(cast("str | os.PathLike[str]", source))
         if text.lstrip().startswith("{"):
             return WorkflowDefinition.from_json(text)
         path = Path(text)
