@@ -973,6 +973,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         starred: bool | None = None,
         search_term: str | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -987,8 +988,10 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 False.
             starred: Only starred images (True), only others (False), or both (None). Defaults to None.
             search_term: Only images whose metadata or date contains this text.
-            since: Only images created at this time or later, by the server's clock: a ``datetime`` or a string
-                such as ``"2026-01-31 12:00"``. Defaults to the local time zone if the time has none.
+            since: Only images created at this time or later, by the server's clock: a ``datetime``, a string such as
+                ``"2026-01-31 12:00"``, ``"today"`` or ``"yesterday"``, or a duration before now such as ``"12h"`` or
+                ``"7d"``. Defaults to the local time zone if the time has none.
+            until: Only images created at this time or earlier. A date includes the whole day.
             offset: Number of images to skip. Defaults to 0.
             limit: The largest number of images to return. Defaults to all.
             order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
@@ -1007,6 +1010,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
                     starred=starred,
                     search_term=search_term,
                     since=since,
+                    until=until,
                     offset=offset,
                     limit=limit,
                     order_dir=order_dir,
@@ -1024,6 +1028,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         starred: bool | None = None,
         search_term: str | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -1042,6 +1047,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 starred=starred,
                 search_term=search_term,
                 since=since,
+                until=until,
                 offset=offset,
                 limit=limit,
                 order_dir=order_dir,
@@ -2433,7 +2439,6 @@ class Run(Face["AsyncRun"]):
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
         queue_id: The id of its queue.
-        inputs: The values it was sent with, keyed by the names of the workflow's inputs.
 
     Example:
         ```python
@@ -2462,8 +2467,19 @@ class Run(Face["AsyncRun"]):
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """The values it was sent with, keyed by the names of the workflow's inputs."""
+        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+
+        After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
+        """
         return self._impl.inputs
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run. None if there is no seed or several different ones, or if it is not drawn yet.
+
+        If a random node of the workflow draws the seed on the server, it is known when the run has ended.
+        """
+        return self._impl.seed
 
     @property
     def status(self) -> RunStatus:
@@ -2805,7 +2821,10 @@ class Sweep(Face["AsyncSweep"]):
         return self._call(self._impl.report(folder, title=title))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return a dict for each run that has ended: ``run item state seconds images error`` and the axis values."""
+        """Return a dict for each run that has ended.
+
+        Its keys are ``run item state seconds images error``, ``seed`` if the workflow has a seed, and the axes.
+        """
         return self._impl.to_records()
 
     def to_pandas(self) -> Any:
@@ -2984,7 +3003,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def enqueue_request(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         validate: bool = True,
@@ -2996,7 +3015,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Return the request body that ``start()`` would post to ``enqueue_batch``.
 
         Args:
-            values: Values for this request only; see ``set()``.
+            values: Values for this request only; see ``set()``. A text is the prompt, if there is only one.
             validate: Whether to check everything first. If False, the body is built exactly as the web UI would
                 build it, and only the server's schema is requested. Defaults to True.
             runs: How many times the server repeats the batch. Defaults to 1.
@@ -3017,7 +3036,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def start(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         prepend: bool = False,
@@ -3028,7 +3047,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start a run and return immediately.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
@@ -3052,7 +3071,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def start_batch(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         runs: int = 1,
@@ -3065,7 +3084,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """Start all runs that result from the workflow's batch nodes, in one request.
 
         Args:
-            values: Values for these runs only; see ``set()``.
+            values: Values for these runs only; see ``set()``. A text is the prompt, if there is only one.
             runs: How many times the server repeats the whole batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
@@ -3097,7 +3116,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def run(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         timeout: float | None = None,
@@ -3114,7 +3133,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Use ``start()`` for a run that should continue.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             timeout: Seconds to wait. The run continues afterwards. Defaults to no limit.
             progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If
                 it is a function, it is called with each event.
@@ -3175,7 +3194,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
         The values of an axis can be:
 
-        - a list
+        - a list, or an array or a column of numpy, pandas or polars
         - a notation such as ``"1-10 (+2)"`` for numbers or ``"a || b"`` for texts
         - the ``pathlib.Path`` of a text file with one value per line
         - a folder or a pattern, for images
@@ -3189,8 +3208,10 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             mode: ``"product"`` runs every combination, the last axis varying fastest. ``"zip"`` pairs the axes.
                 Defaults to ``"product"``.
             repeat: How many times to run each combination, each time with another seed. Defaults to 1.
-            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or a number: with
-                ``repeat``, the first seed. Defaults to the workflow's seed for all runs.
+            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or ``"workflow"`` to
+                let the workflow's random nodes draw a seed in each run; or a number: with ``repeat``, the first seed.
+                Defaults to the same seed in all runs: the workflow's, or a random, recorded one if the workflow draws
+                its seeds.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed; see ``Sweep.resume()``.
             background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
@@ -3244,7 +3265,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Args:
             rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
             repeat: How many times to run each row, each time with another seed. Defaults to 1.
-            seed: ``"random"`` for a different seed per run; or a number: with ``repeat``, the first seed.
+            seed: ``"random"``, ``"workflow"`` or a number; see ``sweep()``.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.
@@ -3619,13 +3640,15 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
     """The workflows on a server."""
 
     def create_workflow(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image | NamedImage
+        self,
+        source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image | NamedImage,
     ) -> WorkflowHandle:
         """Return a handle to run a workflow on this server.
 
         Args:
             source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
-                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+                JSON text, the content of a file, an image on the server, or the id or name of a workflow in the
+                server's library.
 
         Returns:
             A handle with the workflow's inputs, typed according to the server's schema.
@@ -3638,7 +3661,8 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         return wrap(self._call(self._impl.create_workflow(unwrap(source))))
 
     def get_definition(
-        self, source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | Image | NamedImage
+        self,
+        source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image | NamedImage,
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 _ALIKE = 0.55
 _SHORTEST_PART = 3
+# Control characters except tabs and line breaks, and the characters that change the direction of text.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _JOINERS = frozenset("\u200c\u200d")
 _FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+
+
+def decode_text(data: bytes) -> str:
+    """Return the text of a UTF-8 file, or of a UTF-16 file that begins with a byte order mark, without the mark.
+
+    Raises:
+        UnicodeDecodeError: The data is not valid text.
+    """
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as written by PowerShell 5
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def close_names(name: str, known: Iterable[str], most: int = 4) -> list[str]:
@@ -74,6 +88,16 @@ def shown(value: Any, length: int = 80) -> str:
     except Exception:  # noqa: BLE001 - a foreign object's __repr__ may do anything, and long integers have none
         text = f"that {type(value).__name__}"
     return clip(text, length)
+
+
+def printable(text: str) -> str:
+    """Return a text whose control characters are replaced, so that it cannot control a terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def escape_controls(text: str) -> str:
+    """Return a JSON text in which control characters are escaped. The data it represents does not change."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def is_boundary(text: str, index: int) -> bool:

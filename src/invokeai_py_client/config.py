@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import (
     DEFAULT_URL,
@@ -174,7 +175,7 @@ def read_profiles() -> dict[str, Profile]:
     """
     path = config_path()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = decode_text(path.read_bytes()).replace("\r\n", "\n")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""The README in a notebook: both clients work inside the event loop that a Jupyter kernel runs."""
+"""README and docs in a notebook: both clients work inside the event loop of a Jupyter kernel."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import RealServer
 
-HEADINGS = ("Quickstart", "Inputs", "Sweeps", "Async", "Errors")
+PAGES = ("README.md", "docs/async.md")
 
 
-def cells_of_the_readme(url: str) -> list[str]:
-    """The README's blocks as somebody pastes them, with the change to the last line that the README names."""
+def cells_of_the_pages(url: str) -> list[str]:
+    """Return the Python blocks of the pages, with ``await main()`` as docs/async.md says."""
     blocks = [
         block
-        for block in pages.blocks_of(pages.REPOSITORY / "README.md")
-        if block.language == "python" and block.reason is None and block.heading in HEADINGS
+        for page in PAGES
+        for block in pages.blocks_of(pages.REPOSITORY / page)
+        if block.language == "python" and block.reason is None
     ]
-    assert {block.heading for block in blocks} == set(HEADINGS)
+    assert {block.page for block in blocks} == set(PAGES)
     cells = [block.text.replace("http://localhost:9090", url) for block in blocks]
     assert sum("asyncio.run(main())" in cell for cell in cells) == 1
     return [cell.replace("asyncio.run(main())", "await main()") for cell in cells]
@@ -57,14 +58,14 @@ DISPLAYED = (
 )
 
 
-# What the notebook machinery itself does is not ours to judge.
+# Warnings of the notebook's own machinery are ignored.
 @pytest.mark.filterwarnings("default")
-def test_readme_in_a_notebook(reader: Path, server: RealServer) -> None:
+def test_pages_in_a_notebook(reader: Path, server: RealServer) -> None:
     from nbclient import NotebookClient
 
     cells = [
         "import asyncio\nprint('a loop runs:', asyncio.get_running_loop().is_running())",
-        *cells_of_the_readme(server.url),
+        *cells_of_the_pages(server.url),
         "wf",
         WATCHED,
         *(cell.format(url=server.url) for cell in DISPLAYED),

@@ -233,6 +233,25 @@ def test_ctrl_c_cancels_a_sweep_that_can_be_resumed(
     assert sorted(run["inputs"]["a"] for run in runs) == list(range(71, 79))
 
 
+def test_sweep_retry_failed(ivk: Ivk, tmp_path: Path, client: InvokeAIClient) -> None:
+    document = workflows.workflow(
+        "Divide", {"divide": ("div", {"a": 1, "b": 0})}, [], [("divide", "a"), ("divide", "b")]
+    )
+    (tmp_path / "divide.json").write_text(json.dumps(document))
+    words = ["sweep", "divide.json", "-s", "b=0,1,2", "-o", "kept", "--json"]
+    assert ivk(*words, "--retry-failed").returncode == 2
+    first = [json.loads(line) for line in ivk(*words).stdout.splitlines()]
+    assert (first[-2]["runs"], first[-2]["failed"]) == (3, 1)
+    again = ivk("sweep", "divide.json", "-o", "kept", "--retry-failed", "--json")
+    assert again.returncode == 1
+    assert "Retrying 1 run." in again.stderr
+    runs = [json.loads(line) for line in again.stdout.splitlines()]
+    [failed] = [run for run in runs if run.get("state") == "failed"]
+    [before] = [run for run in first if run.get("state") == "failed"]
+    assert failed["inputs"] == before["inputs"] == {"b": 0}
+    assert failed["item_id"] > before["item_id"]
+
+
 class _Everything200(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)

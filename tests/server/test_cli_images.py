@@ -108,6 +108,40 @@ def test_deleting_asks_for_confirmation(ivk: Command, uploaded: list[str], clien
     assert len(client.image_repo.get_images(uploaded)) == 2
 
 
+def test_since_and_until(ivk: Command, uploaded: list[str]) -> None:
+    words = ["images", "ls", "--board", BOARD]
+    for option, value, count in (
+        ("--since", "7d", 3),
+        ("--since", "yesterday", 3),
+        ("--until", "today", 3),
+        ("--until", "yesterday", 0),
+        ("--until", "7d", 0),
+    ):
+        assert len(ivk(*words, option, value).lines) == count, (option, value)
+    wrong = ivk(*words, "--since", "last week")
+    assert wrong.code == 2
+    assert "Invalid time 'last week'" in wrong.said
+
+
+def test_delete_all_images_on_a_board(ivk: Command, uploaded: list[str], client: InvokeAIClient) -> None:
+    refused = ivk("images", "rm", "--board", BOARD)
+    assert refused.code == 2
+    assert f"Delete 3 images on '{BOARD}'?" in refused.said
+    assert ivk("images", "rm", "--board", BOARD, "--yes").said == "Deleted 3 images."
+    assert client.image_repo.get_images(uploaded) == []
+    for words in ([], ["--board", BOARD, "--intermediates"], ["x.png", "--board", BOARD]):
+        assert ivk("images", "rm", *words, "--yes").code == 2
+
+
+def test_delete_intermediates(ivk: Command, files: list[str], client: InvokeAIClient) -> None:
+    client.image_repo.clear_intermediates()
+    name = client.image_repo.upload(files[0], is_intermediate=True).image_name
+    assert "Delete 1 intermediate image?" in ivk("images", "rm", "--intermediates").said
+    assert ivk("images", "delete", "--intermediates", "--yes", "--json").objects[-1]["images"] == 1
+    assert client.image_repo.get_images([name]) == []
+    assert ivk("images", "rm", "--intermediates").said == "Deleted 0 intermediate images."
+
+
 def test_list_in_a_terminal_is_a_table_with_a_hint(ivk: Command, uploaded: list[str]) -> None:
     done = ivk("images", "ls", "--board", BOARD, terminal=True)
     assert all(name in done.out for name in uploaded)

@@ -82,6 +82,19 @@ def test_cancel_batch(ivk: Command, pending: list[str], client: InvokeAIClient) 
     assert client.queue_repo.status().pending == 2
 
 
+def test_only_my_items(ivk: Command, pending: list[str], client: InvokeAIClient) -> None:
+    body = client.workflow_repo.create_workflow(workflows.add()).enqueue_request({"a": 9})
+    body["batch"].pop("batch_id", None)  # the server makes one, as for other clients
+    sent = client.request("POST", "/api/v1/queue/default/enqueue_batch", json=body)
+    [other] = sent.json()["item_ids"]
+    assert len(ivk("queue", "ls").cells) == 4
+    assert {row[0] for row in ivk("queue", "ls", "--mine").cells} == set(pending)
+    assert "Cancel 3 items?" in ivk("queue", "cancel", "--mine").said
+    assert ivk("queue", "cancel", "--mine", "--yes").said == "Canceled 3 items."
+    assert [job.item_id for job in client.queue_repo.items(status="pending")] == [other]
+    assert ivk("queue", "retry", "--mine").lines == []  # canceled, not failed
+
+
 def test_clear_asks_for_confirmation(ivk: Command, pending: list[str], client: InvokeAIClient) -> None:
     assert ivk("queue", "clear", stdin="n\n", terminal=True).code == 1
     assert client.queue_repo.status().pending == len(pending)

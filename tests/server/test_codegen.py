@@ -89,7 +89,7 @@ def test_check_reports_changes(client: InvokeAIClient, add: Path) -> None:
     assert "-    a: int = 1," in done.stdout
     assert "+    a: int = 5," in done.stdout
     assert add.with_suffix(".py").read_text() == before, "a check writes nothing"
-    with pytest.raises(UsageError, match="needs -o"):
+    with pytest.raises(UsageError, match="requires -o"):
         written(str(add), "--check", "--url", client.url)
 
 

@@ -6,6 +6,7 @@ The server runs with a node pack that shrinks its hard-coded FLUX sizes to those
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from default_workflows import FACTS, OTHER_MAJOR
 from golden import differences, normalised
 from PIL import Image as Pillow
 
-from invokeai_py_client import Image, InvokeAIClient, WorkflowHandle
+from invokeai_py_client import Image, InvokeAIClient, Run, Sweep, WorkflowHandle
+from invokeai_py_client.server.health import request as http_request
 
 # Small values by node type. Connected fields are not changed.
 SMALL: dict[str, dict[str, Any]] = {
@@ -119,3 +121,96 @@ def test_workflow_runs_and_its_images_contain_it(
     assert posted is not None
     assert list(differences(request["batch"]["workflow"], posted)) == []
     client.image_repo.delete(run.outputs.image_names(intermediate=True))
+
+
+# --------------------------------------------------------------------------- seeds
+
+
+def pixels_of(client: InvokeAIClient, run: Run) -> list[bytes]:
+    """Return the pixels of a run's images, and make the server forget the outputs of its nodes."""
+    run.result(120)
+    found = [decoded(image).convert("RGB").tobytes() for image in run.images]
+    http_request("DELETE", f"{client.url}/api/v1/app/invocation_cache")
+    client.image_repo.delete(run.outputs.image_names(intermediate=True))
+    return found
+
+
+@pytest.mark.parametrize("ready", CASES, indirect=True)
+def test_seed_repeats_the_pixels(client: InvokeAIClient, ready: tuple[WorkflowHandle, Case]) -> None:
+    wf, case = ready
+    http_request("DELETE", f"{client.url}/api/v1/app/invocation_cache")
+    first, second, other = (wf.start(seed=seed) for seed in (7, 7, 8))
+    assert (first.seed, first.inputs["seed"]) == (7, 7)
+    pixels = pixels_of(client, first)
+    assert len(pixels) == case.images
+    assert pixels == pixels_of(client, second)
+    assert pixels != pixels_of(client, other)
+
+    drawn = wf.start()  # the server draws its seed, unless the workflow has a fixed one
+    assert (drawn.seed is None) == bool(wf.inputs.random_seeds())
+    pixels = pixels_of(client, drawn)
+    assert drawn.seed == drawn.inputs["seed"]
+    assert isinstance(drawn.seed, int)
+    assert pixels_of(client, wf.start(seed=drawn.seed)) == pixels
+
+
+def steps_of(wf: WorkflowHandle) -> str:
+    """Return the address of an input to vary."""
+    found = [item for item in wf.inputs.everything() if item.field_name in ("steps", "num_steps")]
+    return next(f"{item.node_id}.{item.field_name}" for item in found if not item.connected)
+
+
+@pytest.mark.parametrize("ready", ["Text to Image - SD1.5, LoRA", "Text to Image - CogView4"], indirect=True)
+def test_sweep_uses_one_seed_and_records_it(
+    client: InvokeAIClient, ready: tuple[WorkflowHandle, Case], tmp_path: Path
+) -> None:
+    wf, _ = ready
+    manifest = tmp_path / "sweep.jsonl"
+    sweep = wf.sweep({steps_of(wf): [2, 3]}, manifest=manifest)
+    runs = sweep.wait(progress=False)
+    [seed] = {run.seed for run in runs}
+    assert isinstance(seed, int)
+    used = {value for run in runs for value in seeds_used(run)}
+    assert used == {seed}
+    header, *lines = (json.loads(line) for line in manifest.read_text().splitlines())
+    assert header["inputs"]["seed"] == seed
+    assert [line["seed"] for line in lines if line["kind"] == "run"] == [seed, seed]
+    assert [record["seed"] for record in sweep.to_records()] == [seed, seed]
+    assert f'"seed":{seed}' in sweep.report(tmp_path / "report").read_text()
+    again = Sweep.resume(manifest, client)
+    assert [run.seed for run in again.wait(progress=False)] == [seed, seed]
+    for run in runs:
+        pixels_of(client, run)
+
+
+@pytest.mark.parametrize("ready", ["Text to Image - SD1.5"], indirect=True)
+def test_seeds_that_the_server_draws_are_recorded(
+    client: InvokeAIClient, ready: tuple[WorkflowHandle, Case], tmp_path: Path
+) -> None:
+    wf, _ = ready
+    manifest = tmp_path / "sweep.jsonl"
+    sweep = wf.sweep({steps_of(wf): [2, 3]}, seed="workflow", manifest=manifest)
+    runs = sweep.wait(progress=False)
+    seeds = [run.seed for run in runs]
+    assert len(set(seeds)) == 2
+    assert [seeds_used(run) for run in runs] == [{seed} for seed in seeds]
+    assert [run.inputs["seed"] for run in runs] == seeds
+    assert [record["seed"] for record in sweep.to_records()] == seeds
+    again = Sweep.resume(manifest, client)
+    assert [(run.seed, run.inputs["seed"]) for run in again.wait(progress=False)] == [
+        (seed, seed) for seed in seeds
+    ]
+    html = sweep.report(tmp_path / "report").read_text()
+    assert all(f'"seed":{seed}' in html for seed in seeds)
+    found = client.run(runs[0].item_id)
+    found.result(20)
+    assert found.seed == seeds[0]
+    for run in runs:
+        pixels_of(client, run)
+
+
+def seeds_used(run: Run) -> set[int]:
+    """Return the seeds of the nodes that the server executed."""
+    item = http_request("GET", f"{run.connection.url}/api/v1/queue/default/i/{run.item_id}")[1]
+    nodes = item["session"]["execution_graph"]["nodes"].values()
+    return {node["seed"] for node in nodes if "seed" in node and node["type"] != "core_metadata"}

@@ -144,6 +144,37 @@ def test_untouched_values_are_sent_unchanged(client: InvokeAIClient, name: str) 
     assert not wf.warnings or name in OTHER_MAJOR
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_seed_replaces_random_nodes_in_the_request(client: InvokeAIClient, name: str) -> None:
+    wf = client.workflow_repo.create_workflow(name)
+    untouched = wf.enqueue_request(validate=False)
+    batch = wf.enqueue_request(validate=False, seed=7)["batch"]
+    kinds = {node["type"] for node in batch["graph"]["nodes"].values()}
+    assert "rand_int" not in kinds
+    seeds = [node["seed"] for node in batch["graph"]["nodes"].values() if "seed" in node]
+    assert seeds == [7]
+    assert wf.enqueue_request({"seed": 7}, validate=False)["batch"]["workflow"] == batch["workflow"]
+    carried = client.workflow_repo.create_workflow(batch["workflow"]).enqueue_request(validate=False)
+    assert list(differences(normalised({"prepend": False, "batch": batch}), normalised(carried))) == []
+    assert list(differences(normalised(untouched), normalised(wf.enqueue_request(validate=False)))) == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_sweep_over_another_input_pins_the_seed(client: InvokeAIClient, name: str) -> None:
+    wf = client.workflow_repo.create_workflow(name)
+    text = next(
+        item for item in wf.inputs.everything() if item.type in ("StringField", "FloatField", "IntegerField")
+    )
+    values = ["a", "b"] if text.type == "StringField" else [text.value, text.value]
+    plan = wf.sweep_plan({text.key: values})
+    assert plan.inputs is not None
+    seed = plan.inputs.snapshot()["seed"]
+    assert isinstance(seed, int)
+    body = wf.enqueue_request({"seed": seed}, validate=False)
+    assert [node["seed"] for node in body["batch"]["graph"]["nodes"].values() if "seed" in node] == [seed]
+    assert "seed" not in plan.axes
+
+
 # --------------------------------------------------------------------------- what the server says to them
 
 # The model to use if several are compatible. Otherwise the first compatible model is used.

@@ -15,6 +15,7 @@ from golden import differences, normalised
 from PIL import Image as Pillow
 
 from invokeai_py_client import Image, InvokeAIClient, Run
+from invokeai_py_client.server.health import request as http_request
 
 FLUX = {
     "flux.model": "tiny-flux-dev",
@@ -111,3 +112,30 @@ def test_sdxl_refined_by_flux(client: InvokeAIClient, run: Start, board: str) ->
     assert list(differences(normalised(request), normalised(carried.enqueue_request()))) == []
     rows = {row.node_id: row.image_names for row in wf.map_outputs_to_images(dict(done.item))}
     assert (rows["keep draft"], rows["keep"]) == (list(draft.image_names), list(refined.image_names))
+
+
+@pytest.mark.parametrize(
+    ("make", "values"),
+    [
+        (pipelines.sdxl_text_to_image, {"model": "tiny-sdxl"}),
+        (pipelines.flux_image_to_image, {**FLUX, "num_steps": 2, "denoising_start": 0.5}),
+        (pipelines.sdxl_flux_refine, {**FLUX, "sdxl.model": "tiny-sdxl", "noise_ratio": 0.7}),
+    ],
+)
+def test_seed_repeats_the_pixels(
+    client: InvokeAIClient,
+    run: Start,
+    picture: bytes,
+    make: Callable[[], dict[str, Any]],
+    values: dict[str, Any],
+) -> None:
+    wf = client.workflow_repo.create_workflow(make())
+    if any(item.field_name == "image" and item.required for item in wf.list_inputs()):
+        values = {**values, "image": picture}
+    pixels: list[list[bytes]] = []
+    for seed in (7, 7, 8):
+        http_request("DELETE", f"{client.url}/api/v1/app/invocation_cache")
+        done = run(make(), values, seed=seed)
+        assert done.seed == seed
+        pixels.append([picture_of(image).convert("RGB").tobytes() for image in done.images])
+    assert pixels[0] == pixels[1] != pixels[2]

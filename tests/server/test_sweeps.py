@@ -60,7 +60,7 @@ def test_plan_has_its_board(client: InvokeAIClient, nothing_left: None) -> None:
     wf.start_sweep(plan, auto_board="called").wait()
     wf.start_sweep(plan, auto_board="none").wait()
     assert (board.get_image_count(), other.get_image_count()) == (1, 1)
-    with pytest.raises(NotReadyError, match="no board 'nowhere'"):
+    with pytest.raises(NotReadyError, match="no board named 'nowhere'"):
         wf.check_sweep(wf.sweep_rows_plan([{"steps": 3}], values=values, auto_board="nowhere"))
 
 
@@ -222,6 +222,38 @@ def test_rows_as_a_sweep(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add(7, 8))
     sweep = wf.sweep_rows([{"a": 1, "b": 1}, {"a": 2}, {"b": 100}])
     assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == [2, 10, 107]
+
+
+def test_tables_as_spreadsheets_write_them(client: InvokeAIClient, tmp_path: Path) -> None:
+    wf = client.workflow_repo.create_workflow(
+        workflows.workflow(
+            "Sum",
+            {"sum": ("add", {"a": 1, "b": 2}), "f": ("float", {"value": 1})},
+            [],
+            [("sum", "a"), ("sum", "b"), ("f", "value")],
+        )
+    )
+    for text in ("sep=;\na;b;Value\n3;4;7,5\n", ",a,b,value\n0,3,4,7.5\n", "a\tb\tvalue\n3\t4\t7,5\n"):
+        (tmp_path / "runs.csv").write_text(text)
+        (run,) = wf.sweep_rows(tmp_path / "runs.csv").wait()
+        assert run.outputs.of("sum")[0].data["value"] == 7
+        assert run.outputs.of("f")[0].data["value"] == 7.5
+    before = client.queue_repo.status().total
+    (tmp_path / "runs.csv").write_text("a,A\n3,4\n")
+    with pytest.raises(UsageError, match=r"runs\.csv, line 1: the columns 'a' and 'A'"):
+        wf.sweep_rows(tmp_path / "runs.csv")
+    assert client.queue_repo.status().total == before
+
+
+def test_arrays_as_axes(client: InvokeAIClient) -> None:
+    numpy, pandas = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    sweep = wf.sweep(a=numpy.arange(2, 4), b=pandas.Series([10, 20]))
+    assert [run.outputs.of("sum")[0].data["value"] for run in sweep.wait()] == [12, 22, 13, 23]
+    seeds = client.workflow_repo.create_workflow(workflows.sd1())
+    plan = seeds.sweep_plan({"steps": [1, 2]}, seed=numpy.arange(3))
+    assert plan.count == 6
+    assert seeds.sweep_plan(steps=[1], seed=numpy.int64(5), repeat=2).count == 2
 
 
 def test_repeats_have_different_seeds(client: InvokeAIClient) -> None:

@@ -1,7 +1,7 @@
-"""What lies in the folder of somebody who reads the texts.
+"""The working folder that the pages assume.
 
-The workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in ``photos/``,
-the texts ``prompts.txt`` and ``runs.csv``.
+It has the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
+``photos/``, and the files ``prompts.txt`` and ``runs.csv``.
 """
 
 from __future__ import annotations
@@ -124,5 +124,5 @@ def fill(folder: Path, model: dict[str, Any]) -> None:
     rows = [f"{number},{text},{4 * number}" for number, text in enumerate(PROMPTS, 1)]
     (folder / "runs.csv").write_text("\n".join(["seed,positive_prompt,steps", *rows]) + "\n")
     (folder / "photos").mkdir()
-    for name, colour in {"harbour": "steelblue", "meadow": "olivedrab", "street": "sienna"}.items():
+    for name, colour in {"harbor": "steelblue", "meadow": "olivedrab", "street": "sienna"}.items():
         Image.new("RGB", (96, 96), colour).save(folder / "photos" / f"{name}.png")

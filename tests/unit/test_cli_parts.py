@@ -319,7 +319,6 @@ def test_control_characters_are_replaced_in_tables(monkeypatch: pytest.MonkeyPat
     show_facts({"name": evil})
     assert "\x1b[2J" not in terminal.getvalue()
     assert terminal.getvalue().count("a�[2Jb�5mc") == 2
-    assert what_of(job(1, JobStatus.FAILED, error_type=evil)) == "a�[2Jb�5mc"
 
 
 def test_export_stays_in_its_folder(tmp_path: Path) -> None:
@@ -328,3 +327,38 @@ def test_export_stays_in_its_folder(tmp_path: Path) -> None:
     (tmp_path / "evil.json").write_text(json.dumps(image.to_dict()))
     (tmp_path / "out").mkdir()
     assert not is_exported(image, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--json", "--url", "http://127.0.0.1:1", "queue", "status"],
+        ["queue", "--json", "--url", "http://127.0.0.1:1", "status"],
+        ["--json", "queue", "--url", "http://127.0.0.1:1", "status"],
+        ["--json", "--url", "http://127.0.0.1:2", "queue", "status", "--url", "http://127.0.0.1:1"],
+        ["--json", "--url", "http://127.0.0.1:1", "images", "list"],
+    ],
+)
+def test_url_and_json_before_the_command(ivk_command: Command, words: list[str]) -> None:
+    done = ivk_command(*words)
+    assert done.code == 3
+    assert done.objects[-1]["code"] == "unreachable"
+    assert "http://127.0.0.1:1 " in done.objects[-1]["message"]
+
+
+def test_aliases_of_commands(ivk_command: Command) -> None:
+    for group in ("images", "boards", "models", "workflows", "queue"):
+        assert ivk_command(group, "list", "--help").lines[1:] == ivk_command(group, "ls", "--help").lines[1:]
+    for group in ("images", "boards", "models", "workflows"):
+        assert (
+            ivk_command(group, "delete", "--help").lines[1:] == ivk_command(group, "rm", "--help").lines[1:]
+        )
+    assert ivk_command("server", "list").code == 2
+    assert " list " not in ivk_command("images", "--help").out
+
+
+@pytest.mark.parametrize("words", [["-q", "completion", "bash"], ["completion", "bash"]])
+def test_quiet_prints_no_hints(ivk_command: Command, words: list[str]) -> None:
+    done = ivk_command(*words, terminal=True)
+    assert "_IVK_COMPLETE" in done.out
+    assert ("~/.bashrc" in done.err) is (words[0] != "-q")

@@ -168,10 +168,43 @@ def test_times() -> None:
     assert moment_of("2026-01-31 12:00").utcoffset() == datetime(2026, 1, 31, 12).astimezone().utcoffset()
     east = NOON.astimezone(timezone(timedelta(hours=5)))
     assert moment_of(east) == NOON
-    with pytest.raises(UsageError, match="Invalid time 'yesterday'"):
-        moment_of("yesterday")
+    with pytest.raises(UsageError, match="Invalid time 'last week'"):
+        moment_of("last week")
     with pytest.raises(UsageError, match="of type int"):
         moment_of(5)  # pyright: ignore[reportArgumentType]
+
+
+def test_relative_times() -> None:
+    now = datetime.now().astimezone()
+    for text, before in (("7d", timedelta(days=7)), ("12h", timedelta(hours=12)), ("2W", timedelta(weeks=2))):
+        assert now - before <= moment_of(text) <= datetime.now().astimezone() - before
+    day = timedelta(days=1)
+    today = datetime.combine(now.date(), datetime.min.time())
+    assert moment_of("yesterday") in ((today - day).astimezone(), today.astimezone())  # the day may end here
+    assert moment_of(" Today ").time() == moment_of("yesterday").time() == datetime.min.time()
+    for wrong in ("7", "d7", "999999w", "٧d", "-1d", ""):
+        with pytest.raises(UsageError, match="Invalid time"):
+            moment_of(wrong)
+
+
+def test_end_of_a_day() -> None:
+    last = datetime(2026, 1, 31, 23, 59, 59, 999999)
+    assert moment_of("2026-01-31", end=True) == last.astimezone()
+    assert moment_of("yesterday", end=True).time() == last.time()
+    assert moment_of("2026-01-31 12:00", end=True) == moment_of("2026-01-31 12:00")
+
+
+def test_until() -> None:
+    until = NOON + timedelta(minutes=4)
+    server = many(10, starred=(2, 8))
+    assert listed(server, until=until) == [4, 3, 2, 1, 0]
+    assert listed(server, until=until, limit=2) == [4, 3]
+    assert listed(server, until=until, offset=1, limit=2) == [3, 2]
+    assert listed(server, until=until, order_dir="ASC") == [0, 1, 2, 3, 4]
+    assert listed(server, until=until, since=NOON + timedelta(minutes=2)) == [4, 3, 2]
+    assert listed(server, until=until, since=NOON + timedelta(minutes=2), order_dir="ASC") == [2, 3, 4]
+    assert listed(server, until=until, starred=True) == [2]
+    assert listed(server, until=until, starred_first=True) == [2, 4, 3, 1, 0]
 
 
 @pytest.mark.parametrize("wrong", [{"offset": -1}, {"limit": -1}, {"order_dir": "asc"}])

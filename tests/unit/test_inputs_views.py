@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
+import re
+import sys
 from typing import Any
 
 import pytest
+from command import Terminal
 from fake_server import FakeServer, identifier, model
-from rich.console import Console
 from workflows import workflow
 
-from invokeai_py_client.display.inputs import inputs_html, inputs_table, inputs_text
+from invokeai_py_client.cli.inputs import COLUMNS, row_of
+from invokeai_py_client.cli.tables import show_table
+from invokeai_py_client.display.inputs import inputs_html, inputs_text
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.index_map import export_input_index_map, verify_input_index_map
 from invokeai_py_client.engine.inputs import InputSet, input_row, type_word
@@ -104,14 +107,16 @@ def test_type_words(kind: str, word: str) -> None:
     assert type_word(kind) == word
 
 
-def rendered(inputs: InputSet, width: int) -> str:
-    out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(inputs_table("A <b>workflow</b>", inputs))
-    return out.getvalue()
-
-
-def test_terminal_table_does_not_truncate_types(inputs: InputSet) -> None:
-    text = rendered(inputs, 80)
+def test_terminal_table_keeps_names_and_types_whole(
+    inputs: InputSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    show_table(COLUMNS, [row_of(item) for item in inputs], title="A <b>workflow</b>")
+    text = re.sub(r"\x1b\[[\d;]*m", "", terminal.getvalue())
     lines = text.splitlines()
     assert all(len(line) <= 80 for line in lines)
     for words in ("Model", "LoRA or list", "Scheduler", "(connected)", "[bold]Steps", "A <b>workflow</b>"):

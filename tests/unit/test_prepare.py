@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from workflows import workflow
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.inputs import InputSet
 from invokeai_py_client.engine.load import load_workflow
+from invokeai_py_client.engine.models import model_changes
+from invokeai_py_client.engine.workflow import LoadedWorkflow
 from invokeai_py_client.errors import (
     APIRequestError,
+    InputValueError,
     ModelNotFoundError,
     NotReadyError,
     ServerError,
@@ -52,13 +56,18 @@ async def prepared(
     given: dict[str, Any] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    schema = reference_schema()
+    loaded, inputs = inputs_of(given)
+    inputs.set(values or {})
+    return await prepare_request(server.connection, loaded, reference_schema(), inputs, **options)
+
+
+def inputs_of(given: dict[str, Any] | None = None, **labels: str) -> tuple[LoadedWorkflow, InputSet]:
     edges = ["loader.unet -> loras.unet", "loader.clip -> loras.clip"]
     document = workflow("Test", given or nodes(), edges if given is None or "loras" in given else [], [])
-    loaded = load_workflow(WorkflowDefinition.from_dict(document), schema)
-    inputs = InputSet(loaded, schema)
-    inputs.set(values or {})
-    return await prepare_request(server.connection, loaded, schema, inputs, **options)
+    for node in document["nodes"]:
+        node["data"]["label"] = labels.get(node["id"], node["id"])
+    loaded = load_workflow(WorkflowDefinition.from_dict(document), reference_schema())
+    return loaded, InputSet(loaded, reference_schema())
 
 
 def of(body: dict[str, Any], node: str, field: str) -> Any:
@@ -101,6 +110,77 @@ async def test_random_hashes_do_not_match() -> None:
         await prepared(known, given=nodes(model=identifier(DREAM, key="far", hash="random:1")))
 
 
+OLD = {"model_name": "Dream", "base_model": "sd-1"}
+"""A model as workflows of InvokeAI 3 and older identify it."""
+
+
+@pytest.mark.parametrize("literal", [OLD, {**OLD, "model_type": "main"}])
+async def test_model_in_old_format_is_found_by_name_and_base(literal: dict[str, str]) -> None:
+    given = nodes(model=literal)
+    assert of(await prepared(server(), given=given), "loader", "model") == identifier(DREAM)
+    field = inputs_of(given)[1].find("loader.model").field
+    assert field.display_value == "Dream"
+    assert field.problems() == []
+
+
+async def test_models_in_old_format_are_synced_and_unknown_nodes_skipped() -> None:
+    given = nodes(model={**OLD, "base_model": "sd-2"})
+    given["gone"] = ("community_controlnet", {"control_model": identifier(DREAM, key="far")})
+    loaded, inputs = inputs_of(given)
+    assert model_changes(loaded, reference_schema(), inputs, MODELS, by_name=False) == []
+    (change,) = model_changes(loaded, reference_schema(), inputs, MODELS)
+    assert change.key == ("loader", "model")
+    assert (change.before["name"], change.before["base"]) == ("Dream", "sd-2")
+    assert change.value == identifier(DREAM)
+
+
+@pytest.mark.parametrize(
+    ("literal", "name"),
+    [
+        ({**OLD, "model_name": "Gone"}, "'Gone' (sd-1 main)"),
+        ({**OLD, "base_model": "sdxl"}, "'Dream' (sdxl"),
+    ],
+)
+async def test_missing_model_in_old_format_is_reported_once(literal: dict[str, str], name: str) -> None:
+    with pytest.raises(ModelNotFoundError) as caught:
+        await prepared(server(), given=nodes(model=literal))
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.startswith(f"Model (loader): the model {name}")
+    assert text.endswith("Compatible models: 'Dream', 'Other'.")
+
+
+async def test_setting_a_model_in_old_format_replaces_it() -> None:
+    given = nodes(model={**OLD, "model_name": "Gone"})
+    body = await prepared(server(), {"loader.model": "Other"}, given)
+    assert of(body, "loader", "model")["name"] == "Other"
+
+
+async def test_errors_name_nodes_with_equal_labels_by_id() -> None:
+    given = nodes(vae=None)
+    given["vae2"] = ("vae_loader", {"vae_model": None})
+    with pytest.raises(InputValueError, match=r"^VAE \(vae2\): 5 is not valid"):
+        inputs_of(given)[1].set({"vae2.vae_model": 5})
+    _, inputs = inputs_of(given, vae="Loader", vae2="Loader")
+    with pytest.raises(InputValueError, match=r"^VAE \(Loader, node vae2\): 5 is not valid"):
+        inputs.set({("vae2", "vae_model"): 5})
+    with pytest.raises(InputValueError, match=r"^VAE \(Loader, node vae2\): 5 is not valid"):
+        pickle.loads(pickle.dumps(inputs)).set({("vae2", "vae_model"): 5})
+
+
+async def test_missing_called_workflow_names_the_node_and_the_fix() -> None:
+    given = {"call": ("call_saved_workflow", {"workflow_id": "1111"})}
+    with pytest.raises(NotReadyError) as caught:
+        await prepared(server(), given=given)
+    (finding,) = caught.value.findings
+    assert "(call): this node calls the workflow '1111', which is not in the server's library." in finding
+    assert finding.endswith("or set 'workflow_id' to an id.")
+    document = WorkflowDefinition.from_dict(workflow("Test", given, []))
+    assert load_workflow(document, reference_schema(), {}).warnings == ()
+    (warning,) = load_workflow(document, reference_schema(), {"1111": None}).warnings
+    assert warning.startswith("Node 'call' (call) calls the workflow '1111', which is not in")
+
+
 async def test_foreign_model_keeps_its_submodel() -> None:
     foreign = {**identifier(DREAM, key="far"), "submodel_type": "unet"}
     body = await prepared(server(), given=nodes(model=foreign))
@@ -135,10 +215,10 @@ async def test_missing_model_is_reported_with_compatible_models() -> None:
     lines = str(caught.value).split("\n")
     assert (
         lines[0]
-        == "loader.model: the model 'Lost' (sd-1 main) is not on the server. Compatible models: 'Dream', 'Other'."
+        == "Model (loader): the model 'Lost' (sd-1 main) is not on the server. Compatible models: 'Dream', 'Other'."
     )
     assert lines[1].startswith(
-        "loras.loras: the model 'Gone' (sd-1 lora) is not on the server. Compatible models: 'Ink', 'Oil'."
+        "LoRAs (loras): the model 'Gone' (sd-1 lora) is not on the server. Compatible models: 'Ink', 'Oil'."
     )
 
 
@@ -151,7 +231,7 @@ async def test_a_model_by_name_or_key(text: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Drem", r"loader\.model: no compatible model named 'Drem'\. Did you mean 'Dream'\?$"),
+        ("Drem", r"Model \(loader\): no compatible model named 'Drem'\. Did you mean 'Dream'\?$"),
         ("Vae", r"'Vae' \(sd-1 vae\) is not compatible .* Compatible models: 'Dream', 'Other', 'Twice'\.$"),
         ("Big", r"'Big' \(sdxl main\) is not compatible"),
         ("Twice", r"'Twice' is ambiguous: 2 models .* Use a key: t1 \(sd-1 main\), t2 \(sd-1 main\)\.$"),
@@ -185,7 +265,7 @@ async def test_field_is_reported_once() -> None:
     given["loader"] = ("main_model_loader", {})
     with pytest.raises(ModelNotFoundError) as caught:
         await prepared(server(), {"loader.model": "Nothing"}, given)
-    assert str(caught.value).count("loader.model") == 1
+    assert str(caught.value).count("Model (loader)") == 1
     assert "\n" not in str(caught.value)
 
 
@@ -209,9 +289,9 @@ async def test_all_missing_things_are_reported_together(tmp_path: Path) -> None:
     assert text.startswith("The workflow 'Test' cannot run yet:\n- ")
     for part in (
         "'Lost'",
-        "vae.vae_model: no compatible model named 'Nothing'",
-        "save.board: no board named 'Porträts' on the server. Did you mean 'Portraits'?",
-        "save.image: no image named 'lost.png' on the server",
+        "VAE (vae): no compatible model named 'Nothing'",
+        "Board (save): no board named 'Porträts' on the server. Did you mean 'Portraits'?",
+        "Image (save): no image named 'lost.png' on the server",
         "Scale Factor (scale)",
     ):
         assert sum(part in finding for finding in caught.value.findings) == 1, part
@@ -411,7 +491,7 @@ async def test_generator_reads_the_images_of_a_board() -> None:
 async def test_deleted_board_generates_nothing() -> None:
     given, edges = generated("image_generator", BOARD_IMAGES, "img_blur", "image", "image")
     known = server(boards={})
-    with pytest.raises(NotReadyError, match=r"gen\.generator: no board named 'b2'"):
+    with pytest.raises(NotReadyError, match=r"Generator Type \(gen\): no board named 'b2'"):
         await body_of(known, given, edges)
     await body_of(known, given, edges, validate=False)
 

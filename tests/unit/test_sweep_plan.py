@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.sweep.axes import read_axes
-from invokeai_py_client.sweep.plan import SweepPlan, plan_rows, plan_sweep
+from invokeai_py_client.sweep.plan import SweepPlan, is_single_seed, plan_rows, plan_sweep
 from invokeai_py_client.sweep.requests import Request
 from invokeai_py_client.sweep.rows import rows_of
 from invokeai_py_client.sweep.sources import values_for
@@ -198,6 +199,85 @@ def test_folders_and_patterns_of_images(tmp_path: Path) -> None:
         values_for("image", item, tmp_path / "empty")
 
 
+class Column:
+    """A column like that of polars, which has ``to_list()`` and no ``tolist()``."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+    def to_list(self) -> list[Any]:
+        return list(self.values)
+
+
+class Array(Column):
+    """An array like that of numpy, which has ``tobytes()`` as images do."""
+
+    def __iter__(self) -> Any:
+        return iter(map(Array, self.values))
+
+    def tolist(self) -> Any:
+        return list(self.values)
+
+    def tobytes(self) -> bytes:
+        return b""
+
+
+def arrays() -> list[Any]:
+    """Axes of the values 4, 6 and 8 in every kind of array that is installed."""
+    found: list[Any] = [Array(4, 6, 8), Column(4, 6, 8), (n for n in (4, 6, 8)), {4: 0, 6: 0, 8: 0}.keys()]
+    makers: dict[str, Callable[[Any], list[Any]]] = {
+        "numpy": lambda it: [it.linspace(4, 8, 3), it.arange(4, 9, 2), it.array([4, 6, 8], dtype=it.float32)],
+        "pandas": lambda it: [it.Series([4, 6, 8]), it.Index([4, 6, 8]), it.array([4, 6, 8], dtype="Int64")],
+        "polars": lambda it: [it.Series([4, 6, 8])],
+    }
+    for library, make in makers.items():
+        try:
+            found += make(importlib.import_module(library))
+        except ImportError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("values", arrays(), ids=lambda value: type(value).__module__ + type(value).__name__)
+def test_arrays_are_axes_like_lists(inputs: InputSet, values: Any) -> None:
+    _, points = plan(inputs, {"steps": values})
+    assert [point["steps"] for point in points] == [4, 6, 8]
+
+
+def test_arrays_of_texts_and_seeds(inputs: InputSet) -> None:
+    numpy = pytest.importorskip("numpy")
+    _, points = plan(inputs, {"positive.prompt": numpy.array(["a", "b"]), "seed": numpy.arange(2)})
+    assert [tuple(point.values()) for point in points] == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+    assert plan_sweep(inputs, {"steps": [1]}, seed=numpy.int64(5), repeat=2).count == 2
+    assert plan(inputs, {"cfg_scale": numpy.array(5.0)})[1] == [{"cfg_scale": 5.0}]  # a single number
+    with pytest.raises(InputValueError, match="Axis 'steps', value 0"):
+        plan(inputs, {"steps": numpy.ones((2, 2))})
+
+
+@pytest.mark.parametrize(
+    ("seed", "expected"),
+    [
+        (5, True),
+        (5.0, True),
+        ("random", True),
+        ("1-10", False),
+        ([1], False),
+        (range(3), False),
+        (Array(1, 2), False),
+        (True, False),
+        (None, False),
+    ],
+)
+def test_single_seeds(seed: Any, expected: bool) -> None:
+    assert is_single_seed(seed) == expected
+
+
+def test_data_frame_is_not_an_axis(inputs: InputSet) -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(UsageError, match="A DataFrame is a table: pass one of its columns"):
+        plan(inputs, {"steps": pandas.DataFrame({"steps": [1, 2]})})
+
+
 # --------------------------------------------------------------------------- requests
 
 
@@ -255,6 +335,55 @@ def test_invalid_cells_are_reported_with_line_and_column(inputs: InputSet, tmp_p
     assert point == {"steps": 12, inputs.name_of(inputs[1]): "a fox"}
 
 
+def points_of(inputs: InputSet, folder: Path, text: str) -> list[dict[str, Any]]:
+    path = folder / "runs.csv"
+    path.write_text(text)
+    return list(plan_rows(inputs, rows_of(path)).points())
+
+
+def test_decimal_commas(inputs: InputSet, tmp_path: Path) -> None:
+    found = points_of(inputs, tmp_path, "steps;cfg_scale\n2;7,5\n4,0;6,0\n8;[7, 5, 1]\n")
+    assert found == [
+        {"steps": 2, "cfg_scale": 7.5},
+        {"steps": 4, "cfg_scale": 6},
+        {"steps": 8, "cfg_scale": [7, 5, 1]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        # A list of two numbers, or a number with a decimal comma?
+        (
+            'steps,cfg_scale\n2,"7,5"\n',
+            r"line 2, column 'cfg_scale': '7,5' is ambiguous\. Write 7\.5 .*\[7, 5\]",
+        ),
+        ("steps;cfg_scale\n2;7,5\n2;7.5\n", r"line 2, column 'cfg_scale': '7,5' is ambiguous"),
+        ('steps\n"4,0"\n', r"line 2, column 'steps': .*'4,0' is not valid.* Use a decimal point: 4\.0\."),
+        ("steps;seed\n2,5;1\n", r"line 2, column 'steps': "),
+        ("steps,Steps\n3,4\n", r"line 1: the columns 'steps' and 'Steps' set the same input"),
+        ("steps,Steps\n3,\n,4\n", r"line 1: the columns 'steps' and 'Steps' set the same input"),
+        ("steps,stepz\n3,4\n", r"line 1, column 'stepz': .*'stepz'"),
+        ("steps,prompt\n3,4\n", r"line 1, column 'prompt': .*'prompt'"),
+        ("steps,cfg_scale\n3,4\n3,0.5\n", r"line 3: .*0\.5 is not valid"),
+    ],
+)
+def test_table_errors_have_a_location(inputs: InputSet, tmp_path: Path, text: str, match: str) -> None:
+    with pytest.raises(
+        InputError if "the columns" not in match else UsageError, match=rf"^runs\.csv, {match}"
+    ):
+        points_of(inputs, tmp_path, text)
+
+
+def test_rows_may_name_an_input_in_different_ways(inputs: InputSet) -> None:
+    found = plan_rows(inputs, rows_of([{"steps": 3}, {"Steps": 4}, {"denoise.steps": 5}]))
+    assert [point["steps"] for point in found.points()] == [3, 4, 5]
+    with pytest.raises(UsageError, match="row 1: the columns 'steps' and 'Steps' set the same input"):
+        plan_rows(inputs, rows_of([{"steps": 3, "Steps": 4}]))
+    with pytest.raises(InputValueError, match=r"row 1, column 'cfg_scale': .*'7,5'"):
+        plan_rows(inputs, rows_of([{"cfg_scale": "7,5"}]))
+
+
 def test_request_can_be_sent_in_parts(inputs: InputSet) -> None:
     """Runs that did not fit in the queue are sent later with the same values."""
     found = plan_sweep(inputs, {"steps": [1, 2], "cfg_scale": [3.0, 4.0, 5.0]})
@@ -302,7 +431,7 @@ def test_random_seeds_differ_and_are_recorded(inputs: InputSet) -> None:
     [
         ({"seed": [1]}, {"repeat": 2}, "The seed is both an axis and set by"),
         ({"steps": [1]}, {"repeat": 0}, "Invalid repeat 0"),
-        ({"steps": [1]}, {"seed": "dice"}, "whole number or 'random'"),
+        ({"steps": [1]}, {"seed": "dice"}, "expected a whole number, 'random' or 'workflow'"),
         ({"steps": range(1, 2000), "cfg_scale": range(1, 2000)}, {}, "the maximum is 100,000"),
     ],
 )
@@ -316,7 +445,7 @@ def test_invalid_sweeps_are_rejected(
 def test_repeat_without_a_seed_input_is_rejected() -> None:
     schema = reference_schema()
     inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(workflows.add()), schema), schema)
-    with pytest.raises(UsageError, match="has no seed input"):
+    with pytest.raises(UsageError, match="has no seed"):
         plan_sweep(inputs, {"a": [1, 2]}, repeat=2)
 
 

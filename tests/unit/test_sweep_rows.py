@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.sweep.rows import TableRow, rows_of
+from invokeai_py_client.sweep.rows import CsvHeader, TableRow, rows_of
 
 
 def written(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:
@@ -33,7 +33,7 @@ def test_csv_values_remain_text(tmp_path: Path) -> None:
         {"prompt": 'ein "Fuchs"', "Steps": "4 ", "cfg": "0.5"},
     ]
     assert [row.where for row in rows] == ["runs.csv, line 2", "runs.csv, line 4"]
-    assert all(row.is_text for row in rows)
+    assert {row.header for row in rows} == {CsvHeader("runs.csv, line 1", ("prompt", "Steps", "cfg"))}
     assert rows_of(str(path)) == rows
 
 
@@ -90,6 +90,68 @@ def test_invalid_csv_is_rejected(tmp_path: Path, text: str, match: str) -> None:
         rows_of(written(tmp_path, "runs.csv", text))
 
 
+# --------------------------------------------------------------------------- CSV as spreadsheets write it
+
+
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"', "sep=;;", " sep=; "])
+def test_first_line_that_declares_the_delimiter(tmp_path: Path, first: str) -> None:
+    (row,) = rows_of(written(tmp_path, "runs.csv", f"\ufeff{first}\r\nsteps;note, mine\r\n3;a, b\r\n"))
+    assert row == {"steps": "3", "note, mine": "a, b"}
+    assert row.where == "runs.csv, line 3"
+    assert row.header is not None
+    assert row.header.where == "runs.csv, line 2"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("prompt;steps;note, mine\na fox;3;x\n", {"prompt": "a fox", "steps": "3", "note, mine": "x"}),
+        ("prompt,steps,a;b\n1,3,4\n", {"prompt": "1", "steps": "3", "a;b": "4"}),
+        ("a\tb, c\n1\t2\n", {"a": "1", "b, c": "2"}),
+        ('"note, mine";steps\na, b;3\n', {"note, mine": "a, b", "steps": "3"}),
+        ("prompt\na fox; red\n", {"prompt": "a fox; red"}),
+    ],
+)
+def test_delimiter_is_recognized(tmp_path: Path, text: str, expected: dict[str, str]) -> None:
+    assert rows_of(written(tmp_path, "runs.csv", text)) == [expected]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a;b, c\n1\n", "a;b, c\n1;2\n3, 4\n", "a;b, c\n1, 2;3\n", "a,b\tc,d\n1;2\n"],
+)
+def test_unclear_delimiter_is_rejected(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=r"runs\.csv, line 2: the delimiter is not clear.* sep="):
+        rows_of(written(tmp_path, "runs.csv", f"\n{text}"))
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_index_column_of_pandas_is_ignored(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, "runs.csv", f"{name},steps,cfg\n0,3,7.5\n7,4,6\n")
+    assert rows_of(path) == [{"steps": "3", "cfg": "7.5"}, {"steps": "4", "cfg": "6"}]
+
+
+def test_first_column_without_a_name_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"runs\.csv, line 2, column 1: 'fox' .*index=False"):
+        rows_of(written(tmp_path, "runs.csv", ",steps\nfox,3\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal_comma"),
+    [
+        ("a;b\n1;7,5\n", True),
+        ("a\tb\n1\t7,5\n", True),
+        ("a;b\n1.5;7,5\n", False),
+        ('a,b\n1,"7,5"\n', False),
+        ('sep=,\na\n"7,5"\n', False),
+    ],
+)
+def test_files_with_decimal_commas(tmp_path: Path, text: str, decimal_comma: bool) -> None:
+    (row,) = rows_of(written(tmp_path, "runs.csv", text))
+    assert row.header is not None
+    assert row.header.decimal_comma == decimal_comma
+
+
 # --------------------------------------------------------------------------- JSON
 
 
@@ -98,7 +160,7 @@ def test_jsonl(tmp_path: Path) -> None:
     rows = rows_of(written(tmp_path, "runs.jsonl", text))
     assert rows == [{"prompt": "a\u2028b", "seed": 1}, {"model": {"name": "x"}}, {}]
     assert [row.where for row in rows] == ["runs.jsonl, line 1", "runs.jsonl, line 3", "runs.jsonl, line 4"]
-    assert not any(row.is_text for row in rows)
+    assert not any(row.header for row in rows)
 
 
 def test_json_list(tmp_path: Path) -> None:
@@ -174,6 +236,31 @@ def test_data_frames() -> None:
     assert rows_of(PolarsLike()) == [{"prompt": "a"}, {"prompt": "b", "seed": 2}]
 
 
+def test_data_frames_of_pandas(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    numpy = pytest.importorskip("numpy")
+    frame = pandas.DataFrame({"prompt": ["a", None], "steps": [3, 4], "cfg": [7.5, numpy.nan]})
+    expected = [{"prompt": "a", "steps": 3, "cfg": 7.5}, {"steps": 4}]
+    assert rows_of(frame) == rows_of(frame[frame.steps > 0]) == expected
+    frame.to_csv(tmp_path / "runs.csv")
+    texts = [{"prompt": "a", "steps": "3", "cfg": "7.5"}, {"steps": "4"}]
+    assert rows_of(tmp_path / "runs.csv") == texts
+    assert rows_of(pandas.read_csv(tmp_path / "runs.csv")) == expected  # with a column "Unnamed: 0"
+    frame.to_csv(tmp_path / "runs.csv", sep=";", decimal=",", index=False)
+    assert rows_of(tmp_path / "runs.csv") == [{**texts[0], "cfg": "7,5"}, texts[1]]
+    assert rows_of(pandas.DataFrame([[3, 7.5]], columns=numpy.array([0, 1]))) == [{0: 3, 1: 7.5}]
+    with pytest.raises(UsageError, match="Two columns of the data frame are named 'a'"):
+        rows_of(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_data_frames_of_polars(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"prompt": ["a", None], "steps": [3, 4]})
+    assert rows_of(frame) == [{"prompt": "a", "steps": 3}, {"steps": 4}]
+    (tmp_path / "runs.csv").write_text(",steps\n0,3\n")
+    assert rows_of(polars.read_csv(tmp_path / "runs.csv")) == [{"steps": 3}]
+
+
 def test_lists_of_dicts() -> None:
     source = [
         {"seed": 1, 0: "by index"},
@@ -214,6 +301,7 @@ def test_invalid_sources_are_rejected(source: Any, match: str) -> None:
 
 
 def test_rows_can_be_pickled_and_written() -> None:
-    row = pickle.loads(pickle.dumps(TableRow({"a": 1}, "row 1", is_text=True)))
-    assert (row, row.where, row.is_text) == ({"a": 1}, "row 1", True)
+    header = CsvHeader("runs.csv, line 1", ("a",))
+    row = pickle.loads(pickle.dumps(TableRow({"a": 1}, "row 1", header=header)))
+    assert (row, row.where, row.header) == ({"a": 1}, "row 1", header)
     assert json.dumps(row) == '{"a": 1}'

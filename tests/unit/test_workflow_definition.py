@@ -83,7 +83,7 @@ def test_definition_can_be_pickled() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "line 1, column 1"),
+        ("", "is empty"),
         ('{"name": "x",\n "nodes": ]}', "line 2, column 11"),
         ("[1]", "a list"),
         ("3", "int"),

@@ -10,8 +10,8 @@ import click
 
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board
-from invokeai_py_client.cli.options import connect, json_option, url_option, yes_option
-from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
+from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.tables import Column, show_table, time_of
 from invokeai_py_client.errors import UsageError
 
@@ -36,7 +36,7 @@ def _done(sentence: str, as_json: bool, **facts: Any) -> None:
 @boards.command("ls")
 @click.option("--archived", is_flag=True, help="Include archived boards.")
 @url_option
-@json_option
+@output_options
 def list_(archived: bool, url: str | None, as_json: bool) -> None:
     """List boards, newest first. The first line counts the images without a board."""
     with connect(url) as client:
@@ -71,7 +71,7 @@ def list_(archived: bool, url: str | None, as_json: bool) -> None:
 @click.argument("names", metavar="NAMES...", nargs=-1, required=True)
 @click.option("--exist-ok", is_flag=True, help="Succeed if a board with this name already exists.")
 @url_option
-@json_option
+@output_options
 def create(names: tuple[str, ...], exist_ok: bool, url: str | None, as_json: bool) -> None:
     """Create boards. Prints their ids."""
     with connect(url) as client:
@@ -88,7 +88,7 @@ def create(names: tuple[str, ...], exist_ok: bool, url: str | None, as_json: boo
                     {"event": "board", "name": board.board_name, "new": name not in there, **board.to_dict()}
                 )
             else:
-                click.echo(board.board_id)
+                echo(board.board_id)
         if as_json:
             emit({"event": "result", "ok": True, "boards": len(set(names))})
     hint(f"Upload images to it: ivk images put FILES... --board {shlex.quote(names[0])}", as_json)
@@ -98,7 +98,7 @@ def create(names: tuple[str, ...], exist_ok: bool, url: str | None, as_json: boo
 @_board
 @click.argument("name")
 @url_option
-@json_option
+@output_options
 def rename(board: str, name: str, url: str | None, as_json: bool) -> None:
     """Rename a board."""
     with connect(url) as client:
@@ -109,7 +109,7 @@ def rename(board: str, name: str, url: str | None, as_json: bool) -> None:
 @boards.command("archive")
 @_board
 @url_option
-@json_option
+@output_options
 def archive(board: str, url: str | None, as_json: bool) -> None:
     """Archive a board (hide it from listings)."""
     with connect(url) as client:
@@ -121,7 +121,7 @@ def archive(board: str, url: str | None, as_json: bool) -> None:
 @boards.command("unarchive")
 @_board
 @url_option
-@json_option
+@output_options
 def unarchive(board: str, url: str | None, as_json: bool) -> None:
     """Restore an archived board."""
     with connect(url) as client:
@@ -134,7 +134,7 @@ def unarchive(board: str, url: str | None, as_json: bool) -> None:
 @click.option("--images", "with_images", is_flag=True, help="Also delete the images on the boards.")
 @yes_option
 @url_option
-@json_option
+@output_options
 def rm(names: tuple[str, ...], with_images: bool, yes: bool, url: str | None, as_json: bool) -> None:
     """Delete boards. Their images are kept without a board, unless --images is given."""
     with connect(url) as client:

@@ -14,7 +14,7 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import FAILED, say
+from invokeai_py_client.cli.output import FAILED, echo, echo_code, say
 from invokeai_py_client.errors import UsageError
 
 
@@ -48,7 +48,7 @@ def codegen(workflow: str, output: Path | None, asynchronous: bool, check: bool,
         raise UsageError("--check requires -o MODULE.py, the module to compare.")
     text = _generated(workflow, output, asynchronous, url)
     if output is None:
-        click.echo(text, nl=False)
+        echo_code(text)
     elif check:
         _compare(text, output)
     else:
@@ -90,6 +90,6 @@ def _compare(text: str, module: Path) -> None:
         there.splitlines(), text.splitlines(), str(module), "workflow", lineterm="", n=1
     )
     for line in changes:
-        click.echo(line)
+        echo(line)
     say(f"{module} is out of date. Update it by running the same command without --check.")
     raise click.exceptions.Exit(FAILED)

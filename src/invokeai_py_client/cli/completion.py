@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from invokeai_py_client.cli.output import hint
+from invokeai_py_client.cli.output import echo, hint
 
 _SETUP = {
     "bash": 'Add this line to ~/.bashrc: eval "$(ivk completion bash)"',
@@ -30,5 +30,5 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None  # click supports all shells in _SETUP
     template = kind(ivk, {}, "ivk", "_IVK_COMPLETE")
-    click.echo(template.source_template % template.source_vars())
+    echo(template.source_template % template.source_vars())
     hint(_SETUP[shell])

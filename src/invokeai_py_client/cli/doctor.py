@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from invokeai_py_client.cli.options import json_option, url_option
-from invokeai_py_client.cli.output import FAILED, emit
+from invokeai_py_client.cli.options import output_options, url_option
+from invokeai_py_client.cli.output import FAILED, echo, emit
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 @click.command()
 @url_option
-@json_option
+@output_options
 def doctor(url: str | None, as_json: bool) -> None:
     """Check the connection to the server and suggest fixes.
 
@@ -37,10 +37,10 @@ def doctor(url: str | None, as_json: bool) -> None:
         if as_json:
             emit({"event": "finding", **asdict(finding)})
             return
-        click.secho(f"{finding.state:<5}", fg=_COLORS[finding.state], nl=False)
-        click.echo(f"{finding.about:<8} {finding.says}")
+        echo(f"{finding.state:<5}", fg=_COLORS[finding.state], nl=False)
+        echo(f"{finding.about:<8} {finding.says}")
         if finding.cure and finding.cure not in finding.says:
-            click.echo(f"{'':<14}-> {finding.cure}")
+            echo(f"{'':<14}-> {finding.cure}")
 
     asyncio.run(_examine(url, report))
     well = all(finding.state != "fail" for finding in found)

@@ -12,8 +12,8 @@ import click
 from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._text import first_lines
 from invokeai_py_client.cli.names import find_board
-from invokeai_py_client.cli.options import connect, json_option, url_option
-from invokeai_py_client.cli.output import counted, emit, hint, say
+from invokeai_py_client.cli.options import connect, output_options, time_options, url_option
+from invokeai_py_client.cli.output import counted, echo, emit, hint, say
 from invokeai_py_client.cli.progress import Advance, counting_bar, of_transfer, waiting
 from invokeai_py_client.errors import (
     InvokeAIClientError,
@@ -34,12 +34,18 @@ PORTION = 100
 @click.command()
 @click.argument("output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--board", metavar="BOARD", help="Only images on this board: its name, its id, or 'none'.")
-@click.option("--since", metavar="DATE", help="Only images created since: 2026-01-31 or '2026-01-31 18:00'.")
+@time_options
 @click.option("--starred", is_flag=True, help="Only starred images.")
 @url_option
-@json_option
+@output_options
 def export(
-    output: Path, board: str | None, since: str | None, starred: bool, url: str | None, as_json: bool
+    output: Path,
+    board: str | None,
+    since: str | None,
+    until: str | None,
+    starred: bool,
+    url: str | None,
+    as_json: bool,
 ) -> None:
     """Mirror images to a folder, with a metadata file next to each.
 
@@ -54,7 +60,11 @@ def export(
         board_id = find_board(client, board).board_id if board else None
         with waiting("Listing images", as_json):
             found = client.image_repo.list_images(
-                board_id=board_id, since=since, starred=True if starred else None, order_dir="ASC"
+                board_id=board_id,
+                since=since,
+                until=until,
+                starred=True if starred else None,
+                order_dir="ASC",
             )
         wanted = [image for image in found if not is_exported(image, output)]
         fetched, renewed, failed = 0, 0, dict[str, InvokeAIClientError]()
@@ -72,7 +82,7 @@ def export(
                     if as_json:
                         emit({"event": "image", "name": image.image_name, "path": str(path), "new": is_new})
                     elif is_new:
-                        click.echo(path)
+                        echo(path)
                 if any(isinstance(error, ServerUnreachableError) for error in failed.values()):
                     break
         if failed:

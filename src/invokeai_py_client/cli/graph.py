@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 
 import click
 
 from invokeai_py_client.cli.options import (
     connect,
-    json_option,
+    output_options,
     parse_settings,
     set_option,
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import hint, say
+from invokeai_py_client.cli.output import emit, hint, say
 
 
 @click.command()
@@ -24,7 +23,7 @@ from invokeai_py_client.cli.output import hint, say
 @click.option("--prepend", is_flag=True, help="Build the request for the front of the queue.")
 @click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
 @url_option
-@json_option
+@output_options
 def graph(
     workflow: str, settings: tuple[str, ...], prepend: bool, board: str | None, url: str | None, as_json: bool
 ) -> None:
@@ -40,5 +39,5 @@ def graph(
         for warning in handle.warnings:
             say(f"Note: {warning}")
         body = handle.enqueue_request(parse_settings(handle, settings), prepend=prepend, auto_board=board)
-        click.echo(json.dumps(body, ensure_ascii=False, indent=None if as_json else 2))
+        emit(body, None if as_json else 2)
         hint(f"Run it: ivk run {shlex.quote(workflow)} -o out/", as_json)

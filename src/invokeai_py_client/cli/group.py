@@ -9,10 +9,24 @@ from typing import Any
 import click
 
 from invokeai_py_client._text import close_names, did_you_mean
+from invokeai_py_client.cli.options import common_options
+
+ALIASES = {"list": "ls", "delete": "rm"}
+"""Other names of commands, which are not listed."""
 
 
 class IvkGroup(click.Group):
-    """A group that suggests commands for an unknown word."""
+    """A group that accepts common options and other names of commands, and suggests commands for an unknown word."""
+
+    is_root = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.params += common_options(hidden=not self.is_root)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name or by an alias."""
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -28,7 +42,9 @@ class IvkGroup(click.Group):
 
 
 class LazyGroup(IvkGroup):
-    """A group that imports a command only when it is used."""
+    """The group of all commands. It imports a command only when it is used."""
+
+    is_root = True
 
     def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **options: Any) -> None:
         """Create the group.

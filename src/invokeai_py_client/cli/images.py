@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -13,8 +12,15 @@ import click
 from invokeai_py_client.cli.export import export
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board, find_images, read_names
-from invokeai_py_client.cli.options import connect, json_option, limit_option, url_option, yes_option
-from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.options import (
+    connect,
+    limit_option,
+    output_options,
+    time_options,
+    url_option,
+    yes_option,
+)
+from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.progress import counting_bar, of_transfer, waiting
 from invokeai_py_client.cli.tables import Column, screenful, show_facts, show_table, time_of
 from invokeai_py_client.errors import UsageError
@@ -45,17 +51,18 @@ images.add_command(export)
 @click.option("--board", metavar="BOARD", help="Only images on this board: its name, its id, or 'none'.")
 @click.option("--category", metavar="WORD", help="Only this category: general, user, control, mask or other.")
 @click.option("--starred", is_flag=True, help="Only starred images.")
-@click.option("--since", metavar="DATE", help="Only images created since: 2026-01-31 or '2026-01-31 18:00'.")
+@time_options
 @click.option("--search", metavar="TEXT", help="Only images with this text in their metadata.")
 @click.option("--intermediates", is_flag=True, help="Intermediate images, which the gallery hides.")
 @limit_option
 @url_option
-@json_option
+@output_options
 def list_(
     board: str | None,
     category: str | None,
     starred: bool,
     since: str | None,
+    until: str | None,
     search: str | None,
     intermediates: bool,
     limit: int | None,
@@ -70,6 +77,7 @@ def list_(
             categories=category,
             starred=True if starred else None,
             since=since,
+            until=until,
             search_term=search,
             is_intermediate=intermediates,
             limit=None if most is None else most + 1,
@@ -135,7 +143,7 @@ def _say_how_many(count: int, more: bool, limit: int | None) -> None:
 @click.option("--thumbnails", is_flag=True, help="Download thumbnails instead.")
 @click.option("--overwrite", is_flag=True, help="Download images again even if their files exist.")
 @url_option
-@json_option
+@output_options
 def get(
     names: tuple[str, ...],
     output: Path,
@@ -162,7 +170,7 @@ def get(
             if as_json:
                 emit({"event": "image", "name": image.image_name, "path": str(path)})
             else:
-                click.echo(path)
+                echo(path)
         if as_json:
             emit({"event": "result", "ok": True, "images": len(paths)})
 
@@ -172,7 +180,7 @@ def get(
 @click.option("--board", metavar="BOARD", help="Board for the images: its name or id.")
 @click.option("--category", metavar="WORD", default="user", show_default=True, help="Category of the images.")
 @url_option
-@json_option
+@output_options
 def put(files: tuple[str, ...], board: str | None, category: str, url: str | None, as_json: bool) -> None:
     """Upload images. Prints their names on the server.
 
@@ -191,7 +199,7 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
             if as_json:
                 emit({"event": "image", "name": image.image_name, "file": str(source), **image.to_dict()})
             else:
-                click.echo(image.image_name)
+                echo(image.image_name)
         if as_json:
             emit({"event": "result", "ok": True, "images": len(uploaded)})
     target = f" to {board!r}" if board else ""
@@ -206,7 +214,7 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
 @click.option("--workflow", "part", flag_value="workflow", help="Print the embedded workflow as JSON.")
 @click.option("--graph", "part", flag_value="graph", help="Print the graph that made the image as JSON.")
 @url_option
-@json_option
+@output_options
 def info(name: str, part: str | None, url: str | None, as_json: bool) -> None:
     """Show an image's record and generation metadata."""
     with connect(url) as client:
@@ -216,7 +224,7 @@ def info(name: str, part: str | None, url: str | None, as_json: bool) -> None:
             document = repo.get_workflow(name) if part == "workflow" else repo.get_graph(name)
             if document is None:
                 raise UsageError(f"The image {name} has no embedded {part}.")
-            click.echo(json.dumps(document, ensure_ascii=False, indent=None if as_json else 2))
+            emit(document, None if as_json else 2)
             return
         metadata = client.image_repo.get_metadata(name) or {}
         if as_json:
@@ -224,7 +232,7 @@ def info(name: str, part: str | None, url: str | None, as_json: bool) -> None:
             return
         show_facts(_facts(client, image))
         if metadata:
-            click.echo()
+            echo()
             show_facts({key: value for key, value in metadata.items() if key not in ("graph", "workflow")})
         if image.has_workflow:
             hint(f"Run its workflow: ivk images get {name} && ivk run {name}")
@@ -258,7 +266,7 @@ def _report(verb: str, names: list[str], as_json: bool) -> None:
 @images.command("star")
 @_names
 @url_option
-@json_option
+@output_options
 def star(names: tuple[str, ...], url: str | None, as_json: bool) -> None:
     """Star images."""
     wanted = read_names(names)
@@ -269,7 +277,7 @@ def star(names: tuple[str, ...], url: str | None, as_json: bool) -> None:
 @images.command("unstar")
 @_names
 @url_option
-@json_option
+@output_options
 def unstar(names: tuple[str, ...], url: str | None, as_json: bool) -> None:
     """Unstar images."""
     wanted = read_names(names)
@@ -281,7 +289,7 @@ def unstar(names: tuple[str, ...], url: str | None, as_json: bool) -> None:
 @_names
 @click.option("--board", metavar="BOARD", required=True, help="Target board: its name or id, or 'none'.")
 @url_option
-@json_option
+@output_options
 def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> None:
     """Move images to a board. 'none' removes them from their board."""
     wanted = read_names(names)
@@ -293,16 +301,49 @@ def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> No
 
 
 @images.command("rm")
-@_names
+@click.argument("names", metavar="[NAMES]...", nargs=-1)
+@click.option(
+    "--board", metavar="BOARD", help="Delete all images on this board: its name, its id, or 'none'."
+)
+@click.option(
+    "--intermediates", is_flag=True, help="Delete all intermediate images, which the gallery hides."
+)
 @yes_option
 @url_option
-@json_option
-def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> None:
-    """Delete images permanently."""
-    wanted = read_names(names)
+@output_options
+def rm(
+    names: tuple[str, ...], board: str | None, intermediates: bool, yes: bool, url: str | None, as_json: bool
+) -> None:
+    """Delete images permanently.
+
+    \b
+      ivk images ls --since yesterday | ivk images rm -
+    """
+    if sum(map(bool, (names, board, intermediates))) != 1:
+        raise UsageError("Specify what to delete: NAMES, --board BOARD or --intermediates.")
+    wanted = read_names(names) if names else []
     with connect(url) as client:
-        found = find_images(client, wanted)
-        confirm(f"Delete {counted(len(found), 'image')}? This cannot be undone.", yes)
+        repo = client.image_repo
+        if intermediates:
+            count = repo.count_intermediates()
+            if count:
+                confirm(f"Delete {counted(count, 'intermediate image')}? This cannot be undone.", yes)
+                with waiting("Deleting", as_json):
+                    count = repo.clear_intermediates()
+            if as_json:
+                emit({"event": "result", "ok": True, "images": count})
+            else:
+                say(f"Deleted {counted(count, 'intermediate image')}.")
+            return
+        if board:
+            record = find_board(client, board)
+            found = repo.list_images(board_id=record.board_id, is_intermediate=None)
+            question = f"Delete {counted(len(found), 'image')} on {record.board_name!r}?"
+        else:
+            found = find_images(client, wanted)
+            question = f"Delete {counted(len(found), 'image')}?"
+        if found:
+            confirm(f"{question} This cannot be undone.", yes)
         with waiting("Deleting", as_json):
-            deleted = client.image_repo.delete(found)
+            deleted = repo.delete(found)
         _report("Deleted", deleted, as_json)

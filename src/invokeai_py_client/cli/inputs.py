@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from invokeai_py_client.cli.options import (
-    connect,
-    json_option,
-    url_option,
-    workflow_argument,
+from invokeai_py_client.cli.options import connect, output_options, url_option, workflow_argument
+from invokeai_py_client.cli.output import emit, hint, is_watched, say
+from invokeai_py_client.cli.tables import Column, show_table
+
+if TYPE_CHECKING:
+    from invokeai_py_client.engine.inputs import WorkflowInput
+
+COLUMNS = (
+    Column("#", right=True),
+    Column("input"),
+    Column("type"),
+    Column("value", whole=False),
+    Column("allowed", whole=False),
 )
-from invokeai_py_client.cli.output import emit, say
 
 
 @click.command()
 @workflow_argument
 @click.option("--all", "everything", is_flag=True, help="Include fields that are not in the form.")
 @url_option
-@json_option
+@output_options
 def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> None:
     """List the inputs of a workflow: names, types, values and limits.
 
     FILE is a workflow file, an image with an embedded workflow, or the name or id of a workflow in the library.
+    Inputs marked with * are required. With --all, the list also has a column with the node of each field.
     """
-    from invokeai_py_client.display.inputs import inputs_table
     from invokeai_py_client.engine.inputs import input_row
 
     with connect(url) as client:
@@ -38,10 +47,18 @@ def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> N
                 emit({"event": "input", **input_row(item)})
             emit({"event": "result", "ok": True, "workflow": handle.name, "inputs": len(listed)})
             return
-        from rich.console import Console
-
-        Console().print(inputs_table(handle.name, listed))
-        if not listed:
-            say("The workflow's form has no fields. List every field of its nodes with: ivk inputs --all")
+        columns = [*COLUMNS, Column("node", whole=False)] if everything else COLUMNS
+        show_table(columns, [row_of(item, everything) for item in listed], title=handle.name)
+        if listed:
+            hint(f"Run it: ivk run {shlex.quote(workflow)} -s NAME=VALUE -o out/")
         else:
-            say(f"Run it: ivk run {shlex.quote(workflow)} -s NAME=VALUE -o out/")
+            say("The workflow's form has no fields. List every field of its nodes with: ivk inputs --all")
+
+
+def row_of(item: WorkflowInput, with_node: bool = False) -> list[str]:
+    """Return the cells of an input's row. In a terminal, required inputs are marked."""
+    from invokeai_py_client.display.inputs import input_cells
+
+    index, label, *rest = input_cells(item)
+    mark = " *" if item.required and is_watched(sys.stdout) else ""
+    return [index, label + mark, *rest, *([item.node_name] if with_node else [])]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from invokeai_py_client._text import clip
-from invokeai_py_client.cli.output import is_watched, say
+from invokeai_py_client.cli.output import is_quiet, is_watched, say
+from invokeai_py_client.display.console import console_for
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -21,7 +23,7 @@ Show = Callable[["ModelInstJobInfo"], None]
 @contextmanager
 def install_display(as_json: bool) -> Generator[Show]:
     """Show the progress of installations, and yield a function to call with each update."""
-    if as_json:
+    if as_json or is_quiet():
         yield lambda info: None
     elif is_watched():
         with _bars() as show:
@@ -52,7 +54,6 @@ def _lines() -> Show:
 
 @contextmanager
 def _bars() -> Generator[Show]:
-    from rich.console import Console
     from rich.filesize import decimal
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
@@ -62,7 +63,7 @@ def _bars() -> Generator[Show]:
         BarColumn(bar_width=20),
         TextColumn("{task.fields[size]}", markup=False),
         TextColumn("{task.fields[state]}", markup=False),
-        console=Console(stderr=True),
+        console=console_for(sys.stderr),
         transient=True,
     )
     tasks: dict[str | None, TaskID] = {}

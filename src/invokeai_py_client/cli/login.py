@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import click
 
-from invokeai_py_client.cli.output import emit, say
+from invokeai_py_client.cli.options import output_options
+from invokeai_py_client.cli.output import echo, emit, say
 from invokeai_py_client.errors import UsageError
 
 _profile = click.option(
     "--profile", metavar="NAME", help="Profile to use. Defaults to $INVOKEAI_PROFILE, then 'default'."
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command()
@@ -24,7 +24,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--token-stdin", is_flag=True, help="Read a token from standard input instead of signing in.")
 @click.option("--remember", is_flag=True, help="Request a token that is valid for 7 days instead of one.")
 @_profile
-@_json
+@output_options
 def login(
     url: str | None,
     email: str | None,
@@ -68,7 +68,7 @@ def login(
         emit({"event": "result", "ok": True, "url": address.url, "user": user.email if user else None})
         return
     who = f"Signed in to {address.url} as {user.email}." if user else f"{address.url} has no user accounts."
-    click.echo(f"{who} Saved as profile {name!r} in {path}.")
+    echo(f"{who} Saved as profile {name!r} in {path}.")
     for variable in ("INVOKEAI_URL", "INVOKEAI_TOKEN"):
         if os.environ.get(variable):
             say(f"Note: ${variable} is set and overrides the file.")
@@ -76,7 +76,7 @@ def login(
 
 @click.command()
 @_profile
-@_json
+@output_options
 def logout(profile: str | None, as_json: bool) -> None:
     """Sign out: remove a profile's token. Its URL is kept.
 
@@ -89,7 +89,7 @@ def logout(profile: str | None, as_json: bool) -> None:
     if as_json:
         emit({"event": "result", "ok": True, "forgotten": forgotten})
     elif forgotten:
-        click.echo(f"Removed the token of profile {name!r} from {config_path()}.")
+        echo(f"Removed the token of profile {name!r} from {config_path()}.")
     else:
         say(f"Profile {name!r} has no token.")
 

@@ -9,6 +9,7 @@ import click
 from invokeai_py_client import __version__
 from invokeai_py_client.cli.group import LazyGroup
 from invokeai_py_client.cli.output import run_command
+from invokeai_py_client.cli.streams import make_robust
 
 # name: (module, summary in `ivk --help`)
 _COMMANDS = {
@@ -55,6 +56,7 @@ def ivk() -> None:
 
 def main() -> None:
     """Run the ``ivk`` command and exit."""
+    make_robust()
     sys.exit(run_command(ivk, sys.argv[1:]))
 
 

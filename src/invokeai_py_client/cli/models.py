@@ -10,8 +10,8 @@ import click
 
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_models
-from invokeai_py_client.cli.options import connect, json_option, url_option, yes_option
-from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
+from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.progress import waiting
 from invokeai_py_client.cli.tables import Column, show_table
 from invokeai_py_client.errors import UnprocessableError, UsageError
@@ -35,7 +35,7 @@ def models() -> None:
 @_base
 @_type
 @url_option
-@json_option
+@output_options
 def list_(base: str | None, kind: str | None, url: str | None, as_json: bool) -> None:
     """List installed models."""
     with connect(url) as client:
@@ -82,7 +82,7 @@ def _row(model: IvkDnnModel) -> list[str]:
 @_base
 @_type
 @url_option
-@json_option
+@output_options
 def starters(base: str | None, kind: str | None, url: str | None, as_json: bool) -> None:
     """List InvokeAI's starter models."""
     with connect(url) as client:
@@ -113,7 +113,7 @@ def starters(base: str | None, kind: str | None, url: str | None, as_json: bool)
 @models.command("scan")
 @click.argument("folder", metavar="DIR")
 @url_option
-@json_option
+@output_options
 def scan(folder: str, url: str | None, as_json: bool) -> None:
     """Scan a folder on the server's machine for models."""
     with connect(url) as client, waiting("Scanning", as_json):
@@ -140,7 +140,7 @@ def scan(folder: str, url: str | None, as_json: bool) -> None:
 @click.option("--token", metavar="TOKEN", help="Access token for sources that require one.")
 @click.option("--background", is_flag=True, help="Do not wait for the installation.")
 @url_option
-@json_option
+@output_options
 def install(
     sources: tuple[str, ...], move: bool, token: str | None, background: bool, url: str | None, as_json: bool
 ) -> None:
@@ -208,7 +208,7 @@ def _report(info: ModelInstJobInfo, as_json: bool) -> None:
         line: dict[str, Any] = {"event": "install", "source": info.source, "status": str(info.status)}
         emit({**line, "key": info.model_key, "error": info.error, "job_id": info.job_id, **info.extra})
     elif info.is_successful():
-        click.echo(info.model_key)
+        echo(info.model_key)
         name = (info.config_out or {}).get("name") or info.source
         installed = info.extra.get("reason") != "already_installed"
         say(f"Installed {name}." if installed else f"{name} is already installed.")
@@ -222,7 +222,7 @@ def _report(info: ModelInstJobInfo, as_json: bool) -> None:
 @click.argument("names", metavar="NAMES...", nargs=-1, required=True)
 @yes_option
 @url_option
-@json_option
+@output_options
 def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> None:
     """Uninstall models by name or key.
 

@@ -26,18 +26,60 @@ def workflow_argument(command: F) -> F:
 
 
 def url_option(command: F) -> F:
-    """Add the option ``--url``."""
+    """Add the option ``--url``, which may also come before the command."""
     return click.option(
         "--url",
         metavar="URL",
+        callback=_from_group,
         help="Server to use. Defaults to $INVOKEAI_URL, then the profile saved by `ivk login`, then "
         "http://localhost:9090.",
     )(command)
 
 
-def json_option(command: F) -> F:
-    """Add the option ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")(command)
+def output_options(command: F) -> F:
+    """Add the options ``--json`` and ``--quiet``, which may also come before the command."""
+    quiet = click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep,
+        help="Print only results and errors: no progress, notes or hints.",
+    )
+    as_json = click.option(
+        "--json", "as_json", is_flag=True, callback=_from_group, help="Print JSON, one object per line."
+    )
+    return quiet(as_json(command))
+
+
+def common_options(*, hidden: bool) -> list[click.Option]:
+    """Return the options that command groups accept for the command that follows.
+
+    Args:
+        hidden: Whether to leave them out of the group's help.
+    """
+    url = click.Option(
+        ["--url"], metavar="URL", expose_value=False, hidden=hidden, callback=_keep, help="Server to use."
+    )
+    quiet, as_json = (
+        click.Option(names, is_flag=True, expose_value=False, hidden=hidden, callback=_keep, help=text)
+        for names, text in (
+            (["-q", "--quiet"], "Print only results and errors."),
+            (["--json", "as_json"], "Print JSON, one object per line."),
+        )
+    )
+    return [url, quiet, as_json]
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Keep the value of an option for the command, if it was passed. Contexts of one command line share it."""
+    if value:
+        context.meta[f"ivk.{parameter.name}"] = value
+
+
+def _from_group(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Return the value of an option, or the value that was passed before the command."""
+    return value or context.meta.get(f"ivk.{parameter.name}", value)
 
 
 def set_option(command: F) -> F:
@@ -48,7 +90,18 @@ def set_option(command: F) -> F:
         "settings",
         metavar="NAME=VALUE",
         multiple=True,
-        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file.",
+        help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file, "
+        "@@ for a text that starts with @, and null to remove the value of an optional input.",
+    )(command)
+
+
+def seed_options(command: F) -> F:
+    """Add the options ``--seed`` and ``--random-seeds``."""
+    command = click.option(
+        "--random-seeds", is_flag=True, help="Use a different random seed for each run, and record it."
+    )(command)
+    return click.option(
+        "--seed", metavar="N", help="The seed, or the first seed of several runs. Defaults to a random one."
     )(command)
 
 
@@ -65,9 +118,13 @@ def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[
     Raises:
         UsageError: An option has no ``=``, names an unknown input or has a value of the wrong type.
     """
+    from invokeai_py_client.engine.seeds import is_random
+
     values: dict[str | int, Any] = {}
     for address, found, text in read_settings(workflow, settings):
-        values[address] = found.field.parse_text(_content(text))
+        values[address] = (
+            text if found.is_seed and is_random(text) else found.field.parse_text(_content(text))
+        )
     return values
 
 
@@ -83,9 +140,50 @@ def read_settings(
     for setting in settings:
         name, text = split_setting(setting)
         address = address_of(name)
-        found = workflow.inputs.find(address)
+        found = workflow.inputs.find_settable(address)
         once(named, found.key, name)
         yield address, found, text
+
+
+def seed_of_options(
+    workflow: WorkflowHandle, settings: tuple[str, ...], seed: str | None, random_seeds: bool, repeat: int
+) -> tuple[tuple[str, ...], Any]:
+    """Return the ``-s`` options and the seed of a sweep: ``"random"``, ``"workflow"``, a number or None.
+
+    Args:
+        workflow: The workflow.
+        settings: The ``-s`` options. Those that set a seed to ``random`` or ``workflow`` are removed, and ``--seed`` is
+            added if it is a value for all runs.
+        seed: The option ``--seed``.
+        random_seeds: The option ``--random-seeds``.
+        repeat: How many times to run each combination of values.
+
+    Raises:
+        UsageError: The seed is given more than once, or is not a number although there are several runs.
+    """
+    chosen = ["random"] if random_seeds else []
+    left: list[str] = []
+    for setting in settings:
+        name, text = split_setting(setting)
+        word = text.strip().casefold()
+        if word in ("random", "workflow") and workflow.inputs.find_settable(address_of(name)).is_seed:
+            chosen.append(word)
+        else:
+            left.append(setting)
+    if seed is not None:
+        chosen.append(seed.strip().casefold())
+    if len(chosen) > 1:
+        raise UsageError(f"The seed was given {len(chosen)} times. Use one of --seed, --random-seeds and -s.")
+    if not chosen or chosen[0] in ("random", "workflow"):
+        return tuple(left), chosen[0] if chosen else None
+    if repeat == 1:
+        return (*left, f"seed={chosen[0]}"), None
+    try:
+        return tuple(left), int(chosen[0])
+    except ValueError:
+        raise UsageError(
+            f"Invalid option --seed {seed!r}: expected the first seed, a whole number, because there are several runs."
+        ) from None
 
 
 def once(named: set[Any], key: Any, name: str) -> None:
@@ -113,22 +211,39 @@ def split_setting(setting: str) -> tuple[str, str]:
 
 def address_of(name: str) -> str | int:
     """Return the address of an input that was named on the command line: an index if it is a number."""
-    return int(name) if name.isdigit() else name
+    return int(name) if name.isdecimal() else name
 
 
 def _content(text: str) -> str:
+    """Return the text of ``@FILE``, or the text itself. ``@@`` begins a text that starts with ``@``."""
     if not text.startswith("@"):
         return text
-    path = Path(text[1:])
+    if text.startswith("@@"):
+        return text[1:]
+    from invokeai_py_client.files.text import read_text
+
     try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the text of {text}: {error}.") from None
+        return read_text(Path(text[1:])).rstrip("\n")
+    except UsageError as error:
+        raise UsageError(f"{error} To use a value that starts with @, write @@ instead: @{text}") from None
 
 
 def yes_option(command: F) -> F:
     """Add the option ``--yes``, which skips the question of `confirm`."""
     return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(command)
+
+
+def time_options(command: F) -> F:
+    """Add the options ``--since`` and ``--until``."""
+    since = click.option(
+        "--since",
+        metavar="TIME",
+        help="Only images created since: 7d, 12h, yesterday, 2026-01-31, '2026-01-31 18:00'.",
+    )
+    until = click.option(
+        "--until", metavar="TIME", help="Only images created until then. A date includes the day."
+    )
+    return since(until(command))
 
 
 def limit_option(command: F) -> F:

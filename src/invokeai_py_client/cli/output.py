@@ -9,9 +9,9 @@ Exit codes: 0 success; 1 the server or the run failed; 2 invalid command line; 3
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import re
 import shutil
 import sys
 import textwrap
@@ -20,6 +20,8 @@ from typing import Any, TextIO
 
 import click
 
+from invokeai_py_client._text import escape_controls, printable
+from invokeai_py_client.cli.streams import can_show
 from invokeai_py_client.errors import (
     ConnectionLostError,
     InvokeAIClientError,
@@ -33,8 +35,6 @@ WRONG_USE = 2
 UNREACHABLE = 3
 INTERRUPTED = 130
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
 
 def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code. Errors are printed without a traceback."""
@@ -45,19 +45,23 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
         if as_json:
             emit({"event": "error", "code": "interrupted", "message": "Interrupted."})
         elif isinstance(interruption, click.Abort):
-            click.echo(err=True)  # end the line of the question
+            echo(err=True)  # end the line of the question
         return INTERRUPTED
     except click.ClickException as error:
         if as_json:
             emit({"event": "error", "code": "usage", "message": error.format_message()})
-        error.show(sys.stderr)
+        shown = io.StringIO()
+        error.show(shown)
+        echo(shown.getvalue(), err=True, nl=False)
         return WRONG_USE
     except InvokeAIClientError as error:
         _report(error.code, str(error), as_json)
         return exit_code_of(type(error))
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone
-        return FAILED
+    except OSError as error:  # of a file or folder: our own requests raise errors of the class above
+        if error.filename is None:
+            raise
+        _report("usage", f"{error.filename}: {error.strerror}.", as_json)
+        return WRONG_USE
     # Commands return None. If one ends with click's Exit, main() returns its code.
     return ended if isinstance(ended, int) else OK
 
@@ -74,14 +78,53 @@ def exit_code_of(kind: type[InvokeAIClientError]) -> int:
     return FAILED
 
 
-def emit(line: dict[str, Any]) -> None:
-    """Write one JSON line to standard output."""
-    click.echo(json.dumps(line, ensure_ascii=False, default=str))
+def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
+    """Print a text. Everything that commands print goes through this function or a console of `console_for`.
+
+    Control characters are replaced: names come from workflow files and servers.
+
+    Args:
+        text: The text.
+        err: Whether to print to standard error.
+        nl: Whether to end the line.
+        style: Styles of ``click.style``. They are ignored if ``$NO_COLOR`` is set or the stream is not a terminal.
+    """
+    safe = printable(str(text))
+    if style and not os.environ.get("NO_COLOR"):
+        safe = click.style(safe, **style)
+    _write(safe, sys.stderr if err else sys.stdout, nl)
+
+
+def emit(data: Any, indent: int | None = None) -> None:
+    """Print JSON to standard output, by default on one line. It is valid in every encoding."""
+    text = json.dumps(data, ensure_ascii=False, default=str, indent=indent)
+    if not can_show(text):
+        text = json.dumps(data, default=str, indent=indent)
+    _write(escape_controls(text), sys.stdout)
+
+
+def echo_code(text: str) -> None:
+    """Print Python code to standard output. Characters that its encoding lacks become escape sequences."""
+    if not can_show(text):
+        text = text.encode("ascii", "backslashreplace").decode()
+    echo(text, nl=False)
 
 
 def say(text: str) -> None:
-    """Print a sentence to standard error, wrapped between words if that is a terminal."""
-    click.echo(textwrap.fill(text, _width(), break_on_hyphens=False) if is_watched() else text, err=True)
+    """Print a sentence to standard error, wrapped between words if that is a terminal. Does nothing if quiet."""
+    if not is_quiet():
+        echo(_wrapped(text), err=True)
+
+
+def is_quiet() -> bool:
+    """Return whether ``--quiet`` was passed."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get("ivk.quiet"))
+
+
+def shows_progress(as_json: bool) -> bool:
+    """Return whether to show progress bars: in a terminal, unless ``--json`` or ``--quiet`` was passed."""
+    return is_watched() and not as_json and not is_quiet()
 
 
 def is_watched(stream: TextIO | None = None) -> bool:
@@ -90,20 +133,10 @@ def is_watched(stream: TextIO | None = None) -> bool:
     return where.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def paint(text: str, **style: Any) -> str:
-    """Style a text, unless ``$NO_COLOR`` is set. click removes the style if the output is not a terminal."""
-    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
-
-
-def printable(text: str) -> str:
-    """Replace control characters, so that a name from a server or a file can't control the terminal."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
 def hint(text: str, as_json: bool = False) -> None:
-    """Print a suggestion for the next step in a dim color. Does nothing if output is piped or JSON."""
-    if is_watched() and is_watched(sys.stdout) and not as_json:
-        click.echo(paint(textwrap.fill(text, _width(), break_on_hyphens=False), dim=True), err=True)
+    """Print a suggestion for the next step in a dim color. Does nothing if output is piped, JSON or quiet."""
+    if is_watched(sys.stdout) and shows_progress(as_json):
+        echo(_wrapped(text), err=True, dim=True)
 
 
 def confirm(question: str, yes: bool) -> None:
@@ -121,7 +154,7 @@ def confirm(question: str, yes: bool) -> None:
         return
     if not (sys.stdin.isatty() and is_watched()):
         raise UsageError(f"{question} Not asking in a non-interactive session; pass --yes to confirm.")
-    if not click.confirm(question, err=True):
+    if not click.confirm(printable(question), err=True):
         say("Canceled. Nothing was changed.")
         raise click.exceptions.Exit(FAILED)
 
@@ -131,14 +164,25 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
-def _width() -> int:
-    return min(shutil.get_terminal_size().columns, 100)
+def _write(text: str, stream: TextIO, nl: bool = True) -> None:
+    click.echo(
+        text, file=stream, nl=nl
+    )  # without a file, click writes UTF-8 to a stream whose encoding is ASCII
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    """Wrap a text between words if standard error is a terminal. Names, ids and paths are never broken."""
+    if not is_watched():
+        return text
+    width = min(shutil.get_terminal_size().columns, 100)
+    return "\n".join(
+        textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+        for line in text.splitlines()
+    )
 
 
 def _report(code: str, message: str, as_json: bool) -> None:
     if as_json:
         emit({"event": "error", "code": code, "message": message})
-    lines = [printable(line) for line in ("Error: " + message).splitlines()]
-    wrapped = "\n".join(textwrap.fill(line, _width(), subsequent_indent="  ") for line in lines)
-    click.echo(paint("Error:", fg="red", bold=True), err=True, nl=False)
-    click.echo(wrapped.removeprefix("Error:"), err=True)
+    echo("Error:", err=True, nl=False, fg="red", bold=True)
+    echo(_wrapped(f"Error: {message}", "  ").removeprefix("Error:"), err=True)

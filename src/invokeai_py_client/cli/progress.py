@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.cli.output import is_watched
+from invokeai_py_client.cli.output import shows_progress
+from invokeai_py_client.display.console import console_for
 
 if TYPE_CHECKING:
     from invokeai_py_client.image.transfer import TransferProgress
@@ -17,10 +19,9 @@ Advance = Callable[[int], None]
 @contextmanager
 def counting_bar(what: str, total: int, as_json: bool) -> Generator[Advance]:
     """Show a progress bar, and yield a function that sets how many items are done."""
-    if as_json or not is_watched() or total < 1:
+    if not shows_progress(as_json) or total < 1:
         yield lambda done: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
@@ -28,7 +29,7 @@ def counting_bar(what: str, total: int, as_json: bool) -> Generator[Advance]:
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console_for(sys.stderr),
         transient=True,
     )
     with bar:
@@ -39,12 +40,10 @@ def counting_bar(what: str, total: int, as_json: bool) -> Generator[Advance]:
 @contextmanager
 def waiting(what: str, as_json: bool = False) -> Generator[None]:
     """Show a spinner while something of unknown duration runs."""
-    if as_json or not is_watched():
+    if not shows_progress(as_json):
         yield
         return
-    from rich.console import Console
-
-    with Console(stderr=True).status(what):
+    with console_for(sys.stderr).status(what):
         yield
 
 

@@ -8,12 +8,18 @@ from typing import Any
 import click
 
 from invokeai_py_client.cli.group import IvkGroup
-from invokeai_py_client.cli.names import find_items, read_names
-from invokeai_py_client.cli.options import connect, json_option, limit_option, url_option, yes_option
-from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
-from invokeai_py_client.cli.tables import Column, screenful, show_table, state_word, time_of
+from invokeai_py_client.cli.names import find_items, my_items, read_names
+from invokeai_py_client.cli.options import connect, limit_option, output_options, url_option, yes_option
+from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.tables import Column, screenful, show_table, time_of
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.run.status import state_word
 
+_mine = click.option(
+    "--mine",
+    is_flag=True,
+    help="Only items that you sent: your account's on servers with user accounts, else this machine's.",
+)
 _items = click.argument("items", metavar="ITEMS...", nargs=-1)
 _COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled", "total")
 
@@ -58,11 +64,12 @@ def _done(sentence: str, as_json: bool, **facts: Any) -> None:
     help="Only items in this state: pending, running, waiting, completed, failed or canceled.",
 )
 @click.option("--batch", metavar="BATCH", help="Only items of this batch: its id.")
+@_mine
 @limit_option
 @url_option
-@json_option
+@output_options
 def list_(
-    states: tuple[str, ...], batch: str | None, limit: int | None, url: str | None, as_json: bool
+    states: tuple[str, ...], batch: str | None, mine: bool, limit: int | None, url: str | None, as_json: bool
 ) -> None:
     """List queue items, newest first."""
     from invokeai_py_client.cli.watch import seconds_at, what_of, with_errors
@@ -70,8 +77,9 @@ def list_(
     most = screenful(limit, as_json)
     with connect(url) as client:
         repo = client.queue_repo
-        if states or batch:
+        if states or batch or mine:
             found = repo.items(status=states or None, batch_id=batch)[::-1]
+            found = my_items(client, found) if mine else found
             total = len(found)
         else:
             ids = repo.item_ids(order_dir="DESC")
@@ -107,7 +115,7 @@ def list_(
         ]
         show_table(columns, rows)
     if not found:
-        hint("No matching items." if states or batch else "The queue is empty.")
+        hint("No matching items." if states or batch or mine else "The queue is empty.")
     else:
         more = (
             f"Showing the newest {len(found)} of {total:,}; use -n for more. " if total > len(found) else ""
@@ -117,7 +125,7 @@ def list_(
 
 @queue.command("status")
 @url_option
-@json_option
+@output_options
 def status(url: str | None, as_json: bool) -> None:
     """Show the queue's status."""
     from invokeai_py_client.cli.watch import status_line
@@ -129,7 +137,7 @@ def status(url: str | None, as_json: bool) -> None:
         facts = {"item_id": now.item_id, "batch_id": now.batch_id, "is_started": now.is_started}
         emit({"event": "result", "ok": True, **counts, **facts, "is_processing": now.is_processing})
         return
-    click.echo(status_line(now))
+    echo(status_line(now))
     if not now.is_started:
         hint("Resume it: ivk queue resume")
     elif now.unfinished:
@@ -141,7 +149,7 @@ def status(url: str | None, as_json: bool) -> None:
 @queue.command("watch")
 @click.option("--until-idle", is_flag=True, help="Exit once all items have finished.")
 @url_option
-@json_option
+@output_options
 def watch(until_idle: bool, url: str | None, as_json: bool) -> None:
     """Watch the queue live, including other clients' jobs, until Ctrl-C.
 
@@ -159,20 +167,22 @@ def watch(until_idle: bool, url: str | None, as_json: bool) -> None:
 @click.option(
     "--batch", "batches", metavar="BATCH", multiple=True, help="Cancel the items of this batch: its id."
 )
+@_mine
 @yes_option
 @url_option
-@json_option
+@output_options
 def cancel(
     items: tuple[str, ...],
     everything: bool,
     batches: tuple[str, ...],
+    mine: bool,
     yes: bool,
     url: str | None,
     as_json: bool,
 ) -> None:
     """Cancel queue items. Finished items do not change."""
-    if sum(map(bool, (items, everything, batches))) != 1:
-        raise UsageError("Specify what to cancel: ITEMS, --batch BATCH or --all.")
+    if sum(map(bool, (items, everything, batches, mine))) != 1:
+        raise UsageError("Specify what to cancel: ITEMS, --batch BATCH, --mine or --all.")
     with connect(url) as client:
         repo = client.queue_repo
         if items:
@@ -185,6 +195,12 @@ def cancel(
                 say(f"Item {job.id} is already {state_word(job.status)}.")
         elif batches:
             count = repo.cancel_batches(batches)
+        elif mine:
+            sent = my_items(client, repo.items(status=("pending", "running", "waiting")))
+            count = len(sent)
+            if count:
+                confirm(f"Cancel {counted(count, 'item')}?", yes)
+                repo.cancel_batches({job.batch_id for job in sent if job.batch_id})
         else:
             count = repo.status().unfinished
             if count:
@@ -199,16 +215,18 @@ def cancel(
 @queue.command("retry")
 @_items
 @click.option("--failed", is_flag=True, help="Retry all failed items.")
+@_mine
 @url_option
-@json_option
-def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) -> None:
+@output_options
+def retry(items: tuple[str, ...], failed: bool, mine: bool, url: str | None, as_json: bool) -> None:
     """Run failed and canceled items again, as new items. Prints the new item numbers."""
-    if bool(items) == failed:
-        raise UsageError("Specify what to retry: ITEMS or --failed.")
+    if bool(items) == (failed or mine):
+        raise UsageError("Specify what to retry: ITEMS, --failed, or --mine for your failed items.")
     with connect(url) as client:
         repo = client.queue_repo
-        if failed:
-            ids = [int(job.id) for job in repo.items(status="failed")]
+        if failed or mine:
+            ended = repo.items(status="failed")
+            ids = [int(job.id) for job in (my_items(client, ended) if mine else ended)]
         else:
             ids = item_ids(items)
             left = [job for job in find_items(client, ids) if str(job.status) not in ("failed", "cancelled")]
@@ -222,7 +240,7 @@ def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) 
         emit({"event": "result", "ok": True, "retried": list(retried), "items": list(retried.values())})
         return
     for item_id in retried.values():
-        click.echo(item_id)
+        echo(item_id)
     say(f"Added {counted(len(retried), 'item')} to the queue.")
     hint("Watch the queue: ivk queue watch")
 
@@ -230,7 +248,7 @@ def retry(items: tuple[str, ...], failed: bool, url: str | None, as_json: bool) 
 @queue.command("clear")
 @yes_option
 @url_option
-@json_option
+@output_options
 def clear(yes: bool, url: str | None, as_json: bool) -> None:
     """Cancel the running item and remove all items. Images are kept."""
     with connect(url) as client:
@@ -243,7 +261,7 @@ def clear(yes: bool, url: str | None, as_json: bool) -> None:
 @queue.command("prune")
 @yes_option
 @url_option
-@json_option
+@output_options
 def prune(yes: bool, url: str | None, as_json: bool) -> None:
     """Remove finished items. Images are kept."""
     with connect(url) as client:
@@ -255,7 +273,7 @@ def prune(yes: bool, url: str | None, as_json: bool) -> None:
 
 @queue.command("pause")
 @url_option
-@json_option
+@output_options
 def pause(url: str | None, as_json: bool) -> None:
     """Pause the queue. The item that is running finishes."""
     with connect(url) as client:
@@ -266,7 +284,7 @@ def pause(url: str | None, as_json: bool) -> None:
 
 @queue.command("resume")
 @url_option
-@json_option
+@output_options
 def resume(url: str | None, as_json: bool) -> None:
     """Resume a paused queue."""
     with connect(url) as client:

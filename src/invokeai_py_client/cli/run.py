@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from contextlib import nullcontext
 from dataclasses import fields
@@ -13,13 +12,16 @@ import click
 
 from invokeai_py_client.cli.options import (
     connect,
-    json_option,
+    output_options,
     parse_settings,
+    seed_of_options,
+    seed_options,
     set_option,
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import emit, hint, say
+from invokeai_py_client.cli.output import echo, emit, hint, is_quiet, say
+from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import literal_folder
 
 if TYPE_CHECKING:
@@ -30,6 +32,15 @@ if TYPE_CHECKING:
 @click.command()
 @workflow_argument
 @set_option
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Run it N times with different seeds. Defaults to 1.",
+)
+@seed_options
 @click.option(
     "-o",
     "--output",
@@ -46,10 +57,13 @@ if TYPE_CHECKING:
 @click.option("--preview", is_flag=True, help="Show a live preview of the image in the terminal.")
 @click.option("--dry-run", is_flag=True, help="Print the request instead of sending it.")
 @url_option
-@json_option
+@output_options
 def run(
     workflow: str,
     settings: tuple[str, ...],
+    count: int,
+    seed: str | None,
+    random_seeds: bool,
     output: Path,
     timeout: float | None,
     prepend: bool,
@@ -66,34 +80,44 @@ def run(
 
     \b
       ivk run portrait.json -s positive_prompt="a lighthouse" -s steps=30 -o out/
+      ivk run portrait.json -s positive_prompt="a lighthouse" --seed 7 -n 4
     """
     from invokeai_py_client.display import check_preview, display_for
 
+    if count > 1 and (preview or dry_run or timeout is not None):
+        raise UsageError(
+            "-n cannot be combined with --preview, --dry-run or --timeout. Leave out -n, or use ivk sweep."
+        )
     check_preview(preview and not as_json)
     with connect(url) as client:
         handle = client.workflow_repo.create_workflow(workflow)
         for warning in handle.warnings:
             say(f"Note: {warning}")
+        if count > 1:
+            _run_many(handle, settings, count, seed, random_seeds, output, prepend, board, as_json)
+            return
+        if seed is not None or random_seeds:
+            chosen = [f"seed={seed}"] * (seed is not None) + ["seed=random"] * random_seeds
+            settings = (*settings, *chosen)
         values = parse_settings(handle, settings)
         if dry_run:
             body = handle.enqueue_request(values, prepend=prepend, auto_board=board)
-            click.echo(json.dumps(body, ensure_ascii=False, indent=None if as_json else 2))
+            emit(body, None if as_json else 2)
             return
         item_id: int | None = None
 
         def on_event(event: RunEvent) -> None:
             nonlocal item_id
             item_id = event.item_id
-            if display is None:
+            if as_json:
                 emit(_plain(event, handle))
-            else:
+            elif display is not None:
                 display.show(event)
 
-        display_or_json = (
-            nullcontext() if as_json else display_for(handle.node_label, handle.node_count, preview=preview)
-        )
+        shows = not as_json and not is_quiet()
+        bars = display_for(handle.node_label, handle.node_count, preview=preview) if shows else nullcontext()
         try:
-            with display_or_json as display:
+            with bars as display:
                 done = handle.run(
                     values, timeout=timeout, progress=on_event, prepend=prepend, auto_board=board
                 )
@@ -103,17 +127,51 @@ def run(
         saved = done.save(literal_folder(output))
         for path in saved:
             if not as_json:
-                click.echo(path)
+                echo(path)
         if as_json:
             images = [
                 {"name": image.name, "path": str(path)}
                 for image, path in zip(done.images, saved, strict=True)
             ]
-            emit({"event": "result", "ok": True, "item_id": done.item_id, "images": images})
-        elif not saved:
+            emit(
+                {"event": "result", "ok": True, "item_id": done.item_id, "seed": done.seed, "images": images}
+            )
+            return
+        if done.seed is not None:
+            say(f"Seed: {done.seed}")
+        if not saved:
             say("The run produced no images.")
         else:
             hint(f"Try several values: ivk sweep {shlex.quote(workflow)} -s NAME=1,2,3 -o DIR --grid")
+
+
+def _run_many(
+    handle: WorkflowHandle,
+    settings: tuple[str, ...],
+    count: int,
+    seed: str | None,
+    random_seeds: bool,
+    output: Path,
+    prepend: bool,
+    board: str | None,
+    as_json: bool,
+) -> None:
+    """Run a workflow several times with different seeds, and save the images under their own names."""
+    from invokeai_py_client.cli.sweep import announce, follow
+
+    settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, count)
+    values = parse_settings(handle, settings)
+    plan = handle.sweep_plan(repeat=count, seed=plan_seed, values=values, auto_board=board)
+    announce(handle, plan, as_json)
+    sweep = handle.start_sweep(plan, prepend=prepend)
+    follow(sweep, output, as_json, numbered=False)
+    failed = sweep.failed
+    if as_json:
+        emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": len(failed)})
+    else:
+        say(f"Seeds: {', '.join(str(run.seed) for run in sweep.runs)}")
+    if failed:
+        failed[0].raise_if_failed()
 
 
 def _plain(event: RunEvent, handle: WorkflowHandle) -> dict[str, Any]:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from invokeai_py_client.cli.output import emit, hint, say
+from invokeai_py_client.cli.group import IvkGroup
+from invokeai_py_client.cli.options import output_options
+from invokeai_py_client.cli.output import echo, emit, hint, say
+from invokeai_py_client.cli.streams import reader_has_gone
 
 if TYPE_CHECKING:
     from invokeai_py_client.server.state import Running
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
 _version = click.option(
     "--version", "version", metavar="VERSION", default="6.14.2", show_default=True, help="InvokeAI release."
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _root = click.option(
     "--root",
     metavar="DIR",
@@ -27,7 +29,7 @@ _root = click.option(
 )
 
 
-@click.group(name="server")
+@click.group(name="server", cls=IvkGroup)
 def server() -> None:
     """Install and run a local InvokeAI server in a separate environment."""
 
@@ -36,7 +38,7 @@ def _print(data: dict[str, Any], sentence: str, as_json: bool) -> None:
     if as_json:
         emit({"event": "result", **data})
     else:
-        click.echo(sentence)
+        echo(sentence)
 
 
 def _root_of(version: str, root: Path | None) -> Path:
@@ -62,7 +64,7 @@ def _choose(root: Path | None) -> Running | None:
 @server.command()
 @_version
 @click.option("--force", is_flag=True, help="Reinstall.")
-@_json
+@output_options
 def install(version: str, force: bool, as_json: bool) -> None:
     """Install InvokeAI under the user's cache directory."""
     from invokeai_py_client.server.installer import install as do_install
@@ -99,7 +101,7 @@ def install(version: str, force: bool, as_json: bool) -> None:
     show_default=True,
     help="Seconds to wait for startup.",
 )
-@_json
+@output_options
 def start(
     version: str,
     root: Path | None,
@@ -157,7 +159,7 @@ def _install_tiny(version: str, url: str) -> list[str]:
 
 @server.command()
 @_root
-@_json
+@output_options
 def stop(root: Path | None, as_json: bool) -> None:
     """Stop a server that was started in the background."""
     from invokeai_py_client.server.local import LocalServer
@@ -172,7 +174,7 @@ def stop(root: Path | None, as_json: bool) -> None:
 
 
 @server.command()
-@_json
+@output_options
 def status(as_json: bool) -> None:
     """List running servers and check that they respond. Exits with code 1 if none is running."""
     from invokeai_py_client.server import state
@@ -184,12 +186,10 @@ def status(as_json: bool) -> None:
     if as_json:
         emit({"event": "result", "running": rows})
     elif not rows:
-        click.echo("No server is running. Start one with: ivk server start")
+        echo("No server is running. Start one with: ivk server start")
     for row in [] if as_json else rows:
         how = "is running" if row["answers"] else "does not respond"
-        click.echo(
-            f"InvokeAI {row['version']} {how} at {row['url']} (process {row['pid']}, root {row['root']})"
-        )
+        echo(f"InvokeAI {row['version']} {how} at {row['url']} (process {row['pid']}, root {row['root']})")
     if not rows:
         sys.exit(1)
 
@@ -218,10 +218,12 @@ def logs(version: str, root: Path | None, lines: int, follow: bool) -> None:
         raise LocalServerError(f"No log at {path}: no server was started there.")
     size = path.stat().st_size
     if text := tail(path, lines):
-        click.echo(text)
+        echo(text)
     if follow:
         for piece in _follow(path, size, found.lives if found else lambda: False):
-            click.echo(piece, nl=False)
+            echo(piece, nl=False)
+            if reader_has_gone():
+                break
 
 
 def _follow(path: Path, position: int, lives: Callable[[], bool]) -> Iterator[str]:

@@ -10,12 +10,14 @@ import click
 
 from invokeai_py_client.cli.options import (
     connect,
-    json_option,
+    output_options,
     read_settings,
+    seed_of_options,
+    seed_options,
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import counted, emit, say
+from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import literal_folder
 
@@ -34,21 +36,22 @@ MANIFEST = "sweep.jsonl"
     "settings",
     metavar="NAME=VALUES",
     multiple=True,
-    help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line, "
-    "a folder or a pattern for images. A single value applies to all runs.",
+    help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line "
+    "(@@ for a value that starts with @), a folder or a pattern for images. A single value applies to all runs.",
 )
 @click.option(
     "--rows", type=click.Path(path_type=Path), metavar="FILE", help="CSV or JSONL file with one run per row."
 )
 @click.option("--zip", "zipped", is_flag=True, help="Pair the values instead of combining them.")
 @click.option(
+    "-n",
     "--repeat",
     type=click.IntRange(1),
     default=1,
     metavar="N",
     help="Repeat each run N times with different seeds.",
 )
-@click.option("--random-seeds", is_flag=True, help="Use a random seed for each run and record it.")
+@seed_options
 @click.option(
     "-o",
     "--output",
@@ -61,23 +64,28 @@ MANIFEST = "sweep.jsonl"
 @click.option("--report", is_flag=True, help="Save an HTML report as DIR/index.html.")
 @click.option("--resume", is_flag=True, help=f"Resume the sweep recorded in DIR/{MANIFEST}, if there is one.")
 @click.option(
+    "--retry-failed", is_flag=True, help="Resume the sweep and run its failed and canceled runs again."
+)
+@click.option(
     "--background", is_flag=True, help="Queue only a few runs at a time, so that others can run in between."
 )
 @click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
 @click.option("--dry-run", is_flag=True, help="Check all values and print the number of runs.")
 @url_option
-@json_option
+@output_options
 def sweep(
     workflow: str,
     settings: tuple[str, ...],
     rows: Path | None,
     zipped: bool,
     repeat: int,
+    seed: str | None,
     random_seeds: bool,
     output: Path,
     grid: bool,
     report: bool,
     resume: bool,
+    retry_failed: bool,
     background: bool,
     board: str | None,
     dry_run: bool,
@@ -93,34 +101,43 @@ def sweep(
     """
     with connect(url) as client:
         manifest = output / MANIFEST
-        if resume and manifest.exists() and not dry_run:
+        if retry_failed and not manifest.exists():
+            raise UsageError(
+                f"No sweep to retry: {manifest} does not exist. Pass the folder of the sweep with -o."
+            )
+        if (resume or retry_failed) and manifest.exists() and not dry_run:
             from invokeai_py_client import Sweep
 
             if settings or rows is not None:
                 say(f"Resuming {manifest} (ignoring -s and --rows).")
-            _finish(Sweep.resume(manifest, client), output, grid, report, as_json)
+            resumed = Sweep.resume(manifest, client)
+            if retry_failed:
+                say(f"Retrying {counted(resumed.retry_failed(), 'run')}.")
+            _finish(resumed, output, grid, report, as_json)
             return
         if resume and not dry_run:
             say(f"{manifest} does not exist. Starting a new sweep.")
         handle = client.workflow_repo.create_workflow(workflow)
         for warning in handle.warnings:
             say(f"Note: {warning}")
+        settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, repeat)
         values, axes = _read(handle, settings)
-        seed = "random" if random_seeds else None
         if rows is not None:
             if axes:
                 raise UsageError(
                     "With --rows, -s sets a single value for all runs. Put varying values in the rows."
                 )
-            plan = handle.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values, auto_board=board)
+            plan = handle.sweep_rows_plan(
+                rows, repeat=repeat, seed=plan_seed, values=values, auto_board=board
+            )
         else:
             mode = "zip" if zipped else "product"
             plan = handle.sweep_plan(
-                axes, mode=mode, repeat=repeat, seed=seed, values=values, auto_board=board
+                axes, mode=mode, repeat=repeat, seed=plan_seed, values=values, auto_board=board
             )
         if dry_run:
             handle.check_sweep(plan)
-        _announce(handle, plan, as_json)
+        announce(handle, plan, as_json)
         if dry_run:
             return
         started = handle.start_sweep(plan, manifest=manifest, background=background)
@@ -142,17 +159,26 @@ def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, 
     return fixed, axes
 
 
-def _announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
+def announce(handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
+    """Print the number of runs, their seed if it is the same in all runs, and the estimated time."""
     seconds = handle.usual_seconds()
+    seed = _shared_seed(plan)
     if as_json:
-        line = {"event": "plan", "runs": plan.count, "requests": len(plan.parts), "axes": list(plan.axes)}
+        line = {
+            "event": "plan",
+            "runs": plan.count,
+            "requests": len(plan.parts),
+            "axes": list(plan.axes),
+            "seed": seed,
+        }
         emit({**line, "seconds": None if seconds is None else round(seconds * plan.count, 1)})
         return
     over = f" over {', '.join(plan.axes)}" if plan.axes else ""
     about = ""
     if seconds is not None:
         about = f", about {_duration(seconds * plan.count)} (recent runs took {seconds:.1f} s each)"
-    say(f"{counted(plan.count, 'run')}{over}, in {counted(len(plan.parts), 'request')}{about}.")
+    pinned = "" if seed is None else f" Seed: {seed}."
+    say(f"{counted(plan.count, 'run')}{over}, in {counted(len(plan.parts), 'request')}{about}.{pinned}")
 
 
 def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
@@ -164,31 +190,47 @@ def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
     return [paths[0].rename(folder / "grid.png")] if len(paths) == 1 else paths
 
 
-def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool) -> None:
-    output.mkdir(parents=True, exist_ok=True)
+def follow(sweep: Sweep, folder: Path, as_json: bool, *, numbered: bool = True) -> None:
+    """Wait for the runs of a sweep, save their images, and print each run that has ended.
+
+    Args:
+        sweep: The sweep. It is canceled on Ctrl-C.
+        folder: The folder for the images.
+        as_json: Whether to print JSON.
+        numbered: Whether the names of the files begin with the number of the run. Defaults to True.
+    """
     watched = sys.stdout.isatty()  # paths would break the progress bar
 
     def on_run(run: Run) -> None:
-        saved = run.save(f"{literal_folder(output / 'images')}{sweep.index(run):04}-{{image}}.png")
+        number = f"{sweep.index(run):04}-" if numbered else ""
+        saved = run.save(f"{literal_folder(folder)}{number}{{image}}.png")
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
             line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
-            emit({**line, "seconds": run.seconds, "images": [str(path) for path in saved]})
+            emit({**line, "seed": run.seed, "seconds": run.seconds, "images": [str(path) for path in saved]})
             return
         if not watched:
             for path in saved:
-                click.echo(path)
+                echo(path)
         if not run.status.ok:
             shown = ", ".join(f"{name} = {value}" for name, value in values.items())
             say(f"{shown}: {run.status}")
 
     try:
-        sweep.wait(on_run=on_run, progress=None if as_json else True)
+        sweep.wait(on_run=on_run, progress=False if is_quiet() else None if as_json else True)
     except KeyboardInterrupt:
         sweep.cancel()
-        say(
-            f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished. To continue, add --resume."
-        )
+        say(f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished.")
+        raise
+
+
+def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    watched = sys.stdout.isatty()
+    try:
+        follow(sweep, output / "images", as_json)
+    except KeyboardInterrupt:
+        say("To continue, add --resume.")
         raise
     failed = len(sweep.failed)
     made: list[Path] = []
@@ -198,7 +240,7 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
         made.append(sweep.report(output))
     if not as_json:
         for path in made:
-            click.echo(path)
+            echo(path)
     if as_json:
         emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": failed})
     else:
@@ -208,6 +250,16 @@ def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, as_json: bool)
         )
     if failed:
         sweep.failed[0].raise_if_failed()
+
+
+def _shared_seed(plan: SweepPlan) -> int | None:
+    """Return the seed that all runs of a plan use, or None if they differ."""
+    from invokeai_py_client.engine.inputs import seed_names
+
+    if plan.inputs is None:
+        return None
+    names = seed_names(plan.inputs)
+    return None if set(names.main) & set(plan.axes) else names.seed(plan.inputs.snapshot())
 
 
 def _duration(seconds: float) -> str:

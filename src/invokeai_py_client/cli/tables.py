@@ -6,18 +6,19 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import click
-
-from invokeai_py_client.cli.output import is_watched, printable
-
-if TYPE_CHECKING:
-    from invokeai_py_client.models import JobStatus
+from invokeai_py_client._text import printable
+from invokeai_py_client.cli.output import echo, is_watched
+from invokeai_py_client.display.console import console_for
 
 WIDE = 110
 SCREEN = 40
 """Maximum number of rows that a list shows in a terminal by default."""
+_LEAST = 8
+"""Width down to which a column with wrapped or shortened cells may shrink."""
+_GAP, _EDGES = 3, 2
+"""Space between two columns, and on both sides of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +45,76 @@ def screenful(limit: int | None, as_json: bool) -> int | None:
     return SCREEN if limit is None and not as_json and is_watched(sys.stdout) else limit
 
 
-def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str = "") -> None:
     """Print a table, or a tab-separated line per row without a header if output is piped."""
     if not is_watched(sys.stdout):
         for row in rows:
-            click.echo("\t".join(" ".join(cell.split()) for cell in row))
+            echo("\t".join(" ".join(cell.split()) for cell in row))
         return
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    shown = [index for index, one in enumerate(columns) if console.width >= WIDE or not one.wide]
-    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    console = console_for(sys.stdout)
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = _widths(columns, cells)
+    shown = _columns_to_show(columns, widths, console.width)
+    name = _name_column(columns)
+    table = Table(
+        title=Text(printable(title)) if title else None,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for index in shown:
         one = columns[index]
         table.add_column(
             one.name,
             justify="right" if one.right else "left",
             overflow="ellipsis" if one.cut else "fold",
-            no_wrap=one.whole,
+            no_wrap=one.whole and index != name,
+            min_width=min(widths[index], console.width - _EDGES) if index == name else None,
         )
-    for row in rows:
-        table.add_row(*(Text(printable(row[index]), style=STYLES.get(row[index], "")) for index in shown))
+    for row in cells:
+        table.add_row(*(Text(row[index], style=STYLES.get(row[index], "")) for index in shown))
     console.print(table)
+
+
+def _name_column(columns: Sequence[Column]) -> int:
+    """Return the index of the column with the names: the first one that is not a number."""
+    return next((index for index, one in enumerate(columns) if not one.right), 0)
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the width that each column needs to show every cell on one line."""
+    from rich.cells import cell_len
+
+    return [
+        max([cell_len(one.name), *(cell_len(line) for row in rows for line in row[index].splitlines())])
+        for index, one in enumerate(columns)
+    ]
+
+
+def _columns_to_show(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """Return the indexes of the columns that fit a terminal without breaking the names.
+
+    In a narrow terminal, columns are dropped from the right. The column with the names is always shown.
+    """
+    name = _name_column(columns)
+    shown = [index for index, one in enumerate(columns) if width >= WIDE or not one.wide]
+
+    def needed() -> int:
+        shrinking = {
+            index for index in shown if (index != name and not columns[index].whole) or columns[index].cut
+        }
+        least = (min(widths[index], _LEAST) if index in shrinking else widths[index] for index in shown)
+        return sum(least) + _GAP * (len(shown) - 1) + _EDGES
+
+    while needed() > width and shown != [name]:
+        shown.remove(next(index for index in reversed(shown) if index != name))
+    return shown
 
 
 def show_facts(facts: Mapping[str, Any]) -> None:
@@ -76,9 +122,8 @@ def show_facts(facts: Mapping[str, Any]) -> None:
     known = {name: text for name, value in facts.items() if (text := words_of(value))}
     if not is_watched(sys.stdout):
         for name, text in known.items():
-            click.echo(f"{name}\t{' '.join(text.split())}")
+            echo(f"{name}\t{' '.join(text.split())}")
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -87,7 +132,7 @@ def show_facts(facts: Mapping[str, Any]) -> None:
     table.add_column(overflow="fold")
     for name, text in known.items():
         table.add_row(Text(printable(name)), Text(printable(text)))
-    Console().print(table)
+    console_for(sys.stdout).print(table)
 
 
 def words_of(value: Any) -> str:
@@ -128,11 +173,6 @@ def seconds_of(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def state_word(status: JobStatus | str) -> str:
-    """Return the state of a queue item in the server's spelling: ``canceled``, not ``cancelled``."""
-    return str(status).replace("cancelled", "canceled")
 
 
 STYLES = {

@@ -8,15 +8,16 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-import click
-
 from invokeai_py_client._text import clip
-from invokeai_py_client.cli.output import emit, hint, is_watched, printable
-from invokeai_py_client.cli.tables import SCREEN, moment_of, seconds_of, state_word
+from invokeai_py_client.cli.output import echo, emit, hint, is_watched
+from invokeai_py_client.cli.streams import reader_has_gone
+from invokeai_py_client.cli.tables import SCREEN, moment_of, seconds_of
 from invokeai_py_client.display import line_of
+from invokeai_py_client.display.console import console_for
 from invokeai_py_client.errors import ServerUnreachableError
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.run.events import NodeEvent, NodeProgress, NodeStarted, RunEvent, StatusChanged
+from invokeai_py_client.run.status import state_word
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -68,7 +69,7 @@ def _word(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
-    return clip(printable(" ".join(text.split())), _LONGEST)
+    return clip(" ".join(text.split()), _LONGEST)
 
 
 def window(item_ids: Sequence[int], current: int | None, size: int) -> list[int]:
@@ -155,11 +156,9 @@ class QueueView:
         if job.status is not JobStatus.RUNNING or not text:
             return Text(what_of(job))
         if fraction is None:
-            return Text(printable(text))
+            return Text(text)
         full = round(fraction * _BAR)
-        return Text.assemble(
-            ("━" * full, "cyan"), ("━" * (_BAR - full), "dim"), f" {fraction:4.0%} {printable(text)}"
-        )
+        return Text.assemble(("━" * full, "cyan"), ("━" * (_BAR - full), "dim"), f" {fraction:4.0%} {text}")
 
 
 def watch_queue(client: InvokeAIClient, *, until_idle: bool, as_json: bool) -> None:
@@ -175,11 +174,10 @@ def watch_queue(client: InvokeAIClient, *, until_idle: bool, as_json: bool) -> N
 
 
 def _screen(client: InvokeAIClient, until_idle: bool) -> None:
-    from rich.console import Console
     from rich.live import Live
 
     view, failed = QueueView(client.url), dict[str, IvkJob]()
-    with Live(view, console=Console(), refresh_per_second=8, vertical_overflow="crop"):
+    with Live(view, console=console_for(sys.stdout), refresh_per_second=8, vertical_overflow="crop"):
         try:
             for update in client.queue_repo.watch(interval=2.0):
                 if isinstance(update, RunEvent):
@@ -204,7 +202,7 @@ def _lines(client: InvokeAIClient, until_idle: bool, as_json: bool) -> None:
             if as_json:
                 emit(plain_event(update))
             elif isinstance(update, StatusChanged):
-                click.echo(line_of(update, str))
+                echo(line_of(update, str))
             continue
         line = status_line(update)
         if line != last:
@@ -212,8 +210,8 @@ def _lines(client: InvokeAIClient, until_idle: bool, as_json: bool) -> None:
             if as_json:
                 emit({"event": "queue_status", **{name: getattr(update, name) for name in _COUNTS}})
             else:
-                click.echo(line)
-        if until_idle and not update.unfinished:
+                echo(line)
+        if (until_idle and not update.unfinished) or reader_has_gone():
             break
     if as_json:
         emit({"event": "result", "ok": True})

@@ -12,8 +12,8 @@ import click
 
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_workflow
-from invokeai_py_client.cli.options import connect, json_option, url_option, yes_option
-from invokeai_py_client.cli.output import confirm, counted, emit, hint, is_watched, say
+from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
+from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.tables import Column, show_table, time_of
 from invokeai_py_client.errors import UsageError
 
@@ -31,7 +31,7 @@ def workflows() -> None:
 @click.option("--mine", "category", flag_value="user", help="Only saved (not built-in) workflows.")
 @click.option("--default", "category", flag_value="default", help="Only workflows built into InvokeAI.")
 @url_option
-@json_option
+@output_options
 def list_(query: str | None, category: str | None, url: str | None, as_json: bool) -> None:
     """List the workflows in the library. QUERY searches names, descriptions and tags."""
     with connect(url) as client:
@@ -79,14 +79,14 @@ def _row(record: dict[str, Any]) -> list[str]:
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @url_option
-@json_option
+@output_options
 def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_json: bool) -> None:
     """Download a workflow from the library."""
     with connect(url) as client:
         record = find_workflow(client, name)
         definition = client.workflow_repo.get_workflow(record["workflow_id"])
     if output is not None and str(output) == "-":
-        click.echo(definition.to_json(indent=None if as_json else 2))
+        emit(definition.to_dict(), None if as_json else 2)
         return
     path = output or Path(file_name(record["name"]))
     if path.exists() and not overwrite:
@@ -102,7 +102,7 @@ def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_js
         facts = {"name": record["name"], "workflow_id": record["workflow_id"], "path": str(path)}
         emit({"event": "result", "ok": True, **facts})
     else:
-        click.echo(path)
+        echo(path)
     hint(f"Show its inputs: ivk inputs {shlex.quote(str(path))}", as_json)
 
 
@@ -117,7 +117,7 @@ def file_name(name: str) -> str:
 @click.option("--replace", is_flag=True, help="Replace the library workflow with the same id or name.")
 @click.option("--new", is_flag=True, help="Save a new copy even if the workflow already exists.")
 @url_option
-@json_option
+@output_options
 def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) -> None:
     """Save a workflow in the library. FILE is a workflow file or an image with an embedded workflow.
 
@@ -161,7 +161,7 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
             }
         )
     else:
-        click.echo(saved)
+        echo(saved)
     hint(f"Run it: ivk run {shlex.quote(definition.name)}", as_json)
 
 
@@ -169,7 +169,7 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
 @click.argument("names", metavar="NAMES...", nargs=-1, required=True)
 @yes_option
 @url_option
-@json_option
+@output_options
 def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> None:
     """Delete workflows from the library. Built-in workflows cannot be deleted."""
     with connect(url) as client:

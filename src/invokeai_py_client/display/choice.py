@@ -64,11 +64,10 @@ def display_for(
         from invokeai_py_client.display.notebook import NotebookDisplay
 
         return NotebookDisplay(labels, node_count, preview=preview is not False)
-    from rich.console import Console
-
     from invokeai_py_client.display.bars import BarDisplay
+    from invokeai_py_client.display.console import console_for
 
-    return BarDisplay(labels, node_count, Console(file=target), preview=bool(preview))
+    return BarDisplay(labels, node_count, console_for(target), preview=bool(preview))
 
 
 def check_preview(preview: bool | None, stream: TextIO | None = None) -> None:

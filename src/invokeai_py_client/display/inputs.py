@@ -1,4 +1,4 @@
-"""Tables of a workflow's inputs: plain text, terminal and HTML."""
+"""Tables of a workflow's inputs in plain text and HTML."""
 
 from __future__ import annotations
 
@@ -7,38 +7,14 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._text import clip
+from invokeai_py_client._text import clip, printable
 from invokeai_py_client.engine.inputs import plain_value, type_word
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from invokeai_py_client.engine.inputs import WorkflowInput
 
 _COLUMNS = ("#", "input", "type", "value", "allowed")
 _LONGEST_VALUE = 60
-
-
-def inputs_table(name: str, items: Iterable[WorkflowInput]) -> Table:
-    """Return a table for a terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        title=Text(name),
-        title_justify="left",
-        title_style="bold",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in _COLUMNS:
-        short = column in ("#", "type")  # these are never wrapped; the others share the remaining width
-        table.add_column(column, justify="right" if column == "#" else "left", overflow="fold", no_wrap=short)
-    for cells in _rows(items):
-        table.add_row(*(Text(cell) for cell in cells))
-    return table
 
 
 def inputs_text(name: str, items: Iterable[WorkflowInput]) -> str:
@@ -49,7 +25,7 @@ def inputs_text(name: str, items: Iterable[WorkflowInput]) -> str:
         "  ".join(cell[:width].ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return "\n".join([name, *lines])
+    return "\n".join([printable(name), *lines])
 
 
 def inputs_html(name: str, items: Iterable[WorkflowInput]) -> str:
@@ -67,17 +43,24 @@ def html_table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str
     return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
 
 
-def _rows(items: Iterable[WorkflowInput]) -> list[Sequence[str]]:
+def input_cells(item: WorkflowInput) -> list[str]:
+    """Return the cells of an input's row: index, label, type, value and allowed values."""
     return [
-        (
-            "" if item.input_index is None else str(item.input_index),
-            item.label + (" *" if item.required else ""),
-            type_word(item.type),
-            "(connected)" if item.connected else _short(plain_value(item)),
-            item.field.allowed,
-        )
-        for item in items
+        "" if item.input_index is None else str(item.input_index),
+        item.label,
+        type_word(item.type),
+        "(connected)" if item.connected else _short(plain_value(item)),
+        item.field.allowed,
     ]
+
+
+def _rows(items: Iterable[WorkflowInput]) -> list[Sequence[str]]:
+    """Return the rows of a table, without control characters that labels of workflow files may contain."""
+    rows: list[Sequence[str]] = []
+    for item in items:
+        index, label, *rest = map(printable, input_cells(item))
+        rows.append([index, label + (" *" if item.required else ""), *rest])
+    return rows
 
 
 def _short(value: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TextIO
 
+from invokeai_py_client._text import printable
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import (
     NodeCompleted,
@@ -82,7 +83,7 @@ class LineDisplay:
         """Write the line for an event, if it has one."""
         text = line_of(event, self._labels)
         if text:
-            self._stream.write(text + "\n")
+            self._stream.write(printable(text) + "\n")
             self._stream.flush()
 
 

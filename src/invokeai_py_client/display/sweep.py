@@ -43,7 +43,6 @@ class SweepDisplay:
 
             self._cell = Cell()
         elif self._shown and is_interactive():
-            from rich.console import Console
             from rich.progress import (
                 BarColumn,
                 MofNCompleteColumn,
@@ -53,6 +52,8 @@ class SweepDisplay:
                 TimeRemainingColumn,
             )
 
+            from invokeai_py_client.display.console import console_for
+
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=24),
@@ -61,7 +62,7 @@ class SweepDisplay:
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
-                console=Console(file=sys.stderr),
+                console=console_for(sys.stderr),
                 transient=True,
             )
             self._task = self._progress.add_task("runs", total=self._count, rate="")

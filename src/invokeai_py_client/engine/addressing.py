@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from invokeai_py_client._text import close_names, did_you_mean, listed
+from invokeai_py_client.engine.seeds import SEED
 from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import AmbiguousInputError, UnknownInputError
 
@@ -30,6 +31,7 @@ class FieldPath:
         node_names: The names of its node: id, label, type and the type's title.
         settable: Whether the input accepts a value: no edge feeds it, and it is not a connection-only field.
         in_form: Whether the form shows the input.
+        is_seed: Whether the input is a seed outside the form. If a name matches only such seeds, it sets all of them.
     """
 
     key: Key
@@ -37,6 +39,7 @@ class FieldPath:
     node_names: tuple[str, ...]
     settable: bool
     in_form: bool
+    is_seed: bool = False
 
     @property
     def field_name(self) -> str:
@@ -78,11 +81,18 @@ class InputIndex:
     Args:
         form: The inputs that the form shows, in its order.
         everything: A function that returns all inputs of the workflow, including those of the form.
+        all_seeds: The input that sets all seeds outside the form. Defaults to None.
     """
 
-    def __init__(self, form: Sequence[FieldPath], everything: Callable[[], Sequence[FieldPath]]) -> None:
+    def __init__(
+        self,
+        form: Sequence[FieldPath],
+        everything: Callable[[], Sequence[FieldPath]],
+        all_seeds: FieldPath | None = None,
+    ) -> None:
         self._form = form
         self._everything = everything
+        self._all_seeds = all_seeds
         self._whole: Sequence[FieldPath] | None = None
         self._tables: dict[str, dict[str, list[FieldPath]]] = {}
 
@@ -96,7 +106,8 @@ class InputIndex:
         - a field name in the form
         - the name of a node, if the form shows exactly one of its fields
         - ``node.field`` anywhere in the workflow
-        - a field name or label that only one settable field in the whole workflow has
+        - a field name or label that only one settable field in the whole workflow has, or only seeds
+        - the name of a random node that draws a seed
 
         Raises:
             UnknownInputError: No input has this name.
@@ -106,6 +117,8 @@ class InputIndex:
             if len(found) == 1:
                 return found[0]
             if found:
+                if self._all_seeds is not None and self._are_all_seeds(name, found):
+                    return self._all_seeds
                 raise self._ambiguous(name, found)
         raise self._unknown(name)
 
@@ -122,6 +135,8 @@ class InputIndex:
     def means(self, name: str, place: FieldPath) -> bool:
         """Return whether a name resolves to this input."""
         found = next(filter(None, self._tiers(name)), ())
+        if self._all_seeds is not None and self._are_all_seeds(name, found):
+            return place.key == self._all_seeds.key
         return len(found) == 1 and found[0].key == place.key
 
     def place(self, key: Key) -> FieldPath | None:
@@ -152,6 +167,7 @@ class InputIndex:
             yield self._dotted(name, "dotted label", lambda p: p.label)
         free = self._table("free", self._settable, lambda p: (word(p.field_name), word(p.label)))
         yield free.get(wanted, ())
+        yield self._table("random", self._random, lambda p: map(word, p.node_names)).get(wanted, ())
 
     def _dotted(self, name: str, table: str, last: Callable[[FieldPath], str]) -> Sequence[FieldPath]:
         """Return the inputs that match ``node.field``; both names can contain dots."""
@@ -201,6 +217,15 @@ class InputIndex:
 
     def _settable(self) -> list[FieldPath]:
         return [place for place in self._all() if place.settable]
+
+    def _are_all_seeds(self, name: str, found: Sequence[FieldPath]) -> bool:
+        """Return whether a name without a node matches all seeds outside the form, and there are several."""
+        if len(found) < 2 or "." in name or not all(place.is_seed for place in found):
+            return False
+        return len(found) == sum(place.is_seed for place in self._all())
+
+    def _random(self) -> list[FieldPath]:
+        return [place for place in self._all() if place.is_seed and place.field_name != SEED]
 
     def _ambiguous(self, name: str, found: Sequence[FieldPath]) -> AmbiguousInputError:
         candidates = [self.distinct_name(place) for place in found]

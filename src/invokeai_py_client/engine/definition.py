@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from invokeai_py_client._text import decode_text
 from invokeai_py_client.engine.plain_json import clean, parse_json, where
 from invokeai_py_client.engine.png import PNG_SIGNATURE, embedded_workflow
 from invokeai_py_client.errors import WorkflowFormatError
@@ -39,14 +40,15 @@ class WorkflowDefinition:
         Raises:
             WorkflowFormatError: The file does not exist, or does not contain a workflow.
         """
-        file = Path(path).expanduser()
+        file = Path(path)
         try:
+            file = file.expanduser()
             content = file.read_bytes()
         except FileNotFoundError as error:
             raise WorkflowFormatError(f"Workflow file not found: {str(file)!r}.") from error
         except IsADirectoryError as error:
             raise WorkflowFormatError(f"{str(file)!r} is a directory; expected a workflow file.") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the home of an unknown user
             reason = getattr(error, "strerror", None) or error
             raise WorkflowFormatError(f"Cannot read the workflow file {str(file)!r}: {reason}.") from error
         if content.startswith(PNG_SIGNATURE):
@@ -62,7 +64,7 @@ class WorkflowDefinition:
         """
         if isinstance(text, bytes):
             return cls._from_json_bytes(text, "")
-        return cls._parsed(text, "")
+        return cls._parsed(text.removeprefix("\ufeff"), "")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WorkflowDefinition:
@@ -93,10 +95,11 @@ class WorkflowDefinition:
     @classmethod
     def _from_json_bytes(cls, content: bytes, source: str) -> WorkflowDefinition:
         try:
-            text = content.decode("utf-8-sig")
+            text = decode_text(content)
         except UnicodeDecodeError as error:
             raise WorkflowFormatError(
-                f"{where(source)} is neither JSON text nor a PNG image: byte {error.start} is not UTF-8."
+                f"{where(source)} is neither JSON text nor a PNG image: byte {error.start} is not"
+                f" {error.encoding.upper()}."
             ) from error
         return cls._parsed(text, source)
 
@@ -200,11 +203,12 @@ class WorkflowDefinition:
         Raises:
             WorkflowFormatError: The file cannot be written.
         """
-        file = Path(path).expanduser()
+        file = Path(path)
         try:
+            file = file.expanduser()
             file.write_text(self.to_json(), encoding="utf-8")
-        except OSError as error:
-            reason = error.strerror or error
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the home of an unknown user
+            reason = getattr(error, "strerror", None) or error
             raise WorkflowFormatError(f"Cannot write the workflow file {str(file)!r}: {reason}.") from error
 
     @property
@@ -265,9 +269,8 @@ def copy_json(value: T) -> T:
 
 def _checked(data: Any, source: str) -> dict[str, Any]:
     if not isinstance(data, Mapping):
-        kind = "a list" if isinstance(data, list) else type(data).__name__
         raise WorkflowFormatError(
-            f"{where(source)} is not a workflow: it is {kind}; expected an object with nodes."
+            f"{where(source)} is not a workflow: it is {_kind(data)}; expected an object with nodes."
         )
     known = cast("dict[str, Any]", data)
     missing = [key for key in _REQUIRED if key not in known]
@@ -276,6 +279,12 @@ def _checked(data: Any, source: str) -> dict[str, Any]:
     if not isinstance(known["edges"], list):
         raise WorkflowFormatError(f"{where(source)} is not an InvokeAI workflow: its edges are not a list.")
     return known
+
+
+def _kind(data: Any) -> str:
+    if isinstance(data, str):
+        return "text in quotation marks, which may be a workflow encoded as JSON twice"
+    return "a list" if isinstance(data, list) else type(data).__name__
 
 
 def _guess(data: dict[str, Any], missing: list[str]) -> str:
@@ -291,10 +300,21 @@ def _guess(data: dict[str, Any], missing: list[str]) -> str:
             "it looks like a graph, the form in which a workflow runs."
             " Use the workflow that the graph was made from (in the editor: Save As, or Download)"
         )
+    if "item_id" in data and "session_id" in data:
+        if isinstance(data.get("workflow"), dict):
+            return "it looks like a queue item. Pass its 'workflow' instead"
+        return "it looks like a queue item without a workflow. Use the workflow that it was started from"
     if isinstance(data.get("workflow"), dict):
         return "it looks like a response of the server. Pass its 'workflow' instead"
+    batch: Any = data.get("batch")
+    if isinstance(batch, dict) and isinstance(cast("dict[str, Any]", batch).get("workflow"), dict):
+        return "it looks like a request to the queue. Pass its 'batch.workflow' instead"
     if "batch" in data or "graph" in data:
         return "it looks like a request to the queue. Use the workflow that the request was made from"
+    if "app_version" in data or "generation_mode" in data:
+        return (
+            "it looks like the metadata of an image. Use the workflow that is embedded in the image instead"
+        )
     if missing:
         return f"{', '.join(repr(key) for key in missing)} {'is' if len(missing) == 1 else 'are'} missing"
     return "its nodes are not a list"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def write_index_map(path: str | os.PathLike[str], rows: Sequence[Mapping[str, An
 
 def _read(path: str | os.PathLike[str]) -> Any:
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(decode_text(Path(path).read_bytes()))
     except OSError as error:
         raise UsageError(f"Cannot read the index map {str(path)!r}: {error.strerror}.") from error
     except ValueError as error:

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from invokeai_py_client.engine.addressing import FieldPath, InputIndex, plain
 from invokeai_py_client.engine.batch import value_of
+from invokeai_py_client.engine.references import old_model
+from invokeai_py_client.engine.seeds import (
+    ALL_SEEDS,
+    SEED,
+    SeedNames,
+    detach,
+    draw_seed,
+    is_random,
+    is_seed_field,
+    random_seeds,
+    seed_template,
+)
 from invokeai_py_client.engine.server_rules import RULES, node_findings
 from invokeai_py_client.engine.wiring import EdgeIndex, resolve_source
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
 from invokeai_py_client.errors import InputError, InputValueError, UnknownInputError
-from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.base import IvkField, field_place
 from invokeai_py_client.ivk_fields.kinds import make_field
 from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate, NodeTemplate
@@ -38,7 +51,9 @@ class WorkflowInput:
         node_name: The label of the node, or the title of its type.
         node_id: The id of the node.
         field: The typed field that holds the value.
-        connected: Whether an edge feeds the input. Connected inputs do not accept values.
+        connected: Whether an edge feeds the input. Connected inputs do not accept values, except seeds that a random
+            node feeds.
+        feeds: The fields that get the value, if the input is the seed drawn by a random node.
     """
 
     input_index: int | None
@@ -48,6 +63,7 @@ class WorkflowInput:
     node_id: str
     field: IvkField[Any]
     connected: bool
+    feeds: tuple[Key, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -58,6 +74,11 @@ class WorkflowInput:
     def type(self) -> str:
         """The field's type, such as ``IntegerField`` or ``ImageField[]``."""
         return self.field.type_text
+
+    @property
+    def is_seed(self) -> bool:
+        """Whether the input is a seed, which accepts ``"random"`` for a random value."""
+        return bool(self.feeds) or (self.field_name == SEED and self.type == "IntegerField")
 
     @property
     def required(self) -> bool:
@@ -77,6 +98,12 @@ class WorkflowInput:
     def validate_input(self) -> bool:
         """Return whether the value is valid, and present if it is required."""
         return self.field.validate_field()
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        # An input pickled by a version that did not know random seeds has fewer values.
+        known = dict(zip((one.name for one in fields(self)), state, strict=False))
+        for one in fields(self):
+            object.__setattr__(self, one.name, known.get(one.name, ()))
 
     def __repr__(self) -> str:
         index = "" if self.input_index is None else f"[{self.input_index}] "
@@ -103,6 +130,8 @@ class InputSet:
         self._form: dict[Key, int] = {key: index for index, key in enumerate(keys)}
         self._settings = {(f.node_id, f.field_name): f.settings for f in reversed(loaded.form)}
         self._made: dict[Key, WorkflowInput] = {}
+        self._find_seeds()
+        self._names: Counter[str] | None = None
         self._index = self._new_index()
 
     def __len__(self) -> int:
@@ -152,6 +181,8 @@ class InputSet:
         Raises:
             UnknownInputError: The workflow has no such node, or the node has no such field.
         """
+        if self._is_virtual(key):
+            return self._input(key)
         node = self._loaded.nodes.get(key[0]) if len(key) == 2 else None
         if node is None:
             raise UnknownInputError(
@@ -181,12 +212,12 @@ class InputSet:
             InputValueError: A value is not valid for its input.
             InputError: A connection feeds an input, or there are several errors. The message lists all of them.
         """
-        checked: list[tuple[IvkField[Any], Any]] = []
+        checked: list[tuple[WorkflowInput, Any]] = []
         errors: list[InputError] = []
         for address, value in values.items():
             try:
-                field = self.find(address).field
-                checked.append((field, field.check(value)))
+                item = self.find_settable(address)
+                checked.append((item, self.check(item, value)))
             except InputError as error:
                 errors.append(error)
         if len(errors) == 1:
@@ -194,8 +225,81 @@ class InputSet:
         if errors:
             alike = all(isinstance(error, InputValueError) for error in errors)
             raise (InputValueError if alike else InputError)("\n".join(map(str, errors)))
-        for field, value in checked:
-            field.keep(value)
+        if any(item.key == ALL_SEEDS for item, _ in checked):
+            for key in self._free_seeds:  # values that were set earlier for single seeds
+                if key in self._made:
+                    self._made[key].field.hold(self._own_value(key))
+        for item, value in checked:
+            item.field.keep(value)
+
+    def find_settable(self, address: Address) -> WorkflowInput:
+        """Return the input that a value for an address is assigned to: the input of ``find()``, or its random seed.
+
+        If a random node feeds the field, the value replaces the output of that node.
+
+        Raises:
+            UnknownInputError: No input matches.
+            AmbiguousInputError: Several inputs match.
+        """
+        item = self.find(address)
+        source = self._feeds.get(item.key)
+        return self._input(source) if source is not None and source in self._seeds else item
+
+    def check(self, item: WorkflowInput, value: Any) -> Any:
+        """Return a value as the field of an input would store it. ``"random"`` draws a seed.
+
+        Raises:
+            InputValueError: The value is not valid for the input.
+            InputError: The input does not accept values.
+        """
+        if item.is_seed and is_random(value):
+            value = draw_seed()
+        try:
+            return item.field.check(value)
+        except InputValueError as error:
+            if item.is_seed and value in (-1, "-1"):
+                raise InputValueError(f'{error} For a random seed, use "random".') from None
+            raise
+
+    def apply_seeds(self, values: Mapping[Key, Any]) -> tuple[LoadedWorkflow, dict[Key, Any]]:
+        """Return the workflow and the values of a request in which seeds that were set replace random nodes.
+
+        Args:
+            values: The values that were set, as the server expects them, by input.
+        """
+        spread = dict(values)
+        seed = spread.pop(ALL_SEEDS, UNSET)
+        if seed is not UNSET:
+            for key in self._free_seeds:
+                spread.setdefault(key, seed)
+        return detach(self._loaded, self._seeds, spread)
+
+    def random_seeds(self, *, unset: bool = False) -> list[WorkflowInput]:
+        """Return the seeds that random nodes draw in each run.
+
+        Args:
+            unset: Whether to omit those that are set to a value, which then replaces the random node. Defaults to
+                False.
+        """
+        chosen: set[Key] = set()
+        if unset:
+            chosen = {key for key, item in self.touched().items() if item.value is not None}
+        if ALL_SEEDS in chosen:
+            return []
+        return [self._input(key) for key in self._seeds if key not in chosen]
+
+    def main_seeds(self) -> list[WorkflowInput]:
+        """Return the seeds that a seed for the whole workflow sets: those in the form, else all others."""
+        shown = [
+            self.find_settable(key)
+            for key in self._order
+            if self._feeds.get(key) in self._seeds or (key not in self._feeds and self._holds_seed(key))
+        ]
+        if shown:
+            return list({item.key: item for item in shown}.values())
+        if self._is_virtual(ALL_SEEDS):
+            return [self._input(ALL_SEEDS)]
+        return [self._input(key) for key in self._free_seeds]
 
     def values(self) -> dict[Key, Any]:
         """Return the values that were set, as the server expects them, without untouched values."""
@@ -217,6 +321,8 @@ class InputSet:
 
     def name_of(self, item: WorkflowInput) -> str:
         """Return an unambiguous name of an input: its label as an identifier if possible, else ``node.field``."""
+        if item.key == ALL_SEEDS:
+            return SEED
         place = self._index.place(item.key)
         if place is None:  # a connection-only field
             return f"{item.node_id}.{item.field_name}"
@@ -226,11 +332,13 @@ class InputSet:
         return self._index.distinct_name(place)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return values that can be set again, by name: those in the form, and all others that were set.
+        """Return values that can be set again, by name: those in the form, seeds, and all others that were set.
 
         Missing values, and values in the workflow that are invalid, are omitted.
         """
         shown = {item.key: item for item in self} | self.touched()
+        if ALL_SEEDS not in shown:
+            shown |= {key: self._input(key) for key in self._free_seeds}
         return {
             self.name_of(item): item.field.reusable_value
             for item in shown.values()
@@ -243,12 +351,17 @@ class InputSet:
 
     def template(self, key: Key) -> InputTemplate | None:
         """Return the schema's template of a field, or None if the field is unknown."""
+        if key in self._seeds:
+            return seed_template(key[1], [self.template(fed) for fed in self._seeds[key]])
+        if key == ALL_SEEDS:
+            return seed_template(SEED, [self.template(fed) for fed in self._free_seeds])
         node = self._loaded.nodes.get(key[0])
         return None if node is None else node.template_of(key[1], self._schema.get(node.type))
 
     def has_rules(self, node_id: str) -> bool:
         """Return whether a node's class on the server checks more than its schema describes."""
-        return self._loaded.nodes[node_id].type in RULES
+        node = self._loaded.nodes.get(node_id)
+        return node is not None and node.type in RULES
 
     def refusals(self, node_id: str, instead: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return the errors that a node's class on the server would raise with other values for some of its fields.
@@ -258,7 +371,7 @@ class InputSet:
             instead: The other values by field name, as the server expects them.
 
         Returns:
-                Pairs of a field name and its error.
+            Pairs of a field name and its error.
         """
         node = self._loaded.nodes[node_id]
         kind = self._schema.get(node.type)
@@ -285,12 +398,32 @@ class InputSet:
         kinds = {node.type for node in self._loaded.nodes.values()}
         schema = {kind: self._schema[kind] for kind in kinds if kind in self._schema}
         state = {**self.__dict__, "_schema": schema, "_made": self.touched()}
-        del state["_index"]
+        del state["_index"], state["_names"]
         return state
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
+        if "_seeds" not in state:  # pickled by a version that did not set random seeds
+            self._find_seeds()
+        self._names = None
         self._index = self._new_index()
+
+    def _find_seeds(self) -> None:
+        self._seeds = random_seeds(self._loaded, self._schema, self._feeds)
+        free: list[Key] = []
+        for node in self._loaded.nodes.values():
+            key = (node.id, SEED)
+            if key not in self._form and key not in self._feeds and self._holds_seed(key):
+                free.append(key)
+            free.extend(seed for seed in self._seeds if seed[0] == node.id)
+        # Seeds outside the form: fields with a value, and outputs of random nodes.
+        self._free_seeds: tuple[Key, ...] = tuple(free)
+
+    def _is_virtual(self, key: Key) -> bool:
+        return key in self._seeds or (key == ALL_SEEDS and len(self._free_seeds) > 1)
+
+    def _holds_seed(self, key: Key) -> bool:
+        return key[1] == SEED and is_seed_field(SEED, self.template(key))
 
     def _input(self, key: Key) -> WorkflowInput:
         item = self._made.get(key)
@@ -298,29 +431,60 @@ class InputSet:
         return item if item is not None else self._made.setdefault(key, self._make(key))
 
     def _make(self, key: Key) -> WorkflowInput:
+        if self._is_virtual(key):
+            return self._make_seed(key)
         node_id, field_name = key
         node = self._loaded.nodes[node_id]
         # A node type that is not on the server has no templates, but its fields can still be inspected.
         template = self.template(key) or InputTemplate(
             field_name, field_name, FieldType("AnyField"), "any", required=False
         )
-        held = node.inputs.get(field_name)
         label, name = _label(node, template), self._name_of_node(node)
+        value = self._own_value(key)
+        if key in self._loaded.unusable:
+            value = old_model(self._loaded.unusable[key], template) or value
         field = make_field(
             template,
-            UNSET if held is None else held.value,
+            value,
             label=label,
             node_label=name,
+            node_id=node_id if self._shares_name(name) else "",
             settings=self._settings.get(key),
             refusal=self._refusal(key, template),
         )
         return WorkflowInput(self._form.get(key), label, field_name, name, node_id, field, key in self._feeds)
+
+    def _own_value(self, key: Key) -> Any:
+        node = self._loaded.nodes.get(key[0])
+        held = None if node is None else node.inputs.get(key[1])
+        return UNSET if held is None else held.value
+
+    def _make_seed(self, key: Key) -> WorkflowInput:
+        """Return the input for the seed of a random node, or for all seeds outside the form."""
+        node = self._loaded.nodes.get(key[0])
+        name = "" if node is None else self._name_of_node(node)
+        template = self.template(key)
+        assert template is not None
+        field = make_field(
+            template, label=template.title, node_label=name, node_id=key[0] if self._shares_name(name) else ""
+        )
+        feeds = self._seeds.get(key) or self._fields_of_all_seeds()
+        return WorkflowInput(None, template.title, key[1], name, key[0], field, False, feeds)
+
+    def _fields_of_all_seeds(self) -> tuple[Key, ...]:
+        fields = (fed for key in self._free_seeds for fed in self._seeds.get(key, (key,)))
+        return tuple(dict.fromkeys(fields))
 
     def _refusal(self, key: Key, template: InputTemplate) -> str:
         source = self._feeds.get(key)
         if source is not None:
             feeder = self._loaded.nodes.get(source[0])
             name = repr(self._name_of_node(feeder)) if feeder is not None else "another node"
+            if source in self._seeds:
+                return (
+                    f"{name} draws a random seed for it, so it has no value of its own to assign; set the seed by"
+                    f" name instead, for example with set({SEED}=7)"
+                )
             return (
                 f"a connection from {name} (output {source[1]!r}) feeds it, so no value can be set; "
                 "set the inputs of that node instead"
@@ -328,6 +492,17 @@ class InputSet:
         if template.server_input == "connection":
             return "no value can be set, as it only accepts a connection from another node"
         return ""
+
+    def place_of(self, key: Key) -> str:
+        """Return the name of a field in messages: its label and its node's, such as ``Steps (denoise)``."""
+        if self.template(key) is not None:
+            return self.at(key).field.place
+        return field_place(key[1], self._name_of_node(self._loaded.nodes[key[0]]))
+
+    def _shares_name(self, name: str) -> bool:
+        if self._names is None:
+            self._names = Counter(map(self._name_of_node, self._loaded.nodes.values()))
+        return self._names[name] > 1
 
     def _name_of_node(self, node: Node) -> str:
         kind = self._schema.get(node.type)
@@ -338,7 +513,8 @@ class InputSet:
         form = [
             self._place(nodes[node_id], name, self.template((node_id, name))) for node_id, name in self._order
         ]
-        return InputIndex(form, self._all_places)
+        all_seeds = FieldPath(ALL_SEEDS, "Seed", ("",), settable=True, in_form=False, is_seed=True)
+        return InputIndex(form, self._all_places, all_seeds)
 
     def _all_places(self) -> list[FieldPath]:
         """Return all fields that accept a value, are fed by a connection, or are in the form."""
@@ -355,7 +531,14 @@ class InputSet:
                 place = self._place(node, name, template)
                 if place.settable or place.in_form or place.key in self._feeds:
                     places.append(place)
+            places.extend(self._seed_place(node, key) for key in self._seeds if key[0] == node.id)
         return places
+
+    def _seed_place(self, node: Node, key: Key) -> FieldPath:
+        """Return the path of the seed that a random node draws."""
+        kind = self._schema.get(node.type)
+        names = (node.id, node.label, node.type, kind.title if kind else "")
+        return FieldPath(key, "Seed", names, settable=True, in_form=False, is_seed=True)
 
     def _place(self, node: Node, name: str, template: InputTemplate | None) -> FieldPath:
         key = (node.id, name)
@@ -367,7 +550,17 @@ class InputSet:
             (node.id, node.label, node.type, kind.title if kind else ""),
             takes_value,
             key in self._form,
+            key not in self._form and takes_value and is_seed_field(name, template),
         )
+
+
+def seed_names(inputs: InputSet) -> SeedNames:
+    """Return the names of a workflow's seeds."""
+    main = inputs.main_seeds()
+    if main and main[0].key == ALL_SEEDS:
+        main += inputs.random_seeds() or [inputs.at(key) for key in main[0].feeds]
+    drawn = {item.key: inputs.name_of(item) for item in inputs.random_seeds(unset=True)}
+    return SeedNames(tuple(map(inputs.name_of, main)), drawn)
 
 
 def _can_be_set(field: IvkField[Any]) -> bool:

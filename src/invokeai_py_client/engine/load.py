@@ -58,7 +58,7 @@ class _Loading:
 def load_workflow(
     definition: WorkflowDefinition,
     schema: Mapping[str, NodeTemplate],
-    callees: Mapping[str, WorkflowDefinition] | None = None,
+    callees: Mapping[str, WorkflowDefinition | None] | None = None,
 ) -> LoadedWorkflow:
     """Load a workflow for a server.
 
@@ -67,7 +67,7 @@ def load_workflow(
         schema: The server's node types.
         callees: Workflows of the server's library by id, for nodes that call them (see
             ``invokeai_py_client.engine.subworkflow.callee_ids()``). Nodes that call other workflows keep the
-            inputs they were saved with.
+            inputs they were saved with. None for a workflow that is not in the library adds a warning.
 
     Raises:
         WorkflowFormatError: The editor would not load the document.
@@ -143,7 +143,7 @@ def _read_values(loading: _Loading, node: Mapping[str, Any]) -> None:
             entry["value"] = value
 
 
-def _refresh_callers(loading: _Loading, callees: Mapping[str, WorkflowDefinition]) -> None:
+def _refresh_callers(loading: _Loading, callees: Mapping[str, WorkflowDefinition | None]) -> None:
     for node_id, node in loading.nodes.items():
         if node["type"] != "invocation" or node["data"]["type"] != "call_saved_workflow":
             continue
@@ -152,6 +152,11 @@ def _refresh_callers(loading: _Loading, callees: Mapping[str, WorkflowDefinition
         if callee is not None:
             known = loading.dynamic.get(node_id, {})
             loading.dynamic[node_id] = dynamic_inputs(node["data"], known, callee, loading.schema)
+        elif workflow_id in callees:
+            loading.warn(
+                f"{loading.name(node_id)} calls the workflow {workflow_id!r}, which is not in the server's library."
+                " Choose another workflow in the editor, or set its input 'workflow_id'."
+            )
 
 
 def _read_edges(loading: _Loading, data: Mapping[str, Any]) -> tuple[list[dict[str, Any]], tuple[Edge, ...]]:

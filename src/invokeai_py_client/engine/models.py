@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 
 _IDENTIFIER = ("key", "hash", "name", "base", "type")
-_NAMED = 8
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ def model_changes(
         if reference.kind != "model":
             continue
         key = (reference.node_id, reference.field)
+        if inputs.template(key) is None:  # a node type or a field that the server does not have
+            continue
         item = inputs.at(key)
         if item.connected or find_pending(item.field.value):
             continue
@@ -81,11 +83,25 @@ def model_changes(
         record = _replacement(reference, models, fitting, by_name=by_name, by_base=by_base)
         if record is None or record["key"] == reference.value.get("key"):
             continue
-        whole = wholes[key] if key in wholes else value_of(loaded.nodes[key[0]], key[1], settled)
+        whole = wholes[key] if key in wholes else whole_value(loaded, reference, settled)
         after = with_model(reference.value, None, identifier_of(record))
         wholes[key] = with_model(whole, reference.index, identifier_of(record))
         found.append(ModelChange(key, wholes[key], Row(reference.value), Row(after)))
     return found
+
+
+def whole_value(loaded: LoadedWorkflow, reference: Reference, values: Mapping[Key, Any]) -> Any:
+    """Return the value of the field that contains a reference, for ``with_model()``.
+
+    Args:
+        loaded: The workflow.
+        reference: The reference.
+        values: Values that replace those of the workflow.
+    """
+    key = (reference.node_id, reference.field)
+    if key in loaded.unusable and key not in values:  # a model in an old format
+        return reference.value
+    return value_of(loaded.nodes[reference.node_id], reference.field, values)
 
 
 def with_model(whole: Any, index: int | None, identifier: Record) -> Any:
@@ -120,7 +136,7 @@ def _replacement(
     if same is not None:
         return same
     name, base, kind = (wanted.get(part) for part in ("name", "base", "type"))
-    alike = [model for model in fitting if model["type"] == kind]
+    alike = [model for model in fitting if not kind or model["type"] == kind]
     named = [model for model in alike if model["name"] == name] if by_name else []
     of_base = [model for model in alike if model["base"] == base] if by_base else []
     return next(iter((*named, *of_base)), None)
@@ -135,7 +151,8 @@ def find_model(wanted: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -
     """Return the server's record of a model in a workflow: by key, then hash, then name, base and type.
 
     Each installation has different keys. Hashes are computed from the files, unless the server is configured
-    to use random ones. Returns None if no model matches.
+    to use random ones. Workflows of InvokeAI 3 and older have neither, and some have no type. Returns None if no
+    model matches.
     """
     key, digest = wanted.get("key"), wanted.get("hash")
     for model in models:
@@ -144,9 +161,9 @@ def find_model(wanted: Mapping[str, Any], models: Sequence[Mapping[str, Any]]) -
     for model in models:
         if digest and model["hash"] == digest and not str(digest).startswith("random:"):
             return model
-    names = [wanted.get(part) for part in ("name", "base", "type")]
+    name, base, kind = (wanted.get(part) for part in ("name", "base", "type"))
     for model in models:
-        if [model["name"], model["base"], model["type"]] == names:
+        if model["name"] == name and model["base"] == base and kind in ("", model["type"]):
             return model
     return None
 
@@ -195,7 +212,7 @@ def model_by_name(
 def missing_model(wanted: Mapping[str, Any], fitting: Sequence[Mapping[str, Any]], place: str) -> str:
     """Return a message about a model in the workflow that is not on the server."""
     hint = compatible_hint(fitting) or " Install a compatible model."
-    kind = f"{wanted.get('base')} {wanted.get('type')}"
+    kind = f"{wanted.get('base')} {wanted.get('type')}".rstrip()
     return f"{place}: the model {wanted.get('name')!r} ({kind}) is not on the server.{hint}"
 
 

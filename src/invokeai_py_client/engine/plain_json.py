@@ -29,6 +29,14 @@ def parse_json(text: str, source: str) -> Any:
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
+        start = text.lstrip()[:1]
+        if not start:
+            raise WorkflowFormatError(f"{where(source)} is empty; expected a workflow in JSON.") from error
+        if start == "<":
+            raise WorkflowFormatError(
+                f"{where(source)} is a web page (HTML) or XML; expected a workflow in JSON. The link may lead to a page"
+                " about the file: download the file itself."
+            ) from error
         at = f"line {error.lineno}, column {error.colno}"
         raise WorkflowFormatError(f"{where(source)} is not valid JSON: {error.msg} at {at}.") from error
     except RecursionError as error:

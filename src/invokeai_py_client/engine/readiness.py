@@ -18,6 +18,7 @@ from invokeai_py_client.editor.literals import EXTRA_INPUTS
 from invokeai_py_client.engine.batch import batch_groups, value_of
 from invokeai_py_client.engine.batch_check import batch_findings
 from invokeai_py_client.engine.graph import NOT_EXECUTABLE, resolved_edges
+from invokeai_py_client.engine.references import old_model
 from invokeai_py_client.engine.server_rules import node_findings, wiring_findings
 from invokeai_py_client.engine.subworkflow import CALL, PREFIX
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
@@ -81,7 +82,7 @@ def find_problems(
             those generators are not checked.
 
     Returns:
-            The problems in the order of the workflow's nodes. Problems with batches come last.
+        The problems in the order of the workflow's nodes. Problems with batches come last.
     """
     problems: list[Problem] = []
     runnable = [node for node in loaded.nodes.values() if node.type not in NOT_EXECUTABLE]
@@ -181,6 +182,10 @@ def _node_problems(
 
 
 def _lost(field: InputTemplate, raw: Any) -> tuple[str, str]:
+    old = old_model(raw, field)
+    if old is not None:
+        model = f"{old['name']!r} ({old['base']} {old['type']}".rstrip() + ")"
+        return f"the model {model} is in the format of InvokeAI 3 and has no key", "Set the input to a model."
     expected = explain_mismatch(field.json_schema, raw) or str(field.type)
     return f"the workflow's value {shown(raw)} is not valid; expected {expected}", "Set another value."
 

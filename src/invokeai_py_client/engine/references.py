@@ -12,7 +12,7 @@ from invokeai_py_client.engine.graph import resolved_edges
 from invokeai_py_client.engine.subworkflow import CALL
 from invokeai_py_client.engine.wiring import EdgeIndex
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
-from invokeai_py_client.schema.template import UNSET, NodeTemplate
+from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplate
 
 Kind = Literal["model", "image", "video", "board", "workflow"]
 
@@ -70,8 +70,33 @@ def references(
                 if isinstance(workflow_id, str) and workflow_id:
                     found.append(Reference("workflow", node.id, name, workflow_id))
                 continue
-            found.extend(_in_value(node.id, name, value_of(node, name, values)))
+            value = value_of(node, name, values)
+            if (node.id, name) in loaded.unusable and (node.id, name) not in values:
+                value = old_model(loaded.unusable[node.id, name], node.template_of(name, template)) or value
+            found.extend(_in_value(node.id, name, value))
     return found
+
+
+def old_model(raw: Any, template: InputTemplate | None) -> dict[str, Any] | None:
+    """Return the identifier of a model in a literal of InvokeAI 3 and older, or None if it is not such a literal.
+
+    These versions identified models by name and base: ``{"model_name": ..., "base_model": ...}``, in some files with
+    a ``model_type``. The key and the hash of the result are empty.
+
+    Args:
+        raw: The literal in the file.
+        template: The template of the field.
+    """
+    if template is None or template.type.name != "ModelIdentifierField" or not isinstance(raw, dict):
+        return None
+    literal = cast("dict[str, Any]", raw)
+    name, base, kind = (literal.get(part) for part in ("model_name", "base_model", "model_type"))
+    if not (isinstance(name, str) and isinstance(base, str)):
+        return None
+    types = (template.models.type if template.models is not None else None) or ()
+    if not isinstance(kind, str):
+        kind = types[0] if len(types) == 1 else ""
+    return {"key": "", "hash": "", "name": name, "base": base, "type": kind}
 
 
 def _batch_references(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 from pathlib import Path
 
+from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
-
-_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path) -> str:
@@ -22,9 +20,8 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"Cannot read the file {path}: {error.strerror or error}.") from None
-    encoding = "utf-16" if data.startswith(_MARKS) else "utf-8-sig"
     try:
-        text = data.decode(encoding)
+        text = decode_text(data)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"The file {path} is not UTF-8 text (line {line}). Save it as UTF-8.") from None

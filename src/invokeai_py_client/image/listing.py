@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.image.responses import MOST_NAMES
 from invokeai_py_client.models import IvkImage
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class Listing:
@@ -27,6 +30,7 @@ class Listing:
         *,
         starred: bool | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -44,6 +48,7 @@ class Listing:
             raise UsageError(f"Invalid order_dir {order_dir!r}: expected 'ASC' or 'DESC'.")
         self._starred = starred
         self._since = None if since is None else moment_of(since)
+        self._until = None if until is None else moment_of(until, end=True)
         self._limit = limit
         # For "oldest first since a time", images are requested newest first and reversed at the end.
         self._reversed: list[IvkImage] | None = [] if self._since is not None and order_dir == "ASC" else None
@@ -52,7 +57,7 @@ class Listing:
             "order_dir": "DESC" if self._reversed is not None else order_dir,
             "starred_first": starred is True or (starred is None and starred_first),
         }
-        filtered_here = starred is not None or since is not None
+        filtered_here = starred is not None or since is not None or until is not None
         self._offset = 0 if filtered_here else offset
         self._skip = offset if filtered_here else 0
         self._total: int | None = None
@@ -82,7 +87,7 @@ class Listing:
             if (other and self._starred) or (older and (self._starred or not self._is_up_front(image))):
                 over = True
                 break
-            if not older and not other:
+            if not older and not other and not self._is_newer(image):
                 wanted.append(image)
         if self._reversed is not None:
             self._reversed += wanted
@@ -96,7 +101,8 @@ class Listing:
 
     def _next(self) -> None:
         size = MOST_NAMES
-        if self._limit is not None and self._starred is not False and self._reversed is None:
+        exact = self._starred is not False and self._until is None and self._reversed is None
+        if self._limit is not None and exact:
             size = min(size, self._skip + self._limit - self._returned)
         self.params = {**self._filters, "offset": self._offset, "limit": size}
 
@@ -122,24 +128,48 @@ class Listing:
         made = image.created_at
         return self._since is not None and isinstance(made, datetime) and _aware(made) < self._since
 
+    def _is_newer(self, image: IvkImage) -> bool:
+        made = image.created_at
+        return self._until is not None and isinstance(made, datetime) and _aware(made) > self._until
 
-def moment_of(time: datetime | str) -> datetime:
+
+def moment_of(time: datetime | str, *, end: bool = False) -> datetime:
     """Return a point in time with a time zone. Defaults to the local time zone if none is specified.
+
+    Args:
+        time: A ``datetime``; a date or time such as ``2026-01-31 12:00``; ``now``, ``today`` or ``yesterday``; or a
+            duration before now in minutes, hours, days or weeks: ``30m``, ``12h``, ``7d``, ``2w``.
+        end: Whether a date without a time means the end of the day. Defaults to False, its beginning.
 
     Raises:
         UsageError: The time is not valid.
     """
     if isinstance(time, str):
-        try:
-            time = datetime.fromisoformat(time)
-        except ValueError:
-            raise UsageError(
-                f"Invalid time {time!r}: expected a date or time such as '2026-01-31', '2026-01-31 12:00' or "
-                "'2026-01-31T12:00:00+01:00'."
-            ) from None
+        time = _parsed(time.strip(), end)
     if not isinstance(time, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UsageError(f"Invalid time of type {type(time).__name__}: expected a datetime or a string.")
     return _aware(time)
+
+
+def _parsed(text: str, end: bool) -> datetime:
+    now = datetime.now().astimezone()
+    word = text.casefold()
+    if word == "now":
+        return now
+    if word in ("today", "yesterday"):
+        text = (now - timedelta(days=word == "yesterday")).date().isoformat()
+    ago = re.fullmatch(r"(\d{1,6}) ?(m|h|d|w)", word, re.ASCII)
+    try:
+        if ago is not None:
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        moment = datetime.fromisoformat(text)
+        whole_day = end and re.fullmatch(r"[\d-]+", text, re.ASCII) is not None
+        return moment + timedelta(days=1, microseconds=-1) if whole_day else moment
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"Invalid time {text!r}: expected a date or time such as '2026-01-31', '2026-01-31 12:00' or "
+            "'2026-01-31T12:00:00+01:00', 'today' or 'yesterday', or a duration before now such as '12h' or '7d'."
+        ) from None
 
 
 def _aware(time: datetime) -> datetime:

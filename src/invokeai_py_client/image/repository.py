@@ -113,6 +113,7 @@ class AsyncImageRepository(Resource):
         starred: bool | None = None,
         search_term: str | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -127,8 +128,10 @@ class AsyncImageRepository(Resource):
                 False.
             starred: Only starred images (True), only others (False), or both (None). Defaults to None.
             search_term: Only images whose metadata or date contains this text.
-            since: Only images created at this time or later, by the server's clock: a ``datetime`` or a string
-                such as ``"2026-01-31 12:00"``. Defaults to the local time zone if the time has none.
+            since: Only images created at this time or later, by the server's clock: a ``datetime``, a string such as
+                ``"2026-01-31 12:00"``, ``"today"`` or ``"yesterday"``, or a duration before now such as ``"12h"`` or
+                ``"7d"``. Defaults to the local time zone if the time has none.
+            until: Only images created at this time or earlier. A date includes the whole day.
             offset: Number of images to skip. Defaults to 0.
             limit: The largest number of images to return. Defaults to all.
             order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
@@ -145,6 +148,7 @@ class AsyncImageRepository(Resource):
             starred=starred,
             search_term=search_term,
             since=since,
+            until=until,
             offset=offset,
             limit=limit,
             order_dir=order_dir,
@@ -161,6 +165,7 @@ class AsyncImageRepository(Resource):
         starred: bool | None = None,
         search_term: str | None = None,
         since: datetime | str | None = None,
+        until: datetime | str | None = None,
         offset: int = 0,
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
@@ -180,6 +185,7 @@ class AsyncImageRepository(Resource):
             },
             starred=starred,
             since=since,
+            until=until,
             offset=offset,
             limit=limit,
             order_dir=order_dir,

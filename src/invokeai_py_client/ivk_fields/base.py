@@ -18,6 +18,10 @@ from invokeai_py_client.schema.fits import explain_mismatch
 from invokeai_py_client.schema.template import NO_LIMITS, UNSET, FieldType, InputTemplate, Limits
 
 T = TypeVar("T")
+
+NO_VALUE = "null"
+"""The text that means "no value" on a command line and in CSV files."""
+
 _CHANGEABLE: tuple[type, ...] = (dict, list)
 
 
@@ -44,9 +48,11 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         label: The field's label in the editor.
         node_label: The label of its node in the workflow.
         refusal: The reason why no value can be set, such as a connection that feeds the field. Defaults to "".
+        node_id: The id of its node, if several nodes have the same label. Messages include it. Defaults to "".
     """
 
     type_name_default: ClassVar[str] = "AnyField"
+    node_id: str = ""
 
     def __init__(
         self,
@@ -57,12 +63,15 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         node_label: str = "",
         settings: Mapping[str, Any] | None = None,
         refusal: str = "",
+        node_id: str = "",
     ) -> None:
         self._template = template
         self._settings = dict(settings or {})
         self.label = label or (template.title if template else "")
         self.node_label = node_label
         self.refusal = refusal
+        if node_id:  # else the default, which fields in older pickles have too
+            self.node_id = node_id
         self._value: Any = UNSET
         self._came_with: Any = UNSET
         self._assigned = False
@@ -75,10 +84,11 @@ class IvkField(PydanticFieldMixin, Generic[T]):
     def value(self) -> T | None:
         """The value, or None if no value is set.
 
-        Assigning None removes the value. If the server accepts null for this field, null is sent.
+        Assigning None removes the value of an optional field: null is sent if the server accepts it, or else nothing,
+        so that the default of the node applies.
 
         Raises:
-            InputValueError: On assignment, if the value is not valid.
+            InputValueError: On assignment, if the value is not valid, or None is assigned to a required field.
             InputError: On assignment, if a connection feeds the input, so that it takes no value.
         """
         return None if self._value is UNSET else cast("T", self._value)
@@ -103,7 +113,7 @@ class IvkField(PydanticFieldMixin, Generic[T]):
             return UNSET
         if value is None:
             if self.required:
-                raise self._error(value, Mismatch(self.allowed or "a value"))
+                raise self._error(value, Mismatch(self.allowed or "a value", reason="the input is required"))
             return None if self._template and self._template.nullable else UNSET
         return self._checked(value)
 
@@ -178,13 +188,15 @@ class IvkField(PydanticFieldMixin, Generic[T]):
         return field
 
     def parse_text(self, text: str) -> Any:
-        """Convert text from a command line to a value. Assigning the value validates it further.
+        """Convert text from a command line or a CSV file to a value. Assigning the value validates it further.
+
+        ``null`` becomes None, which removes the value of an optional input. In fields for text, it is text.
 
         Raises:
             InputValueError: The text cannot be converted.
         """
         try:
-            return self._from_text(text)
+            return None if text.strip() == NO_VALUE and self._takes_null_word() else self._from_text(text)
         except Mismatch as error:
             raise self._error(text, error) from None
 
@@ -265,7 +277,8 @@ class IvkField(PydanticFieldMixin, Generic[T]):
     @property
     def place(self) -> str:
         """The field in messages: its label and its node's, such as ``Steps (denoise)``."""
-        return field_place(self.label, self.node_label) or type(self).__name__
+        node = f"{self.node_label}, node {self.node_id}" if self.node_id else self.node_label
+        return field_place(self.label, node) or type(self).__name__
 
     # ------------------------------------------------------------------ for subclasses
 
@@ -283,6 +296,10 @@ class IvkField(PydanticFieldMixin, Generic[T]):
 
     def _from_text(self, text: str) -> Any:
         return text
+
+    def _takes_null_word(self) -> bool:
+        """Return whether the text "null" means None, rather than being a value itself."""
+        return True
 
     def _knows_schema(self, value: Any) -> bool:
         """Return whether the schema covers a converted value; values of the editor alone never reach the server."""

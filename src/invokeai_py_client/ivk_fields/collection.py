@@ -163,6 +163,9 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
         items: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
         return all(self._item._knows_schema(item) for item in items)
 
+    def _takes_null_word(self) -> bool:
+        return self._item._takes_null_word()
+
     def _from_text(self, text: str) -> Any:
         if looks_like_json(text):
             return read_json(text)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from enum import Enum, StrEnum
 from typing import Any, Self
 
-from invokeai_py_client.ivk_fields.base import IvkField
+from invokeai_py_client.ivk_fields.base import NO_VALUE, IvkField
 from invokeai_py_client.ivk_fields.plain import Mismatch, guess, is_truth, short_list, text_of
 
 
@@ -146,6 +146,9 @@ class IvkEnumField(IvkField[Any]):
         return [choice for choice in choices if str(choice).casefold() == word] or [
             choice for choice in choices if labels.get(choice, "").casefold() == word
         ]
+
+    def _takes_null_word(self) -> bool:
+        return NO_VALUE not in map(str, self.choices or ())
 
     def _from_text(self, text: str) -> Any:
         # Choices are not always strings, but on the command line they are written as text.

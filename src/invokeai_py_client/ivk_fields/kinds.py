@@ -120,6 +120,7 @@ def make_field(
     node_label: str = "",
     settings: Mapping[str, Any] | None = None,
     refusal: str = "",
+    node_id: str = "",
 ) -> IvkField[Any]:
     """Create the typed field for an input.
 
@@ -130,6 +131,7 @@ def make_field(
         node_label: The label of its node in the workflow.
         settings: The form's settings for the field.
         refusal: The reason why no value can be set, if it can't. Defaults to "".
+        node_id: The id of its node, if several nodes have the same label. Defaults to "".
     """
     kind = FIELD_CLASSES.get(template.type.name, IvkAnyField)
     known: dict[str, Any] = {
@@ -138,6 +140,7 @@ def make_field(
         "node_label": node_label,
         "settings": settings,
         "refusal": refusal,
+        "node_id": node_id,
     }
     field: IvkField[Any]
     if template.type.cardinality == "SINGLE" or issubclass(kind, IvkAnyField):

@@ -232,6 +232,9 @@ class IvkStringField(IvkField[str]):
             raise Mismatch(self.allowed, reason=f"it has {len(text)} characters")
         return text
 
+    def _takes_null_word(self) -> bool:
+        return False
+
     def _choice(self, text: str) -> str:
         by_label = {label: value for value, label in self.choice_labels.items()}
         found = by_label.get(text)
@@ -246,6 +249,8 @@ def _tighter(choose: Any, one: float | None, other: float | None) -> float | Non
 
 
 def _number_of(text: str) -> int | float | None:
+    if "_" in text:  # Python reads 1_000 as a number, but spreadsheets and other programs don't
+        return None
     for read in (int, float):
         try:
             return read(text)

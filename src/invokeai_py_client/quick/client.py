@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import InvokeAIClientError, QuickTaskError, RunCanceledError, UsageError
 from invokeai_py_client.models import UNCATEGORIZED
 from invokeai_py_client.quick.workflows import copy_image, sdxl_text_to_image
+from invokeai_py_client.run.batch_ids import new_batch_id
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -78,7 +78,7 @@ class AsyncQuickClient(AsyncObject):
             body = await wf.enqueue_request({"save.image": name, "save.board": target_board_id})
             # The copy's workflow and metadata describe how the image was made, not how it was copied.
             batch: dict[str, Any] = body["batch"]
-            batch.update(batch_id=str(uuid.uuid4()), workflow=workflow)
+            batch.update(batch_id=new_batch_id(), workflow=workflow)
             if metadata:
                 batch["graph"]["nodes"]["save"]["metadata"] = metadata
             (run,) = await start_runs(self.connection, body, wf.inputs)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._text import clip
+from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import RunCanceledError, RunFailedError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.results import (
@@ -15,9 +16,11 @@ from invokeai_py_client.run.results import (
     failing_node,
     results_of_item,
     seconds_of_item,
+    seeds_of_item,
 )
 
 if TYPE_CHECKING:
+    from invokeai_py_client.engine.seeds import SeedNames
     from invokeai_py_client.run.run import AsyncRun
 
 _LARGE = frozenset({"session", "workflow"})
@@ -35,12 +38,14 @@ class RunEnd:
         results: The outputs of every node.
         failing: The node that failed, if one did.
         record: The run's line in a sweep's manifest. It replaces the item when a sweep is resumed.
+        seeds: The seeds that the nodes used, by node id and field or output.
     """
 
     item: Mapping[str, Any] | None = None
     results: Results | None = None
     failing: str | None = None
     record: Mapping[str, Any] | None = None
+    seeds: Mapping[Key, int] = field(default_factory=dict[Key, int])
 
     @property
     def recorded_images(self) -> Sequence[str] | None:
@@ -53,6 +58,13 @@ class RunEnd:
         if self.item is None and self.record is not None:
             return self.record["seconds"]
         return seconds_of_item(self.item or {})
+
+    def drawn(self, names: SeedNames) -> dict[str, Any]:
+        """Return the seeds that random nodes drew on the server, by the names of their inputs."""
+        if self.record is not None and self.results is None:
+            values: Mapping[str, Any] = self.record["inputs"]
+            return {name: values[name] for name in names.drawn.values() if name in values}
+        return {name: self.seeds[key] for key, name in names.drawn.items() if key in self.seeds}
 
     def take(
         self,
@@ -74,6 +86,7 @@ class RunEnd:
         self.results = results_of_item(item, labels, called)
         self.item = item if whole else {key: value for key, value in item.items() if key not in _LARGE}
         self.failing = failing_node(item)
+        self.seeds = seeds_of_item(item)
 
 
 def removed_item(item_id: int, batch_id: str) -> dict[str, Any]:

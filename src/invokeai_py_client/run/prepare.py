@@ -15,19 +15,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from invokeai_py_client._aio import gather_or_cancel
-from invokeai_py_client.engine.batch import local_images, named_images, server_generators, uploaded, value_of
+from invokeai_py_client.engine.batch import local_images, named_images, server_generators, uploaded
 from invokeai_py_client.engine.models import (
     compatible_hint,
     find_model,
     identifier_of,
     missing_model,
     model_by_name,
+    whole_value,
     with_model,
 )
 from invokeai_py_client.engine.readiness import (
     Problem,
     find_problems,
-    label_of,
     raise_for_problems,
     unknown_node_types,
 )
@@ -103,6 +103,7 @@ async def prepare_request(
         raise_for_problems(find_problems(loaded, schema, {}), loaded, schema)
     found = _Findings()
     values, uploads = await _resolved(server, inputs, found, trust=not validate)
+    loaded, values = inputs.apply_seeds(values)
     if validate:
         values |= await _checked_references(server, loaded, schema, values, inputs, found, set(uploads))
         names = named_images(data)
@@ -214,7 +215,7 @@ async def _resolved(
 async def _resolve(
     server: ServerSide, item: WorkflowInput, pending: ModelByName | BoardByName, *, trust: bool
 ) -> Any:
-    place = f"{item.node_name}.{item.field_name}"
+    place = item.field.place
     if isinstance(pending, BoardByName):
         return {"board_id": await server.board_id(pending.text, place, trust=trust)}
     models = await server.models()
@@ -248,7 +249,14 @@ async def _checked_references(
     translated: dict[Key, Any] = {}
     for reference in wanted:
         key = (reference.node_id, reference.field)
-        place = f"{label_of(loaded.nodes[reference.node_id], schema)}.{reference.field}"
+        place = inputs.place_of(key)
+        if reference.kind == "workflow":
+            if not exists["workflow", _name(reference)]:
+                found.others.append(
+                    f"{place}: this node calls the workflow {_name(reference)!r}, which is not in the server's library."
+                    f" Choose another workflow in the editor, or set {inputs.name_of(inputs.at(key))!r} to an id."
+                )
+            continue
         if reference.kind != "model":
             if not exists[reference.kind, _name(reference)]:
                 found.others.append(f"{place}: no {reference.kind} named {_name(reference)!r} on the server.")
@@ -258,8 +266,9 @@ async def _checked_references(
         if record is None:
             fitting = [model for model in models if inputs.at(key).field.accepts_model(model)]
             found.models.append(missing_model(reference.value, fitting, place))
+            found.blamed.add(key)
         elif record["key"] != reference.value.get("key"):
-            whole = translated[key] if key in translated else value_of(loaded.nodes[key[0]], key[1], values)
+            whole = translated[key] if key in translated else whole_value(loaded, reference, values)
             translated[key] = with_model(whole, reference.index, identifier_of(record))
     return translated
 

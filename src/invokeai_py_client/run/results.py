@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from invokeai_py_client.engine.seeds import SEED
+from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import RunError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import NodeCompleted, RunEvent
@@ -338,6 +340,26 @@ def seconds_of_item(item: Mapping[str, Any]) -> float | None:
         return (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
     except (TypeError, ValueError):  # not times, or only one of them has a time zone
         return None
+
+
+def seeds_of_item(item: Mapping[str, Any]) -> dict[Key, int]:
+    """Return the seeds that the nodes of a queue item used, by node id and field, or by random node and output.
+
+    Nodes that used several seeds, because they ran in an iteration, are omitted.
+    """
+    session = cast("dict[str, Any]", item.get("session") or {})
+    sources = cast("dict[str, str]", session.get("prepared_source_mapping") or {})
+    prepared = _nodes(session, "execution_graph")
+    found: dict[Key, set[int]] = {}
+    for prepared_id, data in cast("dict[str, Any]", session.get("results") or {}).items():
+        node, node_id = prepared.get(prepared_id) or {}, sources.get(prepared_id, prepared_id)
+        values = {SEED: node.get(SEED)}
+        if "rand" in str(node.get("type")) and isinstance(data, dict):
+            values |= cast("dict[str, Any]", data)
+        for name, value in values.items():
+            if type(value) is int:
+                found.setdefault((node_id, name), set()).add(value)
+    return {key: values.pop() for key, values in found.items() if len(values) == 1}
 
 
 def failing_node(item: Mapping[str, Any]) -> str | None:

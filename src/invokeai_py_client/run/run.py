@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from invokeai_py_client.connection import Connection
+    from invokeai_py_client.engine.seeds import SeedNames
     from invokeai_py_client.image.image import AsyncImage
 
 _Notify = Callable[[RunEvent], Awaitable[None]]
@@ -56,7 +57,6 @@ class AsyncRun(AsyncObject):
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
         queue_id: The id of its queue.
-        inputs: The values it was sent with, keyed by the names of the workflow's inputs.
 
     Example:
         ```python
@@ -79,6 +79,7 @@ class AsyncRun(AsyncObject):
         inputs: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         end: RunEnd | None = None,
+        seeds: SeedNames | None = None,
     ) -> None:
         self.connection = connection
         self._tracker = tracker
@@ -90,9 +91,30 @@ class AsyncRun(AsyncObject):
         self.item_id = item_id
         self.batch_id: str = batch_id or tracker.batch_id
         self.queue_id = queue_id
-        self.inputs: Mapping[str, Any] = {} if inputs is None else inputs
+        self._inputs: Mapping[str, Any] = {} if inputs is None else inputs
+        self._seeds = seeds
 
     # ------------------------------------------------------------------ state
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+
+        After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
+        """
+        drawn = {} if self._seeds is None else self._end.drawn(self._seeds)
+        return {**self._inputs, **drawn} if drawn else self._inputs
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run. None if there is no seed or several different ones, or if it is not drawn yet.
+
+        If a random node of the workflow draws the seed on the server, it is known when the run has ended.
+        """
+        if self._seeds is not None:
+            return self._seeds.seed(self.inputs)
+        seeds = set(self._end.seeds.values())
+        return seeds.pop() if len(seeds) == 1 else None
 
     @property
     def status(self) -> RunStatus:
@@ -310,8 +332,9 @@ class AsyncRun(AsyncObject):
             new[self.item_id],
             tracker,
             queue_id=self.queue_id,
-            inputs=self.inputs,
+            inputs=self._inputs,
             labels=self._labels,
+            seeds=self._seeds,
         )
         await self.connection.part(LiveRuns).follow(tracker, self.queue_id)
         await run.refresh()
@@ -489,6 +512,10 @@ class AsyncRun(AsyncObject):
         if "_end" not in state:  # pickled by a version in which runs had these attributes
             kept = (self.__dict__.pop(name, None) for name in ("_item", "_results", "_failing", "_record"))
             self._end = RunEnd(*kept)
+        if "_inputs" not in state:  # pickled by a version that did not know the seeds of random nodes
+            self._inputs = self.__dict__.pop("inputs", {})
+            self._seeds = None
+            self._end.seeds = {}
 
     def _repr_html_(self) -> str | None:
         """Return the run's images for a notebook, or None if there are no images or they cannot be downloaded."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.run.enqueue import cancel_batches, cancel_quietly, enqueue, raise_if_truncated
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.run import AsyncRun
@@ -48,9 +49,9 @@ async def start_runs(
         await cancel_quietly(cancel_batches(connection, queue_id, [batch_id]))
         raise
     tracker.sent(enqueued.item_ids)
-    labels, values = inputs.node_labels(), inputs.snapshot()
+    labels, values, seeds = inputs.node_labels(), inputs.snapshot(), seed_names(inputs)
     return [
-        AsyncRun(connection, item_id, tracker, queue_id=queue_id, inputs=values, labels=labels)
+        AsyncRun(connection, item_id, tracker, queue_id=queue_id, inputs=values, labels=labels, seeds=seeds)
         for item_id in enqueued.item_ids
     ]
 

@@ -87,9 +87,9 @@ class RunStatus:
         return state_word(self.state)
 
 
-def state_word(state: JobStatus) -> str:
+def state_word(state: JobStatus | str) -> str:
     """Return the word for a state in text for people. It is the server's word, "canceled", for ``CANCELLED``."""
-    return "canceled" if state is JobStatus.CANCELLED else state.value
+    return "canceled" if state is JobStatus.CANCELLED else str(state)
 
 
 def fold(status: RunStatus, event: RunEvent) -> RunStatus:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._text import first_lines
+from invokeai_py_client.engine.seeds import draw_seed, is_random
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.ivk_fields.kinds import FIELD_KINDS
 from invokeai_py_client.ivk_fields.pending import find_pending
@@ -15,6 +16,7 @@ from invokeai_py_client.sweep.sources import values_for
 
 if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.engine.workflow import Key
 
 _SHOWN = 10
 
@@ -40,6 +42,11 @@ class Axis:
     def in_batch(self) -> bool:
         """Whether a single request can vary this input."""
         return is_batchable(self.item)
+
+    @property
+    def fields(self) -> tuple[Key, ...]:
+        """The fields that get the values: the input itself, or all fields that a seed replaces."""
+        return self.item.feeds or (self.item.key,)
 
     def only(self, positions: Sequence[int]) -> Axis:
         """Return the axis with only the values at these positions."""
@@ -73,16 +80,19 @@ def read_axes(inputs: InputSet, axes: Mapping[Any, Any]) -> list[Axis]:
     found: list[Axis] = []
     problems: list[str] = []
     for name, given in axes.items():
-        item = inputs.find(name)
-        twin = next((axis for axis in found if axis.item.key == item.key), None)
+        item = inputs.find_settable(name)
+        fields = set(item.feeds or (item.key,))
+        twin = next((axis for axis in found if fields & set(axis.fields)), None)
         if twin is not None:
             raise UsageError(
                 f"The axis {name!r} varies the same input as the axis {twin.name!r}. Remove one of them."
             )
         values = values_for(name, item, given)
+        if item.is_seed:
+            values = tuple(draw_seed() if is_random(value) else value for value in values)
         wire = _wire(inputs, name, item, values, problems)
         found.append(Axis(inputs.name_of(item), item, values, wire))
-    _raise_for(problems)
+    raise_for(problems)
     return found
 
 
@@ -122,26 +132,52 @@ def check_together(inputs: InputSet, groups: Sequence[Sequence[Axis]]) -> None:
         InputValueError: A node rejects a combination of values.
     """
     problems: dict[str, None] = {}
-    for node_id in dict.fromkeys(axis.item.node_id for group in groups for axis in group if axis.wire):
+    for node_id in _nodes_with_rules(inputs, [axis for group in groups for axis in group]):
         mine = [[axis for axis in group if axis.item.node_id == node_id and axis.wire] for group in groups]
         mine = [group for group in mine if group]
-        if not inputs.has_rules(node_id):
-            continue
-        names = [axis.item.field_name for group in mine for axis in group]
+        axes = [axis for group in mine for axis in group]
         rows = [list(zip(*(axis.wire for axis in group), strict=True)) for group in mine]
         for combination in product(*rows):
-            together = dict(zip(names, [value for part in combination for value in part], strict=True))
-            for name, expected in inputs.refusals(node_id, together):
-                others = ", ".join(f"{one} = {value!r}" for one, value in together.items() if one != name)
-                value = repr(together[name]) if name in together else "its value"
-                problems[
-                    f"{inputs.at((node_id, name)).field.place}: {value} is not valid"
-                    f"{others and f' with {others}'}; expected {expected}."
-                ] = None
-    _raise_for(list(problems))
+            values = [value for part in combination for value in part]
+            problems.update(dict.fromkeys(_rejections(inputs, node_id, axes, values)))
+    raise_for(problems)
 
 
-def _raise_for(problems: Iterable[str]) -> None:
+def check_rows(inputs: InputSet, axes: Sequence[Axis], places: Sequence[str]) -> None:
+    """Check that every node accepts the values of each row of a table.
+
+    Args:
+        inputs: The workflow's inputs, including the values that hold for all runs.
+        axes: The columns. All have one value per row.
+        places: The location of each row, for error messages.
+
+    Raises:
+        InputValueError: A node rejects a combination of values. The error names the row.
+    """
+    problems: list[str] = []
+    for node_id in _nodes_with_rules(inputs, axes):
+        mine = [axis for axis in axes if axis.item.node_id == node_id and axis.wire]
+        for place, *values in zip(places, *(axis.wire for axis in mine), strict=True):
+            problems += [f"{place}: {problem}" for problem in _rejections(inputs, node_id, mine, values)]
+    raise_for(problems)
+
+
+def _nodes_with_rules(inputs: InputSet, axes: Sequence[Axis]) -> list[str]:
+    nodes = dict.fromkeys(axis.item.node_id for axis in axes if axis.wire)
+    return [node_id for node_id in nodes if inputs.has_rules(node_id)]
+
+
+def _rejections(inputs: InputSet, node_id: str, axes: Sequence[Axis], values: Sequence[Any]) -> Iterator[str]:
+    together = dict(zip((axis.item.field_name for axis in axes), values, strict=True))
+    for name, expected in inputs.refusals(node_id, together):
+        others = ", ".join(f"{one} = {value!r}" for one, value in together.items() if one != name)
+        value = repr(together[name]) if name in together else "its value"
+        place = inputs.at((node_id, name)).field.place
+        yield f"{place}: {value} is not valid{others and f' with {others}'}; expected {expected}."
+
+
+def raise_for(problems: Iterable[str]) -> None:
+    """Raise an ``InputValueError`` that lists problems, if there are any."""
     shown = list(problems)
     if shown:
         raise InputValueError("\n".join(first_lines(shown, _SHOWN)))

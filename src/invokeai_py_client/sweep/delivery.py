@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import with_connection
+from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.enqueue import Enqueued, batch_taken, cancel_batches, cancel_quietly, enqueue
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.sweep.manifest import ManifestWriter, Sending, now, packed
@@ -109,7 +109,7 @@ class Delivery:
             enqueued = await batch_taken(self._connection, self._queue_id, batch_id)
         else:
             taken = rows if most is None else rows[:most]
-            batch_id = self._tracker.batch_id if not self.batches else str(uuid.uuid4())
+            batch_id = self._tracker.batch_id if not self.batches else new_batch_id()
             self.batches.append(batch_id)
             self._write("sending", batch=batch_id, request=number, rows=packed(taken), time=now())
             self._unsure = batch_id, taken

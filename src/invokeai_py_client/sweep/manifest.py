@@ -168,10 +168,10 @@ def run_record(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str
     Args:
         index: The run's index in the sweep.
         run: The run.
-        values: The run's axis values.
+        values: The run's axis values, and the seeds that random nodes drew on the server.
 
     Returns:
-        ``run item state inputs images seconds``, and ``error`` if it failed.
+        ``run item state inputs images seconds``, ``seed`` if it is known, and ``error`` if the run failed.
     """
     found: dict[str, Any] = {
         "run": index,
@@ -181,6 +181,8 @@ def run_record(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str
         "images": [image.name for image in run.images],
         "seconds": run.seconds,
     }
+    if run.seed is not None:
+        found["seed"] = run.seed
     if run.status.error_type:
         found["error"] = f"{run.status.error_type}: {run.status.error_message}"
     return found

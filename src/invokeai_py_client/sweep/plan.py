@@ -9,22 +9,33 @@ part. These axes come first, so that the server switches models as rarely as pos
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._text import first_lines
-from invokeai_py_client.errors import InputValueError, UsageError
+from invokeai_py_client.engine.seeds import LARGEST_SEED, draw_seed, is_random
+from invokeai_py_client.errors import InputError, InputValueError, UsageError
+from invokeai_py_client.ivk_fields.plain import as_integer, as_sequence
 from invokeai_py_client.schema.template import UNSET
-from invokeai_py_client.sweep.axes import Axis, check_together, is_batchable, read_axes
+from invokeai_py_client.sweep.axes import (
+    Axis,
+    check_rows,
+    check_together,
+    is_batchable,
+    raise_for,
+    read_axes,
+)
 
 if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.engine.workflow import Key
     from invokeai_py_client.sweep.rows import TableRow
 
-_SEEDS = 2**32
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
+_SEEDS = LARGEST_SEED + 1
 _LARGEST = 100_000
 
 
@@ -57,7 +68,7 @@ class Part:
 
     def data(self) -> list[list[dict[str, Any]]]:
         """Return the batch data."""
-        return [[_datum(axis) for axis in group] for group in self.groups]
+        return [[datum for axis in group for datum in _data_of(axis)] for group in self.groups]
 
     def places(self, index: int) -> list[int]:
         """Return the position of a run in each group."""
@@ -150,8 +161,9 @@ def plan_sweep(
         mode: ``"product"`` to run all combinations, or ``"zip"`` to run the axes side by side. Defaults to
             ``"product"``.
         repeat: How many times to run each combination, each time with another seed. Defaults to 1.
-        seed: ``"random"`` for a different seed in each run, or a number for the first seed. Defaults to the
-            workflow's seed, or to a random first seed if ``repeat`` is greater than 1.
+        seed: ``"random"`` for a different seed in each run, ``"workflow"`` to leave random nodes alone, or a number
+            for the first seed. Defaults to the same seed in all runs: the workflow's, or a random one if the workflow
+            draws its seeds. With ``repeat``, defaults to a random first seed.
         auto_board: The board (id or name) for board fields set to "auto". Defaults to none.
 
     Raises:
@@ -196,8 +208,9 @@ def plan_rows(
         inputs: The workflow's inputs.
         rows: The values of each run, by input.
         repeat: How many times to run each row, each time with another seed. Defaults to 1.
-        seed: ``"random"`` for a different seed in each run, or a number for the first seed. Defaults to the
-            workflow's seed, or to a random first seed if ``repeat`` is greater than 1.
+        seed: ``"random"`` for a different seed in each run, ``"workflow"`` to leave random nodes alone, or a number
+            for the first seed. Defaults to the same seed in all runs: the workflow's, or a random one if the workflow
+            draws its seeds. With ``repeat``, defaults to a random first seed.
         auto_board: The board (id or name) for board fields set to "auto". Defaults to none.
 
     Raises:
@@ -207,47 +220,119 @@ def plan_rows(
     if not rows:
         raise UsageError("The table has no rows: expected at least one row of values.")
     problems: list[str] = []
-    columns: dict[Any, WorkflowInput] = {}
-    for row in rows:
-        for name in row:
-            if name not in columns:
-                columns[name] = inputs.find(int(name) if isinstance(name, str) and name.isdigit() else name)
-    axes: dict[Any, list[Any]] = {
-        f"{item.node_id}.{item.field_name}": [_cell(item, row, name, problems) for row in rows]
-        for name, item in columns.items()
+    pin = draw_seed()
+    values = {
+        item.key: [
+            _cell(inputs, item, row, names, problems, None if seed == "workflow" else pin) for row in rows
+        ]
+        for item, names in columns_of(inputs, rows)
     }
-    if problems:
-        raise InputValueError("\n".join(first_lines(problems, 10)))
-    read = read_axes(inputs, axes)
-    return _finished(inputs, read, _zipped(read), repeat, seed, auto_board)
+    raise_for(problems)
+    read = read_axes(inputs, values)
+    check_rows(inputs, read, [row.where for row in rows])
+    return _finished(inputs, read, _zipped(read), repeat, seed, auto_board, pin)
 
 
-def _cell(item: WorkflowInput, row: TableRow, name: Any, problems: list[str]) -> Any:
+def columns_of(inputs: InputSet, rows: Sequence[TableRow]) -> list[tuple[WorkflowInput, list[str | int]]]:
+    """Return the inputs that the columns of a table set, each with the names of its columns.
+
+    Raises:
+        InputError: A column is not an input. The error names the location.
+        UsageError: Two columns of a file, or two values of a row, set the same input.
+    """
+    found: dict[str | int, WorkflowInput] = {}
+    columns: dict[Any, tuple[WorkflowInput, list[str | int]]] = {}
+    sources: dict[tuple[str, Any], str | int] = {}
+    for row in rows:
+        where = row.where if row.header is None else row.header.where
+        for name in row:
+            if name not in found:
+                item = found[name] = _column(inputs, name, where)
+                columns.setdefault(item.key, (item, []))[1].append(name)
+            other = sources.setdefault((where, found[name].key), name)
+            if other != name:
+                raise UsageError(
+                    f"{where}: the columns {other!r} and {name!r} set the same input. Remove one of them."
+                )
+    return list(columns.values())
+
+
+def _column(inputs: InputSet, name: str | int, where: str) -> WorkflowInput:
+    try:
+        return inputs.find_settable(int(name) if isinstance(name, str) and name.isdecimal() else name)
+    except InputError as error:
+        error.args = (f"{where}, column {name!r}: {error}",)
+        raise
+
+
+def _cell(
+    inputs: InputSet,
+    item: WorkflowInput,
+    row: TableRow,
+    names: Sequence[str | int],
+    problems: list[str],
+    pin: int | None,
+) -> Any:
     """Return the value of a cell. It is checked here, so that an error can name the row and the column."""
-    if name not in row:
+    name = next((one for one in names if one in row), None)
+    if name is None:
         own: Any = item.field.reusable_value
+        if own in (UNSET, None) and item.feeds:
+            own = pin
         if own is UNSET or own is None:
-            problems.append(f"{row.where}: {name!r} has no value, neither in this row nor in the workflow.")
+            problems.append(
+                f"{row.where}: {names[0]!r} has no value, neither in this row nor in the workflow."
+            )
         return own
     given = row[name]
     try:
-        value = item.field.parse_text(given) if row.is_text else given
-        item.field.check(value)
+        if item.is_seed and is_random(given):
+            return draw_seed()
+        value = given if row.header is None else _parsed(item, given, row.header.decimal_comma)
+        inputs.check(item, value)
     except InputValueError as error:
-        problems.append(f"{row.where}, column {name!r}: {error}")
+        is_number = _is_decimal_comma(item, given) and not item.field.type_text.endswith("[]")
+        hint = f" Use a decimal point: {_with_point(given)}." if is_number else ""
+        problems.append(f"{row.where}, column {name!r}: {error}{hint}")
         return None
     return value
 
 
-def seed_inputs(inputs: InputSet) -> list[WorkflowInput]:
-    """Return the seed inputs of the form. If the form has no seed, return those of all nodes."""
+def _parsed(item: WorkflowInput, text: str, decimal_comma: bool) -> Any:
+    """Parse the text of a cell. ``7,5`` can be a number with a decimal comma or a list of two numbers.
 
-    def is_seed(item: WorkflowInput) -> bool:
-        return item.field_name == "seed" and item.field.type_name == "IntegerField" and not item.connected
+    Raises:
+        InputValueError: The text cannot be parsed, or is ambiguous.
+    """
+    field, kind = item.field, item.field.type_text
+    if not _is_decimal_comma(item, text):
+        return field.parse_text(text)
+    if field.is_list if decimal_comma else kind.endswith("|[]"):
+        pair = text.strip().replace(",", ", ")
+        raise InputValueError(
+            f"{text!r} is ambiguous. Write {_with_point(text)} for a number, or [{pair}] for a list."
+        )
+    return field.parse_text(_with_point(text) if decimal_comma else text)
 
-    return [item for item in inputs if is_seed(item)] or [
-        item for item in inputs.everything() if is_seed(item)
-    ]
+
+def _is_decimal_comma(item: WorkflowInput, value: Any) -> bool:
+    """Whether a value for a numeric input is text that could be a number with a decimal comma."""
+    return (
+        isinstance(value, str)
+        and item.field.type_name in ("IntegerField", "FloatField")
+        and _DECIMAL_COMMA.fullmatch(value) is not None
+    )
+
+
+def _with_point(text: str) -> str:
+    return text.strip().replace(",", ".")
+
+
+def is_single_seed(seed: Any) -> bool:
+    """Whether a seed is a whole number, ``"random"`` or ``"workflow"``, and not the values of an axis."""
+    if isinstance(seed, str):
+        return seed in ("random", "workflow")
+    return as_sequence(seed) is None and as_integer(seed) is not None
 
 
 def _zipped(axes: Sequence[Axis]) -> list[Part]:
@@ -274,8 +359,12 @@ def _finished(
     repeat: int,
     seed: Any,
     auto_board: str | None,
+    pin: int | None = None,
 ) -> SweepPlan:
-    """Add seeds, check combinations of values, and number the parts."""
+    """Add seeds, check combinations of values, and number the parts.
+
+    Random nodes that are not varied get the seed ``pin``, or a random one.
+    """
     if repeat < 1:
         raise UsageError(f"Invalid repeat {repeat}: expected a whole number of at least 1.")
     names = [axis.name for axis in axes]
@@ -284,12 +373,21 @@ def _finished(
         raise UsageError(
             f"The sweep would have {count:,} runs, but the maximum is {_LARGEST:,}. Split it into several sweeps."
         )
-    if repeat > 1 or seed is not None:
+    if seed == "workflow" and repeat > 1:
+        raise UsageError(
+            "repeat needs a different seed for each run, but seed='workflow' leaves the seeds to the workflow. Leave"
+            " out one of them."
+        )
+    varied = {key for axis in axes for key in axis.fields}
+    if repeat > 1 or seed not in (None, "workflow"):
         seeds = _seed_targets(inputs, axes)
+        varied.update(key for item in seeds for key in item.feeds)
         # Seeds are drawn once, so that all combinations (of models, for example) use the same seeds.
         first_seed = random.SystemRandom().randrange(_SEEDS - repeat) if seed is None else seed
         parts = [_seeded(inputs, part, seeds, repeat, first_seed) for part in parts]
         names += [inputs.name_of(item) for item in seeds]
+    if seed != "workflow":
+        inputs = _pinned(inputs, varied, draw_seed() if pin is None else pin)
     numbered: list[Part] = []
     first = 0
     for part in parts:
@@ -305,17 +403,26 @@ def _check_together(inputs: InputSet, part: Part) -> None:
     check_together(fixed, part.groups)
 
 
+def _pinned(inputs: InputSet, varied: set[Key], seed: int) -> InputSet:
+    """Return the inputs with one seed for all random nodes, except those that the sweep varies."""
+    drawn = [item for item in inputs.random_seeds(unset=True) if not varied.issuperset(item.feeds)]
+    if not drawn:
+        return inputs
+    pinned = inputs.copy()
+    pinned.set({item.key: seed for item in drawn})
+    return pinned
+
+
 def _seed_targets(inputs: InputSet, axes: Sequence[Axis]) -> list[WorkflowInput]:
-    found = seed_inputs(inputs)
-    taken = {axis.item.key for axis in axes}
-    if any(item.key in taken for item in found):
+    found = inputs.main_seeds()
+    taken = {key for axis in axes for key in axis.fields}
+    if any(not taken.isdisjoint(item.feeds or (item.key,)) for item in found):
         raise UsageError(
             "The seed is both an axis and set by repeat or seed. Remove the axis, or leave out repeat and seed."
         )
     if not found:
         raise UsageError(
-            "The workflow has no seed input that can be set: its seeds come from other nodes. Use another input"
-            " as an axis to make the runs differ."
+            "The workflow has no seed that can be set. Use another input as an axis to make the runs differ."
         )
     return found
 
@@ -333,16 +440,17 @@ def _seeded(inputs: InputSet, part: Part, targets: Sequence[WorkflowInput], repe
             for axis in group
         ]
         return Part(part.fixed, ((*spelled, *_seed_axes(inputs, targets, seeds)),))
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    first = as_integer(seed) if is_single_seed(seed) else None
+    if first is None:
         raise UsageError(
-            f"Invalid seed {seed!r}: expected a whole number or 'random'. Pass several seeds as an axis."
+            f"Invalid seed {seed!r}: expected a whole number, 'random' or 'workflow'. Pass several seeds as an axis."
         )
-    seeds = list(range(seed, seed + repeat))
+    seeds = list(range(first, first + repeat))
     return Part(part.fixed, (*part.groups, tuple(_seed_axes(inputs, targets, seeds))))
 
 
 def _seed_axes(inputs: InputSet, targets: Sequence[WorkflowInput], seeds: Sequence[int]) -> list[Axis]:
-    read = read_axes(inputs, {f"{item.node_id}.{item.field_name}": seeds for item in targets})
+    read = read_axes(inputs, {inputs.name_of(item): seeds for item in targets})
     assert all(is_batchable(axis.item) for axis in read)
     return read
 
@@ -351,5 +459,7 @@ def _counts(lengths: Mapping[str, int]) -> str:
     return ", ".join(f"{name} has {length}" for name, length in lengths.items())
 
 
-def _datum(axis: Axis) -> dict[str, Any]:
-    return {"node_path": axis.item.node_id, "field_name": axis.item.field_name, "items": list(axis.wire)}
+def _data_of(axis: Axis) -> list[dict[str, Any]]:
+    return [
+        {"node_path": node_id, "field_name": name, "items": list(axis.wire)} for node_id, name in axis.fields
+    ]

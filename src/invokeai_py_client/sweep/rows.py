@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 from typing import Any, cast
@@ -14,12 +16,34 @@ from typing import Any, cast
 from invokeai_py_client._text import clip
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.text import read_text
+from invokeai_py_client.ivk_fields.plain import as_integer
 
 _CSV = (".csv", ".tsv")
 _JSONL = (".jsonl", ".ndjson")
 _JSON = (".json",)
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_SEP = re.compile(r'\s*"?sep=([^"\s]|\t)"?[\s,;]*', re.IGNORECASE)
+# A number with a decimal point, as far as a file with decimal commas has none.
+_POINT = re.compile(r"\s*[+-]?\d*\.\d+\s*")
+# The name of an index column in the file that pandas writes, and in the data frame that pandas reads from it.
+_INDEX_NAMES = ("", "Unnamed: 0")
 # The types of empty cells in pandas columns that are not numeric.
 _PANDAS_MISSING = ("NAType", "NaTType")
+
+
+@dataclass(frozen=True, slots=True)
+class CsvHeader:
+    """The header of a CSV file.
+
+    Attributes:
+        where: The location for error messages: ``runs.csv, line 1``.
+        names: The names of the columns. "" for a column without a name.
+        decimal_comma: Whether ``7,5`` is a number in this file, as spreadsheets write it in many countries.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    decimal_comma: bool = False
 
 
 class TableRow(dict[str | int, Any]):
@@ -27,13 +51,16 @@ class TableRow(dict[str | int, Any]):
 
     Attributes:
         where: The location for error messages: ``runs.csv, line 7`` or ``row 7``.
-        is_text: Whether all values are text, as in a CSV file, and have yet to be parsed for their inputs.
+        header: The header of its CSV file, or None. The values of a CSV file are text, and have yet to be parsed for
+            their inputs.
     """
 
-    def __init__(self, values: Mapping[str | int, Any], where: str, *, is_text: bool = False) -> None:
+    def __init__(
+        self, values: Mapping[str | int, Any], where: str, *, header: CsvHeader | None = None
+    ) -> None:
         super().__init__(values)
         self.where = where
-        self.is_text = is_text
+        self.header = header
 
 
 def rows_of(source: Any) -> list[TableRow]:
@@ -43,8 +70,9 @@ def rows_of(source: Any) -> list[TableRow]:
 
     Args:
         source: An iterable of dicts, a pandas or polars data frame, or the path of a file. A CSV file needs a header
-            and has commas, semicolons or tabs between its cells; its values remain text. A JSONL file has an object
-            per line, a JSON file a list of objects.
+            and has commas, semicolons or tabs between its cells; its values remain text. Excel's first line ``sep=;``
+            and the index column of pandas are supported. A JSONL file has an object per line, a JSON file a list of
+            objects.
 
     Raises:
         UsageError: The file cannot be read, or it is not a table. The error names the row and the column, and for a
@@ -71,48 +99,109 @@ def _from_file(path: Path) -> Iterable[TableRow]:
 
 
 def _from_csv(path: Path, text: str) -> Iterator[TableRow]:
-    first = text.lstrip("\n").partition("\n")[0]
-    # Spreadsheets write semicolons in countries with decimal commas. Prompts contain both, so only the header counts.
-    delimiter = next((mark for mark in "\t;" if mark in first and "," not in first), ",")
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    declared, first, text = _declared_delimiter(text)
+    delimiter = declared or _delimiter(path, first, text)
+    lines = list(_cells(path, text, delimiter, first))
+    if not lines:
+        return
+    (number, names), *rows = lines
+    # Spreadsheets write semicolons or tabs between cells in countries with decimal commas.
+    decimal_comma = delimiter != "," and not any(
+        _POINT.fullmatch(cell) for _, cells in rows for cell in cells
     )
-    header: list[str] | None = None
-    line = 1
+    header = _header(f"{path.name}, line {number}", names, decimal_comma)
+    skipped = 0 if _is_index(names[0], (cells[0] for _, cells in rows)) else None
+    for number, cells in rows:
+        where = f"{path.name}, line {number}"
+        yield TableRow(_by_column(where, header.names, cells, skipped), where, header=header)
+
+
+def _declared_delimiter(text: str) -> tuple[str, int, str]:
+    """Read the line ``sep=;``, with which a file can tell Excel its delimiter.
+
+    Returns:
+        The delimiter or "", the number of the line that follows, and the text from there.
+    """
+    first, _, rest = text.partition("\n")
+    match = _SEP.fullmatch(first)
+    return (match[1], 2, rest) if match else ("", 1, text)
+
+
+def _delimiter(path: Path, first: int, text: str) -> str:
+    """Return the delimiter of a CSV file.
+
+    If the header contains several, it is the one that splits all lines into the same number of cells.
+
+    Raises:
+        UsageError: There are several such delimiters, or none.
+    """
+    number = next((number for number, line in enumerate(text.split("\n"), first) if line.strip()), first)
+    found: dict[str, bool] = {}
+    for mark in _DELIMITERS:
+        lines = [len(cells) for _, cells in _cells(path, text, mark, first, strict=False)]
+        if lines and lines[0] > 1:
+            found[mark] = len(lines) > 1 and len(set(lines)) == 1
+    if len(found) < 2:
+        return next(iter(found), ",")
+    consistent = [mark for mark, is_consistent in found.items() if is_consistent]
+    if len(consistent) != 1:
+        names = " and ".join(_DELIMITERS[mark] for mark in found)
+        raise UsageError(
+            f"{path.name}, line {number}: the delimiter is not clear, because the header contains {names}. Put quotes"
+            f" around names that contain one, or add the line sep={next(iter(found))} at the beginning of the file."
+        )
+    return consistent[0]
+
+
+def _cells(
+    path: Path, text: str, delimiter: str, first: int, *, strict: bool = True
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the cells of each line that is not empty."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict
+    )
+    number = first
     try:
         for cells in reader:
-            where, line = f"{path.name}, line {line}", reader.line_num + 1
-            if not any(cell.strip() for cell in cells):
-                continue
-            if header is None:
-                header = _header(where, cells)
-                continue
-            yield TableRow(_by_column(where, header, cells), where, is_text=True)
+            if any(cell.strip() for cell in cells):
+                yield number, cells
+            number = first + reader.line_num
     except csv.Error as error:
-        raise UsageError(f"{path.name}, line {line}: invalid CSV: {error}.") from None
+        if strict:
+            raise UsageError(f"{path.name}, line {number}: invalid CSV: {error}.") from None
 
 
-def _header(where: str, cells: list[str]) -> list[str]:
-    names = [cell.strip() for cell in cells]
-    twice = next((name for name in names if name and names.count(name) > 1), None)
+def _header(where: str, cells: list[str], decimal_comma: bool) -> CsvHeader:
+    names = tuple(cell.strip() for cell in cells)
+    twice = _first_twice([name for name in names if name])
     if twice is not None:
         raise UsageError(f"{where}: two columns are named {twice!r}. Rename or remove one of them.")
-    return names
+    return CsvHeader(where, names, decimal_comma)
 
 
-def _by_column(where: str, header: list[str], cells: list[str]) -> dict[str | int, Any]:
+def _by_column(
+    where: str, header: tuple[str, ...], cells: list[str], skipped: int | None
+) -> dict[str | int, Any]:
     found: dict[str | int, Any] = {}
     for place, cell in enumerate(cells):
-        if not cell.strip():
+        if not cell.strip() or place == skipped:
             continue
         name = header[place] if place < len(header) else ""
         if not name:
-            raise UsageError(
-                f"{where}, column {place + 1}: {clip(cell, 60)!r} is in a column without a name. The columns are"
-                f" {', '.join(filter(None, header))}. Put quotes around a value that contains a comma."
-            )
+            raise UsageError(_no_name(where, place, cell, header))
         found[name] = cell
     return found
+
+
+def _no_name(where: str, place: int, cell: str, header: tuple[str, ...]) -> str:
+    problem = f"{where}, column {place + 1}: {clip(cell, 60)!r} is in a column without a name."
+    if place == 0:
+        return (
+            f"{problem} Name the column, or delete it. If it is the index of a pandas data frame, write the file with"
+            " index=False."
+        )
+    named = ", ".join(filter(None, header))
+    return f"{problem} The columns are {named}. Put quotes around a value that contains a comma."
 
 
 # --------------------------------------------------------------------------- JSON
@@ -145,12 +234,10 @@ def _loaded(text: str, where: str, *, first_line: int | None) -> Any:
 
 
 def _without_twins(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+    twice = _first_twice([name for name, _ in pairs])
+    if twice is not None:
         raise UsageError(f"{where}: the name {twice!r} appears twice. Remove one of them.")
-    return found
+    return dict(pairs)
 
 
 # --------------------------------------------------------------------------- Python objects
@@ -159,16 +246,30 @@ def _without_twins(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
 def _records(source: Any) -> Iterable[Any]:
     polars = getattr(source, "to_dicts", None)
     if callable(polars):
-        return cast("Iterable[Any]", polars())
+        return _without_index(getattr(source, "columns", ()), cast("list[dict[Any, Any]]", polars()))
     pandas = getattr(source, "to_dict", None)
     if callable(pandas) and hasattr(source, "columns"):
-        return cast("Iterable[Any]", pandas("records"))
+        columns = list(source.columns)
+        twice = _first_twice(columns)
+        if twice is not None:
+            raise UsageError(
+                f"Two columns of the data frame are named {twice!r}. Rename or remove one of them."
+            )
+        return _without_index(columns, cast("list[dict[Any, Any]]", pandas("records")))
     if isinstance(source, Mapping) or not hasattr(source, "__iter__"):
         raise UsageError(
             f"Cannot read rows from {type(cast('Any', source)).__name__}: expected a list of dicts, a pandas or polars"
             " data frame, or the path of a CSV, JSONL or JSON file."
         )
     return cast("Iterable[Any]", source)
+
+
+def _without_index(columns: Sequence[Any], records: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
+    """Remove the index column that pandas added when it wrote the file from which a data frame was read."""
+    first = next(iter(columns), None)
+    if not isinstance(first, str) or not _is_index(first, (record[first] for record in records)):
+        return records
+    return [{name: value for name, value in record.items() if name != first} for record in records]
 
 
 def _from_records(records: Iterable[Any]) -> Iterator[TableRow]:
@@ -180,15 +281,32 @@ def _row(record: Any, where: str) -> TableRow:
     if not isinstance(record, Mapping):
         raise UsageError(f"{where}: expected a dict of values by input, not {type(record).__name__}.")
     values = cast("Mapping[Any, Any]", record)
-    for name in values:
-        if not isinstance(name, str | int):
+    found: dict[str | int, Any] = {}
+    for name, value in values.items():
+        address = name if isinstance(name, str) else as_integer(name)
+        if address is None:
             raise UsageError(
                 f"{where}: {name!r} is not the name of an input: expected text, or the input's index in the form."
             )
-    return TableRow({name: value for name, value in values.items() if not _is_missing(value)}, where)
+        if not _is_missing(value):
+            found[address] = value
+    return TableRow(found, where)
 
 
 def _is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ in _PANDAS_MISSING:
         return True
     return isinstance(value, Real) and bool(value != value)
+
+
+def _is_index(name: str, values: Iterable[Any]) -> bool:
+    """Whether a first column is the index of a pandas data frame: without a name, and with whole numbers."""
+    return name.strip() in _INDEX_NAMES and all(
+        value.strip().isdecimal() if isinstance(value, str) else as_integer(value) is not None
+        for value in values
+    )
+
+
+def _first_twice(names: Sequence[Any]) -> Any:
+    """Return the first name that occurs more than once, or None."""
+    return None if len(set(names)) == len(names) else next(name for name in names if names.count(name) > 1)

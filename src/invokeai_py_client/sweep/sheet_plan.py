@@ -141,9 +141,9 @@ def plan_sheets(
         rows: The axis that goes down, or None.
         columns: The axis that goes across, or None.
         cell: The longer side of each image in pixels. Defaults to 256.
-            others: Other axes. Each combination of their values gets a separate block with a headline. Defaults to none.
+        others: Other axes. Each combination of their values gets a separate block with a headline. Defaults to none.
         captions: The axes whose values are shown below each image. Defaults to none.
-            side: The maximum width and height of a page in pixels, or None to put everything on one page. Defaults to
+        side: The maximum width and height of a page in pixels, or None to put everything on one page. Defaults to
             4096.
         shape: The aspect ratio of the images as width and height. Defaults to (1, 1).
 

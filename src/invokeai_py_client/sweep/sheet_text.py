@@ -160,7 +160,7 @@ class Lettering:
 
 
 def _boundary(text: str, place: int) -> int:
-    """Return the last place up to this one where the text can be cut. 0 if there is none."""
+    """Return the last place up to this one where the text can be cut, or 0."""
     while place > 0 and not is_boundary(text, place):
         place -= 1
     return max(place, 0)

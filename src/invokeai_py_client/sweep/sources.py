@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.ivk_fields.base import NO_VALUE
+from invokeai_py_client.ivk_fields.plain import as_sequence
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -62,9 +64,9 @@ def values_for(name: Any, item: WorkflowInput, given: Any) -> tuple[Any, ...]:
     Args:
         name: The user's name for the axis, for error messages.
         item: The input.
-        given: An iterable of values; a single value; for numbers, a text such as ``"1-10 (+2)"``; for texts and
-            choices, ``"a || b"``; the ``pathlib.Path`` of a text file with a value per line; for images, a folder or
-            a pattern.
+        given: An iterable of values, such as a list, an array or a column of a data frame; a single value; for
+            numbers, a text such as ``"1-10 (+2)"``; for texts and choices, ``"a || b"``; the ``pathlib.Path`` of a
+            text file with a value per line; for images, a folder or a pattern.
 
     Raises:
         UsageError: The axis has no values, or the notation or file cannot be read.
@@ -81,14 +83,18 @@ def values_of_text(item: WorkflowInput, text: str) -> tuple[Any, ...]:
     Args:
         item: The input.
         text: ``@FILE`` for a file with a value per line; numbers separated by commas, or a range; ``a || b``; choices
-            and names separated by commas; a folder or pattern of images.
+            and names separated by commas; a folder or pattern of images. ``@@`` begins a value that starts with ``@``.
 
     Raises:
         UsageError: The notation or file cannot be read.
         InputValueError: A part of the text is not a valid value of the input.
     """
     kind = item.field.type_name
-    if text.startswith("@"):
+    if text.strip() == NO_VALUE:
+        return (item.field.parse_text(text),)
+    if text.startswith("@@"):
+        text = text[1:]
+    elif text.startswith("@"):
         return values_for(item.label, item, Path(text[1:]))
     if item.field.is_list:
         return (item.field.parse_text(text),)
@@ -103,6 +109,7 @@ def values_of_text(item: WorkflowInput, text: str) -> tuple[Any, ...]:
 
 def _values(item: WorkflowInput, given: Any) -> tuple[Any, ...]:
     kind = item.field.type_name
+    given = _without_array(given)
     if kind == "ImageField" and not item.field.is_list and isinstance(given, str | Path):
         from invokeai_py_client.files.images import pictures_at
 
@@ -127,10 +134,29 @@ def _values(item: WorkflowInput, given: Any) -> tuple[Any, ...]:
 
 def _many(given: Any) -> tuple[Any, ...] | None:
     """Return the values of an iterable, or None if the object is a single value."""
-    if not hasattr(given, "__iter__") or hasattr(given, "tobytes"):
+    if not hasattr(given, "__iter__") or isinstance(given, bytes | bytearray | memoryview | Mapping):
         return None
-    return None if isinstance(given, bytes | Mapping) else tuple(given)
+    return tuple(given)
+
+
+def _without_array(given: Any) -> Any:
+    """Return an array or a column of numpy, pandas, polars or another library as a list. Others are unchanged.
+
+    Raises:
+        UsageError: The object is a data frame, which has several columns.
+    """
+    if isinstance(given, bytes | bytearray | memoryview):
+        return cast("Any", given)
+    if hasattr(given, "columns") and hasattr(given, "__iter__"):
+        raise UsageError(
+            f"A {type(given).__name__} is a table: pass one of its columns as an axis, or the table to sweep_rows()."
+        )
+    for name in ("tolist", "to_list"):
+        convert = getattr(given, name, None)
+        if callable(convert):
+            return convert()
+    return given
 
 
 def _is_nested(given: list[Any] | tuple[Any, ...]) -> bool:
-    return any(isinstance(one, list | tuple) for one in given)
+    return any(as_sequence(one) is not None for one in given)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-import uuid
 from collections import ChainMap
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -15,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.engine.addressing import plain
+from invokeai_py_client.engine.inputs import seed_names
+from invokeai_py_client.engine.seeds import SeedNames
 from invokeai_py_client.errors import APIRequestError, RunNotFinishedError, UsageError
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.results import CalledResults
@@ -85,6 +87,7 @@ class AsyncSweep(AsyncObject):
         background: bool = False,
         manifest: ManifestWriter | None = None,
         kept: Manifest | None = None,
+        seeds: SeedNames | None = None,
     ) -> None:
         self.connection = connection
         self._requests = tuple(requests)
@@ -104,6 +107,7 @@ class AsyncSweep(AsyncObject):
         self._delivery = Delivery(connection, queue_id, requests, self._tracker, manifest)
         self._feeder: asyncio.Task[None] | None = None
         self._kept = kept
+        self._seeds = seeds
         self.name = name
         self.axes: tuple[str, ...] = tuple(axes)
         self.queue_id = queue_id
@@ -343,14 +347,19 @@ class AsyncSweep(AsyncObject):
         )
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return a dict for each run that has ended: ``run item state seconds images error`` and the axis values."""
+        """Return a dict for each run that has ended.
+
+        Its keys are ``run item state seconds images error``, ``seed`` if the workflow has a seed, and the axes.
+        """
         from invokeai_py_client.sweep.manifest import run_record
 
         records: list[dict[str, Any]] = []
         for index, run in sorted(self._runs.items()):
             if run.done:
-                record = run_record(index, run, self.values(index))
+                record = run_record(index, run, self._recorded_values(index, run))
                 values = record.pop("inputs")
+                if self._seeds is not None and self._seeds.main:
+                    values = {"seed": run.seed, **values}
                 records.append({**record, "error": record.get("error"), **values})
         return records
 
@@ -403,6 +412,7 @@ class AsyncSweep(AsyncObject):
             background=head["background"],
             manifest=ManifestWriter(Path(path), create=False),
             kept=kept,
+            seeds=SeedNames.from_dict(head["seeds"]) if "seeds" in head else None,
         )
 
     # ------------------------------------------------------------------ internals
@@ -521,6 +531,7 @@ class AsyncSweep(AsyncObject):
             inputs=ChainMap(self.values(index), self._inputs),
             labels=self._labels,
             end=end,
+            seeds=self._seeds,
         )
 
     def _finished(
@@ -536,7 +547,13 @@ class AsyncSweep(AsyncObject):
         if self._manifest is not None:
             from invokeai_py_client.sweep.manifest import run_record
 
-            self._manifest.write("run", **run_record(index, run, self.values(index)))
+            self._manifest.write("run", **run_record(index, run, self._recorded_values(index, run)))
+
+    def _recorded_values(self, index: int, run: AsyncRun) -> dict[str, Any]:
+        """Return the axis values of a run, and the seeds that random nodes drew for it on the server."""
+        names = () if self._seeds is None else self._seeds.drawn.values()
+        inputs = run.inputs
+        return {**self.values(index), **{name: inputs[name] for name in names if name in inputs}}
 
     async def _steps(self) -> AsyncGenerator[None]:
         """Follow the runs until all have ended. Yield whenever some may have ended, at least once."""
@@ -572,7 +589,7 @@ class AsyncSweep(AsyncObject):
             image = run.images[0] if run.images else None
             return ReportEntry(
                 index,
-                self.values(index),
+                self._recorded_values(index, run),
                 run.status.state.value,
                 run.seconds,
                 run.status.error_message,
@@ -638,6 +655,8 @@ class AsyncSweep(AsyncObject):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        if "_seeds" not in state:  # pickled by a version that did not know the seeds of random nodes
+            self._seeds = None
         if "_ends" not in state:  # pickled by a version that kept the ends in the runs
             self._ends = {}
             for index in self._open & self._runs.keys():
@@ -704,8 +723,8 @@ async def start_sweep(
     requests = await prepare_requests(
         connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
     )
-    batch_id = str(uuid.uuid4())
-    values, labels = inputs.snapshot(), inputs.node_labels()
+    batch_id = new_batch_id()
+    values, labels, seeds = inputs.snapshot(), inputs.node_labels(), seed_names(inputs)
     writer = None if manifest is None else ManifestWriter(Path(manifest), create=True)
     if writer is not None:
         writer.begin(
@@ -718,6 +737,7 @@ async def start_sweep(
             inputs=values,
             labels=labels,
             background=background,
+            seeds=seeds.to_dict(),
         )
     sweep = AsyncSweep(
         connection,
@@ -730,6 +750,7 @@ async def start_sweep(
         queue_id=queue_id,
         background=background,
         manifest=writer,
+        seeds=seeds,
     )
     await sweep._begin()  # pyright: ignore[reportPrivateUsage] - same module
     return sweep

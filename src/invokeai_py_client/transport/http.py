@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import LoopBound
+from invokeai_py_client._text import shown
 from invokeai_py_client.errors import (
     APIRequestError,
     ConnectionLostError,
@@ -19,7 +20,7 @@ from invokeai_py_client.transport.auth import LOGIN, Auth, AuthFlow
 from invokeai_py_client.transport.http_errors import translate_errors
 from invokeai_py_client.transport.json_shape import Shape, shape_error, summarize
 from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, check_pace, read_all
-from invokeai_py_client.transport.payload import Params, Upload, query_of
+from invokeai_py_client.transport.payload import Params, Upload, dump_json, query_of, unicode_text
 from invokeai_py_client.transport.responses import (
     check_is_file,
     check_is_ours,
@@ -349,6 +350,7 @@ class HttpTransport:
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._settings.verify_ssl),
             proxy=proxy_for(self._settings.address.origin),
             cookie_jar=aiohttp.DummyCookieJar(),
+            json_serialize=dump_json,
         )
         # aiohttp would repeat PUT and DELETE if a connection breaks. This module decides about retries instead.
         session._retry_connection = False  # pyright: ignore[reportPrivateUsage]
@@ -378,6 +380,7 @@ def _form(upload: Upload | None) -> aiohttp.FormData | None:
 
     form = aiohttp.FormData()
     for name, value in upload.fields.items():
-        form.add_field(name, value)
-    form.add_field("file", upload.data, filename=upload.filename, content_type=upload.content_type)
+        form.add_field(name, unicode_text(value, f"The field {name!r}"))
+    filename = unicode_text(upload.filename, shown(upload.filename))
+    form.add_field("file", upload.data, filename=filename, content_type=upload.content_type)
     return form

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
+from invokeai_py_client._text import shown
 from invokeai_py_client.errors import MethodNotAllowedError, NotFoundError, NotInvokeAIError, UsageError
 
 Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
@@ -39,7 +41,7 @@ def query_of(params: Params | None) -> Query | None:
         if value is None:
             continue
         values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-        pairs.extend((name, _text(one)) for one in values)
+        pairs.extend((name, unicode_text(_text(one), f"The parameter {name!r}")) for one in values)
     return pairs
 
 
@@ -73,8 +75,41 @@ def path_part(text: object, what: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a string with all characters escaped that have a special meaning in a path."""
-    return quote(text, safe="")
+    """Return a string with all characters escaped that have a special meaning in a path.
+
+    Raises:
+        UsageError: The string contains lone surrogates.
+    """
+    return quote(unicode_text(text, shown(text)), safe="")
+
+
+def unicode_text(text: str, what: str) -> str:
+    """Return text that can be sent to a server.
+
+    Args:
+        text: The text.
+        what: The text in the error message. It may be a secret, so the message does not include the text itself.
+
+    Raises:
+        UsageError: The text contains lone surrogates, as command-line arguments that are not UTF-8 do.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{what} is not valid Unicode text: it contains a lone surrogate.") from None
+    return text
+
+
+def dump_json(value: Any) -> str:
+    """Return data as JSON text that can be sent to a server.
+
+    Raises:
+        UsageError: A text in the data contains lone surrogates. Servers respond to them with status 500.
+    """
+    text = json.dumps(value)
+    if "\\ud" in text:  # a surrogate, usually one of a pair, as in emoji
+        unicode_text(json.dumps(value, ensure_ascii=False), "A text in the request")
+    return text
 
 
 def portions(items: Sequence[T], size: int) -> Iterator[list[T]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +17,9 @@ from invokeai_py_client.engine.index_map import (
     write_index_map,
 )
 from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+from invokeai_py_client.engine.prompts import find_prompt
 from invokeai_py_client.errors import NotFoundError, RunError, UsageError
+from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.events import (
     NodeCompleted,
@@ -54,6 +56,8 @@ Values = Mapping[Any, Any]
 
 _Callback = Callable[[RunEvent], object]
 
+logger = logging.getLogger("invokeai_py_client.workflow")
+
 # The number of a queue's latest runs that an estimate of a run's duration is based on.
 _LATEST = 20
 
@@ -78,6 +82,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     _latest: tuple[AsyncRun, ...] = ()
     _session_id: str | None = None
+    _seeds_noted: bool = False
     _watching: Mapping[type[RunEvent], _Callback] = MappingProxyType({})
 
     def __init__(
@@ -233,7 +238,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     async def enqueue_request(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         validate: bool = True,
@@ -245,7 +250,7 @@ class AsyncWorkflowHandle(AsyncObject):
         """Return the request body that ``start()`` would post to ``enqueue_batch``.
 
         Args:
-            values: Values for this request only; see ``set()``.
+            values: Values for this request only; see ``set()``. A text is the prompt, if there is only one.
             validate: Whether to check everything first. If False, the body is built exactly as the web UI would
                 build it, and only the server's schema is requested. Defaults to True.
             runs: How many times the server repeats the batch. Defaults to 1.
@@ -272,7 +277,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     async def start(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         prepend: bool = False,
@@ -283,7 +288,7 @@ class AsyncWorkflowHandle(AsyncObject):
         """Start a run and return immediately.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
@@ -306,7 +311,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     async def start_batch(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         runs: int = 1,
@@ -319,7 +324,7 @@ class AsyncWorkflowHandle(AsyncObject):
         """Start all runs that result from the workflow's batch nodes, in one request.
 
         Args:
-            values: Values for these runs only; see ``set()``.
+            values: Values for these runs only; see ``set()``. A text is the prompt, if there is only one.
             runs: How many times the server repeats the whole batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
@@ -344,8 +349,9 @@ class AsyncWorkflowHandle(AsyncObject):
             runs=runs,
             prepend=prepend,
             auto_board=auto_board,
-            batch_id=str(uuid.uuid4()),
+            batch_id=new_batch_id(),
         )
+        self._note_seeds(inputs)
         asked = count_runs(body)
         if only_one and asked != 1:
             raise UsageError(
@@ -355,7 +361,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     async def run(
         self,
-        values: Values | None = None,
+        values: Values | str | None = None,
         /,
         *,
         timeout: float | None = None,
@@ -372,7 +378,7 @@ class AsyncWorkflowHandle(AsyncObject):
         Use ``start()`` for a run that should continue.
 
         Args:
-            values: Values for this run only; see ``set()``.
+            values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             timeout: Seconds to wait. The run continues afterwards. Defaults to no limit.
             progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If
                 it is a function, it is called with each event.
@@ -442,7 +448,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
         The values of an axis can be:
 
-        - a list
+        - a list, or an array or a column of numpy, pandas or polars
         - a notation such as ``"1-10 (+2)"`` for numbers or ``"a || b"`` for texts
         - the ``pathlib.Path`` of a text file with one value per line
         - a folder or a pattern, for images
@@ -456,8 +462,10 @@ class AsyncWorkflowHandle(AsyncObject):
             mode: ``"product"`` runs every combination, the last axis varying fastest. ``"zip"`` pairs the axes.
                 Defaults to ``"product"``.
             repeat: How many times to run each combination, each time with another seed. Defaults to 1.
-            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or a number: with
-                ``repeat``, the first seed. Defaults to the workflow's seed for all runs.
+            seed: An axis like any other; or ``"random"`` for a different, recorded seed per run; or ``"workflow"`` to
+                let the workflow's random nodes draw a seed in each run; or a number: with ``repeat``, the first seed.
+                Defaults to the same seed in all runs: the workflow's, or a random, recorded one if the workflow draws
+                its seeds.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed; see ``AsyncSweep.resume()``.
             background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
@@ -500,7 +508,7 @@ class AsyncWorkflowHandle(AsyncObject):
         Args:
             rows: Dicts of values keyed by input, a CSV or JSONL file, or a pandas or polars table.
             repeat: How many times to run each row, each time with another seed. Defaults to 1.
-            seed: ``"random"`` for a different seed per run; or a number: with ``repeat``, the first seed.
+            seed: ``"random"``, ``"workflow"`` or a number; see ``sweep()``.
             values: Values for all of these runs; see ``set()``.
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.
@@ -554,15 +562,17 @@ class AsyncWorkflowHandle(AsyncObject):
             InputValueError: Values have the wrong type or are out of range.
             UsageError: An axis is empty, or the axes cannot be combined.
         """
-        from invokeai_py_client.sweep.plan import plan_sweep
+        from invokeai_py_client.sweep.plan import is_single_seed, plan_sweep
         from invokeai_py_client.sweep.sources import spelled_out
 
         wanted = {**(axes or {}), **named}
-        if seed is not None and seed != "random" and not isinstance(seed, int):
+        if seed is not None and not is_single_seed(seed):
             wanted["seed"], seed = seed, None
         wanted = await spelled_out(self.connection, wanted)
         inputs = self._inputs_with(values, {})
-        return plan_sweep(inputs, wanted, mode=mode, repeat=repeat, seed=seed, auto_board=auto_board)
+        plan = plan_sweep(inputs, wanted, mode=mode, repeat=repeat, seed=seed, auto_board=auto_board)
+        self._note_seeds(inputs, plan.axes)
+        return plan
 
     def sweep_rows_plan(
         self,
@@ -592,7 +602,9 @@ class AsyncWorkflowHandle(AsyncObject):
         from invokeai_py_client.sweep.rows import rows_of
 
         inputs = self._inputs_with(values, {})
-        return plan_rows(inputs, rows_of(rows), repeat=repeat, seed=seed, auto_board=auto_board)
+        plan = plan_rows(inputs, rows_of(rows), repeat=repeat, seed=seed, auto_board=auto_board)
+        self._note_seeds(inputs, plan.axes)
+        return plan
 
     async def check_sweep(
         self, plan: SweepPlan, *, values: Values | None = None, auto_board: str | None = None
@@ -819,12 +831,29 @@ class AsyncWorkflowHandle(AsyncObject):
 
     # ------------------------------------------------------------------ internals
 
-    def _inputs_with(self, values: Values | None, named: Mapping[str, Any]) -> InputSet:
+    def _inputs_with(self, values: Values | str | None, named: Mapping[str, Any]) -> InputSet:
+        if isinstance(values, str):
+            values = {find_prompt(self._loaded, self.inputs).key: values}
         if not values and not named:
             return self.inputs
         inputs = self.inputs.copy()
         inputs.set({**(values or {}), **named})
         return inputs
+
+    def _note_seeds(self, inputs: InputSet, axes: Sequence[str] = ()) -> None:
+        """Log once that a seed, which was set or is an axis, replaces random nodes of the workflow."""
+        seeds = inputs.random_seeds()
+        drawn = {item.key for item in inputs.random_seeds(unset=True)}
+        for name in axes:
+            fields = set(inputs.find_settable(name).feeds)
+            drawn -= {item.key for item in seeds if fields.issuperset(item.feeds)}
+        replaced = [item.node_name for item in seeds if item.key not in drawn]
+        if replaced and not self._seeds_noted:
+            self._seeds_noted = True
+            logger.warning(
+                "Note: the seed replaces the random number of %s for these runs. The workflow is not changed.",
+                " and ".join(map(repr, replaced)),
+            )
 
     async def _watch(
         self, run: AsyncRun, timeout: float | None, progress: bool | None, preview: bool | None

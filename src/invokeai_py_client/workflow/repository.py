@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from asyncio import to_thread
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from invokeai_py_client._text import close_names, did_you_mean
+from invokeai_py_client._text import close_names, did_you_mean, shown
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.png import PNG_SIGNATURE
 from invokeai_py_client.errors import (
     NotFoundError,
     NotInvokeAIError,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _ROUTE = "/api/v1/workflows"
 _RECORD = {"workflow": dict}
 _FILE_ENDINGS = frozenset({".json", ".png"})
+_CONTENT = re.compile(r"""\ufeff?\s*(?:\{|\[\s*\{|"\s*\{|<(?:!|\?|html))""", re.IGNORECASE)
+"""The beginning of JSON or HTML text, as opposed to a name such as ``[SDXL] Portrait``."""
 
 
 class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
@@ -36,13 +40,20 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
 
     async def create_workflow(
         self,
-        source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage | NamedImage,
+        source: WorkflowDefinition
+        | str
+        | bytes
+        | os.PathLike[str]
+        | Mapping[str, Any]
+        | AsyncImage
+        | NamedImage,
     ) -> AsyncWorkflowHandle:
         """Return a handle to run a workflow on this server.
 
         Args:
             source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
-                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+                JSON text, the content of a file, an image on the server, or the id or name of a workflow in the
+                server's library.
 
         Returns:
             A handle with the workflow's inputs, typed according to the server's schema.
@@ -61,16 +72,25 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         if any(kind not in schema for kind in definition.node_types):
             # Nodes may have been installed since the schema was cached.
             schema = await self.connection.schema(refresh=True)
-        callees = {
-            workflow_id: await self.get_workflow(workflow_id) for workflow_id in callee_ids(definition)
-        }
+        callees: dict[str, WorkflowDefinition | None] = {}
+        for workflow_id in callee_ids(definition):
+            try:
+                callees[workflow_id] = await self.get_workflow(workflow_id)
+            except WorkflowNotFoundError:
+                callees[workflow_id] = None  # the workflow can be inspected; running it reports the node
         return AsyncWorkflowHandle(
             self.connection, definition, load_workflow(definition, schema, callees), schema
         )
 
     async def get_definition(
         self,
-        source: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any] | AsyncImage | NamedImage,
+        source: WorkflowDefinition
+        | str
+        | bytes
+        | os.PathLike[str]
+        | Mapping[str, Any]
+        | AsyncImage
+        | NamedImage,
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 
@@ -91,14 +111,23 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             if data is None:
                 raise WorkflowFormatError(f"Image {image.name!r} has no embedded workflow.")
             return WorkflowDefinition.from_dict(data)
-        text = os.fspath(cast("str | os.PathLike[str]", source))
-        if text.lstrip().startswith("{"):
+        content: Any = source
+        if isinstance(content, bytes):
+            is_png = content.startswith(PNG_SIGNATURE)
+            return (WorkflowDefinition.from_png if is_png else WorkflowDefinition.from_json)(content)
+        if not isinstance(content, str | os.PathLike):
+            raise WorkflowFormatError(
+                f"{shown(content)} is not a workflow; expected a file, a dict, JSON text, an image, or the name or id"
+                " of a workflow in the library."
+            )
+        text = cast("str", os.fspath(content))
+        if _CONTENT.match(text):
             return WorkflowDefinition.from_json(text)
         path = Path(text)
         if (
             not isinstance(source, str)
             or path.suffix.lower() in _FILE_ENDINGS
-            or await to_thread(path.is_file)
+            or await to_thread(_is_file, path)
         ):
             return WorkflowDefinition.from_file(path)
         return await self.get_workflow(text)
@@ -136,6 +165,13 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             workflow_id = _find(name_or_id, await self.list_workflows())
             record = await self._json("GET", f"{_ROUTE}/i/{workflow_id}", expect=_RECORD)
         return WorkflowDefinition.from_dict(record["workflow"])
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long for a path, or contains NUL
+        return False
 
 
 def _find(name: str, records: Sequence[Mapping[str, Any]]) -> str:

@@ -1,0 +1,33 @@
+"""Consoles for rich that replace control characters in everything they print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TextIO
+
+from invokeai_py_client._text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.segment import Segment
+
+
+def console_for(stream: TextIO) -> Console:
+    """Return a console that writes to a stream.
+
+    Labels and messages come from workflow files and servers. Their control characters are replaced here, so that
+    they cannot move the cursor, clear the screen or change the window's title. The codes that rich itself writes
+    for colors, bars and pictures are kept.
+    """
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class SafeConsole(Console):
+        def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                if segment.control:
+                    yield segment
+                else:
+                    yield Segment(printable(segment.text), segment.style)
+
+    return SafeConsole(file=stream)
