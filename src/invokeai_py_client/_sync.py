@@ -782,13 +782,13 @@ class Image(Face["AsyncImage"]):
     @property
     def width(self) -> int | None:
         """The width in pixels."""
-        self._call(self._impl.record())
+        self._call(self._impl._measure())
         return self._impl.width
 
     @property
     def height(self) -> int | None:
         """The height in pixels."""
-        self._call(self._impl.record())
+        self._call(self._impl._measure())
         return self._impl.height
 
     @property

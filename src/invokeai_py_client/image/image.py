@@ -104,13 +104,13 @@ class AsyncImage(AsyncObject):
         return self._slot.record
 
     @property
-    @face(after="record")
+    @face(after="_measure")
     def width(self) -> int | None:
         """The width in pixels."""
         return self._loaded.width if self._slot.record or not self._size else self._size[0]
 
     @property
-    @face(after="record")
+    @face(after="_measure")
     def height(self) -> int | None:
         """The height in pixels."""
         return self._loaded.height if self._slot.record or not self._size else self._size[1]
@@ -162,6 +162,11 @@ class AsyncImage(AsyncObject):
     def updated_at(self) -> datetime | str | None:
         """The time at which its record was last changed."""
         return self._loaded.updated_at
+
+    async def _measure(self) -> None:
+        """Load the record, unless the run's outputs contained the size."""
+        if self._size is None:
+            await self.record()
 
     @property
     def _loaded(self) -> AsyncIvkImage:
@@ -341,12 +346,12 @@ class HeldImages:
 
     async def load(self, slot: RecordSlot) -> None:
         """Load the record of an image, and in the same request those of other images without a record."""
-        slot.record = None
         chosen = [slot, *(other for other in self._held() if other is not slot and other.record is None)]
         names = [*dict.fromkeys(other.name for other in chosen)][:MOST_NAMES]
         records = {record.image_name: record for record in await fetch_records(self._connection, names)}
+        slot.record = None
         for other in chosen:
-            other.record = records.get(other.name)
+            other.record = records.get(other.name) or other.record
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget the records of images, because they have changed on the server."""
