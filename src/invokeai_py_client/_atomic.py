@@ -44,6 +44,15 @@ class Draft:
         """
         self._file.write(data)
 
+    def content(self) -> bytes:
+        """Close the file and return its content. Nothing can be written afterwards.
+
+        Raises:
+            OSError: The disk is full or broken.
+        """
+        self._file.close()
+        return self._temporary.read_bytes()
+
     def keep(self) -> None:
         """Close the file and rename it to the target, replacing an existing file.
 

@@ -692,7 +692,11 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     def scan_folder(self, scan_path: str | os.PathLike[str]) -> list[FoundModel]:
         """List the models in a folder on the server's machine.
 
+        Args:
+            scan_path: The folder. ``~`` and paths that exist on this machine are made absolute.
+
         Raises:
+            UsageError: The path starts with ``~``, and the home directory is unknown.
             BadRequestError: The folder does not exist on the server's machine.
         """
         return self._call(self._impl.scan_folder(scan_path))
@@ -858,7 +862,9 @@ class Image(Face["AsyncImage"]):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Download the image to a file.
 
-        The file appears only when it is complete. Missing folders are created.
+        The file appears only when it is complete. Missing folders are created. The extension decides the format:
+        ``.png`` as on the server, or ``.jpg``, ``.webp`` or ``.avif``, which require the extra
+        ``invokeai-py-client[image]``. The metadata is kept.
 
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
@@ -869,7 +875,7 @@ class Image(Face["AsyncImage"]):
 
         Raises:
             NotFoundError: The image is no longer on the server.
-            UsageError: The file cannot be written.
+            UsageError: The file cannot be written, or the image cannot be converted to its format.
         """
         return self._call(self._impl.save(path))
 
@@ -1180,6 +1186,8 @@ class ImageRepository(Face["AsyncImageRepository"]):
     ) -> Path:
         """Download an image to a file. The file appears only when it is complete.
 
+        The extension decides the format, as for ``Image.save()``.
+
         Args:
             image_name: The image.
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
@@ -1216,6 +1224,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             folder: The target folder. It is created if it does not exist.
             template: The file names. ``{image}`` is the image's name without its extension and ``{index}`` its number
                 from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
+                An extension decides the format: ``{image}.jpg``.
                 Defaults to ``"{image}"``.
             full_resolution: Whether to download the images themselves rather than their thumbnails. Defaults to True.
             overwrite: Whether to download existing files again. Defaults to False.
@@ -1226,7 +1235,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             The files' paths, in the order of the images. An image passed twice has one file.
 
         Raises:
-            UsageError: The template contains an unknown field.
+            UsageError: The template contains an unknown field, or its format is not supported.
             TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
         """
         return self._call(
@@ -1415,9 +1424,10 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Create a client. This sends no request.
 
         Args:
-            host: The server's host name, IP address or full URL. Defaults to the URL that ``from_url()`` finds.
-            port: The server's port. Defaults to 9090.
-            use_https: Whether to use HTTPS. Defaults to False.
+            host: The server's host (``"gpu"``, ``"192.168.1.5"``), host and port (``"gpu:9090"``) or full URL. Defaults
+                to the URL that ``from_url()`` finds.
+            port: The server's port. Defaults to 9090, or for a full URL to the port in it.
+            use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
                 ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
@@ -1473,9 +1483,10 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """Return a client for the server at a URL. This sends no request.
 
         Args:
-            url: The server's URL, including the path prefix of a reverse proxy. Defaults to the first of these that
-                is set: the URL of ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration
-                file, ``http://localhost:9090``.
+            url: The server's URL, including the path prefix of a reverse proxy. Without a scheme, ``http://`` and port
+                9090 are used: ``"gpu"`` is ``http://gpu:9090``. Defaults to the first of these that is set: the URL of
+                ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
+                ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
                 configuration file for this server.

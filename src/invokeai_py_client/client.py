@@ -12,6 +12,7 @@ from invokeai_py_client._base import AsyncObject, face
 from invokeai_py_client._lazy import old_names
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
+from invokeai_py_client.transport.settings import complete_url
 from invokeai_py_client.v1.client import V1ClientMethods
 
 if TYPE_CHECKING:
@@ -71,9 +72,10 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         """Create a client. This sends no request.
 
         Args:
-            host: The server's host name, IP address or full URL. Defaults to the URL that ``from_url()`` finds.
-            port: The server's port. Defaults to 9090.
-            use_https: Whether to use HTTPS. Defaults to False.
+            host: The server's host (``"gpu"``, ``"192.168.1.5"``), host and port (``"gpu:9090"``) or full URL. Defaults
+                to the URL that ``from_url()`` finds.
+            port: The server's port. Defaults to 9090, or for a full URL to the port in it.
+            use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
                 ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
@@ -88,10 +90,10 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         Raises:
             UsageError: The address is not valid, or a number is out of range.
         """
-        url = host
-        if port is not None or (host is not None and "://" not in host):
-            name = f"[{host}]" if host and ":" in host and not host.startswith("[") else host or "localhost"
-            url = f"{'https' if use_https else 'http'}://{name}:{9090 if port is None else port}"
+        url = None
+        if host is not None or port is not None:
+            scheme = "https" if use_https else "http"
+            url = complete_url("localhost" if host is None else host, scheme=scheme, port=port)
         self.connection: Connection = Connection.to(
             url,
             base_path=base_path,
@@ -124,9 +126,10 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         """Return a client for the server at a URL. This sends no request.
 
         Args:
-            url: The server's URL, including the path prefix of a reverse proxy. Defaults to the first of these that
-                is set: the URL of ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration
-                file, ``http://localhost:9090``.
+            url: The server's URL, including the path prefix of a reverse proxy. Without a scheme, ``http://`` and port
+                9090 are used: ``"gpu"`` is ``http://gpu:9090``. Defaults to the first of these that is set: the URL of
+                ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
+                ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
                 configuration file for this server.
@@ -142,7 +145,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             UsageError: The URL is not valid, or a number is out of range.
         """
         return cls(
-            url if url is None or "://" in url else f"http://{url}",
+            url,
             timeout=timeout,
             api_key=api_key,
             base_path=base_path,
@@ -231,7 +234,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         try:
             item_id = int(job_id)
-        except ValueError:
+        except (TypeError, ValueError):
             raise UsageError(f"Invalid queue item id {job_id!r}: expected a whole number.") from None
         try:
             item = await read_item(self.connection, queue_id, item_id)

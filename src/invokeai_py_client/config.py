@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from invokeai_py_client._paths import exists, home_folder, user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import (
@@ -31,6 +32,7 @@ from invokeai_py_client.transport.settings import (
 
 DEFAULT_PROFILE = "default"
 _KEYS = ("url", "token", "email")
+_NO_FILE = "the configuration file, which cannot exist without a home directory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +74,27 @@ class Chosen:
     profile: Profile | None = None
 
 
-def config_path() -> Path:
-    """Return the path of the configuration file. ``INVOKEAI_CONFIG`` overrides the default path."""
+def config_path() -> Path | None:
+    """Return the path of the configuration file. ``INVOKEAI_CONFIG`` overrides the default path.
+
+    Returns:
+        The path, or None if there is no home directory, as for users without an entry in ``/etc/passwd``.
+
+    Raises:
+        UsageError: A path in the environment is not valid.
+    """
     chosen = os.environ.get("INVOKEAI_CONFIG")
     if chosen:
-        return Path(chosen).expanduser()
-    if os.name == "nt":
-        base = os.environ.get("APPDATA") or "~/AppData/Roaming"
+        return user_path(chosen)
+    variable, default = ("APPDATA", "AppData/Roaming") if os.name == "nt" else ("XDG_CONFIG_HOME", ".config")
+    if os.environ.get(variable):
+        folder = user_path(os.environ[variable])
     else:
-        base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "invokeai-py-client" / "config.toml"
+        home = home_folder()
+        if home is None:
+            return None
+        folder = home / default
+    return folder / "invokeai-py-client" / "config.toml"
 
 
 def choose(
@@ -133,7 +146,7 @@ def _url(profiles: Mapping[str, Profile], profile: str | None) -> str:
     if name and name not in profiles:
         known = ", ".join(sorted(profiles)) or "none"
         raise UsageError(
-            f"No profile named {name!r} in {config_path()}. Existing profiles: {known}. "
+            f"No profile named {name!r} in {config_path() or _NO_FILE}. Existing profiles: {known}. "
             f"To create it, run `ivk login URL --profile {name}`."
         )
     found = profiles.get(name or DEFAULT_PROFILE)
@@ -147,7 +160,8 @@ def _profile_for(
     for name in names:
         found = profiles.get(name)
         if found is not None and found.token and found.address.url == address.url:
-            warn = permission_problem(config_path())
+            path = config_path()
+            warn = None if path is None else permission_problem(path)
             if warn:
                 raise UsageError(warn)
             return found
@@ -174,11 +188,15 @@ def read_profiles() -> dict[str, Profile]:
         UsageError: The file cannot be read, or its content is not valid.
     """
     path = config_path()
+    if path is None:
+        return {}
     try:
         text = decode_text(path.read_bytes()).replace("\r\n", "\n")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, PermissionError) and not os.environ.get("INVOKEAI_CONFIG") and not exists(path):
+            return {}  # HOME is another user's directory, as in a container that runs as an arbitrary user
         raise UsageError(f"Cannot read the configuration file {path}: {_why(error)}.") from None
     import tomllib
 
@@ -250,6 +268,10 @@ def _write(profiles: Mapping[str, Profile]) -> Path:
         values = {"url": profile.url, "token": profile.token, "email": profile.email}
         lines += [f"{key} = {_quoted(value)}\n" for key, value in values.items() if value]
     path = config_path()
+    if path is None:
+        raise UsageError(
+            "Cannot write the configuration file: there is no home directory. Set INVOKEAI_CONFIG to a path."
+        )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_draft(path, "".join(lines).encode(), mode=0o600)

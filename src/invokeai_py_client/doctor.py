@@ -57,11 +57,13 @@ def examine_client() -> Finding:
 
 def examine_config() -> Finding:
     """Check the configuration file."""
-    path = config_path()
     try:
+        path = config_path()
         profiles = read_profiles()
     except UsageError as error:
         return Finding("config", "fail", str(error), "Fix the file, or delete it and run `ivk login URL`.")
+    if path is None:
+        return Finding("config", "ok", "no home directory, so no configuration file")
     if not profiles:
         return Finding("config", "ok", f"no profiles in {path}")
     danger = permission_problem(path) if any(one.token for one in profiles.values()) else None

@@ -211,6 +211,6 @@ def test_seeds_that_the_server_draws_are_recorded(
 
 def seeds_used(run: Run) -> set[int]:
     """Return the seeds of the nodes that the server executed."""
-    item = http_request("GET", f"{run.connection.url}/api/v1/queue/default/i/{run.item_id}")[1]
+    item = http_request("GET", f"{run._impl.connection.url}/api/v1/queue/default/i/{run.item_id}")[1]
     nodes = item["session"]["execution_graph"]["nodes"].values()
     return {node["seed"] for node in nodes if "seed" in node and node["type"] != "core_metadata"}

@@ -184,7 +184,7 @@ def test_image_that_is_not_on_the_server_is_rejected(client: InvokeAIClient) -> 
         workflows.workflow("Invert", {"invert": ("img_lerp", {})}, [], [("invert", "image")])
     )
     before = client.queue_repo.status().total
-    with pytest.raises(NotReadyError, match=r"has no image 'missing\.png'"):
+    with pytest.raises(NotReadyError, match=r"no image named 'missing\.png'"):
         wf.sweep(image=[{"image_name": "missing.png"}])
     assert client.queue_repo.status().total == before
 

@@ -152,3 +152,17 @@ def test_client_closes_and_opens_again(server: Any) -> None:
     assert client.version()
     client.close()
     assert threading.active_count() == before
+
+
+def test_clients_for_a_host(server: Any) -> None:
+    host = server.url.removeprefix("http://")
+    name, _, port = host.partition(":")
+    for client in (
+        InvokeAIClient(host),
+        InvokeAIClient(name, int(port)),
+        InvokeAIClient(host, int(port)),
+        InvokeAIClient.from_url(host),
+    ):
+        with client:
+            assert client.url == server.url
+            assert client.version() == server.version

@@ -331,7 +331,7 @@ def test_ivk_login_and_logout(users: Users, config: Path) -> None:
     users.end_tokens(ANN)
     done = ivk_("doctor")
     assert done.exit_code == 1
-    assert f"-> ivk login {users.url}" in done.stdout
+    assert f"-> Run `ivk login {users.url}" in done.stdout
     # Prompts, a token instead of a password, and another profile.
     assert ivk_("login", given=f"{BOB[0]}\n{BOB[1]}\n").exit_code == 0
     token = read_profiles()["default"].token

@@ -6,6 +6,7 @@ import os
 import pickle
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,8 +99,38 @@ def test_clients_take_profiles(file: Path) -> None:
     assert copy.settings.token == "t"  # from the configuration file of the process that unpickled it
 
 
-def test_a_host_may_be_a_whole_url() -> None:
-    assert AsyncInvokeAIClient("https://example.org/invoke").url == "https://example.org/invoke"
+@pytest.mark.parametrize(
+    ("arguments", "options", "url"),
+    [
+        (["https://example.org/invoke"], {}, "https://example.org/invoke"),
+        (["https://example.org/invoke"], {"port": 8443}, "https://example.org:8443/invoke"),
+        (["gpu:9091"], {}, "http://gpu:9091"),
+        (["gpu:9091", 9091], {}, "http://gpu:9091"),
+        (["gpu:9091"], {"use_https": True}, "https://gpu:9091"),
+        (["gpu"], {}, "http://gpu:9090"),
+        (["gpu", 80], {}, "http://gpu:80"),
+        (["gpu/invoke", 80], {}, "http://gpu:80/invoke"),
+        (["::1"], {}, "http://[::1]:9090"),
+        (["::1", 80], {}, "http://[::1]:80"),
+        (["[::1]:80"], {}, "http://[::1]:80"),
+        ([None, 9091], {}, "http://localhost:9091"),
+        ([" localhost "], {}, "http://localhost:9090"),
+    ],
+)
+def test_hosts(arguments: list[Any], options: dict[str, Any], url: str) -> None:
+    assert AsyncInvokeAIClient(*arguments, **options).url == url
+    assert InvokeAIClient(*arguments, **options).url == url
+
+
+def test_host_with_two_ports() -> None:
+    with pytest.raises(UsageError, match="two ports: 9091 in 'http://gpu:9091', and 80"):
+        InvokeAIClient("gpu:9091", 80)
+
+
+def test_hosts_in_other_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert InvokeAIClient.from_url("127.0.0.1").url == "http://127.0.0.1:9090"
+    monkeypatch.setenv("INVOKEAI_URL", "gpu")
+    assert InvokeAIClient().url == "http://gpu:9090"
 
 
 # --------------------------------------------------------------------------- the file

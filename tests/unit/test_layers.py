@@ -39,6 +39,7 @@ LAYERS: list[set[str]] = [
     {"models"},
     {"server"},
     {"_face"},
+    {"_paths"},
     {"_aio", "_atomic", "_base", "_lazy", "_text"},
     {"errors"},
 ]

@@ -62,7 +62,7 @@ def test_upload_with_all_options() -> None:
     ("source", "message"),
     [
         ("/no/such/file.png", "Image file not found: '/no/such/file.png'"),
-        ("bad\0name.png", "Cannot read the image file"),
+        ("bad\0name.png", "contains a NUL character"),
         (b"", "is empty"),
         (None, "of type NoneType"),
         ({"image_name": "a"}, "of type dict"),

@@ -27,6 +27,7 @@ def test_stored_schema_is_loaded(tmp_path: Path) -> None:
     cache = SchemaCache(tmp_path / "made" / "when needed")
     assert cache.load(MARK) is None
     cache.store(MARK, schema())
+    assert cache.directory is not None
     loaded = SchemaCache(cache.directory).load(MARK)
     assert loaded is not None
     assert (dict(loaded), loaded.version) == (dict(schema()), "6.14.2")
@@ -108,8 +109,10 @@ def test_directory_from_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path / "chosen"))
     assert SchemaCache().directory == tmp_path / "chosen"
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", "")
-    assert SchemaCache().directory.name == "schemas"
-    assert "invokeai-py-client" in str(SchemaCache().directory)
+    directory = SchemaCache().directory
+    assert directory is not None
+    assert directory.name == "schemas"
+    assert "invokeai-py-client" in str(directory)
 
 
 def test_fingerprint_changes_with_server_state() -> None:

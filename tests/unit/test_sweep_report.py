@@ -14,7 +14,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -104,6 +104,7 @@ def test_values_that_javascript_would_change_become_text(tmp_path: Path) -> None
     assert [run["values"][0] for run in page.runs()] == shown
 
 
+@settings(deadline=None)  # each example writes two files
 @given(st.text())
 @example(HOSTILE)
 @example("half \udc80")

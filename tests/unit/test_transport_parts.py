@@ -42,6 +42,14 @@ from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddr
         ("localhost:9090", "http://localhost:9090", ""),
         ("  http://gpu  ".strip(), "http://gpu", ""),
         (" gpu:80\n", "http://gpu:80", ""),
+        ("gpu", "http://gpu:9090", ""),
+        ("127.0.0.1", "http://127.0.0.1:9090", ""),
+        ("gpu/invoke", "http://gpu:9090", "/invoke"),
+        ("::1", "http://[::1]:9090", ""),
+        ("[::1]", "http://[::1]:9090", ""),
+        ("http://127.0.0.1", "http://127.0.0.1", ""),
+        ("https://gpu", "https://gpu", ""),
+        ("http://bücher.example", "http://bücher.example", ""),
         ("HTTPS://Example.ORG/Invoke/", "https://example.org", "/Invoke"),
         ("https://example.org/a/b", "https://example.org", "/a/b"),
         ("http://gpu:9090/api/v1", "http://gpu:9090", ""),
@@ -58,7 +66,21 @@ def test_addresses(text: str, origin: str, prefix: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "http://", "ftp://gpu", "http://gpu:port", "http://gpu:99999", "a b", "http://[::1", "file:///etc"],
+    [
+        "",
+        "http://",
+        "ftp://gpu",
+        "http://gpu:port",
+        "gpu:port",
+        "http://gpu:99999",
+        "a b",
+        "http://[::1",
+        "file:///etc",
+        "http:/gpu",
+        "x" * 300,
+        "http://\udcff",
+        "1:2:3",
+    ],
 )
 def test_invalid_addresses(text: str) -> None:
     with pytest.raises(UsageError, match="Invalid server URL") as caught:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import click
 
+from invokeai_py_client._paths import is_file, user_path
 from invokeai_py_client.cli.options import (
+    UserPath,
     connect,
     url_option,
     workflow_argument,
 )
 from invokeai_py_client.cli.output import FAILED, echo, echo_code, say
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.files.text import write_text
 
 
 @click.command()
@@ -24,7 +27,7 @@ from invokeai_py_client.errors import UsageError
     "-o",
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=UserPath(dir_okay=False),
     help="Python module to write. Defaults to standard output.",
 )
 @click.option("--async", "asynchronous", is_flag=True, help="Generate an async function.")
@@ -52,19 +55,18 @@ def codegen(workflow: str, output: Path | None, asynchronous: bool, check: bool,
     elif check:
         _compare(text, output)
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
+        write_text(output, text)
         say(f"Wrote {output}. Run again with --check to see if it is out of date.")
 
 
 def _generated(workflow: str, output: Path | None, asynchronous: bool, url: str | None) -> str:
     from invokeai_py_client.engine.codegen import generate
 
-    is_file = Path(workflow).is_file()
+    from_file = is_file(workflow)
     source = workflow
-    if is_file:
+    if from_file:
         folder = output.parent if output else Path()
-        source = Path(os.path.relpath(workflow, folder)).as_posix()
+        source = Path(os.path.relpath(user_path(workflow), folder)).as_posix()
     with connect(url) as client:
         handle = client.workflow_repo.create_workflow(workflow)
         return generate(
@@ -72,7 +74,7 @@ def _generated(workflow: str, output: Path | None, asynchronous: bool, url: str 
             handle.definition.description,
             handle.inputs,
             source=source,
-            is_file=is_file,
+            is_file=from_file,
             command=shlex.join(["ivk", "codegen", source, *(["--async"] if asynchronous else [])]),
             asynchronous=asynchronous,
         )

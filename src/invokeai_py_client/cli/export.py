@@ -12,7 +12,7 @@ import click
 from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._text import first_lines
 from invokeai_py_client.cli.names import find_board
-from invokeai_py_client.cli.options import connect, output_options, time_options, url_option
+from invokeai_py_client.cli.options import UserPath, connect, output_options, time_options, url_option
 from invokeai_py_client.cli.output import counted, echo, emit, hint, say
 from invokeai_py_client.cli.progress import Advance, counting_bar, of_transfer, waiting
 from invokeai_py_client.errors import (
@@ -32,7 +32,7 @@ PORTION = 100
 
 
 @click.command()
-@click.argument("output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("output", metavar="DIR", type=UserPath(file_okay=False))
 @click.option("--board", metavar="BOARD", help="Only images on this board: its name, its id, or 'none'.")
 @time_options
 @click.option("--starred", is_flag=True, help="Only starred images.")

@@ -13,6 +13,7 @@ from invokeai_py_client.cli.export import export
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board, find_images, read_names
 from invokeai_py_client.cli.options import (
+    UserPath,
     connect,
     limit_option,
     output_options,
@@ -129,7 +130,7 @@ def _say_how_many(count: int, more: bool, limit: int | None) -> None:
     "-o",
     "--output",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path(),
     help="Folder for the files. Defaults to the current folder.",
 )

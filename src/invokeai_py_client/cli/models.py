@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client._paths import exists
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_models
 from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
@@ -117,8 +117,7 @@ def starters(base: str | None, kind: str | None, url: str | None, as_json: bool)
 def scan(folder: str, url: str | None, as_json: bool) -> None:
     """Scan a folder on the server's machine for models."""
     with connect(url) as client, waiting("Scanning", as_json):
-        here = Path(folder).expanduser()
-        found = client.dnn_model_repo.scan_folder(here.absolute() if here.is_dir() else folder)
+        found = client.dnn_model_repo.scan_folder(folder)
     if as_json:
         for one in found:
             emit({"event": "found", **one.to_dict()})
@@ -173,7 +172,7 @@ def _start(
     plain: list[str] = []
     starting: list[str] = []
     for source in sources:
-        if Path(source).expanduser().exists() or "/" in source or "\\" in source:
+        if exists(source) or source.startswith("~") or "/" in source or "\\" in source:
             plain.append(source)
         else:
             starting.append(source)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow import WorkflowHandle
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class UserPath(click.Path):
+    """A path on the command line, with ``~`` expanded. A path that is not valid raises ``UsageError``."""
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True, allow_dash: bool = False) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, allow_dash=allow_dash, path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Return the path."""
+        is_standard = self.allow_dash and value == "-"
+        return super().convert(value if is_standard else user_path(value), param, ctx)
 
 
 def workflow_argument(command: F) -> F:
@@ -222,8 +238,9 @@ def _content(text: str) -> str:
         return text[1:]
     from invokeai_py_client.files.text import read_text
 
+    path = user_path(text[1:])
     try:
-        return read_text(Path(text[1:])).rstrip("\n")
+        return read_text(path).rstrip("\n")
     except UsageError as error:
         raise UsageError(f"{error} To use a value that starts with @, write @@ instead: @{text}") from None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.options import (
+    UserPath,
     connect,
     output_options,
     parse_settings,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path(),
     help="Folder for the images. Defaults to the current folder.",
 )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client._paths import absolute_path
 from invokeai_py_client.cli.group import IvkGroup
-from invokeai_py_client.cli.options import output_options
+from invokeai_py_client.cli.options import UserPath, output_options
 from invokeai_py_client.cli.output import echo, emit, hint, say
 from invokeai_py_client.cli.streams import reader_has_gone
 
@@ -24,7 +25,7 @@ _version = click.option(
 _root = click.option(
     "--root",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=UserPath(file_okay=False),
     help="Root folder of the server to use.",
 )
 
@@ -44,7 +45,7 @@ def _print(data: dict[str, Any], sentence: str, as_json: bool) -> None:
 def _root_of(version: str, root: Path | None) -> Path:
     from invokeai_py_client.server.paths import default_root
 
-    return root.expanduser().absolute() if root else default_root(version)
+    return absolute_path(root) if root else default_root(version)
 
 
 def _choose(root: Path | None) -> Running | None:
@@ -53,7 +54,7 @@ def _choose(root: Path | None) -> Running | None:
     from invokeai_py_client.server import state
 
     if root is not None:
-        return state.at_root(root.expanduser().absolute())
+        return state.at_root(absolute_path(root))
     servers = [each for each in state.running() if each.detached]
     if len(servers) > 1:
         roots = "\n".join(f"  --root {each.root}  ({each.url})" for each in servers)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.options import (
+    UserPath,
     connect,
     output_options,
     read_settings,
@@ -39,9 +40,7 @@ MANIFEST = "sweep.jsonl"
     help="Values of an input: 1,2,3 or 1-10 (+2) for numbers, 'a || b' for texts, @FILE for one per line "
     "(@@ for a value that starts with @), a folder or a pattern for images. A single value applies to all runs.",
 )
-@click.option(
-    "--rows", type=click.Path(path_type=Path), metavar="FILE", help="CSV or JSONL file with one run per row."
-)
+@click.option("--rows", type=UserPath(), metavar="FILE", help="CSV or JSONL file with one run per row.")
 @click.option("--zip", "zipped", is_flag=True, help="Pair the values instead of combining them.")
 @click.option(
     "-n",
@@ -56,7 +55,7 @@ MANIFEST = "sweep.jsonl"
     "-o",
     "--output",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path("sweep"),
     help="Folder for the results. Defaults to sweep.",
 )

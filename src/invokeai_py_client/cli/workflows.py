@@ -10,12 +10,16 @@ from typing import Any
 
 import click
 
+from invokeai_py_client._paths import exists
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_workflow
-from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
+from invokeai_py_client.cli.options import UserPath, connect, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.tables import Column, show_table, time_of
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.files.text import write_text
+
+_LONGEST_NAME = 200
 
 
 @click.group(cls=IvkGroup)
@@ -74,7 +78,7 @@ def _row(record: dict[str, Any]) -> list[str]:
     "-o",
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=UserPath(dir_okay=False, allow_dash=True),
     help="File to write, or - for standard output. Defaults to NAME.json.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
@@ -89,15 +93,11 @@ def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_js
         emit(definition.to_dict(), None if as_json else 2)
         return
     path = output or Path(file_name(record["name"]))
-    if path.exists() and not overwrite:
+    if exists(path) and not overwrite:
         raise UsageError(
             f"{path} already exists. Pass --overwrite to replace it, or -o to choose another file."
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(definition.to_json() + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"Cannot write {path}: {error.strerror}.") from None
+    write_text(path, definition.to_json() + "\n")
     if as_json:
         facts = {"name": record["name"], "workflow_id": record["workflow_id"], "path": str(path)}
         emit({"event": "result", "ok": True, **facts})
@@ -107,8 +107,8 @@ def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_js
 
 
 def file_name(name: str) -> str:
-    """Return a file name for a workflow, made of the letters and digits in its name."""
-    plain = re.sub(r"[^\w.]+", "-", name).strip("-.")
+    """Return a file name for a workflow, made of the letters and digits in its name, with at most 200 bytes."""
+    plain = re.sub(r"[^\w.]+", "-", name).encode()[:_LONGEST_NAME].decode(errors="ignore").strip("-.")
     return f"{plain or 'workflow'}.json"
 
 
@@ -127,7 +127,7 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
 
     if replace and new:
         raise UsageError("--replace and --new cannot be used together.")
-    definition = WorkflowDefinition.from_file(Path(file))
+    definition = WorkflowDefinition.from_file(file)
     with connect(url) as client:
         mine = client.workflow_repo.list_workflows(categories=("user",))
         alike = [one for one in mine if one["workflow_id"] == definition.id]

@@ -11,6 +11,7 @@ from invokeai_py_client.dnn_model.install import ended_or_error, raise_first
 from invokeai_py_client.dnn_model.start import (
     already_installed,
     looks_like_repository,
+    server_path,
     source_text,
     start,
     start_each,
@@ -330,11 +331,16 @@ class AsyncDnnModelRepository(Resource):
     async def scan_folder(self, scan_path: str | os.PathLike[str]) -> list[FoundModel]:
         """List the models in a folder on the server's machine.
 
+        Args:
+            scan_path: The folder. ``~`` and paths that exist on this machine are made absolute.
+
         Raises:
+            UsageError: The path starts with ``~``, and the home directory is unknown.
             BadRequestError: The folder does not exist on the server's machine.
         """
+        params = {"scan_path": server_path(scan_path)}
         response = await self._json(
-            "GET", f"{_MODELS}/scan_folder", params={"scan_path": str(scan_path)}, timeout=_LONG, expect=list
+            "GET", f"{_MODELS}/scan_folder", params=params, timeout=_LONG, expect=list
         )
         return [FoundModel.from_api_response(found) for found in response]
 

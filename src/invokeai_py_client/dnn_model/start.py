@@ -6,10 +6,11 @@ import asyncio
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import gather_or_cancel
+from invokeai_py_client._paths import absolute_path, exists
 from invokeai_py_client.errors import (
     APIRequestError,
     AuthenticationError,
@@ -39,8 +40,17 @@ def source_text(source: str | os.PathLike[str]) -> str:
     text = os.fspath(source)
     if not text.strip():
         raise UsageError("The model source is empty: expected a path, a URL or owner/name.")
-    here = Path(text).expanduser()
-    return str(here.absolute()) if here.exists() else text
+    return server_path(text)
+
+
+def server_path(path: str | os.PathLike[str]) -> str:
+    """Return a path on the server's machine, which may be this one: then it is made absolute, and ``~`` expanded.
+
+    Raises:
+        UsageError: The path starts with ``~``, and the home directory is unknown.
+    """
+    text = os.fspath(path)
+    return str(absolute_path(text)) if text.startswith("~") or exists(text) else text
 
 
 def _not_started(source: str, error: ModelInstallStartError) -> ModelInstJobInfo:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.engine.plain_json import clean, parse_json, where
 from invokeai_py_client.engine.png import PNG_SIGNATURE, embedded_workflow
@@ -17,6 +17,28 @@ T = TypeVar("T")
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _REQUIRED = ("meta", "nodes", "edges")
+_MARK = "\ufeff"
+"""The byte order mark that some editors write at the beginning of a file."""
+
+
+def is_document(text: str) -> bool:
+    """Return whether a text is a document rather than the name of a file or a workflow.
+
+    An object in a list or in quotation marks and a web page count as documents, so that the error about them says what
+    they are.
+    """
+    start = text.lstrip(f"{_MARK} \t\r\n")
+    if start[:5].lower().startswith(("<!", "<?", "<html")):
+        return True
+    if not start.startswith(("[", '"')):
+        return start.startswith("{")
+    try:
+        data: Any = json.loads(start)
+    except (ValueError, RecursionError):
+        return False
+    if isinstance(data, list):
+        data = cast("list[Any]", data)[0] if data else None
+    return isinstance(data, dict) or (isinstance(data, str) and data.lstrip().startswith("{"))
 
 
 class WorkflowDefinition:
@@ -34,15 +56,14 @@ class WorkflowDefinition:
         self._source = source
 
     @classmethod
-    def from_file(cls, path: str | Path) -> WorkflowDefinition:
+    def from_file(cls, path: str | os.PathLike[str]) -> WorkflowDefinition:
         """Read a JSON file, or a PNG image with a workflow embedded by InvokeAI.
 
         Raises:
             WorkflowFormatError: The file does not exist, or does not contain a workflow.
         """
-        file = Path(path)
+        file = user_path(path, WorkflowFormatError)
         try:
-            file = file.expanduser()
             content = file.read_bytes()
         except FileNotFoundError as error:
             raise WorkflowFormatError(f"Workflow file not found: {str(file)!r}.") from error
@@ -203,11 +224,10 @@ class WorkflowDefinition:
         Raises:
             WorkflowFormatError: The file cannot be written.
         """
-        file = Path(path)
+        file = user_path(path, WorkflowFormatError)
         try:
-            file = file.expanduser()
-            file.write_text(self.to_json(), encoding="utf-8")
-        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the home of an unknown user
+            file.write_text(self.to_json(), encoding="utf-8", errors="backslashreplace")
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise WorkflowFormatError(f"Cannot write the workflow file {str(file)!r}: {reason}.") from error
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
 
@@ -73,15 +73,18 @@ def write_index_map(path: str | os.PathLike[str], rows: Sequence[Mapping[str, An
     Raises:
         UsageError: The file cannot be written.
     """
+    file = user_path(path)
     try:
-        Path(path).write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise UsageError(f"Cannot write the index map {str(path)!r}: {error.strerror}.") from error
+        raise UsageError(f"Cannot write the index map {str(path)!r}: {error.strerror or error}.") from error
 
 
 def _read(path: str | os.PathLike[str]) -> Any:
+    file = user_path(path)
     try:
-        return json.loads(decode_text(Path(path).read_bytes()))
+        return json.loads(decode_text(file.read_bytes()))
     except OSError as error:
         raise UsageError(f"Cannot read the index map {str(path)!r}: {error.strerror}.") from error
     except ValueError as error:

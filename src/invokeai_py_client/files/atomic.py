@@ -35,6 +35,15 @@ class AtomicFile(Draft):
         with _file_errors(self.target):
             super().write(data)
 
+    def content(self) -> bytes:
+        """Close the file and return its content.
+
+        Raises:
+            UsageError: The disk is full or broken.
+        """
+        with _file_errors(self.target):
+            return super().content()
+
     def keep(self) -> None:
         """Close the file and rename it to the target, replacing an existing file.
 

@@ -1,4 +1,4 @@
-"""File formats of downloads: detecting truncated files."""
+"""File formats: recognizing them by extension and content, and detecting truncated files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,68 @@ import os
 from pathlib import Path
 
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+# The formats that images are saved in, by extension, as Pillow names them.
+FORMATS = {
+    ".png": "PNG",
+    ".apng": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".webp": "WEBP",
+    ".avif": "AVIF",
+}
+OTHER_IMAGES = (
+    *(".gif", ".bmp", ".tif", ".tiff", ".ico", ".tga", ".ppm", ".psd", ".heic", ".heif", ".jxl"),
+    *(".jp2", ".jpx", ".exr", ".hdr", ".dds", ".svg", ".eps", ".pdf"),
+    *(".mp4", ".mov", ".mkv", ".webm", ".avi"),
+)
+_NO_IMAGES = (
+    *(".zip", ".txt", ".md", ".json", ".jsonl", ".csv", ".tsv"),
+    *(".html", ".htm", ".xml", ".yaml", ".yml", ".py"),
+)
+_JPEG_HEAD = b"\xff\xd8\xff"
+_JPEG_TAIL = b"\xff\xd9"
+_AVIF_HEADS = (b"ftypavif", b"ftypavis")
 _PNG_TAIL = b"\0\0\0\0IEND\xaeB`\x82"
 _ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
 _ZIP_TAIL = b"PK\x05\x06"
 _EDGE = 22
 """The number of bytes to examine at each end: the length of the end record of a ZIP file."""
+
+
+def format_of(path: Path) -> str | None:
+    """Return the image format that the extension of a file promises, or None if it does not promise any."""
+    return FORMATS.get(path.suffix.casefold())
+
+
+def is_other_format(path: Path) -> bool:
+    """Whether the extension of a file belongs to a format that images cannot be saved in.
+
+    An unknown extension may be part of a name, such as ``.5`` in ``cfg 7.5``.
+    """
+    return path.suffix.casefold() in (*OTHER_IMAGES, *_NO_IMAGES)
+
+
+def format_of_data(head: bytes) -> str | None:
+    """Return the format of an image file from its first 12 bytes, or None if it is not PNG, JPEG, WEBP or AVIF."""
+    if head.startswith(_PNG_HEAD):
+        return "PNG"
+    if head.startswith(_JPEG_HEAD):
+        return "JPEG"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    return "AVIF" if head[4:12] in _AVIF_HEADS else None
+
+
+def needs_conversion(head: bytes, path: Path) -> bool:
+    """Whether an image has another format than the extension of its file promises.
+
+    Args:
+        head: The first 12 bytes of the image.
+        path: The file.
+    """
+    source, target = format_of_data(head), format_of(path)
+    return None not in (source, target) and source != target
 
 
 class Edges:
@@ -40,15 +97,27 @@ class Edges:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is a complete PNG, WEBP or ZIP file."""
+    """Whether a file is a complete PNG, JPEG, WEBP or ZIP file of the format that its extension promises.
+
+    AVIF files have no end, so they count as complete.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(_EDGE)
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _EDGE))
-            return has_end(head, file.read(), size) is True
+            tail = file.read()
     except OSError:
         return False
+    if needs_conversion(head, path):
+        return False
+    match format_of_data(head):
+        case "JPEG":
+            return tail.endswith(_JPEG_TAIL)
+        case "AVIF":
+            return True
+        case _:
+            return has_end(head, tail, size) is True
 
 
 def is_truncated(data: bytes) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from invokeai_py_client._paths import exists, is_folder, user_path
 from invokeai_py_client.errors import APIRequestError, UsageError
 from invokeai_py_client.ivk_fields.pending import LocalImage
 
@@ -16,23 +18,29 @@ _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif",
 _GLOB = frozenset("*?[")
 
 
-def pictures_at(place: str | Path) -> list[Path] | None:
+def pictures_at(place: str | os.PathLike[str]) -> list[Path] | None:
     """Return the image files of a folder, or the files that match a pattern, sorted. None for the path of a file.
 
     Raises:
         UsageError: The folder contains no images, or no file matches the pattern.
     """
-    path = Path(place)
-    if path.is_dir():
-        found = sorted(one for one in path.iterdir() if one.suffix.lower() in _PICTURES)
+    path = user_path(place)
+    if is_folder(path):
+        try:
+            found = sorted(one for one in path.iterdir() if one.suffix.lower() in _PICTURES)
+        except OSError as error:
+            raise UsageError(f"Cannot list the folder {path}: {error.strerror or error}.") from None
         if not found:
             raise UsageError(
                 f"The folder {path} contains no images: expected {', '.join(sorted(_PICTURES))}."
             )
         return found
-    if _GLOB & set(str(place)) and not path.exists():
+    if _GLOB & set(str(place)) and not exists(path):
         base = Path(path.anchor) if path.is_absolute() else Path()
-        found = sorted(base.glob(str(path.relative_to(base))))
+        try:
+            found = sorted(base.glob(str(path.relative_to(base))))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"Invalid pattern {str(place)!r}: {error}.") from None
         if not found:
             raise UsageError(f"No file matches the pattern {str(place)!r}.")
         return found
@@ -48,7 +56,7 @@ def read_local(image: LocalImage) -> bytes:
     if not image.path:
         return image.data
     try:
-        return Path(image.path).read_bytes()
+        return user_path(image.path).read_bytes()
     except OSError as error:
         raise UsageError(f"Cannot read the image {image.path}: {error.strerror or error}.") from None
 

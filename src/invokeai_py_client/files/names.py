@@ -13,9 +13,11 @@ from pathlib import Path, PurePath, PurePosixPath
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._paths import is_folder, user_path
 from invokeai_py_client._text import is_boundary
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.files.formats import FORMATS, OTHER_IMAGES
 from invokeai_py_client.files.labels import label_of
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ _SEPARATORS = re.compile(r"[/\\]" if Path("a\\b").name == "b" else "/")
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 _JOINERS = frozenset("\u200c\u200d")  # parts of letters and emoji
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".mp4", ".webm", ".json", ".txt")
+_ENDINGS = (*FORMATS, *OTHER_IMAGES, ".json", ".txt")
 _WITHOUT_RECORDS = frozenset({"image", "index"})
 
 
@@ -77,7 +79,7 @@ def file_name(
     known: dict[str, Any] = {"index": index, "image": PurePosixPath(image).stem}
     if item is not None:
         known["item"] = item
-    path = Path("/".join((*folders, "")))
+    path = user_path("/".join((*folders, "")))
     for parts in components[:-1]:
         path /= _safe("".join(_text(template, part, values, known) for part in parts))
     last = components[-1]
@@ -111,9 +113,8 @@ def target_path(path: str | os.PathLike[str], name: str) -> Path:
 
     The name comes from a server, so only its last part is used. The file is always in the folder.
     """
-    text = os.fspath(path)
-    target = Path(text)
-    if target.is_dir() or text.endswith(("/", os.sep)):
+    target = user_path(path)
+    if is_folder(target) or os.fspath(path).endswith(("/", os.sep)):
         return target / safe_name(name)
     return target
 
@@ -148,7 +149,7 @@ def paths_of_run_images(template: str | os.PathLike[str], images: Iterable[RunIm
         UsageError: The template is invalid, or contains a name that a run does not have.
     """
     text = os.fspath(template)
-    if "{" not in text and Path(text).is_dir():
+    if "{" not in text and is_folder(text):
         text = literal_folder(text)
     return list(
         unique(file_name(text, made.values, made.number, made.image, item=made.item) for made in images)
@@ -188,7 +189,7 @@ def paths_for(
     Raises:
         UsageError: The template is invalid, or contains an unknown name.
     """
-    base = Path(folder).expanduser()
+    base = user_path(folder)
     needed = needs_records(template)
     ending = "" if suffix == ".png" or template.endswith(suffix) else ".thumbnail"
     paths: list[Path] = []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import APIRequestError, ConnectionLostError
-from invokeai_py_client.files.atomic import AtomicFile
-from invokeai_py_client.files.formats import Edges
+from invokeai_py_client.files.atomic import AtomicFile, write_atomically
+from invokeai_py_client.files.convert import check_target, convert
+from invokeai_py_client.files.formats import Edges, needs_conversion
 from invokeai_py_client.image.transfer import AT_ONCE, TransferProgress, transfer_all
 from invokeai_py_client.transport.payload import path_part
 from invokeai_py_client.transport.retry import Retries
@@ -40,8 +42,12 @@ async def download_files(
     """Download images to files, several at a time. Images in ``there`` count as done.
 
     Raises:
+        UsageError: An image cannot be converted to the format of its file. Nothing was downloaded.
         TransferError: Some downloads failed. The files of the others are complete.
     """
+    source = "PNG" if full_resolution else "WEBP"
+    for _, target in wanted:
+        check_target(target, source)
 
     async def fetch(job: tuple[str, Path]) -> tuple[Path, int]:
         name, target = job
@@ -62,7 +68,7 @@ async def fetch_to_disk(connection: Connection, path: str, target: Path, *, once
 
     The data is written as it arrives, so at most one chunk is in memory. The file appears under its name when it is
     complete. A truncated download is not kept. A failed download starts again from the beginning, as many times as
-    other requests are retried.
+    other requests are retried. An image is converted if the file's extension promises another format.
 
     Args:
         connection: The server.
@@ -76,7 +82,7 @@ async def fetch_to_disk(connection: Connection, path: str, target: Path, *, once
     Raises:
         APIRequestError: The server rejected the request or failed, could not be reached, or sent only part of the
             file.
-        UsageError: The file cannot be written.
+        UsageError: The file cannot be written, or the image cannot be converted to its format.
     """
     retries = Retries(0 if once else connection.settings.max_retries)
     # As for any other read: a connection that the server has closed is only noticed when it is used again.
@@ -110,5 +116,9 @@ async def _fetch(http: HttpTransport, path: str, target: Path) -> int:
                     method="GET",
                     path=path,
                 )
-            file.keep()
+            if not needs_conversion(edges.head, target):
+                file.keep()
+                return edges.size
+            data = file.content()
+    await asyncio.to_thread(lambda: write_atomically(target, convert(data, target)))
     return edges.size

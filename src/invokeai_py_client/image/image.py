@@ -199,7 +199,9 @@ class AsyncImage(AsyncObject):
     async def save(self, path: str | os.PathLike[str]) -> Path:
         """Download the image to a file.
 
-        The file appears only when it is complete. Missing folders are created.
+        The file appears only when it is complete. Missing folders are created. The extension decides the format:
+        ``.png`` as on the server, or ``.jpg``, ``.webp`` or ``.avif``, which require the extra
+        ``invokeai-py-client[image]``. The metadata is kept.
 
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
@@ -210,12 +212,14 @@ class AsyncImage(AsyncObject):
 
         Raises:
             NotFoundError: The image is no longer on the server.
-            UsageError: The file cannot be written.
+            UsageError: The file cannot be written, or the image cannot be converted to its format.
         """
+        from invokeai_py_client.files.convert import check_target, convert
         from invokeai_py_client.files.formats import is_truncated
         from invokeai_py_client.files.names import target_path
 
         target = target_path(path, self.name)
+        check_target(target, "PNG")
         if self._data is None or is_truncated(self._data):
             from invokeai_py_client.image.download import fetch_to_disk
 
@@ -223,7 +227,8 @@ class AsyncImage(AsyncObject):
         else:
             from invokeai_py_client.files.atomic import write_atomically
 
-            await asyncio.to_thread(write_atomically, target, self._data)
+            data = self._data
+            await asyncio.to_thread(lambda: write_atomically(target, convert(data, target)))
         return target
 
     async def pil(self) -> PILImage:

@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError
+from invokeai_py_client.errors import APIRequestError, NotFoundError, UsageError
 from invokeai_py_client.image.image import AsyncImage, HeldImages, connected, fetch_records
 from invokeai_py_client.image.listing import Listing
 from invokeai_py_client.image.record import AsyncIvkImage
@@ -342,6 +343,8 @@ class AsyncImageRepository(Resource):
     ) -> Path:
         """Download an image to a file. The file appears only when it is complete.
 
+        The extension decides the format, as for ``Image.save()``.
+
         Args:
             image_name: The image.
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
@@ -355,12 +358,14 @@ class AsyncImageRepository(Resource):
             NotFoundError: The image is not on the server.
             UsageError: The file cannot be written.
         """
+        from invokeai_py_client.files.convert import check_target
         from invokeai_py_client.files.names import target_path
         from invokeai_py_client.image.download import fetch_to_disk, file_path
 
         http_path = file_path(image_name, full_resolution)
         name = name_of(image_name)
         target = target_path(path, name if full_resolution else f"{name}.thumbnail.webp")
+        check_target(target, "PNG" if full_resolution else "WEBP")
         await fetch_to_disk(self.connection, http_path, target)
         return target
 
@@ -385,6 +390,7 @@ class AsyncImageRepository(Resource):
             folder: The target folder. It is created if it does not exist.
             template: The file names. ``{image}`` is the image's name without its extension and ``{index}`` its number
                 from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
+                An extension decides the format: ``{image}.jpg``.
                 Defaults to ``"{image}"``.
             full_resolution: Whether to download the images themselves rather than their thumbnails. Defaults to True.
             overwrite: Whether to download existing files again. Defaults to False.
@@ -395,7 +401,7 @@ class AsyncImageRepository(Resource):
             The files' paths, in the order of the images. An image passed twice has one file.
 
         Raises:
-            UsageError: The template contains an unknown field.
+            UsageError: The template contains an unknown field, or its format is not supported.
             TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
         """
         from invokeai_py_client.files.formats import is_whole
@@ -635,8 +641,8 @@ def _size(source: ImageSource) -> int:
     """Return the size of a local image in bytes, or of the pixel data for a Pillow image."""
     if isinstance(source, str | os.PathLike):
         try:
-            return Path(source).expanduser().stat().st_size
-        except OSError:
+            return user_path(source).stat().st_size
+        except (OSError, UsageError):
             return 0
     if isinstance(source, bytes | bytearray | memoryview):
         return len(source)

@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from invokeai_py_client._paths import is_file, user_path
 from invokeai_py_client._text import listed
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.transport.http import Upload
@@ -71,8 +72,7 @@ def named_sources(
     from invokeai_py_client.files.images import pictures_at
 
     if isinstance(sources, str | os.PathLike):
-        place = Path(os.fspath(sources)).expanduser()
-        several: list[Any] = [*(pictures_at(place) or [place])]
+        several: list[Any] = [*(pictures_at(sources) or [user_path(sources)])]
     elif isinstance(sources, bytes | bytearray | memoryview) or not hasattr(sources, "__iter__"):
         several = [sources]  # one image, whatever the annotation says
     else:
@@ -81,7 +81,7 @@ def named_sources(
         raise UsageError(
             "No images to upload: expected a folder with images, a pattern, or a list of images."
         )
-    missing = [path for source in several if (path := _path(source)) is not None and not Path(path).is_file()]
+    missing = [path for source in several if (path := _path(source)) is not None and not is_file(path)]
     if missing:
         raise InputValueError(f"Image file not found: {listed(missing, 10)}. Nothing was uploaded.")
     named: dict[str, ImageSource] = {}
@@ -99,7 +99,7 @@ def named_sources(
 def _path(source: Any) -> str | None:
     if not isinstance(source, str | os.PathLike):
         return None
-    return str(Path(cast("str | os.PathLike[str]", source)).expanduser())
+    return str(user_path(cast("str | os.PathLike[str]", source)))
 
 
 def content_type(data: bytes, filename: str) -> str:
@@ -117,7 +117,7 @@ def _read(source: ImageSource) -> tuple[bytes, str]:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), "image.png"
     if isinstance(source, str | os.PathLike):
-        path = Path(source).expanduser()
+        path = user_path(source, InputValueError)
         try:
             return path.read_bytes(), path.name
         except FileNotFoundError:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from invokeai_py_client._paths import absolute_path, is_file
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage
 from invokeai_py_client.ivk_fields.plain import Mismatch, plain_json, read_json, text_of
@@ -84,7 +84,7 @@ class IvkImageField(IvkImageFieldMixin, _NamedField):
         if isinstance(value, str):
             text = text_of(value).strip()
             # A local file has priority. Otherwise the text is a name on the server, unless it is clearly a path.
-            if _is_file(text) or "/" in text or "\\" in text:
+            if is_file(text) or "/" in text or "\\" in text:
                 return _local(text)
             return super()._convert(text)
         if callable(getattr(value, "save", None)) and hasattr(value, "mode"):
@@ -183,23 +183,12 @@ class IvkSavedWorkflowField(_NamedField):
         return super()._convert(value)[self._key]
 
 
-def _is_file(path: str | os.PathLike[str]) -> bool:
-    try:
-        return Path(path).expanduser().is_file()
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ):  # too long for a path, contains NUL, or the home of an unknown user
-        return False
-
-
 def _local(path: str | os.PathLike[str]) -> LocalImage:
-    if not _is_file(path):
+    if not is_file(path):
         raise Mismatch(
             "an existing file or the name of an image on the server", reason="there is no such file"
         )
-    file = Path(path).expanduser()
+    file = absolute_path(path)
     return LocalImage(path=str(file.resolve()), name=file.name)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from invokeai_py_client._atomic import write_draft
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import SchemaFormatError, UsageError
 from invokeai_py_client.schema.packed import pack, unpack
 
@@ -47,7 +48,7 @@ class SchemaCache:
     """A cache of schemas on disk.
 
     Attributes:
-        directory: The directory of the files.
+        directory: The directory of the files, or None if there is no home directory. Then nothing is stored.
         max_entries: The largest number of schemas to keep. The oldest are removed first.
     """
 
@@ -58,12 +59,14 @@ class SchemaCache:
             directory: The directory. Defaults to ``$INVOKEAI_CLIENT_CACHE``, or else to the user's cache directory.
             max_entries: The largest number of schemas to keep. Defaults to 20.
         """
-        self.directory = directory or _default_directory()
+        self.directory: Path | None = directory or _default_directory()
         self.max_entries = max_entries
 
     def load(self, fingerprint: str) -> Schema | None:
         """Return the schema stored under a name, or None if there is no usable schema."""
         path = self._path(fingerprint)
+        if path is None:
+            return None
         try:
             return unpack(path.read_bytes())
         except FileNotFoundError:
@@ -77,22 +80,24 @@ class SchemaCache:
     def store(self, fingerprint: str, schema: Schema) -> None:
         """Store a schema under a name, replacing any schema that was stored there."""
         path = self._path(fingerprint)
+        if path is None:
+            return
         data = pack(schema)
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_draft(path, data, mode=0o600)
             self._remove_oldest(keep=path)
         except OSError as error:
             _log().warning("Cannot store the schema in %s: %s", self.directory, error)
 
-    def _path(self, fingerprint: str) -> Path:
+    def _path(self, fingerprint: str) -> Path | None:
         if not _SAFE_NAME.fullmatch(fingerprint) or fingerprint.startswith("."):
             raise UsageError(f"Invalid fingerprint {fingerprint!r}: expected a plain file name.")
-        return self.directory / (fingerprint + _SUFFIX)
+        return None if self.directory is None else self.directory / (fingerprint + _SUFFIX)
 
     def _remove_oldest(self, keep: Path) -> None:
         ages: list[tuple[float, Path]] = []
-        for path in self.directory.glob(f"*{_SUFFIX}*"):
+        for path in keep.parent.glob(f"*{_SUFFIX}*"):
             if path != keep:
                 try:
                     ages.append((path.stat().st_mtime, path))
@@ -103,12 +108,16 @@ class SchemaCache:
             path.unlink(missing_ok=True)
 
 
-def _default_directory() -> Path:
+def _default_directory() -> Path | None:
     if chosen := os.environ.get(DIRECTORY_VARIABLE):
-        return Path(chosen).expanduser()
+        return user_path(chosen)
     import platformdirs
 
-    return platformdirs.user_cache_path("invokeai-py-client") / "schemas"
+    try:
+        directory = platformdirs.user_cache_path("invokeai-py-client") / "schemas"
+    except RuntimeError:
+        return None
+    return directory if directory.is_absolute() else None  # without a home directory, "~" is not expanded
 
 
 def _log() -> Logger:

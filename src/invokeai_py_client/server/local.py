@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from invokeai_py_client._paths import absolute_path, user_path
 from invokeai_py_client.errors import StartError, UsageError
 from invokeai_py_client.server import state
 from invokeai_py_client.server.health import answers, free_port, is_taken
@@ -70,11 +71,11 @@ class LocalServer:
             raise UsageError("A temporary server always uses a new root and stops with this process.")
         release(version)
         self.version = version
-        self._root = None if root is None else Path(root).expanduser().absolute()
+        self._root = None if root is None else absolute_path(root)
         self._asked_port = port
         self._host = host
         self._config = dict(config or {})
-        self._node_packs = [Path(pack) for pack in node_packs]
+        self._node_packs = [user_path(pack) for pack in node_packs]
         self._temporary = temporary
         self._detached = detached
         self._say: Callable[[str], None] = say or (lambda _: None)
@@ -139,7 +140,7 @@ class LocalServer:
     @classmethod
     def find(cls, root: str | os.PathLike[str]) -> LocalServer | None:
         """Return the server that runs on a root, whichever process started it. None if no server is running."""
-        folder = Path(root).expanduser().absolute()
+        folder = absolute_path(root)
         found = state.at_root(folder)
         if found is None:
             return None

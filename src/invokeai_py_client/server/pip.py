@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from invokeai_py_client._paths import home_folder
+
 
 @dataclass(frozen=True, slots=True)
 class PipSettings:
@@ -49,7 +51,7 @@ class PipSettings:
 
 def _files(environ: Mapping[str, str]) -> list[Path]:
     """Return pip's configuration files in ascending order of precedence."""
-    home = Path.home()
+    home = home_folder() or Path("~")  # without a home directory, these files do not exist
     chosen = environ.get("PIP_CONFIG_FILE")
     if chosen == os.devnull:
         return []

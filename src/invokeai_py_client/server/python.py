@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from invokeai_py_client._paths import home_folder
 from invokeai_py_client.errors import PythonNotFoundError
 from invokeai_py_client.server.pip import ask_uv
 
@@ -89,7 +90,10 @@ def candidates(wanted: Iterable[tuple[int, int]]) -> Iterator[Sequence[str | Pat
 
 
 def _pyenv(name: str) -> list[Path]:
-    home = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    chosen, user = os.environ.get("PYENV_ROOT"), home_folder()
+    if not chosen and user is None:
+        return []
+    home = Path(chosen) if chosen else (user or Path()) / ".pyenv"
     if os.name == "nt":
         return sorted(home.glob(f"pyenv-win/versions/{name}.*/python.exe"), reverse=True)
     return sorted(home.glob(f"versions/{name}.*/bin/python"), reverse=True)

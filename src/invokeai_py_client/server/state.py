@@ -48,21 +48,25 @@ class Running:
         return asdict(self)
 
 
-def _file(root: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
-    return running_folder() / f"{name}.json"
+def _file(root: Path) -> Path | None:
+    folder = running_folder()
+    return None if folder is None else folder / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.json"
 
 
 def remember(server: Running) -> None:
-    """Record a server. The file is replaced atomically."""
+    """Record a server. The file is replaced atomically. Does nothing if there is no home directory."""
     file = _file(Path(server.root))
+    if file is None:
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     write_draft(file, (json.dumps(server.to_dict(), indent=2) + "\n").encode())
 
 
 def forget(root: Path) -> None:
     """Remove the record of the server on a root."""
-    _file(root).unlink(missing_ok=True)
+    file = _file(root)
+    if file is not None:
+        file.unlink(missing_ok=True)
 
 
 def _read(file: Path) -> Running | None:
@@ -75,14 +79,16 @@ def _read(file: Path) -> Running | None:
 
 def at_root(root: Path) -> Running | None:
     """Return the server that is running on a root, or None."""
-    server = _read(_file(root))
+    file = _file(root)
+    server = None if file is None else _read(file)
     return server if server is not None and server.lives() else None
 
 
 def running() -> list[Running]:
     """Return all running servers, and remove the records of others."""
     alive: list[Running] = []
-    for file in sorted(running_folder().glob("*.json")):
+    folder = running_folder()
+    for file in sorted(folder.glob("*.json")) if folder is not None else ():
         server = _read(file)
         if server is not None and server.lives():
             alive.append(server)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from invokeai_py_client._paths import is_folder, user_path
 from invokeai_py_client.server.releases import Release, torchvision_for
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -73,8 +74,7 @@ def find_links(environ: Mapping[str, str], configured: Iterable[str]) -> list[Pa
             name = unquote(urlsplit(name).path)
         elif "://" in name:
             continue
-        folder = Path(name).expanduser()
-        if folder.is_dir() and folder not in folders:
+        if is_folder(name) and (folder := user_path(name)) not in folders:
             folders.append(folder)
     return folders
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -75,7 +75,8 @@ class ManifestWriter:
         self._append(json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n")
 
     def _append(self, text: str) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
+        # In JSON, the escape of a lone surrogate is the one that Python writes.
+        with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
 
     def _drop_half_line(self) -> None:
@@ -221,13 +222,20 @@ def now() -> float:
     return time.time()
 
 
+def _lines_of(file: Iterable[str], path: Path) -> Iterator[str]:
+    try:
+        yield from file
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not a manifest of a sweep: it is not UTF-8 text.") from None
+
+
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         file = path.open(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"Cannot read the manifest {path}: {error.strerror or error}.") from None
     with file:
-        for text in file:
+        for text in _lines_of(file, path):
             try:
                 line = json.loads(text)
             except ValueError:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.atomic import AtomicFile
 from invokeai_py_client.files.labels import label_of
@@ -78,7 +79,7 @@ def write_report(
     Raises:
         UsageError: The image of an entry is not in a supported format, or its path is absolute.
     """
-    target = Path(path)
+    target = user_path(path)
     with AtomicFile(target) as file:
         for piece in _page(title, axes, entries, inputs or {}, about):
             file.write(piece.encode("utf-8", "replace"))

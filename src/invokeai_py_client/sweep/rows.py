@@ -13,6 +13,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, cast
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client._text import clip
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.text import read_text
@@ -79,7 +80,7 @@ def rows_of(source: Any) -> list[TableRow]:
             file the line.
     """
     if isinstance(source, str | os.PathLike):
-        return list(_from_file(Path(cast("str | os.PathLike[str]", source))))
+        return list(_from_file(user_path(cast("str | os.PathLike[str]", source))))
     return list(_from_records(_records(source)))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.ivk_fields.base import NO_VALUE
 from invokeai_py_client.ivk_fields.plain import as_sequence
@@ -95,7 +96,7 @@ def values_of_text(item: WorkflowInput, text: str) -> tuple[Any, ...]:
     if text.startswith("@@"):
         text = text[1:]
     elif text.startswith("@"):
-        return values_for(item.label, item, Path(text[1:]))
+        return values_for(item.label, item, user_path(text[1:]))
     if item.field.is_list:
         return (item.field.parse_text(text),)
     if kind in _NUMBERS or kind == "ImageField":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.engine.seeds import SeedNames
@@ -324,7 +325,7 @@ class AsyncSweep(AsyncObject):
         from invokeai_py_client.files.names import literal_folder
         from invokeai_py_client.sweep.report import write_report
 
-        base = Path(folder)
+        base = user_path(folder)
         await self.save(f"{literal_folder(base / 'images')}{{index:04}}-{{image}}.png")
         loop = asyncio.get_running_loop()
         done = [(index, run) for index, run in sorted(self._runs.items()) if run.done]
@@ -398,7 +399,8 @@ class AsyncSweep(AsyncObject):
         from invokeai_py_client.connection import Connection
         from invokeai_py_client.sweep.manifest import read_manifest
 
-        kept = read_manifest(Path(path))
+        file = user_path(path)
+        kept = read_manifest(file)
         head = kept.header
         return cls(
             Connection.to(head["url"]) if client is None else client.connection,
@@ -410,7 +412,7 @@ class AsyncSweep(AsyncObject):
             labels=head["labels"],
             queue_id=head["queue"],
             background=head["background"],
-            manifest=ManifestWriter(Path(path), create=False),
+            manifest=ManifestWriter(file, create=False),
             kept=kept,
             seeds=SeedNames.from_dict(head["seeds"]) if "seeds" in head else None,
         )
@@ -725,7 +727,7 @@ async def start_sweep(
     )
     batch_id = new_batch_id()
     values, labels, seeds = inputs.snapshot(), inputs.node_labels(), seed_names(inputs)
-    writer = None if manifest is None else ManifestWriter(Path(manifest), create=True)
+    writer = None if manifest is None else ManifestWriter(user_path(manifest), create=True)
     if writer is not None:
         writer.begin(
             requests,

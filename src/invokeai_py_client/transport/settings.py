@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -90,9 +91,14 @@ class ConnectionSettings:
         return replace(self, address=address, token=None, headers={}, credentials=None)
 
 
-DEFAULT_URL = "http://localhost:9090"
+DEFAULT_PORT = 9090
+"""InvokeAI's default port."""
+
+DEFAULT_URL = f"http://localhost:{DEFAULT_PORT}"
 """InvokeAI's default address."""
 
+_LONGEST_HOST = 253
+_LONGEST_LABEL = 63
 _EXAMPLE = f'expected something like "{DEFAULT_URL}" or "https://example.org/invoke"'
 
 
@@ -112,20 +118,20 @@ class ServerAddress:
 
     @classmethod
     def parse(cls, url: str) -> ServerAddress:
-        """Parse a URL. The scheme may be missing, and the path may end with a slash.
+        """Parse a URL, or a host with or without a port. The path may end with a slash.
+
+        Without a scheme, ``http`` and InvokeAI's port 9090 are the defaults: ``gpu`` is ``http://gpu:9090``.
 
         Raises:
             UsageError: The string is not a valid URL of a server.
         """
-        text = url.strip()
-        if "://" not in text:
-            text = f"http://{text}"
+        text = complete_url(url)
         try:
             parts = urlsplit(text)
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise UsageError(f"Invalid server URL {_shown(url)!r} ({error}): {_EXAMPLE}.") from None
-        if parts.scheme not in ("http", "https") or not host or any(c.isspace() for c in host):
+        if parts.scheme not in ("http", "https") or not host or not _is_host(host):
             raise UsageError(f"Invalid server URL {_shown(url)!r}: {_EXAMPLE}.")
         host = f"[{host}]" if ":" in host else host
         origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
@@ -144,6 +150,67 @@ class ServerAddress:
 
     def __repr__(self) -> str:
         return f"ServerAddress({self.url!r})"
+
+
+def complete_url(text: str, *, scheme: str = "http", port: int | None = None) -> str:
+    """Return the URL of a server for a URL, a host, or a host and a port.
+
+    Args:
+        text: ``https://example.org/invoke``, ``gpu``, ``gpu:9090``, ``127.0.0.1``, ``::1``...
+        scheme: The scheme if the text has none. Defaults to ``http``.
+        port: The port if the text has none. Defaults to 9090 for a text without a scheme, and to the port of the scheme
+            otherwise.
+
+    Raises:
+        UsageError: The text has another port.
+    """
+    text = text.strip()
+    if "://" not in text:
+        port = DEFAULT_PORT if port is None and not _port_of(f"{scheme}://{_bracketed(text)}") else port
+        text = f"{scheme}://{_bracketed(text)}"
+    if port is None:
+        return text
+    known = _port_of(text)
+    if known is not None and known != port:
+        raise UsageError(
+            f"The server has two ports: {known} in {_shown(text)!r}, and {port}. Pass only one of them."
+        )
+    if known is not None:
+        return text
+    start, mark, rest = text.partition("://")
+    host, *path = re.split(r"(?=[/?#])", rest, maxsplit=1)
+    return f"{start}{mark}{host.removesuffix(':')}:{port}{''.join(path)}"
+
+
+def _bracketed(text: str) -> str:
+    """Return a text with brackets around an IPv6 address."""
+    if text.count(":") < 2 or "[" in text:
+        return text
+    import ipaddress
+
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return text
+    return f"[{text}]"
+
+
+def _port_of(url: str) -> int | None:
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None
+
+
+def _is_host(host: str) -> bool:
+    """Return whether a text can be the name or the address of a host."""
+    if any(c.isspace() for c in host) or host in ("http", "https"):  # as in "http:/localhost"
+        return False
+    try:
+        name = host.encode() if host.isascii() else host.encode("idna")
+    except UnicodeError:
+        return False
+    return len(name) <= _LONGEST_HOST and all(len(label) <= _LONGEST_LABEL for label in name.split(b"."))
 
 
 def _shown(url: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import NotFoundError, UsageError, WorkflowNotFoundError
 from invokeai_py_client.transport.payload import path_part
 
@@ -44,7 +44,7 @@ class V1WorkflowMethods:
         Raises:
             WorkflowFormatError: The file does not exist or does not contain a workflow.
         """
-        return await self.create_workflow(Path(filepath))
+        return await self.create_workflow(user_path(filepath))
 
     async def create_workflow_from_dict(
         self: _WorkflowRepository, data: Mapping[str, Any]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from asyncio import to_thread
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._paths import is_file
 from invokeai_py_client._text import close_names, did_you_mean, shown
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.engine.definition import WorkflowDefinition, is_document
 from invokeai_py_client.engine.png import PNG_SIGNATURE
 from invokeai_py_client.errors import (
     NotFoundError,
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 _ROUTE = "/api/v1/workflows"
 _RECORD = {"workflow": dict}
 _FILE_ENDINGS = frozenset({".json", ".png"})
-_CONTENT = re.compile(r"""\ufeff?\s*(?:\{|\[\s*\{|"\s*\{|<(?:!|\?|html))""", re.IGNORECASE)
-"""The beginning of JSON or HTML text, as opposed to a name such as ``[SDXL] Portrait``."""
 
 
 class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
@@ -120,17 +118,13 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
                 f"{shown(content)} is not a workflow; expected a file, a dict, JSON text, an image, or the name or id"
                 " of a workflow in the library."
             )
-        text = cast("str", os.fspath(content))
-        if _CONTENT.match(text):
-            return WorkflowDefinition.from_json(text)
-        path = Path(text)
-        if (
-            not isinstance(source, str)
-            or path.suffix.lower() in _FILE_ENDINGS
-            or await to_thread(_is_file, path)
-        ):
-            return WorkflowDefinition.from_file(path)
-        return await self.get_workflow(text)
+        if not isinstance(content, str):
+            return WorkflowDefinition.from_file(cast("os.PathLike[str]", content))
+        if is_document(content):
+            return WorkflowDefinition.from_json(content)
+        if PurePath(content).suffix.lower() in _FILE_ENDINGS or await to_thread(is_file, content):
+            return WorkflowDefinition.from_file(content)
+        return await self.get_workflow(content)
 
     async def list_workflows(
         self, query: str | None = None, *, categories: Sequence[str] = ("user", "default")
@@ -165,13 +159,6 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             workflow_id = _find(name_or_id, await self.list_workflows())
             record = await self._json("GET", f"{_ROUTE}/i/{workflow_id}", expect=_RECORD)
         return WorkflowDefinition.from_dict(record["workflow"])
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long for a path, or contains NUL
-        return False
 
 
 def _find(name: str, records: Sequence[Mapping[str, Any]]) -> str:
