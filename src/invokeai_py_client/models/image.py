@@ -174,6 +174,8 @@ class IvkImage(IvkModel):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Save the image to a file, completely or not at all. Missing folders are created.
 
+        The extension decides the format, as for ``Image.save()``.
+
         Args:
             path: The file, or a folder (an existing one, or a path that ends in ``/``), in which the image keeps its
                 name.
