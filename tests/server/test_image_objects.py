@@ -99,8 +99,6 @@ async def test_listed_records_do_what_images_do_asynchronously(
         record.metadata["seed"]
     assert await record.metadata() == {"seed": 7}
     assert record.metadata == {"seed": 7}
-    again: AsyncIvkImage = pickle.loads(pickle.dumps(record))
-    assert await again.bytes() == await record.bytes()
     with pytest.raises(UsageError, match="not been loaded yet"):
         image.starred  # noqa: B018
     assert (await image.record()).starred is image.starred is False
