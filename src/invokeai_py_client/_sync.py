@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.ivk_fields.base import IvkField
+    from invokeai_py_client.lookup import BoardRef, ModelRef, WorkflowRef
     from invokeai_py_client.models.base import Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
@@ -243,14 +244,18 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         """Return the number of images that ``list_images()`` would list, without intermediate images."""
         return self._call(self._impl.get_image_count())
 
-    def move_image_to(self, image_name: ImageNames, target_board_id: str) -> bool:
+    def move_image_to(self, image_name: ImageNames, target_board_id: BoardRef) -> bool:
         """Move one or more images to another board, or off their boards with ``"none"``.
+
+        Args:
+            image_name: The image, or several images.
+            target_board_id: The board, its id or its name.
 
         Returns:
             Whether the server moved all of them. False if an image is not on the server.
 
         Raises:
-            NotFoundError: The target board is not on the server.
+            UnknownNameError: The target board is not on the server.
         """
         return self._call(self._impl.move_image_to(image_name, target_board_id))
 
@@ -357,14 +362,36 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         """
         return self._call(self._impl.get_boards_by_name(name))
 
-    def get_board_handle(self, board_id: str | None) -> BoardHandle:
+    def get_board(self, board: BoardRef) -> BoardHandle:
         """Return the handle of a board.
 
         Args:
-            board_id: The board's id; ``"none"`` or None for the uncategorized images.
+            board: The board: a record or handle, an id, or a name; ``"none"`` for the uncategorized images. An id
+                takes precedence over a name, and an exact name over one in another case.
 
         Raises:
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
+            UsageError: Several boards have this name.
+        """
+        return wrap(self._call(self._impl.get_board(board)))
+
+    def find_board(self, board: BoardRef) -> BoardHandle | None:
+        """Return the handle of a board, as ``get_board()`` does, or None if it is not on the server.
+
+        Raises:
+            UsageError: Several boards have this name.
+        """
+        return wrap(self._call(self._impl.find_board(board)))
+
+    def get_board_handle(self, board_id: BoardRef | None) -> BoardHandle:
+        """Return the handle of a board, as ``get_board()`` does.
+
+        Args:
+            board_id: The board: a record or handle, an id, or a name; ``"none"`` or None for the uncategorized images.
+
+        Raises:
+            UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
+            UsageError: Several boards have this name.
         """
         return wrap(self._call(self._impl.get_board_handle(board_id)))
 
@@ -395,7 +422,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
     def update_board(
         self,
-        board_id: str,
+        board_id: BoardRef,
         name: str | None = None,
         is_private: bool | None = None,
         *,
@@ -406,7 +433,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         """Change a board. Omitted arguments keep their values.
 
         Args:
-            board_id: The board.
+            board_id: The board, its id or its name.
             name: The new name, at most 300 characters.
             is_private: Whether to set the visibility to "private" rather than "public" (InvokeAI 6.13+).
             cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
@@ -418,7 +445,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
             The changed board.
 
         Raises:
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
             UsageError: There is nothing to change, or the board id is ``"none"``.
         """
         return self._call(
@@ -432,11 +459,11 @@ class BoardRepository(Face["AsyncBoardRepository"]):
             )
         )
 
-    def delete_board(self, board_id: str, delete_images: bool = False) -> bool:
+    def delete_board(self, board_id: BoardRef, delete_images: bool = False) -> bool:
         """Permanently delete a board.
 
         Args:
-            board_id: The board.
+            board_id: The board, its id or its name.
             delete_images: Whether to delete its images as well. Otherwise they become uncategorized. Defaults to
                 False.
 
@@ -444,7 +471,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
             Whether the board existed.
 
         Raises:
-            UsageError: The board id is ``"none"``.
+            UsageError: The board id is ``"none"``, or several boards have this name.
         """
         return self._call(self._impl.delete_board(board_id, delete_images))
 
@@ -504,6 +531,26 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
             format: Only models of this format: ``diffusers``, ``checkpoint``... Defaults to all.
         """
         return self._call(self._impl.list_models(base=base, type=type, name=name, format=format))
+
+    def get_model(self, model: ModelRef) -> IvkDnnModel:
+        """Return a model's record.
+
+        Args:
+            model: A record, a key, or a name. A key takes precedence over a name, and an exact name over one in another
+                case.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+        """
+        return self._call(self._impl.get_model(model))
+
+    def find_model(self, model: ModelRef) -> IvkDnnModel | None:
+        """Return a model's record, as ``get_model()`` does, or None if it is not on the server.
+
+        Raises:
+            ModelNotFoundError: Several models have this name.
+        """
+        return self._call(self._impl.find_model(model))
 
     def get_model_by_key(self, key: str) -> IvkDnnModel | None:
         """Return a model's record, or None if no model has this key."""
@@ -659,8 +706,11 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """
         return self._call(self._impl.prune_install_jobs())
 
-    def convert_model(self, key: str) -> IvkDnnModel:
+    def convert_model(self, key: ModelRef) -> IvkDnnModel:
         """Permanently convert a checkpoint to the diffusers format. Only for SD-1, SD-2 and SDXL main models.
+
+        Args:
+            key: The model: a record, a key, or a name.
 
         Returns:
             The converted model. It has a new key.
@@ -668,15 +718,21 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         Raises:
             BadRequestError: The model cannot be converted.
             ConflictError: Another conversion is running, or the model is in use.
-            NotFoundError: The model is not on the server.
+            ModelNotFoundError: The model is not on the server, or several models have this name.
         """
         return self._call(self._impl.convert_model(key))
 
-    def delete_model(self, key: str) -> bool:
+    def delete_model(self, key: ModelRef) -> bool:
         """Uninstall a model. Its files are deleted as well if they are in the server's models folder.
+
+        Args:
+            key: The model: a record, a key, or a name.
 
         Returns:
             Whether the model existed.
+
+        Raises:
+            ModelNotFoundError: Several models have this name.
         """
         return self._call(self._impl.delete_model(key))
 
@@ -935,9 +991,13 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Fetch an image's record.
 
         Raises:
-            NotFoundError: The image is not on the server.
+            UnknownNameError: The image is not on the server. This is also a ``NotFoundError``.
         """
         return wrap(self._call(self._impl.get_image(image_name)))
+
+    def find_image(self, image_name: ImageName) -> IvkImage | None:
+        """Fetch an image's record, or return None if it is not on the server."""
+        return wrap(self._call(self._impl.find_image(image_name)))
 
     def get_images(self, image_names: ImageNames) -> list[IvkImage]:
         """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
@@ -973,7 +1033,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
     def list_images(
         self,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
@@ -988,7 +1048,8 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """List image records, newest first. Sends one request per 1,000 images.
 
         Args:
-            board_id: Only images on this board; ``"none"`` for uncategorized images. Defaults to all boards.
+            board_id: Only images on this board: a board, its id or its name; ``"none"`` for uncategorized images.
+                Defaults to all boards.
             categories: Only images of these categories. Defaults to all.
             is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
                 False.
@@ -1005,7 +1066,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
 
         Raises:
             UsageError: The offset or limit is negative, a category is unknown, or the time is not valid.
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server.
         """
         return wrap(
             self._call(
@@ -1028,7 +1089,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
     def iter_images(
         self,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
@@ -1064,12 +1125,17 @@ class ImageRepository(Face["AsyncImageRepository"]):
     def count_images(
         self,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
         is_intermediate: bool | None = False,
         search_term: str | None = None,
     ) -> int:
-        """Return the number of images that ``list_images()`` would list. Sends one request."""
+        """Return the number of images that ``list_images()`` would list. Sends one request.
+
+        Raises:
+            UsageError: A category is unknown.
+            UnknownNameError: The board is not on the server.
+        """
         return self._call(
             self._impl.count_images(
                 board_id=board_id,
@@ -1083,7 +1149,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         self,
         image: ImageSource,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         image_category: ImageCategory | str = ImageCategory.USER,
         is_intermediate: bool = False,
         filename: str | None = None,
@@ -1098,7 +1164,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
 
         Args:
             image: A path, the bytes of an image file, or a Pillow image.
-            board_id: The board for the image. Defaults to no board, as does ``"none"``.
+            board_id: The board for the image: a board, its id or its name. Defaults to no board, as does ``"none"``.
             image_category: The category. Defaults to ``ImageCategory.USER``.
             is_intermediate: Whether to hide it from the gallery. Defaults to False.
             filename: The file name to send. The server does not store it.
@@ -1109,7 +1175,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
 
         Raises:
             InputValueError: The file does not exist, or the argument is not an image.
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
         return wrap(
@@ -1132,7 +1198,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         self,
         sources: str | os.PathLike[str] | Iterable[ImageSource],
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         image_category: ImageCategory | str = ImageCategory.USER,
         is_intermediate: bool = False,
         concurrency: int = 4,
@@ -1145,7 +1211,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         Args:
             sources: A folder (its images, sorted by name), a pattern such as ``"refs/*.png"``, or a file. Or a list
                 of images, each a path, bytes or a Pillow image.
-            board_id: The board for the images. Defaults to no board.
+            board_id: The board for the images: a board, its id or its name. Defaults to no board.
             image_category: The category. Defaults to ``ImageCategory.USER``.
             is_intermediate: Whether to hide them from the gallery. Defaults to False.
             concurrency: The largest number of uploads at a time. Defaults to 4.
@@ -1157,6 +1223,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         Raises:
             UsageError: No images were passed.
             InputValueError: A file is missing. Nothing was uploaded.
+            UnknownNameError: The board is not on the server. Nothing was uploaded.
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
                 keyed by path.
         """
@@ -1255,7 +1322,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         path: str | os.PathLike[str],
         image_names: ImageNames | None = None,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         timeout: float = 600.0,
     ) -> Path:
         """Have the server create a zip of images, and download it. The server then deletes the zip.
@@ -1267,8 +1334,8 @@ class ImageRepository(Face["AsyncImageRepository"]):
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
                 name that the server chose.
             image_names: The images: names, records or images of runs.
-            board_id: A board whose images to download, instead of ``image_names``; ``"none"`` for uncategorized
-                images.
+            board_id: A board whose images to download, instead of ``image_names``: a board, its id or its name;
+                ``"none"`` for uncategorized images.
             timeout: Seconds to wait for the zip. Defaults to 600.
 
         Returns:
@@ -1276,13 +1343,13 @@ class ImageRepository(Face["AsyncImageRepository"]):
 
         Raises:
             UsageError: Neither images nor a board were passed, or both; or the file cannot be written.
-            NotFoundError: The board or an image is not on the server.
+            NotFoundError: The board or an image is not on the server. For boards, this is an ``UnknownNameError``.
             ServerError: The server could not create the zip.
             RequestTimeoutError: The zip was not ready in time.
         """
         return self._call(self._impl.bulk_download(path, image_names, board_id=board_id, timeout=timeout))
 
-    def copy(self, image_names: ImageNames, board_id: str, *, concurrency: int = 4) -> list[IvkImage]:
+    def copy(self, image_names: ImageNames, board_id: BoardRef, *, concurrency: int = 4) -> list[IvkImage]:
         """Copy images to a board, or to no board with ``"none"``.
 
         The server cannot copy images, so each one is downloaded and uploaded again. The copies keep metadata,
@@ -1290,14 +1357,14 @@ class ImageRepository(Face["AsyncImageRepository"]):
 
         Args:
             image_names: The images: names, records or images of runs.
-            board_id: The board.
+            board_id: The board, its id or its name.
             concurrency: The largest number of copies at a time. Defaults to 4.
 
         Returns:
             The copies' records, in the order of the images.
 
         Raises:
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server.
             TransferError: Some images could not be copied. ``failed`` has their errors, ``done`` the copies of the
                 others.
         """
@@ -1355,14 +1422,18 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """
         return self._call(self._impl.unstar(image_names))
 
-    def move(self, image_names: ImageNames, board_id: str) -> list[str]:
+    def move(self, image_names: ImageNames, board_id: BoardRef) -> list[str]:
         """Move images to a board, or off their boards with ``"none"``.
+
+        Args:
+            image_names: The images, by name or record.
+            board_id: The board, its id or its name.
 
         Returns:
             The names of the images that the server moved. Images not on the server are omitted.
 
         Raises:
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server.
         """
         return self._call(self._impl.move(image_names, board_id))
 
@@ -1749,11 +1820,11 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """
         return self._call(self._impl.list_models(base_model))
 
-    def get_model_info(self, model_key: str) -> IvkDnnModel:
-        """Return a model's record.
+    def get_model_info(self, model_key: ModelRef) -> IvkDnnModel:
+        """Return a model's record, as ``client.dnn_model_repo.get_model(model_key)`` does.
 
         Raises:
-            NotFoundError: The model is not on the server.
+            ModelNotFoundError: The model is not on the server, or several models have this name.
         """
         return self._call(self._impl.get_model_info(model_key))
 
@@ -2384,7 +2455,7 @@ class QuickClient(Face["AsyncQuickClient"]):
         self._impl = AsyncQuickClient(unwrap(client))
         self._impl.__dict__["_face"] = self
 
-    def copy_image_to_board(self, image_name: ImageName, target_board_id: str) -> IvkImage | None:
+    def copy_image_to_board(self, image_name: ImageName, target_board_id: BoardRef) -> IvkImage | None:
         """Copy an image to a board.
 
         The server copies it, so nothing is downloaded. The copy has the same pixels, metadata and workflow, and the
@@ -2392,7 +2463,8 @@ class QuickClient(Face["AsyncQuickClient"]):
 
         Args:
             image_name: The image.
-            target_board_id: The board's id; ``"none"`` for no board. The image may already be on this board.
+            target_board_id: The board, its id or its name; ``"none"`` for no board. The image may already be on this
+                board.
 
         Returns:
             The copy, or None if the run was canceled.
@@ -2412,7 +2484,7 @@ class QuickClient(Face["AsyncQuickClient"]):
         steps: int | None = None,
         model_name: str | None = None,
         scheduler: str | None = None,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
     ) -> IvkImage | None:
         """Generate an image from a text with an SDXL model and a random seed.
 
@@ -2425,7 +2497,7 @@ class QuickClient(Face["AsyncQuickClient"]):
             model_name: A part of the model's name, ignoring case. Defaults to the first SDXL model, which is also
                 used if no name matches.
             scheduler: The scheduler, by InvokeAI's name or that of another program. Defaults to ``"dpmpp_3m_k"``.
-            board_id: The board's id. Defaults to no board.
+            board_id: The board, its id or its name. Defaults to no board.
 
         Returns:
             The image, or None if the run was canceled.
@@ -2600,17 +2672,18 @@ class Run(Face["AsyncRun"]):
 
         Args:
             template: A folder (an existing one, or a path that ends in ``/``), in which the images keep their names.
-                Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{index}``
-                (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that file systems
-                do not allow are replaced. If several images would have the same name, they are numbered:
-                ``fox.png``, ``fox-2.png``. Defaults to the images' names on the server, in the current folder.
+                Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{seed}``,
+                ``{index}`` (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that
+                file systems do not allow are replaced. If several images would have the same name, they are numbered:
+                ``fox.png``, ``fox-2.png``. The extension decides the format, as for ``Image.save()``. Defaults to the
+                images' names on the server, in the current folder.
 
         Returns:
             The paths, in the order of ``images``.
 
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
-            UsageError: The template contains an unknown name. Nothing was downloaded.
+            UsageError: The template contains an unknown name, or the format is not supported. Nothing was downloaded.
             TransferError: Some images could not be downloaded. Its ``failed`` has the errors. All other images were
                 saved.
         """
@@ -2657,6 +2730,7 @@ class Sweep(Face["AsyncSweep"]):
     Attributes:
         name: The workflow's name.
         axes: The names of the axes, outermost first.
+        names: The name of each run from the column ``name`` of its table. Empty if the table lacks it.
         queue_id: The queue.
 
     Example:
@@ -2676,6 +2750,11 @@ class Sweep(Face["AsyncSweep"]):
     def axes(self) -> tuple[str, ...]:
         """The names of the axes, outermost first."""
         return self._impl.axes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each run from the column ``name`` of its table. Empty if the table lacks it."""
+        return self._impl.names
 
     @property
     def queue_id(self) -> str:
@@ -2762,7 +2841,7 @@ class Sweep(Face["AsyncSweep"]):
     def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """Draw the first image of each run on one labeled contact sheet.
 
-        Each combination of the other axes gets its own block with a headline. Axes that are not combined with the
+        Each combination of the other axes has a separate block with a headline. Axes that are not combined with the
         others (zipped values, or a random seed for each run) are shown below each image. Requires the extra
         ``invokeai-py-client[image]``.
 
@@ -2799,13 +2878,16 @@ class Sweep(Face["AsyncSweep"]):
         """
         return self._iterate(self._impl.grids(rows=rows, columns=columns, cell=cell, side=side))
 
-    def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
+    def save(self, template: str | None = None) -> list[Path]:
         """Save the images of all runs that have ended. Existing files are kept.
 
+        The extension decides the format, as for ``Image.save()``.
+
         Args:
-            template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}``,
-                ``{item}`` and ``{image}``. Characters that file systems do not allow are replaced, and a number is
-                added to names that occur more than once. Defaults to ``{index:04}-{image}.png``.
+            template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{seed}``,
+                ``{index}``, ``{item}``, ``{image}``, and ``{name}`` if the table has a column ``name``. Characters
+                that file systems do not allow are replaced, and a number is added to names that occur more than once.
+                Defaults to ``{name}.png`` if there are names, or else to ``{index:04}-{image}.png``.
 
         Returns:
             The paths, in the order of the runs.
@@ -2834,7 +2916,8 @@ class Sweep(Face["AsyncSweep"]):
     def to_records(self) -> list[dict[str, Any]]:
         """Return a dict for each run that has ended.
 
-        Its keys are ``run item state seconds images error``, ``seed`` if the workflow has a seed, and the axes.
+        Its keys are ``run item state seconds images error``, ``name`` if the table has such a column, ``seed`` if the
+        workflow has a seed, and the axes.
         """
         return self._impl.to_records()
 
@@ -3020,7 +3103,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         validate: bool = True,
         runs: int = 1,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         **named: Any,
     ) -> dict[str, Any]:
         """Return the request body that ``start()`` would post to ``enqueue_batch``.
@@ -3031,7 +3114,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
                 build it, and only the server's schema is requested. Defaults to True.
             runs: How many times the server repeats the batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             **named: Values keyed by name.
 
         Raises:
@@ -3051,7 +3134,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         /,
         *,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
         **named: Any,
     ) -> Run:
@@ -3060,7 +3143,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Args:
             values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
             **named: Values keyed by name.
 
@@ -3087,7 +3170,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         *,
         runs: int = 1,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
         only_one: bool = False,
         **named: Any,
@@ -3098,7 +3181,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             values: Values for these runs only; see ``set()``. A text is the prompt, if there is only one.
             runs: How many times the server repeats the whole batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``.
             only_one: Whether to raise an error if there would be more than one run. Defaults to False.
             **named: Values keyed by name.
@@ -3134,7 +3217,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         progress: bool | Callable[[RunEvent], object] | None = None,
         preview: bool | None = None,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
         **named: Any,
     ) -> Run:
@@ -3151,7 +3234,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             preview: Whether to show a live preview of the image. Defaults to True in a notebook, False elsewhere. In
                 a terminal, this needs the extra ``invokeai-py-client[preview]``.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
             **named: Values keyed by name.
 
@@ -3197,7 +3280,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         manifest: str | os.PathLike[str] | None = None,
         background: bool = False,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
         **named: Any,
     ) -> Sweep:
@@ -3228,7 +3311,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
                 Defaults to False.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
             **named: Axes keyed by name.
 
@@ -3268,7 +3351,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         manifest: str | os.PathLike[str] | None = None,
         background: bool = False,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
     ) -> Sweep:
         """Start one run for each row of a table.
@@ -3281,7 +3364,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``.
 
         Returns:
@@ -3317,7 +3400,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         repeat: int = 1,
         seed: Any = None,
         values: Values | None = None,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         **named: Any,
     ) -> SweepPlan:
         """Plan a sweep and validate all its values without sending anything. See also ``check_sweep()``.
@@ -3331,7 +3414,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             repeat: How many times to run each combination. Defaults to 1.
             seed: See ``sweep()``.
             values: Values for all runs.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             **named: Axes keyed by name.
 
         Returns:
@@ -3354,7 +3437,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         repeat: int = 1,
         seed: Any = None,
         values: Values | None = None,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
     ) -> SweepPlan:
         """Plan a sweep over rows and validate all values without sending anything. See also ``check_sweep()``.
 
@@ -3365,7 +3448,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             repeat: How many times to run each row. Defaults to 1.
             seed: See ``sweep_rows()``.
             values: Values for all runs.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
 
         Raises:
             InputValueError: Values have the wrong type or are out of range.
@@ -3376,7 +3459,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         )
 
     def check_sweep(
-        self, plan: SweepPlan, *, values: Values | None = None, auto_board: str | None = None
+        self, plan: SweepPlan, *, values: Values | None = None, auto_board: BoardRef | None = None
     ) -> None:
         """Check whether ``start_sweep()`` would start a plan, including whether models, boards and images exist.
 
@@ -3385,7 +3468,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         Args:
             plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
             values: More values for all of its runs. They override those of the plan.
-            auto_board: The board (id or name) for board fields set to "auto"; ``"none"`` for uncategorized. Defaults
+            auto_board: The board (object, id or name) for board fields set to "auto"; ``"none"`` for no board. Defaults
                 to the plan's board.
 
         Raises:
@@ -3403,7 +3486,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         manifest: str | os.PathLike[str] | None = None,
         background: bool = False,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
     ) -> Sweep:
         """Start the runs of a plan. The plan includes its inputs and its board.
@@ -3414,7 +3497,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto"; ``"none"`` for uncategorized. Defaults
+            auto_board: The board (object, id or name) for board fields set to "auto"; ``"none"`` for no board. Defaults
                 to the plan's board.
             queue_id: The queue. Defaults to ``"default"``.
 
@@ -3440,7 +3523,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     def submit_sync(
         self,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         queue_id: str = "default",
         priority: int = 0,
         subscribe_events: bool = True,
@@ -3454,7 +3537,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         The callbacks are called during ``wait_for_completion()``.
 
         Args:
-            board_id: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            board_id: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
             priority: If greater than 0, the workflow is added to the front of the queue. Servers have no other
                 priorities. Defaults to 0.
@@ -3483,7 +3566,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     async def submit(
         self,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         queue_id: str = "default",
         priority: int = 0,
         subscribe_events: bool = True,
@@ -3497,7 +3580,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         The callbacks are called during ``wait_for_completion()``.
 
         Args:
-            board_id: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            board_id: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
             priority: If greater than 0, the workflow is added to the front of the queue. Servers have no other
                 priorities. Defaults to 0.
@@ -3573,7 +3656,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             self._impl.wait_for_completion(timeout, poll_interval, progress_callback, queue_id)
         )
 
-    def submit_and_monitor(self, *, board_id: str | None = None) -> Iterator[RunEvent]:
+    def submit_and_monitor(self, *, board_id: BoardRef | None = None) -> Iterator[RunEvent]:
         """Submit the workflow and yield its events until all its runs are finished.
 
         Raises:
@@ -3581,7 +3664,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """
         return self._iterate(self._impl.submit_and_monitor(board_id=board_id))
 
-    def submit_sync_monitor_async(self, *, board_id: str | None = None) -> AsyncIterator[RunEvent]:
+    def submit_sync_monitor_async(self, *, board_id: BoardRef | None = None) -> AsyncIterator[RunEvent]:
         """Submit the workflow and yield its events until all its runs are finished.
 
         Raises:
@@ -3698,13 +3781,25 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """
         return self._call(self._impl.list_workflows(query, categories=categories))
 
-    def get_workflow(self, name_or_id: str) -> WorkflowDefinition:
-        """Return a workflow from the server's library, by id or name.
+    def get_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition:
+        """Return a workflow from the server's library.
+
+        Args:
+            name_or_id: A record of ``list_workflows()``, an id, or a name. An id takes precedence over a name, and an
+                exact name over one in another case.
 
         Raises:
             WorkflowNotFoundError: No workflow has this id or name, or several have this name.
         """
         return self._call(self._impl.get_workflow(name_or_id))
+
+    def find_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition | None:
+        """Return a workflow from the server's library, as ``get_workflow()`` does, or None if it is not there.
+
+        Raises:
+            WorkflowNotFoundError: Several workflows have this name.
+        """
+        return self._call(self._impl.find_workflow(name_or_id))
 
     def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:
         """Return a handle for a workflow file, as ``create_workflow()`` does.
@@ -3726,7 +3821,7 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """List the workflows in the server's library, as ``list_workflows()`` does."""
         return self._call(self._impl.list_available_workflows())
 
-    def download_workflow(self, workflow_id: str) -> WorkflowDefinition | None:
+    def download_workflow(self, workflow_id: WorkflowRef) -> WorkflowDefinition | None:
         """Return a workflow from the server's library, or None if it is not there."""
         return self._call(self._impl.download_workflow(workflow_id))
 
@@ -3743,13 +3838,16 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """
         return self._call(self._impl.upload_workflow(definition, overwrite))
 
-    def delete_workflow(self, workflow_id: str) -> bool:
+    def delete_workflow(self, workflow_id: WorkflowRef) -> bool:
         """Delete a workflow from the server's library. Default workflows cannot be deleted.
+
+        Args:
+            workflow_id: A record of ``list_workflows()``, an id, or a name.
 
         Returns:
             Whether the workflow existed.
 
         Raises:
-            UsageError: The workflow is a default workflow.
+            UsageError: The workflow is a default workflow, or several workflows have this name.
         """
         return self._call(self._impl.delete_workflow(workflow_id))

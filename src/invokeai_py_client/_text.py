@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _ALIKE = 0.55
@@ -66,6 +66,20 @@ def first_lines(lines: Sequence[str], most: int) -> list[str]:
     """Return the first lines. If lines are omitted, the last line says how many."""
     more = [f"... and {len(lines) - most} more."] if len(lines) > most else []
     return [*lines[:most], *more]
+
+
+def node_place(node_id: str, labels: Mapping[str, str]) -> str:
+    """Return the name of a node in messages: its label, with its id if other nodes have the same label.
+
+    Args:
+        node_id: The id of the node.
+        labels: The labels of all nodes, by id.
+    """
+    label = labels.get(node_id)
+    if not label:
+        return node_id
+    shared = sum(other == label for other in labels.values()) > 1
+    return f"{label}, node {node_id}" if shared else label
 
 
 def clip(text: str, length: int, *, keep_end: bool = False) -> str:

@@ -128,7 +128,7 @@ async def _server(client: AsyncInvokeAIClient) -> Finding:
     except APIRequestError as error:
         return Finding("server", "fail", str(error), _cure(error))
     says = f"InvokeAI {version} at {client.url}, response time {1000 * (time.monotonic() - started):.0f} ms"
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     if numbers < OLDEST:
         return Finding(
             "server", "warn", says, "This client supports InvokeAI 5.15 and later: update the server."

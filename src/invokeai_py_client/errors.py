@@ -6,7 +6,7 @@
     ├── UsageError                      the call itself is wrong (also a ValueError)
     │   ├── WorkflowError               a workflow file or object cannot be used
     │   │   ├── WorkflowFormatError     not a workflow, or a format that this client cannot read
-    │   │   ├── WorkflowNotFoundError   no file or library workflow has this name
+    │   │   ├── WorkflowNotFoundError   no file or library workflow has this name (an UnknownNameError)
     │   │   └── UnknownNodeError        the server does not have some of the node types
     │   ├── InputError                  an input of a workflow is wrong
     │   │   ├── UnknownInputError       no input has this name (also a KeyError)
@@ -14,8 +14,8 @@
     │   │   └── InputValueError         a value has the wrong type or is out of range
     │   ├── SchemaFormatError           the bytes are not a packed schema of this version
     │   ├── NotReadyError               the workflow is incomplete: .findings
-    │   ├── ModelNotFoundError          the model is not on the server
-    │   └── UnknownNameError            the board, image or queue item is not on the server
+    │   └── UnknownNameError            nothing on the server has this name (also a NotFoundError)
+    │       └── ModelNotFoundError      the model is not on the server
     ├── APIRequestError                 a request failed: .status_code, .payload
     │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403,
     │   │   NotFoundError 404, MethodNotAllowedError 405, ConflictError 409, UnprocessableError 422
@@ -104,12 +104,6 @@ class WorkflowFormatError(WorkflowError):
     code = "workflow_format"
 
 
-class WorkflowNotFoundError(WorkflowError):
-    """Raised if neither a file nor a workflow in the server's library has the given name."""
-
-    code = "workflow_not_found"
-
-
 class UnknownNodeError(WorkflowError):
     """Raised if a workflow uses node types that are not on the server.
 
@@ -188,28 +182,6 @@ class NotReadyError(UsageError):
         self.findings = tuple(findings)
 
 
-class ModelNotFoundError(UsageError):
-    """Raised if a model is not on the server, or does not fit the field."""
-
-    code = "model_not_found"
-
-
-class UnknownNameError(UsageError):
-    """Raised if the server has no board, image or queue item with the given name or id.
-
-    Attributes:
-        name: The name that was not found.
-        candidates: Similar names, best first.
-    """
-
-    code = "unknown_name"
-
-    def __init__(self, message: str, name: str = "", candidates: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.name = name
-        self.candidates = tuple(candidates)
-
-
 # --------------------------------------------------------------------------- the connection
 
 
@@ -268,6 +240,34 @@ class NotFoundError(APIRequestError):
     """Raised for HTTP 404: the server has no such item or path."""
 
     code = "api_404"
+
+
+class UnknownNameError(UsageError, NotFoundError):
+    """Raised if the server has no board, image, model, workflow or queue item with the given name or id.
+
+    Attributes:
+        name: The name that was not found.
+        candidates: Similar names, best first.
+    """
+
+    code = "unknown_name"
+
+    def __init__(self, message: str, name: str = "", candidates: Sequence[str] = ()) -> None:
+        NotFoundError.__init__(self, 404, None, message)
+        self.name = name
+        self.candidates = tuple(candidates)
+
+
+class ModelNotFoundError(UnknownNameError):
+    """Raised if a model is not on the server, or does not fit the field."""
+
+    code = "model_not_found"
+
+
+class WorkflowNotFoundError(WorkflowError, UnknownNameError):
+    """Raised if neither a file nor a workflow in the server's library has the given name."""
+
+    code = "workflow_not_found"
 
 
 class MethodNotAllowedError(APIRequestError):

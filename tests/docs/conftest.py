@@ -44,12 +44,14 @@ def reader(
         shutil.copy(lora, folder / "models" / f"{name}.safetensors")
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, "portrait", raising=False)
+    for module in ("portrait", "text_to_image"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     with InvokeAIClient() as client, readers.models_of_readers(client):
         readers.fill(folder, readers.tiny_model(client))
         # The Python blocks of a page run apart from its commands, so write what `ivk codegen` writes there.
-        command = ["portrait.json", "-o", "portrait.py", "--url", server.url]
-        codegen.main(command, standalone_mode=False)
+        for file in ("portrait.json", "examples/text-to-image.json"):
+            module = Path(file).stem.replace("-", "_")
+            codegen.main([file, "-o", f"{module}.py", "--url", server.url], standalone_mode=False)
         before = made_on(client)
         yield folder
         after = made_on(client)

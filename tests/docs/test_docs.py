@@ -1,4 +1,4 @@
-"""README and docs tell the truth: their blocks run against the real server, their tables match the code."""
+"""The code in README and docs runs on the real server, and their tables match the code."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import ast
 import contextlib
 import io
 import os
+import pty
 import re
 import subprocess
+import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from tests.conftest import RealServer
 
 ADDRESS = "http://localhost:9090"
-"""The reader's server in all texts; the tests put the real one in its place."""
+"""The address of the server on all pages. The tests replace it with the address of the real server."""
 
 TO_CONVERT = {
     "README.md",
@@ -76,9 +78,19 @@ def test_console_blocks_run(block: pages.Block, reader: Path, server: RealServer
         f"{command.text.replace(ADDRESS, server.url)}\ncode=$?\necho\necho {mark} $code\n"
         for command in commands
     )
+    printed = (run_in_terminal if block.terminal else run_in_pipe)(script, reader)
+    outputs = re.split(rf"\n{mark} (\d+)\n", printed)
+    assert len(outputs) == 2 * len(commands) + 1, printed
+    for command, output, code in zip(commands, outputs[::2], outputs[1::2], strict=False):
+        assert code == "0", f"{block}: {command.text}\n{output}"
+    compare(block, commands, [as_readers_see(output, reader, server) for output in outputs[:-1:2]])
+
+
+def run_in_pipe(script: str, folder: Path) -> str:
+    """Run a shell script in a folder and return its output and errors."""
     done = subprocess.run(
         ["sh", "-c", script],
-        cwd=reader,
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
@@ -86,11 +98,30 @@ def test_console_blocks_run(block: pages.Block, reader: Path, server: RealServer
         timeout=300,
         check=False,
     )
-    outputs = re.split(rf"\n{mark} (\d+)\n", done.stdout)
-    assert len(outputs) == 2 * len(commands) + 1, done.stdout
-    for command, output, code in zip(commands, outputs[::2], outputs[1::2], strict=False):
-        assert code == "0", f"{block}: {command.text}\n{output}"
-    compare(block, commands, [as_readers_see(output, reader, server) for output in outputs[:-1:2]])
+    return done.stdout
+
+
+def run_in_terminal(script: str, folder: Path) -> str:
+    """Run a shell script in a terminal of 80 columns and return the text that it shows."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        termios.tcsetwinsize(theirs, (40, 80))
+        process = subprocess.Popen(
+            ["sh", "-c", script],
+            cwd=folder,
+            env={**os.environ, "TERM": "xterm-256color"},
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        data = bytearray()
+        # Reading fails once the last process has closed the terminal.
+        with contextlib.suppress(OSError):
+            while part := screen.read(65536):
+                data += part
+        process.wait(timeout=300)
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", data.decode()).replace("\r\n", "\n")
 
 
 def as_readers_see(output: str, reader: Path, server: RealServer) -> str:
@@ -143,20 +174,20 @@ def test_shown_output_is_complete() -> None:
                 assert not any("..." in line for line in command.shown), f"{block}: show the real output"
 
 
-def test_hardly_anything_is_left_out() -> None:
+def test_almost_every_block_runs() -> None:
     code = [block for block in BLOCKS if block.language in ("python", "console")]
     left_out = [block for block in code if block.reason is not None]
     assert len(left_out) <= 3, left_out
     assert len(code) - len(left_out) >= 10
 
 
-def test_fences_say_what_they_hold() -> None:
-    # A fence of another name (py, bash, sh) would not be run, and nobody would notice.
+def test_blocks_have_known_languages() -> None:
+    # A block with another language (py, bash, sh) would silently not be run.
     assert {block.language for block in BLOCKS} <= {"python", "console", "text", "json", ""}
 
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_work(page: Path) -> None:
     for link in pages.links_of(page):
         if not link.startswith(("https://", "#")):
             assert (page.parent / link.partition("#")[0]).exists(), link
@@ -165,9 +196,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_error_is_listed_with_its_code() -> None:
     found: dict[str, str] = {}
     classes = [errors.InvokeAIClientError]
-    for one in classes:
-        found[one.__name__] = one.code
-        classes.extend(one.__subclasses__())
+    for error in classes:
+        found[error.__name__] = error.code
+        classes.extend(error.__subclasses__())
     listed = {cells[0].strip("`"): cells[1].strip("`") for cells in pages.table_rows(ERRORS, r"`\w+`")}
     assert listed == found
     assert len(set(found.values())) == len(found)
@@ -184,12 +215,12 @@ def test_every_exit_code_is_listed() -> None:
     }
 
 
-def test_every_row_of_the_contract_has_a_state_and_its_proof() -> None:
+def test_every_row_of_the_contract_has_a_state_and_a_test() -> None:
     rows = pages.table_rows(COMPATIBILITY, r"S\d\d")
     assert [cells[0] for cells in rows] == [f"S{number:02}" for number in range(1, 37)]
     for number, _, where, state, proof in rows:
         assert state in ("done", "partly", "not yet"), number
-        assert (proof == "-") <= (state != "done"), f"{number} is done, but nothing proves it"
+        assert (proof == "-") <= (state != "done"), f"{number} is done, but names no test"
         for path in re.findall(r"`([\w/]+(?:\.py|/))`", where):
             assert (pages.REPOSITORY / "src" / "invokeai_py_client" / path).exists(), f"{number}: {path}"
         if proof != "-":
@@ -201,7 +232,7 @@ def test_every_row_of_the_contract_has_a_state_and_its_proof() -> None:
 
 def assert_has_tests(file: Path, names: list[str]) -> None:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    there = {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)}
-    assert names, f"{file.name}: say which tests"
+    defined = {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)}
+    assert names, f"{file.name}: name its tests"
     for name in names:
-        assert any(one.startswith(name) for one in there), f"{file.name} has no test {name}"
+        assert any(test.startswith(name) for test in defined), f"{file.name} has no test {name}"

@@ -1,4 +1,4 @@
-"""The examples in docstrings run, those of both clients."""
+"""The examples in docstrings run, with both clients."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_there_are_examples() -> None:
 
 @pytest.fixture
 def names(reader: Path) -> Iterator[dict[str, Any]]:
-    """What examples take as given: a client, a workflow, a run that has ended, a board, two pictures."""
+    """Return the names that examples use: a client, a workflow, a finished run. Make a board and two pictures."""
     from PIL import Image
 
     for name in ("portrait.jpg", "reference.jpg"):

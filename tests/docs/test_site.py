@@ -1,4 +1,4 @@
-"""The documentation site builds strictly, its links lead somewhere, and its reference has everything public."""
+"""The documentation site builds without warnings, its links work, and its reference lists all public names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PUBLIC_API = pages.REPOSITORY / "tests" / "data" / "public-api.txt"
 
 
 class Page(HTMLParser):
-    """The anchors of a page, and what it links to."""
+    """The anchors and links of an HTML page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built from a copy: a build leaves a cache beside its configuration."""
+    """Build the site from a copy, because a build leaves a cache next to its configuration."""
     folder = tmp_path_factory.mktemp("site")
     for name in ("docs", "src"):
         shutil.copytree(pages.REPOSITORY / name, folder / name)
@@ -63,12 +63,12 @@ def built(site: Path) -> dict[Path, Page]:
     return {path: Page(path.read_text(encoding="utf-8")) for path in site.glob("**/*.html")}
 
 
-def test_links_lead_somewhere(site: Path, built: dict[Path, Page]) -> None:
+def test_links_work(site: Path, built: dict[Path, Page]) -> None:
     missing: list[str] = []
     checked = 0
     for path, page in built.items():
         if path.name == "404.html":
-            continue  # its links are for wherever it is shown
+            continue  # its links are relative to any page
         for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
@@ -84,7 +84,7 @@ def test_links_lead_somewhere(site: Path, built: dict[Path, Page]) -> None:
     assert checked > 1000
 
 
-def test_nothing_is_loaded_from_elsewhere(built: dict[Path, Page]) -> None:
+def test_pages_load_nothing_from_other_hosts(built: dict[Path, Page]) -> None:
     for path, page in built.items():
         text = path.read_text(encoding="utf-8")
         assert not re.findall(
@@ -93,7 +93,7 @@ def test_nothing_is_loaded_from_elsewhere(built: dict[Path, Page]) -> None:
         assert page.anchors
 
 
-def test_the_menu_has_every_page() -> None:
+def test_the_menu_lists_every_page() -> None:
     menu = tomllib.loads((pages.REPOSITORY / CONFIGURATION).read_text(encoding="utf-8"))["project"]["nav"]
     listed = sorted(entries_of(menu))
     docs = pages.REPOSITORY / "docs"
@@ -107,7 +107,7 @@ def entries_of(entry: Any) -> list[str]:
     return [one for part in parts for one in entries_of(part)]
 
 
-def test_the_reference_has_everything_public(built: dict[Path, Page]) -> None:
+def test_the_reference_lists_all_public_names(built: dict[Path, Page]) -> None:
     anchors = set[str]().union(*(page.anchors for page in built.values()))
     there = {anchor.rpartition(".")[2] for anchor in anchors if anchor.startswith("invokeai_py_client.")}
     names = re.findall(r"^class (\S+?)\(", PUBLIC_API.read_text(encoding="utf-8"), re.MULTILINE)

@@ -78,6 +78,9 @@ async def fake() -> AsyncIterator[tuple[FakeServer, AsyncInvokeAIClient]]:
 
 Fake = tuple[FakeServer, AsyncInvokeAIClient]
 
+BOARD = "0f2a6d1e-8b7c-4d5e-9f10-3a4b5c6d7e8f"
+KEY = "7c1d2e3f-4a5b-4c6d-8e9f-0a1b2c3d4e5f"
+
 
 # ---------------------------------------------------------------------- InvokeAI 5.15
 
@@ -86,13 +89,13 @@ async def test_5_15_names_of_changed_images(fake: Fake) -> None:
     server, client = fake
     server.answers[("POST", "/api/v1/images/star")] = {"updated_image_names": ["a"]}
     server.answers[("POST", "/api/v1/images/delete")] = {"deleted_images": ["b"]}
-    server.answers[("POST", "/api/v1/board_images/batch")] = {"board_id": "x", "added_image_names": ["a"]}
+    server.answers[("POST", "/api/v1/board_images/batch")] = {"board_id": BOARD, "added_image_names": ["a"]}
     server.answers[("POST", "/api/v1/board_images/batch/delete")] = {"removed_image_names": ["a", "lost"]}
     server.answers[("GET", "/api/v1/images/i/a")] = {"image_name": "a"}
     assert await client.image_repo.star(["a", "b"]) == ["a"]
     assert await client.image_repo.delete(["a", "b"]) == ["b"]
     board = await client.board_repo.get_uncategorized_handle()
-    assert await board.move_image_to("a", "x") is True
+    assert await board.move_image_to("a", BOARD) is True
     assert await board.move_image_to("a", "none") is True
     assert await client.image_repo.move(["a", "lost"], "none") == ["a"]
 
@@ -116,21 +119,23 @@ async def test_5_15_responds_500_for_missing_queue_item(fake: Fake) -> None:
 
 async def test_6_0_reports_success_for_missing_items(fake: Fake) -> None:
     server, client = fake
-    for request in (("DELETE", "/api/v1/boards/x"), ("DELETE", "/api/v1/queue/default/i/7")):
+    for request in (("DELETE", f"/api/v1/boards/{BOARD}"), ("DELETE", "/api/v1/queue/default/i/7")):
         server.answers[request] = {}
-    server.answers[("PATCH", "/api/v1/boards/x")] = 500
+    server.answers[("GET", "/api/v1/boards/")] = []
+    server.answers[("PATCH", f"/api/v1/boards/{BOARD}")] = 500
     server.answers[("POST", "/api/v1/board_images/batch")] = {"added_images": []}
     server.answers[("POST", "/api/v1/images/upload")] = {"image_name": "new", "board_id": None}
     server.answers[("POST", "/api/v1/images/delete")] = {"deleted_images": ["new"]}
-    assert await client.board_repo.delete_board("x") is False
+    assert await client.board_repo.delete_board(BOARD) is False
     assert await client.queue_repo.delete(7) is False
     with pytest.raises(NotFoundError):
-        await client.board_repo.update_board("x", "name")
+        await client.board_repo.update_board(BOARD, "name")
     with pytest.raises(NotFoundError):
-        await client.image_repo.move("a", "x")
+        await client.image_repo.move("a", BOARD)
     with pytest.raises(NotFoundError):
-        await client.image_repo.upload(b"an image, for all this server knows", board_id="x")
-    assert server.asked[-1][3] == {"image_names": ["new"]}, "what lies on no board now is taken away again"
+        await client.image_repo.upload(b"an image, for all this server knows", board_id=BOARD)
+    deleted = next(body for _, path, _, body in server.asked if path.endswith("/images/delete"))
+    assert deleted == {"image_names": ["new"]}, "the uncategorized image is deleted"
 
 
 async def test_6_0_retry_of_several_items_with_a_missing_one(fake: Fake) -> None:
@@ -411,7 +416,8 @@ async def test_S34_removing_all_models(fake: Fake) -> None:
 async def test_S34_delete_model_after_broken_connection(fake: Fake) -> None:
     """Before repeating the request, the client checks whether the server carried it out."""
     server, client = fake
-    path = "/api/v2/models/i/a"
+    path = f"/api/v2/models/i/{KEY}"
+    server.answers[("GET", "/api/v2/models/")] = {"models": []}
 
     def drop(request: web.Request) -> web.Response:
         assert request.transport is not None
@@ -422,15 +428,15 @@ async def test_S34_delete_model_after_broken_connection(fake: Fake) -> None:
     for there, asked in ((MODEL, ["DELETE", "GET", "DELETE"]), (404, ["DELETE", "GET"])):
         server.asked.clear()
         server.answers |= {("DELETE", path): drop, ("GET", path): there}
-        assert await client.dnn_model_repo.delete_model("a") is True
+        assert await client.dnn_model_repo.delete_model(KEY) is True
         assert [method for method, *_ in server.asked] == asked
 
 
 async def test_S34_converted_model(fake: Fake) -> None:
     """This does not use the real server, because only a full-size Stable Diffusion checkpoint can be converted."""
     server, client = fake
-    server.answers[("PUT", "/api/v2/models/convert/k")] = {**MODEL, "key": "l", "format": "diffusers"}
-    model = await client.dnn_model_repo.convert_model("k")
+    server.answers[("PUT", f"/api/v2/models/convert/{KEY}")] = {**MODEL, "key": "l", "format": "diffusers"}
+    model = await client.dnn_model_repo.convert_model(KEY)
     assert (model.key, model.format) == ("l", "diffusers")
 
 
@@ -527,13 +533,13 @@ async def test_creating_requests_are_not_repeated(fake: Fake) -> None:
     server, client = fake
     for method, path in (
         ("POST", "/api/v1/boards/"),
-        ("PUT", "/api/v2/models/convert/k"),
+        ("PUT", f"/api/v2/models/convert/{KEY}"),
         ("POST", "/api/v1/images/upload"),
     ):
         server.answers[(method, path)] = 503
     for call in (
         lambda: client.board_repo.create_board("x"),
-        lambda: client.dnn_model_repo.convert_model("k"),
+        lambda: client.dnn_model_repo.convert_model(KEY),
         lambda: client.image_repo.upload(b"x"),
     ):
         with pytest.raises(ServerError):

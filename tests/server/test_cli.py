@@ -156,6 +156,8 @@ def test_sweep(ivk: Ivk, tmp_path: Path) -> None:
     ]
     planned = ivk(*words, "--dry-run")
     assert planned.returncode == 0
+    plan = json.loads(ivk(*words, "--dry-run", "--json").stdout)
+    assert (plan["runs"], plan["ahead"]) == (4, 0)
     assert "4 runs over steps, positive_prompt, in 1 request" in planned.stderr
     done = ivk(*words, "-o", "out", "--grid", "--report")
     assert done.returncode == 0, done.stderr
@@ -180,10 +182,10 @@ def test_sweep(ivk: Ivk, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "match"),
     [
-        (["-s", "model=nope"], "no model 'nope'"),
-        (["-s", "model=tiny-sd1 || nope"], "no model 'nope'"),
+        (["-s", "model=nope"], "no compatible model named 'nope'"),
+        (["-s", "model=tiny-sd1 || nope"], "no compatible model named 'nope'"),
         (["-s", "steps=2,3"], "no model is set"),
-        (["-s", "model=tiny-sd1", "--board", "Nope"], "no board 'Nope'"),
+        (["-s", "model=tiny-sd1", "--board", "Nope"], "no board named 'Nope'"),
         (["-s", "model=tiny-sd1", "-s", "steps=2,3", "-s", "Steps=4"], "was given twice"),
     ],
 )
@@ -231,6 +233,21 @@ def test_ctrl_c_cancels_a_sweep_that_can_be_resumed(
     *runs, result = lines
     assert result == {"event": "result", "ok": True, "runs": 8, "failed": 0}
     assert sorted(run["inputs"]["a"] for run in runs) == list(range(71, 79))
+
+
+def test_time_estimates_include_the_queue(ivk: Ivk, held_queue: None, client: InvokeAIClient) -> None:
+    del held_queue
+    client.queue_repo.resume()
+    assert ivk("run", "add.json", "-s", "a=1").returncode == 0
+    client.queue_repo.pause()
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    wf.start(a=2)
+    wf.start(a=3)
+    words = ["sweep", "add.json", "-s", "a=1,2,3", "--dry-run"]
+    assert "including 2 items ahead in the queue" in ivk(*words).stderr
+    plan = json.loads(ivk(*words, "--json").stdout)
+    assert plan["ahead"] == 2
+    assert plan["seconds_ahead"] == pytest.approx(plan["seconds"] * 2 / 3, abs=0.11)
 
 
 def test_sweep_retry_failed(ivk: Ivk, tmp_path: Path, client: InvokeAIClient) -> None:
@@ -291,7 +308,7 @@ def unknown_node() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "arguments", "code", "words"),
     [
-        ("{", [], 2, ["not JSON"]),
+        ("{", [], 2, ["not valid JSON"]),
         ("[1, 2]", [], 2, ["not a workflow"]),
         ('{"a": 1}', [], 2, ["not"]),
         (json.dumps(unknown_node()), [], 2, ["my_missing_node"]),

@@ -107,8 +107,8 @@ def test_clear_asks_for_confirmation(ivk: Command, pending: list[str], client: I
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["cancel"], "--batch BATCH or --all"),
-        (["cancel", "5", "--all"], "--batch BATCH or --all"),
+        (["cancel"], "--mine or --all"),
+        (["cancel", "5", "--all"], "--mine or --all"),
         (["cancel", "five"], "Invalid queue item 'five'"),
         (["cancel", "987654321"], "No queue item 987654321"),
         (["retry"], "--failed"),
@@ -173,5 +173,5 @@ def test_watch_yields_statuses_and_events(held_queue: None, client: InvokeAIClie
     assert statuses[0] == (0, 0)
     assert statuses[-1] == (0, 1)
     assert states == [JobStatus.RUNNING, JobStatus.COMPLETED]
-    with pytest.raises(UsageError, match="above 0"):
+    with pytest.raises(UsageError, match="greater than 0"):
         next(iter(client.queue_repo.watch(interval=0)))

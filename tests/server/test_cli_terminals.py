@@ -132,7 +132,7 @@ def test_inputs_in_a_pipe_are_lines(ivk: Ivk, tmp_path: Path) -> None:
     rows = [line.split("\t") for line in ivk("inputs", "add.json").stdout.decode().splitlines()]
     assert [row[:3] for row in rows] == [["0", "A", "Integer"], ["1", "B", "Integer"]]
     done = ivk("inputs", "add.json", "--all")
-    assert {line.split("\t")[5] for line in done.stdout.decode().splitlines()} == {"sum"}
+    assert {line.split("\t")[2] for line in done.stdout.decode().splitlines()} == {"sum"}
     assert done.stderr == b""
 
 

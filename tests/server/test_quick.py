@@ -56,9 +56,9 @@ def test_quick_client_errors_are_value_errors(client: InvokeAIClient, uploaded: 
     quick = QuickClient(client)
     with pytest.raises(UsageError, match=r"No image named 'nothing\.png'"):
         quick.copy_image_to_board("nothing.png", "none")
-    with pytest.raises(UsageError, match="No board with id 'nowhere'"):
+    with pytest.raises(UsageError, match="No board named 'nowhere'"):
         quick.copy_image_to_board(uploaded, "nowhere")
-    with pytest.raises(UsageError, match="No board with id 'nowhere'"):
+    with pytest.raises(UsageError, match="No board named 'nowhere'"):
         quick.generate_image_sdxl_t2i("a", "b", 64, 64, board_id="nowhere")
     with pytest.raises(UsageError, match="Invalid width or height 'wide'"):
         quick.generate_image_sdxl_t2i("a", "b", "wide", 64)  # type: ignore[arg-type]

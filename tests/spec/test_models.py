@@ -616,7 +616,7 @@ def test_several_installations_time_out(client: InvokeAIClient, copies: list[Pat
         repo.wait_all(jobs, timeout=0)
     assert caught.value.timeout == 0
     jobs[1].cancel()
-    with pytest.raises(ModelInstallJobFailed, match=r"1 of 2 failed.*was canceled"):
+    with pytest.raises(ModelInstallJobFailed, match=r"1 of 2 installations failed.*was canceled"):
         repo.wait_all(jobs, timeout=PATIENCE)
 
 
@@ -637,7 +637,9 @@ def test_starter_models(client: InvokeAIClient) -> None:
         ModelNotFoundError, match=r"No starter model named 'Juggernaut XL v8'.*'Juggernaut XL v9'"
     ):
         repo.install_starter_model("Juggernaut XL v8")
-    with pytest.raises(ModelNotFoundError, match="several models named 'Tile'; give a source: 'lllyas"):
+    with pytest.raises(
+        ModelNotFoundError, match=r"Several starter models are named 'Tile'\. Use a source instead: 'lllyas"
+    ):
         repo.install_starter_model("Tile")
 
 

@@ -42,16 +42,21 @@ def _wrapped(value: Any) -> Any:
     return Awaited(value) if isinstance(value, Face) else value
 
 
+def _bare(value: Any) -> Any:
+    return value.target if isinstance(value, Awaited) else value
+
+
 def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
     async def call(*args: Any, **options: Any) -> Any:
-        return _wrapped(await asyncio.to_thread(function, *args, **options))
+        bare = {name: _bare(value) for name, value in options.items()}
+        return _wrapped(await asyncio.to_thread(function, *map(_bare, args), **bare))
 
     return call
 
 
 def _iterated(function: Callable[..., Any]) -> Callable[..., AsyncIterator[Any]]:
     async def go(*args: Any, **options: Any) -> AsyncIterator[Any]:
-        items = function(*args, **options)
+        items = function(*map(_bare, args), **{name: _bare(value) for name, value in options.items()})
         end = object()
         while (item := await asyncio.to_thread(next, items, end)) is not end:
             yield _wrapped(item)

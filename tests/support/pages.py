@@ -1,4 +1,4 @@
-"""The Markdown pages of the repository as the tests see them: fenced blocks, tables, links."""
+"""Parses the Markdown pages of the repository: fenced blocks, tables, links."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 from shown import updated
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("**/*.md")])
+FOLDERS = (REPOSITORY / "docs", REPOSITORY / "examples")
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(page for folder in FOLDERS for page in folder.glob("**/*.md"))])
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+TERMINAL = "<!-- in a terminal -->"
 VARIES = re.compile(r"<!-- varies: (.+) -->")
 
 
@@ -27,6 +29,7 @@ class Block:
         text: Its text.
         reason: The reason for not running it, from a comment ``<!-- not run: reason -->`` before it.
         varies: Patterns of output lines that are not compared, from comments ``<!-- varies: pattern -->`` before it.
+        terminal: Whether its commands run in a terminal, because of a comment ``<!-- in a terminal -->`` before it.
         output_of: The Python block whose printed output a ``text`` block directly below it shows.
     """
 
@@ -37,6 +40,7 @@ class Block:
     text: str = field(repr=False)
     reason: str | None = None
     varies: tuple[str, ...] = ()
+    terminal: bool = False
     output_of: Block | None = None
 
     def __str__(self) -> str:
@@ -45,7 +49,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """A command in a console block, and the lines shown after it."""
+    """A command in a console block, and the lines shown below it."""
 
     text: str
     shown: tuple[str, ...]
@@ -56,15 +60,15 @@ def blocks_of(page: Path) -> list[Block]:
     found: list[Block] = []
     name = page.relative_to(REPOSITORY).as_posix()
     heading, fence, start, taken = "", None, 0, list[str]()
-    reason, varies, above = None, list[str](), None
+    reason, varies, terminal, above = None, list[str](), False, None
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
         if fence is not None:
             if line.strip() == "```":
                 text = "\n".join(taken) + "\n"
                 source = above if fence == "text" and above and above.language == "python" else None
-                above = Block(name, start, heading, fence, text, reason, tuple(varies), source)
+                above = Block(name, start, heading, fence, text, reason, tuple(varies), terminal, source)
                 found.append(above)
-                fence, reason, varies = None, None, []
+                fence, reason, varies, terminal = None, None, [], False
             else:
                 taken.append(line)
         elif line.startswith("```"):
@@ -73,21 +77,23 @@ def blocks_of(page: Path) -> list[Block]:
             reason = left_out[1]
         elif pattern := VARIES.fullmatch(line.strip()):
             varies.append(pattern[1])
+        elif line.strip() == TERMINAL:
+            terminal = True
         elif line.strip():
             heading = line.lstrip("# ") if line.startswith("#") else heading
-            reason, varies, above = None, [], None
+            reason, varies, terminal, above = None, [], False, None
     if fence is not None:
         raise ValueError(f"{name}:{start}: the block has no end")
     return found
 
 
 def all_blocks() -> list[Block]:
-    """The fenced blocks of all pages."""
+    """Return the fenced blocks of all pages."""
     return [block for page in PAGES for block in blocks_of(page)]
 
 
 def commands_of(block: Block) -> list[Command]:
-    """The commands of a console block, each with what is shown of its output."""
+    """Return the commands of a console block, each with its shown output."""
     found: list[tuple[str, list[str]]] = []
     for line in block.text.splitlines():
         if line.startswith("$ "):
@@ -107,12 +113,14 @@ def replace_output(block: Block, commands: Sequence[Command], outputs: Sequence[
         lines += updated(command.shown, output, block.varies) if command.shown else []
     path = REPOSITORY / block.page
     before = path.read_text(encoding="utf-8")
-    assert before.count(block.text) == 1, f"{block}: the page has the same block twice, or has changed"
-    path.write_text(before.replace(block.text, "\n".join(lines) + "\n"), encoding="utf-8")
+    start = before.index(f"\n{block.output_of.text}```" if block.output_of else f"\n{block.text}```")
+    start = before.index(f"\n{block.text}```", start) + 1
+    rest = before[start + len(block.text) :]
+    path.write_text(before[:start] + "".join(f"{line}\n" for line in lines) + rest, encoding="utf-8")
 
 
 def table_rows(page: Path, first_cell: str) -> list[list[str]]:
-    """The cells of the table rows of a page whose first cell matches a pattern."""
+    """Return the cells of a page's table rows whose first cell matches a pattern."""
     rows: list[list[str]] = []
     for line in page.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
@@ -122,6 +130,6 @@ def table_rows(page: Path, first_cell: str) -> list[list[str]]:
 
 
 def links_of(page: Path) -> list[str]:
-    """The targets of a page's links and pictures, those in code left out."""
+    """Return the targets of a page's links and pictures, except those in code."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", text))

@@ -1,7 +1,8 @@
 """The working folder that the pages assume.
 
 It has the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
-``photos/``, and the files ``prompts.txt`` and ``runs.csv``.
+``photos/``, the files ``prompts.txt`` and ``runs.csv``, and the repository's ``examples/`` with smaller
+images.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
 
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = {
     "tiny-sd1": "Dreamshaper 8",
     "tiny-sdxl": "Juggernaut XL v9",
@@ -50,7 +52,7 @@ def tiny_model(client: InvokeAIClient) -> dict[str, Any]:
 
 
 def _text_to_image(model: dict[str, Any]) -> tuple[dict[str, tuple[str, dict[str, Any]]], list[str]]:
-    """The nodes and edges that both workflows have."""
+    """Return the nodes and edges that both workflows share."""
     plain = workflows.sd1()
     nodes: dict[str, tuple[str, dict[str, Any]]] = {
         node["id"]: (
@@ -64,7 +66,7 @@ def _text_to_image(model: dict[str, Any]) -> tuple[dict[str, tuple[str, dict[str
 
 
 def portrait(model: dict[str, Any]) -> dict[str, Any]:
-    """The workflow that the texts call ``portrait.json``: text to image, with a model of the server."""
+    """Return the workflow ``portrait.json``: text to image, with a model of the server."""
     nodes, edges = _text_to_image(model)
     return workflows.workflow(
         "Portrait",
@@ -85,7 +87,7 @@ def portrait(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def restyle(model: dict[str, Any]) -> dict[str, Any]:
-    """The workflow that the texts call ``restyle.json``: image to image, with a model of the server."""
+    """Return the workflow ``restyle.json``: image to image, with a model of the server."""
     nodes, edges = _text_to_image(model)
     nodes |= {
         "image": ("image", {}),
@@ -114,15 +116,28 @@ def restyle(model: dict[str, Any]) -> dict[str, Any]:
 PROMPTS = ["a lighthouse at dusk", "a fox in the long grass", "a hen on the lonely hill"]
 
 
+def with_small_images(document: dict[str, Any]) -> dict[str, Any]:
+    """Return an example that makes small images. At full size the pages would take several times as long."""
+    small = {"noise": {"width": 64, "height": 64}, "ideal_size": {"multiplier": 0.125}}
+    for node in document["nodes"]:
+        for name, value in small.get(node["data"]["type"], {}).items():
+            node["data"]["inputs"][name]["value"] = value
+    return document
+
+
 def fill(folder: Path, model: dict[str, Any]) -> None:
-    """Put into a folder what the texts assume to be there."""
+    """Create the files in a folder."""
     from PIL import Image
 
+    (folder / "examples").mkdir()
+    for example in EXAMPLES.glob("*.json"):
+        document = json.loads(example.read_text(encoding="utf-8"))
+        (folder / "examples" / example.name).write_text(json.dumps(with_small_images(document)))
     (folder / "portrait.json").write_text(json.dumps(portrait(model)))
     (folder / "restyle.json").write_text(json.dumps(restyle(model)))
     (folder / "prompts.txt").write_text("\n".join(PROMPTS) + "\n")
     rows = [f"{number},{text},{4 * number}" for number, text in enumerate(PROMPTS, 1)]
     (folder / "runs.csv").write_text("\n".join(["seed,positive_prompt,steps", *rows]) + "\n")
     (folder / "photos").mkdir()
-    for name, colour in {"harbor": "steelblue", "meadow": "olivedrab", "street": "sienna"}.items():
-        Image.new("RGB", (96, 96), colour).save(folder / "photos" / f"{name}.png")
+    for name, color in {"harbor": "steelblue", "meadow": "olivedrab", "street": "sienna"}.items():
+        Image.new("RGB", (96, 96), color).save(folder / "photos" / f"{name}.png")

@@ -86,19 +86,25 @@ def difference(shown: Sequence[str], output: str, varies: Sequence[str] = ()) ->
 def updated(shown: Sequence[str], output: str, varies: Sequence[str] = ()) -> list[str]:
     """Return the lines to show for an output: real lines, but with the image names, times and so on shown so far."""
     patterns = [re.compile(pattern) for pattern in varies]
-
-    def is_compared(line: str) -> bool:
-        return not any(pattern.fullmatch(_squeeze(line)) for pattern in patterns)
-
-    printed = [line.rstrip() for line in output.strip("\n").splitlines() if is_compared(line)]
+    printed = [line.rstrip() for line in output.strip("\n").splitlines()]
     same = {_squeeze(line) for line in printed}
     known = {normalize(line): line for line in shown if _squeeze(line) not in same}
-    lines = [line for line in shown if not is_compared(line)]
-    lines += [known.get(normalize(line), line) for line in printed]
+    excepted = list(shown)  # the lines that vary and are still to be placed
+    lines: list[str] = []
+    for line in printed:
+        matching = [pattern for pattern in patterns if pattern.fullmatch(_squeeze(line))]
+        if not matching:
+            lines.append(known.get(normalize(line), line))
+            continue
+        for kept in excepted:
+            if matching[0].fullmatch(_squeeze(kept)):
+                lines.append(kept)
+                excepted.remove(kept)
+                break
     if shown and MORE.fullmatch(shown[-1]):
-        kept = len(shown) - 1
-        left_out = len(_lines(lines[kept:]))
-        lines[kept:] = [f"# {left_out} more line{'s' * (left_out != 1)}"]
+        first = len(shown) - 1
+        left_out = len(_lines(lines[first:]))
+        lines[first:] = [f"# {left_out} more line{'s' * (left_out != 1)}"]
     return lines
 
 

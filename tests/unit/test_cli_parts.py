@@ -101,7 +101,7 @@ def test_every_error_code_is_raised_and_documented() -> None:
         kinds.extend(kind.__subclasses__())
         assert kind.code in documented
         if not kind.__subclasses__() and kind not in errors.API_ERRORS.values():
-            raised = re.compile(rf"\b{kind.__name__}\(")
+            raised = re.compile(rf"\b{kind.__name__}\(|error={kind.__name__}\b")
             assert any(raised.search(text) for text in sources), f"nothing raises {kind.__name__}"
     here = set(re.findall(r'"code": "(\w+)"', (Path(str(output.__file__))).read_text()))
     assert here == {"usage", "interrupted"} <= documented

@@ -1,4 +1,4 @@
-"""What reaches a terminal or a pipe: control characters, encodings, closed pipes, narrow tables and whole names."""
+"""Output to terminals and pipes: control characters, encodings, closed pipes, narrow tables and whole names."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from invokeai_py_client.cli.watch import QueueView
 from invokeai_py_client.display.bars import BarDisplay
 from invokeai_py_client.display.console import console_for
 from invokeai_py_client.display.progress import LineDisplay
+from invokeai_py_client.display.sweep import sweep_display
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.run.events import NodeProgress, NodeStarted
 
@@ -128,6 +129,17 @@ def test_progress_replaces_control_characters(monkeypatch: pytest.MonkeyPatch) -
     assert "b�5mc" in text
 
 
+def test_sweep_progress_shows_the_current_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_for(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "120")
+    with sweep_display(6, True, lambda: f"run 3: {EVIL} 45%") as display:
+        display.show(2, None)
+    text = OF_RICH.sub("", terminal.getvalue())
+    assert printable(text) == text
+    assert "run 3: a�[2Jb�5mc" in text
+    assert "2/6" in text
+
+
 def test_errors_replace_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = terminal_for(monkeypatch)
     from invokeai_py_client.cli.main import ivk
@@ -198,6 +210,34 @@ def test_tables_keep_the_name_column(monkeypatch: pytest.MonkeyPatch, width: int
     assert max(map(len, lines)) <= width
 
 
+def test_columns_that_can_be_cut_shrink_before_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_for(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "50")
+    columns = [
+        Column("item", right=True),
+        Column("state"),
+        Column("took", right=True),
+        Column("error", cut=True),
+    ]
+    show_table(columns, [["1234", "completed", "2.7 s", "ZeroDivisionError: division by zero"]])
+    lines = COLORS.sub("", terminal.getvalue()).splitlines()
+    assert lines[1].split() == ["item", "state", "took", "error"]
+    assert lines[3].split()[:4] == ["1234", "completed", "2.7", "s"]
+    assert lines[3].rstrip().endswith("…")
+    assert max(map(len, lines)) <= 50
+
+
+def test_facts_keep_urls_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_for(monkeypatch)
+    url = f"http://localhost:9090/api/v1/images/i/{NAME}/full?and-a-query-that-is-long-enough"
+    show_facts({"url": url, "notes": "a text that is long enough to be wrapped " * 3, "empty": None})
+    lines = COLORS.sub("", terminal.getvalue()).splitlines()
+    assert lines[0] == f"url    {url}"
+    assert lines[1].startswith("notes  a text")
+    assert all(line.startswith("       ") and len(line) <= 80 for line in lines[2:])
+    assert len(lines) == 3
+
+
 def test_names_wider_than_the_terminal_are_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = shown_at(monkeypatch, 30)
     assert max(map(len, lines)) <= 30
@@ -229,17 +269,21 @@ def test_any_encoding_can_be_written(encoding: str) -> None:
         f"""
 name = "{name}"
 output.emit({{"name": name}})
-output.echo_code("x = " + ascii("a") + "  # → 夜\\n")
 show_table([Column("name"), Column("size")], [[name, "64×48"]])
 output.say("64×48 — " + name)
 """,
         encoding,
     )
     assert (done.returncode, done.stderr.count(b"Traceback")) == (0, 0), done.stderr
-    first, code, row = done.stdout.decode(encoding).splitlines()
+    first, row = done.stdout.decode(encoding).splitlines()
     assert json.loads(first) == {"name": "夜 🦊 \ud800"}
-    compile(code, "generated", "exec")
     assert row.split("\t")[1] in ("64×48", "64x48")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_piped_code_is_utf8(encoding: str) -> None:
+    done = run_script('output.echo("first")\noutput.echo_code("é = \'夜\'\\n")', encoding)
+    assert (done.returncode, done.stdout.decode()) == (0, "first\né = '夜'\n")
 
 
 def test_closed_pipe_does_not_end_a_command() -> None:

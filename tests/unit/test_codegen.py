@@ -86,6 +86,21 @@ def test_arguments_become_values() -> None:
     }
 
 
+def test_seed_of_a_random_node_is_an_argument() -> None:
+    document = workflows.workflow(
+        "Random",
+        {"random": ("rand_int", {}), "noise": ("noise", {})},
+        ["random.value -> noise.seed"],
+        form=[("noise", "width")],
+    )
+    function, asked = function_of(generated(document)), Asked()
+    function(asked, width=64)
+    assert ("random", "value") not in asked.values
+    function(asked, width=64, seed=7)
+    assert asked.values["random", "value"] == 7
+    assert inspect.signature(function, eval_str=True).parameters["seed"].annotation == int | None
+
+
 def test_values_without_a_python_literal_default_to_the_workflow() -> None:
     document = workflows.sdxl()
     model = {"key": "k", "hash": "blake3:h", "name": "My SDXL", "base": "sdxl", "type": "main"}

@@ -33,6 +33,7 @@ LAYERS: list[set[str]] = [
     {"engine"},
     {"ivk_fields"},
     {"editor"},
+    {"lookup"},
     {"connection"},
     {"schema", "config"},
     {"transport"},
@@ -40,6 +41,7 @@ LAYERS: list[set[str]] = [
     {"server"},
     {"_face"},
     {"_paths"},
+    {"_names"},
     {"_aio", "_atomic", "_base", "_lazy", "_text"},
     {"errors"},
 ]

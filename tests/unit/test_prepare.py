@@ -11,6 +11,7 @@ import pytest
 from fake_server import FakeServer, identifier, model
 from workflows import workflow
 
+from invokeai_py_client._text import node_place
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.inputs import InputSet
 from invokeai_py_client.engine.load import load_workflow
@@ -18,6 +19,7 @@ from invokeai_py_client.engine.models import model_changes
 from invokeai_py_client.engine.workflow import LoadedWorkflow
 from invokeai_py_client.errors import (
     APIRequestError,
+    InputError,
     InputValueError,
     ModelNotFoundError,
     NotReadyError,
@@ -290,7 +292,7 @@ async def test_all_missing_things_are_reported_together(tmp_path: Path) -> None:
     for part in (
         "'Lost'",
         "VAE (vae): no compatible model named 'Nothing'",
-        "Board (save): no board named 'Porträts' on the server. Did you mean 'Portraits'?",
+        "Board (save): No board named 'Porträts'. Did you mean 'Portraits'?",
         "Image (save): no image named 'lost.png' on the server",
         "Scale Factor (scale)",
     ):
@@ -503,3 +505,19 @@ async def test_server_generates_prompts() -> None:
     ((datum,),) = body["batch"]["data"]
     assert datum["items"] == ["a", "b"]
     assert known.bodies == [{"prompt": "{a|b}", "max_prompts": 2, "combinatorial": False, "seed": 5}]
+
+
+async def test_connected_inputs_name_feeding_nodes_with_equal_labels_by_id() -> None:
+    given = {"w1": ("integer", {"value": 8}), "w2": ("integer", {"value": 8}), "noise": ("noise", {})}
+    document = workflow("Test", given, ["w1.value -> noise.width"])
+    for node in document["nodes"]:
+        node["data"]["label"] = "Width" if node["id"] != "noise" else "noise"
+    loaded = load_workflow(WorkflowDefinition.from_dict(document), reference_schema())
+    with pytest.raises(InputError, match="a connection from 'Width, node w1'"):
+        InputSet(loaded, reference_schema()).set({("noise", "width"): 64})
+
+
+def test_node_place() -> None:
+    labels = {"a": "denoise", "b": "denoise", "c": "decode", "d": ""}
+    places = [node_place(node_id, labels) for node_id in "abcde"]
+    assert places == ["denoise, node a", "denoise, node b", "decode", "d", "e"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import workflows
 
+from invokeai_py_client.display.inputs import inputs_text
 from invokeai_py_client.engine.batch import build_data
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.inputs import InputSet, seed_names
@@ -16,7 +17,13 @@ from invokeai_py_client.engine.load import load_workflow
 from invokeai_py_client.engine.readiness import find_problems
 from invokeai_py_client.engine.request import build_request
 from invokeai_py_client.engine.seeds import SeedNames
-from invokeai_py_client.errors import AmbiguousInputError, InputError, InputValueError, UsageError
+from invokeai_py_client.errors import (
+    AmbiguousInputError,
+    InputError,
+    InputValueError,
+    UnknownInputError,
+    UsageError,
+)
 from invokeai_py_client.run.results import seeds_of_item
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.sweep.plan import plan_rows, plan_sweep
@@ -115,6 +122,8 @@ def test_connected_seed_in_the_form_can_be_set() -> None:
     for address, seed in {0: 5, "Seed": 6}.items():
         inputs.set({address: seed})
         assert request_of(inputs)["graph"]["nodes"]["noise"]["seed"] == seed
+        assert inputs.snapshot() == {"seed": seed}
+    assert seed_names(inputs).main == ("seed",)
     assert inputs[0].connected
     with pytest.raises(InputError, match=r"set\(seed=7\)"):
         inputs[0].field.value = 3
@@ -405,6 +414,14 @@ def test_seeds_are_read_from_the_queue_item() -> None:
     assert seeds_of_item(item([123])) == {("random", "value"): 123, ("noise", "seed"): 123}
     assert seeds_of_item(item([1, 2])) == {}
     assert seeds_of_item({}) == {}
+    reported = item(
+        [123]
+    )  # assembled from events: the graph as it was sent, without the values that edges carry
+    reported["session"]["graph"] = reported["session"].pop("execution_graph")
+    reported["session"]["graph"] = {
+        "nodes": {"random": {"type": "rand_int"}, "noise": {"type": "noise", "seed": 0}}
+    }
+    assert seeds_of_item(reported) == {("random", "value"): 123}
 
 
 def test_names_of_seeds() -> None:
@@ -418,3 +435,15 @@ def test_names_of_seeds() -> None:
     assert names.seed({}) is None
     assert seed_names(inputs_of(workflows.sd1())).main == ("seed",)
     assert build_data(inputs._loaded, {}, {}) == []  # pyright: ignore[reportPrivateUsage]
+
+
+def test_unknown_name_suggests_the_seed() -> None:
+    with pytest.raises(UnknownInputError, match="Did you mean 'seed'"):
+        inputs_of(random_noise()).find("sed")
+
+
+def test_table_shows_random_seeds() -> None:
+    inputs = inputs_of(random_noise())
+    assert "(random)" in inputs_text("Random", inputs.everything())
+    inputs.set({"seed": 7})
+    assert "(random)" not in inputs_text("Random", inputs.everything())

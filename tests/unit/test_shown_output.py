@@ -78,5 +78,5 @@ def test_updated_output_keeps_volatile_values() -> None:
         "3 images",
     ]
     assert updated(["a  b"], "a   b") == ["a   b"]
-    assert updated(["4 of 9"], "3 of 9\na", [r"\d of 9"]) == ["4 of 9", "a"]
+    assert updated(["4 of 9"], "a\n3 of 9", [r"\d of 9"]) == ["a", "4 of 9"]
     assert updated(["a", "# 7 more lines"], "a\nb\nc") == ["a", "# 2 more lines"]

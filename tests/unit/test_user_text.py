@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from fields import field_of, template
 from workflows import add, sd1
 
+from invokeai_py_client.cli.names import read_names
 from invokeai_py_client.cli.options import address_of, parse_settings
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.index_map import export_input_index_map, verify_input_index_map
@@ -72,6 +74,18 @@ def test_index_maps_in_any_encoding(encode: Callable[[str], bytes], tmp_path: Pa
 def test_prompt_files_in_any_encoding(encode: Callable[[str], bytes], tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_bytes(encode("a Füchsin\r\nin snow\r\n"))
     assert parsed(f"positive_prompt=@{tmp_path}/p.txt") == {"positive_prompt": "a Füchsin\nin snow"}
+
+
+@encodings
+def test_piped_names_in_any_encoding(encode: Callable[[str], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(encode("Füchse.png\r\nb.png\t1\n"))))
+    assert read_names(["-"]) == ["Füchse.png", "b.png"]
+
+
+def test_piped_names_that_are_not_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a.png\n\xff\n")))
+    with pytest.raises(UsageError, match="byte 6 is not valid UTF-8"):
+        read_names(["-"])
 
 
 # ------------------------------------------------------------------ @FILE and @@
@@ -200,6 +214,23 @@ def test_files_of_other_kinds_are_named(text: str, said: str, tmp_path: Path) ->
     assert said in str(caught.value)
     (tmp_path / "w.json").write_text(text)
     with pytest.raises(WorkflowFormatError, match=r"w\.json") as caught:
+        WorkflowDefinition.from_file(tmp_path / "w.json")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "is a JPEG image; expected JSON, or a PNG image"),
+        (b"RIFF\n\0\xf0\0WEBPVP8 \xff", "is a WebP image"),
+        (b"PK\x03\x04\xff\xff", "is a ZIP archive"),
+        (b"\x80abc", "byte 0 is not UTF-8"),
+        (b"\xff\xfe\0", "byte 2 is not UTF-16"),
+    ],
+)
+def test_other_binary_files_are_named(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "w.json").write_bytes(content)
+    with pytest.raises(WorkflowFormatError) as caught:
         WorkflowDefinition.from_file(tmp_path / "w.json")
     assert said in str(caught.value)
 

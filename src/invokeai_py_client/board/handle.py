@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.image.upload import ImageSource
+    from invokeai_py_client.lookup import BoardRef
 
 
 class AsyncBoardHandle(AsyncObject):
@@ -195,14 +196,18 @@ class AsyncBoardHandle(AsyncObject):
 
     # ------------------------------------------------------------------ changing
 
-    async def move_image_to(self, image_name: ImageNames, target_board_id: str) -> bool:
+    async def move_image_to(self, image_name: ImageNames, target_board_id: BoardRef) -> bool:
         """Move one or more images to another board, or off their boards with ``"none"``.
+
+        Args:
+            image_name: The image, or several images.
+            target_board_id: The board, its id or its name.
 
         Returns:
             Whether the server moved all of them. False if an image is not on the server.
 
         Raises:
-            NotFoundError: The target board is not on the server.
+            UnknownNameError: The target board is not on the server.
         """
         names = _checked(image_name)
         return _are_all(names, await self._images.move(names, target_board_id))

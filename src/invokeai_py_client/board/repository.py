@@ -8,6 +8,7 @@ from invokeai_py_client._text import clip
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
 from invokeai_py_client.image.responses import ImageName, name_of
+from invokeai_py_client.lookup import BOARDS, fetch_board, fetch_boards
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
 from invokeai_py_client.transport.payload import path_part
 from invokeai_py_client.v1.boards import V1BoardMethods
@@ -15,6 +16,7 @@ from invokeai_py_client.v1.boards import V1BoardMethods
 if TYPE_CHECKING:
     from invokeai_py_client.board.handle import AsyncBoardHandle
     from invokeai_py_client.image.repository import AsyncImageRepository
+    from invokeai_py_client.lookup import BoardRef
 
 _BOARDS = "/api/v1/boards"
 _LONGEST_NAME = 300
@@ -57,14 +59,9 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             direction: ``"DESC"`` for newest first or Z to A, ``"ASC"`` for the reverse. Defaults to ``"DESC"``.
         """
         del all
-        params = {
-            "all": True,
-            "order_by": order_by,
-            "direction": direction,
-            "include_archived": include_archived,
-        }
-        response = await self._json("GET", f"{_BOARDS}/", params=params, expect=list)
-        boards = [IvkBoard.from_api_response(item) for item in response]
+        boards = await fetch_boards(
+            self.connection, order_by=order_by, direction=direction, include_archived=include_archived
+        )
         return [await self._uncategorized(), *boards] if include_uncategorized else boards
 
     async def get_board_by_id(self, board_id: str) -> IvkBoard | None:
@@ -86,18 +83,39 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
     # ------------------------------------------------------------------ handles
 
-    async def get_board_handle(self, board_id: str | None) -> AsyncBoardHandle:
+    async def get_board(self, board: BoardRef) -> AsyncBoardHandle:
         """Return the handle of a board.
 
         Args:
-            board_id: The board's id; ``"none"`` or None for the uncategorized images.
+            board: The board: a record or handle, an id, or a name; ``"none"`` for the uncategorized images. An id
+                takes precedence over a name, and an exact name over one in another case.
 
         Raises:
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
+            UsageError: Several boards have this name.
         """
-        if board_id is None or board_id == UNCATEGORIZED:
-            return await self.get_uncategorized_handle()
-        return self._handle(IvkBoard.from_api_response(await self._json("GET", _path(board_id))))
+        return self._handle(await BOARDS.get(self.connection, board))
+
+    async def find_board(self, board: BoardRef) -> AsyncBoardHandle | None:
+        """Return the handle of a board, as ``get_board()`` does, or None if it is not on the server.
+
+        Raises:
+            UsageError: Several boards have this name.
+        """
+        record = await BOARDS.find(self.connection, board)
+        return None if record is None else self._handle(record)
+
+    async def get_board_handle(self, board_id: BoardRef | None) -> AsyncBoardHandle:
+        """Return the handle of a board, as ``get_board()`` does.
+
+        Args:
+            board_id: The board: a record or handle, an id, or a name; ``"none"`` or None for the uncategorized images.
+
+        Raises:
+            UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
+            UsageError: Several boards have this name.
+        """
+        return await self.get_board(UNCATEGORIZED if board_id is None else board_id)
 
     async def get_board_handle_by_name(self, name: str) -> AsyncBoardHandle | None:
         """Return the handle of the board with this name, or None if no board has it.
@@ -131,12 +149,12 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         params = {"board_name": _checked_name(name), "is_private": is_private}
         board = IvkBoard.from_api_response(await self._json("POST", f"{_BOARDS}/", params=params))
         if is_private and board.board_visibility not in (None, BoardVisibility.PRIVATE):
-            board = await self.update_board(board.board_id, board_visibility=BoardVisibility.PRIVATE)
+            board = await self.update_board(board, board_visibility=BoardVisibility.PRIVATE)
         return self._handle(board)
 
     async def update_board(
         self,
-        board_id: str,
+        board_id: BoardRef,
         name: str | None = None,
         is_private: bool | None = None,
         *,
@@ -147,7 +165,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         """Change a board. Omitted arguments keep their values.
 
         Args:
-            board_id: The board.
+            board_id: The board, its id or its name.
             name: The new name, at most 300 characters.
             is_private: Whether to set the visibility to "private" rather than "public" (InvokeAI 6.13+).
             cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
@@ -159,7 +177,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             The changed board.
 
         Raises:
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
             UsageError: There is nothing to change, or the board id is ``"none"``.
         """
         if is_private is not None and board_visibility is None:
@@ -174,18 +192,22 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         if not sent:
             raise UsageError("Nothing to change: pass at least one new value to update_board().")
         _refuse_uncategorized(board_id, "changed")
-        try:
-            response = await self._json("PATCH", _path(board_id), json=sent, idempotent=True)
-        except ServerError:  # the response of older servers (6.0.2) if the board does not exist
-            await self._json("GET", _path(board_id))
-            raise
-        return IvkBoard.from_api_response(response)
 
-    async def delete_board(self, board_id: str, delete_images: bool = False) -> bool:
+        async def change(board: str) -> IvkBoard:
+            try:
+                response = await self._json("PATCH", _path(board), json=sent, idempotent=True)
+            except ServerError:  # the response of older servers (6.0.2) if the board does not exist
+                await self._json("GET", _path(board))
+                raise
+            return IvkBoard.from_api_response(response)
+
+        return await BOARDS.call(self.connection, board_id, change)
+
+    async def delete_board(self, board_id: BoardRef, delete_images: bool = False) -> bool:
         """Permanently delete a board.
 
         Args:
-            board_id: The board.
+            board_id: The board, its id or its name.
             delete_images: Whether to delete its images as well. Otherwise they become uncategorized. Defaults to
                 False.
 
@@ -193,18 +215,18 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             Whether the board existed.
 
         Raises:
-            UsageError: The board id is ``"none"``.
+            UsageError: The board id is ``"none"``, or several boards have this name.
         """
         _refuse_uncategorized(board_id, "deleted")
         params = {"include_images": delete_images}
-        try:
-            await self._json(
-                "GET", _path(board_id)
+
+        async def delete(board: str) -> None:
+            await fetch_board(
+                self.connection, board
             )  # older servers (6.0.2) report success for missing boards
-            await self._json("DELETE", _path(board_id), params=params, idempotent=False)
-        except NotFoundError:
-            return False
-        return True
+            await self._json("DELETE", _path(board), params=params, idempotent=False)
+
+        return await BOARDS.call_if_found(self.connection, board_id, delete)
 
     # ------------------------------------------------------------------ internals
 
@@ -237,6 +259,6 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _refuse_uncategorized(board_id: str, what: str) -> None:
-    if board_id == UNCATEGORIZED:
+def _refuse_uncategorized(board: BoardRef, what: str) -> None:
+    if BOARDS.text(board) == UNCATEGORIZED:
         raise UsageError(f"'none' cannot be {what}: it means the uncategorized images and is not a board.")

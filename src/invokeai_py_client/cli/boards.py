@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from invokeai_py_client.cli.complete import complete_boards
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board
 from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
@@ -15,7 +16,7 @@ from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is
 from invokeai_py_client.cli.tables import Column, show_table, time_of
 from invokeai_py_client.errors import UsageError
 
-_board = click.argument("board", metavar="BOARD")
+_board = click.argument("board", metavar="BOARD", shell_complete=complete_boards)
 
 
 @click.group(cls=IvkGroup)
@@ -130,7 +131,7 @@ def unarchive(board: str, url: str | None, as_json: bool) -> None:
 
 
 @boards.command("rm")
-@click.argument("names", metavar="BOARDS...", nargs=-1, required=True)
+@click.argument("names", metavar="BOARDS...", nargs=-1, required=True, shell_complete=complete_boards)
 @click.option("--images", "with_images", is_flag=True, help="Also delete the images on the boards.")
 @yes_option
 @url_option

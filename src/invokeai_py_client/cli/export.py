@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,8 +13,15 @@ import click
 from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._text import first_lines
 from invokeai_py_client.cli.names import find_board
-from invokeai_py_client.cli.options import UserPath, connect, output_options, time_options, url_option
-from invokeai_py_client.cli.output import counted, echo, emit, hint, say
+from invokeai_py_client.cli.options import (
+    UserPath,
+    board_option,
+    connect,
+    output_options,
+    time_options,
+    url_option,
+)
+from invokeai_py_client.cli.output import counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.progress import Advance, counting_bar, of_transfer, waiting
 from invokeai_py_client.errors import (
     InvokeAIClientError,
@@ -33,7 +41,7 @@ PORTION = 100
 
 @click.command()
 @click.argument("output", metavar="DIR", type=UserPath(file_okay=False))
-@click.option("--board", metavar="BOARD", help="Only images on this board: its name, its id, or 'none'.")
+@board_option("Only images on this board: its name, its id, or 'none'.")
 @time_options
 @click.option("--starred", is_flag=True, help="Only starred images.")
 @url_option
@@ -51,7 +59,7 @@ def export(
 
     Repeat the command to download new and missing images. Metadata files are updated if the record changed on the
     server (a star or a board, for example). Images deleted on the server are kept in the folder.
-    Prints the paths of the new images.
+    When piped, prints the paths of the new images.
 
     \b
       ivk images export --board Portraits --since 2026-01-31 out/
@@ -81,7 +89,7 @@ def export(
                     fetched, renewed = fetched + is_new, renewed + (not is_new)
                     if as_json:
                         emit({"event": "image", "name": image.image_name, "path": str(path), "new": is_new})
-                    elif is_new:
+                    elif is_new and not is_watched(sys.stdout):  # paths would break the progress bar
                         echo(path)
                 if any(isinstance(error, ServerUnreachableError) for error in failed.values()):
                     break

@@ -7,6 +7,7 @@ import shlex
 import click
 
 from invokeai_py_client.cli.options import (
+    board_option,
     connect,
     output_options,
     parse_settings,
@@ -21,7 +22,7 @@ from invokeai_py_client.cli.output import emit, hint, say
 @workflow_argument
 @set_option
 @click.option("--prepend", is_flag=True, help="Build the request for the front of the queue.")
-@click.option("--board", metavar="BOARD", help="Board for fields set to 'auto': its name or id.")
+@board_option("Board for fields set to 'auto': its name or id.")
 @url_option
 @output_options
 def graph(

@@ -10,6 +10,7 @@ import click
 
 from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.cli.options import common_options
+from invokeai_py_client.cli.output import CommandInterrupted
 
 ALIASES = {"list": "ls", "delete": "rm"}
 """Other names of commands, which are not listed."""
@@ -45,6 +46,13 @@ class LazyGroup(IvkGroup):
     """The group of all commands. It imports a command only when it is used."""
 
     is_root = True
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise CommandInterrupted from None
 
     def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **options: Any) -> None:
         """Create the group.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("#", right=True),
-    Column("input"),
+    Column("input", key=True),
     Column("type"),
     Column("value", whole=False),
     Column("allowed", whole=False),
@@ -33,7 +33,7 @@ def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> N
     """List the inputs of a workflow: names, types, values and limits.
 
     FILE is a workflow file, an image with an embedded workflow, or the name or id of a workflow in the library.
-    Inputs marked with * are required. With --all, the list also has a column with the node of each field.
+    Inputs marked with * are required. With --all, the list also shows the node of each field.
     """
     from invokeai_py_client.engine.inputs import input_row
 
@@ -47,7 +47,7 @@ def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> N
                 emit({"event": "input", **input_row(item)})
             emit({"event": "result", "ok": True, "workflow": handle.name, "inputs": len(listed)})
             return
-        columns = [*COLUMNS, Column("node", whole=False)] if everything else COLUMNS
+        columns = [*COLUMNS[:2], Column("node", whole=False), *COLUMNS[2:]] if everything else COLUMNS
         show_table(columns, [row_of(item, everything) for item in listed], title=handle.name)
         if listed:
             hint(f"Run it: ivk run {shlex.quote(workflow)} -s NAME=VALUE -o out/")
@@ -61,4 +61,4 @@ def row_of(item: WorkflowInput, with_node: bool = False) -> list[str]:
 
     index, label, *rest = input_cells(item)
     mark = " *" if item.required and is_watched(sys.stdout) else ""
-    return [index, label + mark, *rest, *([item.node_name] if with_node else [])]
+    return [index, label + mark, *([item.node_name] if with_node else []), *rest]

@@ -102,7 +102,7 @@ def _password(from_stdin: bool) -> str:
 
 
 def _line(what: str) -> str:
-    line = sys.stdin.readline().rstrip("\r\n")
+    line = sys.stdin.readline().removeprefix("\ufeff").rstrip("\r\n")
     if not line:
         raise UsageError(f"No {what} on standard input.")
     return line

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client._paths import exists
+from invokeai_py_client.cli.complete import complete_models
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_models
 from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.progress import waiting
-from invokeai_py_client.cli.tables import Column, show_table
+from invokeai_py_client.cli.tables import Column, show_facts, show_table
 from invokeai_py_client.errors import UnprocessableError, UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +78,24 @@ def _row(model: IvkDnnModel) -> list[str]:
         "" if size == "unknown" else size,
         model.key,
     ]
+
+
+@models.command("info")
+@click.argument("name", shell_complete=complete_models)
+@url_option
+@output_options
+def info(name: str, url: str | None, as_json: bool) -> None:
+    """Show a model's record: type, size, path, source and default settings."""
+    with connect(url) as client:
+        [model] = find_models(client, [name])
+    record = model.to_dict()
+    if as_json:
+        emit({"event": "result", "ok": True, **record})
+        return
+    row = dict(zip(("model", "base", "type", "format", "size", "key"), _row(model), strict=True))
+    show_facts(row | {key: value for key, value in record.items() if key not in ("name", "file_size", *row)})
+    if str(model.type) == "main":
+        hint(f"Use it: ivk run FILE -s model={shlex.quote(model.name)}")
 
 
 @models.command("starters")
@@ -218,7 +238,7 @@ def _report(info: ModelInstJobInfo, as_json: bool) -> None:
 
 
 @models.command("rm")
-@click.argument("names", metavar="NAMES...", nargs=-1, required=True)
+@click.argument("names", metavar="NAMES...", nargs=-1, required=True, shell_complete=complete_models)
 @yes_option
 @url_option
 @output_options

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from invokeai_py_client._text import clip, close_names, did_you_mean, listed
-from invokeai_py_client.errors import ModelNotFoundError, UnknownNameError, UsageError, WorkflowNotFoundError
+from invokeai_py_client._names import unknown
+from invokeai_py_client._text import clip, decode_text, listed
+from invokeai_py_client.errors import UnknownNameError, UsageError
+from invokeai_py_client.lookup import MODELS, WORKFLOWS
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
     from invokeai_py_client.models import IvkBoard, IvkDnnModel, IvkImage, IvkJob
 
 _LATEST = 1000
-
-
-def unknown(kind: str, name: str, close: Sequence[str]) -> str:
-    """Return the message for a name that does not exist on the server."""
-    return f"No {kind} named {name!r}.{did_you_mean(close)}"
 
 
 def read_names(names: Sequence[str]) -> list[str]:
@@ -40,9 +37,22 @@ def read_names(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
+def _stdin_lines() -> Iterable[str]:
+    """Return the lines of standard input, which may begin with a byte order mark."""
+    buffer = getattr(sys.stdin, "buffer", None)
+    if buffer is None:
+        return sys.stdin
+    try:
+        return decode_text(buffer.read()).split("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"Standard input is not UTF-8 text: byte {error.start} is not valid {error.encoding.upper()}."
+        ) from None
+
+
 def _piped_names() -> list[str]:
     names: list[str] = []
-    for line in sys.stdin:
+    for line in _stdin_lines():
         text = line.strip()
         if text.startswith("{"):
             try:
@@ -64,20 +74,7 @@ def find_board(client: InvokeAIClient, name: str) -> IvkBoard:
         UnknownNameError: The board does not exist.
         UsageError: Several boards have the name.
     """
-    if name == "none":
-        from invokeai_py_client.models import IvkBoard
-
-        return IvkBoard.uncategorized()
-    boards = client.board_repo.list_boards(include_archived=True)
-    alike = [board for board in boards if name in (board.board_id, board.board_name)]
-    alike = alike or [board for board in boards if board.board_name.casefold() == name.casefold()]
-    if len(alike) > 1:
-        ids = ", ".join(board.board_id for board in alike)
-        raise UsageError(f"{len(alike)} boards are named {name!r}. Use one of their ids instead: {ids}.")
-    if not alike:
-        close = close_names(name, [board.board_name for board in boards])
-        raise UnknownNameError(unknown("board", name, close), name, close)
-    return alike[0]
+    return client.board_repo.get_board(name).board
 
 
 def find_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage]:
@@ -94,9 +91,9 @@ def find_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage]:
     latest = [
         image.image_name for image in client.image_repo.list_images(limit=_LATEST, is_intermediate=None)
     ]
-    close = close_names(missing[0], latest)
+    message, close = unknown("image", missing[0], latest)
     if len(missing) == 1:
-        raise UnknownNameError(unknown("image", missing[0], close), missing[0], close)
+        raise UnknownNameError(message, missing[0], close)
     raise UnknownNameError(
         f"{len(missing)} of the {len(names)} images do not exist: {listed(missing, 10)}. Nothing was changed.",
         missing[0],
@@ -111,22 +108,7 @@ def find_models(client: InvokeAIClient, names: Sequence[str]) -> list[IvkDnnMode
         ModelNotFoundError: The model does not exist, or several models have the name.
     """
     models = client.dnn_model_repo.list_models()
-    found: list[IvkDnnModel] = []
-    for name in names:
-        alike = [model for model in models if name == model.key] or [
-            model for model in models if name == model.name
-        ]
-        alike = alike or [model for model in models if model.name.casefold() == name.casefold()]
-        if len(alike) > 1:
-            keys = ", ".join(f"{model.key} ({model.base} {model.type})" for model in alike)
-            raise ModelNotFoundError(
-                f"{len(alike)} models are named {name!r}. Use one of their keys instead: {keys}."
-            )
-        if not alike:
-            close = close_names(name, [model.name for model in models])
-            raise ModelNotFoundError(unknown("model", name, close))
-        found.append(alike[0])
-    return found
+    return [MODELS.pick(name, models) for name in names]
 
 
 def find_items(client: InvokeAIClient, item_ids: Sequence[int]) -> list[IvkJob]:
@@ -166,17 +148,4 @@ def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:
     Raises:
         WorkflowNotFoundError: The workflow does not exist, or several workflows have the name.
     """
-    records = client.workflow_repo.list_workflows()
-    alike = [one for one in records if one["workflow_id"] == name] or [
-        one for one in records if one["name"] == name
-    ]
-    alike = alike or [one for one in records if one["name"].casefold() == name.casefold()]
-    if len(alike) > 1:
-        ids = ", ".join(one["workflow_id"] for one in alike)
-        raise WorkflowNotFoundError(
-            f"{len(alike)} workflows are named {name!r}. Use one of their ids instead: {ids}."
-        )
-    if not alike:
-        close = close_names(name, [one["name"] for one in records])
-        raise WorkflowNotFoundError(unknown("workflow", name, close))
-    return alike[0]
+    return dict(WORKFLOWS.pick(name, client.workflow_repo.list_workflows()))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from invokeai_py_client._paths import user_path
+from invokeai_py_client.cli.complete import complete_boards, complete_settings, complete_workflows
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from invokeai_py_client import InvokeAIClient
-    from invokeai_py_client.engine.inputs import WorkflowInput
+    from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.workflow import WorkflowHandle
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,7 +38,7 @@ class UserPath(click.Path):
 
 def workflow_argument(command: F) -> F:
     """Add the argument ``FILE``: a workflow file, or the name of a workflow in the library."""
-    return click.argument("workflow", metavar="FILE", shell_complete=_files)(command)
+    return click.argument("workflow", metavar="FILE", shell_complete=complete_workflows)(command)
 
 
 def url_option(command: F) -> F:
@@ -106,6 +106,7 @@ def set_option(command: F) -> F:
         "settings",
         metavar="NAME=VALUE",
         multiple=True,
+        shell_complete=complete_settings,
         help="Set an input, named by its label, field, node.field or index. Use @FILE to read a text from a file, "
         "@@ for a text that starts with @, and null to remove the value of an optional input.",
     )(command)
@@ -119,6 +120,39 @@ def seed_options(command: F) -> F:
     return click.option(
         "--seed", metavar="N", help="The seed, or the first seed of several runs. Defaults to a random one."
     )(command)
+
+
+def name_option(command: F) -> F:
+    """Add the option ``--name``, the template for the names of image files."""
+    return click.option(
+        "--name",
+        metavar="TEMPLATE",
+        help="File names of the images, made of inputs, {seed}, {index}, {item} and {image}, for example "
+        "'{seed}-{prompt}.jpg'.",
+    )(command)
+
+
+def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -> None:
+    """Check a template for file names before anything is run.
+
+    Args:
+        template: The template.
+        inputs: The inputs of the workflow, with their values.
+        plan: The plan of the sweep. Defaults to None for a single run.
+
+    Raises:
+        UsageError: The template is invalid, contains an unknown name, or is for an unsupported format.
+    """
+    from invokeai_py_client.engine.inputs import seed_names
+    from invokeai_py_client.files.convert import check_target
+    from invokeai_py_client.files.names import file_name
+
+    seeds = seed_names(inputs)
+    drawn = dict.fromkeys((*seeds.main, *seeds.drawn.values()), 0)
+    values = {**({"seed": 0} if drawn else {}), **drawn, **inputs.snapshot()}
+    values |= {} if plan is None else next(plan.points())
+    name = "name" if plan is not None and plan.names else ""
+    check_target(file_name(template, values, 0, "image.png", item=0, name=name), "PNG")
 
 
 def connect(url: str | None) -> InvokeAIClient:
@@ -245,6 +279,13 @@ def _content(text: str) -> str:
         raise UsageError(f"{error} To use a value that starts with @, write @@ instead: @{text}") from None
 
 
+def board_option(text: str, *, required: bool = False) -> Callable[[F], F]:
+    """Return a decorator that adds the option ``--board`` with a help text."""
+    return click.option(
+        "--board", metavar="BOARD", required=required, shell_complete=complete_boards, help=text
+    )
+
+
 def yes_option(command: F) -> F:
     """Add the option ``--yes``, which skips the question of `confirm`."""
     return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(command)
@@ -272,10 +313,3 @@ def limit_option(command: F) -> F:
         metavar="N",
         help="Maximum number of rows. Defaults to a screenful in a terminal, and to all rows if piped.",
     )(command)
-
-
-def _files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
-    del context, parameter
-    return [CompletionItem(incomplete, type="file")]

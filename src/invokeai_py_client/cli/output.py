@@ -16,6 +16,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -36,12 +37,16 @@ UNREACHABLE = 3
 INTERRUPTED = 130
 
 
+class CommandInterrupted(Exception):
+    """Raised instead of ``KeyboardInterrupt``, for which click prints an empty line."""
+
+
 def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code. Errors are printed without a traceback."""
     as_json = "--json" in arguments
     try:
         ended = command.main(args=list(arguments), prog_name="ivk", standalone_mode=False)
-    except (click.Abort, KeyboardInterrupt) as interruption:
+    except (click.Abort, CommandInterrupted) as interruption:
         if as_json:
             emit({"event": "error", "code": "interrupted", "message": "Interrupted."})
         elif isinstance(interruption, click.Abort):
@@ -103,11 +108,19 @@ def emit(data: Any, indent: int | None = None) -> None:
     _write(escape_controls(text), sys.stdout)
 
 
+def echo_bytes(data: bytes) -> None:
+    """Write data, such as an image, to standard output."""
+    click.echo(data, nl=False)
+
+
 def echo_code(text: str) -> None:
-    """Print Python code to standard output. Characters that its encoding lacks become escape sequences."""
-    if not can_show(text):
-        text = text.encode("ascii", "backslashreplace").decode()
-    echo(text, nl=False)
+    """Print Python code to standard output. In a pipe or a file it is UTF-8, which Python expects of a module."""
+    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+        echo(text, nl=False)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(printable(text).encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
 
 
 def say(text: str) -> None:
@@ -137,6 +150,12 @@ def hint(text: str, as_json: bool = False) -> None:
     """Print a suggestion for the next step in a dim color. Does nothing if output is piped, JSON or quiet."""
     if is_watched(sys.stdout) and shows_progress(as_json):
         echo(_wrapped(text), err=True, dim=True)
+
+
+def open_file(path: Path) -> None:
+    """Open a file or folder with the program that the desktop uses for it."""
+    if click.launch(str(path)) != 0:
+        say(f"Cannot open {path}: no program was found to open it.")
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ class Column:
         right: Whether to align the cells to the right.
         whole: Whether to keep each cell on one line.
         cut: Whether to end a cell that is too long with an ellipsis.
+        key: Whether the column has the names. Defaults to the first column.
         wide: Whether to show the column only in a wide terminal. Piped lines always contain it.
     """
 
@@ -38,6 +40,7 @@ class Column:
     whole: bool = True
     wide: bool = False
     cut: bool = False
+    key: bool = False
 
 
 def screenful(limit: int | None, as_json: bool) -> int | None:
@@ -46,7 +49,11 @@ def screenful(limit: int | None, as_json: bool) -> int | None:
 
 
 def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """Print a table, or a tab-separated line per row without a header if output is piped."""
+    """Print a table, or a tab-separated line per row without a header if output is piped.
+
+    Names are never broken unless they are wider than the terminal. In a narrow terminal, other columns are dropped
+    from the right, and those that can be wrapped or cut become narrower.
+    """
     if not is_watched(sys.stdout):
         for row in rows:
             echo("\t".join(" ".join(cell.split()) for cell in row))
@@ -57,9 +64,6 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: 
 
     console = console_for(sys.stdout)
     cells = [[printable(cell) for cell in row] for row in rows]
-    widths = _widths(columns, cells)
-    shown = _columns_to_show(columns, widths, console.width)
-    name = _name_column(columns)
     table = Table(
         title=Text(printable(title)) if title else None,
         title_justify="left",
@@ -68,71 +72,69 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: 
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
-    for index in shown:
+    widths = _widths(columns, cells, console.width)
+    for index, width in widths.items():
         one = columns[index]
         table.add_column(
             one.name,
+            width=width,
             justify="right" if one.right else "left",
             overflow="ellipsis" if one.cut else "fold",
-            no_wrap=one.whole and index != name,
-            min_width=min(widths[index], console.width - _EDGES) if index == name else None,
+            no_wrap=one.cut,
         )
     for row in cells:
-        table.add_row(*(Text(row[index], style=STYLES.get(row[index], "")) for index in shown))
+        table.add_row(*(Text(row[index], style=STYLES.get(row[index], "")) for index in widths))
     console.print(table)
 
 
-def _name_column(columns: Sequence[Column]) -> int:
-    """Return the index of the column with the names: the first one that is not a number."""
-    return next((index for index, one in enumerate(columns) if not one.right), 0)
-
-
-def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
-    """Return the width that each column needs to show every cell on one line."""
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], available: int) -> dict[int, int]:
+    """Return the indexes of the columns that fit a terminal, and their widths."""
     from rich.cells import cell_len
 
-    return [
-        max([cell_len(one.name), *(cell_len(line) for row in rows for line in row[index].splitlines())])
+    widths = {
+        index: max(
+            [cell_len(one.name), *(cell_len(line) for row in rows for line in row[index].splitlines())]
+        )
         for index, one in enumerate(columns)
-    ]
+        if available >= WIDE or not one.wide
+    }
+    key = next((index for index, one in enumerate(columns) if one.key), 0)
+    least = {
+        index: min(width, _LEAST)
+        if index != key and (columns[index].cut or not columns[index].whole)
+        else width
+        for index, width in widths.items()
+    }
 
+    def excess(chosen: Mapping[int, int]) -> int:
+        return sum(chosen.values()) + _GAP * (len(chosen) - 1) + _EDGES - available
 
-def _columns_to_show(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
-    """Return the indexes of the columns that fit a terminal without breaking the names.
-
-    In a narrow terminal, columns are dropped from the right. The column with the names is always shown.
-    """
-    name = _name_column(columns)
-    shown = [index for index, one in enumerate(columns) if width >= WIDE or not one.wide]
-
-    def needed() -> int:
-        shrinking = {
-            index for index in shown if (index != name and not columns[index].whole) or columns[index].cut
-        }
-        least = (min(widths[index], _LEAST) if index in shrinking else widths[index] for index in shown)
-        return sum(least) + _GAP * (len(shown) - 1) + _EDGES
-
-    while needed() > width and shown != [name]:
-        shown.remove(next(index for index in reversed(shown) if index != name))
-    return shown
+    while excess(least) > 0 and len(least) > 1:
+        del least[next(index for index in reversed(least) if index != key)]
+    if len(least) == 1:
+        return {key: min(widths[key], available - _EDGES)}
+    widths = {index: widths[index] for index in least}
+    while excess(widths) > 0:
+        widest = max((index for index in widths if widths[index] > least[index]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
 
 
 def show_facts(facts: Mapping[str, Any]) -> None:
-    """Print a name and a value per line. Empty values are omitted."""
+    """Print a name and a value per line. Empty values are omitted, and ids, paths and URLs are never broken."""
     known = {name: text for name, value in facts.items() if (text := words_of(value))}
     if not is_watched(sys.stdout):
         for name, text in known.items():
             echo(f"{name}\t{' '.join(text.split())}")
         return
-    from rich.table import Table
-    from rich.text import Text
+    from rich.cells import cell_len
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    indent = max(map(cell_len, known), default=0) + 2
+    width = max(console_for(sys.stdout).width - indent, 20)
     for name, text in known.items():
-        table.add_row(Text(printable(name)), Text(printable(text)))
-    console_for(sys.stdout).print(table)
+        lines = textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
+        echo(f"{name}{' ' * (indent - cell_len(name))}", nl=False, bold=True)
+        echo(f"\n{' ' * indent}".join(lines))
 
 
 def words_of(value: Any) -> str:

@@ -6,18 +6,29 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client._paths import exists
+from invokeai_py_client.cli.complete import complete_workflows
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_workflow
-from invokeai_py_client.cli.options import UserPath, connect, output_options, url_option, yes_option
-from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
-from invokeai_py_client.cli.tables import Column, show_table, time_of
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.cli.options import (
+    UserPath,
+    connect,
+    output_options,
+    url_option,
+    workflow_argument,
+    yes_option,
+)
+from invokeai_py_client.cli.output import FAILED, confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.tables import Column, show_facts, show_table, time_of
+from invokeai_py_client.errors import InvokeAIClientError, ServerUnreachableError, UsageError
 from invokeai_py_client.files.text import write_text
+
+if TYPE_CHECKING:
+    from invokeai_py_client import InvokeAIClient
 
 _LONGEST_NAME = 200
 
@@ -72,8 +83,87 @@ def _row(record: dict[str, Any]) -> list[str]:
     ]
 
 
+@workflows.command("show")
+@workflow_argument
+@url_option
+@output_options
+def show(workflow: str, url: str | None, as_json: bool) -> None:
+    """Show a workflow: its description, author, nodes and inputs.
+
+    FILE is a workflow file, an image with an embedded workflow, or the name or id of a workflow in the library.
+    """
+    with connect(url) as client:
+        handle = client.workflow_repo.create_workflow(workflow)
+        definition = handle.definition
+        facts: dict[str, Any] = {
+            "name": handle.name,
+            "id": definition.id,
+            "category": definition.meta.get("category"),
+            "description": definition.description,
+            "author": definition.author,
+            "contact": definition.contact,
+            "version": definition.version,
+            "tags": definition.tags,
+            "notes": definition.notes,
+            "inputs": [item.label for item in handle.inputs],
+            "nodes": sorted(definition.node_types),
+        }
+        for warning in handle.warnings:
+            say(f"Note: {warning}")
+        if as_json:
+            emit({"event": "result", "ok": True, **facts})
+            return
+        show_facts({**facts, **{name: ", ".join(facts[name]) for name in ("inputs", "nodes")}})
+        hint(f"List its inputs: ivk inputs {shlex.quote(workflow)}")
+
+
+@workflows.command("validate")
+@click.argument("files", metavar="FILES...", nargs=-1, required=True, shell_complete=complete_workflows)
+@url_option
+@output_options
+def validate(files: tuple[str, ...], url: str | None, as_json: bool) -> None:
+    """Check that workflows can run on the server as they are.
+
+    FILES are workflow files, images with an embedded workflow, or names or ids of workflows in the library. Prints one
+    line per workflow, followed by its problems. Nothing is sent. Exits with code 1 if a workflow cannot run.
+    """
+    valid = True
+    with connect(url) as client:
+        for file in files:
+            error, warnings = _problem_of(client, file)
+            valid = valid and error is None
+            state = "fail" if error else "warn" if warnings else "ok"
+            problems = [*warnings, *([str(error)] if error else [])]
+            if as_json:
+                code = error.code if error else None
+                emit({"event": "workflow", "name": file, "state": state, "code": code, "problems": problems})
+                continue
+            echo(f"{state:<5}", nl=False, fg={"ok": "green", "warn": "yellow", "fail": "red"}[state])
+            echo(file)
+            for line in "\n".join(problems).splitlines():
+                echo(f"      {line.strip()}")
+    if as_json:
+        emit({"event": "result", "ok": valid, "workflows": len(files)})
+    if not valid:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _problem_of(client: InvokeAIClient, source: str) -> tuple[InvokeAIClientError | None, list[str]]:
+    """Return the error that running a workflow would raise, and the warnings of loading it."""
+    warnings: list[str] = []
+    try:
+        handle = client.workflow_repo.create_workflow(source)
+        warnings += handle.warnings
+        handle.enqueue_request({})
+    except ServerUnreachableError:
+        raise
+    except InvokeAIClientError as error:
+        return error, warnings
+    return None, warnings
+
+
 @workflows.command("pull")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_workflows)
 @click.option(
     "-o",
     "--output",
@@ -166,7 +256,7 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
 
 
 @workflows.command("rm")
-@click.argument("names", metavar="NAMES...", nargs=-1, required=True)
+@click.argument("names", metavar="NAMES...", nargs=-1, required=True, shell_complete=complete_workflows)
 @yes_option
 @url_option
 @output_options

@@ -49,7 +49,7 @@ def input_cells(item: WorkflowInput) -> list[str]:
         "" if item.input_index is None else str(item.input_index),
         item.label,
         type_word(item.type),
-        "(connected)" if item.connected else _short(plain_value(item)),
+        _value(item),
         item.field.allowed,
     ]
 
@@ -61,6 +61,12 @@ def _rows(items: Iterable[WorkflowInput]) -> list[Sequence[str]]:
         index, label, *rest = map(printable, input_cells(item))
         rows.append([index, label + (" *" if item.required else ""), *rest])
     return rows
+
+
+def _value(item: WorkflowInput) -> str:
+    if item.connected:
+        return "(connected)"
+    return "(random)" if item.feeds and item.value is None else _short(plain_value(item))
 
 
 def _short(value: Any) -> str:

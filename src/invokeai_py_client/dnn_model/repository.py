@@ -23,6 +23,7 @@ from invokeai_py_client.errors import (
     NotFoundError,
     UsageError,
 )
+from invokeai_py_client.lookup import MODELS
 from invokeai_py_client.models import (
     BaseModelEnum,
     FoundModel,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import os
 
     from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
+    from invokeai_py_client.lookup import ModelRef
 
 _MODELS = "/api/v2/models"
 # The server responds to conversions and scans only when they are done.
@@ -80,6 +82,26 @@ class AsyncDnnModelRepository(Resource):
         }
         response = as_mapping(await self._json("GET", f"{_MODELS}/", params=params))
         return [IvkDnnModel.from_api_response(record) for record in response.get("models") or ()]
+
+    async def get_model(self, model: ModelRef) -> IvkDnnModel:
+        """Return a model's record.
+
+        Args:
+            model: A record, a key, or a name. A key takes precedence over a name, and an exact name over one in another
+                case.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+        """
+        return await MODELS.get(self.connection, model)
+
+    async def find_model(self, model: ModelRef) -> IvkDnnModel | None:
+        """Return a model's record, as ``get_model()`` does, or None if it is not on the server.
+
+        Raises:
+            ModelNotFoundError: Several models have this name.
+        """
+        return await MODELS.find(self.connection, model)
 
     async def get_model_by_key(self, key: str) -> IvkDnnModel | None:
         """Return a model's record, or None if no model has this key."""
@@ -268,8 +290,11 @@ class AsyncDnnModelRepository(Resource):
 
     # ------------------------------------------------------------------ changing
 
-    async def convert_model(self, key: str) -> IvkDnnModel:
+    async def convert_model(self, key: ModelRef) -> IvkDnnModel:
         """Permanently convert a checkpoint to the diffusers format. Only for SD-1, SD-2 and SDXL main models.
+
+        Args:
+            key: The model: a record, a key, or a name.
 
         Returns:
             The converted model. It has a new key.
@@ -277,31 +302,37 @@ class AsyncDnnModelRepository(Resource):
         Raises:
             BadRequestError: The model cannot be converted.
             ConflictError: Another conversion is running, or the model is in use.
-            NotFoundError: The model is not on the server.
+            ModelNotFoundError: The model is not on the server, or several models have this name.
         """
-        try:
-            response = await self._json(
-                "PUT", f"{_MODELS}/convert/{path_part(key, 'a model')}", timeout=_LONG, idempotent=False
-            )
-        except APIRequestError as error:
-            if error.status_code == 424:  # the server's response if the model does not exist
-                raise NotFoundError(
-                    424, error.payload, str(error), method=error.method, path=error.path
-                ) from None
-            raise
-        return IvkDnnModel.from_api_response(response)
 
-    async def delete_model(self, key: str) -> bool:
+        async def convert(key: str) -> IvkDnnModel:
+            try:
+                response = await self._json(
+                    "PUT", f"{_MODELS}/convert/{path_part(key, 'a model')}", timeout=_LONG, idempotent=False
+                )
+            except APIRequestError as error:
+                if error.status_code == 424:  # the server's response if the model does not exist
+                    raise NotFoundError(
+                        424, error.payload, str(error), method=error.method, path=error.path
+                    ) from None
+                raise
+            return IvkDnnModel.from_api_response(response)
+
+        return await MODELS.call(self.connection, key, convert)
+
+    async def delete_model(self, key: ModelRef) -> bool:
         """Uninstall a model. Its files are deleted as well if they are in the server's models folder.
+
+        Args:
+            key: The model: a record, a key, or a name.
 
         Returns:
             Whether the model existed.
+
+        Raises:
+            ModelNotFoundError: Several models have this name.
         """
-        try:
-            await self._delete(key)
-        except NotFoundError:
-            return False
-        return True
+        return await MODELS.call_if_found(self.connection, key, self._delete)
 
     async def delete_all_models(self) -> dict[str, Any]:
         """Uninstall all models. A failure does not stop the others.

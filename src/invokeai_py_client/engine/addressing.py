@@ -241,8 +241,9 @@ class InputIndex:
         for place in (*self._form, *self._settable()):
             nodes = place.node_names if "." in name else ()
             dotted = [f"{node}.{place.field_name}" for node in nodes if node]
+            outside = SEED if place.is_seed and "." not in name else place.address
             for one in (place.label, place.field_name, place.address, *dotted):
-                known.setdefault(word(one), (one if place.in_form else place.address, place))
+                known.setdefault(word(one), (one if place.in_form else outside, place))
         wanted = word(name)
         close = [known[one] for one in close_names(wanted, known, most=2 * _CLOSE)]
         shown = close or [(place.label, place) for place in self._form[:_CLOSE]]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from invokeai_py_client._text import clip, shown
+from invokeai_py_client._text import clip, node_place, shown
 from invokeai_py_client.editor.generators import FAMILIES, asks_server, settings_of
 from invokeai_py_client.engine.batch import (
     BATCH_NODES,
@@ -160,7 +160,7 @@ def _target_findings(
             wrong.extend((index, item, what) for _, what in node_findings(node_template, found))
     if wrong:
         index, value, reason = wrong[0]
-        label = (node.label if node is not None else "") or target.node_id
+        label = node_place(target.node_id, {other.id: other.label for other in loaded.nodes.values()})
         more = f" (and {len(wrong) - 1} more invalid)" if len(wrong) > 1 else ""
         yield BatchFinding(
             batch.id,

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 from invokeai_py_client._paths import user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.engine.plain_json import clean, parse_json, where
-from invokeai_py_client.engine.png import PNG_SIGNATURE, embedded_workflow
+from invokeai_py_client.engine.png import embedded_workflow, is_image
 from invokeai_py_client.errors import WorkflowFormatError
 
 T = TypeVar("T")
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _REQUIRED = ("meta", "nodes", "edges")
+_OTHER_FILES = {
+    rb"\xff\xd8\xff": "a JPEG image",
+    rb"RIFF....WEBP": "a WebP image",
+    rb"GIF8": "a GIF image",
+    rb"PK\x03\x04": "a ZIP archive",
+    rb"\x1f\x8b": "a gzip archive",
+    rb"%PDF": "a PDF document",
+}
+"""Patterns for the first bytes of files that are easily mistaken for workflows."""
 _MARK = "\ufeff"
 """The byte order mark that some editors write at the beginning of a file."""
 
@@ -57,7 +67,7 @@ class WorkflowDefinition:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> WorkflowDefinition:
-        """Read a JSON file, or a PNG image with a workflow embedded by InvokeAI.
+        """Read a JSON file, or an image with an embedded workflow: a PNG image by InvokeAI, or a converted one.
 
         Raises:
             WorkflowFormatError: The file does not exist, or does not contain a workflow.
@@ -72,7 +82,7 @@ class WorkflowDefinition:
         except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the home of an unknown user
             reason = getattr(error, "strerror", None) or error
             raise WorkflowFormatError(f"Cannot read the workflow file {str(file)!r}: {reason}.") from error
-        if content.startswith(PNG_SIGNATURE):
+        if is_image(content):
             return cls.from_png(content, source=str(file))
         return cls._from_json_bytes(content, str(file))
 
@@ -98,10 +108,10 @@ class WorkflowDefinition:
 
     @classmethod
     def from_png(cls, content: bytes, *, source: str = "") -> WorkflowDefinition:
-        """Read the workflow that InvokeAI embedded in a PNG image.
+        """Read the workflow that InvokeAI embedded in a PNG image, or in an image converted from one.
 
         Raises:
-            WorkflowFormatError: The content is not a PNG image, or the image has no embedded workflow.
+            WorkflowFormatError: The content is not an image, or the image has no embedded workflow.
         """
         return cls._parsed(embedded_workflow(content, source), source)
 
@@ -118,6 +128,13 @@ class WorkflowDefinition:
         try:
             text = decode_text(content)
         except UnicodeDecodeError as error:
+            kind = next(
+                (kind for start, kind in _OTHER_FILES.items() if re.match(start, content, re.DOTALL)), ""
+            )
+            if kind:
+                raise WorkflowFormatError(
+                    f"{where(source)} is {kind}; expected JSON, or a PNG image in which InvokeAI embedded a workflow."
+                ) from error
             raise WorkflowFormatError(
                 f"{where(source)} is neither JSON text nor a PNG image: byte {error.start} is not"
                 f" {error.encoding.upper()}."

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from invokeai_py_client._text import node_place
 from invokeai_py_client.engine.addressing import FieldPath, InputIndex, plain
 from invokeai_py_client.engine.batch import value_of
 from invokeai_py_client.engine.references import old_model
@@ -130,8 +131,8 @@ class InputSet:
         self._form: dict[Key, int] = {key: index for index, key in enumerate(keys)}
         self._settings = {(f.node_id, f.field_name): f.settings for f in reversed(loaded.form)}
         self._made: dict[Key, WorkflowInput] = {}
-        self._find_seeds()
         self._names: Counter[str] | None = None
+        self._find_seeds()
         self._index = self._new_index()
 
     def __len__(self) -> int:
@@ -321,7 +322,7 @@ class InputSet:
 
     def name_of(self, item: WorkflowInput) -> str:
         """Return an unambiguous name of an input: its label as an identifier if possible, else ``node.field``."""
-        if item.key == ALL_SEEDS:
+        if item.key == ALL_SEEDS or (item.feeds and self._is_set_by(SEED, item)):
             return SEED
         place = self._index.place(item.key)
         if place is None:  # a connection-only field
@@ -330,6 +331,12 @@ class InputSet:
             if name and name not in _TAKEN and not name.isdigit() and self._index.means(name, place):
                 return name
         return self._index.distinct_name(place)
+
+    def _is_set_by(self, name: str, item: WorkflowInput) -> bool:
+        try:
+            return self.find_settable(name).key == item.key
+        except InputError:
+            return False
 
     def snapshot(self) -> dict[str, Any]:
         """Return values that can be set again, by name: those in the form, seeds, and all others that were set.
@@ -403,9 +410,9 @@ class InputSet:
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
+        self._names = None
         if "_seeds" not in state:  # pickled by a version that did not set random seeds
             self._find_seeds()
-        self._names = None
         self._index = self._new_index()
 
     def _find_seeds(self) -> None:
@@ -479,7 +486,7 @@ class InputSet:
         source = self._feeds.get(key)
         if source is not None:
             feeder = self._loaded.nodes.get(source[0])
-            name = repr(self._name_of_node(feeder)) if feeder is not None else "another node"
+            name = repr(node_place(source[0], self.node_labels())) if feeder is not None else "another node"
             if source in self._seeds:
                 return (
                     f"{name} draws a random seed for it, so it has no value of its own to assign; set the seed by"

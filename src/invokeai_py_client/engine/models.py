@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._names import matching
 from invokeai_py_client._text import close_names, did_you_mean, listed
 from invokeai_py_client.engine.batch import value_of
 from invokeai_py_client.engine.references import Reference, references
@@ -185,8 +186,7 @@ def model_by_name(
     Raises:
         ModelNotFoundError: No compatible model has that key or name, or several do.
     """
-    exact = [m for m in fitting if m["key"] == text] or [m for m in fitting if m["name"] == text]
-    found = exact or [m for m in fitting if str(m["name"]).casefold() == text.casefold()]
+    found = matching(text, fitting, lambda model: model["key"], lambda model: str(model["name"]))
     if len(found) == 1:
         return found[0]
     if found:

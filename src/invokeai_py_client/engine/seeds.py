@@ -108,7 +108,7 @@ def _reaches_seed(
     stack = list(fed)
     while stack:
         node_id, name = stack.pop()
-        if name == SEED:
+        if name == SEED or name.endswith(f"::{SEED}"):  # a field of a called workflow is named after its node
             return True
         if node_id not in visited and loaded.nodes[node_id].type in _PASSING:
             visited.add(node_id)

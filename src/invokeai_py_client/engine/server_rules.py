@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
+from invokeai_py_client._text import node_place
 from invokeai_py_client.engine.workflow import Edge, LoadedWorkflow
 from invokeai_py_client.schema.connect import can_connect
 from invokeai_py_client.schema.fits import number_or_none
@@ -220,7 +221,9 @@ def wiring_findings(
                 and not can_connect(given, template.type)
                 and not can_connect(item, template.type)
             ):
-                label = target.label or target.type
+                label = node_place(
+                    target.id, {node.id: node.label or node.type for node in loaded.nodes.values()}
+                )
                 yield (
                     node.id,
                     output,

@@ -27,6 +27,7 @@ from invokeai_py_client.image.responses import (
     name_of,
     page_of,
 )
+from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_image
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
 from invokeai_py_client.transport.payload import path_part, portions
 
@@ -63,9 +64,19 @@ class AsyncImageRepository(Resource):
         """Fetch an image's record.
 
         Raises:
-            NotFoundError: The image is not on the server.
+            UnknownNameError: The image is not on the server. This is also a ``NotFoundError``.
         """
-        return self._record(await self._json("GET", _record_path(image_name)))
+        record = await self.find_image(image_name)
+        if record is None:
+            raise await unknown_image(self.connection, name_of(image_name))
+        return record
+
+    async def find_image(self, image_name: ImageName) -> AsyncIvkImage | None:
+        """Fetch an image's record, or return None if it is not on the server."""
+        try:
+            return self._record(await self._json("GET", _record_path(image_name)))
+        except NotFoundError:
+            return None
 
     async def get_images(self, image_names: ImageNames) -> list[AsyncIvkImage]:
         """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
@@ -108,7 +119,7 @@ class AsyncImageRepository(Resource):
     async def list_images(
         self,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
@@ -123,7 +134,8 @@ class AsyncImageRepository(Resource):
         """List image records, newest first. Sends one request per 1,000 images.
 
         Args:
-            board_id: Only images on this board; ``"none"`` for uncategorized images. Defaults to all boards.
+            board_id: Only images on this board: a board, its id or its name; ``"none"`` for uncategorized images.
+                Defaults to all boards.
             categories: Only images of these categories. Defaults to all.
             is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
                 False.
@@ -140,7 +152,7 @@ class AsyncImageRepository(Resource):
 
         Raises:
             UsageError: The offset or limit is negative, a category is unknown, or the time is not valid.
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server.
         """
         images = self.iter_images(
             board_id=board_id,
@@ -160,7 +172,7 @@ class AsyncImageRepository(Resource):
     async def iter_images(
         self,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
@@ -177,44 +189,66 @@ class AsyncImageRepository(Resource):
         If images are created or deleted during the iteration, no other image is yielded twice or skipped. Images
         created after the start may be missing.
         """
-        listing = Listing(
-            {
-                "board_id": board_id,
-                "categories": category_words(categories),
-                "is_intermediate": is_intermediate,
-                "search_term": search_term,
-            },
-            starred=starred,
-            since=since,
-            until=until,
-            offset=offset,
-            limit=limit,
-            order_dir=order_dir,
-            starred_first=starred_first,
-        )
+        board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
+
+        def listing_of(board: str | None) -> Listing:
+            return Listing(
+                {
+                    "board_id": board,
+                    "categories": category_words(categories),
+                    "is_intermediate": is_intermediate,
+                    "search_term": search_term,
+                },
+                starred=starred,
+                since=since,
+                until=until,
+                offset=offset,
+                limit=limit,
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+
+        listing = listing_of(board)
         while listing.params is not None:
             items, total = page_of(await self._json("GET", f"{_IMAGES}/", params=listing.params))
             page = connected(self.connection, items)
+            if not total and board is not None:  # the server lists no images for boards that do not exist
+                actual = await BOARDS.checked_id(self.connection, board_id)
+                if actual != board:
+                    board, listing = actual, listing_of(actual)
+                    continue
             for image in listing.take(page, total):
                 yield cast("AsyncIvkImage", image)
 
     async def count_images(
         self,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
         is_intermediate: bool | None = False,
         search_term: str | None = None,
     ) -> int:
-        """Return the number of images that ``list_images()`` would list. Sends one request."""
+        """Return the number of images that ``list_images()`` would list. Sends one request.
+
+        Raises:
+            UsageError: A category is unknown.
+            UnknownNameError: The board is not on the server.
+        """
+        board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
         params = {
-            "board_id": board_id,
+            "board_id": board,
             "categories": category_words(categories),
             "is_intermediate": is_intermediate,
             "search_term": search_term,
             "limit": 0,
         }
-        return page_of(await self._json("GET", f"{_IMAGES}/", params=params))[1]
+        total = page_of(await self._json("GET", f"{_IMAGES}/", params=params))[1]
+        if not total and board is not None:  # the server counts no images for boards that do not exist
+            actual = await BOARDS.checked_id(self.connection, board_id)
+            if actual != board:
+                params["board_id"] = actual
+                total = page_of(await self._json("GET", f"{_IMAGES}/", params=params))[1]
+        return total
 
     # ------------------------------------------------------------------ uploading
 
@@ -222,7 +256,7 @@ class AsyncImageRepository(Resource):
         self,
         image: ImageSource,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         image_category: ImageCategory | str = ImageCategory.USER,
         is_intermediate: bool = False,
         filename: str | None = None,
@@ -237,7 +271,7 @@ class AsyncImageRepository(Resource):
 
         Args:
             image: A path, the bytes of an image file, or a Pillow image.
-            board_id: The board for the image. Defaults to no board, as does ``"none"``.
+            board_id: The board for the image: a board, its id or its name. Defaults to no board, as does ``"none"``.
             image_category: The category. Defaults to ``ImageCategory.USER``.
             is_intermediate: Whether to hide it from the gallery. Defaults to False.
             filename: The file name to send. The server does not store it.
@@ -248,7 +282,7 @@ class AsyncImageRepository(Resource):
 
         Raises:
             InputValueError: The file does not exist, or the argument is not an image.
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
         from invokeai_py_client.image.upload import make_upload
@@ -256,32 +290,37 @@ class AsyncImageRepository(Resource):
         form = await asyncio.to_thread(
             make_upload, image, filename=filename, metadata=metadata, resize_to=resize_to
         )
-        response = await self._json(
-            "POST",
-            f"{_IMAGES}/upload",
-            params={
-                "image_category": category_word(image_category),
-                "is_intermediate": is_intermediate,
-                "board_id": None if board_id == UNCATEGORIZED else board_id,
-                "session_id": session_id,
-                "crop_visible": crop_visible or None,
-            },
-            upload=form,
-        )
-        image = self._record(response)
-        if board_id not in (None, UNCATEGORIZED) and image.board_id is None:
-            try:  # older servers (6.0.2) accept an image for a board that does not exist
-                await self._json("GET", f"/api/v1/boards/{path_part(board_id, 'a board')}")
-            except NotFoundError:
-                await self.delete(image.image_name)
-                raise
-        return image
+        category = category_word(image_category)
+
+        async def send(board: str) -> AsyncIvkImage:
+            response = await self._json(
+                "POST",
+                f"{_IMAGES}/upload",
+                params={
+                    "image_category": category,
+                    "is_intermediate": is_intermediate,
+                    "board_id": None if board == UNCATEGORIZED else board,
+                    "session_id": session_id,
+                    "crop_visible": crop_visible or None,
+                },
+                upload=form,
+            )
+            record = self._record(response)
+            if board != UNCATEGORIZED and record.board_id is None:
+                try:  # older servers (6.0.2) accept an image for a board that does not exist
+                    await fetch_board(self.connection, board)
+                except NotFoundError:
+                    await self.delete(record.image_name)
+                    raise
+            return record
+
+        return await BOARDS.call(self.connection, UNCATEGORIZED if board_id is None else board_id, send)
 
     async def upload_images(
         self,
         sources: str | os.PathLike[str] | Iterable[ImageSource],
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         image_category: ImageCategory | str = ImageCategory.USER,
         is_intermediate: bool = False,
         concurrency: int = _UPLOADS_AT_ONCE,
@@ -294,7 +333,7 @@ class AsyncImageRepository(Resource):
         Args:
             sources: A folder (its images, sorted by name), a pattern such as ``"refs/*.png"``, or a file. Or a list
                 of images, each a path, bytes or a Pillow image.
-            board_id: The board for the images. Defaults to no board.
+            board_id: The board for the images: a board, its id or its name. Defaults to no board.
             image_category: The category. Defaults to ``ImageCategory.USER``.
             is_intermediate: Whether to hide them from the gallery. Defaults to False.
             concurrency: The largest number of uploads at a time. Defaults to 4.
@@ -306,6 +345,7 @@ class AsyncImageRepository(Resource):
         Raises:
             UsageError: No images were passed.
             InputValueError: A file is missing. Nothing was uploaded.
+            UnknownNameError: The board is not on the server. Nothing was uploaded.
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
                 keyed by path.
         """
@@ -314,10 +354,11 @@ class AsyncImageRepository(Resource):
 
         named = await asyncio.to_thread(named_sources, sources)
         category = category_word(image_category)
+        board = UNCATEGORIZED if board_id is None else await BOARDS.checked_id(self.connection, board_id)
 
         async def send(source: ImageSource) -> tuple[AsyncIvkImage, int]:
             record = await self.upload(
-                source, board_id=board_id, image_category=category, is_intermediate=is_intermediate
+                source, board_id=board, image_category=category, is_intermediate=is_intermediate
             )
             return record, await asyncio.to_thread(_size, source)
 
@@ -438,7 +479,7 @@ class AsyncImageRepository(Resource):
         path: str | os.PathLike[str],
         image_names: ImageNames | None = None,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         timeout: float = 600.0,
     ) -> Path:
         """Have the server create a zip of images, and download it. The server then deletes the zip.
@@ -450,8 +491,8 @@ class AsyncImageRepository(Resource):
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
                 name that the server chose.
             image_names: The images: names, records or images of runs.
-            board_id: A board whose images to download, instead of ``image_names``; ``"none"`` for uncategorized
-                images.
+            board_id: A board whose images to download, instead of ``image_names``: a board, its id or its name;
+                ``"none"`` for uncategorized images.
             timeout: Seconds to wait for the zip. Defaults to 600.
 
         Returns:
@@ -459,19 +500,25 @@ class AsyncImageRepository(Resource):
 
         Raises:
             UsageError: Neither images nor a board were passed, or both; or the file cannot be written.
-            NotFoundError: The board or an image is not on the server.
+            NotFoundError: The board or an image is not on the server. For boards, this is an ``UnknownNameError``.
             ServerError: The server could not create the zip.
             RequestTimeoutError: The zip was not ready in time.
         """
         from invokeai_py_client.image.zip import fetch_zip
 
         names = None if image_names is None else name_list(image_names)
-        return await fetch_zip(self.connection, path, image_names=names, board_id=board_id, timeout=timeout)
+
+        async def fetch(board: str | None) -> Path:
+            return await fetch_zip(self.connection, path, image_names=names, board_id=board, timeout=timeout)
+
+        if board_id is None:
+            return await fetch(None)
+        return await BOARDS.call(self.connection, board_id, fetch)
 
     # ------------------------------------------------------------------ copying
 
     async def copy(
-        self, image_names: ImageNames, board_id: str, *, concurrency: int = _UPLOADS_AT_ONCE
+        self, image_names: ImageNames, board_id: BoardRef, *, concurrency: int = _UPLOADS_AT_ONCE
     ) -> list[AsyncIvkImage]:
         """Copy images to a board, or to no board with ``"none"``.
 
@@ -480,22 +527,21 @@ class AsyncImageRepository(Resource):
 
         Args:
             image_names: The images: names, records or images of runs.
-            board_id: The board.
+            board_id: The board, its id or its name.
             concurrency: The largest number of copies at a time. Defaults to 4.
 
         Returns:
             The copies' records, in the order of the images.
 
         Raises:
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server.
             TransferError: Some images could not be copied. ``failed`` has their errors, ``done`` the copies of the
                 others.
         """
         from invokeai_py_client.image.transfer import transfer_all
 
         names = name_list(image_names)
-        if board_id != UNCATEGORIZED:
-            await self._json("GET", f"/api/v1/boards/{path_part(board_id, 'a board')}")
+        board = await BOARDS.checked_id(self.connection, board_id)
         known = {image.image_name: image for image in await self.get_images(names)}
 
         async def copy_image(name: str) -> tuple[AsyncIvkImage, int]:
@@ -503,7 +549,7 @@ class AsyncImageRepository(Resource):
             data = await self.download(name)
             copy = await self.upload(
                 data,
-                board_id=board_id,
+                board_id=board,
                 image_category=original.image_category,
                 is_intermediate=original.is_intermediate,
                 session_id=original.session_id,
@@ -572,23 +618,32 @@ class AsyncImageRepository(Resource):
         """
         return await self._change(f"{_IMAGES}/unstar", "unstarred", image_names)
 
-    async def move(self, image_names: ImageNames, board_id: str) -> list[str]:
+    async def move(self, image_names: ImageNames, board_id: BoardRef) -> list[str]:
         """Move images to a board, or off their boards with ``"none"``.
+
+        Args:
+            image_names: The images, by name or record.
+            board_id: The board, its id or its name.
 
         Returns:
             The names of the images that the server moved. Images not on the server are omitted.
 
         Raises:
-            NotFoundError: The board is not on the server.
+            UnknownNameError: The board is not on the server.
         """
-        if board_id == UNCATEGORIZED:
-            return await self._change(f"{_BOARD_IMAGES}/batch/delete", "removed", image_names)
-        path = f"/api/v1/boards/{path_part(board_id, 'a board')}"
         names = name_list(image_names)
-        moved = await self._change(f"{_BOARD_IMAGES}/batch", "added", names, board_id=board_id)
-        if names and not moved:
-            await self._json("GET", path)  # older servers (6.0.2) do not report a missing board
-        return moved
+
+        async def move(board: str) -> list[str]:
+            if board == UNCATEGORIZED:
+                return await self._change(f"{_BOARD_IMAGES}/batch/delete", "removed", names)
+            moved = await self._change(f"{_BOARD_IMAGES}/batch", "added", names, board_id=board)
+            if names and not moved:
+                await fetch_board(
+                    self.connection, board
+                )  # older servers (6.0.2) do not report a missing board
+            return moved
+
+        return await BOARDS.call(self.connection, board_id, move)
 
     async def delete(self, image_names: ImageNames) -> list[str]:
         """Permanently delete images from the server.

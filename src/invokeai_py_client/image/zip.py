@@ -20,7 +20,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.files.names import target_path
 from invokeai_py_client.image.download import fetch_to_disk
-from invokeai_py_client.models import UNCATEGORIZED
+from invokeai_py_client.lookup import fetch_board
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
 from invokeai_py_client.transport.payload import path_part
@@ -187,14 +187,6 @@ class _Zip:
             self._item, self._is_missing = None, False
 
 
-async def _has_board(connection: Connection, board_id: str) -> bool:
-    try:
-        await connection.http.json("GET", f"/api/v1/boards/{path_part(board_id, 'a board')}")
-    except NotFoundError:
-        return board_id == UNCATEGORIZED  # the uncategorized images
-    return True
-
-
 async def _ask(connection: Connection, wanted: dict[str, Any]) -> str:
     http = connection.http
     try:
@@ -204,7 +196,7 @@ async def _ask(connection: Connection, wanted: dict[str, Any]) -> str:
     except APIRequestError as error:
         board_id = wanted.get("board_id")
         # Several versions respond with 500 if the board is unknown.
-        if error.status_code in (404, 500) and board_id and not await _has_board(connection, board_id):
-            raise NotFoundError(404, None, f"No board with id {board_id!r}.") from None
+        if error.status_code in (404, 500) and board_id:
+            await fetch_board(connection, board_id)
         raise
     return response["bulk_download_item_name"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.errors import InvokeAIClientError, QuickTaskError, RunCanceledError, UsageError
+from invokeai_py_client.lookup import BOARDS
 from invokeai_py_client.models import UNCATEGORIZED
 from invokeai_py_client.quick.workflows import copy_image, sdxl_text_to_image
 from invokeai_py_client.run.batch_ids import new_batch_id
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.image.record import AsyncIvkImage
     from invokeai_py_client.image.responses import ImageName
+    from invokeai_py_client.lookup import BoardRef
     from invokeai_py_client.models import IvkDnnModel
 
 _GRID = 8  # each latent of SDXL represents 8 x 8 pixels
@@ -45,7 +47,9 @@ class AsyncQuickClient(AsyncObject):
         self.connection = client.connection
         self._areas = client
 
-    async def copy_image_to_board(self, image_name: ImageName, target_board_id: str) -> AsyncIvkImage | None:
+    async def copy_image_to_board(
+        self, image_name: ImageName, target_board_id: BoardRef
+    ) -> AsyncIvkImage | None:
         """Copy an image to a board.
 
         The server copies it, so nothing is downloaded. The copy has the same pixels, metadata and workflow, and the
@@ -53,7 +57,8 @@ class AsyncQuickClient(AsyncObject):
 
         Args:
             image_name: The image.
-            target_board_id: The board's id; ``"none"`` for no board. The image may already be on this board.
+            target_board_id: The board, its id or its name; ``"none"`` for no board. The image may already be on this
+                board.
 
         Returns:
             The copy, or None if the run was canceled.
@@ -68,14 +73,14 @@ class AsyncQuickClient(AsyncObject):
 
         name = name_of(image_name)
         with _as_value_errors(f"Cannot copy image {name!r}"):
-            await self._check_board(target_board_id)
+            board = await BOARDS.checked_id(self.connection, target_board_id)
             if await self._areas.board_repo.get_image_by_name(name) is None:
                 raise UsageError(f"No image named {name!r}.")
             original = AsyncImage(self.connection, name)
             metadata, workflow = await original.metadata(), await original.workflow()
             schema = await self._areas.schema()
             wf = await self._areas.workflow_repo.create_workflow(copy_image(schema))
-            body = await wf.enqueue_request({"save.image": name, "save.board": target_board_id})
+            body = await wf.enqueue_request({"save.image": name, "save.board": board})
             # The copy's workflow and metadata describe how the image was made, not how it was copied.
             batch: dict[str, Any] = body["batch"]
             batch.update(batch_id=new_batch_id(), workflow=workflow)
@@ -97,7 +102,7 @@ class AsyncQuickClient(AsyncObject):
         steps: int | None = None,
         model_name: str | None = None,
         scheduler: str | None = None,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
     ) -> AsyncIvkImage | None:
         """Generate an image from a text with an SDXL model and a random seed.
 
@@ -110,7 +115,7 @@ class AsyncQuickClient(AsyncObject):
             model_name: A part of the model's name, ignoring case. Defaults to the first SDXL model, which is also
                 used if no name matches.
             scheduler: The scheduler, by InvokeAI's name or that of another program. Defaults to ``"dpmpp_3m_k"``.
-            board_id: The board's id. Defaults to no board.
+            board_id: The board, its id or its name. Defaults to no board.
 
         Returns:
             The image, or None if the run was canceled.
@@ -120,8 +125,7 @@ class AsyncQuickClient(AsyncObject):
             QuickTaskError: The server failed or was unreachable.
         """
         with _as_value_errors("Cannot generate the image"):
-            board = UNCATEGORIZED if board_id is None else board_id
-            await self._check_board(board)
+            board = UNCATEGORIZED if board_id is None else await BOARDS.checked_id(self.connection, board_id)
             model = await self._sdxl_model(model_name)
             wf = await self._areas.workflow_repo.create_workflow(
                 sdxl_text_to_image(await self._areas.schema())
@@ -155,12 +159,6 @@ class AsyncQuickClient(AsyncObject):
             return await self._first_image([image.name for image in run.images])
 
     # ------------------------------------------------------------------ internals
-
-    async def _check_board(self, board_id: str) -> None:
-        if board_id == UNCATEGORIZED:
-            return
-        if await self._areas.board_repo.get_board_by_id(board_id) is None:
-            raise UsageError(f"No board with id {board_id!r}.")
 
     async def _sdxl_model(self, name: str | None) -> IvkDnnModel:
         models = await self._areas.dnn_model_repo.list_models(base="sdxl", type="main")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._text import clip
+from invokeai_py_client._text import clip, node_place
 from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import RunCanceledError, RunFailedError
 from invokeai_py_client.models.enums import JobStatus
@@ -94,12 +94,13 @@ def removed_item(item_id: int, batch_id: str) -> dict[str, Any]:
     return {"item_id": item_id, "batch_id": batch_id, "status": "canceled"}
 
 
-def raise_if_failed(run: AsyncRun, failing: str | None) -> None:
+def raise_if_failed(run: AsyncRun, failing: str | None, labels: Mapping[str, str]) -> None:
     """Raise if a run has ended without success.
 
     Args:
         run: The run.
         failing: The id of the node that failed, if the session names it.
+        labels: The labels of the workflow's nodes, by id.
 
     Raises:
         RunFailedError: A node failed.
@@ -116,9 +117,10 @@ def raise_if_failed(run: AsyncRun, failing: str | None) -> None:
         return
     node_id = failing or status.node_id
     label = run.node_label(node_id) if node_id else "an unknown node"
+    place = node_place(node_id, labels) if node_id else label
     message = " ".join((status.error_message or "").split())
     raise RunFailedError(
-        f"Queue item {run.item_id} failed at {label}: {status.error_type}: {clip(message, 500)}",
+        f"Queue item {run.item_id} failed at {place}: {status.error_type}: {clip(message, 500)}",
         node_id=node_id,
         node_label=label,
         error_type=status.error_type,

@@ -12,19 +12,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import gather_or_cancel
-from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.engine.batch import ServerGenerator
-from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, NotReadyError
+from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, NotReadyError, UsageError
+from invokeai_py_client.lookup import BOARDS, fetch_boards
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import quoted
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.ivk_fields.pending import LocalImage
+    from invokeai_py_client.models import IvkBoard
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MODELS = {"models": ListOf({"key": str, "hash": str, "name": str, "base": str, "type": str})}
-_BOARDS = ListOf({"board_id": str, "board_name": str})
 _CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "other")}
 
 
@@ -46,7 +46,7 @@ class ServerSide:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._models: list[dict[str, Any]] | None = None
-        self._boards: list[dict[str, Any]] | None = None
+        self._boards: list[IvkBoard] | None = None
         self._there: dict[str, bool] = {}
         self._uploading: dict[str, asyncio.Lock] = {}
         self._asking = asyncio.Lock()  # concurrent lookups of the same list share one request
@@ -59,13 +59,11 @@ class ServerSide:
                 self._models = cast("list[dict[str, Any]]", response["models"])
             return self._models
 
-    async def boards(self) -> list[dict[str, Any]]:
+    async def boards(self) -> list[IvkBoard]:
         """Return all board records."""
         async with self._asking:
             if self._boards is None:
-                params = {"all": True, "include_archived": True}
-                response = await self._http.json("GET", "/api/v1/boards/", params=params, expect=_BOARDS)
-                self._boards = cast("list[dict[str, Any]]", response)
+                self._boards = await fetch_boards(self._connection)
             return self._boards
 
     async def has_image(self, name: str) -> bool:
@@ -82,7 +80,7 @@ class ServerSide:
 
     async def has_board(self, board_id: str) -> bool:
         """Return whether a board with this id exists."""
-        return any(board["board_id"] == board_id for board in await self.boards())
+        return any(board.board_id == board_id for board in await self.boards())
 
     async def upload(self, image: LocalImage) -> str:
         """Return the server's name of a local image, uploading it unless this client has done so before."""
@@ -114,18 +112,10 @@ class ServerSide:
         """
         if trust and _ID.fullmatch(name_or_id):
             return name_or_id
-        boards = await self.boards()
-        if any(board["board_id"] == name_or_id for board in boards):
-            return name_or_id
-        named = [board["board_id"] for board in boards if board["board_name"] == name_or_id]
-        if len(named) == 1:
-            return named[0]
-        if named:
-            raise _not_ready(
-                f"{place}: {len(named)} boards are named {name_or_id!r}. Use an id instead: {', '.join(named)}."
-            )
-        hint = did_you_mean(close_names(name_or_id, [board["board_name"] for board in boards]))
-        raise _not_ready(f"{place}: no board named {name_or_id!r} on the server.{hint}")
+        try:
+            return BOARDS.pick(name_or_id, await self.boards()).board_id
+        except UsageError as error:
+            raise _not_ready(f"{place}: {error}") from None
 
     async def generated(self, generators: Sequence[ServerGenerator]) -> dict[str, list[Any]]:
         """Return the values of generators that only the server can compute, keyed by node id."""

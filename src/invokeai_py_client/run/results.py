@@ -349,12 +349,14 @@ def seeds_of_item(item: Mapping[str, Any]) -> dict[Key, int]:
     """
     session = cast("dict[str, Any]", item.get("session") or {})
     sources = cast("dict[str, str]", session.get("prepared_source_mapping") or {})
-    prepared = _nodes(session, "execution_graph")
+    # The graph as it was sent has the types of the nodes, but not the values that they got from a batch or an edge.
+    prepared, original = _nodes(session, "execution_graph"), _nodes(session, "graph")
     found: dict[Key, set[int]] = {}
     for prepared_id, data in cast("dict[str, Any]", session.get("results") or {}).items():
         node, node_id = prepared.get(prepared_id) or {}, sources.get(prepared_id, prepared_id)
         values = {SEED: node.get(SEED)}
-        if "rand" in str(node.get("type")) and isinstance(data, dict):
+        kind = str((node or original.get(node_id) or {}).get("type"))
+        if "rand" in kind and isinstance(data, dict):
             values |= cast("dict[str, Any]", data)
         for name, value in values.items():
             if type(value) is int:

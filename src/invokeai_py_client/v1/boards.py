@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.models import UNCATEGORIZED
 
 if TYPE_CHECKING:
@@ -39,10 +38,7 @@ class V1BoardMethods:
 
     async def get_image_by_name(self: _BoardRepository, image_name: ImageName) -> AsyncIvkImage | None:
         """Return an image's record, or None if the image is not on the server."""
-        try:
-            return await self.images.get_image(image_name)
-        except NotFoundError:
-            return None
+        return await self.images.find_image(image_name)
 
     async def get_image_current_board_id(self: _BoardRepository, image_name: ImageName) -> str | None:
         """Return the id of an image's board, ``"none"`` if it is uncategorized, or None if it is not on the server."""

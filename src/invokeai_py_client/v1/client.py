@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from invokeai_py_client._base import face
-from invokeai_py_client.errors import NotFoundError, UsageError
+from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
     import os
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
+    from invokeai_py_client.lookup import ModelRef
     from invokeai_py_client.models import IvkDnnModel, IvkJob, JobStatus
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.transport.responses import Response
@@ -97,16 +98,13 @@ class V1ClientMethods:
         """
         return await self.dnn_model_repo.list_models(base=base_model)
 
-    async def get_model_info(self: _Client, model_key: str) -> IvkDnnModel:
-        """Return a model's record.
+    async def get_model_info(self: _Client, model_key: ModelRef) -> IvkDnnModel:
+        """Return a model's record, as ``client.dnn_model_repo.get_model(model_key)`` does.
 
         Raises:
-            NotFoundError: The model is not on the server.
+            ModelNotFoundError: The model is not on the server, or several models have this name.
         """
-        model = await self.dnn_model_repo.get_model_by_key(model_key)
-        if model is None:
-            raise NotFoundError(404, None, f"No model with key {model_key!r}.")
-        return model
+        return await self.dnn_model_repo.get_model(model_key)
 
     @face(sync_name="_make_request")
     async def make_request(

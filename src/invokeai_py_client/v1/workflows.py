@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from invokeai_py_client._paths import user_path
-from invokeai_py_client.errors import NotFoundError, UsageError, WorkflowNotFoundError
+from invokeai_py_client.errors import NotFoundError, UsageError
+from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow
 from invokeai_py_client.transport.payload import path_part
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.definition import WorkflowDefinition
+    from invokeai_py_client.lookup import WorkflowRef
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
 _ROUTE = "/api/v1/workflows"
@@ -30,7 +32,7 @@ class _WorkflowRepository(Protocol):
 
     async def list_workflows(self) -> list[dict[str, Any]]: ...
 
-    async def get_workflow(self, name_or_id: str) -> WorkflowDefinition: ...
+    async def find_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition | None: ...
 
 
 class V1WorkflowMethods:
@@ -60,12 +62,11 @@ class V1WorkflowMethods:
         """List the workflows in the server's library, as ``list_workflows()`` does."""
         return await self.list_workflows()
 
-    async def download_workflow(self: _WorkflowRepository, workflow_id: str) -> WorkflowDefinition | None:
+    async def download_workflow(
+        self: _WorkflowRepository, workflow_id: WorkflowRef
+    ) -> WorkflowDefinition | None:
         """Return a workflow from the server's library, or None if it is not there."""
-        try:
-            return await self.get_workflow(workflow_id)
-        except WorkflowNotFoundError:
-            return None
+        return await self.find_workflow(workflow_id)
 
     async def upload_workflow(
         self: _WorkflowRepository, definition: WorkflowDefinition, overwrite: bool = False
@@ -100,25 +101,27 @@ class V1WorkflowMethods:
         )
         return record["workflow_id"]
 
-    async def delete_workflow(self: _WorkflowRepository, workflow_id: str) -> bool:
+    async def delete_workflow(self: _WorkflowRepository, workflow_id: WorkflowRef) -> bool:
         """Delete a workflow from the server's library. Default workflows cannot be deleted.
+
+        Args:
+            workflow_id: A record of ``list_workflows()``, an id, or a name.
 
         Returns:
             Whether the workflow existed.
 
         Raises:
-            UsageError: The workflow is a default workflow.
+            UsageError: The workflow is a default workflow, or several workflows have this name.
         """
-        http = self.connection.http
-        path = f"{_ROUTE}/i/{path_part(workflow_id, 'a workflow')}"
-        try:
-            record = await http.json("GET", path, expect={"workflow": dict})
-        except NotFoundError:
-            return False
-        meta: Any = record["workflow"].get("meta")
-        if isinstance(meta, Mapping) and cast("Mapping[str, Any]", meta).get("category") == "default":
-            raise UsageError(
-                f"Cannot delete workflow {workflow_id!r}: it is a default workflow of the server."
-            )
-        await http.json("DELETE", path, idempotent=False)
-        return True
+
+        async def delete(workflow_id: str) -> None:
+            record = await fetch_workflow(self.connection, workflow_id)
+            meta: Any = record["workflow"].get("meta")
+            if isinstance(meta, Mapping) and cast("Mapping[str, Any]", meta).get("category") == "default":
+                raise UsageError(
+                    f"Cannot delete workflow {record.get('name')!r}: it is a default workflow of the server."
+                )
+            path = f"{_ROUTE}/i/{path_part(workflow_id, 'a workflow')}"
+            await self.connection.http.json("DELETE", path, idempotent=False)
+
+        return await WORKFLOWS.call_if_found(self.connection, workflow_id, delete)

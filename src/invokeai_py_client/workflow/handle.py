@@ -19,6 +19,7 @@ from invokeai_py_client.engine.index_map import (
 from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
 from invokeai_py_client.engine.prompts import find_prompt
 from invokeai_py_client.errors import NotFoundError, RunError, UsageError
+from invokeai_py_client.lookup import BOARDS
 from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.events import (
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.ivk_fields import IvkField
+    from invokeai_py_client.lookup import BoardRef
     from invokeai_py_client.models.base import Row
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.plan import SweepPlan
@@ -244,7 +246,7 @@ class AsyncWorkflowHandle(AsyncObject):
         validate: bool = True,
         runs: int = 1,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         **named: Any,
     ) -> dict[str, Any]:
         """Return the request body that ``start()`` would post to ``enqueue_batch``.
@@ -255,7 +257,7 @@ class AsyncWorkflowHandle(AsyncObject):
                 build it, and only the server's schema is requested. Defaults to True.
             runs: How many times the server repeats the batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             **named: Values keyed by name.
 
         Raises:
@@ -272,7 +274,7 @@ class AsyncWorkflowHandle(AsyncObject):
             validate=validate,
             runs=runs,
             prepend=prepend,
-            auto_board=auto_board,
+            auto_board=_board_text(auto_board),
         )
 
     async def start(
@@ -281,7 +283,7 @@ class AsyncWorkflowHandle(AsyncObject):
         /,
         *,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
         **named: Any,
     ) -> AsyncRun:
@@ -290,7 +292,7 @@ class AsyncWorkflowHandle(AsyncObject):
         Args:
             values: Values for this run only; see ``set()``. A text is the prompt, if there is only one.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
             **named: Values keyed by name.
 
@@ -316,7 +318,7 @@ class AsyncWorkflowHandle(AsyncObject):
         *,
         runs: int = 1,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
         only_one: bool = False,
         **named: Any,
@@ -327,7 +329,7 @@ class AsyncWorkflowHandle(AsyncObject):
             values: Values for these runs only; see ``set()``. A text is the prompt, if there is only one.
             runs: How many times the server repeats the whole batch. Defaults to 1.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``.
             only_one: Whether to raise an error if there would be more than one run. Defaults to False.
             **named: Values keyed by name.
@@ -348,7 +350,7 @@ class AsyncWorkflowHandle(AsyncObject):
             inputs,
             runs=runs,
             prepend=prepend,
-            auto_board=auto_board,
+            auto_board=_board_text(auto_board),
             batch_id=new_batch_id(),
         )
         self._note_seeds(inputs)
@@ -368,7 +370,7 @@ class AsyncWorkflowHandle(AsyncObject):
         progress: bool | Callable[[RunEvent], object] | None = None,
         preview: bool | None = None,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
         **named: Any,
     ) -> AsyncRun:
@@ -385,7 +387,7 @@ class AsyncWorkflowHandle(AsyncObject):
             preview: Whether to show a live preview of the image. Defaults to True in a notebook, False elsewhere. In
                 a terminal, this needs the extra ``invokeai-py-client[preview]``.
             prepend: Whether to add the run to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
             **named: Values keyed by name.
 
@@ -440,7 +442,7 @@ class AsyncWorkflowHandle(AsyncObject):
         manifest: str | os.PathLike[str] | None = None,
         background: bool = False,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
         **named: Any,
     ) -> AsyncSweep:
@@ -471,7 +473,7 @@ class AsyncWorkflowHandle(AsyncObject):
             background: Whether to keep only two runs at a time in the queue, so that other jobs can run in between.
                 Defaults to False.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
             **named: Axes keyed by name.
 
@@ -500,7 +502,7 @@ class AsyncWorkflowHandle(AsyncObject):
         manifest: str | os.PathLike[str] | None = None,
         background: bool = False,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
     ) -> AsyncSweep:
         """Start one run for each row of a table.
@@ -513,7 +515,7 @@ class AsyncWorkflowHandle(AsyncObject):
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``.
 
         Returns:
@@ -538,7 +540,7 @@ class AsyncWorkflowHandle(AsyncObject):
         repeat: int = 1,
         seed: Any = None,
         values: Values | None = None,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         **named: Any,
     ) -> SweepPlan:
         """Plan a sweep and validate all its values without sending anything. See also ``check_sweep()``.
@@ -552,7 +554,7 @@ class AsyncWorkflowHandle(AsyncObject):
             repeat: How many times to run each combination. Defaults to 1.
             seed: See ``sweep()``.
             values: Values for all runs.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             **named: Axes keyed by name.
 
         Returns:
@@ -570,7 +572,9 @@ class AsyncWorkflowHandle(AsyncObject):
             wanted["seed"], seed = seed, None
         wanted = await spelled_out(self.connection, wanted)
         inputs = self._inputs_with(values, {})
-        plan = plan_sweep(inputs, wanted, mode=mode, repeat=repeat, seed=seed, auto_board=auto_board)
+        plan = plan_sweep(
+            inputs, wanted, mode=mode, repeat=repeat, seed=seed, auto_board=_board_text(auto_board)
+        )
         self._note_seeds(inputs, plan.axes)
         return plan
 
@@ -581,7 +585,7 @@ class AsyncWorkflowHandle(AsyncObject):
         repeat: int = 1,
         seed: Any = None,
         values: Values | None = None,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
     ) -> SweepPlan:
         """Plan a sweep over rows and validate all values without sending anything. See also ``check_sweep()``.
 
@@ -592,7 +596,7 @@ class AsyncWorkflowHandle(AsyncObject):
             repeat: How many times to run each row. Defaults to 1.
             seed: See ``sweep_rows()``.
             values: Values for all runs.
-            auto_board: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
 
         Raises:
             InputValueError: Values have the wrong type or are out of range.
@@ -602,12 +606,12 @@ class AsyncWorkflowHandle(AsyncObject):
         from invokeai_py_client.sweep.rows import rows_of
 
         inputs = self._inputs_with(values, {})
-        plan = plan_rows(inputs, rows_of(rows), repeat=repeat, seed=seed, auto_board=auto_board)
+        plan = plan_rows(inputs, rows_of(rows), repeat=repeat, seed=seed, auto_board=_board_text(auto_board))
         self._note_seeds(inputs, plan.axes)
         return plan
 
     async def check_sweep(
-        self, plan: SweepPlan, *, values: Values | None = None, auto_board: str | None = None
+        self, plan: SweepPlan, *, values: Values | None = None, auto_board: BoardRef | None = None
     ) -> None:
         """Check whether ``start_sweep()`` would start a plan, including whether models, boards and images exist.
 
@@ -616,7 +620,7 @@ class AsyncWorkflowHandle(AsyncObject):
         Args:
             plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
             values: More values for all of its runs. They override those of the plan.
-            auto_board: The board (id or name) for board fields set to "auto"; ``"none"`` for uncategorized. Defaults
+            auto_board: The board (object, id or name) for board fields set to "auto"; ``"none"`` for no board. Defaults
                 to the plan's board.
 
         Raises:
@@ -628,7 +632,13 @@ class AsyncWorkflowHandle(AsyncObject):
 
         inputs = plan.inputs_with(values, self.inputs)
         await prepare_requests(
-            self.connection, self._loaded, self._schema, plan, inputs, auto_board=auto_board, upload=False
+            self.connection,
+            self._loaded,
+            self._schema,
+            plan,
+            inputs,
+            auto_board=_board_text(auto_board),
+            upload=False,
         )
 
     async def start_sweep(
@@ -639,7 +649,7 @@ class AsyncWorkflowHandle(AsyncObject):
         manifest: str | os.PathLike[str] | None = None,
         background: bool = False,
         prepend: bool = False,
-        auto_board: str | None = None,
+        auto_board: BoardRef | None = None,
         queue_id: str = "default",
     ) -> AsyncSweep:
         """Start the runs of a plan. The plan includes its inputs and its board.
@@ -650,7 +660,7 @@ class AsyncWorkflowHandle(AsyncObject):
             manifest: A new file that records the sweep, so that it can be resumed.
             background: Whether to keep only two runs at a time in the queue. Defaults to False.
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
-            auto_board: The board (id or name) for board fields set to "auto"; ``"none"`` for uncategorized. Defaults
+            auto_board: The board (object, id or name) for board fields set to "auto"; ``"none"`` for no board. Defaults
                 to the plan's board.
             queue_id: The queue. Defaults to ``"default"``.
 
@@ -670,7 +680,7 @@ class AsyncWorkflowHandle(AsyncObject):
             manifest=manifest,
             background=background,
             prepend=prepend,
-            auto_board=auto_board,
+            auto_board=_board_text(auto_board),
             queue_id=queue_id,
         )
 
@@ -680,7 +690,7 @@ class AsyncWorkflowHandle(AsyncObject):
     async def submit(
         self,
         *,
-        board_id: str | None = None,
+        board_id: BoardRef | None = None,
         queue_id: str = "default",
         priority: int = 0,
         subscribe_events: bool = True,
@@ -694,7 +704,7 @@ class AsyncWorkflowHandle(AsyncObject):
         The callbacks are called during ``wait_for_completion()``.
 
         Args:
-            board_id: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+            board_id: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
             priority: If greater than 0, the workflow is added to the front of the queue. Servers have no other
                 priorities. Defaults to 0.
@@ -765,7 +775,7 @@ class AsyncWorkflowHandle(AsyncObject):
         return dict(runs[0].item)
 
     @face(sync_name="submit_and_monitor", async_name="submit_sync_monitor_async")
-    async def submit_and_monitor(self, *, board_id: str | None = None) -> AsyncIterator[RunEvent]:
+    async def submit_and_monitor(self, *, board_id: BoardRef | None = None) -> AsyncIterator[RunEvent]:
         """Submit the workflow and yield its events until all its runs are finished.
 
         Raises:
@@ -881,3 +891,8 @@ class AsyncWorkflowHandle(AsyncObject):
         from invokeai_py_client.display.inputs import inputs_text
 
         return inputs_text(self.name, self.inputs)
+
+
+def _board_text(board: BoardRef | None) -> str | None:
+    """Return a board's id or name; requests and plans contain no objects."""
+    return None if board is None else BOARDS.text(board)

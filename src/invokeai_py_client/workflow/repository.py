@@ -9,28 +9,21 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._paths import is_file
-from invokeai_py_client._text import close_names, did_you_mean, shown
+from invokeai_py_client._text import shown
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.engine.definition import WorkflowDefinition, is_document
-from invokeai_py_client.engine.png import PNG_SIGNATURE
-from invokeai_py_client.errors import (
-    NotFoundError,
-    NotInvokeAIError,
-    WorkflowFormatError,
-    WorkflowNotFoundError,
-)
-from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import quoted
+from invokeai_py_client.engine.png import is_image
+from invokeai_py_client.errors import WorkflowFormatError, WorkflowNotFoundError
+from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow, fetch_workflows
 from invokeai_py_client.v1.workflows import V1WorkflowMethods
 
 if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.responses import NamedImage
+    from invokeai_py_client.lookup import WorkflowRef
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
-_ROUTE = "/api/v1/workflows"
-_RECORD = {"workflow": dict}
-_FILE_ENDINGS = frozenset({".json", ".png"})
+_FILE_ENDINGS = frozenset({".json", ".png", ".jpg", ".jpeg", ".webp", ".avif"})
 
 
 class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
@@ -102,6 +95,8 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         if isinstance(source, WorkflowDefinition):
             return source
         if isinstance(source, Mapping):
+            if "workflow_id" in source and "nodes" not in source:
+                return await self.get_workflow(source)
             return WorkflowDefinition.from_dict(source)
         if hasattr(source, "image_name"):
             image = source if isinstance(source, AsyncImage) else AsyncImage(self.connection, name_of(source))
@@ -111,8 +106,8 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             return WorkflowDefinition.from_dict(data)
         content: Any = source
         if isinstance(content, bytes):
-            is_png = content.startswith(PNG_SIGNATURE)
-            return (WorkflowDefinition.from_png if is_png else WorkflowDefinition.from_json)(content)
+            read = WorkflowDefinition.from_png if is_image(content) else WorkflowDefinition.from_json
+            return read(content)
         if not isinstance(content, str | os.PathLike):
             raise WorkflowFormatError(
                 f"{shown(content)} is not a workflow; expected a file, a dict, JSON text, an image, or the name or id"
@@ -139,35 +134,30 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         Returns:
             A record for each workflow, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
         """
-        response = await self._json(
-            "GET",
-            f"{_ROUTE}/",
-            params={"order_by": "name", "direction": "ASC", "categories": categories, "query": query},
-            expect={"items": ListOf({"workflow_id": str, "name": str})},
-        )
-        return cast("list[dict[str, Any]]", response["items"])
+        return await fetch_workflows(self.connection, categories=categories, query=query)
 
-    async def get_workflow(self, name_or_id: str) -> WorkflowDefinition:
-        """Return a workflow from the server's library, by id or name.
+    async def get_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition:
+        """Return a workflow from the server's library.
+
+        Args:
+            name_or_id: A record of ``list_workflows()``, an id, or a name. An id takes precedence over a name, and an
+                exact name over one in another case.
 
         Raises:
             WorkflowNotFoundError: No workflow has this id or name, or several have this name.
         """
-        try:
-            record = await self._json("GET", f"{_ROUTE}/i/{quoted(name_or_id)}", expect=_RECORD)
-        except (NotFoundError, NotInvokeAIError):  # 6.12 and later respond to paths with %2F with a web page
-            workflow_id = _find(name_or_id, await self.list_workflows())
-            record = await self._json("GET", f"{_ROUTE}/i/{workflow_id}", expect=_RECORD)
+        return await self._definition(await WORKFLOWS.get(self.connection, name_or_id))
+
+    async def find_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition | None:
+        """Return a workflow from the server's library, as ``get_workflow()`` does, or None if it is not there.
+
+        Raises:
+            WorkflowNotFoundError: Several workflows have this name.
+        """
+        record = await WORKFLOWS.find(self.connection, name_or_id)
+        return None if record is None else await self._definition(record)
+
+    async def _definition(self, record: Mapping[str, Any]) -> WorkflowDefinition:
+        if "workflow" not in record:  # a record of a list
+            record = await fetch_workflow(self.connection, record["workflow_id"])
         return WorkflowDefinition.from_dict(record["workflow"])
-
-
-def _find(name: str, records: Sequence[Mapping[str, Any]]) -> str:
-    exact = [record for record in records if record["name"] == name]
-    alike = exact or [record for record in records if record["name"].casefold() == name.casefold()]
-    if len(alike) == 1:
-        return alike[0]["workflow_id"]
-    if alike:
-        ids = ", ".join(record["workflow_id"] for record in alike)
-        raise WorkflowNotFoundError(f"Several workflows are named {name!r}. Use an id instead: {ids}.")
-    hint = did_you_mean(close_names(name, [record["name"] for record in records]))
-    raise WorkflowNotFoundError(f"No workflow file or library workflow named {name!r}.{hint}")

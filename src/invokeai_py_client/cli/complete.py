@@ -1,0 +1,121 @@
+"""Shell completion of names on the server: workflows, inputs, models and boards.
+
+Completion waits for two seconds at most. It proposes nothing if the server does not respond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from invokeai_py_client import InvokeAIClient
+
+TIMEOUT = 2.0
+"""Seconds to wait for the server."""
+
+Names = Callable[["InvokeAIClient"], Iterable[str]]
+
+
+def complete_workflows(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose files, and the names of workflows in the library if no file matches."""
+    from click.shell_completion import CompletionItem
+
+    del parameter
+    files = [CompletionItem(incomplete, type="file")]
+    if incomplete and any(Path().glob(f"{_escaped(incomplete)}*")):
+        return files
+
+    def names(client: InvokeAIClient) -> Iterable[str]:
+        return (str(record["name"]) for record in client.workflow_repo.list_workflows())
+
+    return _matching(context, incomplete, names) or files
+
+
+def complete_models(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the names of models."""
+    del parameter
+    return _matching(
+        context, incomplete, lambda client: (one.name for one in client.dnn_model_repo.list_models())
+    )
+
+
+def complete_boards(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the names of boards."""
+    del parameter
+    return _matching(
+        context, incomplete, lambda client: (one.board_name for one in client.board_repo.list_boards())
+    )
+
+
+def complete_settings(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the inputs of the workflow on the command line, and the values of choices, models and boards."""
+    del parameter
+    workflow = context.params.get("workflow")
+    name, equals, _ = incomplete.partition("=")
+
+    def proposals(client: InvokeAIClient) -> Iterable[str]:
+        handle = client.workflow_repo.create_workflow(str(workflow))
+        if not equals:
+            return (
+                f"{_address(item.label, item.field_name)}=" for item in handle.inputs if not item.connected
+            )
+        field: Any = handle.inputs.find(int(name) if name.isdigit() else name).field
+        return (f"{name}={value}" for value in _values(client, field))
+
+    return _matching(context, incomplete, proposals) if workflow else []
+
+
+def _values(client: InvokeAIClient, field: Any) -> Iterable[str]:
+    """Return the values that a field can have, if they can be listed."""
+    choices: Any = getattr(field, "choices", None)
+    if choices:
+        return map(str, choices)
+    if "Model" in field.type_text:
+        return (
+            model.name
+            for model in client.dnn_model_repo.list_models()
+            if field.accepts_model(model.to_dict())
+        )
+    if "Board" in field.type_text:
+        return (board.board_name for board in client.board_repo.list_boards())
+    return ()
+
+
+def _address(label: str, field_name: str) -> str:
+    """Return the name of an input to propose: its label without spaces, so that it needs no quotes."""
+    return "_".join(label.split()).casefold() or field_name
+
+
+def _matching(context: click.Context, incomplete: str, names: Names) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from invokeai_py_client import InvokeAIClient
+    from invokeai_py_client.errors import InvokeAIClientError
+
+    try:
+        url = context.params.get("url") or context.meta.get("ivk.url")
+        with InvokeAIClient.from_url(url, timeout=TIMEOUT, max_retries=0) as client:
+            found = list(dict.fromkeys(names(client)))
+    except InvokeAIClientError:
+        return []
+    return [CompletionItem(name) for name in found if name.casefold().startswith(incomplete.casefold())]
+
+
+def _escaped(text: str) -> str:
+    from glob import escape
+
+    return escape(text)

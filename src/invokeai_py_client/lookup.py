@@ -1,0 +1,354 @@
+"""Boards, models, workflows and images by object, id or name: the one resolver for all of them.
+
+A string is compared with ids first, then with names, and finally with names in another case. A string in the form of a
+server's id is used as an id without a request; if nothing has that id, the names are searched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
+
+from invokeai_py_client._names import ambiguous, matching, unknown
+from invokeai_py_client.errors import (
+    ModelNotFoundError,
+    NotFoundError,
+    NotInvokeAIError,
+    UnknownNameError,
+    UsageError,
+    WorkflowNotFoundError,
+)
+from invokeai_py_client.models import UNCATEGORIZED, IvkBoard, IvkDnnModel
+from invokeai_py_client.models.base import as_mapping
+from invokeai_py_client.transport.json_shape import ListOf
+from invokeai_py_client.transport.payload import quoted
+
+if TYPE_CHECKING:
+    from invokeai_py_client.connection import Connection
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_LATEST = 1000
+
+
+class BoardLike(Protocol):
+    """An object that stands for a board: a record or a handle."""
+
+    @property
+    def board_id(self) -> str:
+        """The board's id."""
+        ...
+
+    @property
+    def board_name(self) -> str:
+        """The board's name."""
+        ...
+
+
+class ModelRecord(Protocol):
+    """An object that stands for a model: a record, or another object with a key and a name."""
+
+    @property
+    def key(self) -> str:
+        """The model's key."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        ...
+
+
+BoardRef: TypeAlias = str | BoardLike
+"""A board: a record or handle, an id, or a name. ``"none"`` means the uncategorized images."""
+
+ModelRef: TypeAlias = str | ModelRecord
+"""A model: a record, a key, or a name."""
+
+WorkflowRef: TypeAlias = str | Mapping[str, Any]
+"""A workflow in the server's library: a record of ``list_workflows()``, an id, or a name."""
+
+
+class Lookup(Generic[T]):
+    """The resolver for one kind of thing.
+
+    Args:
+        kind: The kind, for messages, such as ``"board"``.
+        id_key: The attribute or key of an object that has its id.
+        name_key: The attribute or key of an object that has its name.
+        fetch: Fetches the record with an id.
+        fetch_all: Fetches all records.
+        error: The error for unknown names.
+        describe: Returns an id with details, for messages about several things. Defaults to the id.
+        ambiguous_error: The error for names that several things have.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        id_key: str,
+        name_key: str,
+        fetch: Callable[[Connection, str], Awaitable[T]],
+        fetch_all: Callable[[Connection], Awaitable[list[T]]],
+        *,
+        describe: Callable[[T], str] | None = None,
+        error: type[UnknownNameError] = UnknownNameError,
+        ambiguous_error: type[UsageError] = UsageError,
+    ) -> None:
+        self.kind = kind
+        self._id_key = id_key
+        self._name_key = name_key
+        self._fetch = fetch
+        self._fetch_all = fetch_all
+        self._describe = describe or self._id_of
+        self._error = error
+        self._ambiguous_error = ambiguous_error
+
+    def text(self, ref: Any) -> str:
+        """Return the id of an object, or the string itself.
+
+        Raises:
+            UsageError: The argument is neither, or it is an empty string.
+        """
+        if isinstance(ref, str):
+            if not ref.strip():
+                raise UsageError(f"The {self.kind} is an empty string: expected a name or an id.")
+            return ref
+        found = self._part(ref, self._id_key)
+        if not isinstance(found, str) or not isinstance(self._part(ref, self._name_key), str):
+            raise UsageError(
+                f"Invalid {self.kind} of type {type(ref).__name__}: expected a {self.kind}, its id or its name."
+            )
+        return found
+
+    def pick(self, text: str, records: Sequence[T]) -> T:
+        """Return the record that a text refers to.
+
+        Raises:
+            UnknownNameError: No record has this id or name. For models and workflows, a subclass is raised.
+            UsageError: Several records have this name.
+        """
+        found = self._only(text, records)
+        if found is None:
+            names = [self._name_of(record) for record in records]
+            message, close = unknown(self.kind, text, names, is_id=bool(_ID.fullmatch(text)))
+            raise self._error(message, text, close)
+        return found
+
+    async def find(self, connection: Connection, ref: Any) -> T | None:
+        """Return the record of an object, id or name, or None if there is no such thing.
+
+        Raises:
+            UsageError: Several things have this name.
+        """
+        text = self.text(ref)
+        record = await self._by_id(connection, ref, text)
+        return record if record is not None else self._only(text, await self._fetch_all(connection))
+
+    async def get(self, connection: Connection, ref: Any) -> T:
+        """Return the record of an object, id or name.
+
+        Raises:
+            UnknownNameError: No record has this id or name. For models and workflows, a subclass is raised.
+            UsageError: Several things have this name.
+        """
+        text = self.text(ref)
+        record = await self._by_id(connection, ref, text)
+        return record if record is not None else self.pick(text, await self._fetch_all(connection))
+
+    async def id_of(self, connection: Connection, ref: Any) -> str:
+        """Return the id of an object, id or name. Objects and strings in the form of an id are not looked up.
+
+        Raises:
+            UnknownNameError: Nothing has this name. For models and workflows, a subclass is raised.
+            UsageError: Several things have this name.
+        """
+        text = self.text(ref)
+        if self._is_id(ref, text):
+            return text
+        return self._id_of(self.pick(text, await self._fetch_all(connection)))
+
+    async def call(self, connection: Connection, ref: Any, action: Callable[[str], Awaitable[R]]) -> R:
+        """Call a function with the id of an object, id or name.
+
+        Args:
+            connection: The server.
+            ref: The object, id or name.
+            action: Raises ``NotFoundError`` if nothing has the id. It is called again if the string in the form of an
+                id is a name.
+
+        Raises:
+            UnknownNameError: Nothing has this id or name. For models and workflows, a subclass is raised.
+            UsageError: Several things have this name.
+        """
+        known = await self.id_of(connection, ref)
+        try:
+            return await action(known)
+        except NotFoundError:
+            actual = await self.checked_id(connection, ref)
+            if actual == known:
+                raise  # something else was not found
+        return await action(actual)
+
+    async def call_if_found(
+        self, connection: Connection, ref: Any, action: Callable[[str], Awaitable[object]]
+    ) -> bool:
+        """Call a function with the id of an object, id or name, and return whether there is such a thing.
+
+        Args:
+            connection: The server.
+            ref: The object, id or name.
+            action: Raises ``NotFoundError`` if nothing has the id.
+
+        Raises:
+            UsageError: Several things have this name.
+        """
+        text = self.text(ref)
+        if self._is_id(ref, text):
+            try:
+                await action(text)
+            except NotFoundError:
+                if not isinstance(ref, str):
+                    return False
+            else:
+                return True
+        record = self._only(text, await self._fetch_all(connection))
+        if record is None:
+            return False
+        try:
+            await action(self._id_of(record))
+        except NotFoundError:
+            return False
+        return True
+
+    async def checked_id(self, connection: Connection, ref: Any) -> str:
+        """Return the id of an object, id or name that exists.
+
+        Raises:
+            UnknownNameError: Nothing has this id or name. For models and workflows, a subclass is raised.
+            UsageError: Several things have this name.
+        """
+        text = self.text(ref)
+        return text if text == UNCATEGORIZED else self._id_of(await self.get(connection, ref))
+
+    async def _by_id(self, connection: Connection, ref: Any, text: str) -> T | None:
+        if not self._is_id(ref, text):
+            return None
+        try:
+            return await self._fetch(connection, text)
+        except (NotFoundError, NotInvokeAIError):  # 6.12 and later respond to paths with %2F with a web page
+            return None
+
+    def _is_id(self, ref: Any, text: str) -> bool:
+        return not isinstance(ref, str) or text == UNCATEGORIZED or _ID.fullmatch(text) is not None
+
+    def _only(self, text: str, records: Sequence[T]) -> T | None:
+        found = matching(text, records, self._id_of, self._name_of)
+        if len(found) > 1:
+            ids = [self._describe(record) for record in found]
+            raise self._ambiguous_error(ambiguous(self.kind, text, ids))
+        return found[0] if found else None
+
+    def _id_of(self, record: T) -> str:
+        return cast("str", self._part(record, self._id_key))
+
+    def _name_of(self, record: T) -> str:
+        return cast("str", self._part(record, self._name_key))
+
+    def _part(self, record: Any, key: str) -> Any:
+        if isinstance(record, Mapping):
+            return cast("Mapping[str, Any]", record).get(key)
+        return getattr(record, key, None)
+
+
+# --------------------------------------------------------------------------- the kinds
+
+
+async def fetch_board(connection: Connection, board_id: str) -> IvkBoard:
+    """Fetch a board's record. ``"none"`` returns a record for the uncategorized images.
+
+    Raises:
+        NotFoundError: The board is not on the server.
+    """
+    if board_id == UNCATEGORIZED:
+        return IvkBoard.uncategorized()
+    return IvkBoard.from_api_response(await connection.http.json("GET", f"/api/v1/boards/{quoted(board_id)}"))
+
+
+async def fetch_boards(connection: Connection, **params: Any) -> list[IvkBoard]:
+    """Fetch the records of all boards, including archived boards.
+
+    Args:
+        connection: The server.
+        **params: Query parameters that override these defaults.
+    """
+    params = {"all": True, "include_archived": True, **params}
+    shape = ListOf({"board_id": str, "board_name": str})
+    response = await connection.http.json("GET", "/api/v1/boards/", params=params, expect=shape)
+    return [IvkBoard.from_api_response(record) for record in response]
+
+
+async def _fetch_model(connection: Connection, key: str) -> IvkDnnModel:
+    return IvkDnnModel.from_api_response(await connection.http.json("GET", f"/api/v2/models/i/{quoted(key)}"))
+
+
+async def _fetch_models(connection: Connection) -> list[IvkDnnModel]:
+    response = await connection.http.json("GET", "/api/v2/models/", expect={"models": list})
+    return [IvkDnnModel.from_api_response(record) for record in response["models"]]
+
+
+async def fetch_workflow(connection: Connection, workflow_id: str) -> dict[str, Any]:
+    """Fetch the record of a workflow in the server's library, with its contents.
+
+    Raises:
+        NotFoundError: The workflow is not in the library.
+    """
+    path = f"/api/v1/workflows/i/{quoted(workflow_id)}"
+    return await connection.http.json("GET", path, expect={"workflow_id": str, "workflow": dict})
+
+
+async def fetch_workflows(connection: Connection, **params: Any) -> list[dict[str, Any]]:
+    """Fetch the records of the workflows in the server's library, sorted by name. They have no contents.
+
+    Args:
+        connection: The server.
+        **params: Query parameters that override the defaults.
+    """
+    params = {"order_by": "name", "direction": "ASC", "categories": ("user", "default"), **params}
+    shape = {"items": ListOf({"workflow_id": str, "name": str})}
+    response = await connection.http.json("GET", "/api/v1/workflows/", params=params, expect=shape)
+    return cast("list[dict[str, Any]]", response["items"])
+
+
+BOARDS = Lookup("board", "board_id", "board_name", fetch_board, fetch_boards)
+MODELS = Lookup(
+    "model",
+    "key",
+    "name",
+    _fetch_model,
+    _fetch_models,
+    describe=lambda model: f"{model.key} ({model.base} {model.type})",
+    error=ModelNotFoundError,
+    ambiguous_error=ModelNotFoundError,
+)
+WORKFLOWS = Lookup(
+    "workflow",
+    "workflow_id",
+    "name",
+    fetch_workflow,
+    fetch_workflows,
+    error=WorkflowNotFoundError,
+    ambiguous_error=WorkflowNotFoundError,
+)
+
+
+async def unknown_image(connection: Connection, name: str) -> UnknownNameError:
+    """Return the error for an image that is not on the server, with similar names among the latest images."""
+    params = {"limit": _LATEST, "order_dir": "DESC"}
+    response = await connection.http.json("GET", "/api/v1/images/", params=params, expect={"items": list})
+    latest = [str(as_mapping(record).get("image_name")) for record in response["items"]]
+    message, close = unknown("image", name, latest)
+    return UnknownNameError(message, name, close)
