@@ -127,3 +127,4 @@ def test_name_column_of_a_table(ivk: Ivk, tmp_path: Path, client: InvokeAIClient
         "two-6.png",
     ]
     assert [record["name"] for record in sweep.to_records()] == ["one", "two"]
+    assert '"name":"two"' in sweep.report(tmp_path / "report").read_text(encoding="utf-8")

@@ -342,11 +342,12 @@ def points_of(inputs: InputSet, folder: Path, text: str) -> list[dict[str, Any]]
 
 
 def test_decimal_commas(inputs: InputSet, tmp_path: Path) -> None:
-    found = points_of(inputs, tmp_path, "steps;cfg_scale\n2;7,5\n4,0;6,0\n8;[7, 5, 1]\n")
+    found = points_of(inputs, tmp_path, "steps;cfg_scale\n2;7,5\n4,0;6,0\n8;[7, 5, 1]\n8;1.234,5\n")
     assert found == [
         {"steps": 2, "cfg_scale": 7.5},
         {"steps": 4, "cfg_scale": 6},
         {"steps": 8, "cfg_scale": [7, 5, 1]},
+        {"steps": 8, "cfg_scale": 1234.5},
     ]
 
 
@@ -359,6 +360,8 @@ def test_decimal_commas(inputs: InputSet, tmp_path: Path) -> None:
             r"line 2, column 'cfg_scale': '7,5' is ambiguous\. Write 7\.5 .*\[7, 5\]",
         ),
         ("steps;cfg_scale\n2;7,5\n2;7.5\n", r"line 2, column 'cfg_scale': '7,5' is ambiguous"),
+        ('steps,cfg_scale\n2,"1,234.5"\n', r"line 2, column 'cfg_scale': .* is ambiguous\. Write 1234\.5"),
+        ("steps;cfg_scale\n2;7.5,3\n", r"line 2, column 'cfg_scale': '7\.5,3' is ambiguous"),
         ('steps\n"4,0"\n', r"line 2, column 'steps': .*'4,0' is not valid.* Use a decimal point: 4\.0\."),
         ("steps;seed\n2,5;1\n", r"line 2, column 'steps': "),
         ("steps,Steps\n3,4\n", r"line 1: the columns 'steps' and 'Steps' set the same input"),

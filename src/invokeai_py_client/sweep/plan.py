@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.workflow import Key
     from invokeai_py_client.sweep.rows import TableRow
 
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
+# One number with a comma in it, or two numbers.
+_WITH_COMMA = re.compile(r"\s*[+-]?[\d.]*,[\d.]+\s*")
+# A number with a decimal comma, and perhaps with points between thousands.
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+\s*")
 _NAME = "name"
 _SEEDS = LARGEST_SEED + 1
 _LARGEST = 100_000
@@ -106,7 +109,7 @@ def places(lengths: Sequence[int], index: int) -> list[int]:
 class SweepPlan:
     """The planned runs of a sweep.
 
-    A plan has its own copy of the inputs. Setting values on the workflow later does not change the plan.
+    A plan has a copy of the inputs. Setting values on the workflow later does not change the plan.
 
     Attributes:
         axes: The names of the axes, outermost first.
@@ -257,7 +260,7 @@ def plan_rows(
 def names_of(inputs: InputSet, rows: Sequence[TableRow]) -> tuple[str, ...]:
     """Return the names of rows from the column ``name``, "" for those without one.
 
-    Empty if there is no such column, or if the workflow has an input of that name.
+    Empty if the table lacks this column, or if the workflow has an input of that name.
     """
     if not any(_NAME in row for row in rows):
         return ()
@@ -337,7 +340,7 @@ def _cell(
         value = given if row.header is None else _parsed(item, given, row.header.decimal_comma)
         inputs.check(item, value)
     except InputValueError as error:
-        is_number = _is_decimal_comma(item, given) and not item.field.type_text.endswith("[]")
+        is_number = _has_comma(item, given) and not item.field.type_text.endswith("[]")
         hint = f" Use a decimal point: {_with_point(given)}." if is_number else ""
         problems.append(f"{row.where}, column {name!r}: {error}{hint}")
         return None
@@ -350,28 +353,33 @@ def _parsed(item: WorkflowInput, text: str, decimal_comma: bool) -> Any:
     Raises:
         InputValueError: The text cannot be parsed, or is ambiguous.
     """
-    field, kind = item.field, item.field.type_text
-    if not _is_decimal_comma(item, text):
+    field, takes_both = item.field, item.field.type_text.endswith("|[]")
+    if not _has_comma(item, text):
         return field.parse_text(text)
-    if field.is_list if decimal_comma else kind.endswith("|[]"):
+    if decimal_comma and not field.is_list and _DECIMAL_COMMA.fullmatch(text):
+        return field.parse_text(_with_point(text))
+    if takes_both or (decimal_comma and field.is_list):
         pair = text.strip().replace(",", ", ")
         raise InputValueError(
             f"{text!r} is ambiguous. Write {_with_point(text)} for a number, or [{pair}] for a list."
         )
-    return field.parse_text(_with_point(text) if decimal_comma else text)
+    return field.parse_text(text)
 
 
-def _is_decimal_comma(item: WorkflowInput, value: Any) -> bool:
-    """Whether a value for a numeric input is text that could be a number with a decimal comma."""
+def _has_comma(item: WorkflowInput, value: Any) -> bool:
+    """Whether a value for a numeric input is text that could be one number with a comma in it."""
     return (
         isinstance(value, str)
         and item.field.type_name in ("IntegerField", "FloatField")
-        and _DECIMAL_COMMA.fullmatch(value) is not None
+        and _WITH_COMMA.fullmatch(value) is not None
     )
 
 
 def _with_point(text: str) -> str:
-    return text.strip().replace(",", ".")
+    """Return a number with a decimal point, without separators between thousands."""
+    if _DECIMAL_COMMA.fullmatch(text):
+        return text.strip().replace(".", "").replace(",", ".")
+    return text.strip().replace(",", "")
 
 
 def is_single_seed(seed: Any) -> bool:

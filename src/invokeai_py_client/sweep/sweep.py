@@ -64,7 +64,7 @@ class AsyncSweep(AsyncObject):
     Attributes:
         name: The workflow's name.
         axes: The names of the axes, outermost first.
-        names: The name of each run from the column ``name`` of its table. Empty if there is no such column.
+        names: The name of each run from the column ``name`` of its table. Empty if the table lacks it.
         queue_id: The queue.
 
     Example:
@@ -256,7 +256,7 @@ class AsyncSweep(AsyncObject):
     async def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """Draw the first image of each run on one labeled contact sheet.
 
-        Each combination of the other axes gets its own block with a headline. Axes that are not combined with the
+        Each combination of the other axes has a separate block with a headline. Axes that are not combined with the
         others (zipped values, or a random seed for each run) are shown below each image. Requires the extra
         ``invokeai-py-client[image]``.
 
@@ -612,9 +612,10 @@ class AsyncSweep(AsyncObject):
 
         async def entry(index: int, run: AsyncRun) -> ReportEntry:
             image = run.images[0] if run.images else None
+            name = {"name": self.names[index]} if self.names else {}
             return ReportEntry(
                 index,
-                self._recorded_values(index, run),
+                {**name, **self._recorded_values(index, run)},
                 run.status.state.value,
                 run.seconds,
                 run.status.error_message,
