@@ -18,9 +18,9 @@ from invokeai_py_client.run.status import state_word
 _mine = click.option(
     "--mine",
     is_flag=True,
-    help="Only items that you sent: your account's on servers with user accounts, else this machine's.",
+    help="Only items sent from your account or, on servers without user accounts, from this machine.",
 )
-_items = click.argument("items", metavar="ITEMS...", nargs=-1)
+_items = click.argument("items", metavar="[ITEMS]...", nargs=-1)
 _COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled", "total")
 
 

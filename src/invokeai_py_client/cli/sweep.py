@@ -68,7 +68,7 @@ MANIFEST = "sweep.jsonl"
 @name_option
 @click.option("--grid", is_flag=True, help="Save a labeled grid of the images as DIR/grid.png.")
 @click.option("--report", is_flag=True, help="Save an HTML report as DIR/index.html.")
-@click.option("--resume", is_flag=True, help=f"Resume the sweep recorded in DIR/{MANIFEST}, if there is one.")
+@click.option("--resume", is_flag=True, help=f"Resume the sweep in DIR/{MANIFEST}, with new rows of --rows.")
 @click.option(
     "--retry-failed", is_flag=True, help="Resume the sweep and run its failed and canceled runs again."
 )
