@@ -64,6 +64,7 @@ DROPPED = {
     "__getstate__",
     "__setstate__",
     "__repr__",
+    "__dir__",
     "__eq__",
     "__hash__",
     "__init__",

@@ -5,7 +5,7 @@
     from invokeai_py_client import InvokeAIClient
 
     with InvokeAIClient.from_url("http://localhost:9090") as client:
-        wf = client.workflow_repo.create_workflow("portrait.json")
+        wf = client.workflow("portrait.json")
         run = wf.run(positive_prompt="a lighthouse at dusk", steps=30)
         run.images[0].save("lighthouse.png")
 

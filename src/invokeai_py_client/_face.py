@@ -12,7 +12,7 @@ from operator import attrgetter
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._base import AsyncObject, completion_names
 
 if TYPE_CHECKING:
     from typing import Self
@@ -65,6 +65,9 @@ class Face(Generic[A]):
 
     def __repr__(self) -> str:
         return repr(self._impl).replace("Async", "", 1)
+
+    def __dir__(self) -> list[str]:
+        return completion_names(type(self), super().__dir__())
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, AsyncObject):

@@ -88,7 +88,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
     Example:
         ```python
-        board = client.board_repo.get_board_handle_by_name("Portraits")
+        board = client.boards.get_board_handle_by_name("Portraits")
         for image in board.list_images():
             board.save_image(image.image_name, "copies/")
         ```
@@ -312,7 +312,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
     Example:
         ```python
-        board = client.board_repo.create_board("Portraits")
+        board = client.boards.create_board("Portraits")
         image = board.upload_image("reference.jpg")
         ```
     """
@@ -508,9 +508,9 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
 
     Example:
         ```python
-        job = client.dnn_model_repo.install_model("models/watercolor.safetensors")
+        job = client.models.install_model("models/watercolor.safetensors")
         info = job.wait_until()
-        model = client.dnn_model_repo.get_model_by_key(info.model_key)
+        model = client.models.get_model_by_key(info.model_key)
         ```
     """
 
@@ -978,8 +978,8 @@ class ImageRepository(Face["AsyncImageRepository"]):
 
     Example:
         ```python
-        record = client.image_repo.upload("portrait.jpg")
-        client.image_repo.download_to(record.image_name, "copies/")
+        record = client.images.upload("portrait.jpg")
+        client.images.download_to(record.image_name, "copies/")
         ```
     """
 
@@ -1160,7 +1160,9 @@ class ImageRepository(Face["AsyncImageRepository"]):
     ) -> IvkImage:
         """Upload an image. The server stores it as a PNG.
 
-        A workflow embedded in a PNG is kept.
+        A workflow embedded in a PNG is kept. Photos are turned upright according to their EXIF orientation. Images that
+        a server cannot store correctly (CMYK, LAB, 16 or 32 bits per channel) are converted. Changes are logged. Files
+        and bytes are only converted if Pillow is installed.
 
         Args:
             image: A path, the bytes of an image file, or a Pillow image.
@@ -1174,7 +1176,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             session_id: The session that the image belongs to.
 
         Raises:
-            InputValueError: The file does not exist, or the argument is not an image.
+            InputValueError: The file does not exist, or is not an image.
             UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
@@ -1204,7 +1206,9 @@ class ImageRepository(Face["AsyncImageRepository"]):
         concurrency: int = 4,
         on_progress: Callable[[TransferProgress], object] | None = None,
     ) -> list[IvkImage]:
-        """Upload several images, a few at a time. If a file is missing, nothing is uploaded.
+        """Upload several images, a few at a time. If a file is missing or not an image, nothing is uploaded.
+
+        Images are converted as by ``upload()``.
 
         If the response to an upload is lost, it isn't retried, because the image may already exist.
 
@@ -1222,7 +1226,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
 
         Raises:
             UsageError: No images were passed.
-            InputValueError: A file is missing. Nothing was uploaded.
+            InputValueError: A file is missing or is not an image. Nothing was uploaded.
             UnknownNameError: The board is not on the server. Nothing was uploaded.
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
                 keyed by path.
@@ -1470,7 +1474,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     Example:
         ```python
         with InvokeAIClient.from_url("http://localhost:9090") as client:
-            wf = client.workflow_repo.create_workflow("portrait.json")
+            wf = client.workflow("portrait.json")
             run = wf.run(positive_prompt="a lighthouse at dusk")
             run.images[0].save("lighthouse.png")
         ```
@@ -1649,30 +1653,45 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """
         return self._call(self._impl.get_job(job_id, queue_id=queue_id))
 
+    def workflow(
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
+    ) -> WorkflowHandle:
+        """Return a handle to run a workflow on this server. Short for ``client.workflows.create_workflow(source)``.
+
+        Args:
+            source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
+                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+
+        Raises:
+            WorkflowFormatError: The source is not a workflow.
+            WorkflowNotFoundError: No file or library workflow has this name.
+        """
+        return wrap(self._call(self._impl.workflow(unwrap(source))))
+
     @property
-    def workflow_repo(self) -> WorkflowRepository:
+    def workflows(self) -> WorkflowRepository:
         """Workflows to run, and the server's workflow library."""
-        return wrap(self._impl.workflow_repo)
+        return wrap(self._impl.workflows)
 
     @property
-    def image_repo(self) -> ImageRepository:
-        """Images."""
-        return wrap(self._impl.image_repo)
+    def images(self) -> ImageRepository:
+        """Images: list, upload, download, star, move and delete them."""
+        return wrap(self._impl.images)
 
     @property
-    def board_repo(self) -> BoardRepository:
+    def boards(self) -> BoardRepository:
         """Boards and the images on them."""
-        return wrap(self._impl.board_repo)
+        return wrap(self._impl.boards)
 
     @property
-    def dnn_model_repo(self) -> DnnModelRepository:
+    def models(self) -> DnnModelRepository:
         """Models: list, install, convert and delete them."""
-        return wrap(self._impl.dnn_model_repo)
+        return wrap(self._impl.models)
 
     @property
-    def queue_repo(self) -> QueueRepository:
+    def queue(self) -> QueueRepository:
         """The queue of runs."""
-        return wrap(self._impl.queue_repo)
+        return wrap(self._impl.queue)
 
     async def connect_socketio(self) -> socketio.AsyncClient:
         """Return a new, connected ``socketio.AsyncClient`` that the caller owns, in the running event loop.
@@ -1781,6 +1800,31 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         self.close()
 
     @property
+    def workflow_repo(self) -> WorkflowRepository:
+        """The same object as ``client.workflows``."""
+        return wrap(self._impl.workflow_repo)
+
+    @property
+    def image_repo(self) -> ImageRepository:
+        """The same object as ``client.images``."""
+        return wrap(self._impl.image_repo)
+
+    @property
+    def board_repo(self) -> BoardRepository:
+        """The same object as ``client.boards``."""
+        return wrap(self._impl.board_repo)
+
+    @property
+    def dnn_model_repo(self) -> DnnModelRepository:
+        """The same object as ``client.models``."""
+        return wrap(self._impl.dnn_model_repo)
+
+    @property
+    def queue_repo(self) -> QueueRepository:
+        """The same object as ``client.queue``."""
+        return wrap(self._impl.queue_repo)
+
+    @property
     def base_url(self) -> str:
         """The base URL of the server's API, which ``request()`` prepends to its paths."""
         return self._impl.base_url
@@ -1788,7 +1832,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def create_workflow(
         self, definition: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any]
     ) -> WorkflowHandle:
-        """Return a handle, as ``client.workflow_repo.create_workflow(definition)`` does."""
+        """Return a handle, as ``client.workflow(definition)`` does."""
         return wrap(self._call(self._impl.create_workflow(definition)))
 
     def list_jobs(self, status: JobStatus | str | None = None, limit: int = 100) -> list[IvkJob]:
@@ -1821,7 +1865,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         return self._call(self._impl.list_models(base_model))
 
     def get_model_info(self, model_key: ModelRef) -> IvkDnnModel:
-        """Return a model's record, as ``client.dnn_model_repo.get_model(model_key)`` does.
+        """Return a model's record, as ``client.models.get_model(model_key)`` does.
 
         Raises:
             ModelNotFoundError: The model is not on the server, or several models have this name.
@@ -1850,7 +1894,7 @@ class JobHandle(Face["AsyncJobHandle"]):
 
     Example:
         ```python
-        job = client.queue_repo.get_queue().get_item(run.item_id)
+        job = client.queue.get_queue().get_item(run.item_id)
         item = job.wait_for_completion(timeout=300)
         print(item.status)
         ```
@@ -1951,7 +1995,7 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
 
     Example:
         ```python
-        job = client.dnn_model_repo.install_model("models/charcoal.safetensors")
+        job = client.models.install_model("models/charcoal.safetensors")
         info = job.wait_until(timeout=600)
         print(info.model_key)
         ```
@@ -2089,7 +2133,7 @@ class QueueHandle(Face["AsyncQueueHandle"]):
 
     Example:
         ```python
-        queue = client.queue_repo.get_queue()
+        queue = client.queue.get_queue()
         for job in queue.list_pending():
             print(job.item_id, job.batch_id)
         ```
@@ -2177,14 +2221,14 @@ class QueueRepository(Face["AsyncQueueRepository"]):
 
     Example:
         ```python
-        status = client.queue_repo.status()
+        status = client.queue.status()
         print(status.pending, "pending,", status.in_progress, "running")
         ```
     """
 
     @classmethod
     def from_client(cls, client: InvokeAIClient) -> Self:
-        """Return the queues of a client. The same as ``client.queue_repo``."""
+        """Return the queues of a client. The same as ``client.queue``."""
         from invokeai_py_client.queue.repository import AsyncQueueRepository
 
         return cls._of(AsyncQueueRepository.from_client(unwrap(client)))
@@ -2963,7 +3007,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     Example:
         ```python
-        wf = client.workflow_repo.create_workflow("portrait.json")
+        wf = client.workflow("portrait.json")
         run = wf.run(positive_prompt="a lighthouse at dusk", steps=30)
         run.images[0].save("lighthouse.png")
         ```
@@ -3728,6 +3772,9 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     def _repr_html_(self) -> str:
         return self._impl._repr_html_()
+
+    def __str__(self) -> str:
+        return self._impl.__str__()
 
 
 class WorkflowRepository(Face["AsyncWorkflowRepository"]):

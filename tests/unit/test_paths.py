@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from photos import png
 
 from invokeai_py_client import WorkflowDefinition, _paths
 from invokeai_py_client.cli.main import ivk
@@ -21,7 +22,7 @@ from invokeai_py_client.errors import InvokeAIClientError, UsageError, WorkflowF
 from invokeai_py_client.files.images import pictures_at
 from invokeai_py_client.files.names import file_name, paths_for, paths_of_run_images, target_path
 from invokeai_py_client.files.text import read_text, write_text
-from invokeai_py_client.image.upload import make_upload, named_sources
+from invokeai_py_client.image.upload import named_sources, read_photo
 from invokeai_py_client.ivk_fields import IvkImageField
 from invokeai_py_client.models.image import IvkImage
 from invokeai_py_client.schema.cache import SchemaCache
@@ -108,7 +109,7 @@ USES: dict[str, Callable[[Any], object]] = {
     "WorkflowDefinition.from_file": WorkflowDefinition.from_file,
     "WorkflowDefinition.save": WorkflowDefinition.from_dict({"meta": {}, "nodes": [], "edges": []}).save,
     "an image field": lambda path: IvkImageField(value=path),
-    "upload one": make_upload,
+    "upload one": read_photo,
     "upload many": named_sources,
     "upload a list": lambda path: named_sources([path]),
     "a folder of images": pictures_at,
@@ -156,9 +157,9 @@ def test_every_name_that_is_too_long_raises_our_errors(
 
 
 def test_every_path_expands_the_tilde(home: Path) -> None:
-    (home / "a.png").write_bytes(b"\x89PNG")
+    (home / "a.png").write_bytes(png())
     (home / "a.csv").write_text("a\n1\n")
-    assert make_upload("~/a.png").data == b"\x89PNG"
+    assert read_photo("~/a.png").data == png()
     assert pictures_at("~") == [home / "a.png"]
     assert pictures_at("~/*.png") == [home / "a.png"]
     assert target_path("~/", "b.png") == home / "b.png"

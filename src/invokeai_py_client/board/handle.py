@@ -28,7 +28,7 @@ class AsyncBoardHandle(AsyncObject):
 
     Example:
         ```python
-        board = await client.board_repo.get_board_handle_by_name("Portraits")
+        board = await client.boards.get_board_handle_by_name("Portraits")
         for image in await board.list_images():
             await board.save_image(image.image_name, "copies/")
         ```

@@ -27,7 +27,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
     Example:
         ```python
-        board = await client.board_repo.create_board("Portraits")
+        board = await client.boards.create_board("Portraits")
         image = await board.upload_image("reference.jpg")
         ```
     """

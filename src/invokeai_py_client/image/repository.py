@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from invokeai_py_client._paths import user_path
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError, UsageError
+from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.image.image import AsyncImage, HeldImages, connected, fetch_records
 from invokeai_py_client.image.listing import Listing
 from invokeai_py_client.image.record import AsyncIvkImage
@@ -32,6 +32,7 @@ from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
 from invokeai_py_client.transport.payload import path_part, portions
 
 if TYPE_CHECKING:
+    from invokeai_py_client.files.photos import Photo
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
 
@@ -47,8 +48,8 @@ class AsyncImageRepository(Resource):
 
     Example:
         ```python
-        record = await client.image_repo.upload("portrait.jpg")
-        await client.image_repo.download_to(record.image_name, "copies/")
+        record = await client.images.upload("portrait.jpg")
+        await client.images.download_to(record.image_name, "copies/")
         ```
     """
 
@@ -267,7 +268,9 @@ class AsyncImageRepository(Resource):
     ) -> AsyncIvkImage:
         """Upload an image. The server stores it as a PNG.
 
-        A workflow embedded in a PNG is kept.
+        A workflow embedded in a PNG is kept. Photos are turned upright according to their EXIF orientation. Images that
+        a server cannot store correctly (CMYK, LAB, 16 or 32 bits per channel) are converted. Changes are logged. Files
+        and bytes are only converted if Pillow is installed.
 
         Args:
             image: A path, the bytes of an image file, or a Pillow image.
@@ -281,15 +284,16 @@ class AsyncImageRepository(Resource):
             session_id: The session that the image belongs to.
 
         Raises:
-            InputValueError: The file does not exist, or the argument is not an image.
+            InputValueError: The file does not exist, or is not an image.
             UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        from invokeai_py_client.image.upload import make_upload
+        from invokeai_py_client.files.photos import note_changes
+        from invokeai_py_client.image.upload import make_upload, read_photo
 
-        form = await asyncio.to_thread(
-            make_upload, image, filename=filename, metadata=metadata, resize_to=resize_to
-        )
+        photo = await asyncio.to_thread(read_photo, image, filename=filename)
+        note_changes([photo])
+        form = make_upload(photo, filename=filename, metadata=metadata, resize_to=resize_to)
         category = category_word(image_category)
 
         async def send(board: str) -> AsyncIvkImage:
@@ -326,7 +330,9 @@ class AsyncImageRepository(Resource):
         concurrency: int = _UPLOADS_AT_ONCE,
         on_progress: Callable[[TransferProgress], object] | None = None,
     ) -> list[AsyncIvkImage]:
-        """Upload several images, a few at a time. If a file is missing, nothing is uploaded.
+        """Upload several images, a few at a time. If a file is missing or not an image, nothing is uploaded.
+
+        Images are converted as by ``upload()``.
 
         If the response to an upload is lost, it isn't retried, because the image may already exist.
 
@@ -344,27 +350,46 @@ class AsyncImageRepository(Resource):
 
         Raises:
             UsageError: No images were passed.
-            InputValueError: A file is missing. Nothing was uploaded.
+            InputValueError: A file is missing or is not an image. Nothing was uploaded.
             UnknownNameError: The board is not on the server. Nothing was uploaded.
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
                 keyed by path.
         """
+        from invokeai_py_client.files.photos import note_changes
         from invokeai_py_client.image.transfer import transfer_all
-        from invokeai_py_client.image.upload import named_sources
+        from invokeai_py_client.image.upload import check_sources, named_sources, read_photo
 
         named = await asyncio.to_thread(named_sources, sources)
+        await asyncio.to_thread(check_sources, named)
         category = category_word(image_category)
         board = UNCATEGORIZED if board_id is None else await BOARDS.checked_id(self.connection, board_id)
 
-        async def send(source: ImageSource) -> tuple[AsyncIvkImage, int]:
-            record = await self.upload(
-                source, board_id=board, image_category=category, is_intermediate=is_intermediate
-            )
-            return record, await asyncio.to_thread(_size, source)
+        changed: list[Photo] = []
 
-        return await transfer_all(
-            named, send, what="uploaded", concurrency=concurrency, on_progress=on_progress
-        )
+        async def send(job: tuple[str, ImageSource]) -> tuple[AsyncIvkImage, int]:
+            label, source = job
+            photo = await asyncio.to_thread(read_photo, source, label=label)
+            record = await self.upload(
+                photo.data,
+                board_id=board,
+                image_category=category,
+                is_intermediate=is_intermediate,
+                filename=photo.name,
+            )
+            if photo.changes:
+                changed.append(replace(photo, data=b""))
+            return record, len(photo.data)
+
+        try:
+            return await transfer_all(
+                [(label, (label, source)) for label, source in named],
+                send,
+                what="uploaded",
+                concurrency=concurrency,
+                on_progress=on_progress,
+            )
+        finally:
+            note_changes(changed)
 
     # ------------------------------------------------------------------ downloading
 
@@ -690,15 +715,3 @@ class AsyncImageRepository(Resource):
 
 def _record_path(image_name: ImageName) -> str:
     return f"{_IMAGES}/i/{path_part(image_name, 'an image')}"
-
-
-def _size(source: ImageSource) -> int:
-    """Return the size of a local image in bytes, or of the pixel data for a Pillow image."""
-    if isinstance(source, str | os.PathLike):
-        try:
-            return user_path(source).stat().st_size
-        except (OSError, UsageError):
-            return 0
-    if isinstance(source, bytes | bytearray | memoryview):
-        return len(source)
-    return len(source.tobytes())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, TypeVar, cast
 
 from pydantic import PlainValidator, PrivateAttr
 
@@ -91,6 +91,16 @@ class IvkImage(IvkModel):
         has_workflow: Whether its file contains a workflow.
         image_subfolder: The subfolder of its file on the server (InvokeAI 6.13+).
     """
+
+    _brief: ClassVar[tuple[str, ...]] = (
+        "image_name",
+        "image_category",
+        "width",
+        "height",
+        "board_id",
+        "starred",
+        "is_intermediate",
+    )
 
     _words = {"image_category": ImageCategory}  # noqa: RUF012
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from invokeai_py_client._text import brief_repr
 from invokeai_py_client.engine.seeds import SEED
 from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import RunError
@@ -37,6 +38,8 @@ class NodeOutput:
         node_label: The node's label in the workflow, or "" if it has no label.
         board_id: The id of the board for its images, or None.
     """
+
+    __repr__ = brief_repr
 
     node_id: str
     node_type: str
@@ -110,6 +113,11 @@ class Results:
     called: tuple[CalledResults, ...] = ()
     names: NodeNames = field(default_factory=NodeNames, repr=False)
     inputs: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def __repr__(self) -> str:
+        nodes = len({output.node_id for output in self.outputs})
+        calls = f", {len(self.called)} called workflows" if self.called else ""
+        return f"<Results: {len(self.outputs)} outputs of {nodes} nodes{calls}>"
 
     def of(self, node: int | str | tuple[str, str]) -> tuple[NodeOutput, ...]:
         """Return the outputs of one node, one per iteration. Empty if the node did not run.
