@@ -827,7 +827,7 @@ class Image(Face["AsyncImage"]):
         The records of other images that you hold, such as those of the same run, are loaded in the same request.
 
         Raises:
-            NotFoundError: The image is not on the server.
+            UnknownNameError: The image is not on the server. This is also a ``NotFoundError``.
         """
         return wrap(self._call(self._impl.record()))
 
@@ -835,7 +835,7 @@ class Image(Face["AsyncImage"]):
         """Load the image's record again, for example after the image was moved or starred.
 
         Raises:
-            NotFoundError: The image is not on the server.
+            UnknownNameError: The image is not on the server. This is also a ``NotFoundError``.
         """
         return wrap(self._call(self._impl.refresh()))
 
