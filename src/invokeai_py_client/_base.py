@@ -67,6 +67,7 @@ def face(
     async_name: str | None = None,
     same: bool = False,
     ends_loop: bool = False,
+    after: str | None = None,
 ) -> Callable[[F], F]:
     """Control how a method appears in the generated synchronous class. Has no effect at run time.
 
@@ -75,6 +76,7 @@ def face(
         async_name: If set, the synchronous class also has an asynchronous version under this name.
         same: Whether to keep the method asynchronous. It then runs in the caller's event loop. Defaults to False.
         ends_loop: Whether to stop the background loop after the call. Defaults to False.
+        after: For a property: the name of a coroutine method to call before the property is read. Defaults to none.
     """
-    del sync_name, async_name, same, ends_loop
+    del sync_name, async_name, same, ends_loop, after
     return lambda function: function

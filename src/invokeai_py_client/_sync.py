@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
-    from invokeai_py_client.image.responses import ImageNames
+    from invokeai_py_client.image.responses import ImageName, ImageNames, NamedImage
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.ivk_fields.base import IvkField
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         BaseModelEnum,
         BoardVisibility,
         ImageCategory,
+        ImageOrigin,
         InstallStatus,
         JobStatus,
     )
@@ -138,7 +139,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
             InputValueError: The file does not exist.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        return self._call(self._impl.upload_image(file_path, is_intermediate, unwrap(image_category)))
+        return wrap(self._call(self._impl.upload_image(file_path, is_intermediate, unwrap(image_category))))
 
     def upload_image_data(
         self,
@@ -159,11 +160,13 @@ class BoardHandle(Face["AsyncBoardHandle"]):
             InputValueError: The argument is not an image.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        return self._call(
-            self._impl.upload_image_data(image_data, filename, is_intermediate, unwrap(image_category))
+        return wrap(
+            self._call(
+                self._impl.upload_image_data(image_data, filename, is_intermediate, unwrap(image_category))
+            )
         )
 
-    def download_image(self, image_name: str | IvkImage, full_resolution: bool = True) -> bytes:
+    def download_image(self, image_name: ImageName, full_resolution: bool = True) -> bytes:
         """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
         Raises:
@@ -172,7 +175,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         return self._call(self._impl.download_image(image_name, full_resolution))
 
     def save_image(
-        self, image_name: str | IvkImage, path: str | os.PathLike[str], full_resolution: bool = True
+        self, image_name: ImageName, path: str | os.PathLike[str], full_resolution: bool = True
     ) -> Path:
         """Download an image to a file or into a folder. The file appears only when it is complete.
 
@@ -209,16 +212,18 @@ class BoardHandle(Face["AsyncBoardHandle"]):
             starred_first: Whether to list starred images first. Defaults to False.
             order_by: Ignored; kept for older code. Servers only sort by creation time.
         """
-        return self._call(
-            self._impl.list_images(
-                categories=categories,
-                is_intermediate=is_intermediate,
-                search_term=search_term,
-                offset=offset,
-                limit=limit,
-                order_dir=order_dir,
-                starred_first=starred_first,
-                order_by=order_by,
+        return wrap(
+            self._call(
+                self._impl.list_images(
+                    categories=categories,
+                    is_intermediate=is_intermediate,
+                    search_term=search_term,
+                    offset=offset,
+                    limit=limit,
+                    order_dir=order_dir,
+                    starred_first=starred_first,
+                    order_by=order_by,
+                )
             )
         )
 
@@ -239,61 +244,61 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         """Return the number of images that ``list_images()`` would list, without intermediate images."""
         return self._call(self._impl.get_image_count())
 
-    def move_image_to(self, image_name: str | IvkImage, target_board_id: BoardRef) -> bool:
-        """Move an image to another board, or off its board with ``"none"``.
+    def move_image_to(self, image_name: ImageNames, target_board_id: BoardRef) -> bool:
+        """Move one or more images to another board, or off their boards with ``"none"``.
 
         Args:
-            image_name: The image.
+            image_name: The image, or several images.
             target_board_id: The board, its id or its name.
 
         Returns:
-            Whether the server moved it. False if the image is not on the server.
+            Whether the server moved all of them. False if an image is not on the server.
 
         Raises:
             UnknownNameError: The target board is not on the server.
         """
         return self._call(self._impl.move_image_to(image_name, target_board_id))
 
-    def add_image(self, image_name: str | IvkImage) -> bool:
-        """Move an image to this board.
+    def add_image(self, image_name: ImageNames) -> bool:
+        """Move one or more images to this board.
 
         Returns:
-            Whether the server moved it. False if the image is not on the server.
+            Whether the server moved all of them. False if an image is not on the server.
         """
         return self._call(self._impl.add_image(image_name))
 
-    def remove_image(self, image_name: str | IvkImage) -> bool:
-        """Remove an image from this board. The image is uncategorized afterwards.
+    def remove_image(self, image_name: ImageNames) -> bool:
+        """Remove one or more images from this board. The images are uncategorized afterwards.
 
         Returns:
-            Whether the image was on this board and the server removed it.
+            Whether all of them were on this board and the server removed them.
 
         Raises:
             UsageError: This handle represents the uncategorized images.
         """
         return self._call(self._impl.remove_image(image_name))
 
-    def delete_image(self, image_name: str | IvkImage) -> bool:
-        """Permanently delete an image from the server.
+    def delete_image(self, image_name: ImageNames) -> bool:
+        """Permanently delete one or more images from the server.
 
         Returns:
-            Whether the server deleted it. False if the image is not on the server (True before InvokeAI 6.0).
+            Whether the server deleted all of them. False if an image is not on the server (True before InvokeAI 6.0).
         """
         return self._call(self._impl.delete_image(image_name))
 
-    def star_image(self, image_name: str | IvkImage) -> bool:
-        """Star an image.
+    def star_image(self, image_name: ImageNames) -> bool:
+        """Star one or more images.
 
         Returns:
-            Whether the server starred it. False if the image is not on the server.
+            Whether the server starred all of them. False if an image is not on the server.
         """
         return self._call(self._impl.star_image(image_name))
 
-    def unstar_image(self, image_name: str | IvkImage) -> bool:
-        """Remove the star from an image.
+    def unstar_image(self, image_name: ImageNames) -> bool:
+        """Remove the star from one or more images.
 
         Returns:
-            Whether the server unstarred it. False if the image is not on the server.
+            Whether the server unstarred all of them. False if an image is not on the server.
         """
         return self._call(self._impl.unstar_image(image_name))
 
@@ -421,7 +426,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         name: str | None = None,
         is_private: bool | None = None,
         *,
-        cover_image_name: str | None = None,
+        cover_image_name: ImageName | None = None,
         archived: bool | None = None,
         board_visibility: BoardVisibility | str | None = None,
     ) -> IvkBoard:
@@ -474,15 +479,15 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         """Return the record of the uncategorized images, with their number."""
         return self._call(self._impl.get_uncategorized_board())
 
-    def get_image_by_name(self, image_name: str) -> IvkImage | None:
+    def get_image_by_name(self, image_name: ImageName) -> IvkImage | None:
         """Return an image's record, or None if the image is not on the server."""
-        return self._call(self._impl.get_image_by_name(image_name))
+        return wrap(self._call(self._impl.get_image_by_name(image_name)))
 
-    def get_image_current_board_id(self, image_name: str) -> str | None:
+    def get_image_current_board_id(self, image_name: ImageName) -> str | None:
         """Return the id of an image's board, ``"none"`` if it is uncategorized, or None if it is not on the server."""
         return self._call(self._impl.get_image_current_board_id(image_name))
 
-    def move_image_to_board_by_name(self, image_name: str, target_board_name: str) -> bool:
+    def move_image_to_board_by_name(self, image_name: ImageName, target_board_name: str) -> bool:
         """Move an image to the board with a name.
 
         Returns:
@@ -792,6 +797,10 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
 class Image(Face["AsyncImage"]):
     """An image on the server. Data is fetched when a method needs it.
 
+    Methods that take an image's name or record take an image as well. The properties after ``url`` are those of the
+    image's record, which ``record()`` loads, together with the records of other images that you hold. The synchronous
+    ``Image`` loads it when a property is read.
+
     Attributes:
         name: The image's name on the server, such as ``"6f0c3e0e-....png"``.
 
@@ -810,6 +819,89 @@ class Image(Face["AsyncImage"]):
     def url(self) -> str:
         """The URL of the full-resolution image."""
         return self._impl.url
+
+    @property
+    def image_name(self) -> str:
+        """The image's name on the server, like ``name``."""
+        return self._impl.image_name
+
+    def record(self) -> IvkImage:
+        """Return the image's record, loading it on first use.
+
+        The records of other images that you hold, such as those of the same run, are loaded in the same request.
+
+        Raises:
+            NotFoundError: The image is not on the server.
+        """
+        return wrap(self._call(self._impl.record()))
+
+    def refresh(self) -> IvkImage:
+        """Load the image's record again, for example after the image was moved or starred.
+
+        Raises:
+            NotFoundError: The image is not on the server.
+        """
+        return wrap(self._call(self._impl.refresh()))
+
+    @property
+    def width(self) -> int | None:
+        """The width in pixels."""
+        self._call(self._impl._measure())
+        return self._impl.width
+
+    @property
+    def height(self) -> int | None:
+        """The height in pixels."""
+        self._call(self._impl._measure())
+        return self._impl.height
+
+    @property
+    def board_id(self) -> str | None:
+        """The id of its board, or None if it is on no board."""
+        self._call(self._impl.record())
+        return self._impl.board_id
+
+    @property
+    def starred(self) -> bool:
+        """Whether it is starred."""
+        self._call(self._impl.record())
+        return self._impl.starred
+
+    @property
+    def image_category(self) -> ImageCategory | str:
+        """The category."""
+        self._call(self._impl.record())
+        return self._impl.image_category
+
+    @property
+    def image_origin(self) -> ImageOrigin | str | None:
+        """Whether the server generated it or a user uploaded it."""
+        self._call(self._impl.record())
+        return self._impl.image_origin
+
+    @property
+    def is_intermediate(self) -> bool:
+        """Whether it is an intermediate image, which the gallery hides."""
+        self._call(self._impl.record())
+        return self._impl.is_intermediate
+
+    @property
+    def has_workflow(self) -> bool | None:
+        """Whether its file contains a workflow."""
+        self._call(self._impl.record())
+        return self._impl.has_workflow
+
+    @property
+    def created_at(self) -> datetime | str | None:
+        """The time at which it was created."""
+        self._call(self._impl.record())
+        return self._impl.created_at
+
+    @property
+    def updated_at(self) -> datetime | str | None:
+        """The time at which its record was last changed."""
+        self._call(self._impl.record())
+        return self._impl.updated_at
 
     def bytes(self) -> bytes:
         """Return the image file as the server stores it (a PNG). It is downloaded once.
@@ -886,7 +978,7 @@ class Image(Face["AsyncImage"]):
 
 
 class ImageRepository(Face["AsyncImageRepository"]):
-    """The images on a server.
+    """The images on a server. Methods take an image as its name, its record or an image of a run.
 
     Example:
         ```python
@@ -895,30 +987,30 @@ class ImageRepository(Face["AsyncImageRepository"]):
         ```
     """
 
-    def image(self, image_name: str) -> Image:
+    def image(self, image_name: ImageName) -> Image:
         """Return an image by its name, to download, show or save it. Sends no request."""
         return wrap(self._impl.image(image_name))
 
-    def get_image(self, image_name: str) -> IvkImage:
+    def get_image(self, image_name: ImageName) -> IvkImage:
         """Fetch an image's record.
 
         Raises:
             UnknownNameError: The image is not on the server. This is also a ``NotFoundError``.
         """
-        return self._call(self._impl.get_image(image_name))
+        return wrap(self._call(self._impl.get_image(image_name)))
 
-    def find_image(self, image_name: str) -> IvkImage | None:
+    def find_image(self, image_name: ImageName) -> IvkImage | None:
         """Fetch an image's record, or return None if it is not on the server."""
-        return self._call(self._impl.find_image(image_name))
+        return wrap(self._call(self._impl.find_image(image_name)))
 
     def get_images(self, image_names: ImageNames) -> list[IvkImage]:
         """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
 
         Sends one request per 1,000 images, or one per image before InvokeAI 6.0.
         """
-        return self._call(self._impl.get_images(image_names))
+        return wrap(self._call(self._impl.get_images(image_names)))
 
-    def get_metadata(self, image_name: str) -> dict[str, Any] | None:
+    def get_metadata(self, image_name: ImageName) -> dict[str, Any] | None:
         """Return the generation metadata embedded in an image, or None if it has none.
 
         Raises:
@@ -926,7 +1018,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """
         return self._call(self._impl.get_metadata(image_name))
 
-    def get_workflow(self, image_name: str) -> dict[str, Any] | None:
+    def get_workflow(self, image_name: ImageName) -> dict[str, Any] | None:
         """Return the workflow embedded in an image, with the values used, or None if it has none.
 
         Raises:
@@ -934,7 +1026,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """
         return self._call(self._impl.get_workflow(image_name))
 
-    def get_graph(self, image_name: str) -> dict[str, Any] | None:
+    def get_graph(self, image_name: ImageName) -> dict[str, Any] | None:
         """Return the graph embedded in an image, as it was executed, or None if it has none.
 
         Raises:
@@ -980,19 +1072,21 @@ class ImageRepository(Face["AsyncImageRepository"]):
             UsageError: The offset or limit is negative, a category is unknown, or the time is not valid.
             UnknownNameError: The board is not on the server.
         """
-        return self._call(
-            self._impl.list_images(
-                board_id=board_id,
-                categories=categories,
-                is_intermediate=is_intermediate,
-                starred=starred,
-                search_term=search_term,
-                since=since,
-                until=until,
-                offset=offset,
-                limit=limit,
-                order_dir=order_dir,
-                starred_first=starred_first,
+        return wrap(
+            self._call(
+                self._impl.list_images(
+                    board_id=board_id,
+                    categories=categories,
+                    is_intermediate=is_intermediate,
+                    starred=starred,
+                    search_term=search_term,
+                    since=since,
+                    until=until,
+                    offset=offset,
+                    limit=limit,
+                    order_dir=order_dir,
+                    starred_first=starred_first,
+                )
             )
         )
 
@@ -1090,17 +1184,19 @@ class ImageRepository(Face["AsyncImageRepository"]):
             UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        return self._call(
-            self._impl.upload(
-                image,
-                board_id=board_id,
-                image_category=unwrap(image_category),
-                is_intermediate=is_intermediate,
-                filename=filename,
-                metadata=metadata,
-                resize_to=resize_to,
-                crop_visible=crop_visible,
-                session_id=session_id,
+        return wrap(
+            self._call(
+                self._impl.upload(
+                    image,
+                    board_id=board_id,
+                    image_category=unwrap(image_category),
+                    is_intermediate=is_intermediate,
+                    filename=filename,
+                    metadata=metadata,
+                    resize_to=resize_to,
+                    crop_visible=crop_visible,
+                    session_id=session_id,
+                )
             )
         )
 
@@ -1139,18 +1235,20 @@ class ImageRepository(Face["AsyncImageRepository"]):
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
                 keyed by path.
         """
-        return self._call(
-            self._impl.upload_images(
-                sources,
-                board_id=board_id,
-                image_category=unwrap(image_category),
-                is_intermediate=is_intermediate,
-                concurrency=concurrency,
-                on_progress=on_progress,
+        return wrap(
+            self._call(
+                self._impl.upload_images(
+                    sources,
+                    board_id=board_id,
+                    image_category=unwrap(image_category),
+                    is_intermediate=is_intermediate,
+                    concurrency=concurrency,
+                    on_progress=on_progress,
+                )
             )
         )
 
-    def download(self, image_name: str, *, full_resolution: bool = True) -> bytes:
+    def download(self, image_name: ImageName, *, full_resolution: bool = True) -> bytes:
         """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
         Raises:
@@ -1159,7 +1257,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         return self._call(self._impl.download(image_name, full_resolution=full_resolution))
 
     def download_to(
-        self, image_name: str, path: str | os.PathLike[str], *, full_resolution: bool = True
+        self, image_name: ImageName, path: str | os.PathLike[str], *, full_resolution: bool = True
     ) -> Path:
         """Download an image to a file. The file appears only when it is complete.
 
@@ -1197,7 +1295,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         contains the image's name, so an interrupted download resumes.
 
         Args:
-            image_names: The images, by name or record.
+            image_names: The images: names, records or images of runs.
             folder: The target folder. It is created if it does not exist.
             template: The file names. ``{image}`` is the image's name without its extension and ``{index}`` its number
                 from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
@@ -1243,7 +1341,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
                 name that the server chose.
-            image_names: The images, by name or record.
+            image_names: The images: names, records or images of runs.
             board_id: A board whose images to download, instead of ``image_names``: a board, its id or its name;
                 ``"none"`` for uncategorized images.
             timeout: Seconds to wait for the zip. Defaults to 600.
@@ -1266,7 +1364,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         workflow, graph and category. They count as uploaded images and are not starred.
 
         Args:
-            image_names: The images, by name or record.
+            image_names: The images: names, records or images of runs.
             board_id: The board, its id or its name.
             concurrency: The largest number of copies at a time. Defaults to 4.
 
@@ -1278,11 +1376,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
             TransferError: Some images could not be copied. ``failed`` has their errors, ``done`` the copies of the
                 others.
         """
-        return self._call(self._impl.copy(image_names, board_id, concurrency=concurrency))
+        return wrap(self._call(self._impl.copy(image_names, board_id, concurrency=concurrency)))
 
     def update(
         self,
-        image_name: str,
+        image_name: ImageName,
         *,
         image_category: ImageCategory | str | None = None,
         is_intermediate: bool | None = None,
@@ -1304,13 +1402,15 @@ class ImageRepository(Face["AsyncImageRepository"]):
         Raises:
             NotFoundError: The image is not on the server.
         """
-        return self._call(
-            self._impl.update(
-                image_name,
-                image_category=image_category,
-                is_intermediate=is_intermediate,
-                starred=starred,
-                session_id=session_id,
+        return wrap(
+            self._call(
+                self._impl.update(
+                    image_name,
+                    image_category=image_category,
+                    is_intermediate=is_intermediate,
+                    starred=starred,
+                    session_id=session_id,
+                )
             )
         )
 
@@ -2403,7 +2503,7 @@ class QuickClient(Face["AsyncQuickClient"]):
         self._impl = AsyncQuickClient(unwrap(client))
         self._impl.__dict__["_face"] = self
 
-    def copy_image_to_board(self, image_name: str, target_board_id: BoardRef) -> IvkImage | None:
+    def copy_image_to_board(self, image_name: ImageName, target_board_id: BoardRef) -> IvkImage | None:
         """Copy an image to a board.
 
         The server copies it, so nothing is downloaded. The copy has the same pixels, metadata and workflow, and the
@@ -2421,7 +2521,7 @@ class QuickClient(Face["AsyncQuickClient"]):
             UsageError: The image or the board is not on the server.
             QuickTaskError: The server failed or was unreachable.
         """
-        return self._call(self._impl.copy_image_to_board(image_name, target_board_id))
+        return wrap(self._call(self._impl.copy_image_to_board(image_name, target_board_id)))
 
     def generate_image_sdxl_t2i(
         self,
@@ -2454,9 +2554,11 @@ class QuickClient(Face["AsyncQuickClient"]):
             UsageError: A value is not valid, the board is not on the server, or the server has no SDXL model.
             QuickTaskError: The server failed or was unreachable.
         """
-        return self._call(
-            self._impl.generate_image_sdxl_t2i(
-                positive_prompt, negative_prompt, width, height, steps, model_name, scheduler, board_id
+        return wrap(
+            self._call(
+                self._impl.generate_image_sdxl_t2i(
+                    positive_prompt, negative_prompt, width, height, steps, model_name, scheduler, board_id
+                )
             )
         )
 
@@ -2666,7 +2768,7 @@ class Run(Face["AsyncRun"]):
         return self._call(self._impl.refresh())
 
     def _repr_html_(self) -> str | None:
-        """Return the run's images for a notebook, or None if there are none or they cannot be downloaded."""
+        """Return the run's images for a notebook, or None if there are no images or they cannot be downloaded."""
         return self._impl._repr_html_()
 
 
@@ -3683,7 +3785,8 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
     """The workflows on a server."""
 
     def create_workflow(
-        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
+        self,
+        source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image | NamedImage,
     ) -> WorkflowHandle:
         """Return a handle to run a workflow on this server.
 
@@ -3703,7 +3806,8 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         return wrap(self._call(self._impl.create_workflow(unwrap(source))))
 
     def get_definition(
-        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
+        self,
+        source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image | NamedImage,
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 

@@ -19,8 +19,6 @@ T = TypeVar("T")
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _REQUIRED = ("meta", "nodes", "edges")
 _OTHER_FILES = {
-    rb"\xff\xd8\xff": "a JPEG image",
-    rb"RIFF....WEBP": "a WebP image",
     rb"GIF8": "a GIF image",
     rb"PK\x03\x04": "a ZIP archive",
     rb"\x1f\x8b": "a gzip archive",

@@ -224,6 +224,17 @@ def _shown(results: Results, intermediate: bool) -> Iterator[tuple[NodeOutput, f
             yield from _shown(called, intermediate)
 
 
+def image_sizes(results: Results) -> dict[str, tuple[int, int]]:
+    """Return the width and height in pixels of the images whose nodes report them, keyed by name."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for output, _ in _shown(results, intermediate=True):
+        image, width, height = (output.data.get(name) for name in ("image", "width", "height"))
+        name = cast("Mapping[str, Any]", image).get("image_name") if isinstance(image, Mapping) else None
+        if isinstance(name, str) and isinstance(width, int) and isinstance(height, int):
+            sizes[name] = width, height
+    return sizes
+
+
 def media_names(data: Any, key: str) -> Iterator[str]:
     """Yield all values of ``key`` in a result, depth first.
 
