@@ -20,6 +20,7 @@ from invokeai_py_client.config import Profile, choose, config_path, forget_profi
 from invokeai_py_client.dnn_model.start import source_text
 from invokeai_py_client.engine.definition import is_document
 from invokeai_py_client.errors import InvokeAIClientError, UsageError, WorkflowFormatError
+from invokeai_py_client.files.atomic import AtomicFile
 from invokeai_py_client.files.images import pictures_at
 from invokeai_py_client.files.names import file_name, paths_for, paths_of_run_images, target_path
 from invokeai_py_client.files.text import read_text, write_text
@@ -323,3 +324,13 @@ def test_invalid_numbers_raise_our_errors(text: str) -> None:
         with suppress(InvokeAIClientError):
             numbers(text, whole=whole)
     address_of(text)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_devices_and_pipes_are_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="Not a regular file"), AtomicFile(pipe):
+        pass
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
