@@ -695,7 +695,11 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         return wrap(self._call(self._impl.list_install_jobs()))
 
     def get_install_job(self, id: int) -> ModelInstJobHandle | None:
-        """Return an installation job, or None if the server has no job with this id."""
+        """Return an installation job, or None if the server has no job with this id.
+
+        Raises:
+            UsageError: The id is not a whole number.
+        """
         return wrap(self._call(self._impl.get_install_job(id)))
 
     def prune_install_jobs(self) -> bool:

@@ -13,6 +13,7 @@ from invokeai_py_client._base import AsyncObject, face
 from invokeai_py_client._lazy import old_names
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
+from invokeai_py_client.transport.payload import id_number
 from invokeai_py_client.transport.settings import complete_url
 from invokeai_py_client.v1.client import V1ClientMethods
 
@@ -236,10 +237,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.models import IvkJob
         from invokeai_py_client.run.queue_items import read_item
 
-        try:
-            item_id = int(job_id)
-        except (TypeError, ValueError):
-            raise UsageError(f"Invalid queue item id {job_id!r}: expected a whole number.") from None
+        item_id = id_number(job_id, "queue item")
         try:
             item = await read_item(self.connection, queue_id, item_id)
         except NotFoundError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from invokeai_py_client._base import face
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.transport.payload import id_number
 
 if TYPE_CHECKING:
     import os
@@ -118,9 +118,7 @@ class V1ClientMethods:
             NotFoundError: The item is not in the queue.
             UsageError: The id is not a whole number.
         """
-        if not str(job_id).strip().isdecimal():
-            raise UsageError(f"Invalid queue item id {job_id!r}: expected a whole number.")
-        job = await self.queue.cancel(int(job_id))
+        job = await self.queue.cancel(id_number(job_id, "queue item"))
         return job.status == "cancelled"
 
     async def list_models(self: _Client, base_model: str | None = None) -> list[IvkDnnModel]:
