@@ -929,14 +929,14 @@ class AsyncWorkflowHandle(AsyncObject):
         return self._latest
 
     def _repr_html_(self) -> str:
-        from invokeai_py_client.display.inputs import inputs_html
+        from invokeai_py_client.display.inputs import inputs_html, listed_inputs
 
-        return inputs_html(self.name, self.inputs)
+        return inputs_html(self.name, listed_inputs(self.inputs))
 
     def __str__(self) -> str:
-        from invokeai_py_client.display.inputs import inputs_text
+        from invokeai_py_client.display.inputs import inputs_text, listed_inputs
 
-        return inputs_text(self.name, self.inputs)
+        return inputs_text(self.name, listed_inputs(self.inputs))
 
     def __repr__(self) -> str:
         count = len(self.inputs)
