@@ -131,10 +131,10 @@ class WorkflowDefinition:
             )
             if kind:
                 raise WorkflowFormatError(
-                    f"{where(source)} is {kind}; expected JSON, or a PNG image in which InvokeAI embedded a workflow."
+                    f"{where(source)} is {kind}; expected JSON, or an image with an embedded workflow."
                 ) from error
             raise WorkflowFormatError(
-                f"{where(source)} is neither JSON text nor a PNG image: byte {error.start} is not"
+                f"{where(source)} is neither JSON text nor an image: byte {error.start} is not"
                 f" {error.encoding.upper()}."
             ) from error
         return cls._parsed(text, source)
