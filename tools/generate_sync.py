@@ -50,7 +50,16 @@ __path__: list[str] = []  # pickles may refer to modules that were below this on
 FACE_MODULE = "invokeai_py_client._face"
 FACE_NAMES = ("Face", "LazyConstant", "unwrap", "wrap")
 ROOT_CLASS = "AsyncObject"
-MADE_BY_USERS = {"AsyncInvokeAIClient", "AsyncQuickClient"}
+MADE_BY_USERS = {
+    "AsyncBoardRepository",
+    "AsyncDnnModelRepository",
+    "AsyncImageRepository",
+    "AsyncInvokeAIClient",
+    "AsyncQueueRepository",
+    "AsyncQuickClient",
+    "AsyncWorkflowHandle",
+    "AsyncWorkflowRepository",
+}
 """Classes whose synchronous version has a constructor. Instances of the others are created by a client."""
 
 RENAMED_DUNDERS = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__"}

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         QueueRepository,
         QuickClient,
         Run,
+        Session,
         Sweep,
         WorkflowHandle,
         WorkflowRepository,
@@ -173,6 +174,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
+    from invokeai_py_client.v1.session import AsyncSession
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
@@ -182,7 +184,8 @@ __all__ = [
     "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository",
     "AsyncDnnModelRepository", "AsyncImage", "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncJobHandle",
     "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun",
-    "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError",
+    "AsyncSession", "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError",
+    "BadRequestError",
     "BaseModelEnum", "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "CalledResults",
     "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
     "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
@@ -201,7 +204,7 @@ __all__ = [
     "PythonNotFoundError", "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError",
     "RequestTimeoutError", "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent",
     "RunFailedError", "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError",
-    "ServerAddress", "ServerError", "ServerUnreachableError", "SessionEvent", "StartError", "StarterModel",
+    "ServerAddress", "ServerError", "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterModel",
     "StatusChanged", "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError",
     "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition",
     "WorkflowError", "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError",
@@ -213,7 +216,7 @@ __all__ = [
 _NAMES = {
     "_sync": """
         BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
-        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Sweep WorkflowHandle WorkflowRepository
+        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep WorkflowHandle WorkflowRepository
     """,
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
@@ -278,6 +281,7 @@ _NAMES = {
     "sweep.sweep": "AsyncSweep",
     "transport.settings": "ConnectionSettings Credentials ServerAddress",
     "transport.responses": "Response",
+    "v1.session": "AsyncSession",
     "workflow.handle": "AsyncWorkflowHandle",
     "workflow.outputs": "OutputMapping WorkflowOutput WorkflowSubmission",
     "workflow.repository": "AsyncWorkflowRepository",
