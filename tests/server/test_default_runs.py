@@ -139,12 +139,12 @@ def pixels_of(client: InvokeAIClient, run: Run) -> list[bytes]:
 def test_seed_repeats_the_pixels(client: InvokeAIClient, ready: tuple[WorkflowHandle, Case]) -> None:
     wf, case = ready
     http_request("DELETE", f"{client.url}/api/v1/app/invocation_cache")
-    first, second, other = (wf.start(seed=seed) for seed in (7, 7, 8))
+    first = wf.start(seed=7)
     assert (first.seed, first.inputs["seed"]) == (7, 7)
     pixels = pixels_of(client, first)
     assert len(pixels) == case.images
-    assert pixels == pixels_of(client, second)
-    assert pixels != pixels_of(client, other)
+    assert pixels == pixels_of(client, wf.start(seed=7))
+    assert pixels != pixels_of(client, wf.start(seed=8))
 
     drawn = wf.start()  # the server draws its seed, unless the workflow has a fixed one
     assert (drawn.seed is None) == bool(wf.inputs.random_seeds())

@@ -43,6 +43,8 @@ def test_extension_decides_the_format(client: InvokeAIClient, tmp_path: Path, no
         with Pillow.open(path) as saved:
             assert saved.size == image.pil().size
             assert embedded_metadata(saved) == embedded
+        if "invokeai_workflow" in embedded:
+            assert client.workflow_repo.create_workflow(path).name == "SD-1 text to image"
     before = (tmp_path / "fox.png").read_bytes()
     assert before == image.bytes()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image, ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
-from invokeai_py_client.errors import APIRequestError, UsageError
+from invokeai_py_client.engine.definition import WorkflowDefinition
+from invokeai_py_client.errors import APIRequestError, UsageError, WorkflowFormatError
 from invokeai_py_client.files.convert import check_target, convert, embedded_metadata
 from invokeai_py_client.files.formats import format_of, format_of_data, is_whole, needs_conversion
 
@@ -91,6 +93,26 @@ def test_image_without_metadata_has_no_comment(suffix: str) -> None:
     assert 0x9286 not in image.getexif().get_ifd(0x8769)
 
 
+@every_format
+def test_workflow_can_be_read_from_a_converted_image(tmp_path: Path, suffix: str) -> None:
+    document = {**WORKFLOW, "name": "Küche 🦊", "edges": [], "meta": {"version": "3.0.0"}}
+    path = tmp_path / f"fox{suffix}"
+    path.write_bytes(convert(png(texts={"invokeai_workflow": json.dumps(document)}), path))
+    assert WorkflowDefinition.from_file(path).name == "Küche 🦊"
+    path.write_bytes(convert(png(texts={"invokeai_metadata": "{}"}), path))
+    with pytest.raises(WorkflowFormatError, match="has no embedded workflow"):
+        WorkflowDefinition.from_file(path)
+    path.write_bytes(convert(png(), path))
+    with pytest.raises(WorkflowFormatError, match="has no embedded workflow"):
+        WorkflowDefinition.from_file(path)
+
+
+def test_damaged_comment_is_reported() -> None:
+    data = convert(png(texts={"invokeai_workflow": json.dumps(WORKFLOW)}), Path("fox.jpg"))
+    with pytest.raises(WorkflowFormatError, match="Cannot read the workflow embedded in the image"):
+        WorkflowDefinition.from_png(data.replace(b'"nodes":', b'"nodes" '))
+
+
 def test_metadata_survives_conversion_back_to_png() -> None:
     webp = convert(png(texts={"invokeai_metadata": json.dumps(METADATA)}), Path("fox.webp"))
     again = decoded(convert(webp, Path("fox.png")))
@@ -123,6 +145,14 @@ def test_metadata_that_is_not_json_is_kept_as_text() -> None:
 def test_all_modes_can_be_converted(mode: str, suffix: str) -> None:
     image = decoded(convert(png(mode, 0), Path(f"fox{suffix}")))
     assert image.size == (32, 16)
+
+
+@every_format
+def test_images_that_compress_badly(suffix: str) -> None:
+    noise = Image.frombytes("RGB", (512, 512), random.Random(1).randbytes(512 * 512 * 3))
+    buffer = io.BytesIO()
+    noise.save(buffer, "PNG")
+    assert decoded(convert(buffer.getvalue(), Path(f"fox{suffix}"))).size == (512, 512)
 
 
 def test_transparent_areas() -> None:

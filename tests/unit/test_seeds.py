@@ -122,6 +122,8 @@ def test_connected_seed_in_the_form_can_be_set() -> None:
     for address, seed in {0: 5, "Seed": 6}.items():
         inputs.set({address: seed})
         assert request_of(inputs)["graph"]["nodes"]["noise"]["seed"] == seed
+        assert inputs.snapshot() == {"seed": seed}
+    assert seed_names(inputs).main == ("seed",)
     assert inputs[0].connected
     with pytest.raises(InputError, match=r"set\(seed=7\)"):
         inputs[0].field.value = 3
@@ -412,6 +414,14 @@ def test_seeds_are_read_from_the_queue_item() -> None:
     assert seeds_of_item(item([123])) == {("random", "value"): 123, ("noise", "seed"): 123}
     assert seeds_of_item(item([1, 2])) == {}
     assert seeds_of_item({}) == {}
+    reported = item(
+        [123]
+    )  # assembled from events: the graph as it was sent, without the values that edges carry
+    reported["session"]["graph"] = reported["session"].pop("execution_graph")
+    reported["session"]["graph"] = {
+        "nodes": {"random": {"type": "rand_int"}, "noise": {"type": "noise", "seed": 0}}
+    }
+    assert seeds_of_item(reported) == {("random", "value"): 123}
 
 
 def test_names_of_seeds() -> None:

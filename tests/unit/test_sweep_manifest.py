@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,16 @@ def test_manifest_begins_with_header_and_requests(tmp_path: Path) -> None:
     }
     assert second["kind"] == "request"
     assert read_manifest(path).requests[0].values(2) == {"a": 3}
+
+
+def test_names_of_runs_are_kept() -> None:
+    assert "names" not in REQUEST.to_dict(), "manifests without names have the same format as before"
+    named = replace(REQUEST, names=("a", "", "c"))
+    assert Request.from_dict(json.loads(json.dumps(named.to_dict()))).names == ("a", "", "c")
+    assert pickle.loads(pickle.dumps(named)) == named
+    older = object.__new__(Request)
+    older.__setstate__([REQUEST.first, REQUEST.count, REQUEST.fixed, REQUEST.groups, REQUEST.body])
+    assert older == REQUEST
 
 
 def test_run_record_contains_the_result() -> None:

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.labels import label_of
-from invokeai_py_client.files.names import RunImage, file_name, literal_folder, paths_of_run_images, unique
+from invokeai_py_client.files.names import (
+    RunImage,
+    UniquePaths,
+    file_name,
+    is_image_file,
+    literal_folder,
+    naming_values,
+    paths_of_run_images,
+    unique,
+)
 from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage, ModelByName
 
 VALUES = {"Positive Prompt": "a fox", "seed": 7, "CFG Scale": 4.5, "node.width": 64, "steps": 8.0}
@@ -276,6 +285,50 @@ def test_images_of_runs_have_unique_files() -> None:
     assert paths_of_run_images("{sede}", []) == []
     with pytest.raises(UsageError, match="sede"):
         paths_of_run_images("{sede}", images)
+
+
+def test_paths_stay_unique_over_several_runs() -> None:
+    taken = UniquePaths()
+    found = [paths_of_run_images("fox.png", made("a.png", "b.png"), taken) for _ in range(2)]
+    assert found == [[Path("fox.png"), Path("fox-2.png")], [Path("fox-3.png"), Path("fox-4.png")]]
+
+
+def test_name_of_a_row() -> None:
+    image = RunImage("a.png", {"name": "an input", "seed": 7}, 3, 12, "Red fox")
+    assert paths_of_run_images("{name}-{seed}.png", [image]) == [Path("Red fox-7.png")]
+    image = RunImage("a.png", {"name": "an input"}, 3, 12)
+    assert paths_of_run_images("{name}.png", [image]) == [Path("an input.png")]
+
+
+def test_seed_of_a_run_without_a_seed_input() -> None:
+    assert file_name("{seed}.png", naming_values({"steps": 4}, 7), 0) == Path("7.png")
+    assert file_name("{seed}.png", naming_values({"seed": 5}, 7), 0) == Path("5.png")
+    with pytest.raises(UsageError, match="Unknown name"):
+        file_name("{seed}.png", naming_values({"steps": 4}, None), 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("fox.png", True),
+        ("out/fox.JPG", True),
+        ("fox.gif", True),
+        ("out", False),
+        ("out/", False),
+        ("v1.5", False),
+        ("fox.png/", False),
+        (".", False),
+    ],
+)
+def test_paths_of_image_files(tmp_path: Path, path: str, expected: bool) -> None:
+    assert is_image_file(path) == expected
+    (tmp_path / "folder.png").mkdir()
+    assert not is_image_file(tmp_path / "folder.png")
+
+
+@pytest.mark.parametrize("template", ["{seed}.tiff", "{seed}.GIF"])
+def test_other_image_extensions_are_kept(template: str) -> None:
+    assert named(template) == template.replace("{seed}", "7")
 
 
 def test_existing_folder_is_a_template_for_files_in_it(tmp_path: Path) -> None:

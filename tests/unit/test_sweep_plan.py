@@ -342,11 +342,12 @@ def points_of(inputs: InputSet, folder: Path, text: str) -> list[dict[str, Any]]
 
 
 def test_decimal_commas(inputs: InputSet, tmp_path: Path) -> None:
-    found = points_of(inputs, tmp_path, "steps;cfg_scale\n2;7,5\n4,0;6,0\n8;[7, 5, 1]\n")
+    found = points_of(inputs, tmp_path, "steps;cfg_scale\n2;7,5\n4,0;6,0\n8;[7, 5, 1]\n8;1.234,5\n")
     assert found == [
         {"steps": 2, "cfg_scale": 7.5},
         {"steps": 4, "cfg_scale": 6},
         {"steps": 8, "cfg_scale": [7, 5, 1]},
+        {"steps": 8, "cfg_scale": 1234.5},
     ]
 
 
@@ -359,6 +360,8 @@ def test_decimal_commas(inputs: InputSet, tmp_path: Path) -> None:
             r"line 2, column 'cfg_scale': '7,5' is ambiguous\. Write 7\.5 .*\[7, 5\]",
         ),
         ("steps;cfg_scale\n2;7,5\n2;7.5\n", r"line 2, column 'cfg_scale': '7,5' is ambiguous"),
+        ('steps,cfg_scale\n2,"1,234.5"\n', r"line 2, column 'cfg_scale': .* is ambiguous\. Write 1234\.5"),
+        ("steps;cfg_scale\n2;7.5,3\n", r"line 2, column 'cfg_scale': '7\.5,3' is ambiguous"),
         ('steps\n"4,0"\n', r"line 2, column 'steps': .*'4,0' is not valid.* Use a decimal point: 4\.0\."),
         ("steps;seed\n2,5;1\n", r"line 2, column 'steps': "),
         ("steps,Steps\n3,4\n", r"line 1: the columns 'steps' and 'Steps' set the same input"),
@@ -373,6 +376,54 @@ def test_table_errors_have_a_location(inputs: InputSet, tmp_path: Path, text: st
         InputError if "the columns" not in match else UsageError, match=rf"^runs\.csv, {match}"
     ):
         points_of(inputs, tmp_path, text)
+
+
+def names_of_runs(found: SweepPlan) -> list[tuple[str, Any]]:
+    return [
+        (found.names[part.row(index)], part.point(index)["steps"])
+        for part in found.parts
+        for index in range(part.count)
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"name": f"run {n}", "steps": n} for n in (1, 2, 3)],
+        [{"name": f"run {n}", "steps": n, "model": "ab"[n % 2]} for n in (1, 2, 3)],
+        [{"name": f"run {n}", "steps": n, "model": "a"} for n in (1,)],
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"repeat": 2}, {"repeat": 2, "seed": "random"}, {"seed": "random"}])
+def test_column_name_names_the_runs(
+    inputs: InputSet, rows: list[dict[str, Any]], options: dict[str, Any]
+) -> None:
+    found = plan_rows(inputs, rows_of(rows), **options)
+    assert found.axes[0] != "name"
+    runs = names_of_runs(found)
+    assert len(runs) == len(rows) * options.get("repeat", 1)
+    assert all(name == f"run {steps}" for name, steps in runs)
+
+
+def test_names_of_rows(inputs: InputSet) -> None:
+    found = plan_rows(inputs, rows_of([{"name": " a ", "steps": 1}, {"steps": 2}, {"name": 3.0, "steps": 3}]))
+    assert found.names == ("a", "", "3")
+    assert plan_rows(inputs, rows_of([{"steps": 1}])).names == ()
+    only_names = plan_rows(inputs, rows_of([{"name": "a"}, {"name": "b"}]))
+    assert [only_names.names[part.row(0)] for part in only_names.parts] == ["a", "b"]
+    copy: SweepPlan = pickle.loads(pickle.dumps(found))
+    assert names_of_runs(copy) == names_of_runs(found)
+
+
+def test_input_called_name_is_an_input() -> None:
+    schema = reference_schema()
+    document = workflows.workflow(
+        "w", {"p": ("string", {"value": "x"})}, [], [("p", "value")], labels={("p", "value"): "Name"}
+    )
+    inputs = InputSet(load_workflow(WorkflowDefinition.from_dict(document), schema), schema)
+    found = plan_rows(inputs, rows_of([{"name": "a"}]))
+    assert found.names == ()
+    assert [list(point.values()) for point in found.points()] == [["a"]]
 
 
 def test_rows_may_name_an_input_in_different_ways(inputs: InputSet) -> None:

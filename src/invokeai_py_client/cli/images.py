@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +12,6 @@ from invokeai_py_client.cli.export import export
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board, find_images, read_names
 from invokeai_py_client.cli.options import (
-    UserPath,
     board_option,
     connect,
     limit_option,
@@ -22,10 +20,11 @@ from invokeai_py_client.cli.options import (
     url_option,
     yes_option,
 )
-from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.output import confirm, counted, echo, echo_bytes, emit, hint, is_watched, say
 from invokeai_py_client.cli.progress import counting_bar, of_transfer, waiting
 from invokeai_py_client.cli.tables import Column, screenful, show_facts, show_table, time_of
 from invokeai_py_client.errors import TransferError, UsageError
+from invokeai_py_client.files.names import is_image_file
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
@@ -130,17 +129,17 @@ def _say_how_many(count: int, more: bool, limit: int | None) -> None:
 @click.option(
     "-o",
     "--output",
-    metavar="DIR",
-    type=UserPath(file_okay=False),
-    default=Path(),
-    help="Folder for the files. Defaults to the current folder.",
+    metavar="PATH",
+    default=".",
+    help="Folder for the files. For one image, also a file ending in .png, .jpg, .webp or .avif, or - for standard "
+    "output. Defaults to the current folder.",
 )
 @click.option(
     "--as",
+    "--name",
     "template",
     metavar="TEMPLATE",
-    default="{image}",
-    help="File names, made of {image}, {index} and the fields of the record: {created_at:%Y-%m-%d}/{image}.",
+    help="File names, made of {image}, {index} and the fields of the record: {created_at:%Y-%m-%d}/{image}.jpg.",
 )
 @click.option("--thumbnails", is_flag=True, help="Download thumbnails instead.")
 @click.option("--overwrite", is_flag=True, help="Download images again even if their files exist.")
@@ -148,8 +147,8 @@ def _say_how_many(count: int, more: bool, limit: int | None) -> None:
 @output_options
 def get(
     names: tuple[str, ...],
-    output: Path,
-    template: str,
+    output: str,
+    template: str | None,
     thumbnails: bool,
     overwrite: bool,
     url: str | None,
@@ -157,13 +156,21 @@ def get(
 ) -> None:
     """Download images. Prints the paths of the files."""
     wanted = read_names(names)
+    is_file = output == "-" or is_image_file(output)
+    if is_file and (template is not None or len(wanted) != 1):
+        raise UsageError(f"-o {output} is for one image and has no template. Use a folder instead: -o DIR")
+    if output == "-" and as_json:
+        raise UsageError("-o - writes the image to standard output, so it cannot be combined with --json.")
     with connect(url) as client:
         found = find_images(client, wanted)
+        if is_file:
+            _get_file(client, found[0], output, full_resolution=not thumbnails, as_json=as_json)
+            return
         with counting_bar("Downloading", len(found), as_json) as advance:
             paths = client.image_repo.download_images(
                 found,
                 output,
-                template=template,
+                template=template or "{image}",
                 full_resolution=not thumbnails,
                 overwrite=overwrite,
                 on_progress=of_transfer(advance),
@@ -175,6 +182,22 @@ def get(
                 echo(path)
         if as_json:
             emit({"event": "result", "ok": True, "images": len(paths)})
+
+
+def _get_file(
+    client: InvokeAIClient, image: IvkImage, output: str, *, full_resolution: bool, as_json: bool
+) -> None:
+    """Download one image to a file, or to standard output."""
+    repo, name = client.image_repo, image.image_name
+    if output == "-":
+        echo_bytes(repo.download(name, full_resolution=full_resolution))
+        return
+    path = repo.download_to(name, output, full_resolution=full_resolution)
+    if as_json:
+        emit({"event": "image", "name": name, "path": str(path)})
+        emit({"event": "result", "ok": True, "images": 1})
+    else:
+        echo(path)
 
 
 @images.command("put")

@@ -15,7 +15,8 @@ from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
-    from invokeai_py_client.engine.inputs import WorkflowInput
+    from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.workflow import WorkflowHandle
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -119,6 +120,39 @@ def seed_options(command: F) -> F:
     return click.option(
         "--seed", metavar="N", help="The seed, or the first seed of several runs. Defaults to a random one."
     )(command)
+
+
+def name_option(command: F) -> F:
+    """Add the option ``--name``, the template for the names of image files."""
+    return click.option(
+        "--name",
+        metavar="TEMPLATE",
+        help="File names of the images, made of inputs, {seed}, {index}, {item} and {image}, for example "
+        "'{seed}-{prompt}.jpg'.",
+    )(command)
+
+
+def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -> None:
+    """Check a template for file names before anything is run.
+
+    Args:
+        template: The template.
+        inputs: The inputs of the workflow, with their values.
+        plan: The plan of the sweep. Defaults to None for a single run.
+
+    Raises:
+        UsageError: The template is invalid, contains an unknown name, or is for an unsupported format.
+    """
+    from invokeai_py_client.engine.inputs import seed_names
+    from invokeai_py_client.files.convert import check_target
+    from invokeai_py_client.files.names import file_name
+
+    seeds = seed_names(inputs)
+    drawn = dict.fromkeys((*seeds.main, *seeds.drawn.values()), 0)
+    values = {**({"seed": 0} if drawn else {}), **drawn, **inputs.snapshot()}
+    values |= {} if plan is None else next(plan.points())
+    name = "name" if plan is not None and plan.names else ""
+    check_target(file_name(template, values, 0, "image.png", item=0, name=name), "PNG")
 
 
 def connect(url: str | None) -> InvokeAIClient:

@@ -108,6 +108,11 @@ def emit(data: Any, indent: int | None = None) -> None:
     _write(escape_controls(text), sys.stdout)
 
 
+def echo_bytes(data: bytes) -> None:
+    """Write data, such as an image, to standard output."""
+    click.echo(data, nl=False)
+
+
 def echo_code(text: str) -> None:
     """Print Python code to standard output. In a pipe or a file it is UTF-8, which Python expects of a module."""
     if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):

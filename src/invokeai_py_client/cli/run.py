@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from contextlib import nullcontext
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client.cli.options import (
-    UserPath,
     board_option,
+    check_name,
     connect,
+    name_option,
     output_options,
     parse_settings,
     seed_of_options,
@@ -22,12 +23,12 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import echo, emit, hint, is_quiet, open_file, say
+from invokeai_py_client.cli.output import echo, echo_bytes, emit, hint, is_quiet, open_file, say
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.files.names import literal_folder
+from invokeai_py_client.files.names import is_image_file, literal, literal_folder
 
 if TYPE_CHECKING:
-    from invokeai_py_client import InvokeAIClient
+    from invokeai_py_client import InvokeAIClient, Run
     from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.workflow import WorkflowHandle
 
@@ -47,11 +48,12 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    metavar="DIR",
-    type=UserPath(file_okay=False),
-    default=Path(),
-    help="Folder for the images. Defaults to the current folder.",
+    metavar="PATH",
+    default=".",
+    help="Folder for the images; or a file ending in .png, .jpg, .webp or .avif; or - for standard output. "
+    "Defaults to the current folder.",
 )
+@name_option
 @click.option(
     "--timeout", type=float, metavar="SECONDS", help="Stop waiting after this time. The run continues."
 )
@@ -68,7 +70,8 @@ def run(
     count: int,
     seed: str | None,
     random_seeds: bool,
-    output: Path,
+    output: str,
+    name: str | None,
     timeout: float | None,
     prepend: bool,
     board: str | None,
@@ -85,7 +88,8 @@ def run(
 
     \b
       ivk run portrait.json -s positive_prompt="a lighthouse" -s steps=30 -o out/
-      ivk run portrait.json -s positive_prompt="a lighthouse" --seed 7 -n 4
+      ivk run portrait.json -s positive_prompt="a lighthouse" -o lighthouse.jpg
+      ivk run portrait.json --seed 7 -n 4 -o out/ --name '{seed}.png'
     """
     from invokeai_py_client.display import check_preview, display_for
 
@@ -93,18 +97,24 @@ def run(
         raise UsageError(
             "-n cannot be combined with --preview, --dry-run or --timeout. Leave out -n, or use ivk sweep."
         )
+    template = _template(output, name, as_json, count)
     check_preview(preview and not as_json)
     with connect(url) as client:
         handle = client.workflow_repo.create_workflow(workflow)
         for warning in handle.warnings:
             say(f"Note: {warning}")
         if count > 1:
-            _run_many(client, handle, settings, count, seed, random_seeds, output, prepend, board, as_json)
+            _run_many(
+                client, handle, settings, count, seed, random_seeds, template, prepend, board, opens, as_json
+            )
             return
         if seed is not None or random_seeds:
             chosen = [f"seed={seed}"] * (seed is not None) + ["seed=random"] * random_seeds
             settings = (*settings, *chosen)
         values = parse_settings(handle, settings)
+        inputs = handle.inputs.copy()
+        inputs.set(values)
+        check_name(template or "", inputs)
         if dry_run:
             body = handle.enqueue_request(values, prepend=prepend, auto_board=board)
             emit(body, None if as_json else 2)
@@ -129,7 +139,10 @@ def run(
         except KeyboardInterrupt:
             say("Canceled the run." if item_id is None else f"Canceled run {item_id}.")
             raise
-        saved = done.save(literal_folder(output))
+        if template is None:
+            _write_image(done)
+            return
+        saved = done.save(template)
         for path in saved:
             if not as_json:
                 echo(path)
@@ -159,20 +172,31 @@ def _run_many(
     count: int,
     seed: str | None,
     random_seeds: bool,
-    output: Path,
+    template: str | None,
     prepend: bool,
     board: str | None,
+    opens: bool,
     as_json: bool,
 ) -> None:
-    """Run a workflow several times with different seeds, and save the images under their own names."""
+    """Run a workflow several times with different seeds, and save the images."""
     from invokeai_py_client.cli.sweep import announce, follow
 
     settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, count)
     values = parse_settings(handle, settings)
     plan = handle.sweep_plan(repeat=count, seed=plan_seed, values=values, auto_board=board)
-    announce(client, handle, plan, as_json)
+    announce(client, handle, plan, as_json, prepend=prepend)
+    assert plan.inputs is not None
+    assert template is not None
+    check_name(template, plan.inputs, plan)
     sweep = handle.start_sweep(plan, prepend=prepend)
-    follow(sweep, output, as_json, numbered=False)
+    saved = follow(sweep, template, as_json)
+    if (
+        sys.stdout.isatty() and not as_json
+    ):  # follow() prints the paths only if they do not break its progress bar
+        for path in saved:
+            echo(path)
+    for path in saved if opens else ():
+        open_file(path)
     failed = sweep.failed
     if as_json:
         emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": len(failed)})
@@ -180,6 +204,43 @@ def _run_many(
         say(f"Seeds: {', '.join(str(run.seed) for run in sweep.runs)}")
     if failed:
         failed[0].raise_if_failed()
+
+
+def _template(output: str, name: str | None, as_json: bool, count: int) -> str | None:
+    """Return the template for the files of the images, or None for standard output.
+
+    Raises:
+        UsageError: The options cannot be combined, or standard output is a terminal.
+    """
+    if output == "-":
+        if as_json or name is not None or count > 1:
+            raise UsageError("-o - writes one image to standard output, so it needs no --name, --json or -n.")
+        if sys.stdout.isatty():
+            raise UsageError(
+                "-o - would write an image to the terminal. Redirect the output: -o - > image.png"
+            )
+        return None
+    if not is_image_file(output):
+        return f"{literal_folder(output)}{name or ''}"
+    if name is not None:
+        raise UsageError(
+            f"-o {output} is a file, so --name has no effect. Use a folder: -o DIR --name {shlex.quote(name)}"
+        )
+    return literal(output)
+
+
+def _write_image(run: Run) -> None:
+    """Write the only image of a run to standard output.
+
+    Raises:
+        UsageError: The run has no image, or several.
+    """
+    if len(run.images) != 1:
+        names = f" ({', '.join(image.name for image in run.images)})" if run.images else ""
+        raise UsageError(
+            f"The run produced {len(run.images)} images{names}, but -o - writes exactly 1. Use a folder: -o DIR"
+        )
+    echo_bytes(run.images[0].bytes())
 
 
 def _plain(event: RunEvent, handle: WorkflowHandle) -> dict[str, Any]:

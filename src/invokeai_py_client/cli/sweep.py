@@ -12,7 +12,9 @@ from invokeai_py_client.cli.complete import complete_settings
 from invokeai_py_client.cli.options import (
     UserPath,
     board_option,
+    check_name,
     connect,
+    name_option,
     output_options,
     read_settings,
     seed_of_options,
@@ -22,7 +24,8 @@ from invokeai_py_client.cli.options import (
 )
 from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, open_file, say
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.files.names import literal_folder
+from invokeai_py_client.files.names import UniquePaths, literal_folder, paths_of_run_images
+from invokeai_py_client.sweep.naming import default_template, run_images
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient, Run, Sweep, WorkflowHandle
@@ -62,6 +65,7 @@ MANIFEST = "sweep.jsonl"
     default=Path("sweep"),
     help="Folder for the results. Defaults to sweep.",
 )
+@name_option
 @click.option("--grid", is_flag=True, help="Save a labeled grid of the images as DIR/grid.png.")
 @click.option("--report", is_flag=True, help="Save an HTML report as DIR/index.html.")
 @click.option("--resume", is_flag=True, help=f"Resume the sweep recorded in DIR/{MANIFEST}, if there is one.")
@@ -87,6 +91,7 @@ def sweep(
     seed: str | None,
     random_seeds: bool,
     output: Path,
+    name: str | None,
     grid: bool,
     report: bool,
     resume: bool,
@@ -119,7 +124,7 @@ def sweep(
             resumed = Sweep.resume(manifest, client)
             if retry_failed:
                 say(f"Retrying {counted(resumed.retry_failed(), 'run')}.")
-            _finish(resumed, output, grid, report, opens, as_json)
+            _finish(resumed, output, name, grid, report, opens, as_json)
             return
         if resume and not dry_run:
             say(f"{manifest} does not exist. Starting a new sweep.")
@@ -141,13 +146,15 @@ def sweep(
             plan = handle.sweep_plan(
                 axes, mode=mode, repeat=repeat, seed=plan_seed, values=values, auto_board=board
             )
+        if name is not None and plan.inputs is not None:
+            check_name(name, plan.inputs, plan)
         if dry_run:
             handle.check_sweep(plan)
         announce(client, handle, plan, as_json)
         if dry_run:
             return
         started = handle.start_sweep(plan, manifest=manifest, background=background)
-        _finish(started, output, grid, report, opens, as_json)
+        _finish(started, output, name, grid, report, opens, as_json)
 
 
 def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, Any], dict[Any, Any]]:
@@ -165,10 +172,12 @@ def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, 
     return fixed, axes
 
 
-def announce(client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
+def announce(
+    client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool, *, prepend: bool = False
+) -> None:
     """Print the number of runs, the seed if all runs have the same, and the estimated time with the queue ahead."""
     seconds = handle.usual_seconds()
-    ahead = client.queue_repo.status().unfinished
+    ahead = 0 if prepend else client.queue_repo.status().unfinished
     seed = _shared_seed(plan)
     if as_json:
         line = {
@@ -200,20 +209,25 @@ def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
     return [paths[0].rename(folder / "grid.png")] if len(paths) == 1 else paths
 
 
-def follow(sweep: Sweep, folder: Path, as_json: bool, *, numbered: bool = True) -> None:
+def follow(sweep: Sweep, template: str, as_json: bool) -> list[Path]:
     """Wait for the runs of a sweep, save their images, and print each run that has ended.
 
     Args:
         sweep: The sweep. It is canceled on Ctrl-C.
-        folder: The folder for the images.
+        template: The template for the files of the images.
         as_json: Whether to print JSON.
-        numbered: Whether the names of the files begin with the number of the run. Defaults to True.
+
+    Returns:
+        The paths of the images, in the order in which the runs ended.
     """
+    made: list[Path] = []
     watched = sys.stdout.isatty()  # paths would break the progress bar
+    taken = UniquePaths()
 
     def on_run(run: Run) -> None:
-        number = f"{sweep.index(run):04}-" if numbered else ""
-        saved = run.save(f"{literal_folder(folder)}{number}{{image}}.png")
+        paths = paths_of_run_images(template, run_images(sweep.index(run), run, sweep.names), taken)
+        saved = [image.save(path) for image, path in zip(run.images, paths, strict=True)]
+        made.extend(saved)
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
             line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
@@ -232,13 +246,17 @@ def follow(sweep: Sweep, folder: Path, as_json: bool, *, numbered: bool = True) 
         sweep.cancel()
         say(f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished.")
         raise
+    return made
 
 
-def _finish(sweep: Sweep, output: Path, grid: bool, report: bool, opens: bool, as_json: bool) -> None:
+def _finish(
+    sweep: Sweep, output: Path, name: str | None, grid: bool, report: bool, opens: bool, as_json: bool
+) -> None:
     output.mkdir(parents=True, exist_ok=True)
     watched = sys.stdout.isatty()
     try:
-        follow(sweep, output / "images", as_json)
+        template = default_template(sweep.names) if name is None else name
+        follow(sweep, f"{literal_folder(output / 'images')}{template}", as_json)
     except KeyboardInterrupt:
         say("To continue, add --resume.")
         raise

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from invokeai_py_client._paths import user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.engine.plain_json import clean, parse_json, where
-from invokeai_py_client.engine.png import PNG_SIGNATURE, embedded_workflow
+from invokeai_py_client.engine.png import embedded_workflow, is_image
 from invokeai_py_client.errors import WorkflowFormatError
 
 T = TypeVar("T")
@@ -19,8 +19,6 @@ T = TypeVar("T")
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _REQUIRED = ("meta", "nodes", "edges")
 _OTHER_FILES = {
-    rb"\xff\xd8\xff": "a JPEG image",
-    rb"RIFF....WEBP": "a WebP image",
     rb"GIF8": "a GIF image",
     rb"PK\x03\x04": "a ZIP archive",
     rb"\x1f\x8b": "a gzip archive",
@@ -67,7 +65,7 @@ class WorkflowDefinition:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> WorkflowDefinition:
-        """Read a JSON file, or a PNG image with a workflow embedded by InvokeAI.
+        """Read a JSON file, or an image with an embedded workflow: a PNG image by InvokeAI, or a converted one.
 
         Raises:
             WorkflowFormatError: The file does not exist, or does not contain a workflow.
@@ -82,7 +80,7 @@ class WorkflowDefinition:
         except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: the home of an unknown user
             reason = getattr(error, "strerror", None) or error
             raise WorkflowFormatError(f"Cannot read the workflow file {str(file)!r}: {reason}.") from error
-        if content.startswith(PNG_SIGNATURE):
+        if is_image(content):
             return cls.from_png(content, source=str(file))
         return cls._from_json_bytes(content, str(file))
 
@@ -108,10 +106,10 @@ class WorkflowDefinition:
 
     @classmethod
     def from_png(cls, content: bytes, *, source: str = "") -> WorkflowDefinition:
-        """Read the workflow that InvokeAI embedded in a PNG image.
+        """Read the workflow that InvokeAI embedded in a PNG image, or in an image converted from one.
 
         Raises:
-            WorkflowFormatError: The content is not a PNG image, or the image has no embedded workflow.
+            WorkflowFormatError: The content is not an image, or the image has no embedded workflow.
         """
         return cls._parsed(embedded_workflow(content, source), source)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from invokeai_py_client._text import node_place
+from invokeai_py_client._text import listed, node_place
 from invokeai_py_client.engine.addressing import FieldPath, InputIndex, plain
 from invokeai_py_client.engine.batch import value_of
 from invokeai_py_client.engine.references import old_model
@@ -140,6 +140,9 @@ class InputSet:
 
     def __iter__(self) -> Iterator[WorkflowInput]:
         return (self._input(key) for key in self._order)
+
+    def __repr__(self) -> str:
+        return f"<InputSet: {listed([item.label for item in self], 5) or 'no inputs in the form'}>"
 
     def __contains__(self, item: object) -> bool:
         return isinstance(item, WorkflowInput) and self._made.get(item.key) is item
@@ -322,7 +325,7 @@ class InputSet:
 
     def name_of(self, item: WorkflowInput) -> str:
         """Return an unambiguous name of an input: its label as an identifier if possible, else ``node.field``."""
-        if item.key == ALL_SEEDS:
+        if item.key == ALL_SEEDS or (item.feeds and self._is_set_by(SEED, item)):
             return SEED
         place = self._index.place(item.key)
         if place is None:  # a connection-only field
@@ -331,6 +334,12 @@ class InputSet:
             if name and name not in _TAKEN and not name.isdigit() and self._index.means(name, place):
                 return name
         return self._index.distinct_name(place)
+
+    def _is_set_by(self, name: str, item: WorkflowInput) -> bool:
+        try:
+            return self.find_settable(name).key == item.key
+        except InputError:
+            return False
 
     def snapshot(self) -> dict[str, Any]:
         """Return values that can be set again, by name: those in the form, seeds, and all others that were set.

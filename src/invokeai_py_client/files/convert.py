@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.formats import format_of, format_of_data, is_other_format
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "PNG": {},
-    "JPEG": {"quality": 95, "subsampling": 0, "optimize": True},
+    "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"quality": 95, "method": 4},
     "AVIF": {"quality": 90},
 }
 _PNG_TEXTS = ("invokeai_metadata", "invokeai_workflow", "invokeai_graph")
 _EXIF, _COMMENT = 0x8769, 0x9286
 _ASCII = b"ASCII\0\0\0"
-# A JPEG file has at most 65,533 bytes of EXIF data. Some are for its own headers.
+# A JPEG file has at most 65,533 bytes of EXIF data. Its headers take some of them.
 _JPEG_LIMIT = 65_000
 _INSTALL = "pip install 'invokeai-py-client[image]'"
 
@@ -152,7 +152,7 @@ def _in_mode_for(image: PILImage, target: str) -> PILImage:
     from PIL import Image
 
     if image.mode.startswith("I"):  # 16 bits per pixel, which Pillow would clip
-        image = image.point(lambda value: value * (1 / 256)).convert("L")
+        image = cast("Any", image).point(lambda value: value * (1 / 256)).convert("L")  # pyright: ignore[reportUnknownLambdaType]
     transparent = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     if target == "PNG":
         return image

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import unicodedata
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,6 +53,7 @@ def file_name(
     suffix: str = ".png",
     *,
     item: int | None = None,
+    name: str = "",
 ) -> Path:
     """Return the file that a template names for a run.
 
@@ -71,6 +73,7 @@ def file_name(
         image: The image's name on the server. Defaults to "".
         suffix: The extension to add if the template has none. Defaults to ``.png``.
         item: The run's queue item. Defaults to none.
+        name: The name of the run's row in its table. Defaults to "": ``{name}`` is not known.
 
     Raises:
         UsageError: The template is invalid, or contains an unknown name.
@@ -79,6 +82,8 @@ def file_name(
     known: dict[str, Any] = {"index": index, "image": PurePosixPath(image).stem}
     if item is not None:
         known["item"] = item
+    if name:
+        known["name"] = name
     path = user_path("/".join((*folders, "")))
     for parts in components[:-1]:
         path /= _safe("".join(_text(template, part, values, known) for part in parts))
@@ -90,22 +95,32 @@ def file_name(
     return path / _safe("".join(_text(template, part, values, known) for part in last), suffix)
 
 
+class UniquePaths:
+    """Paths that were used, and numbers for paths that are used again."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
+
+    def take(self, path: Path) -> Path:
+        """Return the path, with a number if it was used before."""
+        free, key = path, _folded(path)
+        number = self._numbers.get(key, 1)
+        while _folded(free) in self._taken:
+            number += 1
+            free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        self._numbers[key] = number
+        self._taken.add(_folded(free))
+        return free
+
+
 def unique(paths: Iterable[Path]) -> Iterator[Path]:
     """Make paths unique by adding numbers: ``fox.png``, ``fox-2.png``, ``fox-3.png``.
 
     Paths that differ only in case count as the same, as on Windows and macOS.
     """
-    taken: set[str] = set()
-    numbers: dict[str, int] = {}
-    for path in paths:
-        free, key = path, _folded(path)
-        number = numbers.get(key, 1)
-        while _folded(free) in taken:
-            number += 1
-            free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-        numbers[key] = number
-        taken.add(_folded(free))
-        yield free
+    names = UniquePaths()
+    yield from map(names.take, paths)
 
 
 def target_path(path: str | os.PathLike[str], name: str) -> Path:
@@ -136,14 +151,23 @@ class RunImage:
     values: Mapping[str, Any]
     number: int
     item: int
+    name: str = ""
 
 
-def paths_of_run_images(template: str | os.PathLike[str], images: Iterable[RunImage]) -> list[Path]:
+def naming_values(inputs: Mapping[str, Any], seed: int | None) -> Mapping[str, Any]:
+    """Return the values for the file names of a run: its inputs, and its seed if no input is named so."""
+    return inputs if seed is None else ChainMap(dict(inputs), {"seed": seed})
+
+
+def paths_of_run_images(
+    template: str | os.PathLike[str], images: Iterable[RunImage], taken: UniquePaths | None = None
+) -> list[Path]:
     """Return a unique file for each image.
 
     Args:
         template: A template as in ``file_name()``, or an existing folder for images with their names on the server.
         images: The images.
+        taken: Paths that other images use. The new paths are added. Defaults to none.
 
     Raises:
         UsageError: The template is invalid, or contains a name that a run does not have.
@@ -151,14 +175,28 @@ def paths_of_run_images(template: str | os.PathLike[str], images: Iterable[RunIm
     text = os.fspath(template)
     if "{" not in text and is_folder(text):
         text = literal_folder(text)
-    return list(
-        unique(file_name(text, made.values, made.number, made.image, item=made.item) for made in images)
-    )
+    names = UniquePaths() if taken is None else taken
+    return [
+        names.take(file_name(text, made.values, made.number, made.image, item=made.item, name=made.name))
+        for made in images
+    ]
 
 
 def literal_folder(folder: str | os.PathLike[str]) -> str:
     """Return a template for files in a folder. Braces in the folder's name are escaped."""
-    return os.path.join(folder, "").replace("{", "{{").replace("}", "}}")  # noqa: PTH118 - it keeps the last slash
+    return literal(os.path.join(folder, ""))  # noqa: PTH118 - it keeps the last slash
+
+
+def literal(name: str) -> str:
+    """Return a template for exactly this name. Braces are escaped."""
+    return name.replace("{", "{{").replace("}", "}}")
+
+
+def is_image_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is meant as the file of an image, and not as a folder: it has an extension of images."""
+    text = os.fspath(path)
+    suffix = Path(text).suffix.casefold()
+    return suffix in (*FORMATS, *OTHER_IMAGES) and not text.endswith(("/", os.sep)) and not is_folder(text)
 
 
 # --------------------------------------------------------------------------- images of the server

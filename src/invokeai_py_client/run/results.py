@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from invokeai_py_client._text import brief_repr
 from invokeai_py_client.engine.seeds import SEED
 from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import RunError
@@ -37,6 +38,8 @@ class NodeOutput:
         node_label: The node's label in the workflow, or "" if it has no label.
         board_id: The id of the board for its images, or None.
     """
+
+    __repr__ = brief_repr
 
     node_id: str
     node_type: str
@@ -110,6 +113,11 @@ class Results:
     called: tuple[CalledResults, ...] = ()
     names: NodeNames = field(default_factory=NodeNames, repr=False)
     inputs: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def __repr__(self) -> str:
+        nodes = len({output.node_id for output in self.outputs})
+        calls = f", {len(self.called)} called workflows" if self.called else ""
+        return f"<Results: {len(self.outputs)} outputs of {nodes} nodes{calls}>"
 
     def of(self, node: int | str | tuple[str, str]) -> tuple[NodeOutput, ...]:
         """Return the outputs of one node, one per iteration. Empty if the node did not run.
@@ -214,6 +222,17 @@ def _shown(results: Results, intermediate: bool) -> Iterator[tuple[NodeOutput, f
     for left in calls.values():  # calls whose node has no output, because the run ended first
         for called in left:
             yield from _shown(called, intermediate)
+
+
+def image_sizes(results: Results) -> dict[str, tuple[int, int]]:
+    """Return the width and height in pixels of the images whose nodes report them, keyed by name."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for output, _ in _shown(results, intermediate=True):
+        image, width, height = (output.data.get(name) for name in ("image", "width", "height"))
+        name = cast("Mapping[str, Any]", image).get("image_name") if isinstance(image, Mapping) else None
+        if isinstance(name, str) and isinstance(width, int) and isinstance(height, int):
+            sizes[name] = width, height
+    return sizes
 
 
 def media_names(data: Any, key: str) -> Iterator[str]:
@@ -338,12 +357,14 @@ def seeds_of_item(item: Mapping[str, Any]) -> dict[Key, int]:
     """
     session = cast("dict[str, Any]", item.get("session") or {})
     sources = cast("dict[str, str]", session.get("prepared_source_mapping") or {})
-    prepared = _nodes(session, "execution_graph")
+    # The graph as it was sent has the types of the nodes, but not the values that they got from a batch or an edge.
+    prepared, original = _nodes(session, "execution_graph"), _nodes(session, "graph")
     found: dict[Key, set[int]] = {}
     for prepared_id, data in cast("dict[str, Any]", session.get("results") or {}).items():
         node, node_id = prepared.get(prepared_id) or {}, sources.get(prepared_id, prepared_id)
         values = {SEED: node.get(SEED)}
-        if "rand" in str(node.get("type")) and isinstance(data, dict):
+        kind = str((node or original.get(node_id) or {}).get("type"))
+        if "rand" in kind and isinstance(data, dict):
             values |= cast("dict[str, Any]", data)
         for name, value in values.items():
             if type(value) is int:

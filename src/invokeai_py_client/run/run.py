@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client.engine.seeds import SEED
 from invokeai_py_client.errors import (
     APIRequestError,
     InvokeAIClientError,
@@ -27,6 +28,7 @@ from invokeai_py_client.run.queue_items import is_missing, read_item
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
+    image_sizes,
     item_from_events,
     reading,
 )
@@ -112,7 +114,9 @@ class AsyncRun(AsyncObject):
         """
         if self._seeds is not None:
             return self._seeds.seed(self.inputs)
-        seeds = set(self._end.seeds.values())
+        found = self._end.seeds
+        # A random node that feeds no field draws a number, too.
+        seeds = {value for (_, name), value in found.items() if name == SEED} or set(found.values())
         return seeds.pop() if len(seeds) == 1 else None
 
     @property
@@ -153,7 +157,19 @@ class AsyncRun(AsyncObject):
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
-        return [self._image(name) for name in self._image_names]
+        from invokeai_py_client.image.image import AsyncImage
+
+        names = self._image_names
+        made = {name: image for name in names if (image := self._images.get(name)) is not None}
+        if len(made) < len(names):
+            sizes = {} if self._results is None else image_sizes(self._results)
+            made |= {
+                name: AsyncImage(self.connection, name, size=sizes.get(name))
+                for name in names
+                if name not in made
+            }
+            self._images.update(made)
+        return [made[name] for name in names]
 
     @property
     def _image_names(self) -> Sequence[str]:
@@ -161,15 +177,6 @@ class AsyncRun(AsyncObject):
         if names is None:
             names = self.outputs.image_names() or self.outputs.image_names(intermediate=True)
         return names
-
-    def _image(self, name: str) -> AsyncImage:
-        """Return the object for an image, the same one as long as the caller keeps it."""
-        from invokeai_py_client.image.image import AsyncImage
-
-        image = self._images.get(name)
-        if image is None:
-            image = self._images[name] = AsyncImage(self.connection, name)
-        return image
 
     @property
     def seconds(self) -> float | None:
@@ -254,28 +261,29 @@ class AsyncRun(AsyncObject):
 
         Args:
             template: A folder (an existing one, or a path that ends in ``/``), in which the images keep their names.
-                Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{index}``
-                (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that file systems
-                do not allow are replaced. If several images would have the same name, they are numbered:
-                ``fox.png``, ``fox-2.png``. Defaults to the images' names on the server, in the current folder.
+                Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{seed}``,
+                ``{index}`` (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that
+                file systems do not allow are replaced. If several images would have the same name, they are numbered:
+                ``fox.png``, ``fox-2.png``. The extension decides the format, as for ``Image.save()``. Defaults to the
+                images' names on the server, in the current folder.
 
         Returns:
             The paths, in the order of ``images``.
 
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
-            UsageError: The template contains an unknown name. Nothing was downloaded.
+            UsageError: The template contains an unknown name, or the format is not supported. Nothing was downloaded.
             TransferError: Some images could not be downloaded. Its ``failed`` has the errors. All other images were
                 saved.
         """
-        from invokeai_py_client.files.names import RunImage, paths_of_run_images
+        from invokeai_py_client.files.names import RunImage, naming_values, paths_of_run_images
         from invokeai_py_client.image.download import download_files
 
         names = [image.name for image in self.images]
+        values = naming_values(self.inputs, self.seed)
         # Check the template even if the run has no images.
         made = [
-            RunImage(name, self.inputs, number, self.item_id)
-            for number, name in enumerate(names or ["image"])
+            RunImage(name, values, number, self.item_id) for number, name in enumerate(names or ["image"])
         ]
         paths = paths_of_run_images(template, made)[: len(names)]
         await download_files(self.connection, list(zip(names, paths, strict=True)))
@@ -514,7 +522,7 @@ class AsyncRun(AsyncObject):
             self._end.seeds = {}
 
     def _repr_html_(self) -> str | None:
-        """Return the run's images for a notebook, or None if there are none or they cannot be downloaded."""
+        """Return the run's images for a notebook, or None if there are no images or they cannot be downloaded."""
         from invokeai_py_client.run.html import run_html
 
         if self._results is None and self._end.recorded_images is None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from itertools import product
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from itertools import product, zip_longest
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.engine.seeds import LARGEST_SEED, draw_seed, is_random
-from invokeai_py_client.errors import InputError, InputValueError, UsageError
+from invokeai_py_client.errors import InputError, InputValueError, UnknownInputError, UsageError
+from invokeai_py_client.files.labels import label_of
 from invokeai_py_client.ivk_fields.plain import as_integer, as_sequence
 from invokeai_py_client.schema.template import UNSET
 from invokeai_py_client.sweep.axes import (
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.workflow import Key
     from invokeai_py_client.sweep.rows import TableRow
 
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
+# One number with a comma in it, or two numbers.
+_WITH_COMMA = re.compile(r"\s*[+-]?[\d.]*,[\d.]+\s*")
+# A number with a decimal comma, and perhaps with points between thousands.
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+\s*")
+_NAME = "name"
 _SEEDS = LARGEST_SEED + 1
 _LARGEST = 100_000
 
@@ -48,11 +53,13 @@ class Part:
         groups: The groups of axes. All combinations of groups are run, and the last group varies fastest. The axes
             within a group are zipped.
         first: The index of the first run in the sweep.
+        rows: The rows of the table, for each value of the first group. Empty if the plan has no table.
     """
 
     fixed: Mapping[str, Any]
     groups: tuple[tuple[Axis, ...], ...]
     first: int = 0
+    rows: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -74,6 +81,20 @@ class Part:
         """Return the position of a run in each group."""
         return places([len(group[0].values) for group in self.groups], index)
 
+    def row(self, index: int) -> int:
+        """Return the row of a run in the table."""
+        return self.rows[0] if len(self.rows) == 1 else self.rows[self.places(index)[0]]
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        restore_fields(self, state)
+
+
+def restore_fields(record: Any, state: Sequence[Any]) -> None:
+    """Restore a frozen record that was pickled by a version with fewer fields. The others have their defaults."""
+    for one, value in zip_longest(fields(record), state, fillvalue=MISSING):
+        assert isinstance(one, Field)
+        object.__setattr__(record, one.name, one.default if value is MISSING else value)
+
 
 def places(lengths: Sequence[int], index: int) -> list[int]:
     """Return the position in each list of the combination with this index. The last list varies fastest."""
@@ -88,19 +109,21 @@ def places(lengths: Sequence[int], index: int) -> list[int]:
 class SweepPlan:
     """The planned runs of a sweep.
 
-    A plan has its own copy of the inputs. Setting values on the workflow later does not change the plan.
+    A plan has a copy of the inputs. Setting values on the workflow later does not change the plan.
 
     Attributes:
         axes: The names of the axes, outermost first.
         parts: The parts of the plan. Each part becomes one request.
         inputs: The inputs of the workflow with the values that all runs share.
         auto_board: The board (id or name) for board fields set to "auto". None means uncategorized.
+        names: The names of the table's rows, from its column ``name``. Empty if it has no such column.
     """
 
     axes: tuple[str, ...]
     parts: tuple[Part, ...]
     inputs: InputSet | None = field(default=None, compare=False)
     auto_board: str | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -138,10 +161,7 @@ class SweepPlan:
         return inputs
 
     def __setstate__(self, state: Sequence[Any]) -> None:
-        # A plan pickled by a version whose plans had no inputs has fewer values.
-        known = dict(zip((one.name for one in fields(self)), state, strict=False))
-        for one in fields(self):
-            object.__setattr__(self, one.name, known.get(one.name))
+        restore_fields(self, state)
 
 
 def plan_sweep(
@@ -181,7 +201,9 @@ def plan_sweep(
                 f"Axes have different numbers of values: {_counts(lengths)}. With mode='zip', all axes need the"
                 " same number."
             )
-        return _finished(inputs, read, _zipped(read), repeat, seed, auto_board)
+        return _finished(
+            inputs, read, _zipped(read, len(read[0].values) if read else 0), repeat, seed, auto_board
+        )
     apart = [axis for axis in read if not axis.in_batch]
     groups = tuple((axis,) for axis in read if axis.in_batch)
     parts = [
@@ -219,22 +241,47 @@ def plan_rows(
     """
     if not rows:
         raise UsageError("The table has no rows: expected at least one row of values.")
+    names = names_of(inputs, rows)
     problems: list[str] = []
     pin = draw_seed()
     values = {
         item.key: [
-            _cell(inputs, item, row, names, problems, None if seed == "workflow" else pin) for row in rows
+            _cell(inputs, item, row, columns, problems, None if seed == "workflow" else pin) for row in rows
         ]
-        for item, names in columns_of(inputs, rows)
+        for item, columns in columns_of(inputs, rows, skip=_NAME if names else "")
     }
     raise_for(problems)
     read = read_axes(inputs, values)
     check_rows(inputs, read, [row.where for row in rows])
-    return _finished(inputs, read, _zipped(read), repeat, seed, auto_board, pin)
+    plan = _finished(inputs, read, _zipped(read, len(rows)), repeat, seed, auto_board, pin)
+    return replace(plan, names=names)
 
 
-def columns_of(inputs: InputSet, rows: Sequence[TableRow]) -> list[tuple[WorkflowInput, list[str | int]]]:
+def names_of(inputs: InputSet, rows: Sequence[TableRow]) -> tuple[str, ...]:
+    """Return the names of rows from the column ``name``, "" for those without one.
+
+    Empty if the table lacks this column, or if the workflow has an input of that name.
+    """
+    if not any(_NAME in row for row in rows):
+        return ()
+    try:
+        inputs.find_settable(_NAME)
+    except UnknownInputError:
+        return tuple(label_of(row.get(_NAME)).strip() for row in rows)
+    except InputError:
+        return ()  # several inputs have this name
+    return ()
+
+
+def columns_of(
+    inputs: InputSet, rows: Sequence[TableRow], skip: str = ""
+) -> list[tuple[WorkflowInput, list[str | int]]]:
     """Return the inputs that the columns of a table set, each with the names of its columns.
+
+    Args:
+        inputs: The workflow's inputs.
+        rows: The rows.
+        skip: A column that is not an input. Defaults to "" for none.
 
     Raises:
         InputError: A column is not an input. The error names the location.
@@ -246,6 +293,8 @@ def columns_of(inputs: InputSet, rows: Sequence[TableRow]) -> list[tuple[Workflo
     for row in rows:
         where = row.where if row.header is None else row.header.where
         for name in row:
+            if name == skip:
+                continue
             if name not in found:
                 item = found[name] = _column(inputs, name, where)
                 columns.setdefault(item.key, (item, []))[1].append(name)
@@ -291,7 +340,7 @@ def _cell(
         value = given if row.header is None else _parsed(item, given, row.header.decimal_comma)
         inputs.check(item, value)
     except InputValueError as error:
-        is_number = _is_decimal_comma(item, given) and not item.field.type_text.endswith("[]")
+        is_number = _has_comma(item, given) and not item.field.type_text.endswith("[]")
         hint = f" Use a decimal point: {_with_point(given)}." if is_number else ""
         problems.append(f"{row.where}, column {name!r}: {error}{hint}")
         return None
@@ -304,28 +353,33 @@ def _parsed(item: WorkflowInput, text: str, decimal_comma: bool) -> Any:
     Raises:
         InputValueError: The text cannot be parsed, or is ambiguous.
     """
-    field, kind = item.field, item.field.type_text
-    if not _is_decimal_comma(item, text):
+    field, takes_both = item.field, item.field.type_text.endswith("|[]")
+    if not _has_comma(item, text):
         return field.parse_text(text)
-    if field.is_list if decimal_comma else kind.endswith("|[]"):
+    if decimal_comma and not field.is_list and _DECIMAL_COMMA.fullmatch(text):
+        return field.parse_text(_with_point(text))
+    if takes_both or (decimal_comma and field.is_list):
         pair = text.strip().replace(",", ", ")
         raise InputValueError(
             f"{text!r} is ambiguous. Write {_with_point(text)} for a number, or [{pair}] for a list."
         )
-    return field.parse_text(_with_point(text) if decimal_comma else text)
+    return field.parse_text(text)
 
 
-def _is_decimal_comma(item: WorkflowInput, value: Any) -> bool:
-    """Whether a value for a numeric input is text that could be a number with a decimal comma."""
+def _has_comma(item: WorkflowInput, value: Any) -> bool:
+    """Whether a value for a numeric input is text that could be one number with a comma in it."""
     return (
         isinstance(value, str)
         and item.field.type_name in ("IntegerField", "FloatField")
-        and _DECIMAL_COMMA.fullmatch(value) is not None
+        and _WITH_COMMA.fullmatch(value) is not None
     )
 
 
 def _with_point(text: str) -> str:
-    return text.strip().replace(",", ".")
+    """Return a number with a decimal point, without separators between thousands."""
+    if _DECIMAL_COMMA.fullmatch(text):
+        return text.strip().replace(".", "").replace(",", ".")
+    return text.strip().replace(",", "")
 
 
 def is_single_seed(seed: Any) -> bool:
@@ -335,20 +389,25 @@ def is_single_seed(seed: Any) -> bool:
     return as_sequence(seed) is None and as_integer(seed) is not None
 
 
-def _zipped(axes: Sequence[Axis]) -> list[Part]:
-    """Return parts of zipped axes: one for each combination of the values that a batch cannot carry."""
+def _zipped(axes: Sequence[Axis], count: int) -> list[Part]:
+    """Return parts of zipped axes: one for each combination of the values that a batch cannot carry.
+
+    Args:
+        axes: The axes.
+        count: The number of values that each axis has.
+    """
     apart = [axis for axis in axes if not axis.in_batch]
     together = [axis for axis in axes if axis.in_batch]
     rows: dict[str, list[int]] = {}
-    for row in range(len(axes[0].values) if axes else 0):
+    for row in range(count):
         rows.setdefault(repr([axis.values[row] for axis in apart]), []).append(row)
     parts: list[Part] = []
     for mine in rows.values():
         fixed = {axis.name: axis.values[mine[0]] for axis in apart}
         if together:
-            parts.append(Part(fixed, (tuple(axis.only(mine) for axis in together),)))
+            parts.append(Part(fixed, (tuple(axis.only(mine) for axis in together),), rows=tuple(mine)))
         else:
-            parts.extend(Part(fixed, ()) for _ in mine)
+            parts.extend(Part(fixed, (), rows=(row,)) for row in mine)
     return parts or [Part({}, ())]
 
 
@@ -392,7 +451,7 @@ def _finished(
     first = 0
     for part in parts:
         _check_together(inputs, part)
-        numbered.append(Part(part.fixed, part.groups, first))
+        numbered.append(replace(part, first=first))
         first += part.count
     return SweepPlan(tuple(names), tuple(numbered), inputs.copy(), auto_board)
 
@@ -439,14 +498,15 @@ def _seeded(inputs: InputSet, part: Part, targets: Sequence[WorkflowInput], repe
             for number, group in enumerate(part.groups)
             for axis in group
         ]
-        return Part(part.fixed, ((*spelled, *_seed_axes(inputs, targets, seeds)),))
+        together = ((*spelled, *_seed_axes(inputs, targets, seeds)),)
+        return Part(part.fixed, together, rows=tuple(map(part.row, rows)) if part.rows else ())
     first = as_integer(seed) if is_single_seed(seed) else None
     if first is None:
         raise UsageError(
             f"Invalid seed {seed!r}: expected a whole number, 'random' or 'workflow'. Pass several seeds as an axis."
         )
     seeds = list(range(first, first + repeat))
-    return Part(part.fixed, (*part.groups, tuple(_seed_axes(inputs, targets, seeds))))
+    return replace(part, groups=(*part.groups, tuple(_seed_axes(inputs, targets, seeds))))
 
 
 def _seed_axes(inputs: InputSet, targets: Sequence[WorkflowInput], seeds: Sequence[int]) -> list[Axis]:

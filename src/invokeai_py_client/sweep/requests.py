@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.run.lookup import ServerSide
 from invokeai_py_client.run.prepare import prepare_request
-from invokeai_py_client.sweep.plan import places
+from invokeai_py_client.sweep.plan import places, restore_fields
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -29,6 +29,7 @@ class Request:
         fixed: The axis values in the graph, by input.
         groups: The axis values in the batch data, as the user passed them: by group, then by input.
         body: The body of ``enqueue_batch`` with the data of all runs.
+        names: The name of each run from the table's column ``name``. Empty if the table lacks it.
     """
 
     first: int
@@ -36,6 +37,10 @@ class Request:
     fixed: Mapping[str, Any]
     groups: tuple[Mapping[str, Sequence[Any]], ...]
     body: Mapping[str, Any]
+    names: tuple[str, ...] = ()
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        restore_fields(self, state)
 
     def values(self, row: int) -> dict[str, Any]:
         """Return the axis values of a run."""
@@ -70,12 +75,14 @@ class Request:
         from invokeai_py_client.models.base import jsonable
 
         names = ("first", "count", "fixed", "groups", "body")
-        return {name: jsonable(getattr(self, name)) for name in names}
+        plain = {name: jsonable(getattr(self, name)) for name in names}
+        return {**plain, "names": list(self.names)} if self.names else plain
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Request:
         """Return the request that ``to_dict()`` serialized."""
-        return cls(data["first"], data["count"], data["fixed"], tuple(data["groups"]), data["body"])
+        names = tuple(data.get("names", ()))
+        return cls(data["first"], data["count"], data["fixed"], tuple(data["groups"]), data["body"], names)
 
 
 async def prepare_requests(
@@ -146,5 +153,6 @@ async def prepare_requests(
                 f"The workflow {loaded.name!r} contains batch nodes, so it cannot be swept. Remove its batch nodes."
             )
         shown = tuple({axis.name: axis.values for axis in group} for group in part.groups)
-        requests.append(Request(part.first, part.count, part.fixed, shown, body))
+        names = tuple(plan.names[part.row(index)] for index in range(part.count)) if plan.names else ()
+        requests.append(Request(part.first, part.count, part.fixed, shown, body, names))
     return requests

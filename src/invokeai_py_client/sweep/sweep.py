@@ -64,6 +64,7 @@ class AsyncSweep(AsyncObject):
     Attributes:
         name: The workflow's name.
         axes: The names of the axes, outermost first.
+        names: The name of each run from the column ``name`` of its table. Empty if the table lacks it.
         queue_id: The queue.
 
     Example:
@@ -111,6 +112,10 @@ class AsyncSweep(AsyncObject):
         self._seeds = seeds
         self.name = name
         self.axes: tuple[str, ...] = tuple(axes)
+        named = any(request.names for request in requests)
+        self.names: tuple[str, ...] = (
+            tuple(name for request in requests for name in request.names) if named else ()
+        )
         self.queue_id = queue_id
 
     # ------------------------------------------------------------------ runs
@@ -202,12 +207,23 @@ class AsyncSweep(AsyncObject):
         """
         from invokeai_py_client.display.sweep import sweep_display
 
-        with sweep_display(self._count, progress) as display:
+        with sweep_display(self._count, progress, self._current) as display:
             async for run in self.as_completed():
                 display.show(self.done, len(self.failed) if not run.status.ok else None)
                 if on_run is not None:
                     await call_back(on_run, run)
         return self.runs
+
+    def _current(self) -> str:
+        """Return the number, the node and the progress of the run that is running, or "" if none is running."""
+        for index in self._open.copy():
+            run = self._runs.get(index)
+            if run is not None and run.status.state is JobStatus.RUNNING:
+                status = run.status
+                node = f": {run.node_label(status.node_id)}" if status.node_id else ""
+                share = "" if status.fraction is None else f" {status.fraction:.0%}"
+                return f"run {index + 1}{node}{share}"
+        return ""
 
     # ------------------------------------------------------------------ canceling and retrying
 
@@ -240,7 +256,7 @@ class AsyncSweep(AsyncObject):
     async def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """Draw the first image of each run on one labeled contact sheet.
 
-        Each combination of the other axes gets its own block with a headline. Axes that are not combined with the
+        Each combination of the other axes has a separate block with a headline. Axes that are not combined with the
         others (zipped values, or a random seed for each run) are shown below each image. Requires the extra
         ``invokeai-py-client[image]``.
 
@@ -279,13 +295,16 @@ class AsyncSweep(AsyncObject):
         async for page in self._pages(rows, columns, cell, side):
             yield page
 
-    async def save(self, template: str = "{index:04}-{image}.png") -> list[Path]:
+    async def save(self, template: str | None = None) -> list[Path]:
         """Save the images of all runs that have ended. Existing files are kept.
 
+        The extension decides the format, as for ``Image.save()``.
+
         Args:
-            template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{index}``,
-                ``{item}`` and ``{image}``. Characters that file systems do not allow are replaced, and a number is
-                added to names that occur more than once. Defaults to ``{index:04}-{image}.png``.
+            template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{seed}``,
+                ``{index}``, ``{item}``, ``{image}``, and ``{name}`` if the table has a column ``name``. Characters
+                that file systems do not allow are replaced, and a number is added to names that occur more than once.
+                Defaults to ``{name}.png`` if there are names, or else to ``{index:04}-{image}.png``.
 
         Returns:
             The paths, in the order of the runs.
@@ -294,17 +313,18 @@ class AsyncSweep(AsyncObject):
             UsageError: The template is invalid, or contains an unknown name.
             TransferError: Some images could not be downloaded. The others were saved.
         """
-        from invokeai_py_client.files.names import RunImage, paths_of_run_images
+        from invokeai_py_client.files.names import paths_of_run_images
         from invokeai_py_client.image.download import download_files
+        from invokeai_py_client.sweep.naming import default_template, run_images
 
         await self._ready()
         made = [
-            RunImage(image.name, run.inputs, index, run.item_id)
+            image
             for index, run in sorted(self._runs.items())
             if run.done
-            for image in run.images
+            for image in run_images(index, run, self.names)
         ]
-        paths = paths_of_run_images(template, made)
+        paths = paths_of_run_images(default_template(self.names) if template is None else template, made)
         missing = [(one.image, path) for one, path in zip(made, paths, strict=True) if not path.exists()]
         await download_files(self.connection, missing)
         return paths
@@ -350,7 +370,8 @@ class AsyncSweep(AsyncObject):
     def to_records(self) -> list[dict[str, Any]]:
         """Return a dict for each run that has ended.
 
-        Its keys are ``run item state seconds images error``, ``seed`` if the workflow has a seed, and the axes.
+        Its keys are ``run item state seconds images error``, ``name`` if the table has such a column, ``seed`` if the
+        workflow has a seed, and the axes.
         """
         from invokeai_py_client.sweep.manifest import run_record
 
@@ -361,6 +382,8 @@ class AsyncSweep(AsyncObject):
                 values = record.pop("inputs")
                 if self._seeds is not None and self._seeds.main:
                     values = {"seed": run.seed, **values}
+                if self.names:
+                    values = {"name": self.names[index], **values}
                 records.append({**record, "error": record.get("error"), **values})
         return records
 
@@ -589,9 +612,10 @@ class AsyncSweep(AsyncObject):
 
         async def entry(index: int, run: AsyncRun) -> ReportEntry:
             image = run.images[0] if run.images else None
+            name = {"name": self.names[index]} if self.names else {}
             return ReportEntry(
                 index,
-                self._recorded_values(index, run),
+                {**name, **self._recorded_values(index, run)},
                 run.status.state.value,
                 run.seconds,
                 run.status.error_message,
@@ -657,6 +681,8 @@ class AsyncSweep(AsyncObject):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        if "names" not in state:  # pickled by a version without the column "name"
+            self.names = ()
         if "_seeds" not in state:  # pickled by a version that did not know the seeds of random nodes
             self._seeds = None
         if "_ends" not in state:  # pickled by a version that kept the ends in the runs

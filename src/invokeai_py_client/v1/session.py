@@ -22,6 +22,9 @@ class AsyncSession(AsyncObject):
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
+    def __repr__(self) -> str:
+        return f"<AsyncSession of {self.connection.url}>"
+
     async def get(
         self, url: str, *, params: Mapping[str, Any] | None = None, timeout: float | None = None
     ) -> Response:

@@ -12,24 +12,32 @@ from invokeai_py_client._paths import is_file
 from invokeai_py_client._text import shown
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.engine.definition import WorkflowDefinition, is_document
-from invokeai_py_client.engine.png import PNG_SIGNATURE
+from invokeai_py_client.engine.png import is_image
 from invokeai_py_client.errors import WorkflowFormatError, WorkflowNotFoundError
 from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow, fetch_workflows
 from invokeai_py_client.v1.workflows import V1WorkflowMethods
 
 if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.responses import NamedImage
     from invokeai_py_client.lookup import WorkflowRef
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
-_FILE_ENDINGS = frozenset({".json", ".png"})
+_FILE_ENDINGS = frozenset({".json", ".png", ".jpg", ".jpeg", ".webp", ".avif"})
 
 
 class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
     """The workflows on a server."""
 
     async def create_workflow(
-        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self,
+        source: WorkflowDefinition
+        | str
+        | bytes
+        | os.PathLike[str]
+        | Mapping[str, Any]
+        | AsyncImage
+        | NamedImage,
     ) -> AsyncWorkflowHandle:
         """Return a handle to run a workflow on this server.
 
@@ -66,7 +74,14 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         )
 
     async def get_definition(
-        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self,
+        source: WorkflowDefinition
+        | str
+        | bytes
+        | os.PathLike[str]
+        | Mapping[str, Any]
+        | AsyncImage
+        | NamedImage,
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 
@@ -75,22 +90,24 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             WorkflowNotFoundError: No file or library workflow has this name.
         """
         from invokeai_py_client.image.image import AsyncImage
+        from invokeai_py_client.image.responses import name_of
 
         if isinstance(source, WorkflowDefinition):
             return source
-        if isinstance(source, AsyncImage):
-            data = await source.workflow()
-            if data is None:
-                raise WorkflowFormatError(f"Image {source.name!r} has no embedded workflow.")
-            return WorkflowDefinition.from_dict(data)
         if isinstance(source, Mapping):
             if "workflow_id" in source and "nodes" not in source:
                 return await self.get_workflow(source)
             return WorkflowDefinition.from_dict(source)
+        if hasattr(source, "image_name"):
+            image = source if isinstance(source, AsyncImage) else AsyncImage(self.connection, name_of(source))
+            data = await image.workflow()
+            if data is None:
+                raise WorkflowFormatError(f"Image {image.name!r} has no embedded workflow.")
+            return WorkflowDefinition.from_dict(data)
         content: Any = source
         if isinstance(content, bytes):
-            is_png = content.startswith(PNG_SIGNATURE)
-            return (WorkflowDefinition.from_png if is_png else WorkflowDefinition.from_json)(content)
+            read = WorkflowDefinition.from_png if is_image(content) else WorkflowDefinition.from_json
+            return read(content)
         if not isinstance(content, str | os.PathLike):
             raise WorkflowFormatError(
                 f"{shown(content)} is not a workflow; expected a file, a dict, JSON text, an image, or the name or id"
