@@ -28,6 +28,7 @@ from invokeai_py_client.errors import (
     UnknownNodeError,
     UsageError,
 )
+from invokeai_py_client.ivk_fields.pending import LocalImage
 from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.schema.reference import reference_schema
 
@@ -389,6 +390,29 @@ async def test_nothing_is_uploaded_before_all_checks_pass() -> None:
     given = nodes(model=identifier(model("gone", "Lost")))
     with pytest.raises(ModelNotFoundError):
         await prepared(known, {"save.image": PNG_1}, given)
+    assert known.uploaded == []
+
+
+async def test_unreadable_images_are_reported_with_their_input(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"<html>")
+    known = server()
+    problem = f"Image (blur): '{bad}' is not a readable image: it contains text."
+    with pytest.raises(NotReadyError) as caught:
+        await prepared(known, {"blur.image": bad}, {"blur": ("img_blur", {})})
+    assert caught.value.findings == (problem,)
+    data = [
+        [
+            {
+                "node_path": "blur",
+                "field_name": "image",
+                "items": [LocalImage(path=str(bad)), LocalImage(data=PNG_1)],
+            }
+        ]
+    ]
+    with pytest.raises(NotReadyError) as caught:
+        await prepared(known, {"blur.image": bad}, {"blur": ("img_blur", {})}, data=data)
+    assert caught.value.findings == (problem,)
     assert known.uploaded == []
 
 

@@ -110,7 +110,8 @@ async def prepare_request(
         there = await gather_or_cancel(server.has_image(name) for name in names)
         missing = [name for name, known in zip(names, there, strict=True) if not known]
         found.others.extend(f"Sweep axis: no image named {name!r} on the server." for name in missing)
-        found.others.extend(await _unreadable(server, inputs, data))
+        problems = await _unreadable(server, inputs, data)
+        found.others.extend(problem for problem in problems if problem not in found.others)
     board: str | None = None
     if auto_board not in (None, "none"):
         try:
