@@ -416,6 +416,21 @@ async def test_unreadable_images_are_reported_with_their_input(tmp_path: Path) -
     assert known.uploaded == []
 
 
+async def test_a_called_workflow_by_name() -> None:
+    class Library(FakeServer):
+        def _answer(self, path: str) -> Any:
+            if path == "/api/v1/workflows/":
+                return {"items": [{"workflow_id": "w1", "name": "Inner"}]}
+            return super()._answer(path)
+
+    known, given = Library(workflows={"w1"}), {"call": ("call_saved_workflow", {})}
+    for reference in ("Inner", "inner", "w1"):
+        body = await prepared(known, {"call.workflow_id": reference}, given, validate=False)
+        assert of(body, "call", "workflow_id") == "w1"
+    with pytest.raises(NotReadyError, match=r"\(call\): No workflow named 'Innner'\. Did you mean 'Inner'"):
+        await prepared(known, {"call.workflow_id": "Innner"}, given)
+
+
 async def test_missing_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(PNG_1)

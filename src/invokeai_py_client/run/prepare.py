@@ -34,6 +34,7 @@ from invokeai_py_client.engine.readiness import (
 from invokeai_py_client.engine.references import Reference, references
 from invokeai_py_client.engine.request import build_request
 from invokeai_py_client.errors import ModelNotFoundError, NotReadyError, UsageError
+from invokeai_py_client.ivk_fields import IvkSavedWorkflowField
 from invokeai_py_client.ivk_fields.pending import (
     BoardByName,
     LocalImage,
@@ -190,6 +191,12 @@ async def _resolved(
         pending = find_pending(item.field.value)
         if not pending:
             values[key] = item.field.to_api_format()
+            if isinstance(item.field, IvkSavedWorkflowField) and isinstance(values[key], str) and values[key]:
+                try:
+                    values[key] = await server.workflow_id(values[key])
+                except UsageError as error:
+                    found.others.append(f"{item.label} ({item.node_name}): {error}")
+                    found.blamed.add(key)
             continue
         resolved: dict[Pending, Any] = {}
         for value in pending:
