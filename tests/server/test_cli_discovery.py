@@ -156,3 +156,21 @@ def test_completion_of_boards(
     assert ivk("boards", "create", "Completed").code == 0
     for words in (["images", "ls", "--board"], ["boards", "rename"], ["run", "x.json", "--board"]):
         assert completed(*words, "comp") == ["Completed"]
+
+
+def test_sweep_progress_shows_the_current_run(ivk: Command, nothing_left: None) -> None:
+    done = ivk(
+        "sweep",
+        "sd1.json",
+        "-s",
+        "model=tiny-sd1",
+        "-s",
+        "steps=30",
+        "-s",
+        "seed=1,2",
+        "-o",
+        "x",
+        terminal=True,
+    )
+    assert done.code == 0, done.err
+    assert "run 1: denoise" in done.err or "run 2: denoise" in done.err

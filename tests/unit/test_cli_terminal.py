@@ -21,6 +21,7 @@ from invokeai_py_client.cli.watch import QueueView
 from invokeai_py_client.display.bars import BarDisplay
 from invokeai_py_client.display.console import console_for
 from invokeai_py_client.display.progress import LineDisplay
+from invokeai_py_client.display.sweep import sweep_display
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.run.events import NodeProgress, NodeStarted
 
@@ -126,6 +127,17 @@ def test_progress_replaces_control_characters(monkeypatch: pytest.MonkeyPatch) -
     text = OF_RICH.sub("", terminal.getvalue())
     assert printable(text) == text
     assert "b�5mc" in text
+
+
+def test_sweep_progress_shows_the_current_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_for(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "120")
+    with sweep_display(6, True, lambda: f"run 3: {EVIL} 45%") as display:
+        display.show(2, None)
+    text = OF_RICH.sub("", terminal.getvalue())
+    assert printable(text) == text
+    assert "run 3: a�[2Jb�5mc" in text
+    assert "2/6" in text
 
 
 def test_errors_replace_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:

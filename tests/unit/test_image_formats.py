@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -144,6 +145,14 @@ def test_metadata_that_is_not_json_is_kept_as_text() -> None:
 def test_all_modes_can_be_converted(mode: str, suffix: str) -> None:
     image = decoded(convert(png(mode, 0), Path(f"fox{suffix}")))
     assert image.size == (32, 16)
+
+
+@every_format
+def test_images_that_compress_badly(suffix: str) -> None:
+    noise = Image.frombytes("RGB", (512, 512), random.Random(1).randbytes(512 * 512 * 3))
+    buffer = io.BytesIO()
+    noise.save(buffer, "PNG")
+    assert decoded(convert(buffer.getvalue(), Path(f"fox{suffix}"))).size == (512, 512)
 
 
 def test_transparent_areas() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fake_server import FakeServer, identifier, model
+from photos import png
 from workflows import workflow
 
 from invokeai_py_client._text import node_place
@@ -36,6 +37,7 @@ VAE, INK, OIL = (
     model("l1", "Ink", kind="lora"),
     model("l2", "Oil", kind="lora"),
 )
+PNG_1, PNG_2 = png(1), png(2)
 MODELS = [DREAM, OTHER, XL, VAE, INK, OIL]
 BOARD = "3f2b8a52-3f5a-4b0e-9f4e-0c8f0a7f0001"
 
@@ -276,7 +278,7 @@ async def test_field_is_reported_once() -> None:
 
 async def test_all_missing_things_are_reported_together(tmp_path: Path) -> None:
     file = tmp_path / "new.png"
-    file.write_bytes(b"x")
+    file.write_bytes(PNG_1)
     known = server()
     given = nodes(
         model=identifier(model("gone", "Lost")), board={"board_id": "lost"}, image={"image_name": "lost.png"}
@@ -356,14 +358,14 @@ async def test_ambiguous_board_name_raises() -> None:
 
 async def test_an_image_is_uploaded_once_per_content(tmp_path: Path) -> None:
     one, same, other = (tmp_path / name for name in ("one.png", "same.png", "other.png"))
-    one.write_bytes(b"1")
-    same.write_bytes(b"1")
-    other.write_bytes(b"2")
+    one.write_bytes(PNG_1)
+    same.write_bytes(PNG_1)
+    other.write_bytes(PNG_2)
     given = {"all": ("image_collection", {}), "blur": ("img_blur", {})}
     known = server()
-    values = {"all.images": [one, "a.png", same, other, b"2"], "blur.image": same}
+    values = {"all.images": [one, "a.png", same, other, PNG_2], "blur.image": same}
     body = await prepared(known, values, given)
-    assert sorted(known.uploaded) == [b"1", b"2"]
+    assert sorted(known.uploaded) == sorted([PNG_1, PNG_2])
     names = [image["image_name"] for image in of(body, "all", "images")]
     assert names[1] == "a.png"
     assert names[0] == names[2] == of(body, "blur", "image")["image_name"]
@@ -375,9 +377,9 @@ async def test_an_image_is_uploaded_once_per_content(tmp_path: Path) -> None:
 
 async def test_deleted_upload_is_uploaded_again() -> None:
     known, given = server(), {"blur": ("img_blur", {})}
-    body = await prepared(known, {"blur.image": b"1"}, given)
+    body = await prepared(known, {"blur.image": PNG_1}, given)
     known.images.discard(of(body, "blur", "image")["image_name"])
-    body = await prepared(known, {"blur.image": b"1"}, given)
+    body = await prepared(known, {"blur.image": PNG_1}, given)
     assert len(known.uploaded) == 2
     assert of(body, "blur", "image")["image_name"] in known.images
 
@@ -386,13 +388,13 @@ async def test_nothing_is_uploaded_before_all_checks_pass() -> None:
     known = server()
     given = nodes(model=identifier(model("gone", "Lost")))
     with pytest.raises(ModelNotFoundError):
-        await prepared(known, {"save.image": b"1"}, given)
+        await prepared(known, {"save.image": PNG_1}, given)
     assert known.uploaded == []
 
 
 async def test_missing_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
-    file.write_bytes(b"1")
+    file.write_bytes(PNG_1)
     schema = reference_schema()
     document = workflow("Test", {"blur": ("img_blur", {})}, [], [])
     loaded = load_workflow(WorkflowDefinition.from_dict(document), schema)
@@ -406,7 +408,7 @@ async def test_missing_file_is_named(tmp_path: Path) -> None:
 async def test_failed_upload_cancels_the_others() -> None:
     class Full(FakeServer):
         async def upload(self, data: bytes, *, filename: str) -> Any:
-            if data == b"bad":
+            if data == PNG_2:
                 raise ServerError(500, None, "disk full")
             await asyncio.sleep(3600)
             raise AssertionError("should have been canceled")
@@ -414,7 +416,7 @@ async def test_failed_upload_cancels_the_others() -> None:
     known = Full(images={"a.png"})
     before = len(asyncio.all_tasks())
     with pytest.raises(APIRequestError, match="disk full"):
-        await prepared(known, {"all.images": [b"slow", b"bad"]}, {"all": ("image_collection", {})})
+        await prepared(known, {"all.images": [PNG_1, PNG_2]}, {"all": ("image_collection", {})})
     assert len(asyncio.all_tasks()) == before
 
 
@@ -444,11 +446,11 @@ async def test_board_id_is_trusted_without_validation() -> None:
 async def test_only_names_are_looked_up_without_validation() -> None:
     known = server()
     body = await prepared(
-        known, {"save.board": "Two", "loader.model": "Other", "save.image": b"1"}, validate=False
+        known, {"save.board": "Two", "loader.model": "Other", "save.image": PNG_1}, validate=False
     )
     assert (of(body, "save", "board"), of(body, "loader", "model")["key"]) == ({"board_id": "b2"}, "m2")
     assert sorted(known.asked) == ["/api/v1/boards/", "/api/v2/models/"]
-    assert known.uploaded == [b"1"]
+    assert known.uploaded == [PNG_1]
 
 
 async def test_unknown_name_raises_without_validation() -> None:

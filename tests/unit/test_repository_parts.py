@@ -19,7 +19,8 @@ from invokeai_py_client.dnn_model.start import (
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.files.atomic import AtomicFile, write_atomically
 from invokeai_py_client.files.names import target_path
-from invokeai_py_client.image.upload import content_type, make_upload
+from invokeai_py_client.files.photos import Photo
+from invokeai_py_client.image.upload import content_type, make_upload, read_photo
 from invokeai_py_client.models import InstallStatus, IvkDnnModel, ModelInstJobInfo
 from invokeai_py_client.transport.payload import path_part, portions
 
@@ -43,15 +44,14 @@ def test_content_type_from_name_or_default() -> None:
 def test_upload_from_a_path(tmp_path: Path) -> None:
     path = tmp_path / "a b.jpg"
     path.write_bytes(encoded("jpeg"))
-    upload = make_upload(path)
+    upload = make_upload(read_photo(path))
     assert (upload.filename, upload.content_type, upload.fields) == ("a b.jpg", "image/jpeg", {})
     assert upload.data == path.read_bytes()
 
 
 def test_upload_with_all_options() -> None:
-    upload = make_upload(
-        Pillow.new("CMYK", (4, 4)), filename="x/y.png", metadata={"seed": 1}, resize_to=(8, 16)
-    )
+    photo = read_photo(Pillow.new("CMYK", (4, 4)))
+    upload = make_upload(photo, filename="x/y.png", metadata={"seed": 1}, resize_to=(8, 16))
     assert upload.filename == "y.png"
     assert json.loads(upload.fields["metadata"]) == {"seed": 1}
     assert json.loads(upload.fields["resize_to"]) == {"width": 8, "height": 16}
@@ -70,12 +70,12 @@ def test_upload_with_all_options() -> None:
 )
 def test_invalid_upload_sources(source: Any, message: str) -> None:
     with pytest.raises(InputValueError, match=message):
-        make_upload(source)
+        read_photo(source)
 
 
 def test_metadata_must_be_json() -> None:
     with pytest.raises(InputValueError, match="expected a mapping of JSON values"):
-        make_upload(b"x", metadata={"a": object()})
+        make_upload(Photo(b"x", "x.png"), metadata={"a": object()})
 
 
 # ---------------------------------------------------------------------- files

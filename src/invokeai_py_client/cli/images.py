@@ -23,7 +23,7 @@ from invokeai_py_client.cli.options import (
 from invokeai_py_client.cli.output import confirm, counted, echo, echo_bytes, emit, hint, is_watched, say
 from invokeai_py_client.cli.progress import counting_bar, of_transfer, waiting
 from invokeai_py_client.cli.tables import Column, screenful, show_facts, show_table, time_of
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import TransferError, UsageError
 from invokeai_py_client.files.names import is_image_file
 
 if TYPE_CHECKING:
@@ -217,14 +217,16 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
     with connect(url) as client:
         board_id = find_board(client, board).board_id if board else None
         with counting_bar("Uploading", len(sources), as_json) as advance:
-            uploaded = client.image_repo.upload_images(
-                sources, board_id=board_id, image_category=category, on_progress=of_transfer(advance)
-            )
+            try:
+                uploaded = client.image_repo.upload_images(
+                    sources, board_id=board_id, image_category=category, on_progress=of_transfer(advance)
+                )
+            except TransferError as error:
+                for file, image in error.done.items():
+                    _print_uploaded(file, image, as_json)
+                raise
         for source, image in zip(sources, uploaded, strict=True):
-            if as_json:
-                emit({"event": "image", "name": image.image_name, "file": str(source), **image.to_dict()})
-            else:
-                echo(image.image_name)
+            _print_uploaded(str(source), image, as_json)
         if as_json:
             emit({"event": "result", "ok": True, "images": len(uploaded)})
     target = f" to {board!r}" if board_id not in (None, "none") else ""
@@ -232,6 +234,13 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
         f"Uploaded {counted(len(uploaded), 'image')}{target}. Use a name as an input: ivk run FILE -s image=NAME",
         as_json,
     )
+
+
+def _print_uploaded(file: str, image: IvkImage, as_json: bool) -> None:
+    if as_json:
+        emit({"event": "image", "name": image.image_name, "file": file, **image.to_dict()})
+    else:
+        echo(image.image_name)
 
 
 @images.command("info")
@@ -340,7 +349,7 @@ def rm(
     """Delete images permanently.
 
     \b
-      ivk images ls --since yesterday | ivk images rm -
+      ivk images ls --since yesterday | ivk images rm - --yes
     """
     if sum(map(bool, (names, board, intermediates))) != 1:
         raise UsageError("Specify what to delete: NAMES, --board BOARD or --intermediates.")

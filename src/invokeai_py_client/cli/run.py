@@ -104,7 +104,9 @@ def run(
         for warning in handle.warnings:
             say(f"Note: {warning}")
         if count > 1:
-            _run_many(client, handle, settings, count, seed, random_seeds, template, prepend, board, as_json)
+            _run_many(
+                client, handle, settings, count, seed, random_seeds, template, prepend, board, opens, as_json
+            )
             return
         if seed is not None or random_seeds:
             chosen = [f"seed={seed}"] * (seed is not None) + ["seed=random"] * random_seeds
@@ -173,6 +175,7 @@ def _run_many(
     template: str | None,
     prepend: bool,
     board: str | None,
+    opens: bool,
     as_json: bool,
 ) -> None:
     """Run a workflow several times with different seeds, and save the images."""
@@ -181,12 +184,19 @@ def _run_many(
     settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, count)
     values = parse_settings(handle, settings)
     plan = handle.sweep_plan(repeat=count, seed=plan_seed, values=values, auto_board=board)
-    announce(client, handle, plan, as_json)
+    announce(client, handle, plan, as_json, prepend=prepend)
     assert plan.inputs is not None
     assert template is not None
     check_name(template, plan.inputs, plan)
     sweep = handle.start_sweep(plan, prepend=prepend)
-    follow(sweep, template, as_json)
+    saved = follow(sweep, template, as_json)
+    if (
+        sys.stdout.isatty() and not as_json
+    ):  # follow() prints the paths only if they do not break its progress bar
+        for path in saved:
+            echo(path)
+    for path in saved if opens else ():
+        open_file(path)
     failed = sweep.failed
     if as_json:
         emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": len(failed)})

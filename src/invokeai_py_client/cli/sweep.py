@@ -68,7 +68,7 @@ MANIFEST = "sweep.jsonl"
 @name_option
 @click.option("--grid", is_flag=True, help="Save a labeled grid of the images as DIR/grid.png.")
 @click.option("--report", is_flag=True, help="Save an HTML report as DIR/index.html.")
-@click.option("--resume", is_flag=True, help=f"Resume the sweep recorded in DIR/{MANIFEST}, if there is one.")
+@click.option("--resume", is_flag=True, help=f"Resume the sweep in DIR/{MANIFEST}, with new rows of --rows.")
 @click.option(
     "--retry-failed", is_flag=True, help="Resume the sweep and run its failed and canceled runs again."
 )
@@ -119,8 +119,11 @@ def sweep(
         if (resume or retry_failed) and manifest.exists() and not dry_run:
             from invokeai_py_client import Sweep
 
-            if settings or rows is not None:
-                say(f"Resuming {manifest} (ignoring -s and --rows).")
+            if rows is not None:
+                added = _extend(client, workflow, settings, manifest, rows, repeat, seed, random_seeds, board)
+                say(f"Resuming {manifest} with {counted(added, 'new row')}.")
+            elif settings:
+                say(f"Resuming {manifest} (ignoring -s).")
             resumed = Sweep.resume(manifest, client)
             if retry_failed:
                 say(f"Retrying {counted(resumed.retry_failed(), 'run')}.")
@@ -157,6 +160,26 @@ def sweep(
         _finish(started, output, name, grid, report, opens, as_json)
 
 
+def _extend(
+    client: InvokeAIClient,
+    workflow: str,
+    settings: tuple[str, ...],
+    manifest: Path,
+    rows: Path,
+    repeat: int,
+    seed: str | None,
+    random_seeds: bool,
+    board: str | None,
+) -> int:
+    """Add the new rows of a table to a sweep. Return the number of new runs."""
+    handle = client.workflow_repo.create_workflow(workflow)
+    settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, repeat)
+    values, axes = _read(handle, settings)
+    if axes:
+        raise UsageError("With --rows, -s sets a single value for all runs. Put varying values in the rows.")
+    return handle.extend_sweep(manifest, rows, repeat=repeat, seed=plan_seed, values=values, auto_board=board)
+
+
 def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Return the values that apply to all runs, and the values that vary."""
     from invokeai_py_client.sweep.sources import values_of_text
@@ -172,10 +195,12 @@ def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, 
     return fixed, axes
 
 
-def announce(client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool) -> None:
+def announce(
+    client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool, *, prepend: bool = False
+) -> None:
     """Print the number of runs, the seed if all runs have the same, and the estimated time with the queue ahead."""
     seconds = handle.usual_seconds()
-    ahead = client.queue_repo.status().unfinished
+    ahead = 0 if prepend else client.queue_repo.status().unfinished
     seed = _shared_seed(plan)
     if as_json:
         line = {
@@ -207,20 +232,25 @@ def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
     return [paths[0].rename(folder / "grid.png")] if len(paths) == 1 else paths
 
 
-def follow(sweep: Sweep, template: str, as_json: bool) -> None:
+def follow(sweep: Sweep, template: str, as_json: bool) -> list[Path]:
     """Wait for the runs of a sweep, save their images, and print each run that has ended.
 
     Args:
         sweep: The sweep. It is canceled on Ctrl-C.
         template: The template for the files of the images.
         as_json: Whether to print JSON.
+
+    Returns:
+        The paths of the images, in the order in which the runs ended.
     """
+    made: list[Path] = []
     watched = sys.stdout.isatty()  # paths would break the progress bar
     taken = UniquePaths()
 
     def on_run(run: Run) -> None:
         paths = paths_of_run_images(template, run_images(sweep.index(run), run, sweep.names), taken)
         saved = [image.save(path) for image, path in zip(run.images, paths, strict=True)]
+        made.extend(saved)
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
             line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
@@ -239,6 +269,7 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> None:
         sweep.cancel()
         say(f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished.")
         raise
+    return made
 
 
 def _finish(

@@ -6,30 +6,38 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from invokeai_py_client._text import clip
 from invokeai_py_client.display import is_interactive
 from invokeai_py_client.display.choice import in_notebook
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from collections.abc import Callable
+
+    from rich.progress import Progress, Task, TaskID
 
     from invokeai_py_client.display.notebook import Cell
 
+_LONGEST_RUN = 32
 
-def sweep_display(count: int, progress: bool | None) -> SweepDisplay:
+
+def sweep_display(count: int, progress: bool | None, current: Callable[[], str] = str) -> SweepDisplay:
     """Return a display for a sweep.
 
     Args:
         count: The number of runs.
         progress: Whether to show progress. None shows it only in a terminal or a notebook.
+        current: Returns a description of the current run, or "" if no run is running. It is called from another
+            thread, several times per second. Defaults to no description.
     """
-    return SweepDisplay(count, is_interactive() if progress is None else progress)
+    return SweepDisplay(count, is_interactive() if progress is None else progress, current)
 
 
 class SweepDisplay:
-    """A progress bar for the runs, with rate and remaining time in a terminal. Plain lines if the output is piped."""
+    """A progress bar for the runs, with the current run and the remaining time. Plain lines if the output is piped."""
 
-    def __init__(self, count: int, shown: bool) -> None:
+    def __init__(self, count: int, shown: bool, current: Callable[[], str] = str) -> None:
         self._count = count
+        self._current = current
         self._shown = shown
         self._progress: Progress | None = None
         self._task: TaskID | None = None
@@ -47,12 +55,21 @@ class SweepDisplay:
                 BarColumn,
                 MofNCompleteColumn,
                 Progress,
+                ProgressColumn,
                 TextColumn,
                 TimeElapsedColumn,
                 TimeRemainingColumn,
             )
+            from rich.text import Text
 
             from invokeai_py_client.display.console import console_for
+
+            current = self._current
+
+            class CurrentRun(ProgressColumn):
+                def render(self, task: Task) -> Text:
+                    del task
+                    return Text(clip(current(), _LONGEST_RUN), style="dim", no_wrap=True)
 
             self._progress = Progress(
                 TextColumn("{task.description}"),
@@ -62,6 +79,7 @@ class SweepDisplay:
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
+                CurrentRun(),
                 console=console_for(sys.stderr),
                 transient=True,
             )

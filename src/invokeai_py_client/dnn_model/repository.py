@@ -33,7 +33,7 @@ from invokeai_py_client.models import (
     StarterModel,
 )
 from invokeai_py_client.models.base import as_mapping
-from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.payload import id_number, path_part
 from invokeai_py_client.transport.secrets import Hidden
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ class AsyncDnnModelRepository(Resource):
 
     Example:
         ```python
-        job = await client.dnn_model_repo.install_model("models/watercolor.safetensors")
+        job = await client.models.install_model("models/watercolor.safetensors")
         info = await job.wait_until()
-        model = await client.dnn_model_repo.get_model_by_key(info.model_key)
+        model = await client.models.get_model_by_key(info.model_key)
         ```
     """
 
@@ -272,9 +272,14 @@ class AsyncDnnModelRepository(Resource):
         return [self._handle(ModelInstJobInfo.from_api_response(job)) for job in response]
 
     async def get_install_job(self, id: int) -> AsyncModelInstJobHandle | None:
-        """Return an installation job, or None if the server has no job with this id."""
+        """Return an installation job, or None if the server has no job with this id.
+
+        Raises:
+            UsageError: The id is not a whole number.
+        """
+        number = id_number(id, "installation")
         try:
-            response = await self._json("GET", f"{_MODELS}/install/{int(id)}")
+            response = await self._json("GET", f"{_MODELS}/install/{number}")
         except NotFoundError:
             return None
         return self._handle(ModelInstJobInfo.from_api_response(response))

@@ -19,8 +19,6 @@ T = TypeVar("T")
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _REQUIRED = ("meta", "nodes", "edges")
 _OTHER_FILES = {
-    rb"\xff\xd8\xff": "a JPEG image",
-    rb"RIFF....WEBP": "a WebP image",
     rb"GIF8": "a GIF image",
     rb"PK\x03\x04": "a ZIP archive",
     rb"\x1f\x8b": "a gzip archive",
@@ -133,10 +131,10 @@ class WorkflowDefinition:
             )
             if kind:
                 raise WorkflowFormatError(
-                    f"{where(source)} is {kind}; expected JSON, or a PNG image in which InvokeAI embedded a workflow."
+                    f"{where(source)} is {kind}; expected JSON, or an image with an embedded workflow."
                 ) from error
             raise WorkflowFormatError(
-                f"{where(source)} is neither JSON text nor a PNG image: byte {error.start} is not"
+                f"{where(source)} is neither JSON text nor an image: byte {error.start} is not"
                 f" {error.encoding.upper()}."
             ) from error
         return cls._parsed(text, source)

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "PNG": {},
-    "JPEG": {"quality": 95, "subsampling": 0, "optimize": True},
+    "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"quality": 95, "method": 4},
     "AVIF": {"quality": 90},
 }
 _PNG_TEXTS = ("invokeai_metadata", "invokeai_workflow", "invokeai_graph")
 _EXIF, _COMMENT = 0x8769, 0x9286
 _ASCII = b"ASCII\0\0\0"
-# A JPEG file has at most 65,533 bytes of EXIF data. Some are for its own headers.
+# A JPEG file has at most 65,533 bytes of EXIF data. Its headers take some of them.
 _JPEG_LIMIT = 65_000
 _INSTALL = "pip install 'invokeai-py-client[image]'"
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import mimetypes
 import os
-from collections.abc import Iterable, Mapping
-from io import BytesIO
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from invokeai_py_client._paths import is_file, user_path
-from invokeai_py_client._text import listed
+from invokeai_py_client._pillow import changes_for, png_bytes
+from invokeai_py_client._text import first_lines, listed
 from invokeai_py_client.errors import InputValueError, UsageError
+from invokeai_py_client.files.photos import Photo, check_photo, prepare_photo
 from invokeai_py_client.transport.http import Upload
 
 if TYPE_CHECKING:
@@ -30,26 +32,51 @@ _MAGIC = {
     b"II*\0": "image/tiff",
     b"MM\0*": "image/tiff",
 }
-_PNG_MODES = frozenset({"1", "L", "LA", "I;16", "P", "RGB", "RGBA"})
-_NEAREST_PNG_MODE = {"I": "I;16", "PA": "RGBA", "La": "RGBA", "RGBa": "RGBA"}
+_NAMED = 10
+_NOT_IN_HEADERS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def read_photo(source: ImageSource, *, filename: str | None = None, label: str | None = None) -> Photo:
+    """Read an image, and convert it if servers cannot store it as it is. Blocks while it reads files.
+
+    Args:
+        source: The image.
+        filename: The file name to send. Defaults to that of the file.
+        label: The name for messages. Defaults to the file name.
+
+    Raises:
+        InputValueError: The file does not exist or is not an image, or the source has an unsupported type.
+    """
+    name = filename or "image.png"
+    if isinstance(source, bytes | bytearray | memoryview):
+        data = bytes(source)
+    elif isinstance(source, str | os.PathLike):
+        path = user_path(source, InputValueError)
+        name = filename or path.name
+        data = _read(path)
+    elif hasattr(source, "save") and hasattr(source, "mode"):
+        return Photo(_png(source), label or name, tuple(changes_for(source)))
+    else:
+        raise InputValueError(
+            f"Invalid image of type {type(source).__name__}: "  # pyright: ignore[reportUnknownArgumentType]
+            "expected a path, the bytes of an image file, or a Pillow image."
+        )
+    return prepare_photo(data, label or name)
 
 
 def make_upload(
-    source: ImageSource,
+    photo: Photo,
     *,
     filename: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     resize_to: tuple[int, int] | None = None,
 ) -> Upload:
-    """Read an image and return the form for ``POST /api/v1/images/upload``. Blocks while it reads files.
+    """Return the form for ``POST /api/v1/images/upload``.
 
     Raises:
-        InputValueError: The file does not exist or is empty, or the source has an unsupported type.
+        InputValueError: The metadata is not a mapping of JSON values.
     """
-    data, name = _read(source)
-    name = filename or name
-    if not data:
-        raise InputValueError(f"The image {name!r} is empty: expected the contents of an image file.")
+    name = _NOT_IN_HEADERS.sub("_", Path(filename or photo.name).name) or "image.png"
     fields: dict[str, str] = {}
     if metadata is not None:
         fields["metadata"] = _json(metadata)
@@ -57,7 +84,7 @@ def make_upload(
         # The server's documentation says a list, but 6.14.2 rejects a list and reads an object.
         width, height = resize_to
         fields["resize_to"] = json.dumps({"width": width, "height": height})
-    return Upload(data, Path(name).name or "image.png", content_type(data, name), fields)
+    return Upload(photo.data, name, content_type(photo.data, name), fields)
 
 
 def named_sources(
@@ -113,35 +140,45 @@ def content_type(data: bytes, filename: str) -> str:
     return guess if guess.startswith("image/") else "image/png"
 
 
-def _read(source: ImageSource) -> tuple[bytes, str]:
-    if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source), "image.png"
-    if isinstance(source, str | os.PathLike):
-        path = user_path(source, InputValueError)
+def check_sources(named: Sequence[tuple[str, ImageSource]]) -> None:
+    """Check that all images can be read, before any is uploaded. Blocks while it decodes them.
+
+    Raises:
+        InputValueError: Some images cannot be read. The message lists them.
+    """
+    problems: list[str] = []
+    for label, source in named:
         try:
-            return path.read_bytes(), path.name
-        except FileNotFoundError:
-            raise InputValueError(f"Image file not found: {str(path)!r}.") from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputValueError(f"Cannot read the image file {str(path)!r}: {reason}.") from None
-    if hasattr(source, "save") and hasattr(source, "mode"):
-        return _png(source), "image.png"
-    raise InputValueError(
-        f"Invalid image of type {type(source).__name__}: "  # pyright: ignore[reportUnknownArgumentType]
-        "expected a path, the bytes of an image file, or a Pillow image."
-    )
+            if isinstance(source, str | os.PathLike):
+                check_photo(_read(user_path(source, InputValueError)), label)
+            elif isinstance(source, bytes | bytearray | memoryview):
+                check_photo(bytes(source), label)
+        except InputValueError as error:
+            problems.append(str(error))
+    if problems:
+        lines = first_lines(problems, _NAMED)
+        raise InputValueError(
+            "\n  ".join(
+                [f"{len(problems)} of {len(named)} images cannot be uploaded. Nothing was uploaded.", *lines]
+            )
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputValueError(f"Image file not found: {str(path)!r}.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputValueError(f"Cannot read the image file {str(path)!r}: {reason}.") from None
 
 
 def _png(image: PILImage) -> bytes:
-    if image.mode not in _PNG_MODES:  # CMYK, YCbCr, LAB, HSV, F...
-        image = image.convert(_NEAREST_PNG_MODE.get(image.mode, "RGB"))
-    buffer = BytesIO()
     try:
-        image.save(buffer, format="PNG")
+        return png_bytes(image)
     except (OSError, ValueError) as error:
         raise InputValueError(f"Cannot convert the Pillow image to PNG: {error}.") from None
-    return buffer.getvalue()
 
 
 def _json(metadata: Mapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage
 from invokeai_py_client.ivk_fields.plain import Mismatch, plain_json, read_json, text_of
 
 _BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
-_NOT_PNG = frozenset({"CMYK", "YCbCr", "LAB", "HSV", "F"})
 _WORDS = ("auto", "none")
 
 
@@ -193,15 +192,12 @@ def _local(path: str | os.PathLike[str]) -> LocalImage:
 
 
 def _from_pillow(image: Any) -> LocalImage:
-    from io import BytesIO
+    from invokeai_py_client._pillow import png_bytes
 
-    buffer = BytesIO()
     try:
-        if image.mode in _NOT_PNG:
-            image = image.convert("RGB")
-        image.save(buffer, format="PNG")
+        data = png_bytes(image)
     except (OSError, ValueError, TypeError) as error:
         raise Mismatch(
             reason=f"it cannot be saved as PNG ({error})", hint=" Convert it to RGB first."
         ) from None
-    return LocalImage(data=buffer.getvalue(), name="image.png")
+    return LocalImage(data=data, name="image.png")

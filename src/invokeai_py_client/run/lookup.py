@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import gather_or_cancel
@@ -20,11 +21,13 @@ from invokeai_py_client.transport.payload import quoted
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
+    from invokeai_py_client.files.photos import Photo
     from invokeai_py_client.ivk_fields.pending import LocalImage
     from invokeai_py_client.models import IvkBoard
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MODELS = {"models": ListOf({"key": str, "hash": str, "name": str, "base": str, "type": str})}
+_READ_AT_ONCE = 4
 _CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "other")}
 
 
@@ -49,6 +52,9 @@ class ServerSide:
         self._boards: list[IvkBoard] | None = None
         self._there: dict[str, bool] = {}
         self._uploading: dict[str, asyncio.Lock] = {}
+        self._problems: dict[LocalImage, str | None] = {}
+        self._changed: list[Photo] = []
+        self._reading = asyncio.Semaphore(_READ_AT_ONCE)
         self._asking = asyncio.Lock()  # concurrent lookups of the same list share one request
 
     async def models(self) -> list[dict[str, Any]]:
@@ -82,9 +88,35 @@ class ServerSide:
         """Return whether a board with this id exists."""
         return any(board.board_id == board_id for board in await self.boards())
 
+    async def image_problem(self, image: LocalImage) -> str | None:
+        """Return what prevents the upload of a local image, or None. Each image is read once."""
+        from invokeai_py_client.files.images import read_local
+        from invokeai_py_client.files.photos import check_photo
+
+        def check() -> None:
+            check_photo(read_local(image), image.path or image.name)
+
+        if image not in self._problems:
+            async with self._reading:
+                try:
+                    await asyncio.to_thread(check)
+                except UsageError as error:
+                    self._problems[image] = str(error)
+                else:
+                    self._problems[image] = None
+        return self._problems[image]
+
+    def note_changes(self) -> None:
+        """Log how images were changed for their upload."""
+        from invokeai_py_client.files.photos import note_changes
+
+        note_changes(self._changed)
+        self._changed.clear()
+
     async def upload(self, image: LocalImage) -> str:
         """Return the server's name of a local image, uploading it unless this client has done so before."""
         from invokeai_py_client.files.images import digest, read_local
+        from invokeai_py_client.files.photos import prepare_photo
         from invokeai_py_client.image.repository import AsyncImageRepository
 
         data = await asyncio.to_thread(read_local, image)
@@ -93,7 +125,11 @@ class ServerSide:
         async with self._uploading.setdefault(mark, asyncio.Lock()):
             known = uploads.get(mark)
             if known is None or not await self.has_image(known):
-                record = await self._connection.part(AsyncImageRepository).upload(data, filename=image.name)
+                photo = await asyncio.to_thread(prepare_photo, data, image.path or image.name)
+                if photo.changes:
+                    self._changed.append(replace(photo, data=b""))
+                images = self._connection.part(AsyncImageRepository)
+                record = await images.upload(photo.data, filename=image.name)
                 known = uploads[mark] = record.image_name
                 self._there.pop(_image(known), None)
             return known

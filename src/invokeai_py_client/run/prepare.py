@@ -110,6 +110,7 @@ async def prepare_request(
         there = await gather_or_cancel(server.has_image(name) for name in names)
         missing = [name for name, known in zip(names, there, strict=True) if not known]
         found.others.extend(f"Sweep axis: no image named {name!r} on the server." for name in missing)
+        found.others.extend(await _unreadable(server, inputs, data))
     board: str | None = None
     if auto_board not in (None, "none"):
         try:
@@ -131,6 +132,7 @@ async def prepare_request(
         }
     rising = local_images(data)
     names = await gather_or_cancel(server.upload(image) for image in rising)
+    server.note_changes()
     body = build_request(
         loaded,
         schema,
@@ -196,6 +198,8 @@ async def _resolved(
                 )
                 uploads[name] = value
                 resolved[value] = {"image_name": name}
+                if not trust and (problem := await server.image_problem(value)):
+                    found.others.append(f"{item.label} ({item.node_name}): {problem}")
                 continue
             try:
                 resolved[value] = await _resolve(server, item, value, trust=trust)
@@ -210,6 +214,17 @@ async def _resolved(
         complete.value = replace_pending(item.field.value, resolved)
         values[key] = complete.to_api_format()
     return values, uploads
+
+
+async def _unreadable(server: ServerSide, inputs: InputSet, data: Sequence[Any]) -> list[str]:
+    """Return the problems of local images in the axes of a sweep."""
+    problems: list[str] = []
+    for datum in [datum for group in data for datum in group]:
+        images = local_images([datum])
+        found = await gather_or_cancel(server.image_problem(image) for image in images)
+        item = inputs.at((datum["node_path"], datum["field_name"]))
+        problems += [f"{item.label} ({item.node_name}): {problem}" for problem in found if problem]
+    return list(dict.fromkeys(problems))
 
 
 async def _resolve(

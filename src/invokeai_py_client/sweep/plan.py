@@ -109,7 +109,7 @@ def places(lengths: Sequence[int], index: int) -> list[int]:
 class SweepPlan:
     """The planned runs of a sweep.
 
-    A plan has its own copy of the inputs. Setting values on the workflow later does not change the plan.
+    A plan has a copy of the inputs. Setting values on the workflow later does not change the plan.
 
     Attributes:
         axes: The names of the axes, outermost first.
@@ -260,7 +260,7 @@ def plan_rows(
 def names_of(inputs: InputSet, rows: Sequence[TableRow]) -> tuple[str, ...]:
     """Return the names of rows from the column ``name``, "" for those without one.
 
-    Empty if there is no such column, or if the workflow has an input of that name.
+    Empty if the table lacks this column, or if the workflow has an input of that name.
     """
     if not any(_NAME in row for row in rows):
         return ()

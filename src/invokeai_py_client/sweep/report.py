@@ -114,7 +114,7 @@ def _page(
     about: str,
 ) -> Iterator[str]:
     style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    # Allow only the page's own script and style, whatever text the values contain.
+    # Allow only the script and style of this page, whatever text the values contain.
     policy = (
         f"default-src 'none'; img-src 'self' file: data:; script-src '{_digest(script)}'; style-src"
         f" '{_digest(style)}'; base-uri 'none'; form-action 'none'"

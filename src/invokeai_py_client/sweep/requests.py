@@ -29,7 +29,7 @@ class Request:
         fixed: The axis values in the graph, by input.
         groups: The axis values in the batch data, as the user passed them: by group, then by input.
         body: The body of ``enqueue_batch`` with the data of all runs.
-        names: The name of each run from the table's column ``name``. Empty if there is no such column.
+        names: The name of each run from the table's column ``name``. Empty if the table lacks it.
     """
 
     first: int
@@ -95,6 +95,7 @@ async def prepare_requests(
     prepend: bool = False,
     auto_board: str | None = None,
     upload: bool = True,
+    server: ServerSide | None = None,
 ) -> list[Request]:
     """Check a plan against the server and build its requests.
 
@@ -108,14 +109,27 @@ async def prepare_requests(
         auto_board: The board (id or name) for board fields set to "auto". Defaults to the board of the plan.
         upload: Whether to upload images and build the requests. If False, the plan is only checked and no requests
             are returned. Defaults to True.
+        server: The lookups to share. Defaults to new ones.
 
     Raises:
         NotReadyError: The workflow cannot run with these values. The error lists all findings.
         ModelNotFoundError: A model is not on the server.
         UsageError: The workflow contains batch nodes.
     """
-    server = ServerSide(connection)
+    server = server or ServerSide(connection)
     requests: list[Request] = []
+    if upload and len(plan.parts) > 1:  # find all problems before the first upload
+        await prepare_requests(
+            connection,
+            loaded,
+            schema,
+            plan,
+            inputs,
+            prepend=prepend,
+            auto_board=auto_board,
+            upload=False,
+            server=server,
+        )
     for part in plan.parts:
         values = inputs.copy()
         # The graph needs a value for each axis, because required inputs must not be empty.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
 
-# Pillow's own font has only Latin letters. Most systems have some of these fonts.
+# Pillow's built-in font has only Latin letters. Most systems have some of these fonts.
 _WIDER_FONTS = (
     "DejaVuSans.ttf",
     "NotoSansCJK-Regular.ttc",

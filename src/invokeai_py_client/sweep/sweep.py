@@ -64,7 +64,7 @@ class AsyncSweep(AsyncObject):
     Attributes:
         name: The workflow's name.
         axes: The names of the axes, outermost first.
-        names: The name of each run from the column ``name`` of its table. Empty if there is no such column.
+        names: The name of each run from the column ``name`` of its table. Empty if the table lacks it.
         queue_id: The queue.
 
     Example:
@@ -207,12 +207,23 @@ class AsyncSweep(AsyncObject):
         """
         from invokeai_py_client.display.sweep import sweep_display
 
-        with sweep_display(self._count, progress) as display:
+        with sweep_display(self._count, progress, self._current) as display:
             async for run in self.as_completed():
                 display.show(self.done, len(self.failed) if not run.status.ok else None)
                 if on_run is not None:
                     await call_back(on_run, run)
         return self.runs
+
+    def _current(self) -> str:
+        """Return the number, the node and the progress of the run that is running, or "" if none is running."""
+        for index in self._open.copy():
+            run = self._runs.get(index)
+            if run is not None and run.status.state is JobStatus.RUNNING:
+                status = run.status
+                node = f": {run.node_label(status.node_id)}" if status.node_id else ""
+                share = "" if status.fraction is None else f" {status.fraction:.0%}"
+                return f"run {index + 1}{node}{share}"
+        return ""
 
     # ------------------------------------------------------------------ canceling and retrying
 
@@ -245,7 +256,7 @@ class AsyncSweep(AsyncObject):
     async def grid(self, *, rows: str | None = None, columns: str | None = None, cell: int = 256) -> PILImage:
         """Draw the first image of each run on one labeled contact sheet.
 
-        Each combination of the other axes gets its own block with a headline. Axes that are not combined with the
+        Each combination of the other axes has a separate block with a headline. Axes that are not combined with the
         others (zipped values, or a random seed for each run) are shown below each image. Requires the extra
         ``invokeai-py-client[image]``.
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from invokeai_py_client._text import shown
 from invokeai_py_client.errors import MethodNotAllowedError, NotFoundError, NotInvokeAIError, UsageError
-
-if TYPE_CHECKING:
-    from invokeai_py_client.models import IvkImage
 
 Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
 """Query parameters. None values are omitted, and sequences are repeated."""
@@ -54,11 +51,13 @@ def _text(value: str | int | float | bool) -> str:
 
 T = TypeVar("T")
 
+_LONGEST_ID = 18
+
 ROUTE_MISSING = (NotFoundError, MethodNotAllowedError, NotInvokeAIError)
 """The errors raised if a server does not have a route: 404, 405, or from 6.12 on its web page."""
 
 
-def path_part(text: str | IvkImage, what: str) -> str:
+def path_part(text: object, what: str) -> str:
     """Return a name or id, escaped for use in a path.
 
     Args:
@@ -75,6 +74,22 @@ def path_part(text: str | IvkImage, what: str) -> str:
             f"{text!r} is not a valid name or id of {what}; expected a non-empty string without a slash."
         )
     return quoted(text)
+
+
+def id_number(value: object, what: str) -> int:
+    """Return an id that is a whole number.
+
+    Args:
+        value: The id, as a number or as text.
+        what: The kind of item, for the error message: ``queue item``.
+
+    Raises:
+        UsageError: The id is not a whole number.
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or len(text) > _LONGEST_ID:
+        raise UsageError(f"Invalid {what} id {shown(value)}: expected a whole number.")
+    return int(text)
 
 
 def quoted(text: str) -> str:

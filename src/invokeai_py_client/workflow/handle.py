@@ -76,7 +76,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     Example:
         ```python
-        wf = await client.workflow_repo.create_workflow("portrait.json")
+        wf = await client.workflow("portrait.json")
         run = await wf.run(positive_prompt="a lighthouse at dusk", steps=30)
         await run.images[0].save("lighthouse.png")
         ```
@@ -684,6 +684,52 @@ class AsyncWorkflowHandle(AsyncObject):
             queue_id=queue_id,
         )
 
+    async def extend_sweep(
+        self,
+        manifest: str | os.PathLike[str],
+        rows: Any,
+        *,
+        repeat: int = 1,
+        seed: Any = None,
+        values: Values | None = None,
+        auto_board: BoardRef | None = None,
+    ) -> int:
+        """Add the new rows of a table to a sweep that has been started. ``Sweep.resume()`` then runs them.
+
+        Rows that the sweep already has are skipped. The new runs use the seed of the others if they share one.
+
+        Args:
+            manifest: The manifest of the sweep.
+            rows: The whole table: dicts, a CSV or JSONL file, or a pandas or polars table.
+            repeat: How many times to run each new row. Defaults to 1.
+            seed: See ``sweep_rows()``. Defaults to the seed that the runs of the sweep share.
+            values: Values for all new runs.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
+
+        Returns:
+            The number of runs that were added.
+
+        Raises:
+            NotReadyError: The workflow cannot run with the new rows. The sweep was not changed.
+            InputValueError: A row has invalid values. The sweep was not changed.
+            UsageError: The table does not have the columns of the sweep, or a file cannot be read.
+        """
+        from invokeai_py_client._paths import user_path
+        from invokeai_py_client.sweep.extension import extend_sweep
+        from invokeai_py_client.sweep.rows import rows_of
+
+        return await extend_sweep(
+            self.connection,
+            self._loaded,
+            self._schema,
+            self._inputs_with(values, {}),
+            user_path(manifest),
+            rows_of(rows),
+            repeat=repeat,
+            seed=seed,
+            auto_board=_board_text(auto_board),
+        )
+
     # ------------------------------------------------------------------ the latest submission
 
     @face(sync_name="submit_sync", async_name="submit")
@@ -887,10 +933,14 @@ class AsyncWorkflowHandle(AsyncObject):
 
         return inputs_html(self.name, listed_inputs(self.inputs))
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         from invokeai_py_client.display.inputs import inputs_text, listed_inputs
 
         return inputs_text(self.name, listed_inputs(self.inputs))
+
+    def __repr__(self) -> str:
+        count = len(self.inputs)
+        return f"<AsyncWorkflowHandle {self.name!r}: {count} input{'s' * (count != 1)}>"
 
 
 def _board_text(board: BoardRef | None) -> str | None:
