@@ -155,6 +155,12 @@ class WorkflowDefinition:
         return self._text("version")
 
     @property
+    def exposedFields(self) -> list[Any]:
+        """The fields that workflows before InvokeAI 5.6 expose instead of a form, as in the document."""
+        exposed: Any = self.to_dict().get("exposedFields")
+        return cast("list[Any]", exposed) if isinstance(exposed, list) else []
+
+    @property
     def author(self) -> str:
         """The workflow's author, or ""."""
         return self._text("author")

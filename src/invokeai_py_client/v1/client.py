@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from invokeai_py_client.board.repository import AsyncBoardRepository
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.image.repository import AsyncImageRepository
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from invokeai_py_client.models import IvkDnnModel, IvkJob, JobStatus
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.transport.responses import Response
+    from invokeai_py_client.v1.session import AsyncSession
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 
 class _Client(Protocol):
     """The members of the client that these methods use."""
+
+    connection: Connection
 
     @property
     def url(self) -> str: ...
@@ -87,6 +91,13 @@ class V1ClientMethods:
     def base_url(self: _Client) -> str:
         """The base URL of the server's API, which ``request()`` prepends to its paths."""
         return f"{self.url}/api/v1"
+
+    @property
+    def session(self: _Client) -> AsyncSession:
+        """The HTTP session for requests to full URLs of the server. Prefer ``request()``."""
+        from invokeai_py_client.v1.session import AsyncSession
+
+        return self.connection.part(AsyncSession)
 
     # ------------------------------------------------------------------ shortcuts
 
