@@ -50,6 +50,11 @@ __path__: list[str] = []  # pickles may refer to modules that were below this on
 FACE_MODULE = "invokeai_py_client._face"
 FACE_NAMES = ("Face", "LazyConstant", "unwrap", "wrap")
 ROOT_CLASS = "AsyncObject"
+RECORDS = {
+    "AsyncIvkImage": ("invokeai_py_client.models.image", "IvkImage"),
+    "AsyncImageMetadata": ("invokeai_py_client.models.image", "ImageMetadata"),
+}
+"""Data of the asynchronous classes that has methods. ``wrap()`` turns it into data of the synchronous classes."""
 MADE_BY_USERS = {"AsyncInvokeAIClient", "AsyncQuickClient"}
 """Classes whose synchronous version has a constructor. Instances of the others are created by a client."""
 
@@ -59,6 +64,7 @@ DROPPED = {
     "__getstate__",
     "__setstate__",
     "__repr__",
+    "__dir__",
     "__eq__",
     "__hash__",
     "__init__",
@@ -142,7 +148,7 @@ class Class:
 
     @property
     def is_async(self) -> bool:
-        return bool(re.match(r"Async[A-Z]", self.name)) and self.name != ROOT_CLASS
+        return bool(re.match(r"Async[A-Z]", self.name)) and self.name not in (ROOT_CLASS, *RECORDS)
 
     @property
     def origin(self) -> Origin:
@@ -339,6 +345,12 @@ class Types(ast.NodeTransformer):
         origin = self.names.package.origin(self.module, node.id)
         if origin is None:
             return node
+        if self.faces and origin.name in RECORDS:
+            self.has_face = True
+            record = Origin(*RECORDS[origin.name])
+            name = record.name or ""
+            self.names.for_checkers(name, record)
+            return ast.Name(name)
         if self.faces and origin in self.names.faces:
             self.has_face = True
             return ast.Name(self.names.faces[origin])
@@ -422,6 +434,7 @@ class Marks:
     async_name: str | None = None
     same: bool = False
     ends_loop: bool = False
+    after: str | None = None
 
 
 def decorators(function: Function) -> tuple[set[str], Marks]:
@@ -527,7 +540,10 @@ def method(function: Function, module: Module, owner: Class, names: Names) -> It
         else:
             yield emit(f"async {head}", f"return await {call}")
     elif "property" in kinds:
-        yield emit(f"def {name}(self) -> {returns}", returned(f"self._impl.{name}"), before="@property")
+        first = [f"self._call(self._impl.{marks.after}())"] if marks.after else []
+        yield emit(
+            f"def {name}(self) -> {returns}", *first, returned(f"self._impl.{name}"), before="@property"
+        )
     elif "setter" in kinds:
         yield emit(
             f"def {name}({signature}) -> None", f"self._impl.{name} = {passed}", before=f"@{name}.setter"

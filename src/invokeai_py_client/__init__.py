@@ -5,7 +5,7 @@
     from invokeai_py_client import InvokeAIClient
 
     with InvokeAIClient.from_url("http://localhost:9090") as client:
-        wf = client.workflow_repo.create_workflow("portrait.json")
+        wf = client.workflow("portrait.json")
         run = wf.run(positive_prompt="a lighthouse at dusk", steps=30)
         run.images[0].save("lighthouse.png")
 
@@ -106,7 +106,9 @@ if TYPE_CHECKING:
         WorkflowNotFoundError,
     )
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.record import AsyncImageMetadata, AsyncIvkImage
     from invokeai_py_client.image.repository import AsyncImageRepository
+    from invokeai_py_client.image.responses import NamedImage
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.ivk_fields.base import IvkField
     from invokeai_py_client.models.base import IvkModel, Row
@@ -126,7 +128,7 @@ if TYPE_CHECKING:
         OpenEnum,
     )
     from invokeai_py_client.models.events import InvocationEvent, SessionEvent
-    from invokeai_py_client.models.image import IvkImage
+    from invokeai_py_client.models.image import ImageMetadata, IvkImage
     from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
     from invokeai_py_client.models.queue import (
@@ -180,33 +182,34 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository",
-    "AsyncDnnModelRepository", "AsyncImage", "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncJobHandle",
-    "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun",
-    "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError",
-    "BaseModelEnum", "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "CalledResults",
+    "AsyncDnnModelRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository",
+    "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle",
+    "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun", "AsyncSweep", "AsyncWorkflowHandle",
+    "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus",
+    "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "CalledResults",
     "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
     "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
     "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FoundModel",
-    "HFLoginStatus", "Image", "ImageCategory", "ImageOrigin", "ImageRepository", "InputError", "InputSet",
-    "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
+    "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
+    "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
     "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
     "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
-    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter",
-    "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError",
-    "ModelInstallJobFailed", "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError",
-    "ModelTypeEnum", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted",
-    "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping",
-    "OutputTemplate", "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult",
-    "PythonNotFoundError", "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError",
-    "RequestTimeoutError", "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent",
-    "RunFailedError", "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError",
-    "ServerAddress", "ServerError", "ServerUnreachableError", "SessionEvent", "StartError", "StarterModel",
-    "StatusChanged", "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError",
-    "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition",
-    "WorkflowError", "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError",
-    "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow",
-    "reference_schema",
+    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits",
+    "LoadedWorkflow", "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats",
+    "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig",
+    "ModelInstallError", "ModelInstallJobFailed", "ModelInstallStartError", "ModelInstallTimeout",
+    "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed",
+    "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError",
+    "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate", "PermissionDeniedError", "Preview",
+    "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError", "QueueHandle", "QueueRepository",
+    "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError", "Response", "Results", "Row", "Run",
+    "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
+    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerUnreachableError",
+    "SessionEvent", "StartError", "StarterModel", "StatusChanged", "Sweep", "SweepPlan", "TransferError",
+    "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError", "UnprocessableError",
+    "UsageError", "WorkflowDefinition", "WorkflowError", "WorkflowFormatError", "WorkflowHandle",
+    "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission",
+    "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
 # fmt: on
 
@@ -241,7 +244,9 @@ _NAMES = {
         UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
     """,
     "image.image": "AsyncImage",
+    "image.record": "AsyncImageMetadata AsyncIvkImage",
     "image.repository": "AsyncImageRepository",
+    "image.responses": "NamedImage",
     "image.transfer": "TransferProgress",
     "ivk_fields.base": "IvkField",
     "models.base": "IvkModel Row",
@@ -252,7 +257,7 @@ _NAMES = {
         ModelFormatEnum ModelTypeEnum OpenEnum
     """,
     "models.events": "InvocationEvent SessionEvent",
-    "models.image": "IvkImage",
+    "models.image": "ImageMetadata IvkImage",
     "models.install": "ModelInstJobInfo ModelInstallConfig",
     "models.job": "IvkJob",
     "models.queue": """

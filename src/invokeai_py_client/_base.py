@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ class AsyncObject:
 
     connection: Connection
 
+    def __dir__(self) -> list[str]:
+        return completion_names(type(self), super().__dir__())
+
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         state.pop("_face", None)  # the synchronous object, which is created again when needed
@@ -27,6 +30,17 @@ class AsyncObject:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_connection(state, "connection"))
+
+
+def completion_names(kind: type, names: Iterable[str]) -> list[str]:
+    """Return the names of a class's members without those of version 1, which completion does not suggest."""
+    from importlib import import_module
+
+    # Imported by name: the table is in a higher layer, and imports nothing.
+    table: Mapping[str, frozenset[str]] = import_module("invokeai_py_client.v1.completion").HIDDEN
+    classes = [base.__name__.removeprefix("Async") for base in kind.__mro__]
+    hidden = frozenset[str]().union(*(table.get(name, frozenset()) for name in classes))
+    return [name for name in names if name not in hidden]
 
 
 def with_connection(state: dict[str, Any], name: str) -> dict[str, Any]:
@@ -53,6 +67,7 @@ def face(
     async_name: str | None = None,
     same: bool = False,
     ends_loop: bool = False,
+    after: str | None = None,
 ) -> Callable[[F], F]:
     """Control how a method appears in the generated synchronous class. Has no effect at run time.
 
@@ -61,6 +76,7 @@ def face(
         async_name: If set, the synchronous class also has an asynchronous version under this name.
         same: Whether to keep the method asynchronous. It then runs in the caller's event loop. Defaults to False.
         ends_loop: Whether to stop the background loop after the call. Defaults to False.
+        after: For a property: the name of a coroutine method to call before the property is read. Defaults to none.
     """
-    del sync_name, async_name, same, ends_loop
+    del sync_name, async_name, same, ends_loop, after
     return lambda function: function

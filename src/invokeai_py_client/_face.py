@@ -12,7 +12,7 @@ from operator import attrgetter
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._base import AsyncObject, completion_names
 
 if TYPE_CHECKING:
     from typing import Self
@@ -46,7 +46,12 @@ class Face(Generic[A]):
         return self._impl.connection.loop_thread
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self._loop_thread.call(coroutine)
+        try:
+            return self._loop_thread.call(coroutine)
+        except Exception as error:
+            if "done" in vars(error):  # a TransferError, with the records of uploads
+                vars(error)["done"] = wrap(vars(error)["done"])
+            raise
 
     def _iterate(self, items: AsyncIterator[Any]) -> Iterator[Any]:
         return map(wrap, self._loop_thread.iterate(items))
@@ -61,8 +66,13 @@ class Face(Generic[A]):
     def __repr__(self) -> str:
         return repr(self._impl).replace("Async", "", 1)
 
+    def __dir__(self) -> list[str]:
+        return completion_names(type(self), super().__dir__())
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Face) and self._impl == cast("Face[Any]", other)._impl
+        if isinstance(other, AsyncObject):
+            return False
+        return self._impl == (cast("Face[Any]", other)._impl if isinstance(other, Face) else other)
 
     def __hash__(self) -> int:
         return hash(self._impl)
@@ -106,7 +116,8 @@ def wrap(value: Any) -> Any:
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, dict):
         return {key: wrap(item) for key, item in cast("dict[Any, Any]", value).items()}
-    return value
+    convert = getattr(cast("type[object]", type(value)), "__face__", None)
+    return value if convert is None else convert(value)
 
 
 def unwrap(value: Any) -> Any:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
-    from invokeai_py_client.image.responses import ImageNames
+    from invokeai_py_client.image.responses import ImageName, ImageNames, NamedImage
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.ivk_fields.base import IvkField
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         BaseModelEnum,
         BoardVisibility,
         ImageCategory,
+        ImageOrigin,
         InstallStatus,
         JobStatus,
     )
@@ -87,7 +88,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
     Example:
         ```python
-        board = client.board_repo.get_board_handle_by_name("Portraits")
+        board = client.boards.get_board_handle_by_name("Portraits")
         for image in board.list_images():
             board.save_image(image.image_name, "copies/")
         ```
@@ -138,7 +139,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
             InputValueError: The file does not exist.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        return self._call(self._impl.upload_image(file_path, is_intermediate, unwrap(image_category)))
+        return wrap(self._call(self._impl.upload_image(file_path, is_intermediate, unwrap(image_category))))
 
     def upload_image_data(
         self,
@@ -159,11 +160,13 @@ class BoardHandle(Face["AsyncBoardHandle"]):
             InputValueError: The argument is not an image.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        return self._call(
-            self._impl.upload_image_data(image_data, filename, is_intermediate, unwrap(image_category))
+        return wrap(
+            self._call(
+                self._impl.upload_image_data(image_data, filename, is_intermediate, unwrap(image_category))
+            )
         )
 
-    def download_image(self, image_name: str | IvkImage, full_resolution: bool = True) -> bytes:
+    def download_image(self, image_name: ImageName, full_resolution: bool = True) -> bytes:
         """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
         Raises:
@@ -172,7 +175,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         return self._call(self._impl.download_image(image_name, full_resolution))
 
     def save_image(
-        self, image_name: str | IvkImage, path: str | os.PathLike[str], full_resolution: bool = True
+        self, image_name: ImageName, path: str | os.PathLike[str], full_resolution: bool = True
     ) -> Path:
         """Download an image to a file or into a folder. The file appears only when it is complete.
 
@@ -209,16 +212,18 @@ class BoardHandle(Face["AsyncBoardHandle"]):
             starred_first: Whether to list starred images first. Defaults to False.
             order_by: Ignored; kept for older code. Servers only sort by creation time.
         """
-        return self._call(
-            self._impl.list_images(
-                categories=categories,
-                is_intermediate=is_intermediate,
-                search_term=search_term,
-                offset=offset,
-                limit=limit,
-                order_dir=order_dir,
-                starred_first=starred_first,
-                order_by=order_by,
+        return wrap(
+            self._call(
+                self._impl.list_images(
+                    categories=categories,
+                    is_intermediate=is_intermediate,
+                    search_term=search_term,
+                    offset=offset,
+                    limit=limit,
+                    order_dir=order_dir,
+                    starred_first=starred_first,
+                    order_by=order_by,
+                )
             )
         )
 
@@ -239,61 +244,61 @@ class BoardHandle(Face["AsyncBoardHandle"]):
         """Return the number of images that ``list_images()`` would list, without intermediate images."""
         return self._call(self._impl.get_image_count())
 
-    def move_image_to(self, image_name: str | IvkImage, target_board_id: BoardRef) -> bool:
-        """Move an image to another board, or off its board with ``"none"``.
+    def move_image_to(self, image_name: ImageNames, target_board_id: BoardRef) -> bool:
+        """Move one or more images to another board, or off their boards with ``"none"``.
 
         Args:
-            image_name: The image.
+            image_name: The image, or several images.
             target_board_id: The board, its id or its name.
 
         Returns:
-            Whether the server moved it. False if the image is not on the server.
+            Whether the server moved all of them. False if an image is not on the server.
 
         Raises:
             UnknownNameError: The target board is not on the server.
         """
         return self._call(self._impl.move_image_to(image_name, target_board_id))
 
-    def add_image(self, image_name: str | IvkImage) -> bool:
-        """Move an image to this board.
+    def add_image(self, image_name: ImageNames) -> bool:
+        """Move one or more images to this board.
 
         Returns:
-            Whether the server moved it. False if the image is not on the server.
+            Whether the server moved all of them. False if an image is not on the server.
         """
         return self._call(self._impl.add_image(image_name))
 
-    def remove_image(self, image_name: str | IvkImage) -> bool:
-        """Remove an image from this board. The image is uncategorized afterwards.
+    def remove_image(self, image_name: ImageNames) -> bool:
+        """Remove one or more images from this board. The images are uncategorized afterwards.
 
         Returns:
-            Whether the image was on this board and the server removed it.
+            Whether all of them were on this board and the server removed them.
 
         Raises:
             UsageError: This handle represents the uncategorized images.
         """
         return self._call(self._impl.remove_image(image_name))
 
-    def delete_image(self, image_name: str | IvkImage) -> bool:
-        """Permanently delete an image from the server.
+    def delete_image(self, image_name: ImageNames) -> bool:
+        """Permanently delete one or more images from the server.
 
         Returns:
-            Whether the server deleted it. False if the image is not on the server (True before InvokeAI 6.0).
+            Whether the server deleted all of them. False if an image is not on the server (True before InvokeAI 6.0).
         """
         return self._call(self._impl.delete_image(image_name))
 
-    def star_image(self, image_name: str | IvkImage) -> bool:
-        """Star an image.
+    def star_image(self, image_name: ImageNames) -> bool:
+        """Star one or more images.
 
         Returns:
-            Whether the server starred it. False if the image is not on the server.
+            Whether the server starred all of them. False if an image is not on the server.
         """
         return self._call(self._impl.star_image(image_name))
 
-    def unstar_image(self, image_name: str | IvkImage) -> bool:
-        """Remove the star from an image.
+    def unstar_image(self, image_name: ImageNames) -> bool:
+        """Remove the star from one or more images.
 
         Returns:
-            Whether the server unstarred it. False if the image is not on the server.
+            Whether the server unstarred all of them. False if an image is not on the server.
         """
         return self._call(self._impl.unstar_image(image_name))
 
@@ -307,7 +312,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
     Example:
         ```python
-        board = client.board_repo.create_board("Portraits")
+        board = client.boards.create_board("Portraits")
         image = board.upload_image("reference.jpg")
         ```
     """
@@ -421,7 +426,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         name: str | None = None,
         is_private: bool | None = None,
         *,
-        cover_image_name: str | None = None,
+        cover_image_name: ImageName | None = None,
         archived: bool | None = None,
         board_visibility: BoardVisibility | str | None = None,
     ) -> IvkBoard:
@@ -474,15 +479,15 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         """Return the record of the uncategorized images, with their number."""
         return self._call(self._impl.get_uncategorized_board())
 
-    def get_image_by_name(self, image_name: str) -> IvkImage | None:
+    def get_image_by_name(self, image_name: ImageName) -> IvkImage | None:
         """Return an image's record, or None if the image is not on the server."""
-        return self._call(self._impl.get_image_by_name(image_name))
+        return wrap(self._call(self._impl.get_image_by_name(image_name)))
 
-    def get_image_current_board_id(self, image_name: str) -> str | None:
+    def get_image_current_board_id(self, image_name: ImageName) -> str | None:
         """Return the id of an image's board, ``"none"`` if it is uncategorized, or None if it is not on the server."""
         return self._call(self._impl.get_image_current_board_id(image_name))
 
-    def move_image_to_board_by_name(self, image_name: str, target_board_name: str) -> bool:
+    def move_image_to_board_by_name(self, image_name: ImageName, target_board_name: str) -> bool:
         """Move an image to the board with a name.
 
         Returns:
@@ -503,9 +508,9 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
 
     Example:
         ```python
-        job = client.dnn_model_repo.install_model("models/watercolor.safetensors")
+        job = client.models.install_model("models/watercolor.safetensors")
         info = job.wait_until()
-        model = client.dnn_model_repo.get_model_by_key(info.model_key)
+        model = client.models.get_model_by_key(info.model_key)
         ```
     """
 
@@ -788,6 +793,10 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
 class Image(Face["AsyncImage"]):
     """An image on the server. Data is fetched when a method needs it.
 
+    Methods that take an image's name or record take an image as well. The properties after ``url`` are those of the
+    image's record, which ``record()`` loads, together with the records of other images that you hold. The synchronous
+    ``Image`` loads it when a property is read.
+
     Attributes:
         name: The image's name on the server, such as ``"6f0c3e0e-....png"``.
 
@@ -806,6 +815,89 @@ class Image(Face["AsyncImage"]):
     def url(self) -> str:
         """The URL of the full-resolution image."""
         return self._impl.url
+
+    @property
+    def image_name(self) -> str:
+        """The image's name on the server, like ``name``."""
+        return self._impl.image_name
+
+    def record(self) -> IvkImage:
+        """Return the image's record, loading it on first use.
+
+        The records of other images that you hold, such as those of the same run, are loaded in the same request.
+
+        Raises:
+            NotFoundError: The image is not on the server.
+        """
+        return wrap(self._call(self._impl.record()))
+
+    def refresh(self) -> IvkImage:
+        """Load the image's record again, for example after the image was moved or starred.
+
+        Raises:
+            NotFoundError: The image is not on the server.
+        """
+        return wrap(self._call(self._impl.refresh()))
+
+    @property
+    def width(self) -> int | None:
+        """The width in pixels."""
+        self._call(self._impl._measure())
+        return self._impl.width
+
+    @property
+    def height(self) -> int | None:
+        """The height in pixels."""
+        self._call(self._impl._measure())
+        return self._impl.height
+
+    @property
+    def board_id(self) -> str | None:
+        """The id of its board, or None if it is on no board."""
+        self._call(self._impl.record())
+        return self._impl.board_id
+
+    @property
+    def starred(self) -> bool:
+        """Whether it is starred."""
+        self._call(self._impl.record())
+        return self._impl.starred
+
+    @property
+    def image_category(self) -> ImageCategory | str:
+        """The category."""
+        self._call(self._impl.record())
+        return self._impl.image_category
+
+    @property
+    def image_origin(self) -> ImageOrigin | str | None:
+        """Whether the server generated it or a user uploaded it."""
+        self._call(self._impl.record())
+        return self._impl.image_origin
+
+    @property
+    def is_intermediate(self) -> bool:
+        """Whether it is an intermediate image, which the gallery hides."""
+        self._call(self._impl.record())
+        return self._impl.is_intermediate
+
+    @property
+    def has_workflow(self) -> bool | None:
+        """Whether its file contains a workflow."""
+        self._call(self._impl.record())
+        return self._impl.has_workflow
+
+    @property
+    def created_at(self) -> datetime | str | None:
+        """The time at which it was created."""
+        self._call(self._impl.record())
+        return self._impl.created_at
+
+    @property
+    def updated_at(self) -> datetime | str | None:
+        """The time at which its record was last changed."""
+        self._call(self._impl.record())
+        return self._impl.updated_at
 
     def bytes(self) -> bytes:
         """Return the image file as the server stores it (a PNG). It is downloaded once.
@@ -882,39 +974,39 @@ class Image(Face["AsyncImage"]):
 
 
 class ImageRepository(Face["AsyncImageRepository"]):
-    """The images on a server.
+    """The images on a server. Methods take an image as its name, its record or an image of a run.
 
     Example:
         ```python
-        record = client.image_repo.upload("portrait.jpg")
-        client.image_repo.download_to(record.image_name, "copies/")
+        record = client.images.upload("portrait.jpg")
+        client.images.download_to(record.image_name, "copies/")
         ```
     """
 
-    def image(self, image_name: str) -> Image:
+    def image(self, image_name: ImageName) -> Image:
         """Return an image by its name, to download, show or save it. Sends no request."""
         return wrap(self._impl.image(image_name))
 
-    def get_image(self, image_name: str) -> IvkImage:
+    def get_image(self, image_name: ImageName) -> IvkImage:
         """Fetch an image's record.
 
         Raises:
             UnknownNameError: The image is not on the server. This is also a ``NotFoundError``.
         """
-        return self._call(self._impl.get_image(image_name))
+        return wrap(self._call(self._impl.get_image(image_name)))
 
-    def find_image(self, image_name: str) -> IvkImage | None:
+    def find_image(self, image_name: ImageName) -> IvkImage | None:
         """Fetch an image's record, or return None if it is not on the server."""
-        return self._call(self._impl.find_image(image_name))
+        return wrap(self._call(self._impl.find_image(image_name)))
 
     def get_images(self, image_names: ImageNames) -> list[IvkImage]:
         """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
 
         Sends one request per 1,000 images, or one per image before InvokeAI 6.0.
         """
-        return self._call(self._impl.get_images(image_names))
+        return wrap(self._call(self._impl.get_images(image_names)))
 
-    def get_metadata(self, image_name: str) -> dict[str, Any] | None:
+    def get_metadata(self, image_name: ImageName) -> dict[str, Any] | None:
         """Return the generation metadata embedded in an image, or None if it has none.
 
         Raises:
@@ -922,7 +1014,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """
         return self._call(self._impl.get_metadata(image_name))
 
-    def get_workflow(self, image_name: str) -> dict[str, Any] | None:
+    def get_workflow(self, image_name: ImageName) -> dict[str, Any] | None:
         """Return the workflow embedded in an image, with the values used, or None if it has none.
 
         Raises:
@@ -930,7 +1022,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """
         return self._call(self._impl.get_workflow(image_name))
 
-    def get_graph(self, image_name: str) -> dict[str, Any] | None:
+    def get_graph(self, image_name: ImageName) -> dict[str, Any] | None:
         """Return the graph embedded in an image, as it was executed, or None if it has none.
 
         Raises:
@@ -976,19 +1068,21 @@ class ImageRepository(Face["AsyncImageRepository"]):
             UsageError: The offset or limit is negative, a category is unknown, or the time is not valid.
             UnknownNameError: The board is not on the server.
         """
-        return self._call(
-            self._impl.list_images(
-                board_id=board_id,
-                categories=categories,
-                is_intermediate=is_intermediate,
-                starred=starred,
-                search_term=search_term,
-                since=since,
-                until=until,
-                offset=offset,
-                limit=limit,
-                order_dir=order_dir,
-                starred_first=starred_first,
+        return wrap(
+            self._call(
+                self._impl.list_images(
+                    board_id=board_id,
+                    categories=categories,
+                    is_intermediate=is_intermediate,
+                    starred=starred,
+                    search_term=search_term,
+                    since=since,
+                    until=until,
+                    offset=offset,
+                    limit=limit,
+                    order_dir=order_dir,
+                    starred_first=starred_first,
+                )
             )
         )
 
@@ -1086,17 +1180,19 @@ class ImageRepository(Face["AsyncImageRepository"]):
             UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        return self._call(
-            self._impl.upload(
-                image,
-                board_id=board_id,
-                image_category=unwrap(image_category),
-                is_intermediate=is_intermediate,
-                filename=filename,
-                metadata=metadata,
-                resize_to=resize_to,
-                crop_visible=crop_visible,
-                session_id=session_id,
+        return wrap(
+            self._call(
+                self._impl.upload(
+                    image,
+                    board_id=board_id,
+                    image_category=unwrap(image_category),
+                    is_intermediate=is_intermediate,
+                    filename=filename,
+                    metadata=metadata,
+                    resize_to=resize_to,
+                    crop_visible=crop_visible,
+                    session_id=session_id,
+                )
             )
         )
 
@@ -1135,18 +1231,20 @@ class ImageRepository(Face["AsyncImageRepository"]):
             TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
                 keyed by path.
         """
-        return self._call(
-            self._impl.upload_images(
-                sources,
-                board_id=board_id,
-                image_category=unwrap(image_category),
-                is_intermediate=is_intermediate,
-                concurrency=concurrency,
-                on_progress=on_progress,
+        return wrap(
+            self._call(
+                self._impl.upload_images(
+                    sources,
+                    board_id=board_id,
+                    image_category=unwrap(image_category),
+                    is_intermediate=is_intermediate,
+                    concurrency=concurrency,
+                    on_progress=on_progress,
+                )
             )
         )
 
-    def download(self, image_name: str, *, full_resolution: bool = True) -> bytes:
+    def download(self, image_name: ImageName, *, full_resolution: bool = True) -> bytes:
         """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
         Raises:
@@ -1155,7 +1253,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         return self._call(self._impl.download(image_name, full_resolution=full_resolution))
 
     def download_to(
-        self, image_name: str, path: str | os.PathLike[str], *, full_resolution: bool = True
+        self, image_name: ImageName, path: str | os.PathLike[str], *, full_resolution: bool = True
     ) -> Path:
         """Download an image to a file. The file appears only when it is complete.
 
@@ -1193,7 +1291,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         contains the image's name, so an interrupted download resumes.
 
         Args:
-            image_names: The images, by name or record.
+            image_names: The images: names, records or images of runs.
             folder: The target folder. It is created if it does not exist.
             template: The file names. ``{image}`` is the image's name without its extension and ``{index}`` its number
                 from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
@@ -1239,7 +1337,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
                 name that the server chose.
-            image_names: The images, by name or record.
+            image_names: The images: names, records or images of runs.
             board_id: A board whose images to download, instead of ``image_names``: a board, its id or its name;
                 ``"none"`` for uncategorized images.
             timeout: Seconds to wait for the zip. Defaults to 600.
@@ -1262,7 +1360,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         workflow, graph and category. They count as uploaded images and are not starred.
 
         Args:
-            image_names: The images, by name or record.
+            image_names: The images: names, records or images of runs.
             board_id: The board, its id or its name.
             concurrency: The largest number of copies at a time. Defaults to 4.
 
@@ -1274,11 +1372,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
             TransferError: Some images could not be copied. ``failed`` has their errors, ``done`` the copies of the
                 others.
         """
-        return self._call(self._impl.copy(image_names, board_id, concurrency=concurrency))
+        return wrap(self._call(self._impl.copy(image_names, board_id, concurrency=concurrency)))
 
     def update(
         self,
-        image_name: str,
+        image_name: ImageName,
         *,
         image_category: ImageCategory | str | None = None,
         is_intermediate: bool | None = None,
@@ -1300,13 +1398,15 @@ class ImageRepository(Face["AsyncImageRepository"]):
         Raises:
             NotFoundError: The image is not on the server.
         """
-        return self._call(
-            self._impl.update(
-                image_name,
-                image_category=image_category,
-                is_intermediate=is_intermediate,
-                starred=starred,
-                session_id=session_id,
+        return wrap(
+            self._call(
+                self._impl.update(
+                    image_name,
+                    image_category=image_category,
+                    is_intermediate=is_intermediate,
+                    starred=starred,
+                    session_id=session_id,
+                )
             )
         )
 
@@ -1374,7 +1474,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     Example:
         ```python
         with InvokeAIClient.from_url("http://localhost:9090") as client:
-            wf = client.workflow_repo.create_workflow("portrait.json")
+            wf = client.workflow("portrait.json")
             run = wf.run(positive_prompt="a lighthouse at dusk")
             run.images[0].save("lighthouse.png")
         ```
@@ -1553,30 +1653,45 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """
         return self._call(self._impl.get_job(job_id, queue_id=queue_id))
 
+    def workflow(
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
+    ) -> WorkflowHandle:
+        """Return a handle to run a workflow on this server. Short for ``client.workflows.create_workflow(source)``.
+
+        Args:
+            source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
+                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+
+        Raises:
+            WorkflowFormatError: The source is not a workflow.
+            WorkflowNotFoundError: No file or library workflow has this name.
+        """
+        return wrap(self._call(self._impl.workflow(unwrap(source))))
+
     @property
-    def workflow_repo(self) -> WorkflowRepository:
+    def workflows(self) -> WorkflowRepository:
         """Workflows to run, and the server's workflow library."""
-        return wrap(self._impl.workflow_repo)
+        return wrap(self._impl.workflows)
 
     @property
-    def image_repo(self) -> ImageRepository:
-        """Images."""
-        return wrap(self._impl.image_repo)
+    def images(self) -> ImageRepository:
+        """Images: list, upload, download, star, move and delete them."""
+        return wrap(self._impl.images)
 
     @property
-    def board_repo(self) -> BoardRepository:
+    def boards(self) -> BoardRepository:
         """Boards and the images on them."""
-        return wrap(self._impl.board_repo)
+        return wrap(self._impl.boards)
 
     @property
-    def dnn_model_repo(self) -> DnnModelRepository:
+    def models(self) -> DnnModelRepository:
         """Models: list, install, convert and delete them."""
-        return wrap(self._impl.dnn_model_repo)
+        return wrap(self._impl.models)
 
     @property
-    def queue_repo(self) -> QueueRepository:
+    def queue(self) -> QueueRepository:
         """The queue of runs."""
-        return wrap(self._impl.queue_repo)
+        return wrap(self._impl.queue)
 
     async def connect_socketio(self) -> socketio.AsyncClient:
         """Return a new, connected ``socketio.AsyncClient`` that the caller owns, in the running event loop.
@@ -1685,6 +1800,31 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         self.close()
 
     @property
+    def workflow_repo(self) -> WorkflowRepository:
+        """The same object as ``client.workflows``."""
+        return wrap(self._impl.workflow_repo)
+
+    @property
+    def image_repo(self) -> ImageRepository:
+        """The same object as ``client.images``."""
+        return wrap(self._impl.image_repo)
+
+    @property
+    def board_repo(self) -> BoardRepository:
+        """The same object as ``client.boards``."""
+        return wrap(self._impl.board_repo)
+
+    @property
+    def dnn_model_repo(self) -> DnnModelRepository:
+        """The same object as ``client.models``."""
+        return wrap(self._impl.dnn_model_repo)
+
+    @property
+    def queue_repo(self) -> QueueRepository:
+        """The same object as ``client.queue``."""
+        return wrap(self._impl.queue_repo)
+
+    @property
     def base_url(self) -> str:
         """The base URL of the server's API, which ``request()`` prepends to its paths."""
         return self._impl.base_url
@@ -1692,7 +1832,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def create_workflow(
         self, definition: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any]
     ) -> WorkflowHandle:
-        """Return a handle, as ``client.workflow_repo.create_workflow(definition)`` does."""
+        """Return a handle, as ``client.workflow(definition)`` does."""
         return wrap(self._call(self._impl.create_workflow(definition)))
 
     def list_jobs(self, status: JobStatus | str | None = None, limit: int = 100) -> list[IvkJob]:
@@ -1725,7 +1865,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         return self._call(self._impl.list_models(base_model))
 
     def get_model_info(self, model_key: ModelRef) -> IvkDnnModel:
-        """Return a model's record, as ``client.dnn_model_repo.get_model(model_key)`` does.
+        """Return a model's record, as ``client.models.get_model(model_key)`` does.
 
         Raises:
             ModelNotFoundError: The model is not on the server, or several models have this name.
@@ -1754,7 +1894,7 @@ class JobHandle(Face["AsyncJobHandle"]):
 
     Example:
         ```python
-        job = client.queue_repo.get_queue().get_item(run.item_id)
+        job = client.queue.get_queue().get_item(run.item_id)
         item = job.wait_for_completion(timeout=300)
         print(item.status)
         ```
@@ -1855,7 +1995,7 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
 
     Example:
         ```python
-        job = client.dnn_model_repo.install_model("models/charcoal.safetensors")
+        job = client.models.install_model("models/charcoal.safetensors")
         info = job.wait_until(timeout=600)
         print(info.model_key)
         ```
@@ -1993,7 +2133,7 @@ class QueueHandle(Face["AsyncQueueHandle"]):
 
     Example:
         ```python
-        queue = client.queue_repo.get_queue()
+        queue = client.queue.get_queue()
         for job in queue.list_pending():
             print(job.item_id, job.batch_id)
         ```
@@ -2081,14 +2221,14 @@ class QueueRepository(Face["AsyncQueueRepository"]):
 
     Example:
         ```python
-        status = client.queue_repo.status()
+        status = client.queue.status()
         print(status.pending, "pending,", status.in_progress, "running")
         ```
     """
 
     @classmethod
     def from_client(cls, client: InvokeAIClient) -> Self:
-        """Return the queues of a client. The same as ``client.queue_repo``."""
+        """Return the queues of a client. The same as ``client.queue``."""
         from invokeai_py_client.queue.repository import AsyncQueueRepository
 
         return cls._of(AsyncQueueRepository.from_client(unwrap(client)))
@@ -2359,7 +2499,7 @@ class QuickClient(Face["AsyncQuickClient"]):
         self._impl = AsyncQuickClient(unwrap(client))
         self._impl.__dict__["_face"] = self
 
-    def copy_image_to_board(self, image_name: str, target_board_id: BoardRef) -> IvkImage | None:
+    def copy_image_to_board(self, image_name: ImageName, target_board_id: BoardRef) -> IvkImage | None:
         """Copy an image to a board.
 
         The server copies it, so nothing is downloaded. The copy has the same pixels, metadata and workflow, and the
@@ -2377,7 +2517,7 @@ class QuickClient(Face["AsyncQuickClient"]):
             UsageError: The image or the board is not on the server.
             QuickTaskError: The server failed or was unreachable.
         """
-        return self._call(self._impl.copy_image_to_board(image_name, target_board_id))
+        return wrap(self._call(self._impl.copy_image_to_board(image_name, target_board_id)))
 
     def generate_image_sdxl_t2i(
         self,
@@ -2410,9 +2550,11 @@ class QuickClient(Face["AsyncQuickClient"]):
             UsageError: A value is not valid, the board is not on the server, or the server has no SDXL model.
             QuickTaskError: The server failed or was unreachable.
         """
-        return self._call(
-            self._impl.generate_image_sdxl_t2i(
-                positive_prompt, negative_prompt, width, height, steps, model_name, scheduler, board_id
+        return wrap(
+            self._call(
+                self._impl.generate_image_sdxl_t2i(
+                    positive_prompt, negative_prompt, width, height, steps, model_name, scheduler, board_id
+                )
             )
         )
 
@@ -2622,7 +2764,7 @@ class Run(Face["AsyncRun"]):
         return self._call(self._impl.refresh())
 
     def _repr_html_(self) -> str | None:
-        """Return the run's images for a notebook, or None if there are none or they cannot be downloaded."""
+        """Return the run's images for a notebook, or None if there are no images or they cannot be downloaded."""
         return self._impl._repr_html_()
 
 
@@ -2865,7 +3007,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
     Example:
         ```python
-        wf = client.workflow_repo.create_workflow("portrait.json")
+        wf = client.workflow("portrait.json")
         run = wf.run(positive_prompt="a lighthouse at dusk", steps=30)
         run.images[0].save("lighthouse.png")
         ```
@@ -3631,12 +3773,16 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     def _repr_html_(self) -> str:
         return self._impl._repr_html_()
 
+    def __str__(self) -> str:
+        return self._impl.__str__()
+
 
 class WorkflowRepository(Face["AsyncWorkflowRepository"]):
     """The workflows on a server."""
 
     def create_workflow(
-        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
+        self,
+        source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image | NamedImage,
     ) -> WorkflowHandle:
         """Return a handle to run a workflow on this server.
 
@@ -3656,7 +3802,8 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         return wrap(self._call(self._impl.create_workflow(unwrap(source))))
 
     def get_definition(
-        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image
+        self,
+        source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image | NamedImage,
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 

@@ -6,10 +6,12 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 _ALIKE = 0.55
 _SHORTEST_PART = 3
+_LONGEST_REPR = 160
 # Control characters except tabs and line breaks, and the characters that change the direction of text.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _JOINERS = frozenset("\u200c\u200d")
@@ -93,6 +95,30 @@ def clip(text: str, length: int, *, keep_end: bool = False) -> str:
     if len(text) <= length:
         return text
     return f"…{text[len(text) - length + 1 :]}" if keep_end else f"{text[: length - 1]}…"
+
+
+def brief(name: str, values: Iterable[tuple[str, Any]]) -> str:
+    """Return a ``repr`` of one line: ``Name(size=3, label='Steps')``. Values and the whole text are shortened."""
+    pairs = [f"{key}={shown(value.value if isinstance(value, Enum) else value, 48)}" for key, value in values]
+    return f"{name}({clip(', '.join(pairs), _LONGEST_REPR)})"
+
+
+def brief_repr(self: Any) -> str:
+    """Return the ``repr`` of a dataclass: its first attribute if it is not None, and those without their defaults.
+
+    Use it as ``__repr__``. Attributes with ``field(repr=False)`` are never shown. Subclasses need ``repr=False``.
+    """
+    from dataclasses import MISSING, fields
+
+    pairs: list[tuple[str, Any]] = []
+    first = fields(self)[0]
+    for one in fields(self):
+        value = getattr(self, one.name)
+        default = one.default_factory() if one.default_factory is not MISSING else one.default
+        is_default = value is default or value == default
+        if one.repr and (not is_default or (one is first and value is not None)):
+            pairs.append((one.name, value))
+    return brief(type(self).__name__, pairs)
 
 
 def shown(value: Any, length: int = 80) -> str:

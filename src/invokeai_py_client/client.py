@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
+    from invokeai_py_client.engine.definition import WorkflowDefinition
+    from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.models import IvkJob, IvkUser
     from invokeai_py_client.queue.repository import AsyncQueueRepository
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 logger = logging.getLogger("invokeai_py_client")
@@ -47,7 +51,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
     Example:
         ```python
         async with AsyncInvokeAIClient.from_url("http://localhost:9090") as client:
-            wf = await client.workflow_repo.create_workflow("portrait.json")
+            wf = await client.workflow("portrait.json")
             run = await wf.run(positive_prompt="a lighthouse at dusk")
             await run.images[0].save("lighthouse.png")
         ```
@@ -242,38 +246,53 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             raise RunError(f"The server has no queue item {item_id}.", item_id=item_id) from None
         return IvkJob.from_api_response(item)
 
-    # ------------------------------------------------------------------ its areas
+    # ------------------------------------------------------------------ areas of the server
+
+    async def workflow(
+        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+    ) -> AsyncWorkflowHandle:
+        """Return a handle to run a workflow on this server. Short for ``client.workflows.create_workflow(source)``.
+
+        Args:
+            source: A definition, a file (JSON exported by the web UI, or a PNG with an embedded workflow), a dict,
+                JSON text, an image on the server, or the id or name of a workflow in the server's library.
+
+        Raises:
+            WorkflowFormatError: The source is not a workflow.
+            WorkflowNotFoundError: No file or library workflow has this name.
+        """
+        return await self.workflows.create_workflow(source)
 
     @property
-    def workflow_repo(self) -> AsyncWorkflowRepository:
+    def workflows(self) -> AsyncWorkflowRepository:
         """Workflows to run, and the server's workflow library."""
         from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
         return self.connection.part(AsyncWorkflowRepository)
 
     @property
-    def image_repo(self) -> AsyncImageRepository:
-        """Images."""
+    def images(self) -> AsyncImageRepository:
+        """Images: list, upload, download, star, move and delete them."""
         from invokeai_py_client.image.repository import AsyncImageRepository
 
         return self.connection.part(AsyncImageRepository)
 
     @property
-    def board_repo(self) -> AsyncBoardRepository:
+    def boards(self) -> AsyncBoardRepository:
         """Boards and the images on them."""
         from invokeai_py_client.board.repository import AsyncBoardRepository
 
         return self.connection.part(AsyncBoardRepository)
 
     @property
-    def dnn_model_repo(self) -> AsyncDnnModelRepository:
+    def models(self) -> AsyncDnnModelRepository:
         """Models: list, install, convert and delete them."""
         from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 
         return self.connection.part(AsyncDnnModelRepository)
 
     @property
-    def queue_repo(self) -> AsyncQueueRepository:
+    def queue(self) -> AsyncQueueRepository:
         """The queue of runs."""
         from invokeai_py_client.queue.repository import AsyncQueueRepository
 

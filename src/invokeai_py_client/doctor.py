@@ -191,7 +191,7 @@ async def _events(client: AsyncInvokeAIClient) -> Finding:
 
 
 async def _models(client: AsyncInvokeAIClient) -> Finding:
-    kinds = Counter(str(model.type) for model in await client.dnn_model_repo.list_models())
+    kinds = Counter(str(model.type) for model in await client.models.list_models())
     says = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common()) or "none"
     if not kinds.get("main"):
         return Finding(
@@ -203,7 +203,7 @@ async def _models(client: AsyncInvokeAIClient) -> Finding:
 async def _queue(client: AsyncInvokeAIClient) -> Finding:
     from invokeai_py_client.run.blockage import WAY_OUT, is_blocked
 
-    status = await client.queue_repo.status()
+    status = await client.queue.status()
     says = f"{status.pending} pending, {status.in_progress} in progress, {status.total} in total"
     try:
         await client.connection.http.json("GET", "/api/v1/queue/default/next")

@@ -315,7 +315,7 @@ class ConnectionLostError(ServerUnreachableError):
 class EnqueueUnknownError(ConnectionLostError):
     """Raised if the response to an enqueue request was lost and the server cannot be reached to check.
 
-    Whether the server has the batch is unknown. Call ``client.queue_repo.batch_status(error.batch_id)`` when the
+    Whether the server has the batch is unknown. Call ``client.queue.batch_status(error.batch_id)`` when the
     server responds again: if ``total`` is 0, nothing was enqueued.
 
     Attributes:

@@ -116,7 +116,7 @@ async def test_values_of_the_wrong_type_are_never_sent(
     assert len([path for path in posted if "enqueue" in path]) == len(taken)
 
     run = await wf.start({field: good or picture})  # so the other requests were rejected because of the value
-    assert await client.queue_repo.unblock() == []  # the server can read all of them
+    assert await client.queue.unblock() == []  # the server can read all of them
     assert (await client.queue_repo.item(run.item_id)).status == "pending"
 
 
@@ -153,13 +153,13 @@ async def test_unblock(
     run = await wf.start(a=40)
     with caplog.at_level(logging.WARNING, "invokeai_py_client"), pytest.raises(RunTimeoutError):
         await run.wait(5)
-    assert "client.queue_repo.unblock()" in caplog.text
+    assert "client.queue.unblock()" in caplog.text
     for ask in (client.queue_repo.item(bad), client.queue_repo.cancel(bad), client.queue_repo.next_item()):
         with pytest.raises(ServerError, match=r"client\.queue_repo\.unblock"):
             await ask
-    assert await client.queue_repo.unblock() == ["not-ours"]
+    assert await client.queue.unblock() == ["not-ours"]
     assert (await run.result(60)).of("sum")[0].data["value"] == 42
-    assert await client.queue_repo.unblock() == []
+    assert await client.queue.unblock() == []
     await client.queue_repo.prune()
     assert bad not in await client.queue_repo.item_ids()
 
@@ -168,5 +168,5 @@ async def test_unblock(
 async def test_unblock_without_unreadable_items(client: AsyncInvokeAIClient) -> None:
     wf = await client.workflow_repo.create_workflow(workflows.add())
     run = await wf.start()
-    assert await client.queue_repo.unblock() == []
+    assert await client.queue.unblock() == []
     assert (await client.queue_repo.item(run.item_id)).status == "pending"

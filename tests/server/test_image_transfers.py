@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import zipfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -179,7 +179,7 @@ async def test_many_images_are_changed_in_one_request(client: AsyncInvokeAIClien
     records = await repo.upload_images(folder)
     names = [record.image_name for record in records]
 
-    async def changed(change: Awaitable[list[str]]) -> list[IvkImage]:
+    async def changed(change: Awaitable[list[str]]) -> Sequence[IvkImage]:
         sent = client.connection.http.sent
         assert await change == names
         assert client.connection.http.sent == sent + 1

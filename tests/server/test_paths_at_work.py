@@ -45,7 +45,7 @@ def test_invalid_paths_raise_client_errors(client: InvokeAIClient) -> None:
         "~user as a folder": lambda: images.upload_images(UNKNOWN),
         "a long path to upload": lambda: images.upload_images(["x" * 300]),
         "~user as a download": lambda: images.download_images(["a.png"], f"{UNKNOWN}/out"),
-        "a long text as an image axis": lambda: wf.sweep_plan(photo="x" * 300),
+        "a long text as an image axis": lambda: wf.check_sweep(wf.sweep_plan(photo="x" * 300)),
         "NUL in rows": lambda: wf.sweep_rows("a\0.csv"),
         "~user as a folder of models": lambda: client.dnn_model_repo.scan_folder(UNKNOWN),
         "a lone surrogate in a search": lambda: images.list_images(search_term="\udcff"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from invokeai_py_client import InvokeAIClient, Run
 from invokeai_py_client.errors import RunFailedError, RunNotFinishedError, TransferError, UsageError
 from invokeai_py_client.models.enums import JobStatus
 
+CASES = Path(__file__).parents[1] / "data" / "cases"
 Save = Callable[[dict[str, Any]], str]
 
 
@@ -359,6 +361,19 @@ def test_images_of_a_run_are_those_that_it_made(client: InvokeAIClient, photo: s
     assert done.outputs.of("control")[0].image_names == done.outputs.of("photo")[0].image_names == (photo,)
     assert [image.name for image in done.images] == list(done.outputs.of("blur")[0].image_names)
     client.image_repo.delete(done.images[0].name)
+
+
+@pytest.mark.parametrize("gallery", [False, True])
+def test_images_of_the_reported_workflow(client: InvokeAIClient, picture: bytes, gallery: bool) -> None:
+    """The case ``run-images-hold-the-input``: the first image of the run was the uploaded photo."""
+    document = json.loads((CASES / "run-images-hold-the-input-workflow.json").read_text())
+    for node in document["nodes"]:
+        node["data"]["isIntermediate"] = not gallery
+    done = run(client, document, photo=picture)
+    [image] = done.images
+    assert [image.name] == list(done.outputs.of("blur")[0].image_names)
+    assert image.bytes() != picture
+    client.image_repo.delete([image, *done.outputs.of("in")[0].image_names])
 
 
 def test_inputs_of_a_failed_run_are_not_its_images(client: InvokeAIClient, photo: str) -> None:

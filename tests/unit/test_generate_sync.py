@@ -145,6 +145,16 @@ class AsyncToy(AsyncObject):
         """In the caller's own loop."""
         return id(asyncio.get_running_loop()) * count
 
+    async def wind(self) -> None:
+        """Wind it up."""
+        self.name += "*"
+
+    @property
+    @face(after="wind")
+    def wound(self) -> AsyncToy:
+        """The toy, after it was wound up."""
+        return self
+
     @face(ends_loop=True)
     async def close(self) -> None:
         """Put it away."""
@@ -343,6 +353,13 @@ def test_with_block_closes_and_ends_loop(toy: Any) -> None:
         assert toy._loop_thread.is_running
     assert not toy._loop_thread.is_running
     assert toy.nothing() is None  # and using the client starts it again
+
+
+def test_property_is_read_after_a_call(toy: Any) -> None:
+    assert toy.wound is toy
+    assert toy.name == "bear*"
+    assert toy._impl.wound is toy._impl
+    assert toy.name == "bear*"
 
 
 async def test_method_with_async_name_has_both_versions(toy: Any) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._base import AsyncObject, repository_of
 from invokeai_py_client.errors import NotFoundError, UsageError
-from invokeai_py_client.image.responses import category_words
-from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkBoard, IvkImage
+from invokeai_py_client.image.record import AsyncIvkImage
+from invokeai_py_client.image.responses import ImageName, ImageNames, category_words, name_list
+from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkBoard
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import path_part
 
@@ -27,7 +28,7 @@ class AsyncBoardHandle(AsyncObject):
 
     Example:
         ```python
-        board = await client.board_repo.get_board_handle_by_name("Portraits")
+        board = await client.boards.get_board_handle_by_name("Portraits")
         for image in await board.list_images():
             await board.save_image(image.image_name, "copies/")
         ```
@@ -79,7 +80,7 @@ class AsyncBoardHandle(AsyncObject):
         file_path: str | os.PathLike[str],
         is_intermediate: bool = False,
         image_category: ImageCategory | str = ImageCategory.USER,
-    ) -> IvkImage:
+    ) -> AsyncIvkImage:
         """Upload an image file to this board.
 
         Args:
@@ -99,7 +100,7 @@ class AsyncBoardHandle(AsyncObject):
         filename: str | None = "image.png",
         is_intermediate: bool = False,
         image_category: ImageCategory | str = ImageCategory.USER,
-    ) -> IvkImage:
+    ) -> AsyncIvkImage:
         """Upload an image to this board: the bytes of an image file, or a Pillow image.
 
         Args:
@@ -114,16 +115,16 @@ class AsyncBoardHandle(AsyncObject):
         """
         return await self._upload(image_data, filename, image_category, is_intermediate)
 
-    async def download_image(self, image_name: str | IvkImage, full_resolution: bool = True) -> bytes:
+    async def download_image(self, image_name: ImageName, full_resolution: bool = True) -> bytes:
         """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
         Raises:
             NotFoundError: The image is not on the server.
         """
-        return await self._images.download(str(image_name), full_resolution=full_resolution)
+        return await self._images.download(image_name, full_resolution=full_resolution)
 
     async def save_image(
-        self, image_name: str | IvkImage, path: str | os.PathLike[str], full_resolution: bool = True
+        self, image_name: ImageName, path: str | os.PathLike[str], full_resolution: bool = True
     ) -> Path:
         """Download an image to a file or into a folder. The file appears only when it is complete.
 
@@ -133,7 +134,7 @@ class AsyncBoardHandle(AsyncObject):
         Raises:
             NotFoundError: The image is not on the server.
         """
-        return await self._images.download_to(str(image_name), path, full_resolution=full_resolution)
+        return await self._images.download_to(image_name, path, full_resolution=full_resolution)
 
     # ------------------------------------------------------------------ listing
 
@@ -148,7 +149,7 @@ class AsyncBoardHandle(AsyncObject):
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
         order_by: Literal["created_at"] = "created_at",
-    ) -> list[IvkImage]:
+    ) -> list[AsyncIvkImage]:
         """List the records of the board's images, newest first. Sends one request per 1,000 images.
 
         Args:
@@ -195,75 +196,75 @@ class AsyncBoardHandle(AsyncObject):
 
     # ------------------------------------------------------------------ changing
 
-    async def move_image_to(self, image_name: str | IvkImage, target_board_id: BoardRef) -> bool:
-        """Move an image to another board, or off its board with ``"none"``.
+    async def move_image_to(self, image_name: ImageNames, target_board_id: BoardRef) -> bool:
+        """Move one or more images to another board, or off their boards with ``"none"``.
 
         Args:
-            image_name: The image.
+            image_name: The image, or several images.
             target_board_id: The board, its id or its name.
 
         Returns:
-            Whether the server moved it. False if the image is not on the server.
+            Whether the server moved all of them. False if an image is not on the server.
 
         Raises:
             UnknownNameError: The target board is not on the server.
         """
-        path_part(image_name, "an image")
-        return image_name in await self._images.move(str(image_name), target_board_id)
+        names = _checked(image_name)
+        return _are_all(names, await self._images.move(names, target_board_id))
 
-    async def add_image(self, image_name: str | IvkImage) -> bool:
-        """Move an image to this board.
+    async def add_image(self, image_name: ImageNames) -> bool:
+        """Move one or more images to this board.
 
         Returns:
-            Whether the server moved it. False if the image is not on the server.
+            Whether the server moved all of them. False if an image is not on the server.
         """
         return await self.move_image_to(image_name, self.board_id)
 
-    async def remove_image(self, image_name: str | IvkImage) -> bool:
-        """Remove an image from this board. The image is uncategorized afterwards.
+    async def remove_image(self, image_name: ImageNames) -> bool:
+        """Remove one or more images from this board. The images are uncategorized afterwards.
 
         Returns:
-            Whether the image was on this board and the server removed it.
+            Whether all of them were on this board and the server removed them.
 
         Raises:
             UsageError: This handle represents the uncategorized images.
         """
         if self.is_uncategorized:
             raise UsageError("Cannot remove an image from 'none': uncategorized images are not on a board.")
-        image = await self._images.find_image(str(image_name))
-        if image is None:
-            return False
-        return image.board_id == self.board_id and await self.move_image_to(image_name, UNCATEGORIZED)
+        names = _checked(image_name)
+        known = await self._images.get_images(names)
+        there = [record.image_name for record in known if record.board_id == self.board_id]
+        return _are_all(names, await self._images.move(there, UNCATEGORIZED) if there else [])
 
-    async def delete_image(self, image_name: str | IvkImage) -> bool:
-        """Permanently delete an image from the server.
-
-        Returns:
-            Whether the server deleted it. False if the image is not on the server (True before InvokeAI 6.0).
-        """
-        return image_name in await self._images.delete(str(image_name))
-
-    async def star_image(self, image_name: str | IvkImage) -> bool:
-        """Star an image.
+    async def delete_image(self, image_name: ImageNames) -> bool:
+        """Permanently delete one or more images from the server.
 
         Returns:
-            Whether the server starred it. False if the image is not on the server.
+            Whether the server deleted all of them. False if an image is not on the server (True before InvokeAI 6.0).
         """
-        return image_name in await self._images.star(str(image_name))
+        return _are_all(image_name, await self._images.delete(image_name))
 
-    async def unstar_image(self, image_name: str | IvkImage) -> bool:
-        """Remove the star from an image.
+    async def star_image(self, image_name: ImageNames) -> bool:
+        """Star one or more images.
 
         Returns:
-            Whether the server unstarred it. False if the image is not on the server.
+            Whether the server starred all of them. False if an image is not on the server.
         """
-        return image_name in await self._images.unstar(str(image_name))
+        return _are_all(image_name, await self._images.star(image_name))
+
+    async def unstar_image(self, image_name: ImageNames) -> bool:
+        """Remove the star from one or more images.
+
+        Returns:
+            Whether the server unstarred all of them. False if an image is not on the server.
+        """
+        return _are_all(image_name, await self._images.unstar(image_name))
 
     # ------------------------------------------------------------------ internals
 
     async def _upload(
         self, image: ImageSource, filename: str | None, category: ImageCategory | str, is_intermediate: bool
-    ) -> IvkImage:
+    ) -> AsyncIvkImage:
         return await self._images.upload(
             image,
             board_id=self.board_id,
@@ -297,3 +298,14 @@ class AsyncBoardHandle(AsyncObject):
 
     def __hash__(self) -> int:
         return hash(self.board_id)
+
+
+def _checked(images: ImageNames) -> list[str]:
+    names = name_list(images)
+    for name in names:
+        path_part(name, "an image")
+    return names
+
+
+def _are_all(images: ImageNames, changed: Iterable[str]) -> bool:
+    return {*name_list(images)} <= {*changed}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from invokeai_py_client._text import clip
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
+from invokeai_py_client.image.responses import ImageName, name_of
 from invokeai_py_client.lookup import BOARDS, fetch_board, fetch_boards
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
 from invokeai_py_client.transport.payload import path_part
@@ -26,7 +27,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
     Example:
         ```python
-        board = await client.board_repo.create_board("Portraits")
+        board = await client.boards.create_board("Portraits")
         image = await board.upload_image("reference.jpg")
         ```
     """
@@ -157,7 +158,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         name: str | None = None,
         is_private: bool | None = None,
         *,
-        cover_image_name: str | None = None,
+        cover_image_name: ImageName | None = None,
         archived: bool | None = None,
         board_visibility: BoardVisibility | str | None = None,
     ) -> IvkBoard:
@@ -183,7 +184,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             board_visibility = BoardVisibility.PRIVATE if is_private else BoardVisibility.PUBLIC
         changes = {
             "board_name": None if name is None else _checked_name(name),
-            "cover_image_name": cover_image_name,
+            "cover_image_name": None if cover_image_name is None else name_of(cover_image_name),
             "archived": archived,
             "board_visibility": None if board_visibility is None else str(board_visibility),
         }

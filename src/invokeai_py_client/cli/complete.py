@@ -5,6 +5,8 @@ Completion waits for two seconds at most. It proposes nothing if the server does
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +66,8 @@ def complete_settings(
 ) -> list[CompletionItem]:
     """Propose the inputs of the workflow on the command line, and the values of choices, models and boards."""
     del parameter
-    workflow = context.params.get("workflow")
+    # click stops parsing at -s, whose value is being completed, and leaves the arguments before it unparsed.
+    workflow = context.params.get("workflow") or next(iter(context.args), None)
     name, equals, _ = incomplete.partition("=")
 
     def proposals(client: InvokeAIClient) -> Iterable[str]:
@@ -112,7 +115,18 @@ def _matching(context: click.Context, incomplete: str, names: Names) -> list[Com
             found = list(dict.fromkeys(names(client)))
     except InvokeAIClientError:
         return []
-    return [CompletionItem(name) for name in found if name.casefold().startswith(incomplete.casefold())]
+    matching = [name for name in found if name.casefold().startswith(incomplete.casefold())]
+    return [CompletionItem(_quoted(name)) for name in matching]
+
+
+def _quoted(name: str) -> str:
+    """Escape characters that are special in bash, which inserts a name as it is. Other shells quote names themselves.
+
+    click's script for bash removes one level of backslashes.
+    """
+    if not os.environ.get("_IVK_COMPLETE", "").startswith("bash"):
+        return name
+    return re.sub(r"([^\w@%+=:,./-])", r"\\\\\1", name)
 
 
 def _escaped(text: str) -> str:

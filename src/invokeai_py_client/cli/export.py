@@ -143,7 +143,7 @@ def _fetch(
         if image.image_name in lost:
             continue
         try:
-            metadata = client.image_repo.get_metadata(image.image_name)
+            metadata = image.metadata or None  # loads that of several images at once
         except InvokeAIClientError as error:
             lost[image.image_name] = error
             continue

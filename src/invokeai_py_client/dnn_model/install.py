@@ -39,7 +39,7 @@ class AsyncModelInstJobHandle(AsyncObject):
 
     Example:
         ```python
-        job = await client.dnn_model_repo.install_model("models/charcoal.safetensors")
+        job = await client.models.install_model("models/charcoal.safetensors")
         info = await job.wait_until(timeout=600)
         print(info.model_key)
         ```

@@ -52,9 +52,9 @@ class AsyncDnnModelRepository(Resource):
 
     Example:
         ```python
-        job = await client.dnn_model_repo.install_model("models/watercolor.safetensors")
+        job = await client.models.install_model("models/watercolor.safetensors")
         info = await job.wait_until()
-        model = await client.dnn_model_repo.get_model_by_key(info.model_key)
+        model = await client.models.get_model_by_key(info.model_key)
         ```
     """
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from invokeai_py_client._text import node_place
+from invokeai_py_client._text import listed, node_place
 from invokeai_py_client.engine.addressing import FieldPath, InputIndex, plain
 from invokeai_py_client.engine.batch import value_of
 from invokeai_py_client.engine.references import old_model
@@ -140,6 +140,9 @@ class InputSet:
 
     def __iter__(self) -> Iterator[WorkflowInput]:
         return (self._input(key) for key in self._order)
+
+    def __repr__(self) -> str:
+        return f"<InputSet: {listed([item.label for item in self], 5) or 'no inputs in the form'}>"
 
     def __contains__(self, item: object) -> bool:
         return isinstance(item, WorkflowInput) and self._made.get(item.key) is item

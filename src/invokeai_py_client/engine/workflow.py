@@ -111,3 +111,6 @@ class LoadedWorkflow:
     unusable: Mapping[Key, Any] = field(default_factory=dict[Key, Any])
     id: str | None = None
     description: str = ""
+
+    def __repr__(self) -> str:
+        return f"<LoadedWorkflow {self.name!r}: {len(self.nodes)} nodes>"

@@ -17,13 +17,14 @@ from invokeai_py_client.transport.retry import Retries
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
+    from invokeai_py_client.image.responses import ImageName
     from invokeai_py_client.transport.http import HttpTransport
 
 # Images are already compressed. Servers before 6.14 would compress them again and omit the Content-Length header.
 _UNCOMPRESSED = {"Accept-Encoding": "identity"}
 
 
-def file_path(image_name: str, full_resolution: bool) -> str:
+def file_path(image_name: ImageName, full_resolution: bool) -> str:
     """Return the server path of an image's file, or of its thumbnail."""
     kind = "full" if full_resolution else "thumbnail"
     return f"/api/v1/images/i/{path_part(image_name, 'an image')}/{kind}"

@@ -8,28 +8,31 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import APIRequestError, NotFoundError
+from invokeai_py_client.image.image import AsyncImage, HeldImages, connected, fetch_records
 from invokeai_py_client.image.listing import Listing
+from invokeai_py_client.image.record import AsyncIvkImage
 from invokeai_py_client.image.responses import (
     MOST_NAMES,
+    ImageName,
     ImageNames,
     category_word,
     category_words,
     changed_names,
+    image_list,
     name_list,
+    name_of,
     page_of,
-    records,
 )
 from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_image
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
-from invokeai_py_client.transport.payload import ROUTE_MISSING, path_part, portions
+from invokeai_py_client.transport.payload import path_part, portions
 
 if TYPE_CHECKING:
     from invokeai_py_client.files.photos import Photo
-    from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
 
@@ -41,25 +44,24 @@ _UPLOADS_AT_ONCE = 4
 
 
 class AsyncImageRepository(Resource):
-    """The images on a server.
+    """The images on a server. Methods take an image as its name, its record or an image of a run.
 
     Example:
         ```python
-        record = await client.image_repo.upload("portrait.jpg")
-        await client.image_repo.download_to(record.image_name, "copies/")
+        record = await client.images.upload("portrait.jpg")
+        await client.images.download_to(record.image_name, "copies/")
         ```
     """
 
-    def image(self, image_name: str) -> AsyncImage:
+    def image(self, image_name: ImageName) -> AsyncImage:
         """Return an image by its name, to download, show or save it. Sends no request."""
-        from invokeai_py_client.image.image import AsyncImage
-
-        path_part(image_name, "an image")
-        return AsyncImage(self.connection, image_name)
+        name = name_of(image_name)
+        path_part(name, "an image")
+        return AsyncImage(self.connection, name)
 
     # ------------------------------------------------------------------ records
 
-    async def get_image(self, image_name: str) -> IvkImage:
+    async def get_image(self, image_name: ImageName) -> AsyncIvkImage:
         """Fetch an image's record.
 
         Raises:
@@ -67,29 +69,29 @@ class AsyncImageRepository(Resource):
         """
         record = await self.find_image(image_name)
         if record is None:
-            raise await unknown_image(self.connection, image_name)
+            raise await unknown_image(self.connection, name_of(image_name))
         return record
 
-    async def find_image(self, image_name: str) -> IvkImage | None:
+    async def find_image(self, image_name: ImageName) -> AsyncIvkImage | None:
         """Fetch an image's record, or return None if it is not on the server."""
         try:
-            return IvkImage.from_api_response(await self._json("GET", _record_path(image_name)))
+            return self._record(await self._json("GET", _record_path(image_name)))
         except NotFoundError:
             return None
 
-    async def get_images(self, image_names: ImageNames) -> list[IvkImage]:
+    async def get_images(self, image_names: ImageNames) -> list[AsyncIvkImage]:
         """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
 
         Sends one request per 1,000 images, or one per image before InvokeAI 6.0.
         """
         names = name_list(image_names)
-        found: dict[str, IvkImage] = {}
+        found: dict[str, AsyncIvkImage] = {}
         for portion in portions(names, MOST_NAMES):
-            for record in await self._records_of(portion):
+            for record in await fetch_records(self.connection, portion):
                 found[record.image_name] = record
         return [found[name] for name in names if name in found]
 
-    async def get_metadata(self, image_name: str) -> dict[str, Any] | None:
+    async def get_metadata(self, image_name: ImageName) -> dict[str, Any] | None:
         """Return the generation metadata embedded in an image, or None if it has none.
 
         Raises:
@@ -97,7 +99,7 @@ class AsyncImageRepository(Resource):
         """
         return await self.image(image_name).metadata()
 
-    async def get_workflow(self, image_name: str) -> dict[str, Any] | None:
+    async def get_workflow(self, image_name: ImageName) -> dict[str, Any] | None:
         """Return the workflow embedded in an image, with the values used, or None if it has none.
 
         Raises:
@@ -105,7 +107,7 @@ class AsyncImageRepository(Resource):
         """
         return await self.image(image_name).workflow()
 
-    async def get_graph(self, image_name: str) -> dict[str, Any] | None:
+    async def get_graph(self, image_name: ImageName) -> dict[str, Any] | None:
         """Return the graph embedded in an image, as it was executed, or None if it has none.
 
         Raises:
@@ -129,7 +131,7 @@ class AsyncImageRepository(Resource):
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
-    ) -> list[IvkImage]:
+    ) -> list[AsyncIvkImage]:
         """List image records, newest first. Sends one request per 1,000 images.
 
         Args:
@@ -182,7 +184,7 @@ class AsyncImageRepository(Resource):
         limit: int | None = None,
         order_dir: Literal["ASC", "DESC"] = "DESC",
         starred_first: bool = False,
-    ) -> AsyncIterator[IvkImage]:
+    ) -> AsyncIterator[AsyncIvkImage]:
         """Iterate over image records, requesting pages as needed. The arguments are those of ``list_images()``.
 
         If images are created or deleted during the iteration, no other image is yielded twice or skipped. Images
@@ -209,14 +211,15 @@ class AsyncImageRepository(Resource):
 
         listing = listing_of(board)
         while listing.params is not None:
-            page, total = page_of(await self._json("GET", f"{_IMAGES}/", params=listing.params))
+            items, total = page_of(await self._json("GET", f"{_IMAGES}/", params=listing.params))
+            page = connected(self.connection, items)
             if not total and board is not None:  # the server lists no images for boards that do not exist
                 actual = await BOARDS.checked_id(self.connection, board_id)
                 if actual != board:
                     board, listing = actual, listing_of(actual)
                     continue
             for image in listing.take(page, total):
-                yield image
+                yield cast("AsyncIvkImage", image)
 
     async def count_images(
         self,
@@ -262,7 +265,7 @@ class AsyncImageRepository(Resource):
         resize_to: tuple[int, int] | None = None,
         crop_visible: bool = False,
         session_id: str | None = None,
-    ) -> IvkImage:
+    ) -> AsyncIvkImage:
         """Upload an image. The server stores it as a PNG.
 
         A workflow embedded in a PNG is kept. Photos are turned upright according to their EXIF orientation. Images that
@@ -293,7 +296,7 @@ class AsyncImageRepository(Resource):
         form = make_upload(photo, filename=filename, metadata=metadata, resize_to=resize_to)
         category = category_word(image_category)
 
-        async def send(board: str) -> IvkImage:
+        async def send(board: str) -> AsyncIvkImage:
             response = await self._json(
                 "POST",
                 f"{_IMAGES}/upload",
@@ -306,7 +309,7 @@ class AsyncImageRepository(Resource):
                 },
                 upload=form,
             )
-            record = IvkImage.from_api_response(response)
+            record = self._record(response)
             if board != UNCATEGORIZED and record.board_id is None:
                 try:  # older servers (6.0.2) accept an image for a board that does not exist
                     await fetch_board(self.connection, board)
@@ -326,7 +329,7 @@ class AsyncImageRepository(Resource):
         is_intermediate: bool = False,
         concurrency: int = _UPLOADS_AT_ONCE,
         on_progress: Callable[[TransferProgress], object] | None = None,
-    ) -> list[IvkImage]:
+    ) -> list[AsyncIvkImage]:
         """Upload several images, a few at a time. If a file is missing or not an image, nothing is uploaded.
 
         Images are converted as by ``upload()``.
@@ -363,7 +366,7 @@ class AsyncImageRepository(Resource):
 
         changed: list[Photo] = []
 
-        async def send(job: tuple[str, ImageSource]) -> tuple[IvkImage, int]:
+        async def send(job: tuple[str, ImageSource]) -> tuple[AsyncIvkImage, int]:
             label, source = job
             photo = await asyncio.to_thread(read_photo, source, label=label)
             record = await self.upload(
@@ -390,7 +393,7 @@ class AsyncImageRepository(Resource):
 
     # ------------------------------------------------------------------ downloading
 
-    async def download(self, image_name: str, *, full_resolution: bool = True) -> bytes:
+    async def download(self, image_name: ImageName, *, full_resolution: bool = True) -> bytes:
         """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
         Raises:
@@ -402,7 +405,7 @@ class AsyncImageRepository(Resource):
         return await http.bytes(file_path(image_name, full_resolution))
 
     async def download_to(
-        self, image_name: str, path: str | os.PathLike[str], *, full_resolution: bool = True
+        self, image_name: ImageName, path: str | os.PathLike[str], *, full_resolution: bool = True
     ) -> Path:
         """Download an image to a file. The file appears only when it is complete.
 
@@ -426,7 +429,8 @@ class AsyncImageRepository(Resource):
         from invokeai_py_client.image.download import fetch_to_disk, file_path
 
         http_path = file_path(image_name, full_resolution)
-        target = target_path(path, image_name if full_resolution else f"{image_name}.thumbnail.webp")
+        name = name_of(image_name)
+        target = target_path(path, name if full_resolution else f"{name}.thumbnail.webp")
         check_target(target, "PNG" if full_resolution else "WEBP")
         await fetch_to_disk(self.connection, http_path, target)
         return target
@@ -448,7 +452,7 @@ class AsyncImageRepository(Resource):
         contains the image's name, so an interrupted download resumes.
 
         Args:
-            image_names: The images, by name or record.
+            image_names: The images: names, records or images of runs.
             folder: The target folder. It is created if it does not exist.
             template: The file names. ``{image}`` is the image's name without its extension and ``{index}`` its number
                 from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{width}x{height}-{image}``.
@@ -470,11 +474,13 @@ class AsyncImageRepository(Resource):
         from invokeai_py_client.files.names import needs_records, paths_for
         from invokeai_py_client.image.download import download_files
 
-        given = [image_names] if isinstance(image_names, str | IvkImage) else list(image_names)
+        given = image_list(image_names)
         names = name_list(given)
         for name in names:
             path_part(name, "an image")
-        known = {image.image_name: image for image in given if isinstance(image, IvkImage)}
+        known: dict[str, IvkImage] = {
+            image.image_name: image for image in given if isinstance(image, IvkImage)
+        }
         if needs_records(template):
             unknown = [name for name in names if name not in known]
             known |= {image.image_name: image for image in await self.get_images(unknown)} if unknown else {}
@@ -491,7 +497,7 @@ class AsyncImageRepository(Resource):
             concurrency=concurrency,
             on_progress=on_progress,
         )
-        return [paths[image.image_name if isinstance(image, IvkImage) else image] for image in given]
+        return [paths[name_of(image)] for image in given]
 
     async def bulk_download(
         self,
@@ -509,7 +515,7 @@ class AsyncImageRepository(Resource):
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
                 name that the server chose.
-            image_names: The images, by name or record.
+            image_names: The images: names, records or images of runs.
             board_id: A board whose images to download, instead of ``image_names``: a board, its id or its name;
                 ``"none"`` for uncategorized images.
             timeout: Seconds to wait for the zip. Defaults to 600.
@@ -538,14 +544,14 @@ class AsyncImageRepository(Resource):
 
     async def copy(
         self, image_names: ImageNames, board_id: BoardRef, *, concurrency: int = _UPLOADS_AT_ONCE
-    ) -> list[IvkImage]:
+    ) -> list[AsyncIvkImage]:
         """Copy images to a board, or to no board with ``"none"``.
 
         The server cannot copy images, so each one is downloaded and uploaded again. The copies keep metadata,
         workflow, graph and category. They count as uploaded images and are not starred.
 
         Args:
-            image_names: The images, by name or record.
+            image_names: The images: names, records or images of runs.
             board_id: The board, its id or its name.
             concurrency: The largest number of copies at a time. Defaults to 4.
 
@@ -563,7 +569,7 @@ class AsyncImageRepository(Resource):
         board = await BOARDS.checked_id(self.connection, board_id)
         known = {image.image_name: image for image in await self.get_images(names)}
 
-        async def copy_image(name: str) -> tuple[IvkImage, int]:
+        async def copy_image(name: str) -> tuple[AsyncIvkImage, int]:
             original = known.get(name) or await self.get_image(name)
             data = await self.download(name)
             copy = await self.upload(
@@ -583,13 +589,13 @@ class AsyncImageRepository(Resource):
 
     async def update(
         self,
-        image_name: str,
+        image_name: ImageName,
         *,
         image_category: ImageCategory | str | None = None,
         is_intermediate: bool | None = None,
         starred: bool | None = None,
         session_id: str | None = None,
-    ) -> IvkImage:
+    ) -> AsyncIvkImage:
         """Change an image's record. Omitted arguments keep their values.
 
         Args:
@@ -613,11 +619,13 @@ class AsyncImageRepository(Resource):
         }
         sent = {name: value for name, value in changes.items() if value is not None}
         try:
-            return IvkImage.from_api_response(await self._json("PATCH", _record_path(image_name), json=sent))
+            record = self._record(await self._json("PATCH", _record_path(image_name), json=sent))
         except APIRequestError as error:
             if error.status_code == 400:  # the server's response if the image does not exist
                 await self.get_image(image_name)
             raise
+        self.connection.part(HeldImages).forget([record.image_name])
+        return record
 
     async def star(self, image_names: ImageNames) -> list[str]:
         """Star images.
@@ -685,26 +693,9 @@ class AsyncImageRepository(Resource):
 
     # ------------------------------------------------------------------ internals
 
-    async def _records_of(self, names: list[str]) -> list[IvkImage]:
-        try:
-            response = await self._json(
-                "POST",
-                f"{_IMAGES}/images_by_names",
-                json={"image_names": names},
-                idempotent=True,
-                expect=list,
-            )
-        except ROUTE_MISSING:  # before InvokeAI 6.0
-            pass
-        else:
-            return records(response)
-        found: list[IvkImage] = []
-        for name in names:
-            try:
-                found.append(await self.get_image(name))
-            except NotFoundError:
-                continue
-        return found
+    def _record(self, data: Mapping[str, Any]) -> AsyncIvkImage:
+        [record] = connected(self.connection, [data])
+        return record
 
     async def _change(
         self, path: str, verb: str, image_names: ImageNames, *, idempotent: bool = True, **more: Any
@@ -718,8 +709,9 @@ class AsyncImageRepository(Resource):
             if "removed_image_names" in response:  # InvokeAI before 6.0 includes names that do not exist
                 reported = [image.image_name for image in await self.get_images(reported)]
             changed.update(reported)
+        self.connection.part(HeldImages).forget(changed)
         return [name for name in names if name in changed]
 
 
-def _record_path(image_name: str) -> str:
+def _record_path(image_name: ImageName) -> str:
     return f"{_IMAGES}/i/{path_part(image_name, 'an image')}"

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 from invokeai_py_client.errors import NotInvokeAIError, UsageError
-from invokeai_py_client.models import ImageCategory, IvkImage
+from invokeai_py_client.models import ImageCategory
 from invokeai_py_client.models.base import as_mapping
 
-ImageNames: TypeAlias = str | IvkImage | Iterable[str | IvkImage]
-"""One image or several, as names or records."""
+
+class NamedImage(Protocol):
+    """An image of this client: an ``Image`` of a run, or an ``IvkImage`` of a listing."""
+
+    @property
+    def image_name(self) -> str:
+        """The image's name on the server."""
+        ...
+
+
+ImageName: TypeAlias = str | NamedImage
+"""An image: its name, a run's image, or a record."""
+
+ImageNames: TypeAlias = str | NamedImage | Iterable[str | NamedImage]
+"""One image or several, each as a name, a run's image or a record."""
 
 MOST_NAMES = 1000
 """The largest number of names in a request, and of records in a response."""
@@ -38,8 +51,8 @@ def changed_names(response: Any, verb: str) -> list[str]:
     )
 
 
-def page_of(response: Any) -> tuple[list[IvkImage], int]:
-    """Return the image records of a page, and the total number of images."""
+def page_of(response: Any) -> tuple[list[Any], int]:
+    """Return the image records of a page as the server sent them, and the total number of images."""
     data = as_mapping(response)
     items: Any = data.get("items")
     total = data.get("total")
@@ -47,12 +60,7 @@ def page_of(response: Any) -> tuple[list[IvkImage], int]:
         raise NotInvokeAIError(
             None, response, f"Unexpected response: expected a page of images, got {response!r:.200}."
         )
-    return records(items), total  # pyright: ignore[reportUnknownArgumentType]
-
-
-def records(items: Iterable[Any]) -> list[IvkImage]:
-    """Return image records parsed from a response."""
-    return [IvkImage.from_api_response(item) for item in items]
+    return cast("list[Any]", items), total
 
 
 def category_words(
@@ -83,17 +91,35 @@ def name_list(images: ImageNames) -> list[str]:
     """Return the names of one image or several as a list without duplicates.
 
     Raises:
-        UsageError: An item is neither a name nor a record.
+        UsageError: An item is neither an image nor a name.
     """
-    several = [images] if isinstance(images, str | IvkImage) else images
-    return list(dict.fromkeys(_name(image) for image in several))
+    return list(dict.fromkeys(map(name_of, image_list(images))))
 
 
-def _name(image: str | IvkImage) -> str:
-    if isinstance(image, IvkImage):
-        return image.image_name
-    if not isinstance(image, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(
-            f"Invalid image of type {type(image).__name__}: expected an image name or an image record."
-        )
-    return image
+def image_list(images: ImageNames) -> list[str | NamedImage]:
+    """Return one image or several as a list.
+
+    Raises:
+        UsageError: It is neither an image nor a list.
+    """
+    if isinstance(images, str) or hasattr(images, "image_name"):
+        return [cast("str | NamedImage", images)]
+    if not isinstance(images, Iterable):
+        raise UsageError(_invalid(images))
+    return list(images)
+
+
+def name_of(image: object) -> str:
+    """Return the name of an image.
+
+    Raises:
+        UsageError: It is neither an image nor a name.
+    """
+    name = image if isinstance(image, str) else getattr(image, "image_name", None)
+    if not isinstance(name, str):
+        raise UsageError(_invalid(image))
+    return name
+
+
+def _invalid(image: object) -> str:
+    return f"Invalid image of type {type(image).__name__}: expected an image, its name or its record."

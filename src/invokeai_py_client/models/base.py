@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
 
-from invokeai_py_client._text import shown
+from invokeai_py_client._text import brief, shown
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.models.enums import (
     BaseModelEnum,
@@ -44,6 +44,9 @@ class IvkModel(BaseModel):
     model_config = ConfigDict(
         extra="allow", validate_assignment=True, defer_build=True, protected_namespaces=()
     )
+
+    _brief: ClassVar[tuple[str, ...]] = ()
+    """The fields that ``repr`` shows if they have a value. Defaults to all."""
 
     _words: ClassVar[Mapping[str, type[OpenEnum]]] = {}
     """Fields to which only known words can be assigned, although servers may send others."""
@@ -78,6 +81,23 @@ class IvkModel(BaseModel):
                 raise
             logger.warning("Using default values for fields that this client cannot read: %s", error)
             return cls(**{key: value for key, value in record.items() if key not in invalid})
+
+    def __repr__(self) -> str:
+        return brief(self.__repr_name__(), self.__repr_args__())
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Yield the fields to show, required fields first: those in ``_brief``, or those without their defaults."""
+        known = type(self).model_fields
+        names = self._brief or sorted(known, key=lambda name: not known[name].is_required())
+        for name in names:
+            value, field = self.__dict__.get(name), known[name]
+            if value in (None, "", False) and not (value == 0 and not isinstance(value, bool)):
+                continue
+            if self._brief or field.is_required() or value != field.get_default(call_default_factory=True):
+                yield name, value
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON data, without fields that have no value.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from invokeai_py_client.models.base import BoardVisibilityField, IvkModel, Timestamp
 
@@ -23,6 +23,8 @@ class IvkBoard(IvkModel):
         is_private: Whether only its owner can see it (until InvokeAI 6.8).
         user_id: The id of its owner, on servers with user accounts (InvokeAI 6.12+).
     """
+
+    _brief: ClassVar[tuple[str, ...]] = ("board_id", "board_name", "image_count", "asset_count", "archived")
 
     board_id: str
     board_name: str = ""

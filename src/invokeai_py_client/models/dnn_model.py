@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from pydantic import AliasChoices, Field
 
@@ -39,6 +39,8 @@ class IvkDnnModel(IvkModel):
         format: The storage format. A format that this client does not know stays text.
         variant: ``normal``, ``inpaint``, ``schnell``..., if its type has variants.
     """
+
+    _brief: ClassVar[tuple[str, ...]] = ("key", "name", "base", "type", "format")
 
     key: str = Field(validation_alias=_either("key", "model_key"))
     name: str = Field(validation_alias=_either("name", "model_name"))
@@ -164,6 +166,8 @@ class StarterModel(IvkModel):
         previous_names: Its earlier names.
         dependencies: Other models that it needs and that are not installed on the server.
     """
+
+    _brief: ClassVar[tuple[str, ...]] = ("name", "base", "type", "is_installed")
 
     name: str
     source: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import AliasChoices, Field
 
@@ -27,6 +27,8 @@ class SessionEvent(IvkModel):
         timestamp: The time when the server sent it.
         data: The event's complete data.
     """
+
+    _brief: ClassVar[tuple[str, ...]] = ("event", "session_id")
 
     event: str = Field(validation_alias=AliasChoices("event", "event_type"))
     session_id: str | None = None
@@ -69,6 +71,15 @@ class InvocationEvent(IvkModel):
         progress: The progress from 0 to 1, if the server reports it.
         message: The server's description of the current step, if it sends one.
     """
+
+    _brief: ClassVar[tuple[str, ...]] = (
+        "invocation_type",
+        "status",
+        "progress",
+        "message",
+        "error",
+        "item_id",
+    )
 
     invocation_id: str
     invocation_type: str = ""

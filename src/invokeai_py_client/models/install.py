@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from pydantic import AliasChoices, Field
 
@@ -32,6 +32,8 @@ class ModelInstJobInfo(IvkModel):
         config_out: The record of the model, after it was installed.
         extra: Information added by this client: ``reason`` is ``already_installed`` if there was nothing to do.
     """
+
+    _brief: ClassVar[tuple[str, ...]] = ("id", "status", "source", "model_key", "error")
 
     id: int | None = Field(default=None, validation_alias=AliasChoices("id", "job_id"))
     status: InstallStatusField = InstallStatus.WAITING

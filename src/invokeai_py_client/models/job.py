@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ class IvkJob(IvkModel):
         metadata: Further data from the queue: ``batch_id``, ``origin``, ``field_values``...
         session_id: The id of its session, which its images have too.
     """
+
+    _brief: ClassVar[tuple[str, ...]] = ("id", "status", "progress", "error")
 
     _words = {"status": JobStatus}  # noqa: RUF012
 

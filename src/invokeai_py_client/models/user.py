@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from invokeai_py_client.models.base import IvkModel, Timestamp
 
 
@@ -16,6 +18,8 @@ class IvkUser(IvkModel):
         is_active: Whether the user can sign in.
         last_login_at: The time when the user last signed in.
     """
+
+    _brief: ClassVar[tuple[str, ...]] = ("email", "is_admin", "is_active")
 
     user_id: str
     email: str = ""

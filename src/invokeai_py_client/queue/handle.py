@@ -23,7 +23,7 @@ class AsyncQueueHandle(AsyncObject):
 
     Example:
         ```python
-        queue = client.queue_repo.get_queue()
+        queue = client.queue.get_queue()
         for job in await queue.list_pending():
             print(job.item_id, job.batch_id)
         ```
@@ -37,7 +37,7 @@ class AsyncQueueHandle(AsyncObject):
     @classmethod
     def from_client_and_id(cls, client: AsyncInvokeAIClient, queue_id: str) -> Self:
         """Return a handle for a queue. Sends no request."""
-        return cls(client.queue_repo, queue_id)
+        return cls(client.queue, queue_id)
 
     @property
     def queue_id(self) -> str:

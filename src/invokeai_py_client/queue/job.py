@@ -21,7 +21,7 @@ class AsyncJobHandle(AsyncObject):
 
     Example:
         ```python
-        job = await client.queue_repo.get_queue().get_item(run.item_id)
+        job = await client.queue.get_queue().get_item(run.item_id)
         item = await job.wait_for_completion(timeout=300)
         print(item.status)
         ```
@@ -39,7 +39,7 @@ class AsyncJobHandle(AsyncObject):
     @classmethod
     def from_client_ids(cls, client: AsyncInvokeAIClient, queue_id: str, item_id: int) -> Self:
         """Return a handle for an item. Sends no request."""
-        return cls(client.queue_repo, queue_id, item_id)
+        return cls(client.queue, queue_id, item_id)
 
     @property
     def queue_id(self) -> str:

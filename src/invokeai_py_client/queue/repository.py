@@ -33,14 +33,14 @@ class AsyncQueueRepository(Resource):
 
     Example:
         ```python
-        status = await client.queue_repo.status()
+        status = await client.queue.status()
         print(status.pending, "pending,", status.in_progress, "running")
         ```
     """
 
     @classmethod
     def from_client(cls, client: AsyncInvokeAIClient) -> Self:
-        """Return the queues of a client. The same as ``client.queue_repo``."""
+        """Return the queues of a client. The same as ``client.queue``."""
         return cls(client.connection)
 
     # ------------------------------------------------------------------ queues

@@ -16,8 +16,10 @@ from invokeai_py_client.run.batch_ids import new_batch_id
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
+    from invokeai_py_client.image.record import AsyncIvkImage
+    from invokeai_py_client.image.responses import ImageName
     from invokeai_py_client.lookup import BoardRef
-    from invokeai_py_client.models import IvkDnnModel, IvkImage
+    from invokeai_py_client.models import IvkDnnModel
 
 _GRID = 8  # each latent of SDXL represents 8 x 8 pixels
 _LARGEST_SEED = 2**32 - 1
@@ -45,7 +47,9 @@ class AsyncQuickClient(AsyncObject):
         self.connection = client.connection
         self._areas = client
 
-    async def copy_image_to_board(self, image_name: str, target_board_id: BoardRef) -> IvkImage | None:
+    async def copy_image_to_board(
+        self, image_name: ImageName, target_board_id: BoardRef
+    ) -> AsyncIvkImage | None:
         """Copy an image to a board.
 
         The server copies it, so nothing is downloaded. The copy has the same pixels, metadata and workflow, and the
@@ -64,17 +68,19 @@ class AsyncQuickClient(AsyncObject):
             QuickTaskError: The server failed or was unreachable.
         """
         from invokeai_py_client.image.image import AsyncImage
+        from invokeai_py_client.image.responses import name_of
         from invokeai_py_client.run.start import start_runs
 
-        with _as_value_errors(f"Cannot copy image {image_name!r}"):
+        name = name_of(image_name)
+        with _as_value_errors(f"Cannot copy image {name!r}"):
             board = await BOARDS.checked_id(self.connection, target_board_id)
-            if await self._areas.board_repo.get_image_by_name(image_name) is None:
-                raise UsageError(f"No image named {image_name!r}.")
-            original = AsyncImage(self.connection, image_name)
+            if await self._areas.board_repo.get_image_by_name(name) is None:
+                raise UsageError(f"No image named {name!r}.")
+            original = AsyncImage(self.connection, name)
             metadata, workflow = await original.metadata(), await original.workflow()
             schema = await self._areas.schema()
             wf = await self._areas.workflow_repo.create_workflow(copy_image(schema))
-            body = await wf.enqueue_request({"save.image": image_name, "save.board": board})
+            body = await wf.enqueue_request({"save.image": name, "save.board": board})
             # The copy's workflow and metadata describe how the image was made, not how it was copied.
             batch: dict[str, Any] = body["batch"]
             batch.update(batch_id=new_batch_id(), workflow=workflow)
@@ -97,7 +103,7 @@ class AsyncQuickClient(AsyncObject):
         model_name: str | None = None,
         scheduler: str | None = None,
         board_id: BoardRef | None = None,
-    ) -> IvkImage | None:
+    ) -> AsyncIvkImage | None:
         """Generate an image from a text with an SDXL model and a random seed.
 
         Args:
@@ -161,7 +167,7 @@ class AsyncQuickClient(AsyncObject):
         wanted = (name or "").casefold()
         return next((model for model in models if wanted in model.name.casefold()), models[0])
 
-    async def _first_image(self, names: list[str]) -> IvkImage | None:
+    async def _first_image(self, names: list[str]) -> AsyncIvkImage | None:
         return await self._areas.image_repo.get_image(names[0]) if names else None
 
     def __setstate__(self, state: dict[str, Any]) -> None:

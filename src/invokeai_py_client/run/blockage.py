@@ -22,7 +22,7 @@ _OPEN = frozenset({"pending", "in_progress", "waiting"})
 _SIGN = "GraphExecutionState"
 WAY_OUT = (
     "The queue is blocked: the server cannot read a queue item because a value in its batch has the wrong type, and "
-    "runs nothing else. Call client.queue_repo.unblock() to cancel that batch."
+    "runs nothing else. Call client.queue.unblock() to cancel that batch."
 )
 
 
@@ -45,7 +45,7 @@ async def unreadable_batches(connection: Connection, queue_id: str) -> list[str]
     if missing and not again and missing & set(await item_ids(connection, queue_id)):
         raise RunError(
             f"The server cannot read the queue items {sorted(missing)} and does not report their batches. "
-            "Call client.queue_repo.clear() to remove all items, including these."
+            "Call client.queue.clear() to remove all items, including these."
         )
     return sorted(found)
 

@@ -124,7 +124,7 @@ async def _taken_or_unknown(
             None,
             None,
             f"It is unknown whether the server accepted batch {batch_id}: {unclear} Looking the batch up failed, too: "
-            f'{error} Check later with client.queue_repo.batch_status("{batch_id}").',
+            f'{error} Check later with client.queue.batch_status("{batch_id}").',
             method=unclear.method,
             path=unclear.path,
             request_id=unclear.request_id,

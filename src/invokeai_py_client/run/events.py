@@ -11,6 +11,7 @@ from collections.abc import Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
+from invokeai_py_client._text import brief_repr
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.transport.json_shape import as_object
 
@@ -45,11 +46,13 @@ class RunEvent:
         raw: The payload as the server sent it.
     """
 
+    __repr__ = brief_repr
+
     event_type: ClassVar[str] = ""
     _further_keys: ClassVar[tuple[str, ...]] = ("event_type",)
 
     item_id: int
-    timestamp: float
+    timestamp: float = field(repr=False)
     raw: Mapping[str, Any] = field(repr=False)
 
     def keys(self) -> KeysView[str]:
@@ -80,7 +83,7 @@ class RunEvent:
         return iter(self.keys())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class StatusChanged(RunEvent):
     """The status of the queue item changed.
 
@@ -101,7 +104,7 @@ class StatusChanged(RunEvent):
     error_traceback: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NodeEvent(RunEvent):
     """Base class for events about one node.
 
@@ -113,17 +116,17 @@ class NodeEvent(RunEvent):
 
     node_id: str
     node_type: str
-    prepared_id: str
+    prepared_id: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NodeStarted(NodeEvent):
     """A node started."""
 
     event_type = "invocation_started"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NodeProgress(NodeEvent):
     """A node reported its progress.
 
@@ -146,7 +149,7 @@ class NodeProgress(NodeEvent):
         return self.fraction or 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NodeCompleted(NodeEvent):
     """A node finished, or its result was taken from the server's cache.
 
@@ -159,7 +162,7 @@ class NodeCompleted(NodeEvent):
     output: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class NodeFailed(NodeEvent):
     """A node failed, and with it the run.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from invokeai_py_client._text import brief_repr
 from invokeai_py_client.engine.seeds import SEED
 from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import RunError
@@ -37,6 +38,8 @@ class NodeOutput:
         node_label: The node's label in the workflow, or "" if it has no label.
         board_id: The id of the board for its images, or None.
     """
+
+    __repr__ = brief_repr
 
     node_id: str
     node_type: str
@@ -110,6 +113,11 @@ class Results:
     called: tuple[CalledResults, ...] = ()
     names: NodeNames = field(default_factory=NodeNames, repr=False)
     inputs: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def __repr__(self) -> str:
+        nodes = len({output.node_id for output in self.outputs})
+        calls = f", {len(self.called)} called workflows" if self.called else ""
+        return f"<Results: {len(self.outputs)} outputs of {nodes} nodes{calls}>"
 
     def of(self, node: int | str | tuple[str, str]) -> tuple[NodeOutput, ...]:
         """Return the outputs of one node, one per iteration. Empty if the node did not run.
@@ -214,6 +222,17 @@ def _shown(results: Results, intermediate: bool) -> Iterator[tuple[NodeOutput, f
     for left in calls.values():  # calls whose node has no output, because the run ended first
         for called in left:
             yield from _shown(called, intermediate)
+
+
+def image_sizes(results: Results) -> dict[str, tuple[int, int]]:
+    """Return the width and height in pixels of the images whose nodes report them, keyed by name."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for output, _ in _shown(results, intermediate=True):
+        image, width, height = (output.data.get(name) for name in ("image", "width", "height"))
+        name = cast("Mapping[str, Any]", image).get("image_name") if isinstance(image, Mapping) else None
+        if isinstance(name, str) and isinstance(width, int) and isinstance(height, int):
+            sizes[name] = width, height
+    return sizes
 
 
 def media_names(data: Any, key: str) -> Iterator[str]:

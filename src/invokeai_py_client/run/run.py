@@ -28,6 +28,7 @@ from invokeai_py_client.run.queue_items import is_missing, read_item
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
+    image_sizes,
     item_from_events,
     reading,
 )
@@ -156,7 +157,19 @@ class AsyncRun(AsyncObject):
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
-        return [self._image(name) for name in self._image_names]
+        from invokeai_py_client.image.image import AsyncImage
+
+        names = self._image_names
+        made = {name: image for name in names if (image := self._images.get(name)) is not None}
+        if len(made) < len(names):
+            sizes = {} if self._results is None else image_sizes(self._results)
+            made |= {
+                name: AsyncImage(self.connection, name, size=sizes.get(name))
+                for name in names
+                if name not in made
+            }
+            self._images.update(made)
+        return [made[name] for name in names]
 
     @property
     def _image_names(self) -> Sequence[str]:
@@ -164,15 +177,6 @@ class AsyncRun(AsyncObject):
         if names is None:
             names = self.outputs.image_names() or self.outputs.image_names(intermediate=True)
         return names
-
-    def _image(self, name: str) -> AsyncImage:
-        """Return the object for an image, the same one as long as the caller keeps it."""
-        from invokeai_py_client.image.image import AsyncImage
-
-        image = self._images.get(name)
-        if image is None:
-            image = self._images[name] = AsyncImage(self.connection, name)
-        return image
 
     @property
     def seconds(self) -> float | None:
@@ -518,7 +522,7 @@ class AsyncRun(AsyncObject):
             self._end.seeds = {}
 
     def _repr_html_(self) -> str | None:
-        """Return the run's images for a notebook, or None if there are none or they cannot be downloaded."""
+        """Return the run's images for a notebook, or None if there are no images or they cannot be downloaded."""
         from invokeai_py_client.run.html import run_html
 
         if self._results is None and self._end.recorded_images is None:

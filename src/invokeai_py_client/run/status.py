@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from invokeai_py_client._text import brief_repr
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import (
     NodeCompleted,
@@ -45,6 +46,8 @@ class RunStatus:
         gone: Whether the queue item was removed from the server (deleted, cleared or pruned) before its result was
             known. Such a run counts as canceled, but may have completed.
     """
+
+    __repr__ = brief_repr
 
     state: JobStatus = JobStatus.PENDING
     position: int | None = None

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Literal
 
+from invokeai_py_client._text import brief_repr
+
 
 class Unset(Enum):
     """The type of :data:`UNSET`."""
@@ -62,6 +64,8 @@ class Limits:
     ``min_items`` and ``max_items`` apply to the list itself.
     """
 
+    __repr__ = brief_repr
+
     minimum: float | None = None
     maximum: float | None = None
     exclusive_minimum: float | None = None
@@ -79,6 +83,8 @@ NO_LIMITS: Final = Limits()
 @dataclass(frozen=True, slots=True)
 class ModelFilter:
     """A filter for the models that fit a field. None means any (``ui_model_*`` in the schema, InvokeAI 6.8+)."""
+
+    __repr__ = brief_repr
 
     base: tuple[str, ...] | None = None
     type: tuple[str, ...] | None = None
@@ -110,6 +116,8 @@ class InputTemplate:
             ``connection`` although the server also accepts a value. Then this is ``any``.
     """
 
+    __repr__ = brief_repr
+
     name: str
     title: str
     type: FieldType
@@ -134,6 +142,8 @@ class InputTemplate:
 @dataclass(frozen=True, slots=True)
 class OutputTemplate:
     """One output of a node type."""
+
+    __repr__ = brief_repr
 
     name: str
     title: str
@@ -163,6 +173,9 @@ class NodeTemplate:
     classification: str = "stable"
     node_pack: str = "invokeai"
     use_cache: bool = True
+
+    def __repr__(self) -> str:
+        return f"<NodeTemplate {self.type} {self.version}: {len(self.inputs)} inputs, {len(self.outputs)} outputs>"
 
 
 class Schema(Mapping[str, NodeTemplate]):

@@ -73,7 +73,7 @@ class Changes:
             async for _ in changes:
                 if statuses and not statuses[-1].unfinished:
                     break
-                changes.read(client.queue_repo.status, statuses.append)
+                changes.read(client.queue.status, statuses.append)
         ```
     """
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from invokeai_py_client._text import shown
 from invokeai_py_client.errors import MethodNotAllowedError, NotFoundError, NotInvokeAIError, UsageError
-
-if TYPE_CHECKING:
-    from invokeai_py_client.models import IvkImage
 
 Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
 """Query parameters. None values are omitted, and sequences are repeated."""
@@ -58,7 +55,7 @@ ROUTE_MISSING = (NotFoundError, MethodNotAllowedError, NotInvokeAIError)
 """The errors raised if a server does not have a route: 404, 405, or from 6.12 on its web page."""
 
 
-def path_part(text: str | IvkImage, what: str) -> str:
+def path_part(text: object, what: str) -> str:
     """Return a name or id, escaped for use in a path.
 
     Args:

@@ -8,8 +8,10 @@ from invokeai_py_client.models import UNCATEGORIZED
 
 if TYPE_CHECKING:
     from invokeai_py_client.board.handle import AsyncBoardHandle
+    from invokeai_py_client.image.record import AsyncIvkImage
     from invokeai_py_client.image.repository import AsyncImageRepository
-    from invokeai_py_client.models import IvkBoard, IvkImage
+    from invokeai_py_client.image.responses import ImageName
+    from invokeai_py_client.models import IvkBoard
 
 
 class _BoardRepository(Protocol):
@@ -22,7 +24,7 @@ class _BoardRepository(Protocol):
 
     async def get_board_handle_by_name(self, name: str) -> AsyncBoardHandle | None: ...
 
-    async def get_image_by_name(self, image_name: str) -> IvkImage | None: ...
+    async def get_image_by_name(self, image_name: ImageName) -> AsyncIvkImage | None: ...
 
 
 class V1BoardMethods:
@@ -34,17 +36,17 @@ class V1BoardMethods:
         assert board is not None, "the record of the uncategorized images always exists"
         return board
 
-    async def get_image_by_name(self: _BoardRepository, image_name: str) -> IvkImage | None:
+    async def get_image_by_name(self: _BoardRepository, image_name: ImageName) -> AsyncIvkImage | None:
         """Return an image's record, or None if the image is not on the server."""
         return await self.images.find_image(image_name)
 
-    async def get_image_current_board_id(self: _BoardRepository, image_name: str) -> str | None:
+    async def get_image_current_board_id(self: _BoardRepository, image_name: ImageName) -> str | None:
         """Return the id of an image's board, ``"none"`` if it is uncategorized, or None if it is not on the server."""
         image = await self.get_image_by_name(image_name)
         return None if image is None else image.board_id or UNCATEGORIZED
 
     async def move_image_to_board_by_name(
-        self: _BoardRepository, image_name: str, target_board_name: str
+        self: _BoardRepository, image_name: ImageName, target_board_name: str
     ) -> bool:
         """Move an image to the board with a name.
 

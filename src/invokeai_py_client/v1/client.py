@@ -1,4 +1,4 @@
-"""Methods of the client that only version 1's scripts use: shortcuts into the repositories."""
+"""Names of the client that version 1's scripts use: the repositories, and shortcuts into them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
+    from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.lookup import ModelRef
     from invokeai_py_client.models import IvkDnnModel, IvkJob, JobStatus
     from invokeai_py_client.queue.repository import AsyncQueueRepository
@@ -28,13 +30,19 @@ class _Client(Protocol):
     def url(self) -> str: ...
 
     @property
-    def workflow_repo(self) -> AsyncWorkflowRepository: ...
+    def workflows(self) -> AsyncWorkflowRepository: ...
 
     @property
-    def dnn_model_repo(self) -> AsyncDnnModelRepository: ...
+    def images(self) -> AsyncImageRepository: ...
 
     @property
-    def queue_repo(self) -> AsyncQueueRepository: ...
+    def boards(self) -> AsyncBoardRepository: ...
+
+    @property
+    def models(self) -> AsyncDnnModelRepository: ...
+
+    @property
+    def queue(self) -> AsyncQueueRepository: ...
 
     async def request(
         self,
@@ -48,7 +56,32 @@ class _Client(Protocol):
 
 
 class V1ClientMethods:
-    """A base class of the client: shortcuts into the repositories."""
+    """A base class of the client: version 1's names of the repositories, and shortcuts into them."""
+
+    @property
+    def workflow_repo(self: _Client) -> AsyncWorkflowRepository:
+        """The same object as ``client.workflows``."""
+        return self.workflows
+
+    @property
+    def image_repo(self: _Client) -> AsyncImageRepository:
+        """The same object as ``client.images``."""
+        return self.images
+
+    @property
+    def board_repo(self: _Client) -> AsyncBoardRepository:
+        """The same object as ``client.boards``."""
+        return self.boards
+
+    @property
+    def dnn_model_repo(self: _Client) -> AsyncDnnModelRepository:
+        """The same object as ``client.models``."""
+        return self.models
+
+    @property
+    def queue_repo(self: _Client) -> AsyncQueueRepository:
+        """The same object as ``client.queue``."""
+        return self.queue
 
     @property
     def base_url(self: _Client) -> str:
@@ -60,8 +93,8 @@ class V1ClientMethods:
     async def create_workflow(
         self: _Client, definition: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any]
     ) -> AsyncWorkflowHandle:
-        """Return a handle, as ``client.workflow_repo.create_workflow(definition)`` does."""
-        return await self.workflow_repo.create_workflow(definition)
+        """Return a handle, as ``client.workflow(definition)`` does."""
+        return await self.workflows.create_workflow(definition)
 
     async def list_jobs(
         self: _Client, status: JobStatus | str | None = None, limit: int = 100
@@ -72,7 +105,7 @@ class V1ClientMethods:
             status: Return only items with this status. Defaults to all.
             limit: The largest number of items. Defaults to 100.
         """
-        jobs = await self.queue_repo.items(status=status)
+        jobs = await self.queue.items(status=status)
         return jobs[::-1][: max(limit, 0)]
 
     async def cancel_job(self: _Client, job_id: str | int) -> bool:
@@ -87,7 +120,7 @@ class V1ClientMethods:
         """
         if not str(job_id).strip().isdecimal():
             raise UsageError(f"Invalid queue item id {job_id!r}: expected a whole number.")
-        job = await self.queue_repo.cancel(int(job_id))
+        job = await self.queue.cancel(int(job_id))
         return job.status == "cancelled"
 
     async def list_models(self: _Client, base_model: str | None = None) -> list[IvkDnnModel]:
@@ -96,15 +129,15 @@ class V1ClientMethods:
         Args:
             base_model: Return only models of this architecture. Defaults to all.
         """
-        return await self.dnn_model_repo.list_models(base=base_model)
+        return await self.models.list_models(base=base_model)
 
     async def get_model_info(self: _Client, model_key: ModelRef) -> IvkDnnModel:
-        """Return a model's record, as ``client.dnn_model_repo.get_model(model_key)`` does.
+        """Return a model's record, as ``client.models.get_model(model_key)`` does.
 
         Raises:
             ModelNotFoundError: The model is not on the server, or several models have this name.
         """
-        return await self.dnn_model_repo.get_model(model_key)
+        return await self.models.get_model(model_key)
 
     @face(sync_name="_make_request")
     async def make_request(

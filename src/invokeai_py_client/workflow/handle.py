@@ -76,7 +76,7 @@ class AsyncWorkflowHandle(AsyncObject):
 
     Example:
         ```python
-        wf = await client.workflow_repo.create_workflow("portrait.json")
+        wf = await client.workflow("portrait.json")
         run = await wf.run(positive_prompt="a lighthouse at dusk", steps=30)
         await run.images[0].save("lighthouse.png")
         ```
@@ -887,10 +887,14 @@ class AsyncWorkflowHandle(AsyncObject):
 
         return inputs_html(self.name, self.inputs)
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         from invokeai_py_client.display.inputs import inputs_text
 
         return inputs_text(self.name, self.inputs)
+
+    def __repr__(self) -> str:
+        count = len(self.inputs)
+        return f"<AsyncWorkflowHandle {self.name!r}: {count} input{'s' * (count != 1)}>"
 
 
 def _board_text(board: BoardRef | None) -> str | None:

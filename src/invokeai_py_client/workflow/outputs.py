@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from invokeai_py_client._text import brief_repr
 from invokeai_py_client.models.base import Row
 from invokeai_py_client.run.results import NodeOutput, media_names, results_of_item
 
@@ -37,6 +38,8 @@ class WorkflowOutput:
         tier: ``form`` if the board field is in the form, ``workflow`` if not, or ``intermediate`` if the images are
             hidden from the gallery.
     """
+
+    __repr__ = brief_repr
 
     node_id: str
     node_name: str

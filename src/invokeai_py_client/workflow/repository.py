@@ -19,6 +19,7 @@ from invokeai_py_client.v1.workflows import V1WorkflowMethods
 
 if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.responses import NamedImage
     from invokeai_py_client.lookup import WorkflowRef
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
@@ -29,7 +30,14 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
     """The workflows on a server."""
 
     async def create_workflow(
-        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self,
+        source: WorkflowDefinition
+        | str
+        | bytes
+        | os.PathLike[str]
+        | Mapping[str, Any]
+        | AsyncImage
+        | NamedImage,
     ) -> AsyncWorkflowHandle:
         """Return a handle to run a workflow on this server.
 
@@ -66,7 +74,14 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         )
 
     async def get_definition(
-        self, source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | AsyncImage
+        self,
+        source: WorkflowDefinition
+        | str
+        | bytes
+        | os.PathLike[str]
+        | Mapping[str, Any]
+        | AsyncImage
+        | NamedImage,
     ) -> WorkflowDefinition:
         """Load a workflow from any source that ``create_workflow()`` accepts.
 
@@ -75,18 +90,20 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             WorkflowNotFoundError: No file or library workflow has this name.
         """
         from invokeai_py_client.image.image import AsyncImage
+        from invokeai_py_client.image.responses import name_of
 
         if isinstance(source, WorkflowDefinition):
             return source
-        if isinstance(source, AsyncImage):
-            data = await source.workflow()
-            if data is None:
-                raise WorkflowFormatError(f"Image {source.name!r} has no embedded workflow.")
-            return WorkflowDefinition.from_dict(data)
         if isinstance(source, Mapping):
             if "workflow_id" in source and "nodes" not in source:
                 return await self.get_workflow(source)
             return WorkflowDefinition.from_dict(source)
+        if hasattr(source, "image_name"):
+            image = source if isinstance(source, AsyncImage) else AsyncImage(self.connection, name_of(source))
+            data = await image.workflow()
+            if data is None:
+                raise WorkflowFormatError(f"Image {image.name!r} has no embedded workflow.")
+            return WorkflowDefinition.from_dict(data)
         content: Any = source
         if isinstance(content, bytes):
             read = WorkflowDefinition.from_png if is_image(content) else WorkflowDefinition.from_json

@@ -1,0 +1,121 @@
+"""Shell completion of names, with a client that needs no server."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from types import SimpleNamespace
+from typing import Any, Self
+
+import pytest
+
+from invokeai_py_client import InvokeAIClient
+from invokeai_py_client.cli.main import ivk
+from invokeai_py_client.cli.output import run_command
+from invokeai_py_client.errors import ServerUnreachableError
+
+NAMES = ["Text to Image - SDXL", "Text to Image - SD1.5, LoRA", "Upscaler"]
+
+
+class Library:
+    """A client whose server has a few workflows."""
+
+    url: str | None = None
+
+    def __init__(self) -> None:
+        self.workflow_repo = self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        del exception
+
+    def create_workflow(self, source: str) -> SimpleNamespace:
+        assert source == "portrait.json"
+        prompt = SimpleNamespace(label="Positive Prompt", field_name="prompt", connected=False)
+        fed = SimpleNamespace(label="Width", field_name="width", connected=True)
+        return SimpleNamespace(inputs=[prompt, fed])
+
+    def list_workflows(self) -> list[dict[str, Any]]:
+        return [{"name": name} for name in NAMES]
+
+
+def completed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: str, *words: str
+) -> list[str]:
+    for name, value in {
+        "_IVK_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": " ".join(("ivk", *words)),
+        "COMP_CWORD": str(len(words)),
+    }.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        run_command(ivk, [])
+    return capsys.readouterr().out.strip().splitlines()
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Replace the client, and return the URLs it was created for."""
+    seen = SimpleNamespace(urls=[])
+
+    def from_url(url: str | None = None, **_: object) -> Library:
+        seen.urls.append(url)
+        return Library()
+
+    monkeypatch.setattr(InvokeAIClient, "from_url", from_url)
+    return seen
+
+
+def test_names_with_spaces(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: SimpleNamespace
+) -> None:
+    lines = completed(monkeypatch, capsys, "zsh", "run", "text")
+    assert lines[1::3] == NAMES[:2]
+    assert library.urls == [None]
+    lines = completed(monkeypatch, capsys, "zsh", "--url", "http://gpu:9090", "run", "up")
+    assert lines[1::3] == ["Upscaler"]
+    assert library.urls[-1] == "http://gpu:9090"
+
+
+def test_inputs_of_a_workflow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: SimpleNamespace
+) -> None:
+    for words in (["portrait.json", "-s", "pos"], ["portrait.json", "-s", "a=1", "-s", ""]):
+        assert completed(monkeypatch, capsys, "zsh", "run", *words)[1::3] == ["positive_prompt="]
+    assert completed(monkeypatch, capsys, "zsh", "run", "-s", "pos") == []
+    assert library.urls == [None, None]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_bash_gets_escaped_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: SimpleNamespace
+) -> None:
+    assert library.urls == []
+    proposals = "\n".join(completed(monkeypatch, capsys, "bash", "run", "Text"))
+    script = (
+        'response=$PROPOSALS; IFS=$\'\\n\'\nfor one in $response; do IFS="," read type value <<< "$one"; '
+        'echo "$value"; done'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={"PROPOSALS": proposals},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [r"Text\ to\ Image\ -\ SDXL", r"Text\ to\ Image\ -\ SD1.5,\ LoRA"]
+
+
+def test_no_proposals_without_a_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(url: str | None = None, **_: object) -> Library:
+        del url
+        raise ServerUnreachableError(message="No server responds.")
+
+    monkeypatch.setattr(InvokeAIClient, "from_url", fail)
+    assert completed(monkeypatch, capsys, "zsh", "models", "rm", "tiny") == []
+    assert completed(monkeypatch, capsys, "zsh", "run", "por")[:2] == ["file", "por"]
