@@ -131,7 +131,11 @@ def pixels_of(client: InvokeAIClient, run: Run) -> list[bytes]:
     run.result(120)
     found = [decoded(image).convert("RGB").tobytes() for image in run.images]
     http_request("DELETE", f"{client.url}/api/v1/app/invocation_cache")
-    client.image_repo.delete(run.outputs.image_names(intermediate=True))
+    given = {str(value) for value in run.inputs.values()}
+    made = [
+        name for name in run.outputs.image_names(intermediate=True) if not any(name in one for one in given)
+    ]
+    client.image_repo.delete(made)
     return found
 
 

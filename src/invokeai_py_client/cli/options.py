@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LONGEST_INDEX = 10
+
 
 class UserPath(click.Path):
     """A path on the command line, with ``~`` expanded. A path that is not valid raises ``UsageError``."""
@@ -261,7 +263,7 @@ def split_setting(setting: str) -> tuple[str, str]:
 
 def address_of(name: str) -> str | int:
     """Return the address of an input that was named on the command line: an index if it is a number."""
-    return int(name) if name.isdecimal() else name
+    return int(name) if name.isdecimal() and len(name) < _LONGEST_INDEX else name
 
 
 def _content(text: str) -> str:

@@ -23,6 +23,8 @@ _mine = click.option(
 _items = click.argument("items", metavar="[ITEMS]...", nargs=-1)
 _COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled", "total")
 
+_LONGEST_NUMBER = 19
+
 
 @click.group(cls=IvkGroup)
 def queue() -> None:
@@ -40,7 +42,7 @@ def item_ids(items: tuple[str, ...]) -> list[int]:
     """
     ids: list[int] = []
     for text in read_names(items):
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER):
             raise UsageError(
                 f"Invalid queue item {text!r}: expected a number. List the items with: ivk queue ls"
             )

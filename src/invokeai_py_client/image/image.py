@@ -24,6 +24,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.image.record import AsyncImageMetadata, AsyncIvkImage
 from invokeai_py_client.image.responses import MOST_NAMES
+from invokeai_py_client.lookup import unknown_image
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.models.image import ImageMetadata, IvkImage
 from invokeai_py_client.transport import timing
@@ -88,7 +89,7 @@ class AsyncImage(AsyncObject):
         The records of other images that you hold, such as those of the same run, are loaded in the same request.
 
         Raises:
-            NotFoundError: The image is not on the server.
+            UnknownNameError: The image is not on the server. This is also a ``NotFoundError``.
         """
         return self._slot.record or await self.refresh()
 
@@ -96,11 +97,11 @@ class AsyncImage(AsyncObject):
         """Load the image's record again, for example after the image was moved or starred.
 
         Raises:
-            NotFoundError: The image is not on the server.
+            UnknownNameError: The image is not on the server. This is also a ``NotFoundError``.
         """
         await self.connection.part(HeldImages).load(self._slot)
         if self._slot.record is None:
-            raise NotFoundError(404, None, f"No image named {self.name!r} on the server.")
+            raise await unknown_image(self.connection, self.name)
         return self._slot.record
 
     @property
@@ -182,7 +183,7 @@ class AsyncImage(AsyncObject):
         """Return the image file as the server stores it (a PNG). It is downloaded once.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
         """
         if self._data is None:
             self._data = await self._download(self.connection)
@@ -192,7 +193,7 @@ class AsyncImage(AsyncObject):
         """Download the thumbnail: a WEBP image of at most 256 pixels per side.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
         """
         return await self.connection.http.bytes(self._path("thumbnail"))
 
@@ -211,7 +212,7 @@ class AsyncImage(AsyncObject):
             The file's path.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The file cannot be written, or the image cannot be converted to its format.
         """
         from invokeai_py_client.files.convert import check_target, convert
