@@ -931,7 +931,7 @@ class Image(Face["AsyncImage"]):
         """Return the image file as the server stores it (a PNG). It is downloaded once.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
         """
         return self._call(self._impl.bytes())
 
@@ -939,7 +939,7 @@ class Image(Face["AsyncImage"]):
         """Download the thumbnail: a WEBP image of at most 256 pixels per side.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
         """
         return self._call(self._impl.thumbnail())
 
@@ -958,7 +958,7 @@ class Image(Face["AsyncImage"]):
             The file's path.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The file cannot be written, or the image cannot be converted to its format.
         """
         return self._call(self._impl.save(path))

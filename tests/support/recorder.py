@@ -539,7 +539,7 @@ def _errors(keeper: Keeper, client: InvokeAIClient) -> None:
     for name, kind in sorted(vars(errors).items()):
         if not (isinstance(kind, type) and issubclass(kind, errors.InvokeAIClientError)):
             continue
-        if issubclass(kind, errors.APIRequestError):
+        if issubclass(kind, errors.APIRequestError) and not issubclass(kind, errors.UsageError):
             error = kind(
                 418, {"detail": ["why"]}, f"{name}.", method="GET", path="/api/v1/x", request_id="r-1"
             )

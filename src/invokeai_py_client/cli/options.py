@@ -158,7 +158,7 @@ def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -
 
 
 def connect(url: str | None) -> InvokeAIClient:
-    """Return a client for the server at a URL, or for the configured server if there is no URL."""
+    """Return a client for the server at a URL. Defaults to the configured server."""
     from invokeai_py_client import InvokeAIClient
 
     return InvokeAIClient.from_url(url)

@@ -492,7 +492,7 @@ class InputSet:
             name = repr(node_place(source[0], self.node_labels())) if feeder is not None else "another node"
             if source in self._seeds:
                 return (
-                    f"{name} draws a random seed for it, so it has no value of its own to assign; set the seed by"
+                    f"{name} draws a random seed for it, so no value can be assigned; set the seed by"
                     f" name instead, for example with set({SEED}=7)"
                 )
             return (

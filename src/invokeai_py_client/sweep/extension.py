@@ -112,7 +112,7 @@ def missing_rows(
 
 
 def shared_seed(kept: Manifest) -> tuple[str, int] | None:
-    """Return the input and the value of the seed that all runs share, or None if they differ or there is no seed."""
+    """Return the input and the value of the seed that all runs share. None if they differ."""
     from invokeai_py_client.engine.seeds import SeedNames
 
     if "seeds" not in kept.header:
