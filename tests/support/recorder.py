@@ -587,6 +587,7 @@ _VALUES: dict[str, Any] = {
     "IvkColorField": "#102030",
     "IvkIntegerField": 7,
     "IvkFloatField": 0.5,
+    "IvkFloatOrListField": [0.5, 1.5],
     "IvkCollectionField": [1, "two", {"three": 3.0}],
     "IvkEnumField": "DIV",
     "IvkGeneratorField": {"type": "integer_generator_arithmetic_sequence", "start": 1, "step": 2, "count": 3},
