@@ -53,6 +53,7 @@ lint: $(READY) ## check style, formatting, types and language
 	@echo "==> ruff check" && $(BIN)/ruff check .
 	@echo "==> ruff format --check" && $(BIN)/ruff format --check .
 	@echo "==> pyright" && $(BIN)/pyright
+	@echo "==> language" && $(BIN)/python tools/language.py
 
 format: $(READY) ## fix style and formatting
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

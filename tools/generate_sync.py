@@ -55,7 +55,16 @@ RECORDS = {
     "AsyncImageMetadata": ("invokeai_py_client.models.image", "ImageMetadata"),
 }
 """Data of the asynchronous classes that has methods. ``wrap()`` turns it into data of the synchronous classes."""
-MADE_BY_USERS = {"AsyncInvokeAIClient", "AsyncQuickClient"}
+MADE_BY_USERS = {
+    "AsyncBoardRepository",
+    "AsyncDnnModelRepository",
+    "AsyncImageRepository",
+    "AsyncInvokeAIClient",
+    "AsyncQueueRepository",
+    "AsyncQuickClient",
+    "AsyncWorkflowHandle",
+    "AsyncWorkflowRepository",
+}
 """Classes whose synchronous version has a constructor. Instances of the others are created by a client."""
 
 RENAMED_DUNDERS = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__iter__"}

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         QueueRepository,
         QuickClient,
         Run,
+        Session,
         Sweep,
         WorkflowHandle,
         WorkflowRepository,
@@ -175,6 +176,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
+    from invokeai_py_client.v1.session import AsyncSession
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
@@ -182,11 +184,11 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository",
-    "AsyncDnnModelRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository",
-    "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle",
-    "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun", "AsyncSweep", "AsyncWorkflowHandle",
-    "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus",
-    "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "CalledResults",
+    "AsyncDnnModelRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
+    "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository",
+    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository",
+    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
+    "BoardRepository", "BoardVisibility", "CalledResults",
     "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
     "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
     "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FoundModel",
@@ -194,29 +196,28 @@ __all__ = [
     "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
     "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
     "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits",
-    "LoadedWorkflow", "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats",
-    "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig",
-    "ModelInstallError", "ModelInstallJobFailed", "ModelInstallStartError", "ModelInstallTimeout",
-    "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed",
-    "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError",
-    "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate", "PermissionDeniedError", "Preview",
-    "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError", "QueueHandle", "QueueRepository",
-    "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError", "Response", "Results", "Row", "Run",
-    "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
-    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerUnreachableError",
-    "SessionEvent", "StartError", "StarterModel", "StatusChanged", "Sweep", "SweepPlan", "TransferError",
-    "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError", "UnprocessableError",
-    "UsageError", "WorkflowDefinition", "WorkflowError", "WorkflowFormatError", "WorkflowHandle",
-    "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission",
-    "__version__", "find_problems", "load_workflow", "reference_schema",
+    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
+    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
+    "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
+    "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
+    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate",
+    "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate",
+    "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
+    "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError",
+    "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
+    "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
+    "ServerError", "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterModel", "StatusChanged",
+    "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
+    "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition", "WorkflowError",
+    "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
+    "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
 # fmt: on
 
 _NAMES = {
     "_sync": """
         BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
-        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Sweep WorkflowHandle WorkflowRepository
+        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep WorkflowHandle WorkflowRepository
     """,
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
@@ -283,6 +284,7 @@ _NAMES = {
     "sweep.sweep": "AsyncSweep",
     "transport.settings": "ConnectionSettings Credentials ServerAddress",
     "transport.responses": "Response",
+    "v1.session": "AsyncSession",
     "workflow.handle": "AsyncWorkflowHandle",
     "workflow.outputs": "OutputMapping WorkflowOutput WorkflowSubmission",
     "workflow.repository": "AsyncWorkflowRepository",

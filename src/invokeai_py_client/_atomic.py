@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import partial
 from pathlib import Path
@@ -27,8 +28,11 @@ class Draft:
             mode: The file's permissions, before the umask. Defaults to those of any new file.
 
         Raises:
-            OSError: The folder does not exist or is not writable.
+            OSError: The folder does not exist or is not writable, or the target is a device or a pipe.
         """
+        if target.exists() and not (target.is_file() or target.is_dir()):
+            # Renaming a file to /dev/null or to a named pipe would replace the device.
+            raise OSError(errno.EINVAL, "Not a regular file", str(target))
         self.target = target
         # The temporary name is short, because the target's name may have the maximum length. It contains the target's
         # suffix, so that cleaning up by suffix also finds files that a killed process left behind.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
+    from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.image.responses import ImageName, ImageNames, NamedImage
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.v1.session import AsyncSession
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle, Values, _Callback
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
@@ -317,6 +319,17 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         ```
     """
 
+    def __init__(self, client: InvokeAIClient | Connection) -> None:
+        """Create a repository. Clients create theirs themselves, so this is rarely needed.
+
+        Args:
+            client: The client or connection to use.
+        """
+        from invokeai_py_client.board.repository import AsyncBoardRepository
+
+        self._impl = AsyncBoardRepository(unwrap(client))
+        self._impl.__dict__["_face"] = self
+
     @property
     def images(self) -> ImageRepository:
         """The images on the same server."""
@@ -514,6 +527,17 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         ```
     """
 
+    def __init__(self, client: InvokeAIClient | Connection) -> None:
+        """Create a repository. Clients create theirs themselves, so this is rarely needed.
+
+        Args:
+            client: The client or connection to use.
+        """
+        from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
+
+        self._impl = AsyncDnnModelRepository(unwrap(client))
+        self._impl.__dict__["_face"] = self
+
     def list_models(
         self,
         *,
@@ -695,7 +719,11 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         return wrap(self._call(self._impl.list_install_jobs()))
 
     def get_install_job(self, id: int) -> ModelInstJobHandle | None:
-        """Return an installation job, or None if the server has no job with this id."""
+        """Return an installation job, or None if the server has no job with this id.
+
+        Raises:
+            UsageError: The id is not a whole number.
+        """
         return wrap(self._call(self._impl.get_install_job(id)))
 
     def prune_install_jobs(self) -> bool:
@@ -903,7 +931,7 @@ class Image(Face["AsyncImage"]):
         """Return the image file as the server stores it (a PNG). It is downloaded once.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
         """
         return self._call(self._impl.bytes())
 
@@ -911,7 +939,7 @@ class Image(Face["AsyncImage"]):
         """Download the thumbnail: a WEBP image of at most 256 pixels per side.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
         """
         return self._call(self._impl.thumbnail())
 
@@ -930,7 +958,7 @@ class Image(Face["AsyncImage"]):
             The file's path.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The file cannot be written, or the image cannot be converted to its format.
         """
         return self._call(self._impl.save(path))
@@ -982,6 +1010,17 @@ class ImageRepository(Face["AsyncImageRepository"]):
         client.images.download_to(record.image_name, "copies/")
         ```
     """
+
+    def __init__(self, client: InvokeAIClient | Connection) -> None:
+        """Create a repository. Clients create theirs themselves, so this is rarely needed.
+
+        Args:
+            client: The client or connection to use.
+        """
+        from invokeai_py_client.image.repository import AsyncImageRepository
+
+        self._impl = AsyncImageRepository(unwrap(client))
+        self._impl.__dict__["_face"] = self
 
     def image(self, image_name: ImageName) -> Image:
         """Return an image by its name, to download, show or save it. Sends no request."""
@@ -1485,6 +1524,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         host: str | None = None,
         port: int | None = None,
         *,
+        base_url: str | None = None,
         use_https: bool = False,
         timeout: float = 60.0,
         api_key: str | None = None,
@@ -1502,6 +1542,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             host: The server's host (``"gpu"``, ``"192.168.1.5"``), host and port (``"gpu:9090"``) or full URL. Defaults
                 to the URL that ``from_url()`` finds.
             port: The server's port. Defaults to 9090, or for a full URL to the port in it.
+            base_url: The server's URL, instead of ``host`` and ``port``. Kept for older code: see ``from_url()``.
             use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
@@ -1522,6 +1563,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         self._impl = AsyncInvokeAIClient(
             host,
             port,
+            base_url=base_url,
             use_https=use_https,
             timeout=timeout,
             api_key=api_key,
@@ -1828,6 +1870,11 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def base_url(self) -> str:
         """The base URL of the server's API, which ``request()`` prepends to its paths."""
         return self._impl.base_url
+
+    @property
+    def session(self) -> Session:
+        """The HTTP session for requests to full URLs of the server. Prefer ``request()``."""
+        return wrap(self._impl.session)
 
     def create_workflow(
         self, definition: WorkflowDefinition | str | os.PathLike[str] | Mapping[str, Any]
@@ -2225,6 +2272,17 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         print(status.pending, "pending,", status.in_progress, "running")
         ```
     """
+
+    def __init__(self, client: InvokeAIClient | Connection) -> None:
+        """Create a repository. Clients create theirs themselves, so this is rarely needed.
+
+        Args:
+            client: The client or connection to use.
+        """
+        from invokeai_py_client.queue.repository import AsyncQueueRepository
+
+        self._impl = AsyncQueueRepository(unwrap(client))
+        self._impl.__dict__["_face"] = self
 
     @classmethod
     def from_client(cls, client: InvokeAIClient) -> Self:
@@ -2768,6 +2826,82 @@ class Run(Face["AsyncRun"]):
         return self._impl._repr_html_()
 
 
+class Session(Face["AsyncSession"]):
+    """The HTTP session of version 1's client, which sends requests to full URLs. Prefer ``client.request()``.
+
+    A response with an error status raises an error immediately, not only in ``raise_for_status()``.
+    """
+
+    def get(
+        self, url: str, *, params: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Response:
+        """Send a GET request."""
+        return self._call(self._impl.get(url, params=params, timeout=timeout))
+
+    def post(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """Send a POST request."""
+        return self._call(self._impl.post(url, params=params, json=json, timeout=timeout))
+
+    def put(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """Send a PUT request."""
+        return self._call(self._impl.put(url, params=params, json=json, timeout=timeout))
+
+    def patch(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """Send a PATCH request."""
+        return self._call(self._impl.patch(url, params=params, json=json, timeout=timeout))
+
+    def delete(
+        self, url: str, *, params: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Response:
+        """Send a DELETE request."""
+        return self._call(self._impl.delete(url, params=params, timeout=timeout))
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """Send a request.
+
+        Args:
+            method: The HTTP method, such as ``"GET"``.
+            url: A URL of the client's server, such as ``f"{client.base_url}/app/version"``.
+            params: Query parameters.
+            json: The body, as JSON data.
+            timeout: Timeout in seconds. Defaults to the client's timeout.
+
+        Raises:
+            UsageError: The URL belongs to another server.
+            APIRequestError: The server rejected the request or failed, or could not be reached.
+        """
+        return self._call(self._impl.request(method, url, params=params, json=json, timeout=timeout))
+
+
 class Sweep(Face["AsyncSweep"]):
     """Many runs of one workflow.
 
@@ -3012,6 +3146,30 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         run.images[0].save("lighthouse.png")
         ```
     """
+
+    def __init__(
+        self,
+        client: InvokeAIClient | Connection | None,
+        definition: WorkflowDefinition,
+        loaded: LoadedWorkflow | None = None,
+        schema: Schema | None = None,
+    ) -> None:
+        """Create a handle without a server, to inspect a workflow. Use ``create_workflow()`` for a handle that can run.
+
+        Args:
+            client: None. Repositories pass their connection.
+            definition: The workflow.
+            loaded: The loaded workflow. Defaults to loading it with the node types of InvokeAI 6.14.2.
+            schema: The node types. Defaults to those of InvokeAI 6.14.2.
+
+        Raises:
+            UsageError: There is a client but no schema.
+            WorkflowFormatError: The workflow has a format that this client cannot read.
+        """
+        from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
+
+        self._impl = AsyncWorkflowHandle(unwrap(client), definition, loaded, schema)
+        self._impl.__dict__["_face"] = self
 
     @property
     def definition(self) -> WorkflowDefinition:
@@ -3564,6 +3722,42 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             )
         )
 
+    def extend_sweep(
+        self,
+        manifest: str | os.PathLike[str],
+        rows: Any,
+        *,
+        repeat: int = 1,
+        seed: Any = None,
+        values: Values | None = None,
+        auto_board: BoardRef | None = None,
+    ) -> int:
+        """Add the new rows of a table to a sweep that has been started. ``Sweep.resume()`` then runs them.
+
+        Rows that the sweep already has are skipped. The new runs use the seed of the others if they share one.
+
+        Args:
+            manifest: The manifest of the sweep.
+            rows: The whole table: dicts, a CSV or JSONL file, or a pandas or polars table.
+            repeat: How many times to run each new row. Defaults to 1.
+            seed: See ``sweep_rows()``. Defaults to the seed that the runs of the sweep share.
+            values: Values for all new runs.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
+
+        Returns:
+            The number of runs that were added.
+
+        Raises:
+            NotReadyError: The workflow cannot run with the new rows. The sweep was not changed.
+            InputValueError: A row has invalid values. The sweep was not changed.
+            UsageError: The table does not have the columns of the sweep, or a file cannot be read.
+        """
+        return self._call(
+            self._impl.extend_sweep(
+                manifest, rows, repeat=repeat, seed=seed, values=values, auto_board=auto_board
+            )
+        )
+
     def submit_sync(
         self,
         *,
@@ -3776,9 +3970,28 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     def __str__(self) -> str:
         return self._impl.__str__()
 
+    def _convert_to_api_format(self, board_id: str | None = None) -> dict[str, Any]:
+        """Return the graph that a submission would send. Prefer ``enqueue_request()``, which returns all of it.
+
+        Args:
+            board_id: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+        """
+        return self._call(self._impl.convert_to_api_format(board_id))
+
 
 class WorkflowRepository(Face["AsyncWorkflowRepository"]):
     """The workflows on a server."""
+
+    def __init__(self, client: InvokeAIClient | Connection) -> None:
+        """Create a repository. Clients create theirs themselves, so this is rarely needed.
+
+        Args:
+            client: The client or connection to use.
+        """
+        from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
+
+        self._impl = AsyncWorkflowRepository(unwrap(client))
+        self._impl.__dict__["_face"] = self
 
     def create_workflow(
         self,

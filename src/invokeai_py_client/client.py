@@ -13,6 +13,7 @@ from invokeai_py_client._base import AsyncObject, face
 from invokeai_py_client._lazy import old_names
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
+from invokeai_py_client.transport.payload import id_number
 from invokeai_py_client.transport.settings import complete_url
 from invokeai_py_client.v1.client import V1ClientMethods
 
@@ -62,6 +63,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         host: str | None = None,
         port: int | None = None,
         *,
+        base_url: str | None = None,
         use_https: bool = False,
         timeout: float = 60.0,
         api_key: str | None = None,
@@ -79,6 +81,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             host: The server's host (``"gpu"``, ``"192.168.1.5"``), host and port (``"gpu:9090"``) or full URL. Defaults
                 to the URL that ``from_url()`` finds.
             port: The server's port. Defaults to 9090, or for a full URL to the port in it.
+            base_url: The server's URL, instead of ``host`` and ``port``. Kept for older code: see ``from_url()``.
             use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
@@ -94,7 +97,9 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         Raises:
             UsageError: The address is not valid, or a number is out of range.
         """
-        url = None
+        url = base_url
+        if base_url is not None and (host is not None or port is not None):
+            raise UsageError("Pass either base_url, or host and port.")
         if host is not None or port is not None:
             scheme = "https" if use_https else "http"
             url = complete_url("localhost" if host is None else host, scheme=scheme, port=port)
@@ -236,10 +241,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.models import IvkJob
         from invokeai_py_client.run.queue_items import read_item
 
-        try:
-            item_id = int(job_id)
-        except (TypeError, ValueError):
-            raise UsageError(f"Invalid queue item id {job_id!r}: expected a whole number.") from None
+        item_id = id_number(job_id, "queue item")
         try:
             item = await read_item(self.connection, queue_id, item_id)
         except NotFoundError:

@@ -15,6 +15,7 @@ from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import ConnectionSettings
 
 if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.config import Profile
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.http import HttpTransport
@@ -203,8 +204,13 @@ class Connection:
 class Resource(AsyncObject):
     """Base class for repositories, which use a connection to access one area of a server."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    def __init__(self, client: AsyncInvokeAIClient | Connection) -> None:
+        """Create a repository. Clients create theirs themselves, so this is rarely needed.
+
+        Args:
+            client: The client or connection to use.
+        """
+        self.connection = cast("Connection", getattr(client, "connection", client))
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
         return await self.connection.http.json(method, path, **options)

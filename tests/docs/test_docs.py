@@ -26,15 +26,6 @@ if TYPE_CHECKING:
 ADDRESS = "http://localhost:9090"
 """The address of the server on all pages. The tests replace it with the address of the real server."""
 
-TO_CONVERT = {
-    "README.md",
-    "docs/cli.md",
-    "docs/concepts/inputs.md",
-    "docs/connecting.md",
-    "docs/errors.md",
-}
-"""Pages that still show ``...`` instead of output. Remove a page once it shows real output."""
-
 BLOCKS = pages.all_blocks()
 RUN = [block for block in BLOCKS if block.reason is None]
 PYTHON = {
@@ -137,11 +128,6 @@ def as_readers_see(output: str, reader: Path, server: RealServer) -> str:
 
 def compare(block: pages.Block, commands: list[pages.Command], outputs: list[str]) -> None:
     """Assert that a block shows the real outputs. With $UPDATE_DOCS, write them into the page instead."""
-    if block.page in TO_CONVERT:
-        for command, output in zip(commands, outputs, strict=True):
-            missing = unmatched(command.shown, output)
-            assert missing is None, f"{block}: {command.text} does not print {missing!r} but\n{output}"
-        return
     problems = [
         f"{command.text}: {problem}\nIt printed:\n{output}"
         for command, output in zip(commands, outputs, strict=True)
@@ -155,21 +141,10 @@ def compare(block: pages.Block, commands: list[pages.Command], outputs: list[str
         )
 
 
-def unmatched(lines: tuple[str, ...], output: str) -> str | None:
-    """Return the first line that the output of a page in TO_CONVERT lacks; ``...`` stands for any text there."""
-    printed = iter(" ".join(line.split()) for line in output.splitlines())
-    for line in lines:
-        if line.strip() and line.strip() != "...":
-            pattern = re.compile(".*".join(map(re.escape, " ".join(line.split()).split("..."))))
-            if not any(pattern.fullmatch(one) for one in printed):
-                return line
-    return None
-
-
 def test_shown_output_is_complete() -> None:
     # Blocks that run are compared in full, so nothing can be left out of them.
     for block in BLOCKS:
-        if block.page not in TO_CONVERT and block.language == "console" and block.reason is not None:
+        if block.language == "console" and block.reason is not None:
             for command in pages.commands_of(block):
                 assert not any("..." in line for line in command.shown), f"{block}: show the real output"
 

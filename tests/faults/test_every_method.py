@@ -78,20 +78,18 @@ TAKEN: dict[str, set[str]] = {
     "client.logout": set(ERRORS),  # not signed in, so no request is sent
     "client.me": {"404"},
     "board_repo.get_uncategorized_handle": set(ERRORS),  # asks nothing
+    "image_repo.find_image": {"404"},
     "image_repo.get_images": {"404"},
-    "board_repo.delete_board": {"404"},
     "board_repo.get_board_by_id": {"404"},
     "board.remove_image": {"404"},
     "board_repo.get_image_by_name": {"404"},
     "board_repo.get_image_current_board_id": {"404"},
-    "dnn_model_repo.delete_model": {"404"},
     "dnn_model_repo.get_install_job": {"404"},
     "dnn_model_repo.get_model_by_key": {"404"},
     "queue_repo.delete": {"404"},
     "queue_repo.retry": {"404"},
     "queue.get_item": {"404"},
     "queue.get_items_by_ids": {"404"},
-    "workflow_repo.delete_workflow": {"404"},
 }
 
 
@@ -105,6 +103,7 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
         "access_token": "token",
         "batch_ids": ["b1", "b2"],
         "batch_id": "b1",
+        "board": "b",
         "board_id": "b",
         "board_name": "Board",
         "target_board_id": "c",
@@ -130,6 +129,7 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
         "key": "k",
         "keys": ["k", "l"],
         "name": "Name",
+        "model": "k",
         "model_key": "k",
         "email": "who@example.org",
         "password": "secret",

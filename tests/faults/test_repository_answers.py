@@ -39,7 +39,7 @@ class FakeServer:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if self.silent is not None and request.path == self.silent[0]:
             return await self.silent[1](request)
-        body = await request.text()
+        body = await request.read()
         sent = json.loads(body) if body and request.content_type == "application/json" else None
         self.asked.append((request.method, request.path, dict(request.query), sent))
         answer = self.answers.get((request.method, request.path), 404)
@@ -117,7 +117,7 @@ async def test_5_15_responds_500_for_missing_queue_item(fake: Fake) -> None:
         await client.queue_repo.item(8)
 
 
-async def test_6_0_reports_success_for_missing_items(fake: Fake) -> None:
+async def test_6_0_reports_success_for_missing_items(fake: Fake, picture: bytes) -> None:
     server, client = fake
     for request in (("DELETE", f"/api/v1/boards/{BOARD}"), ("DELETE", "/api/v1/queue/default/i/7")):
         server.answers[request] = {}
@@ -133,7 +133,7 @@ async def test_6_0_reports_success_for_missing_items(fake: Fake) -> None:
     with pytest.raises(NotFoundError):
         await client.image_repo.move("a", BOARD)
     with pytest.raises(NotFoundError):
-        await client.image_repo.upload(b"an image, for all this server knows", board_id=BOARD)
+        await client.image_repo.upload(picture, board_id=BOARD)
     deleted = next(body for _, path, _, body in server.asked if path.endswith("/images/delete"))
     assert deleted == {"image_names": ["new"]}, "the uncategorized image is deleted"
 
@@ -529,7 +529,7 @@ async def test_names_are_split_over_requests(fake: Fake) -> None:
     assert [len(body["image_names"]) for _, _, _, body in server.asked] == [1000, 1000, 500]
 
 
-async def test_creating_requests_are_not_repeated(fake: Fake) -> None:
+async def test_creating_requests_are_not_repeated(fake: Fake, picture: bytes) -> None:
     server, client = fake
     for method, path in (
         ("POST", "/api/v1/boards/"),
@@ -540,7 +540,7 @@ async def test_creating_requests_are_not_repeated(fake: Fake) -> None:
     for call in (
         lambda: client.board_repo.create_board("x"),
         lambda: client.dnn_model_repo.convert_model(KEY),
-        lambda: client.image_repo.upload(b"x"),
+        lambda: client.image_repo.upload(picture),
     ):
         with pytest.raises(ServerError):
             await call()

@@ -17,7 +17,7 @@ import pytest
 import workflows
 from PIL import Image as Pillow
 
-from invokeai_py_client import InvokeAIClient
+from invokeai_py_client import InvokeAIClient, Sweep
 from invokeai_py_client.models.enums import JobStatus
 
 Ivk = Callable[..., subprocess.CompletedProcess[str]]
@@ -175,7 +175,7 @@ def test_sweep(ivk: Ivk, tmp_path: Path) -> None:
         json.loads(line) for line in ivk(*words, "-o", "out", "--resume", "--json").stdout.splitlines()
     ]
     assert resumed[-1] == {"event": "result", "ok": True, "runs": 4, "failed": 0}
-    assert "(ignoring -s and --rows)" in ivk(*words, "-o", "out", "--resume").stderr
+    assert "(ignoring -s)" in ivk(*words, "-o", "out", "--resume").stderr
     assert [path for line in resumed[:-1] for path in line["images"]] == images
 
 
@@ -185,7 +185,7 @@ def test_sweep(ivk: Ivk, tmp_path: Path) -> None:
         (["-s", "model=nope"], "no compatible model named 'nope'"),
         (["-s", "model=tiny-sd1 || nope"], "no compatible model named 'nope'"),
         (["-s", "steps=2,3"], "no model is set"),
-        (["-s", "model=tiny-sd1", "--board", "Nope"], "no board named 'Nope'"),
+        (["-s", "model=tiny-sd1", "--board", "Nope"], "No board named 'Nope'"),
         (["-s", "model=tiny-sd1", "-s", "steps=2,3", "-s", "Steps=4"], "was given twice"),
     ],
 )
@@ -248,6 +248,36 @@ def test_time_estimates_include_the_queue(ivk: Ivk, held_queue: None, client: In
     plan = json.loads(ivk(*words, "--json").stdout)
     assert plan["ahead"] == 2
     assert plan["seconds_ahead"] == pytest.approx(plan["seconds"] * 2 / 3, abs=0.11)
+
+
+def test_resume_runs_new_rows(ivk: Ivk, tmp_path: Path, client: InvokeAIClient) -> None:
+    table = tmp_path / "runs.csv"
+    words = ["sweep", "add.json", "--rows", "runs.csv", "-o", "kept", "--json"]
+    table.write_text("a,b\n101,2\n103,4\n")
+    first = [json.loads(line) for line in ivk(*words).stdout.splitlines()]
+    assert first[-1]["runs"] == 2
+    table.write_text("a,b\n105,6\n101,2\n103,4\n103,4\n")
+    done = ivk(*words, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "with 2 new rows" in done.stderr
+    *runs, result = [json.loads(line) for line in done.stdout.splitlines()]
+    assert result == {"event": "result", "ok": True, "runs": 4, "failed": 0}
+    before = {run["item_id"] for run in first if run["event"] == "run"}
+    added = [run["inputs"] for run in runs if run["item_id"] not in before]
+    assert sorted(added, key=str) == [{"a": 103, "b": 4}, {"a": 105, "b": 6}]
+    assert len(runs) == 4
+    again = ivk(*words, "--resume")
+    assert "with 0 new rows" in again.stderr
+    assert json.loads(again.stdout.splitlines()[-1])["runs"] == 4
+    table.write_text("a\n101\n")
+    refused = ivk(*words, "--resume")
+    assert refused.returncode == 2
+    assert "start a new sweep" in refused.stderr
+    # The same from Python.
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    assert wf.extend_sweep(tmp_path / "kept" / "sweep.jsonl", [{"a": 101, "b": 2}, {"a": 107, "b": 8}]) == 1
+    sweep = Sweep.resume(tmp_path / "kept" / "sweep.jsonl", client)
+    assert [run.inputs["a"] for run in sweep.wait()] == [101, 103, 105, 103, 107]
 
 
 def test_sweep_retry_failed(ivk: Ivk, tmp_path: Path, client: InvokeAIClient) -> None:

@@ -29,7 +29,7 @@ def make(client: InvokeAIClient) -> Iterator[Make]:
         assert wf.warnings == ()
         run = wf.run(values, timeout=120, progress=False)
         names.update(run.outputs.image_names(intermediate=True))
-        result = run.images[-1]
+        [result] = run.images
         return Pillow.open(io.BytesIO(result.bytes())).convert("RGB")
 
     with readers.models_of_readers(client):

@@ -12,10 +12,11 @@ import pytest
 import workflows
 from PIL import Image as Pillow
 
-from invokeai_py_client import AsyncInvokeAIClient
+from invokeai_py_client import AsyncInvokeAIClient, WorkflowDefinition
 from invokeai_py_client.errors import (
     ModelNotFoundError,
     NotFoundError,
+    NotReadyError,
     UnknownNameError,
     UsageError,
     WorkflowNotFoundError,
@@ -203,3 +204,18 @@ async def test_the_board_of_a_run_by_object_and_name(client: AsyncInvokeAIClient
     wf.set({"blank.board": board.board})
     run = await wf.run(progress=False)
     assert (await client.image_repo.get_image(run.images[0].name)).board_id == board.board_id
+
+
+@pytest.mark.since("6.14")
+async def test_a_called_workflow_by_name(client: AsyncInvokeAIClient) -> None:
+    repo = client.workflow_repo
+    inner = WorkflowDefinition.from_dict({**workflows.add(), "name": "Inner sum"})
+    saved = await repo.upload_workflow(inner)
+    outer = workflows.workflow("Outer", {"call": ("call_saved_workflow", {})}, [])
+    wf = await repo.create_workflow(outer)
+    for reference in ("Inner sum", "inner SUM", saved):
+        body = await wf.enqueue_request({"call.workflow_id": reference}, validate=False)
+        assert body["batch"]["graph"]["nodes"]["call"]["workflow_id"] == saved
+    with pytest.raises(NotReadyError, match=r"No workflow named 'Inner sums'\. Did you mean 'Inner sum'"):
+        await wf.run({"call.workflow_id": "Inner sums"}, progress=False)
+    assert await repo.delete_workflow("Inner sum") is True

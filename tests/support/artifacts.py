@@ -23,7 +23,7 @@ from typing import Any
 
 from invokeai_py_client import WorkflowHandle
 from invokeai_py_client.errors import InvokeAIClientError
-from invokeai_py_client.ivk_fields import IvkField
+from invokeai_py_client.ivk_fields import IvkCollectionField, IvkField, IvkFloatOrListField
 from invokeai_py_client.models import IvkModel
 
 FOLDER = Path(__file__).parents[1] / "data" / "artifacts"
@@ -268,9 +268,15 @@ def _facts_of_field(field: IvkField[Any]) -> dict[str, Any]:
     )
     found = {name: facts(getattr(field, name)) for name in names}
     found["on_the_wire"] = _unless_refused(field.to_api_format)
-    rules = ("is_list", "default", "choices", "choice_labels", "limits", "minimum", "maximum")
-    found["rules"] = digest([facts(getattr(field, name, None)) for name in rules] + [bool(field.refusal)])
-    return {"is": _name_of(type(field)), **found}
+    rules = {
+        name: facts(getattr(field, name, None))
+        for name in ("is_list", "default", "choices", "choice_labels", "limits", "minimum", "maximum")
+    }
+    kind = type(field)
+    if isinstance(field, IvkFloatOrListField):  # added later; before, these fields had no limits of their own
+        kind, rules["minimum"], rules["maximum"] = IvkCollectionField, facts(None), facts(None)
+    found["rules"] = digest([*rules.values(), bool(field.refusal)])
+    return {"is": _name_of(kind), **found}
 
 
 def _unless_refused(read: Callable[[], Any]) -> Any:

@@ -25,7 +25,7 @@ VOLATILE: tuple[tuple[str, str], ...] = (
     (r"\b\d\d?:\d\d(?::\d\d)?\b", "DURATION"),
     (rf"\b\d[\d,.]* ?{_UNIT}\b(?:,? (?:and )?\d[\d,.]* ?{_UNIT}\b)*", "DURATION"),
     (r"\b\d[\d,.]* ?(?:[kKMGT]i?B|B|bytes?)\b", "SIZE"),
-    (r"\b(items?|runs?|pid) \d+\b", r"\1 NUMBER"),
+    (r"\b(items?|runs?|pid|process) \d+\b", r"\1 NUMBER"),
     (r'("(?:item|item_id|id|pid|session_id)": )\d+', r"\1NUMBER"),
     (r'("(?:seconds|timestamp)": )\d[\d.]*', r"\1NUMBER"),
     (r"(?<![\w./:-])(?:/[\w.@+-]+)+/(?=[\w.@+-])", "FOLDER/"),  # absolute paths: a temporary folder in tests

@@ -362,3 +362,10 @@ def test_quiet_prints_no_hints(ivk_command: Command, words: list[str]) -> None:
     done = ivk_command(*words, terminal=True)
     assert "_IVK_COMPLETE" in done.out
     assert ("~/.bashrc" in done.err) is (words[0] != "-q")
+
+
+def test_login_accepts_the_url_before_the_command(ivk_command: Command) -> None:
+    for words in (["--url", "http://127.0.0.1:1", "login"], ["login", "http://127.0.0.1:1"]):
+        done = ivk_command(*words, "--json")
+        assert done.code == 3
+        assert "http://127.0.0.1:1 " in done.objects[-1]["message"]

@@ -99,7 +99,6 @@ GONE_MEMBERS: dict[str, set[str]] = {
     "IvkWorkflowOutput": {"field", "jsonpath", "required", "validate_input"},
     "WorkflowHandle": {"get_output_image_jsonpath_templates"},
     "WorkflowDefinition": {
-        "exposedFields",
         "exposed_field_count",
         "has_obsolete_nodes",
         "raw_data",

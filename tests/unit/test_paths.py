@@ -13,12 +13,14 @@ import pytest
 from click.testing import CliRunner
 from photos import png
 
-from invokeai_py_client import WorkflowDefinition, _paths
+from invokeai_py_client import InvokeAIClient, WorkflowDefinition, _paths, ivk_fields
 from invokeai_py_client.cli.main import ivk
+from invokeai_py_client.cli.options import address_of
 from invokeai_py_client.config import Profile, choose, config_path, forget_profile, keep_profile
 from invokeai_py_client.dnn_model.start import source_text
 from invokeai_py_client.engine.definition import is_document
 from invokeai_py_client.errors import InvokeAIClientError, UsageError, WorkflowFormatError
+from invokeai_py_client.files.atomic import AtomicFile
 from invokeai_py_client.files.images import pictures_at
 from invokeai_py_client.files.names import file_name, paths_for, paths_of_run_images, target_path
 from invokeai_py_client.files.text import read_text, write_text
@@ -29,6 +31,7 @@ from invokeai_py_client.schema.cache import SchemaCache
 from invokeai_py_client.server import LocalServer, state
 from invokeai_py_client.server.paths import cache_base, default_root
 from invokeai_py_client.sweep.manifest import ManifestWriter, read_manifest
+from invokeai_py_client.sweep.notation import numbers
 from invokeai_py_client.sweep.rows import rows_of
 from invokeai_py_client.transport.payload import path_part, query_of
 
@@ -284,3 +287,50 @@ def test_home_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "other" / ".config").mkdir(parents=True)
     (tmp_path / "other").chmod(0)
     assert choose().address.url == "http://localhost:9090"
+
+
+# --------------------------------------------------------------------------- numbers
+
+DIGITS = ["9" * 5000, "-" + "9" * 5000, "²", "1e5000", "\udcff", "", "1_0", "0x1", None, 1.5, True]
+
+
+@pytest.mark.parametrize("text", DIGITS, ids=lambda text: str(text)[:8].encode("unicode_escape").decode())
+def test_invalid_item_numbers(text: Any) -> None:
+    with InvokeAIClient("127.0.0.1:9", max_retries=0) as client:
+        for call in (
+            client.get_job,
+            client.cancel_job,
+            client.queue.item,
+            client.queue.cancel,
+            client.models.get_install_job,
+        ):
+            with pytest.raises(UsageError, match=r"Invalid (queue item|installation) id"):
+                call(text)
+
+
+@pytest.mark.parametrize(
+    "text", [*DIGITS[:8], "٣", "1,2," + "9" * 5000, "²,²,²", "1-5 [²]", "@~nobody/x", "@\0"]
+)
+def test_invalid_numbers_raise_our_errors(text: str) -> None:
+    for name in ivk_fields.__all__:
+        kind = getattr(ivk_fields, name)
+        if isinstance(kind, type) and issubclass(kind, ivk_fields.IvkField):
+            field: Any = kind()
+            with suppress(InvokeAIClientError):
+                field.parse_text(text)
+            with suppress(InvokeAIClientError):
+                field.value = text
+    for whole in (True, False):
+        with suppress(InvokeAIClientError):
+            numbers(text, whole=whole)
+    address_of(text)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_devices_and_pipes_are_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="Not a regular file"), AtomicFile(pipe):
+        pass
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]

@@ -28,6 +28,7 @@ from invokeai_py_client.errors import (
     UnknownNodeError,
     UsageError,
 )
+from invokeai_py_client.ivk_fields.pending import LocalImage
 from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.schema.reference import reference_schema
 
@@ -390,6 +391,44 @@ async def test_nothing_is_uploaded_before_all_checks_pass() -> None:
     with pytest.raises(ModelNotFoundError):
         await prepared(known, {"save.image": PNG_1}, given)
     assert known.uploaded == []
+
+
+async def test_unreadable_images_are_reported_with_their_input(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"<html>")
+    known = server()
+    problem = f"Image (blur): '{bad}' is not a readable image: it contains text."
+    with pytest.raises(NotReadyError) as caught:
+        await prepared(known, {"blur.image": bad}, {"blur": ("img_blur", {})})
+    assert caught.value.findings == (problem,)
+    data = [
+        [
+            {
+                "node_path": "blur",
+                "field_name": "image",
+                "items": [LocalImage(path=str(bad)), LocalImage(data=PNG_1)],
+            }
+        ]
+    ]
+    with pytest.raises(NotReadyError) as caught:
+        await prepared(known, {"blur.image": bad}, {"blur": ("img_blur", {})}, data=data)
+    assert caught.value.findings == (problem,)
+    assert known.uploaded == []
+
+
+async def test_a_called_workflow_by_name() -> None:
+    class Library(FakeServer):
+        def _answer(self, path: str) -> Any:
+            if path == "/api/v1/workflows/":
+                return {"items": [{"workflow_id": "w1", "name": "Inner"}]}
+            return super()._answer(path)
+
+    known, given = Library(workflows={"w1"}), {"call": ("call_saved_workflow", {})}
+    for reference in ("Inner", "inner", "w1"):
+        body = await prepared(known, {"call.workflow_id": reference}, given, validate=False)
+        assert of(body, "call", "workflow_id") == "w1"
+    with pytest.raises(NotReadyError, match=r"\(call\): No workflow named 'Innner'\. Did you mean 'Inner'"):
+        await prepared(known, {"call.workflow_id": "Innner"}, given)
 
 
 async def test_missing_file_is_named(tmp_path: Path) -> None:

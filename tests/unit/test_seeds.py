@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import workflows
 
-from invokeai_py_client.display.inputs import inputs_text
+from invokeai_py_client.display.inputs import inputs_text, listed_inputs
 from invokeai_py_client.engine.batch import build_data
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.inputs import InputSet, seed_names
@@ -445,5 +445,9 @@ def test_unknown_name_suggests_the_seed() -> None:
 def test_table_shows_random_seeds() -> None:
     inputs = inputs_of(random_noise())
     assert "(random)" in inputs_text("Random", inputs.everything())
+    assert [item.label for item in listed_inputs(inputs)] == ["Width", "Seed"]
+    assert [item.label for item in listed_inputs(inputs_of(two_random()))] == ["Width", "Seed"]
+    literal = inputs_of(workflows.sd1())
+    assert listed_inputs(literal) == list(literal)
     inputs.set({"seed": 7})
     assert "(random)" not in inputs_text("Random", inputs.everything())

@@ -363,7 +363,8 @@ async def test_port_without_server(waits: list[float]) -> None:
         port = taken.getsockname()[1]
     http = HttpTransport(settings(port, max_retries=2))
     with pytest.raises(
-        ServerUnreachableError, match=f"No server responds at http://127.0.0.1:{port}"
+        ServerUnreachableError,
+        match=rf"No server responds at http://127\.0\.0\.1:{port} \(Connection refused\)",
     ) as caught:
         await http.json("GET", PATH)
     assert not isinstance(caught.value, ConnectionLostError)

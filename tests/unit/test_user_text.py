@@ -224,7 +224,7 @@ def test_files_of_other_kinds_are_named(text: str, said: str, tmp_path: Path) ->
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "has no embedded workflow"),
         (b"RIFF\n\0\xf0\0WEBPVP8 \xff", "has no embedded workflow"),
         (b"GIF89a\xff", "is a GIF image"),
-        (b"PK\x03\x04\xff\xff", "is a ZIP archive"),
+        (b"PK\x03\x04\xff\xff", "is a ZIP archive; expected JSON, or an image with an embedded workflow"),
         (b"\x80abc", "byte 0 is not UTF-8"),
         (b"\xff\xfe\0", "byte 2 is not UTF-16"),
     ],

@@ -126,7 +126,7 @@ def test_error_names_the_file(tmp_path: Path) -> None:
     for name, said in {
         "gone.json": "not found",
         "": "a directory",
-        "bytes": "neither JSON text nor a PNG",
+        "bytes": "neither JSON text nor an image",
         "empty.png": "no embedded workflow",
         "bad.png": "Cannot read",
         "cut.png": "no embedded workflow",

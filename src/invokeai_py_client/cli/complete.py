@@ -76,7 +76,7 @@ def complete_settings(
             return (
                 f"{_address(item.label, item.field_name)}=" for item in handle.inputs if not item.connected
             )
-        field: Any = handle.inputs.find(int(name) if name.isdigit() else name).field
+        field: Any = handle.inputs.find(int(name) if name.isdecimal() and len(name) < 10 else name).field
         return (f"{name}={value}" for value in _values(client, field))
 
     return _matching(context, incomplete, proposals) if workflow else []

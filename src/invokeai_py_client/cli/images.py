@@ -349,7 +349,7 @@ def rm(
     """Delete images permanently.
 
     \b
-      ivk images ls --since yesterday | ivk images rm -
+      ivk images ls --since yesterday | ivk images rm - --yes
     """
     if sum(map(bool, (names, board, intermediates))) != 1:
         raise UsageError("Specify what to delete: NAMES, --board BOARD or --intermediates.")

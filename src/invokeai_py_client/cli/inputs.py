@@ -35,11 +35,12 @@ def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> N
     FILE is a workflow file, an image with an embedded workflow, or the name or id of a workflow in the library.
     Inputs marked with * are required. With --all, the list also shows the node of each field.
     """
+    from invokeai_py_client.display.inputs import listed_inputs
     from invokeai_py_client.engine.inputs import input_row
 
     with connect(url) as client:
         handle = client.workflow_repo.create_workflow(workflow)
-        listed = handle.inputs.everything() if everything else handle.list_inputs()
+        listed = handle.inputs.everything() if everything else listed_inputs(handle.inputs)
         for warning in handle.warnings:
             say(f"Note: {warning}")
         if as_json:

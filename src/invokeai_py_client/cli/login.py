@@ -47,6 +47,7 @@ def login(
     from invokeai_py_client import InvokeAIClient
     from invokeai_py_client.config import DEFAULT_PROFILE, Profile, choose, keep_profile, read_profiles
 
+    url = url or click.get_current_context().meta.get("ivk.url")  # as in `ivk --url URL login`
     if password_stdin and token_stdin:
         raise UsageError("--password-stdin and --token-stdin cannot be used together.")
     name = profile or os.environ.get("INVOKEAI_PROFILE") or DEFAULT_PROFILE

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_LONGEST_INDEX = 10
+
 
 class UserPath(click.Path):
     """A path on the command line, with ``~`` expanded. A path that is not valid raises ``UsageError``."""
@@ -156,7 +158,7 @@ def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -
 
 
 def connect(url: str | None) -> InvokeAIClient:
-    """Return a client for the server at a URL, or for the configured server if there is no URL."""
+    """Return a client for the server at a URL. Defaults to the configured server."""
     from invokeai_py_client import InvokeAIClient
 
     return InvokeAIClient.from_url(url)
@@ -261,7 +263,7 @@ def split_setting(setting: str) -> tuple[str, str]:
 
 def address_of(name: str) -> str | int:
     """Return the address of an input that was named on the command line: an index if it is a number."""
-    return int(name) if name.isdecimal() else name
+    return int(name) if name.isdecimal() and len(name) < _LONGEST_INDEX else name
 
 
 def _content(text: str) -> str:

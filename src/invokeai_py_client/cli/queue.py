@@ -18,10 +18,12 @@ from invokeai_py_client.run.status import state_word
 _mine = click.option(
     "--mine",
     is_flag=True,
-    help="Only items that you sent: your account's on servers with user accounts, else this machine's.",
+    help="Only items sent from your account or, on servers without user accounts, from this machine.",
 )
-_items = click.argument("items", metavar="ITEMS...", nargs=-1)
+_items = click.argument("items", metavar="[ITEMS]...", nargs=-1)
 _COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled", "total")
+
+_LONGEST_NUMBER = 19
 
 
 @click.group(cls=IvkGroup)
@@ -40,7 +42,7 @@ def item_ids(items: tuple[str, ...]) -> list[int]:
     """
     ids: list[int] = []
     for text in read_names(items):
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER):
             raise UsageError(
                 f"Invalid queue item {text!r}: expected a number. List the items with: ivk queue ls"
             )

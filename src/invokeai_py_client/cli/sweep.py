@@ -68,7 +68,7 @@ MANIFEST = "sweep.jsonl"
 @name_option
 @click.option("--grid", is_flag=True, help="Save a labeled grid of the images as DIR/grid.png.")
 @click.option("--report", is_flag=True, help="Save an HTML report as DIR/index.html.")
-@click.option("--resume", is_flag=True, help=f"Resume the sweep recorded in DIR/{MANIFEST}, if there is one.")
+@click.option("--resume", is_flag=True, help=f"Resume the sweep in DIR/{MANIFEST}, with new rows of --rows.")
 @click.option(
     "--retry-failed", is_flag=True, help="Resume the sweep and run its failed and canceled runs again."
 )
@@ -119,8 +119,11 @@ def sweep(
         if (resume or retry_failed) and manifest.exists() and not dry_run:
             from invokeai_py_client import Sweep
 
-            if settings or rows is not None:
-                say(f"Resuming {manifest} (ignoring -s and --rows).")
+            if rows is not None:
+                added = _extend(client, workflow, settings, manifest, rows, repeat, seed, random_seeds, board)
+                say(f"Resuming {manifest} with {counted(added, 'new row')}.")
+            elif settings:
+                say(f"Resuming {manifest} (ignoring -s).")
             resumed = Sweep.resume(manifest, client)
             if retry_failed:
                 say(f"Retrying {counted(resumed.retry_failed(), 'run')}.")
@@ -155,6 +158,26 @@ def sweep(
             return
         started = handle.start_sweep(plan, manifest=manifest, background=background)
         _finish(started, output, name, grid, report, opens, as_json)
+
+
+def _extend(
+    client: InvokeAIClient,
+    workflow: str,
+    settings: tuple[str, ...],
+    manifest: Path,
+    rows: Path,
+    repeat: int,
+    seed: str | None,
+    random_seeds: bool,
+    board: str | None,
+) -> int:
+    """Add the new rows of a table to a sweep. Return the number of new runs."""
+    handle = client.workflow_repo.create_workflow(workflow)
+    settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, repeat)
+    values, axes = _read(handle, settings)
+    if axes:
+        raise UsageError("With --rows, -s sets a single value for all runs. Put varying values in the rows.")
+    return handle.extend_sweep(manifest, rows, repeat=repeat, seed=plan_seed, values=values, auto_board=board)
 
 
 def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, Any], dict[Any, Any]]:

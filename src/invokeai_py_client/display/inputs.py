@@ -11,7 +11,7 @@ from invokeai_py_client._text import clip, printable
 from invokeai_py_client.engine.inputs import plain_value, type_word
 
 if TYPE_CHECKING:
-    from invokeai_py_client.engine.inputs import WorkflowInput
+    from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
 
 _COLUMNS = ("#", "input", "type", "value", "allowed")
 _LONGEST_VALUE = 60
@@ -41,6 +41,11 @@ def html_table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str
         for row in rows
     )
     return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
+
+
+def listed_inputs(inputs: InputSet) -> list[WorkflowInput]:
+    """Return the inputs in the form, and the seed that a random node draws, if the form does not show one."""
+    return [*inputs, *(item for item in inputs.main_seeds() if item.feeds and inputs.random_seeds())]
 
 
 def input_cells(item: WorkflowInput) -> list[str]:

@@ -33,7 +33,7 @@ from invokeai_py_client.models import (
     StarterModel,
 )
 from invokeai_py_client.models.base import as_mapping
-from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.payload import id_number, path_part
 from invokeai_py_client.transport.secrets import Hidden
 
 if TYPE_CHECKING:
@@ -272,9 +272,14 @@ class AsyncDnnModelRepository(Resource):
         return [self._handle(ModelInstJobInfo.from_api_response(job)) for job in response]
 
     async def get_install_job(self, id: int) -> AsyncModelInstJobHandle | None:
-        """Return an installation job, or None if the server has no job with this id."""
+        """Return an installation job, or None if the server has no job with this id.
+
+        Raises:
+            UsageError: The id is not a whole number.
+        """
+        number = id_number(id, "installation")
         try:
-            response = await self._json("GET", f"{_MODELS}/install/{int(id)}")
+            response = await self._json("GET", f"{_MODELS}/install/{number}")
         except NotFoundError:
             return None
         return self._handle(ModelInstJobInfo.from_api_response(response))

@@ -131,10 +131,10 @@ class WorkflowDefinition:
             )
             if kind:
                 raise WorkflowFormatError(
-                    f"{where(source)} is {kind}; expected JSON, or a PNG image in which InvokeAI embedded a workflow."
+                    f"{where(source)} is {kind}; expected JSON, or an image with an embedded workflow."
                 ) from error
             raise WorkflowFormatError(
-                f"{where(source)} is neither JSON text nor a PNG image: byte {error.start} is not"
+                f"{where(source)} is neither JSON text nor an image: byte {error.start} is not"
                 f" {error.encoding.upper()}."
             ) from error
         return cls._parsed(text, source)
@@ -153,6 +153,12 @@ class WorkflowDefinition:
     def version(self) -> str:
         """The author's version of the workflow, or "". This is not the version of the file format."""
         return self._text("version")
+
+    @property
+    def exposedFields(self) -> list[Any]:
+        """The fields that workflows before InvokeAI 5.6 expose instead of a form, as in the document."""
+        exposed: Any = self.to_dict().get("exposedFields")
+        return cast("list[Any]", exposed) if isinstance(exposed, list) else []
 
     @property
     def author(self) -> str:

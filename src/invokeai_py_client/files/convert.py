@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.formats import format_of, format_of_data, is_other_format
@@ -152,7 +152,7 @@ def _in_mode_for(image: PILImage, target: str) -> PILImage:
     from PIL import Image
 
     if image.mode.startswith("I"):  # 16 bits per pixel, which Pillow would clip
-        image = image.point(lambda value: value * (1 / 256)).convert("L")
+        image = cast("Any", image).point(lambda value: value * (1 / 256)).convert("L")  # pyright: ignore[reportUnknownLambdaType]
     transparent = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     if target == "PNG":
         return image

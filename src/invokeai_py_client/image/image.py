@@ -183,7 +183,7 @@ class AsyncImage(AsyncObject):
         """Return the image file as the server stores it (a PNG). It is downloaded once.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
         """
         if self._data is None:
             self._data = await self._download(self.connection)
@@ -193,7 +193,7 @@ class AsyncImage(AsyncObject):
         """Download the thumbnail: a WEBP image of at most 256 pixels per side.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
         """
         return await self.connection.http.bytes(self._path("thumbnail"))
 
@@ -212,7 +212,7 @@ class AsyncImage(AsyncObject):
             The file's path.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The file cannot be written, or the image cannot be converted to its format.
         """
         from invokeai_py_client.files.convert import check_target, convert

@@ -48,7 +48,7 @@ class AsyncIvkImage(IvkImage):
         """Return the image's file, a PNG.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The record did not come from a server.
         """
         return await self._image.bytes()
@@ -57,7 +57,7 @@ class AsyncIvkImage(IvkImage):
         """Return the thumbnail, a WEBP file of at most 256 pixels per side.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The record did not come from a server.
         """
         return await self._image.thumbnail()
@@ -75,7 +75,7 @@ class AsyncIvkImage(IvkImage):
             The file's path.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The file cannot be written, or the record did not come from a server.
         """
         return await self._image.save(path)
@@ -84,7 +84,7 @@ class AsyncIvkImage(IvkImage):
         """Return the image as a Pillow image. Requires the extra ``invokeai-py-client[image]``.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The record did not come from a server.
         """
         return await self._image.pil()
@@ -93,7 +93,7 @@ class AsyncIvkImage(IvkImage):
         """Return the workflow embedded in the image, or None if it has none.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The record did not come from a server.
         """
         return await self._image.workflow()
@@ -102,7 +102,7 @@ class AsyncIvkImage(IvkImage):
         """Return the executed graph embedded in the image, or None if it has none.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The record did not come from a server.
         """
         return await self._image.graph()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from invokeai_py_client.ivk_fields.base import IvkField
-from invokeai_py_client.ivk_fields.collection import IvkCollectionField, IvkCollectionFieldMixin
+from invokeai_py_client.ivk_fields.collection import (
+    IvkCollectionField,
+    IvkCollectionFieldMixin,
+    IvkFloatOrListField,
+)
 from invokeai_py_client.ivk_fields.complex import (
     IvkAnyField,
     IvkBoundingBoxField,
@@ -83,6 +87,7 @@ __all__ = [
     "IvkEnumField",
     "IvkField",
     "IvkFloatField",
+    "IvkFloatOrListField",
     "IvkFluxConditioningField",
     "IvkFluxFillConditioningField",
     "IvkFluxKontextConditioningField",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 from invokeai_py_client._text import shown
@@ -11,6 +12,8 @@ from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.complex import IvkAnyField
 from invokeai_py_client.ivk_fields.models import IvkLoRAField, is_lora_pair
 from invokeai_py_client.ivk_fields.plain import Mismatch, as_sequence, looks_like_json, read_json
+from invokeai_py_client.ivk_fields.primitives import IvkFloatField
+from invokeai_py_client.schema.template import NO_LIMITS, Limits
 
 
 class IvkCollectionFieldMixin:
@@ -172,3 +175,41 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
         pieces = [piece.strip() for piece in text.split(",")] if text.strip() else []
         items = [self._item._from_text(piece) for piece in pieces]
         return items[0] if self._one_too and len(items) == 1 else items
+
+
+class IvkFloatOrListField(IvkCollectionField, IvkFloatField):
+    """A number or a list of numbers, such as the CFG scale. Also an ``IvkFloatField``, as in version 1."""
+
+    type_name_default = "FloatField"
+
+    def __init__(self, value: Any = None, *, item: IvkField[Any] | None = None, **known: Any) -> None:
+        super().__init__(value, item=item or IvkFloatField(), **{"one_too": True, **known})
+
+    @property
+    def limits(self) -> Limits:
+        """The server's limits on each number and on the length of a list."""
+        template, each = self._template, self._item.limits
+        known = template.limits if template else NO_LIMITS
+        return replace(each, min_items=known.min_items, max_items=known.max_items)
+
+    @property
+    def minimum(self) -> float | None:
+        """The smallest valid number. Assigning it narrows the server's limit."""
+        return self.limits.minimum
+
+    @minimum.setter
+    def minimum(self, minimum: float | None) -> None:
+        self._number.minimum = minimum
+
+    @property
+    def maximum(self) -> float | None:
+        """The largest valid number. Assigning it narrows the server's limit."""
+        return self.limits.maximum
+
+    @maximum.setter
+    def maximum(self, maximum: float | None) -> None:
+        self._number.maximum = maximum
+
+    @property
+    def _number(self) -> IvkFloatField:
+        return cast("IvkFloatField", self._item)

@@ -17,6 +17,7 @@ from invokeai_py_client.ivk_fields.plain import (
     text_of,
 )
 
+_WHOLE = re.compile(r"\d{1,9}")
 _HEX = re.compile(r"#?([0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 _SIDES = ("x_min", "y_min", "x_max", "y_max")
 
@@ -106,7 +107,7 @@ class IvkColorField(IvkField[Any]):
         if looks_like_json(text):
             return read_json(text)
         pieces = text.strip("() ").split(",")
-        if len(pieces) in (3, 4) and all(piece.strip().isdecimal() for piece in pieces):
+        if len(pieces) in (3, 4) and all(_WHOLE.fullmatch(piece.strip()) for piece in pieces):
             return tuple(int(piece) for piece in pieces)
         return text
 

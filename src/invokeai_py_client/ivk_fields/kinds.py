@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from invokeai_py_client.ivk_fields.base import IvkField
-from invokeai_py_client.ivk_fields.collection import IvkCollectionField
+from invokeai_py_client.ivk_fields.collection import IvkCollectionField, IvkFloatOrListField
 from invokeai_py_client.ivk_fields.complex import (
     IvkAnyField,
     IvkBoundingBoxField,
@@ -148,8 +148,10 @@ def make_field(
     else:
         single = replace(template, type=FieldType(template.type.name))
         one_too = template.type.cardinality == "SINGLE_OR_COLLECTION"
-        field = IvkCollectionField(
-            item=kind(template=single), one_too=one_too and kind is not IvkLoRAField, **known
-        )
+        item = kind(template=single)
+        if one_too and kind is IvkFloatField:
+            field = IvkFloatOrListField(item=item, **known)
+        else:
+            field = IvkCollectionField(item=item, one_too=one_too and kind is not IvkLoRAField, **known)
     field.hold(value)
     return field

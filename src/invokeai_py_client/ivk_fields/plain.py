@@ -16,7 +16,7 @@ class Mismatch(Exception):
 
     Attributes:
         expected: The values that are valid, as a phrase to follow "expected".
-        reason: What is wrong with the value, if "not valid" does not say enough.
+        reason: The problem with the value, if "not valid" is not specific enough.
         hint: How to fix it, as sentences with a space before them.
     """
 

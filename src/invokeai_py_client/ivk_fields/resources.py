@@ -172,11 +172,11 @@ class IvkSystemPromptField(_NamedField):
 
 
 class IvkSavedWorkflowField(_NamedField):
-    """A workflow in the server's library, given by its id (InvokeAI 6.14+). It is sent as a plain id."""
+    """A workflow in the server's library, given by its id or name (InvokeAI 6.14+). It is sent as a plain id."""
 
     type_name_default = "SavedWorkflowField"
     _key = "workflow_id"
-    _word = "the id of a workflow in the server's library"
+    _word = "the id or name of a workflow in the server's library"
 
     def _convert(self, value: Any) -> Any:
         return super()._convert(value)[self._key]

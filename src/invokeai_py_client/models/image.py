@@ -167,7 +167,7 @@ class IvkImage(IvkModel):
         """Return the image's file, a PNG.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The record did not come from a server.
         """
         return self._image.bytes()
@@ -176,7 +176,7 @@ class IvkImage(IvkModel):
         """Return the thumbnail, a WEBP file of at most 256 pixels per side.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The record did not come from a server.
         """
         return self._image.thumbnail()
@@ -194,7 +194,7 @@ class IvkImage(IvkModel):
             The file's path.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The file cannot be written, or the record did not come from a server.
         """
         return self._image.save(path)
@@ -203,7 +203,7 @@ class IvkImage(IvkModel):
         """Return the image as a Pillow image. Requires the extra ``invokeai-py-client[image]``.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The record did not come from a server.
         """
         return self._image.pil()
@@ -212,7 +212,7 @@ class IvkImage(IvkModel):
         """Return the workflow embedded in the image, or None if it has none.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The record did not come from a server.
         """
         return self._image.workflow()
@@ -221,7 +221,7 @@ class IvkImage(IvkModel):
         """Return the executed graph embedded in the image, or None if it has none.
 
         Raises:
-            NotFoundError: The image is no longer on the server.
+            NotFoundError: The image was deleted from the server.
             UsageError: The record did not come from a server.
         """
         return self._image.graph()

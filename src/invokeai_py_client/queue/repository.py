@@ -18,7 +18,7 @@ from invokeai_py_client.models import (
 )
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.run import blockage, queue_items, retries
-from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.payload import id_number, path_part
 
 if TYPE_CHECKING:
     from typing import Self
@@ -350,10 +350,11 @@ class AsyncQueueRepository(Resource):
     async def _of_item(
         self, method: str, queue_id: str, item_id: int, action: str = "", **options: Any
     ) -> Any:
+        number = id_number(item_id, "queue item")
         try:
-            return await self._ask(method, queue_id, f"i/{int(item_id)}{action}", **options)
+            return await self._ask(method, queue_id, f"i/{number}{action}", **options)
         except APIRequestError as error:
-            if await queue_items.is_missing(self.connection, queue_id, int(item_id), error):
+            if await queue_items.is_missing(self.connection, queue_id, number, error):
                 raise queue_items.no_item(queue_id, item_id, error) from None
             raise
 

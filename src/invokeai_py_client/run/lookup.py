@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.engine.batch import ServerGenerator
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, NotReadyError, UsageError
-from invokeai_py_client.lookup import BOARDS, fetch_boards
+from invokeai_py_client.lookup import BOARDS, WORKFLOWS, fetch_boards, fetch_workflows
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import quoted
 
@@ -83,6 +83,16 @@ class ServerSide:
     async def has_workflow(self, workflow_id: str) -> bool:
         """Return whether the library has a workflow with this id."""
         return await self._exists(f"/api/v1/workflows/i/{quoted(workflow_id)}")
+
+    async def workflow_id(self, name_or_id: str) -> str:
+        """Return the id of a workflow in the library.
+
+        Raises:
+            WorkflowNotFoundError: No workflow has this name or id, or several workflows have this name.
+        """
+        if await self.has_workflow(name_or_id):
+            return name_or_id
+        return str(WORKFLOWS.pick(name_or_id, await fetch_workflows(self._connection))["workflow_id"])
 
     async def has_board(self, board_id: str) -> bool:
         """Return whether a board with this id exists."""

@@ -34,6 +34,7 @@ from invokeai_py_client.engine.readiness import (
 from invokeai_py_client.engine.references import Reference, references
 from invokeai_py_client.engine.request import build_request
 from invokeai_py_client.errors import ModelNotFoundError, NotReadyError, UsageError
+from invokeai_py_client.ivk_fields import IvkSavedWorkflowField
 from invokeai_py_client.ivk_fields.pending import (
     BoardByName,
     LocalImage,
@@ -110,7 +111,8 @@ async def prepare_request(
         there = await gather_or_cancel(server.has_image(name) for name in names)
         missing = [name for name, known in zip(names, there, strict=True) if not known]
         found.others.extend(f"Sweep axis: no image named {name!r} on the server." for name in missing)
-        found.others.extend(await _unreadable(server, inputs, data))
+        problems = await _unreadable(server, inputs, data)
+        found.others.extend(problem for problem in problems if problem not in found.others)
     board: str | None = None
     if auto_board not in (None, "none"):
         try:
@@ -189,6 +191,12 @@ async def _resolved(
         pending = find_pending(item.field.value)
         if not pending:
             values[key] = item.field.to_api_format()
+            if isinstance(item.field, IvkSavedWorkflowField) and isinstance(values[key], str) and values[key]:
+                try:
+                    values[key] = await server.workflow_id(values[key])
+                except UsageError as error:
+                    found.others.append(f"{item.label} ({item.node_name}): {error}")
+                    found.blamed.add(key)
             continue
         resolved: dict[Pending, Any] = {}
         for value in pending:

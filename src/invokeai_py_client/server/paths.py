@@ -18,7 +18,7 @@ def cache_base() -> Path:
     ``INVOKEAI_CLIENT_CACHE`` overrides it.
 
     Raises:
-        UsageError: There is no home directory.
+        UsageError: The user has no home directory.
     """
     folder = _cache_base()
     if folder is None:
@@ -37,7 +37,7 @@ def default_root(version: str) -> Path:
     """Return the default root (database, images, models) of a server.
 
     Raises:
-        UsageError: There is no home directory.
+        UsageError: The user has no home directory.
     """
     import platformdirs
 
@@ -50,7 +50,7 @@ def default_root(version: str) -> Path:
 
 
 def running_folder() -> Path | None:
-    """Return the folder with one file for each running server, or None if there is no home directory."""
+    """Return the folder with one file for each running server, or None without a home directory."""
     folder = _cache_base()
     return None if folder is None else folder / "running"
 

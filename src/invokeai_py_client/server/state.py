@@ -54,7 +54,7 @@ def _file(root: Path) -> Path | None:
 
 
 def remember(server: Running) -> None:
-    """Record a server. The file is replaced atomically. Does nothing if there is no home directory."""
+    """Record a server. The file is replaced atomically. Does nothing without a home directory."""
     file = _file(Path(server.root))
     if file is None:
         return

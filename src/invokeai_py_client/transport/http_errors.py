@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,5 +92,9 @@ class translate_errors:
 
 
 def _reason(error: Exception) -> str:
-    os_error = getattr(error, "os_error", None)
+    os_error: Any = getattr(error, "os_error", None)
+    if (
+        isinstance(os_error, OSError) and os_error.errno and "Connect call failed" in str(os_error)
+    ):  # asyncio's text
+        return os.strerror(os_error.errno)
     return str(getattr(os_error, "strerror", None) or error or type(error).__name__)

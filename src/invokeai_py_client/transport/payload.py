@@ -51,6 +51,8 @@ def _text(value: str | int | float | bool) -> str:
 
 T = TypeVar("T")
 
+_LONGEST_ID = 18
+
 ROUTE_MISSING = (NotFoundError, MethodNotAllowedError, NotInvokeAIError)
 """The errors raised if a server does not have a route: 404, 405, or from 6.12 on its web page."""
 
@@ -72,6 +74,22 @@ def path_part(text: object, what: str) -> str:
             f"{text!r} is not a valid name or id of {what}; expected a non-empty string without a slash."
         )
     return quoted(text)
+
+
+def id_number(value: object, what: str) -> int:
+    """Return an id that is a whole number.
+
+    Args:
+        value: The id, as a number or as text.
+        what: The kind of item, for the error message: ``queue item``.
+
+    Raises:
+        UsageError: The id is not a whole number.
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or len(text) > _LONGEST_ID:
+        raise UsageError(f"Invalid {what} id {shown(value)}: expected a whole number.")
+    return int(text)
 
 
 def quoted(text: str) -> str:

@@ -201,5 +201,8 @@ class Response:
                 f"The response is not JSON: {clip(self.text, 120)!r}. Use `content` or `text`.",
             ) from None
 
+    def raise_for_status(self) -> None:
+        """Do nothing. Kept for older code: requests that fail raise an error themselves."""
+
     def __repr__(self) -> str:
         return f"<Response: {len(self.content)} bytes of {self.content_type}>"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from invokeai_py_client._base import face
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.transport.payload import id_number
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
     from invokeai_py_client.board.repository import AsyncBoardRepository
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.image.repository import AsyncImageRepository
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from invokeai_py_client.models import IvkDnnModel, IvkJob, JobStatus
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.transport.responses import Response
+    from invokeai_py_client.v1.session import AsyncSession
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 
 class _Client(Protocol):
     """The members of the client that these methods use."""
+
+    connection: Connection
 
     @property
     def url(self) -> str: ...
@@ -88,6 +92,13 @@ class V1ClientMethods:
         """The base URL of the server's API, which ``request()`` prepends to its paths."""
         return f"{self.url}/api/v1"
 
+    @property
+    def session(self: _Client) -> AsyncSession:
+        """The HTTP session for requests to full URLs of the server. Prefer ``request()``."""
+        from invokeai_py_client.v1.session import AsyncSession
+
+        return self.connection.part(AsyncSession)
+
     # ------------------------------------------------------------------ shortcuts
 
     async def create_workflow(
@@ -118,9 +129,7 @@ class V1ClientMethods:
             NotFoundError: The item is not in the queue.
             UsageError: The id is not a whole number.
         """
-        if not str(job_id).strip().isdecimal():
-            raise UsageError(f"Invalid queue item id {job_id!r}: expected a whole number.")
-        job = await self.queue.cancel(int(job_id))
+        job = await self.queue.cancel(id_number(job_id, "queue item"))
         return job.status == "cancelled"
 
     async def list_models(self: _Client, base_model: str | None = None) -> list[IvkDnnModel]:

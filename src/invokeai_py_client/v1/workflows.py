@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from invokeai_py_client._base import face
 from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import NotFoundError, UsageError
 from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow
@@ -33,6 +34,26 @@ class _WorkflowRepository(Protocol):
     async def list_workflows(self) -> list[dict[str, Any]]: ...
 
     async def find_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition | None: ...
+
+
+class _WorkflowHandle(Protocol):
+    """The members of the workflow handle that these methods use."""
+
+    async def enqueue_request(self, *, validate: bool, auto_board: str | None) -> dict[str, Any]: ...
+
+
+class V1WorkflowHandleMethods:
+    """A base class of the workflow handle: the graph that a submission sends."""
+
+    @face(sync_name="_convert_to_api_format")
+    async def convert_to_api_format(self: _WorkflowHandle, board_id: str | None = None) -> dict[str, Any]:
+        """Return the graph that a submission would send. Prefer ``enqueue_request()``, which returns all of it.
+
+        Args:
+            board_id: The board (id or name) for board fields set to "auto". Defaults to uncategorized.
+        """
+        request = await self.enqueue_request(validate=False, auto_board=board_id)
+        return request["batch"]["graph"]
 
 
 class V1WorkflowMethods:

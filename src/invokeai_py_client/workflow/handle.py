@@ -34,6 +34,7 @@ from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.run.queue_items import read_item
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.start import count_runs, start_runs
+from invokeai_py_client.v1.workflows import V1WorkflowHandleMethods
 from invokeai_py_client.workflow.outputs import (
     OutputMapping,
     WorkflowOutput,
@@ -43,6 +44,7 @@ from invokeai_py_client.workflow.outputs import (
 )
 
 if TYPE_CHECKING:
+    from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.engine.workflow import LoadedWorkflow
@@ -64,7 +66,7 @@ logger = logging.getLogger("invokeai_py_client.workflow")
 _LATEST = 20
 
 
-class AsyncWorkflowHandle(AsyncObject):
+class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
     """A workflow prepared for a server.
 
     Values set on the handle apply to all later runs. Values passed to ``run()`` or ``start()`` apply to that run
@@ -89,15 +91,39 @@ class AsyncWorkflowHandle(AsyncObject):
 
     def __init__(
         self,
-        connection: Connection,
+        client: AsyncInvokeAIClient | Connection | None,
         definition: WorkflowDefinition,
-        loaded: LoadedWorkflow,
-        schema: Schema,
+        loaded: LoadedWorkflow | None = None,
+        schema: Schema | None = None,
     ) -> None:
-        self.connection = connection
+        """Create a handle without a server, to inspect a workflow. Use ``create_workflow()`` for a handle that can run.
+
+        Args:
+            client: None. Repositories pass their connection.
+            definition: The workflow.
+            loaded: The loaded workflow. Defaults to loading it with the node types of InvokeAI 6.14.2.
+            schema: The node types. Defaults to those of InvokeAI 6.14.2.
+
+        Raises:
+            UsageError: There is a client but no schema.
+            WorkflowFormatError: The workflow has a format that this client cannot read.
+        """
+        if loaded is None or schema is None:
+            if client is not None:
+                raise UsageError(
+                    "WorkflowHandle() inspects a workflow without a server, so client must be None. "
+                    "Use client.workflow_repo.create_workflow(definition) for a handle that can run."
+                )
+            from invokeai_py_client.engine.load import load_workflow
+            from invokeai_py_client.schema.reference import reference_schema
+            from invokeai_py_client.workflow.offline import NoServer
+
+            client, schema = NoServer(), reference_schema()
+            loaded = load_workflow(definition, schema)
+        self.connection = cast("Connection", getattr(client, "connection", client))
         self._loaded = loaded
         self._schema = schema
-        self.definition = definition
+        self.definition: WorkflowDefinition = definition
         self.inputs: InputSet = InputSet(loaded, schema)
 
     @property
@@ -684,6 +710,52 @@ class AsyncWorkflowHandle(AsyncObject):
             queue_id=queue_id,
         )
 
+    async def extend_sweep(
+        self,
+        manifest: str | os.PathLike[str],
+        rows: Any,
+        *,
+        repeat: int = 1,
+        seed: Any = None,
+        values: Values | None = None,
+        auto_board: BoardRef | None = None,
+    ) -> int:
+        """Add the new rows of a table to a sweep that has been started. ``Sweep.resume()`` then runs them.
+
+        Rows that the sweep already has are skipped. The new runs use the seed of the others if they share one.
+
+        Args:
+            manifest: The manifest of the sweep.
+            rows: The whole table: dicts, a CSV or JSONL file, or a pandas or polars table.
+            repeat: How many times to run each new row. Defaults to 1.
+            seed: See ``sweep_rows()``. Defaults to the seed that the runs of the sweep share.
+            values: Values for all new runs.
+            auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
+
+        Returns:
+            The number of runs that were added.
+
+        Raises:
+            NotReadyError: The workflow cannot run with the new rows. The sweep was not changed.
+            InputValueError: A row has invalid values. The sweep was not changed.
+            UsageError: The table does not have the columns of the sweep, or a file cannot be read.
+        """
+        from invokeai_py_client._paths import user_path
+        from invokeai_py_client.sweep.extension import extend_sweep
+        from invokeai_py_client.sweep.rows import rows_of
+
+        return await extend_sweep(
+            self.connection,
+            self._loaded,
+            self._schema,
+            self._inputs_with(values, {}),
+            user_path(manifest),
+            rows_of(rows),
+            repeat=repeat,
+            seed=seed,
+            auto_board=_board_text(auto_board),
+        )
+
     # ------------------------------------------------------------------ the latest submission
 
     @face(sync_name="submit_sync", async_name="submit")
@@ -883,14 +955,14 @@ class AsyncWorkflowHandle(AsyncObject):
         return self._latest
 
     def _repr_html_(self) -> str:
-        from invokeai_py_client.display.inputs import inputs_html
+        from invokeai_py_client.display.inputs import inputs_html, listed_inputs
 
-        return inputs_html(self.name, self.inputs)
+        return inputs_html(self.name, listed_inputs(self.inputs))
 
     def __str__(self) -> str:
-        from invokeai_py_client.display.inputs import inputs_text
+        from invokeai_py_client.display.inputs import inputs_text, listed_inputs
 
-        return inputs_text(self.name, self.inputs)
+        return inputs_text(self.name, listed_inputs(self.inputs))
 
     def __repr__(self) -> str:
         count = len(self.inputs)
