@@ -175,7 +175,7 @@ def test_sweep(ivk: Ivk, tmp_path: Path) -> None:
         json.loads(line) for line in ivk(*words, "-o", "out", "--resume", "--json").stdout.splitlines()
     ]
     assert resumed[-1] == {"event": "result", "ok": True, "runs": 4, "failed": 0}
-    assert "(ignoring -s and --rows)" in ivk(*words, "-o", "out", "--resume").stderr
+    assert "(ignoring -s)" in ivk(*words, "-o", "out", "--resume").stderr
     assert [path for line in resumed[:-1] for path in line["images"]] == images
 
 
@@ -185,7 +185,7 @@ def test_sweep(ivk: Ivk, tmp_path: Path) -> None:
         (["-s", "model=nope"], "no compatible model named 'nope'"),
         (["-s", "model=tiny-sd1 || nope"], "no compatible model named 'nope'"),
         (["-s", "steps=2,3"], "no model is set"),
-        (["-s", "model=tiny-sd1", "--board", "Nope"], "no board named 'Nope'"),
+        (["-s", "model=tiny-sd1", "--board", "Nope"], "No board named 'Nope'"),
         (["-s", "model=tiny-sd1", "-s", "steps=2,3", "-s", "Steps=4"], "was given twice"),
     ],
 )

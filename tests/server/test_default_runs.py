@@ -44,12 +44,17 @@ FLUX = {
 
 @dataclass(frozen=True)
 class Case:
-    """The values of a run, and its expected images."""
+    """The values of a run, and its expected images.
+
+    Attributes:
+        exact: Whether a seed repeats every pixel. The node i2l of 6.14.2 encodes images with noise that has no seed.
+    """
 
     values: dict[Any, Any]
     size: tuple[int, int] = (64, 64)
     images: int = 1
     needs: tuple[str, ...] = field(default=())
+    exact: bool = True
 
 
 CASES: dict[str, Case] = {
@@ -63,6 +68,7 @@ CASES: dict[str, Case] = {
         {"Model": "tiny-sd1", "Image-to-Image Model": "tiny-esrgan-x2", 9: "tiny-controlnet-canny-sd1"},
         size=(128, 128),
         needs=("Image to Upscale",),
+        exact=False,
     ),
     "Text to Image - FLUX": Case(FLUX),
     "Image to Image - FLUX": Case(FLUX, needs=("Image",)),
@@ -147,7 +153,11 @@ def test_seed_repeats_the_pixels(client: InvokeAIClient, ready: tuple[WorkflowHa
     assert (first.seed, first.inputs["seed"]) == (7, 7)
     pixels = pixels_of(client, first)
     assert len(pixels) == case.images
-    assert pixels == pixels_of(client, wf.start(seed=7))
+    assert seeds_used(client, first) == {7}
+    second = wf.start(seed=7)
+    again = pixels_of(client, second)
+    assert seeds_used(client, second) == {7}
+    assert pixels == again or not case.exact
     assert pixels != pixels_of(client, wf.start(seed=8))
 
     drawn = wf.start()  # the server draws its seed, unless the workflow has a fixed one
@@ -155,7 +165,7 @@ def test_seed_repeats_the_pixels(client: InvokeAIClient, ready: tuple[WorkflowHa
     pixels = pixels_of(client, drawn)
     assert drawn.seed == drawn.inputs["seed"]
     assert isinstance(drawn.seed, int)
-    assert pixels_of(client, wf.start(seed=drawn.seed)) == pixels
+    assert pixels_of(client, wf.start(seed=drawn.seed)) == pixels or not case.exact
 
 
 def steps_of(wf: WorkflowHandle) -> str:

@@ -132,11 +132,11 @@ def test_S15_a_definition_is_never_changed(client: InvokeAIClient, tidy: None) -
 
 
 def test_S15_invalid_workflows(client: InvokeAIClient, tmp_path: Path) -> None:
-    with pytest.raises(WorkflowFormatError, match="no workflow file"):
+    with pytest.raises(WorkflowFormatError, match=r"missing\.json"):
         WorkflowDefinition.from_file(tmp_path / "missing.json")
     with pytest.raises(ValueError, match="not a"):
         WorkflowDefinition.from_dict({"nodes": []})
-    with pytest.raises(WorkflowNotFoundError, match="library"):
+    with pytest.raises(WorkflowNotFoundError, match="An unused name"):
         client.workflow_repo.create_workflow("An unused name")
 
 

@@ -539,7 +539,7 @@ def _errors(keeper: Keeper, client: InvokeAIClient) -> None:
     for name, kind in sorted(vars(errors).items()):
         if not (isinstance(kind, type) and issubclass(kind, errors.InvokeAIClientError)):
             continue
-        if issubclass(kind, errors.APIRequestError):
+        if issubclass(kind, errors.APIRequestError) and not issubclass(kind, errors.UsageError):
             error = kind(
                 418, {"detail": ["why"]}, f"{name}.", method="GET", path="/api/v1/x", request_id="r-1"
             )
@@ -587,6 +587,7 @@ _VALUES: dict[str, Any] = {
     "IvkColorField": "#102030",
     "IvkIntegerField": 7,
     "IvkFloatField": 0.5,
+    "IvkFloatOrListField": [0.5, 1.5],
     "IvkCollectionField": [1, "two", {"three": 3.0}],
     "IvkEnumField": "DIV",
     "IvkGeneratorField": {"type": "integer_generator_arithmetic_sequence", "start": 1, "step": 2, "count": 3},

@@ -163,6 +163,11 @@ def test_printing_a_handle_shows_its_inputs() -> None:
 
 
 def test_long_reprs_are_cut() -> None:
+    inputs = InputSet(LOADED, SCHEMA)
+    field: Any = inputs["positive_prompt"].field
+    field.value = "a long prompt " * 500
+    assert len(repr(inputs["positive_prompt"])) < 200
+    assert len(repr(inputs["positive_prompt"].field)) < 200
     job = ModelInstJobInfo(source="x" * 5000, error="y" * 5000, id=5, model_key="k" * 5000)
     assert len(repr(job)) < 200
     assert len(repr(SCHEMA["denoise_latents"].inputs["steps"])) < 200

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 import workflows
+from fake_server import FakeServer
 
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.engine.inputs import InputSet, seed_names
 from invokeai_py_client.engine.load import load_workflow
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.schema.reference import reference_schema
-from invokeai_py_client.sweep.extension import missing_rows, shared_seed
-from invokeai_py_client.sweep.manifest import Manifest
+from invokeai_py_client.sweep.extension import extend_sweep, missing_rows, shared_seed
+from invokeai_py_client.sweep.manifest import Manifest, ManifestWriter, read_manifest
 from invokeai_py_client.sweep.plan import SweepPlan, plan_rows
-from invokeai_py_client.sweep.requests import Request
+from invokeai_py_client.sweep.requests import Request, prepare_requests
 from invokeai_py_client.sweep.rows import rows_of
 
 TABLE = "prompt,steps\na fox,4\na hen,8\n"
@@ -116,3 +117,33 @@ def test_shared_seed(inputs: InputSet, tmp_path: Path) -> None:
     assert shared_seed(kept(inputs, plan_rows(inputs, rows))) == ("seed", 7)  # the workflow's
     assert shared_seed(kept(inputs, plan_rows(inputs, rows, seed="random"))) is None
     assert shared_seed(Manifest({"axes": ["steps"], "inputs": {}})) is None  # of an older version
+
+
+async def test_extending_appends_requests_to_the_manifest(tmp_path: Path) -> None:
+    schema = reference_schema()
+    loaded = load_workflow(WorkflowDefinition.from_dict(workflows.add()), schema)
+    sums = InputSet(loaded, schema)
+    connection = FakeServer().connection
+    path = tmp_path / "sweep.jsonl"
+    plan = plan_rows(sums, rows_of([{"a": 1, "b": 2}, {"a": 3, "b": 4}]))
+    assert plan.inputs is not None
+    ManifestWriter(path, create=True).begin(
+        await prepare_requests(connection, loaded, schema, plan, plan.inputs),
+        axes=plan.axes,
+        inputs=plan.inputs.snapshot(),
+        seeds=seed_names(sums).to_dict(),
+    )
+    before = path.read_text()
+    rows = rows_of([{"a": 5, "b": 6}, {"a": 1, "b": 2}, {"a": 3, "b": 4}, {"a": 7, "b": 8}])
+    assert await extend_sweep(connection, loaded, schema, sums, path, rows) == 2
+    assert path.read_text().startswith(before)
+    found = read_manifest(path)
+    assert [(one.first, one.count) for one in found.requests] == [(0, 2), (2, 2)]
+    assert [found.requests[1].values(row) for row in (0, 1)] == [{"a": 5, "b": 6}, {"a": 7, "b": 8}]
+    data = found.requests[1].body["batch"]["data"]
+    assert {datum["field_name"]: datum["items"] for datum in data[0]} == {"a": [5, 7], "b": [6, 8]}
+    after = path.read_text()
+    assert await extend_sweep(connection, loaded, schema, sums, path, rows) == 0
+    with pytest.raises(InputValueError):
+        await extend_sweep(connection, loaded, schema, sums, path, rows_of([{"a": "x", "b": 2}]))
+    assert path.read_text() == after

@@ -25,6 +25,7 @@ from invokeai_py_client.sweep.manifest import (
     unpacked,
 )
 from invokeai_py_client.sweep.requests import Request
+from invokeai_py_client.sweep.sweep import AsyncSweep
 
 REQUEST = Request(
     0, 3, {}, ({"a": (1, 2, 3)},), {"batch": {"data": [[{"node_path": "n", "items": [1, 2, 3]}]]}}
@@ -76,6 +77,26 @@ def test_names_of_runs_are_kept() -> None:
     older = object.__new__(Request)
     older.__setstate__([REQUEST.first, REQUEST.count, REQUEST.fixed, REQUEST.groups, REQUEST.body])
     assert older == REQUEST
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([(), ()], ()),
+        ([("a", "", "c"), ()], ("a", "", "c", "", "", "")),
+        ([(), ("d", "e", "f")], ("", "", "", "d", "e", "f")),
+    ],
+)
+def test_names_belong_to_their_runs(names: list[tuple[str, ...]], expected: tuple[str, ...]) -> None:
+    requests = [
+        replace(
+            REQUEST, first=3 * place, names=mine, body={"batch": {"graph": {"nodes": {}}, "workflow": None}}
+        )
+        for place, mine in enumerate(names)
+    ]
+    connection = Connection.to("http://localhost:1")
+    sweep = AsyncSweep(connection, "w", ["a"], requests, batch_id="b", inputs={}, labels={})
+    assert sweep.names == expected
 
 
 def test_run_record_contains_the_result() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from invokeai_py_client._text import listed, node_place
+from invokeai_py_client._text import listed, node_place, shown
 from invokeai_py_client.engine.addressing import FieldPath, InputIndex, plain
 from invokeai_py_client.engine.batch import value_of
 from invokeai_py_client.engine.references import old_model
@@ -108,7 +108,7 @@ class WorkflowInput:
 
     def __repr__(self) -> str:
         index = "" if self.input_index is None else f"[{self.input_index}] "
-        return f"<{index}{self.label}: {self.type} = {self.field.display_value!r}>"
+        return f"<{index}{self.label}: {self.type} = {shown(self.field.display_value)}>"
 
 
 Address = int | str | Key | WorkflowInput

@@ -335,7 +335,7 @@ class IvkField(PydanticFieldMixin, Generic[T]):
 
     def __repr__(self) -> str:
         named = f"{self.label!r}, " if self.label else ""
-        return f"{type(self).__name__}({named}value={self.display_value!r})"
+        return f"{type(self).__name__}({named}value={shown(self.display_value)})"
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.__dict__ == cast("IvkField[Any]", other).__dict__

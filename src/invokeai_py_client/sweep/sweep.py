@@ -8,6 +8,7 @@ import time
 from collections import ChainMap
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,10 +113,9 @@ class AsyncSweep(AsyncObject):
         self._seeds = seeds
         self.name = name
         self.axes: tuple[str, ...] = tuple(axes)
-        named = any(request.names for request in requests)
-        self.names: tuple[str, ...] = (
-            tuple(name for request in requests for name in request.names) if named else ()
-        )
+        # Rows that were added when the sweep was resumed may have no names, and so may those before.
+        names = [request.names or ("",) * request.count for request in requests]
+        self.names: tuple[str, ...] = tuple(chain(*names)) if any(chain(*names)) else ()
         self.queue_id = queue_id
 
     # ------------------------------------------------------------------ runs
