@@ -193,8 +193,8 @@ def test_methods_take_images_records_and_names(
     assert boards.get_image_current_board_id(one) == "none"
     assert boards.move_image_to_board_by_name(one, "objects") is True
     boards.update_board(board.board_id, cover_image_name=one)
-    wf = client.workflow_repo.create_workflow(one)
-    assert wf.node_count == 3
+    if kind != "name":  # a text is the name of a file or a workflow
+        assert client.workflow_repo.create_workflow(one).node_count == 3
     assert board.delete_image([*images, "gone.png"]) is False
     assert repo.get_images(images) == []
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 def test_repositories_of_a_client_by_base_url(client: InvokeAIClient) -> None:
     with InvokeAIClient(base_url=client.url) as older:
         wf = WorkflowRepository(older).create_workflow_from_dict(workflows.sd1(steps=2))
-        wf.sync_dnn_model(by_name=True, by_base=True)
+        wf.set(model="tiny-sd1")
         cfg = wf.get_input_value("denoise.cfg_scale")
         assert isinstance(cfg, IvkFloatField)
         cfg.value = 4.5

@@ -103,7 +103,7 @@ async def test_unreadable_files_are_reported_before_any_upload(
     bad = write(tmp_path / "3.png", b"<html>")
     before = await either.image_repo.count_images()
     with pytest.raises(
-        InputValueError, match=r"1 of 5 images cannot be uploaded\. Nothing was uploaded.*3\.png"
+        InputValueError, match=r"1 of 5 images cannot be uploaded\. Nothing was uploaded\.\n.*3\.png"
     ):
         await either.image_repo.upload_images(tmp_path)
     with pytest.raises(InputValueError, match="not a readable image"):

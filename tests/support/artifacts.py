@@ -173,7 +173,9 @@ def _facts_of_kind(value: Any) -> Any:
         return _facts_of_field(value)
     if isinstance(value, IvkModel):
         # The stored values: reading the metadata of a listed image would load it from the server.
-        stored = {name: vars(value).get(name) for name in type(value).model_fields} | (value.model_extra or {})
+        stored = {name: vars(value).get(name) for name in type(value).model_fields} | (
+            value.model_extra or {}
+        )
         return {"is": _name_of(type(value)), **{name: facts(one) for name, one in stored.items()}}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _facts_of_dataclass(value)

@@ -152,7 +152,7 @@ def _refresh_callers(loading: _Loading, callees: Mapping[str, WorkflowDefinition
         if callee is not None:
             known = loading.dynamic.get(node_id, {})
             loading.dynamic[node_id] = dynamic_inputs(node["data"], known, callee, loading.schema)
-        elif workflow_id in callees:
+        elif isinstance(workflow_id, str) and workflow_id in callees:
             loading.warn(
                 f"{loading.name(node_id)} calls the workflow {workflow_id!r}, which is not in the server's library."
                 " Choose another workflow in the editor, or set its input 'workflow_id'."
