@@ -278,7 +278,8 @@ class EventSocket:
         joining = [asyncio.ensure_future(join_room(socket, room)) for room in self._rooms]
         try:
             # Stop waiting if the connection breaks in the meantime.
-            await asyncio.wait([asyncio.gather(*joining), broken], return_when=asyncio.FIRST_COMPLETED)
+            all_joined = asyncio.gather(*joining, return_exceptions=True)
+            await asyncio.wait([all_joined, broken], return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
             await socket.eio.disconnect(abort=True)
             raise

@@ -1,0 +1,51 @@
+"""The event connection, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from invokeai_py_client.transport import socket as transport_socket
+from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
+from invokeai_py_client.transport.socket import EventSocket, Room
+
+
+async def test_canceled_subscription_reports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    joining = asyncio.Event()
+
+    async def connect(socket: Any, settings: ConnectionSettings) -> None:
+        pass
+
+    async def join_room(socket: Any, room: Room) -> None:
+        joining.set()
+        await asyncio.Event().wait()  # the server never acknowledges
+
+    async def disconnect(*, abort: bool) -> None:
+        pass
+
+    def on(name: str, handler: Any) -> None:
+        pass
+
+    def new_socket(settings: ConnectionSettings, **options: Any) -> Any:
+        return SimpleNamespace(on=on, eio=SimpleNamespace(disconnect=disconnect), connected=True)
+
+    for replacement in (connect, join_room, new_socket):
+        monkeypatch.setattr(transport_socket, replacement.__name__, replacement)
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
+    settings = ConnectionSettings(address=ServerAddress.parse("http://localhost:9090"))
+    events = EventSocket(settings, lambda name, payload: None, lambda connected: None)
+    flow: Any = SimpleNamespace(begin=lambda: None)
+
+    subscribing = asyncio.create_task(events.subscribe(Room("subscribe_queue", "queue_id", "default"), flow))
+    await joining.wait()
+    subscribing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await subscribing
+    gc.collect()
+    await asyncio.sleep(0)
+    assert reported == []
