@@ -539,17 +539,18 @@ def _errors(keeper: Keeper, client: InvokeAIClient) -> None:
     for name, kind in sorted(vars(errors).items()):
         if not (isinstance(kind, type) and issubclass(kind, errors.InvokeAIClientError)):
             continue
+        make: Any = kind
         if issubclass(kind, errors.APIRequestError) and not issubclass(kind, errors.UsageError):
-            error = kind(
+            error = make(
                 418, {"detail": ["why"]}, f"{name}.", method="GET", path="/api/v1/x", request_id="r-1"
             )
             error.retry_after = 1.5
         elif issubclass(kind, errors.RunError):
-            error = kind(f"{name}.", **options.get(name, item))
+            error = make(f"{name}.", **options.get(name, item))
         elif name in ("ModelInstallTimeout", "ModelInstallJobFailed"):
-            error = kind(*options[name].values(), f"{name}.")
+            error = make(*options[name].values(), f"{name}.")
         else:
-            error = kind(f"{name}.", **options.get(name, {}))
+            error = make(f"{name}.", **options.get(name, {}))
         if isinstance(error, errors.EnqueueUnknownError):
             error.batch_id = "b-1"
         made[name] = error
