@@ -541,7 +541,7 @@ def _errors(keeper: Keeper, client: InvokeAIClient) -> None:
             continue
         make: Any = kind
         if issubclass(kind, errors.APIRequestError) and not issubclass(kind, errors.UsageError):
-            error = kind(
+            error = make(
                 418, {"detail": ["why"]}, f"{name}.", method="GET", path="/api/v1/x", request_id="r-1"
             )
             error.retry_after = 1.5
