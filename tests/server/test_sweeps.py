@@ -60,7 +60,7 @@ def test_plan_has_its_board(client: InvokeAIClient, nothing_left: None) -> None:
     wf.start_sweep(plan, auto_board="called").wait()
     wf.start_sweep(plan, auto_board="none").wait()
     assert (board.get_image_count(), other.get_image_count()) == (1, 1)
-    with pytest.raises(NotReadyError, match="no board named 'nowhere'"):
+    with pytest.raises(NotReadyError, match="No board named 'nowhere'"):
         wf.check_sweep(wf.sweep_rows_plan([{"steps": 3}], values=values, auto_board="nowhere"))
 
 
