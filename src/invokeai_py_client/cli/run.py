@@ -141,6 +141,8 @@ def run(
             raise
         if template is None:
             _write_image(done)
+            if done.seed is not None:
+                say(f"Seed: {done.seed}")
             return
         saved = done.save(template)
         for path in saved:
