@@ -5,17 +5,22 @@ from __future__ import annotations
 import ast
 import io
 import json
+import logging
 import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import click
 import pytest
 from command import Terminal
 
 from invokeai_py_client._text import escape_controls, printable
 from invokeai_py_client.cli import output
+from invokeai_py_client.cli.options import output_options
+from invokeai_py_client.cli.output import run_command
 from invokeai_py_client.cli.tables import Column, show_facts, show_table
 from invokeai_py_client.cli.watch import QueueView
 from invokeai_py_client.display.bars import BarDisplay
@@ -248,6 +253,7 @@ def test_names_wider_than_the_terminal_are_folded(monkeypatch: pytest.MonkeyPatc
 
 SCRIPT = """
 import sys
+import threading
 from invokeai_py_client.cli import output
 from invokeai_py_client.cli.streams import make_robust, reader_has_gone
 from invokeai_py_client.cli.tables import Column, show_table
@@ -302,3 +308,23 @@ sys.exit(7)
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 7
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [([], "Note: \ufffd[2J changed.\n"), (["--quiet"], ""), (["-q"], "")]
+)
+def test_log_messages_are_printed_like_other_output(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    @output_options
+    def noted(as_json: bool) -> None:
+        thread = threading.Thread(
+            target=logging.getLogger("invokeai_py_client.run").warning, args=("Note: %s changed.", "\x1b[2J")
+        )
+        thread.start()
+        thread.join()
+
+    assert run_command(noted, words) == 0
+    assert capsys.readouterr().err == said
+    assert not logging.getLogger("invokeai_py_client").handlers

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -45,7 +47,8 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code. Errors are printed without a traceback."""
     as_json = "--json" in arguments
     try:
-        ended = command.main(args=list(arguments), prog_name="ivk", standalone_mode=False)
+        with _notes_printed(quiet=not {"-q", "--quiet"}.isdisjoint(arguments)):
+            ended = command.main(args=list(arguments), prog_name="ivk", standalone_mode=False)
     except (click.Abort, CommandInterrupted) as interruption:
         if as_json:
             emit({"event": "error", "code": "interrupted", "message": "Interrupted."})
@@ -69,6 +72,25 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
         return WRONG_USE
     # Commands return None. If one ends with click's Exit, main() returns its code.
     return ended if isinstance(ended, int) else OK
+
+
+@contextmanager
+def _notes_printed(*, quiet: bool) -> Generator[None]:
+    """Print the client's log messages, such as notes about a replaced seed, like the command's own. Not if quiet."""
+    logger, handler = logging.getLogger("invokeai_py_client"), _Notes(quiet)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Notes(logging.Handler):
+    def __init__(self, quiet: bool) -> None:
+        super().__init__(logging.ERROR if quiet else logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        echo(_wrapped(record.getMessage()), err=True)
 
 
 def exit_code_of(kind: type[InvokeAIClientError]) -> int:
