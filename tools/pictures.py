@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from readers import fill, tiny_model
+from readers import fill, models_of_readers, tiny_model
 from workflows import workflow
 
 from invokeai_py_client import InvokeAIClient, LocalServer
@@ -175,24 +175,24 @@ def make_screens(client: InvokeAIClient, folder: Path, names: list[str]) -> None
 
 
 def inputs(terminal: Terminal) -> None:
-    terminal.type("ivk inputs portrait.json")
+    terminal.type("ivk inputs examples/text-to-image.json")
     write_screen("inputs", terminal.until(ended))
 
 
 def run(terminal: Terminal) -> None:
-    terminal.type('ivk run portrait.json -s positive_prompt="a fox" -s steps=600 --preview')
+    terminal.type('ivk run examples/text-to-image.json -s positive_prompt="a fox" -s steps=600 --preview')
     write_screen("run", terminal.until(lambda text: "▀" in text and " 4% " in text))
     terminal.interrupt()
 
 
 def sweep(terminal: Terminal) -> None:
-    terminal.type("ivk sweep portrait.json -s steps=4,8 -s seed=0..5 -o foxes --grid")
+    terminal.type("ivk sweep examples/text-to-image.json -s steps=4,8 -s seed=0..5 -o foxes --grid")
     terminal.until(lambda text: "5/12" in text)
     write_screen("sweep", terminal.until(ended))
 
 
 def watch(terminal: Terminal) -> None:
-    terminal.type("ivk sweep portrait.json -s steps=60,90 -s seed=0..3 -o hens >/dev/null 2>&1 &")
+    terminal.type("ivk sweep examples/text-to-image.json -s steps=60,90 -s seed=0..3 -o hens >/dev/null 2>&1 &")
     terminal.until(lambda text: "hens" in text and ended(text))
     terminal.type("ivk queue watch")
     write_screen("watch", terminal.until(lambda text: re.search(r"[3-6]\d% denoise", text) is not None))
@@ -202,9 +202,9 @@ def watch(terminal: Terminal) -> None:
 
 
 def error(terminal: Terminal) -> None:
-    terminal.type("ivk run portrait.json -s stepz=30")
+    terminal.type("ivk run examples/text-to-image.json -s stepz=30")
     first = terminal.until(ended)
-    terminal.type("ivk run portrait.json -s steps=0")
+    terminal.type("ivk run examples/text-to-image.json -s steps=0")
     write_screen("error", first.rstrip().removesuffix("$") + terminal.until(ended))
 
 
@@ -225,8 +225,9 @@ def main(names: list[str]) -> int:
             screens = [name for name in names if name != "grid"]
             if screens:
                 install_tiny_models(server.url, models)
-                fill(folder, tiny_model(client))
-                make_screens(client, folder, screens)
+                with models_of_readers(client):
+                    fill(folder, tiny_model(client))
+                    make_screens(client, folder, screens)
     return 0
 
 
