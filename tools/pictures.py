@@ -26,7 +26,7 @@ from invokeai_py_client.server import install, install_tiny_models, make_tiny_mo
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"
-COLUMNS, ROWS = 80, 24
+COLUMNS, ROWS = 80, 36
 PATIENCE = 60.0
 
 
@@ -186,7 +186,7 @@ def run(terminal: Terminal) -> None:
 
 
 def sweep(terminal: Terminal) -> None:
-    terminal.type("ivk sweep examples/text-to-image.json -s steps=4,8 -s seed=0..5 -o foxes --grid")
+    terminal.type("ivk sweep examples/text-to-image.json -s steps=4,8 -s seed=0..5 --grid")
     terminal.until(lambda text: "5/12" in text)
     write_screen("sweep", terminal.until(ended))
 
