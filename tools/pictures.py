@@ -192,7 +192,9 @@ def sweep(terminal: Terminal) -> None:
 
 
 def watch(terminal: Terminal) -> None:
-    terminal.type("ivk sweep examples/text-to-image.json -s steps=60,90 -s seed=0..3 -o hens >/dev/null 2>&1 &")
+    terminal.type(
+        "ivk sweep examples/text-to-image.json -s steps=60,90 -s seed=0..3 -o hens >/dev/null 2>&1 &"
+    )
     terminal.until(lambda text: "hens" in text and ended(text))
     terminal.type("ivk queue watch")
     write_screen("watch", terminal.until(lambda text: re.search(r"[3-6]\d% denoise", text) is not None))
