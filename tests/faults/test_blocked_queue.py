@@ -155,7 +155,7 @@ async def test_unblock(
         await run.wait(5)
     assert "client.queue.unblock()" in caplog.text
     for ask in (client.queue_repo.item(bad), client.queue_repo.cancel(bad), client.queue_repo.next_item()):
-        with pytest.raises(ServerError, match=r"client\.queue_repo\.unblock"):
+        with pytest.raises(ServerError, match=r"client\.queue\.unblock"):
             await ask
     assert await client.queue.unblock() == ["not-ours"]
     assert (await run.result(60)).of("sum")[0].data["value"] == 42

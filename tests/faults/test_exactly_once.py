@@ -122,7 +122,7 @@ async def test_interrupted_resumption_sends_nothing_twice(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "_UNDER_WAY", 0.0)  # the refused request will not arrive later
+    monkeypatch.setattr(delivery, "_REQUEST_LIFETIME", 0.0)  # the refused request will not arrive later
     blank = {"blank": ("blank_image", {"width": 8, "height": 8})}
     wf = await client.workflow_repo.create_workflow(
         workflows.workflow("Blank", blank, [], [("blank", "color"), ("blank", "width")])
