@@ -5,6 +5,7 @@ Completion waits for two seconds at most. It proposes nothing if the server does
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -32,7 +33,7 @@ def complete_workflows(
 
     del parameter
     files = [CompletionItem(incomplete, type="file")]
-    if incomplete and any(Path().glob(f"{_escaped(incomplete)}*")):
+    if incomplete and any(Path().glob(f"{glob.escape(incomplete)}*")):
         return files
 
     def names(client: InvokeAIClient) -> Iterable[str]:
@@ -127,9 +128,3 @@ def _quoted(name: str) -> str:
     if not os.environ.get("_IVK_COMPLETE", "").startswith("bash"):
         return name
     return re.sub(r"([^\w@%+=:,./-])", r"\\\\\1", name)
-
-
-def _escaped(text: str) -> str:
-    from glob import escape
-
-    return escape(text)

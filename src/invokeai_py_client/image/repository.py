@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.files.photos import Photo
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
+    from invokeai_py_client.transport.http import Upload
 
 _IMAGES = "/api/v1/images"
 _BOARD_IMAGES = "/api/v1/board_images"
@@ -294,31 +295,35 @@ class AsyncImageRepository(Resource):
         photo = await asyncio.to_thread(read_photo, image, filename=filename)
         note_changes([photo])
         form = make_upload(photo, filename=filename, metadata=metadata, resize_to=resize_to)
-        category = category_word(image_category)
+        params = {
+            "image_category": category_word(image_category),
+            "is_intermediate": is_intermediate,
+            "session_id": session_id,
+            "crop_visible": crop_visible or None,
+        }
+        return await BOARDS.call(
+            self.connection,
+            UNCATEGORIZED if board_id is None else board_id,
+            lambda board: self._post_image(form, board, params),
+        )
 
-        async def send(board: str) -> AsyncIvkImage:
-            response = await self._json(
-                "POST",
-                f"{_IMAGES}/upload",
-                params={
-                    "image_category": category,
-                    "is_intermediate": is_intermediate,
-                    "board_id": None if board == UNCATEGORIZED else board,
-                    "session_id": session_id,
-                    "crop_visible": crop_visible or None,
-                },
-                upload=form,
-            )
-            record = self._record(response)
-            if board != UNCATEGORIZED and record.board_id is None:
-                try:  # older servers (6.0.2) accept an image for a board that does not exist
-                    await fetch_board(self.connection, board)
-                except NotFoundError:
-                    await self.delete(record.image_name)
-                    raise
-            return record
+    async def _post_image(self, form: Upload, board: str, params: Mapping[str, Any]) -> AsyncIvkImage:
+        """Send an upload to a board.
 
-        return await BOARDS.call(self.connection, UNCATEGORIZED if board_id is None else board_id, send)
+        Raises:
+            NotFoundError: The board is not on the server.
+        """
+        board_id = None if board == UNCATEGORIZED else board
+        path = f"{_IMAGES}/upload"
+        response = await self._json("POST", path, params={**params, "board_id": board_id}, upload=form)
+        record = self._record(response)
+        if board_id is not None and record.board_id is None:
+            try:  # older servers (6.0.2) accept an image for a board that does not exist
+                await fetch_board(self.connection, board)
+            except NotFoundError:
+                await self.delete(record.image_name)
+                raise
+        return record
 
     async def upload_images(
         self,
@@ -357,11 +362,11 @@ class AsyncImageRepository(Resource):
         """
         from invokeai_py_client.files.photos import note_changes
         from invokeai_py_client.image.transfer import transfer_all
-        from invokeai_py_client.image.upload import check_sources, named_sources, read_photo
+        from invokeai_py_client.image.upload import check_sources, make_upload, named_sources, read_photo
 
         named = await asyncio.to_thread(named_sources, sources)
         await asyncio.to_thread(check_sources, named)
-        category = category_word(image_category)
+        params = {"image_category": category_word(image_category), "is_intermediate": is_intermediate}
         board = UNCATEGORIZED if board_id is None else await BOARDS.checked_id(self.connection, board_id)
 
         changed: list[Photo] = []
@@ -369,13 +374,7 @@ class AsyncImageRepository(Resource):
         async def send(job: tuple[str, ImageSource]) -> tuple[AsyncIvkImage, int]:
             label, source = job
             photo = await asyncio.to_thread(read_photo, source, label=label)
-            record = await self.upload(
-                photo.data,
-                board_id=board,
-                image_category=category,
-                is_intermediate=is_intermediate,
-                filename=photo.name,
-            )
+            record = await self._post_image(make_upload(photo), board, params)
             if photo.changes:
                 changed.append(replace(photo, data=b""))
             return record, len(photo.data)
