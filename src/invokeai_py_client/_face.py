@@ -49,8 +49,12 @@ class Face(Generic[A]):
         try:
             return self._loop_thread.call(coroutine)
         except Exception as error:
-            if "done" in vars(error):  # a TransferError, with the records of uploads
-                vars(error)["done"] = wrap(vars(error)["done"])
+            from invokeai_py_client.errors import (
+                TransferError,
+            )  # not at the top: it is loaded with the first error
+
+            if isinstance(error, TransferError):
+                error.done = wrap(error.done)  # the records of uploads
             raise
 
     def _iterate(self, items: AsyncIterator[Any]) -> Iterator[Any]:
