@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,7 +63,9 @@ async def test_the_result_stays_below_the_cell(
         pages.append(html)
 
     monkeypatch.setattr(notebook.Cell, "show", show)
-    monkeypatch.setitem(__import__("sys").modules, "ipykernel", threading)
+    monkeypatch.setitem(
+        sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel="here"))
+    )
     async with AsyncInvokeAIClient.from_url(server.url) as client:
         wf = await client.workflow_repo.create_workflow(DRAW)
         run = await wf.run(preview=preview)

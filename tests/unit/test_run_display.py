@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -89,7 +91,6 @@ class Terminal(io.StringIO):
 
 def test_display_depends_on_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delitem(__import__("sys").modules, "ipykernel", raising=False)
     assert not is_interactive(io.StringIO())
     assert is_interactive(Terminal())
     monkeypatch.setenv("TERM", "dumb")
@@ -187,7 +188,6 @@ def test_preview_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_preview_in_terminal_requires_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delitem(__import__("sys").modules, "ipykernel", raising=False)
     check_preview(True, Terminal())
     monkeypatch.setattr(choice, "find_spec", {}.get)
     with pytest.raises(UsageError, match=r"client\[preview\]"):
@@ -197,6 +197,16 @@ def test_preview_in_terminal_requires_extra(monkeypatch: pytest.MonkeyPatch) -> 
     check_preview(True, io.StringIO())  # not interactive: plain lines without previews
 
 
+@pytest.mark.parametrize("shell", [None, SimpleNamespace(), SimpleNamespace(kernel=None)])
+def test_a_process_that_starts_kernels_is_not_a_notebook(
+    monkeypatch: pytest.MonkeyPatch, shell: SimpleNamespace | None
+) -> None:
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())  # jupyter_client loads it
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert not choice.in_notebook()
+    assert isinstance(display_for(label, 3, io.StringIO()), LineDisplay)
+
+
 def test_notebook_shows_bars_and_preview(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
 
@@ -204,7 +214,9 @@ def test_notebook_shows_bars_and_preview(monkeypatch: pytest.MonkeyPatch) -> Non
         shown.append(html)
 
     monkeypatch.setattr(Cell, "show", show)
-    monkeypatch.setitem(__import__("sys").modules, "ipykernel", __import__("types"))
+    monkeypatch.setitem(
+        sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel="here"))
+    )
     display = display_for(label, 3)
     assert isinstance(display, NotebookDisplay)
     for update in (A_RUN[0], preview_of("red")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from invokeai_py_client.display.progress import Labels, LineDisplay
 from invokeai_py_client.errors import UsageError
@@ -32,8 +32,13 @@ class Display(Protocol):
 
 
 def in_notebook() -> bool:
-    """Return whether this process is the kernel of a notebook."""
-    return "ipykernel" in sys.modules
+    """Return whether this process is the kernel of a notebook.
+
+    The module ``ipykernel`` may also be loaded in a process that only starts kernels.
+    """
+    ipython: Any = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
 
 
 def is_interactive(stream: TextIO | None = None) -> bool:
