@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._text import clip, node_place
 from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import RunCanceledError, RunFailedError
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.packed import PackedResults
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
@@ -26,45 +26,69 @@ if TYPE_CHECKING:
 _LARGE = frozenset({"session", "workflow"})
 
 
-@dataclass(slots=True, eq=False)
 class RunEnd:
     """The queue item and the results of a run that has ended. Empty until then.
 
     A run fills it in when someone waits for the run. A sweep fills in the ends of its runs itself, because it reads
-    many items in one request.
+    many items in one request. The data is stored in compact form, and each access returns a copy.
+
+    Args:
+        record: The run's line in a sweep's manifest. It replaces the item when a sweep is resumed.
 
     Attributes:
-        item: The queue item.
-        results: The outputs of every node.
         failing: The node that failed, if one did.
-        record: The run's line in a sweep's manifest. It replaces the item when a sweep is resumed.
-        seeds: The seeds that the nodes used, by node id and field or output.
+        record: The run's line in a sweep's manifest.
     """
 
-    item: Mapping[str, Any] | None = None
-    results: Results | None = None
-    failing: str | None = None
-    record: Mapping[str, Any] | None = None
-    seeds: Mapping[Key, int] = field(default_factory=dict[Key, int])
+    __slots__ = ("_packed", "_seconds", "failing", "record")
+
+    def __init__(self, record: Mapping[str, Any] | None = None) -> None:
+        self.failing: str | None = None
+        self.record = record
+        self._packed: PackedResults | None = None
+        self._seconds: float | None = None
+
+    @property
+    def taken(self) -> bool:
+        """Whether the results are known."""
+        return self._packed is not None
+
+    @property
+    def item(self) -> Mapping[str, Any] | None:
+        """The queue item. For a run of a sweep, without its session and its workflow."""
+        return None if self._packed is None else self._packed.item()
+
+    @property
+    def results(self) -> Results | None:
+        """The outputs of every node."""
+        return None if self._packed is None else self._packed.results()
+
+    @property
+    def seeds(self) -> Mapping[Key, int]:
+        """The seeds that the nodes used, by node id and field or output."""
+        return {} if self._packed is None else self._packed.seeds()
 
     @property
     def recorded_images(self) -> Sequence[str] | None:
         """The names of the images, if only a manifest has them."""
-        return self.record["images"] if self.record is not None and self.results is None else None
+        return self.record["images"] if self.record is not None and not self.taken else None
 
     @property
     def seconds(self) -> float | None:
         """How many seconds the server worked on the run, or None if unknown."""
-        if self.item is None and self.record is not None:
+        if self._packed is None and self.record is not None:
             return self.record["seconds"]
-        return seconds_of_item(self.item or {})
+        return self._seconds
 
     def drawn(self, names: SeedNames) -> dict[str, Any]:
         """Return the seeds that random nodes drew on the server, by the names of their inputs."""
-        if self.record is not None and self.results is None:
+        if not names.drawn:
+            return {}
+        if self.record is not None and not self.taken:
             values: Mapping[str, Any] = self.record["inputs"]
             return {name: values[name] for name in names.drawn.values() if name in values}
-        return {name: self.seeds[key] for key, name in names.drawn.items() if key in self.seeds}
+        seeds = self.seeds
+        return {name: seeds[key] for key, name in names.drawn.items() if key in seeds}
 
     def take(
         self,
@@ -83,10 +107,26 @@ class RunEnd:
             whole: Whether to keep the item's session and workflow. They are large, and a sweep has thousands of
                 items. Defaults to True.
         """
-        self.results = results_of_item(item, labels, called)
-        self.item = item if whole else {key: value for key, value in item.items() if key not in _LARGE}
+        results = results_of_item(item, labels, called)
         self.failing = failing_node(item)
-        self.seeds = seeds_of_item(item)
+        kept = item if whole else {key: value for key, value in item.items() if key not in _LARGE}
+        self._store(kept, results, seeds_of_item(item))
+
+    def _store(self, item: Mapping[str, Any], results: Results, seeds: Mapping[Key, int]) -> None:
+        self._seconds = seconds_of_item(item)
+        self._packed = PackedResults(results, seeds, item)
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("item", "results", "failing", "record", "seeds")
+        return {name: getattr(self, name) for name in names}
+
+    def __setstate__(self, state: Any) -> None:
+        # Earlier versions stored the attributes as they are, in slots.
+        values: Mapping[str, Any] = cast("tuple[None, Any]", state)[1] if isinstance(state, tuple) else state
+        RunEnd.__init__(self, values["record"])
+        self.failing = values["failing"]
+        if values["results"] is not None:
+            self._store(values["item"] or {}, values["results"], values.get("seeds", {}))
 
 
 def removed_item(item_id: int, batch_id: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import StatusChanged, parse_event
+from invokeai_py_client.run.past_events import PastEvents
 from invokeai_py_client.run.states import StateReader
 from invokeai_py_client.transport.changes import Changes
 from invokeai_py_client.transport.socket import queue_room
@@ -40,6 +41,7 @@ class LiveRuns:
         self._guards: dict[str, Callable[[], Awaitable[None]]] = {}
         self._guarding: set[asyncio.Task[None]] = set()
         self.states = StateReader(connection)
+        self._past = PastEvents()
         self._hub.add(self._on_event)
         connection.on_close(self.close)
 
@@ -57,6 +59,7 @@ class LiveRuns:
         patience: Callable[[], float],
         *,
         item_id: int | None = None,
+        ends_only: bool = False,
     ) -> AsyncGenerator[Changes]:
         """Watch a tracker's items for changes during an ``async with`` block.
 
@@ -68,10 +71,12 @@ class LiveRuns:
             batches: Returns the ids of the batches to follow.
             patience: Returns the number of seconds without a change after which to check the items.
             item_id: Only changes of this item. Defaults to None: those of all items.
+            ends_only: Whether only the ends of items are of interest. Defaults to False.
         """
         room = queue_room(queue_id)
 
         async def follow() -> None:
+            tracker.past = self._past
             for batch_id in batches():
                 self._trackers[batch_id] = tracker
             await self._hub.join(room)
@@ -83,7 +88,7 @@ class LiveRuns:
             )
 
         changes = Changes(patience, join=follow, is_joined=is_followed)
-        with tracker.watched(changes.notify, item_id):
+        with tracker.watched(changes.notify, item_id, ends_only=ends_only):
             async with self._hub.waiting(changes):
                 yield changes
 
@@ -99,6 +104,7 @@ class LiveRuns:
             AuthenticationError: The server requires signing in.
             PermissionDeniedError: The account is disabled.
         """
+        tracker.past = self._past
         self._trackers[batch_id or tracker.batch_id] = tracker
         await self._hub.join(queue_room(queue_id))
 

@@ -9,11 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import with_connection
-from invokeai_py_client.engine.subworkflow import CALL
-from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import read_items, read_states
+from invokeai_py_client.run.reported import ReportedItems
 from invokeai_py_client.run.results import CalledResults, reading
+from invokeai_py_client.run.status import never_started
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change, Changes
@@ -59,14 +59,13 @@ class Follower:
         self._queue_id = queue_id
         self._tracker = tracker
         self._finished = finished
-        self._nodes: Mapping[str, Mapping[str, Any]] = batch["graph"]["nodes"]
-        self._workflow = batch["workflow"]
-        self._calls = any(node["type"] == CALL for node in self._nodes.values())
+        self._reported = ReportedItems(batch)
         self._open: dict[int, str] = {}
         self._left: Counter[str] = Counter()
         self._ended: list[int] = []
         self._seen = 0
         self._unread: dict[int, None] = {}
+        self._without_results: dict[int, Mapping[str, Any]] = {}
         self._gaps: int | None = None
 
     @property
@@ -79,6 +78,10 @@ class Follower:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_connection(state, "_connection"))
+        self._without_results = {}
+        if "_nodes" in state:  # pickled by a version that assembled the items here
+            graph = {"nodes": self.__dict__.pop("_nodes")}
+            self._reported = ReportedItems({"graph": graph, "workflow": self.__dict__.pop("_workflow")})
         # Reads in progress are not pickled.
         self._unread = {}
         self._ended = [item_id for item_id in self._open if self._tracker.status(item_id).done]
@@ -151,7 +154,10 @@ class Follower:
     def _take_states(self, read: _States) -> None:
         gaps, items, states = read
         for item in items:
-            self._tracker.item(item, states.get(item))
+            state = states.get(item)
+            if state is not None and never_started(state):
+                self._without_results[item] = state
+            self._tracker.item(item, state)
         if gaps is not None:
             self._gaps = gaps
 
@@ -164,7 +170,7 @@ class Follower:
         for item_id in dict.fromkeys(ended):
             if item_id not in self._open or item_id in self._unread:
                 continue
-            item = self._reported_item(item_id)
+            item = self._without_results.pop(item_id, None) or self._reported.item(self._tracker, item_id)
             if item is None:
                 self._unread[item_id] = None
             else:
@@ -204,27 +210,3 @@ class Follower:
         self.drop(item_id)
         with reading(item_id):
             self._finished(item_id, item, called)
-
-    def _reported_item(self, item_id: int) -> dict[str, Any] | None:
-        """Return an item assembled from events, or None if it must be read from the server.
-
-        Events are complete only if each node of the graph ran exactly once: without iterations, skipped nodes and
-        called workflows.
-        """
-        history = self._tracker.story(item_id)
-        end = None if history is None else history.end
-        if self._calls or history is None or end is None or end.status is not JobStatus.COMPLETED:
-            return None
-        if len(history.results) != len(self._nodes) or {
-            node_id for node_id, _ in history.results.values()
-        } != set(self._nodes):
-            return None
-        item: dict[str, Any] = {"item_id": item_id, "status": end.status.value}
-        item |= {name: end.raw.get(name) for name in ("batch_id", "started_at", "completed_at")}
-        item["workflow"] = self._workflow  # for the names of its nodes and fields
-        item["session"] = {
-            "graph": {"nodes": self._nodes},
-            "results": {prepared: output for prepared, (_, output) in history.results.items()},
-            "prepared_source_mapping": {prepared: node for prepared, (node, _) in history.results.items()},
-        }
-        return item

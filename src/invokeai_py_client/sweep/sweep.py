@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import ChainMap
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import chain
@@ -29,7 +28,7 @@ from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.sweep.delivery import Delivered, Delivery
 from invokeai_py_client.sweep.follower import Follower
 from invokeai_py_client.sweep.manifest import ManifestWriter
-from invokeai_py_client.sweep.requests import prepare_requests
+from invokeai_py_client.sweep.requests import RowInputs, prepare_requests
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.loop import call_back
 
@@ -169,9 +168,13 @@ class AsyncSweep(AsyncObject):
         Raises:
             IndexError: The sweep has no run with this index.
         """
+        request, row = self._place(index)
+        return request.values(row)
+
+    def _place(self, index: int) -> tuple[Request, int]:
         for request in self._requests:
             if 0 <= index - request.first < request.count:
-                return request.values(index - request.first)
+                return request, index - request.first
         raise IndexError(f"No run {index}: the sweep has {self._count} runs, numbered from 0.")
 
     # ------------------------------------------------------------------ waiting
@@ -207,9 +210,11 @@ class AsyncSweep(AsyncObject):
         """
         from invokeai_py_client.display.sweep import sweep_display
 
+        failed = 0
         with sweep_display(self._count, progress, self._current) as display:
             async for run in self.as_completed():
-                display.show(self.done, len(self.failed) if not run.status.ok else None)
+                failed += not run.status.ok
+                display.show(self.done, failed)
                 if on_run is not None:
                     await call_back(on_run, run)
         return self.runs
@@ -244,9 +249,9 @@ class AsyncSweep(AsyncObject):
             The number of runs that are run again.
         """
         await self._ready()
-        again = [index for index, run in self._runs.items() if run.done and not run.status.ok]
-        self._order = [index for index in self._order if index not in set(again)]
-        self._open |= set(again)
+        again = {index for index, run in self._runs.items() if run.done and not run.status.ok}
+        self._order = [index for index in self._order if index not in again]
+        self._open |= again
         self._delivery.add(again)
         await self._send()
         return len(again)
@@ -553,7 +558,7 @@ class AsyncSweep(AsyncObject):
             self._tracker,
             batch_id=batch_id,
             queue_id=self.queue_id,
-            inputs=ChainMap(self.values(index), self._inputs),
+            inputs=RowInputs(*self._place(index), self._inputs),
             labels=self._labels,
             end=end,
             seeds=self._seeds,
