@@ -2651,8 +2651,8 @@ class Run(Face["AsyncRun"]):
         return self._impl.queue_id
 
     @property
-    def inputs(self) -> Mapping[str, Any]:
-        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+    def inputs(self) -> dict[str, Any]:
+        """A copy of the run's values, keyed by the names of the workflow's inputs. They can be set again.
 
         After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
         """

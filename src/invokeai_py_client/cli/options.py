@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,7 @@ import click
 
 from invokeai_py_client._paths import user_path
 from invokeai_py_client.cli.complete import complete_boards, complete_settings, complete_workflows
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import InputValueError, UsageError
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LONGEST_INDEX = 10
+# Several numbers in the notation of `ivk sweep`: a list or a range.
+_SEVERAL = re.compile(r"\s*-?[\d.]+\s*(?:,\s*-?[\d.]+\s*)+|\s*\d+\s*(?:\.\.|-)\s*\d+.*")
 
 
 class UserPath(click.Path):
@@ -174,9 +177,15 @@ def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[
 
     values: dict[str | int, Any] = {}
     for address, found, text in read_settings(workflow, settings):
-        values[address] = (
-            text if found.is_seed and is_random(text) else found.field.parse_text(_content(text))
-        )
+        if found.is_seed and is_random(text):
+            values[address] = text
+            continue
+        try:
+            values[address] = found.field.parse_text(_content(text))
+        except InputValueError as error:
+            if _SEVERAL.fullmatch(text):
+                raise InputValueError(f"{error} For a run with each value, use `ivk sweep`.") from None
+            raise
     return values
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError
+from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError
 from invokeai_py_client.image.image import AsyncImage, HeldImages, connected, fetch_records
 from invokeai_py_client.image.listing import Listing
 from invokeai_py_client.image.record import AsyncIvkImage
@@ -289,7 +289,7 @@ class AsyncImageRepository(Resource):
             UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        from invokeai_py_client.files.photos import note_changes
+        from invokeai_py_client.files.photos import check_photo, note_changes
         from invokeai_py_client.image.upload import make_upload, read_photo
 
         photo = await asyncio.to_thread(read_photo, image, filename=filename)
@@ -301,11 +301,15 @@ class AsyncImageRepository(Resource):
             "session_id": session_id,
             "crop_visible": crop_visible or None,
         }
-        return await BOARDS.call(
-            self.connection,
-            UNCATEGORIZED if board_id is None else board_id,
-            lambda board: self._post_image(form, board, params),
-        )
+        try:
+            return await BOARDS.call(
+                self.connection,
+                UNCATEGORIZED if board_id is None else board_id,
+                lambda board: self._post_image(form, board, params),
+            )
+        except ServerError:  # the server's response to a damaged image has no reason
+            await asyncio.to_thread(check_photo, photo.data, photo.name)
+            raise
 
     async def _post_image(self, form: Upload, board: str, params: Mapping[str, Any]) -> AsyncIvkImage:
         """Send an upload to a board.

@@ -98,13 +98,13 @@ class AsyncRun(AsyncObject):
     # ------------------------------------------------------------------ state
 
     @property
-    def inputs(self) -> Mapping[str, Any]:
-        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+    def inputs(self) -> dict[str, Any]:
+        """A copy of the run's values, keyed by the names of the workflow's inputs. They can be set again.
 
         After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
         """
         drawn = {} if self._seeds is None else self._end.drawn(self._seeds)
-        return {**self._inputs, **drawn} if drawn else self._inputs
+        return {**self._inputs, **drawn}
 
     @property
     def seed(self) -> int | None:
