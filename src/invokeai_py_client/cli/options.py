@@ -222,6 +222,8 @@ def seed_of_options(
     Raises:
         UsageError: The seed is given more than once, or is not a number although there are several runs.
     """
+    from invokeai_py_client.engine.seeds import SEED
+
     chosen = ["random"] if random_seeds else []
     left: list[str] = []
     for setting in settings:
@@ -233,8 +235,9 @@ def seed_of_options(
             left.append(setting)
     if seed is not None:
         chosen.append(seed.strip().casefold())
-    if len(chosen) > 1:
-        raise UsageError(f"The seed was given {len(chosen)} times. Use one of --seed, --random-seeds and -s.")
+    times = len(chosen) + sum(split_setting(setting)[0].strip().casefold() == SEED for setting in left)
+    if chosen and times > 1:
+        raise UsageError(f"The seed was given {times} times. Use one of --seed, --random-seeds and -s.")
     if not chosen or chosen[0] in ("random", "workflow"):
         return tuple(left), chosen[0] if chosen else None
     if repeat == 1:
@@ -254,7 +257,7 @@ def once(named: set[Any], key: Any, name: str) -> None:
         UsageError: An earlier option named the same input.
     """
     if key in named:
-        raise UsageError(f"Input {name!r} was given twice. Put all of its values into one -s option.")
+        raise UsageError(f"The input {name!r} was given twice. Use one option for each input.")
     named.add(key)
 
 

@@ -287,7 +287,9 @@ def model_identifier(value: Any) -> dict[str, Any] | ModelByName:
     """
     if isinstance(value, ModelByName):
         return value
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str):
+        if not value.strip():
+            raise Mismatch("the name or key of a model")
         return ModelByName(text_of(value).strip())
     if isinstance(value, Mapping):
         given = cast("Mapping[str, Any]", value)
@@ -304,7 +306,7 @@ def model_identifier(value: Any) -> dict[str, Any] | ModelByName:
     if isinstance(key, str) and key.strip():
         return ModelByName(key)  # the key is enough: the server knows the other parts
     raise Mismatch(
-        "a model's name or key, or an identifier with key, hash, name, base and type "
+        "the name or key of a model, or an identifier with key, hash, name, base and type "
         f"(missing: {', '.join(missing)})"
     )
 
