@@ -670,7 +670,7 @@ class AsyncSweep(AsyncObject):
     def _axis(self, name: str | None) -> str | None:
         if name is None or name in self.axes:
             return name
-        found = next((axis for axis in self.axes if plain(axis) == plain(name)), None)
+        found = next((axis for axis in self.axes if plain(axis) == plain(str(name))), None)
         if found is None:
             raise UsageError(f"No axis named {name!r} in this sweep: expected one of {', '.join(self.axes)}.")
         return found
