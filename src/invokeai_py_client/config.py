@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._paths import exists, home_folder, user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
@@ -122,6 +123,7 @@ def choose(
     Raises:
         UsageError: The URL is not valid, the profile does not exist, or the configuration file cannot be used.
     """
+    refuse_empty(profile=profile)
     if url is not None and profile is not None:
         raise UsageError("Pass either a URL or a profile, not both: a profile has a URL.")
     profiles = read_profiles()

@@ -42,7 +42,7 @@ LAYERS: list[set[str]] = [
     {"_face"},
     {"_paths"},
     {"_names"},
-    {"_aio", "_atomic", "_base", "_lazy", "_pillow", "_text"},
+    {"_aio", "_atomic", "_base", "_given", "_lazy", "_pillow", "_text"},
     {"errors"},
 ]
 

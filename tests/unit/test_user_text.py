@@ -25,7 +25,7 @@ from invokeai_py_client.ivk_fields import make_field
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.schema.template import UNSET
 from invokeai_py_client.sweep.sources import values_of_text
-from invokeai_py_client.transport.payload import dump_json, query_of, quoted
+from invokeai_py_client.transport.payload import dump_json, path_part, query_of
 
 ENCODERS: dict[str, Callable[[str], bytes]] = {
     "utf-8": lambda text: text.encode(),
@@ -170,7 +170,7 @@ def test_odd_digits_in_other_fields_raise_input_errors(kind: str, text: str) -> 
 @pytest.mark.parametrize(
     "send",
     [
-        lambda: quoted("a\udcff"),
+        lambda: path_part("a\udcff", "a board"),
         lambda: query_of({"query": "a\udcff"}),
         lambda: dump_json({"board_name": ["\ud83d"]}),
         lambda: dump_json({"\udcff": 1}),

@@ -35,6 +35,7 @@ from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.run.queue_items import read_item
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.start import count_runs, start_runs
+from invokeai_py_client.transport.payload import path_part
 from invokeai_py_client.v1.workflows import V1WorkflowHandleMethods
 from invokeai_py_client.workflow.outputs import (
     OutputMapping,
@@ -369,6 +370,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             UsageError: There would be more than one run, but ``only_one`` is True.
             EnqueueError: The server's queue is full.
         """
+        path_part(queue_id, "a queue")  # before images are uploaded
         inputs = self._inputs_with(values, named)
         body = await prepare_request(
             self.connection,
