@@ -398,9 +398,9 @@ async def test_canceling_a_wait_does_not_cancel_the_run(
 
 
 async def test_wait_raises_after_a_long_outage(
-    proxy: Proxy, wf: AsyncWorkflowHandle, held: InvokeAIClient, monkeypatch: pytest.MonkeyPatch
+    proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, held: InvokeAIClient
 ) -> None:
-    monkeypatch.setattr(timing, "LONGEST_OUTAGE", 1.0)
+    client.settings.outage_timeout = 1.0
     run = await wf.start()
     with proxy.away(), pytest.raises(ServerUnreachableError):
         async with asyncio.timeout(30):

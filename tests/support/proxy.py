@@ -145,10 +145,11 @@ class Proxy:
         finally:
             self._inside(self._released.set)
 
-    def wait_for(self, name: str, timeout: float = 20) -> None:
+    def wait_for(self, name: str, timeout: float = 20, *, times: int = 1) -> None:
         """Wait until a fault has happened, so that the server has received the request (or never will)."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self.counts[name], timeout), f"no {name}: {self.counts}"
+            happened = self._changed.wait_for(lambda: self.counts[name] >= times, timeout)
+            assert happened, f"not {times} {name}: {self.counts}"
 
     def _count(self, name: str, number: int = 1) -> None:
         with self._changed:
@@ -219,6 +220,9 @@ class Proxy:
         answer = b""
         if fault is not None:
             await asyncio.sleep(fault.delay)
+            if fault.ends:
+                self._server.close()
+                self._kill(sockets_only=False)
         if fault is None or fault.forward:
             connection.there.write(head + body)
             await connection.there.drain()
