@@ -72,6 +72,7 @@ class Proxy:
     _released: asyncio.Event = field(default_factory=asyncio.Event)
     _refuses: bool = False
     _refuses_sockets: bool = False
+    _holds_sockets: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __enter__(self) -> Self:
@@ -143,6 +144,17 @@ class Proxy:
         try:
             yield
         finally:
+            self._inside(self._released.set)
+
+    @contextmanager
+    def holding_sockets(self) -> Generator[None]:
+        """Accept event connections, but do not respond until the end of the block."""
+        self._released = asyncio.Event()
+        self._holds_sockets = True
+        try:
+            yield
+        finally:
+            self._holds_sockets = False
             self._inside(self._released.set)
 
     def wait_for(self, name: str, timeout: float = 20, *, times: int = 1) -> None:
@@ -265,6 +277,9 @@ class Proxy:
             connection.reset()
             return False
         connection.is_socket = True
+        if self._holds_sockets:
+            self._count("held sockets")
+            await self._released.wait()
         self._count("sockets")
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"sec-websocket-ext")]
         connection.there.write(b"\r\n".join(lines))  # so that frames are uncompressed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SILENCE = 20.0
 """Time without events after which a wait reads the state, to find changes without an event (a pruned item)."""
+HANDSHAKE = 2.0
+"""How long to wait for the event connection before the status is polled. The connection is made in the background."""
 POLL = 1.0
 """Polling interval if there is no event connection."""
 LONGEST_OUTAGE = 300.0
