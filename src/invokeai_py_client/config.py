@@ -12,6 +12,7 @@ Arguments take precedence over environment variables, and those over the configu
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ from invokeai_py_client.transport.settings import (
     clean_prefix,
     credentials_of,
 )
+from invokeai_py_client.transport.timing import LONGEST_OUTAGE
 
 DEFAULT_PROFILE = "default"
 _KEYS = ("url", "token", "email")
@@ -73,6 +75,28 @@ class Chosen:
     token: str | None = field(repr=False)
     credentials: Credentials | None = field(repr=False)
     profile: Profile | None = None
+
+
+def outage_timeout_of(seconds: float | None = None) -> float:
+    """Return how long the server may be unreachable during waits and what follows them, in seconds.
+
+    Args:
+        seconds: The argument of the client. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to five minutes.
+
+    Raises:
+        UsageError: The number is not valid.
+    """
+    text = os.environ.get("INVOKEAI_OUTAGE_TIMEOUT")
+    given, name = (seconds, "outage_timeout") if seconds is not None else (text, "INVOKEAI_OUTAGE_TIMEOUT")
+    if given is None or given == "":
+        return LONGEST_OUTAGE
+    try:
+        number = float(given)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not number >= 0:
+        raise UsageError(f"{name}: {given!r} is not valid; expected a number of seconds of at least 0.")
+    return number
 
 
 def config_path() -> Path | None:

@@ -31,6 +31,7 @@ from invokeai_py_client.image.responses import (
 from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_image
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
 from invokeai_py_client.transport.payload import path_part, portions, route
+from invokeai_py_client.transport.retry import patient
 
 if TYPE_CHECKING:
     from invokeai_py_client.files.photos import Photo
@@ -401,6 +402,7 @@ class AsyncImageRepository(Resource):
 
     # ------------------------------------------------------------------ downloading
 
+    @patient
     async def download(self, image_name: ImageName, *, full_resolution: bool = True) -> bytes:
         """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.engine.batch import ServerGenerator
 from invokeai_py_client.engine.dynamic_prompts import expansion_problem
-from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, NotReadyError, UsageError
+from invokeai_py_client.errors import NotFoundError, NotReadyError, UsageError
 from invokeai_py_client.lookup import BOARDS, WORKFLOWS, fetch_boards, fetch_workflows
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import is_path_part, route

@@ -41,6 +41,7 @@ from invokeai_py_client.transport.changes import Change, Changes
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
 from invokeai_py_client.transport.loop import call_back
 from invokeai_py_client.transport.payload import route
+from invokeai_py_client.transport.retry import patient, patiently
 
 if TYPE_CHECKING:
     import os
@@ -326,7 +327,8 @@ class AsyncRun(AsyncObject):
         """
         from invokeai_py_client.run.retries import retry_items
 
-        new = await retry_items(self.connection, self.queue_id, [self.item_id])
+        with patiently():
+            new = await retry_items(self.connection, self.queue_id, [self.item_id])
         if not new:
             raise RunError(
                 f"The server did not retry queue item {self.item_id} ({self.status}). Only items that failed or were "
@@ -348,6 +350,7 @@ class AsyncRun(AsyncObject):
         await run.refresh()
         return run
 
+    @patient
     async def refresh(self) -> RunStatus:
         """Read the queue item from the server now.
 

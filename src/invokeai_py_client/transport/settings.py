@@ -6,10 +6,12 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.limits import LARGEST_ANSWER
+from invokeai_py_client.transport.timing import LONGEST_OUTAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class ConnectionSettings:
         headers: Additional headers for every request, for example for a proxy.
         credentials: The email and password for requesting a new token when the old one has expired.
         largest_answer: The maximum size of a response that is held in memory, in bytes.
+        outage_timeout: How long the server may be unreachable during a wait and during everything that follows a run
+            (reading results, downloading images), in seconds.
     """
 
     address: ServerAddress
@@ -52,7 +56,14 @@ class ConnectionSettings:
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     credentials: Credentials | None = field(default=None, repr=False)
     largest_answer: int = LARGEST_ANSWER
+    outage_timeout: float = LONGEST_OUTAGE
     _session: int = field(default=0, repr=False)
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        values = state[1]
+        self.__init__(values["address"])  # older versions had fewer settings
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def request_headers(self) -> dict[str, str]:
         """Return the headers for requests and for the handshake of the event connection."""

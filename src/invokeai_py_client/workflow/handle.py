@@ -36,6 +36,7 @@ from invokeai_py_client.run.queue_items import read_item
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.start import count_runs, start_runs
 from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.retry import patient, patiently
 from invokeai_py_client.v1.workflows import V1WorkflowHandleMethods
 from invokeai_py_client.workflow.outputs import (
     OutputMapping,
@@ -802,7 +803,8 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         }
         self._latest = tuple(runs)
         self._watching = {kind: function for kind, function in given.items() if function is not None}
-        item = await read_item(self.connection, runs[0].queue_id, runs[0].item_id)
+        with patiently():
+            item = await read_item(self.connection, runs[0].queue_id, runs[0].item_id)
         self._session_id = item.get("session_id")
         return WorkflowSubmission(
             batch_id=runs[0].batch_id,
@@ -874,6 +876,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         statuses = [await run.cancel() for run in self._submitted()]
         return all(status.state.value == "cancelled" for status in statuses)
 
+    @patient
     async def get_queue_item(self, queue_id: str | None = None) -> dict[str, Any] | None:
         """Fetch the queue item of the latest submission's first run.
 
