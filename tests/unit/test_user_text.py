@@ -32,6 +32,8 @@ ENCODERS: dict[str, Callable[[str], bytes]] = {
     "utf-8 with BOM": lambda text: text.encode("utf-8-sig"),
     "utf-16-le": lambda text: codecs.BOM_UTF16_LE + text.encode("utf-16-le"),
     "utf-16-be": lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be"),
+    "utf-16-le without BOM": lambda text: text.encode("utf-16-le"),
+    "utf-16-be without BOM": lambda text: text.encode("utf-16-be"),
 }
 encodings = pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS)
 
@@ -206,6 +208,13 @@ ADD = json.dumps(add())
         ),
         ('{"batch": {"graph": {}}}', "Use the workflow that the request was made from"),
         ('{"app_version": "6.14.2", "seed": 1}', "the metadata of an image"),
+        (
+            '{"kind": "sweep"}\n{"kind": "run"}\n',
+            "is a list of JSON documents, such as the manifest of a sweep",
+        ),
+        ("null", "it is null"),
+        ('{"a": "b', "not valid JSON: Unterminated string starting at line 1, column 7."),
+        (f'{{"a": {"1" * 5000}}}', "contains a number with thousands of digits"),
     ],
 )
 def test_files_of_other_kinds_are_named(text: str, said: str, tmp_path: Path) -> None:
@@ -224,6 +233,7 @@ def test_files_of_other_kinds_are_named(text: str, said: str, tmp_path: Path) ->
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "has no embedded workflow"),
         (b"RIFF\n\0\xf0\0WEBPVP8 \xff", "has no embedded workflow"),
         (b"GIF89a\xff", "is a GIF image"),
+        (b"PK\x03\x04abc", "is a ZIP archive"),
         (b"PK\x03\x04\xff\xff", "is a ZIP archive; expected JSON, or an image with an embedded workflow"),
         (b"\x80abc", "byte 0 is not UTF-8"),
         (b"\xff\xfe\0", "byte 2 is not UTF-16"),

@@ -224,7 +224,6 @@ class AsyncModelInstJobHandle(AsyncObject):
 
         def take(fetched: tuple[int, ModelInstJobInfo]) -> None:
             count, info = fetched
-            changes.tolerant = True  # the server responded, and a download may take hours
             if info.is_complete() or count == pending.count:  # otherwise, later events are newer
                 self._info = info
                 pending.forget()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError, TransferError
+from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, TransferError
 from invokeai_py_client.image.changes import change_images
 from invokeai_py_client.image.image import AsyncImage, HeldImages, connected, fetch_records
 from invokeai_py_client.image.listing import Listing
@@ -31,6 +31,7 @@ from invokeai_py_client.image.responses import (
 from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_image
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
 from invokeai_py_client.transport.payload import path_part, portions, route
+from invokeai_py_client.transport.retry import patient
 
 if TYPE_CHECKING:
     from invokeai_py_client.files.photos import Photo
@@ -293,7 +294,7 @@ class AsyncImageRepository(Resource):
             UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        from invokeai_py_client.files.photos import note_changes
+        from invokeai_py_client.files.photos import check_photo, note_changes
         from invokeai_py_client.image.upload import make_upload, read_photo
 
         refuse_empty(filename=filename, session_id=session_id)
@@ -306,11 +307,15 @@ class AsyncImageRepository(Resource):
             "session_id": session_id,
             "crop_visible": crop_visible or None,
         }
-        return await BOARDS.call(
-            self.connection,
-            UNCATEGORIZED if board_id is None else board_id,
-            lambda board: self._post_image(form, board, params),
-        )
+        try:
+            return await BOARDS.call(
+                self.connection,
+                UNCATEGORIZED if board_id is None else board_id,
+                lambda board: self._post_image(form, board, params),
+            )
+        except ServerError:  # the server's response to a damaged image has no reason
+            await asyncio.to_thread(check_photo, photo.data, photo.name)
+            raise
 
     async def _post_image(self, form: Upload, board: str, params: Mapping[str, Any]) -> AsyncIvkImage:
         """Send an upload to a board.
@@ -397,6 +402,7 @@ class AsyncImageRepository(Resource):
 
     # ------------------------------------------------------------------ downloading
 
+    @patient
     async def download(self, image_name: ImageName, *, full_resolution: bool = True) -> bytes:
         """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 

@@ -41,6 +41,7 @@ from invokeai_py_client.transport.changes import Change, Changes
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
 from invokeai_py_client.transport.loop import call_back
 from invokeai_py_client.transport.payload import route
+from invokeai_py_client.transport.retry import patient, patiently
 
 if TYPE_CHECKING:
     import os
@@ -100,13 +101,13 @@ class AsyncRun(AsyncObject):
     # ------------------------------------------------------------------ state
 
     @property
-    def inputs(self) -> Mapping[str, Any]:
-        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+    def inputs(self) -> dict[str, Any]:
+        """A copy of the run's values, keyed by the names of the workflow's inputs. They can be set again.
 
         After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
         """
         drawn = {} if self._seeds is None else self._end.drawn(self._seeds)
-        return {**self._inputs, **drawn} if drawn else self._inputs
+        return {**self._inputs, **drawn}
 
     @property
     def seed(self) -> int | None:
@@ -326,7 +327,8 @@ class AsyncRun(AsyncObject):
         """
         from invokeai_py_client.run.retries import retry_items
 
-        new = await retry_items(self.connection, self.queue_id, [self.item_id])
+        with patiently():
+            new = await retry_items(self.connection, self.queue_id, [self.item_id])
         if not new:
             raise RunError(
                 f"The server did not retry queue item {self.item_id} ({self.status}). Only items that failed or were "
@@ -348,6 +350,7 @@ class AsyncRun(AsyncObject):
         await run.refresh()
         return run
 
+    @patient
     async def refresh(self) -> RunStatus:
         """Read the queue item from the server now.
 

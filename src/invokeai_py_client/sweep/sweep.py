@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections import ChainMap
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -42,6 +41,7 @@ from invokeai_py_client.sweep.requests import prepare_requests
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.loop import call_back
 from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.retry import Outage, patiently
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -257,6 +257,9 @@ class AsyncSweep(AsyncObject):
         """
         await self._ready()
         again = [index for index, run in self._runs.items() if run.done and not run.status.ok]
+        for index in again:  # the end of an item may not have been processed yet, for example after cancel()
+            self._follower.drop(self._runs[index].item_id)
+            self._ends.pop(self._runs[index].item_id, None)
         self._order = [index for index in self._order if index not in set(again)]
         self._open |= set(again)
         self._delivery.add(again)
@@ -474,7 +477,8 @@ class AsyncSweep(AsyncObject):
         kept, self._kept = self._kept, None
         if kept is not None:
             try:
-                await self._restore(kept)
+                with patiently():
+                    await self._restore(kept)
             except BaseException:
                 self._kept = kept
                 raise
@@ -525,7 +529,7 @@ class AsyncSweep(AsyncObject):
     async def _send(self) -> None:
         cut = False
         while len(self._delivery) and not cut and not self._background:
-            cut = self._take(await self._delivery.send())
+            cut = await self._send_on(None)
         if len(self._delivery):
             self._start_feeding()
 
@@ -551,15 +555,22 @@ class AsyncSweep(AsyncObject):
                 pass
             await self._send_on(max(_REFILL, self.done - before))
 
-    async def _send_on(self, most: int) -> None:
-        """Send some runs, and tolerate outages. A lost request is sent again only if the server did not receive it."""
-        began = time.monotonic()
+    async def _send_on(self, most: int | None) -> bool:
+        """Send some runs, and tolerate outages. A lost request is sent again only if the server did not receive it.
+
+        Args:
+            most: The maximum number of runs. None: all runs of the next request.
+
+        Returns:
+            Whether the server accepted only a part of the runs because its queue is full.
+        """
+        # If the server is down before the first run was sent, report that at once.
+        outage = Outage(self.connection.settings.outage_timeout if self._runs else 0)
         while True:
             try:
-                self._take(await self._delivery.send(most))
-                return
+                return self._take(await self._delivery.send(most))
             except APIRequestError as error:
-                await timing.tolerate_outage(error, began)
+                await outage.tolerate(error)
 
     def _take(self, delivered: Delivered) -> bool:
         for index, item_id in delivered.items.items():
@@ -672,9 +683,10 @@ class AsyncSweep(AsyncObject):
         shown = [run.images[0] if run.done and run.images else None for run in runs]
         from invokeai_py_client.image.repository import AsyncImageRepository
 
-        records = await self.connection.part(AsyncImageRepository).get_images(
-            image.name for image in shown if image
-        )
+        with patiently():
+            records = await self.connection.part(AsyncImageRepository).get_images(
+                image.name for image in shown if image
+            )
         sizes = {record.image_name: (record.width or 1, record.height or 1) for record in records}
         limit = asyncio.Semaphore(_AT_ONCE)
 
@@ -704,7 +716,7 @@ class AsyncSweep(AsyncObject):
     def _axis(self, name: str | None) -> str | None:
         if name is None or name in self.axes:
             return name
-        found = next((axis for axis in self.axes if plain(axis) == plain(name)), None)
+        found = next((axis for axis in self.axes if plain(axis) == plain(str(name))), None)
         if found is None:
             raise UsageError(f"No axis named {name!r} in this sweep: expected one of {', '.join(self.axes)}.")
         return found
