@@ -40,7 +40,7 @@ LAYERS: list[set[str]] = [
     {"models"},
     {"server"},
     {"_face"},
-    {"_paths"},
+    {"_partial", "_paths"},
     {"_names"},
     {"_lock"},
     {"_aio", "_atomic", "_base", "_given", "_lazy", "_pillow", "_records", "_text"},
