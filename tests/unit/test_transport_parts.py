@@ -46,6 +46,8 @@ from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddr
         ("gpu", "http://gpu:9090", ""),
         ("127.0.0.1", "http://127.0.0.1:9090", ""),
         ("gpu/invoke", "http://gpu:9090", "/invoke"),
+        ("me:secret@gpu", "http://gpu:9090", ""),
+        ("me:secret@gpu:80", "http://gpu:80", ""),
         ("::1", "http://[::1]:9090", ""),
         ("[::1]", "http://[::1]:9090", ""),
         ("http://127.0.0.1", "http://127.0.0.1", ""),
@@ -73,6 +75,9 @@ def test_addresses(text: str, origin: str, prefix: str) -> None:
         "ftp://gpu",
         "http://gpu:port",
         "gpu:port",
+        "gpu:0",
+        "gpu:99999",
+        " ",
         "http://gpu:99999",
         "a b",
         "http://[::1",
@@ -86,6 +91,7 @@ def test_addresses(text: str, origin: str, prefix: str) -> None:
 def test_invalid_addresses(text: str) -> None:
     with pytest.raises(UsageError, match="Invalid server URL") as caught:
         ServerAddress.parse(text)
+    assert str(caught.value).count("9090") == 1  # only in the example
     assert "http://localhost:9090" in str(caught.value)
 
 

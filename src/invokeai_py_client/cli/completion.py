@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.output import echo, hint
 
 _SETUP = {
@@ -13,7 +14,7 @@ _SETUP = {
 }
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @click.argument("shell", type=click.Choice(list(_SETUP)))
 def completion(shell: str) -> None:
     """Print a shell completion script.

@@ -12,7 +12,7 @@ from invokeai_py_client.files.atomic import AtomicFile, write_atomically
 from invokeai_py_client.files.convert import check_target, convert
 from invokeai_py_client.files.formats import Edges, needs_conversion
 from invokeai_py_client.image.transfer import AT_ONCE, TransferProgress, transfer_all
-from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.retry import Retries, patient
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _UNCOMPRESSED = {"Accept-Encoding": "identity"}
 def file_path(image_name: ImageName, full_resolution: bool) -> str:
     """Return the server path of an image's file, or of its thumbnail."""
     kind = "full" if full_resolution else "thumbnail"
-    return f"/api/v1/images/i/{path_part(image_name, 'an image')}/{kind}"
+    return f"{route('/api/v1/images/i/{image}', image=image_name)}/{kind}"
 
 
 async def download_files(

@@ -28,7 +28,7 @@ from invokeai_py_client.lookup import unknown_image
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.models.image import ImageMetadata, IvkImage
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.payload import ROUTE_MISSING, path_part
+from invokeai_py_client.transport.payload import ROUTE_MISSING, route
 from invokeai_py_client.transport.retry import patient, patiently
 
 if TYPE_CHECKING:
@@ -294,9 +294,7 @@ class AsyncImage(AsyncObject):
         return await connection.http.bytes(self._path("full"))
 
     def _path(self, what: str) -> str:
-        from urllib.parse import quote
-
-        return f"/api/v1/images/i/{quote(self.name, safe='')}/{what}"
+        return f"{route('/api/v1/images/i/{image}', image=self.name)}/{what}"
 
     def _repr_png_(self) -> bytes | None:
         """Return the image's file for a notebook, or None if it cannot be downloaded."""
@@ -511,7 +509,7 @@ async def fetch_records(connection: Connection, names: Sequence[str]) -> list[As
         found: list[Mapping[str, Any]] = []
         for name in names:
             try:
-                found.append(await http.json("GET", f"{_IMAGES}/i/{path_part(name, 'an image')}"))
+                found.append(await http.json("GET", route("/api/v1/images/i/{image}", image=name)))
             except NotFoundError:
                 continue
     return connected(connection, found)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._paths import user_path
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.engine.inputs import seed_names
@@ -31,6 +32,7 @@ from invokeai_py_client.sweep.manifest import ManifestWriter
 from invokeai_py_client.sweep.requests import prepare_requests
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.payload import path_part
 from invokeai_py_client.transport.retry import Outage, patiently
 
 if TYPE_CHECKING:
@@ -320,6 +322,7 @@ class AsyncSweep(AsyncObject):
         from invokeai_py_client.image.download import download_files
         from invokeai_py_client.sweep.naming import default_template, run_images
 
+        refuse_empty(template=template)
         await self._ready()
         made = [
             image
@@ -682,7 +685,7 @@ class AsyncSweep(AsyncObject):
     def _axis(self, name: str | None) -> str | None:
         if name is None or name in self.axes:
             return name
-        found = next((axis for axis in self.axes if plain(axis) == plain(name)), None)
+        found = next((axis for axis in self.axes if plain(axis) == plain(str(name))), None)
         if found is None:
             raise UsageError(f"No axis named {name!r} in this sweep: expected one of {', '.join(self.axes)}.")
         return found
@@ -760,6 +763,7 @@ async def start_sweep(
         ModelNotFoundError: A model is not on the server. Nothing was sent.
         UsageError: The workflow contains batch nodes, or the manifest already exists. Nothing was sent.
     """
+    path_part(queue_id, "a queue")  # before images are uploaded
     requests = await prepare_requests(
         connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
     )

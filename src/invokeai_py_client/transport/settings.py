@@ -108,6 +108,7 @@ DEFAULT_PORT = 9090
 DEFAULT_URL = f"http://localhost:{DEFAULT_PORT}"
 """InvokeAI's default address."""
 
+_PORT = re.compile(r":[^]:]+$")
 _LONGEST_HOST = 253
 _LONGEST_LABEL = 63
 _EXAMPLE = f'expected something like "{DEFAULT_URL}" or "https://example.org/invoke"'
@@ -142,7 +143,7 @@ class ServerAddress:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise UsageError(f"Invalid server URL {_shown(url)!r} ({error}): {_EXAMPLE}.") from None
-        if parts.scheme not in ("http", "https") or not host or not _is_host(host):
+        if parts.scheme not in ("http", "https") or not host or port == 0 or not _is_host(host):
             raise UsageError(f"Invalid server URL {_shown(url)!r}: {_EXAMPLE}.")
         host = f"[{host}]" if ":" in host else host
         origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
@@ -173,12 +174,15 @@ def complete_url(text: str, *, scheme: str = "http", port: int | None = None) ->
             otherwise.
 
     Raises:
-        UsageError: The text has another port.
+        UsageError: The text is empty or has another port.
     """
     text = text.strip()
+    if not text:
+        raise UsageError(f"Invalid server URL '': {_EXAMPLE}.")
     if "://" not in text:
-        port = DEFAULT_PORT if port is None and not _port_of(f"{scheme}://{_bracketed(text)}") else port
         text = f"{scheme}://{_bracketed(text)}"
+        if port is None and not _PORT.search(_netloc(text)):
+            port = DEFAULT_PORT
     if port is None:
         return text
     known = _port_of(text)
@@ -204,6 +208,11 @@ def _bracketed(text: str) -> str:
     except ValueError:
         return text
     return f"[{text}]"
+
+
+def _netloc(url: str) -> str:
+    """Return the host and port of a URL, without user name and password."""
+    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
 def _port_of(url: str) -> int | None:
