@@ -23,6 +23,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.end import RunEnd, raise_if_failed, removed_item
+from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.events import RunEvent
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import is_missing, read_item
@@ -39,7 +40,7 @@ from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change, Changes
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
-from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.loop import call_back, if_abandoned
 from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.retry import patient, patiently
 
@@ -348,6 +349,7 @@ class AsyncRun(AsyncObject):
         )
         await self.connection.part(LiveRuns).follow(tracker, self.queue_id)
         await run.refresh()
+        if_abandoned(lambda: cancel_quietly(run.cancel()))
         return run
 
     @patient

@@ -18,6 +18,11 @@ QUEUE_SILENCE = 10.0
 LATE_EVENTS = 1.0
 """How long to wait for the last events of items that have ended according to the queue's status."""
 
+TAKE_BACK = 8.0
+"""How long an interrupted call waits until the server has its runs, so that it can cancel them."""
+TAKE_BACK_POLL = 0.1
+"""How often it checks that."""
+
 QUEUE_FULL = 5.0
 """How often a sweep tries to send runs to a full queue that contains none of its runs."""
 
