@@ -258,6 +258,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             UnknownNameError: The target board is not on the server.
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
         return self._call(self._impl.move_image_to(image_name, target_board_id))
 
@@ -266,6 +267,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server moved all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
         return self._call(self._impl.add_image(image_name))
 
@@ -277,6 +281,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             UsageError: This handle represents the uncategorized images.
+            TransferError: The server refused or failed to remove an image. All others were removed.
         """
         return self._call(self._impl.remove_image(image_name))
 
@@ -285,6 +290,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server deleted all of them. False if an image is not on the server (True before InvokeAI 6.0).
+
+        Raises:
+            TransferError: The server refused or failed to delete an image. All others were deleted.
         """
         return self._call(self._impl.delete_image(image_name))
 
@@ -293,6 +301,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server starred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to star an image. All others were starred.
         """
         return self._call(self._impl.star_image(image_name))
 
@@ -301,6 +312,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server unstarred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to unstar an image. All others were unstarred.
         """
         return self._call(self._impl.unstar_image(image_name))
 
@@ -429,7 +443,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
                 default (True since InvokeAI 6.13).
 
         Raises:
-            UsageError: The name is too long.
+            UsageError: The name is empty or too long.
         """
         return wrap(self._call(self._impl.create_board(name, is_private)))
 
@@ -485,6 +499,9 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Raises:
             UsageError: The board id is ``"none"``, or several boards have this name.
+            PermissionDeniedError: The board belongs to another user.
+            TransferError: The board was deleted, but some of its images were not: the server failed to delete them, or
+                they belong to other users. They are uncategorized now.
         """
         return self._call(self._impl.delete_board(board_id, delete_images))
 
@@ -553,6 +570,9 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
             type: Only models of this type: ``main``, ``lora``... Defaults to all.
             name: Only models with exactly this name. Defaults to all.
             format: Only models of this format: ``diffusers``, ``checkpoint``... Defaults to all.
+
+        Raises:
+            UsageError: A filter is an empty text.
         """
         return self._call(self._impl.list_models(base=base, type=type, name=name, format=format))
 
@@ -692,6 +712,9 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         Args:
             base: Only models of this architecture. Defaults to all.
             type: Only models of this type: ``main``, ``lora``... Defaults to all.
+
+        Raises:
+            UsageError: A filter is an empty text.
         """
         return self._call(self._impl.list_starter_models(base=base, type=type))
 
@@ -780,7 +803,7 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
             scan_path: The folder. ``~`` and paths that exist on this machine are made absolute.
 
         Raises:
-            UsageError: The path starts with ``~``, and the home directory is unknown.
+            UsageError: The path is empty, or starts with ``~`` and the home directory is unknown.
             BadRequestError: The folder does not exist on the server's machine.
         """
         return self._call(self._impl.scan_folder(scan_path))
@@ -1104,7 +1127,8 @@ class ImageRepository(Face["AsyncImageRepository"]):
             starred_first: Whether to list starred images first. Defaults to False.
 
         Raises:
-            UsageError: The offset or limit is negative, a category is unknown, or the time is not valid.
+            UsageError: The offset or limit is negative, a category is unknown, the time is not valid, or a filter is
+                empty.
             UnknownNameError: The board is not on the server.
         """
         return wrap(
@@ -1172,7 +1196,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Return the number of images that ``list_images()`` would list. Sends one request.
 
         Raises:
-            UsageError: A category is unknown.
+            UsageError: A category is unknown, or a filter is empty.
             UnknownNameError: The board is not on the server.
         """
         return self._call(
@@ -1453,7 +1477,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Star images.
 
         Returns:
-            The names of the images that the server starred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to star some of the images, or does not have them. All others
+                were starred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.star(image_names))
 
@@ -1461,7 +1489,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Remove the star from images.
 
         Returns:
-            The names of the images that the server unstarred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to unstar some of the images, or does not have them. All others
+                were unstarred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.unstar(image_names))
 
@@ -1473,10 +1505,13 @@ class ImageRepository(Face["AsyncImageRepository"]):
             board_id: The board, its id or its name.
 
         Returns:
-            The names of the images that the server moved. Images not on the server are omitted.
+            The names of the images.
 
         Raises:
             UnknownNameError: The board is not on the server.
+            PermissionDeniedError: You may not add images to the board.
+            TransferError: The server refused or failed to move some of the images, or does not have them. All others
+                were moved: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.move(image_names, board_id))
 
@@ -1484,8 +1519,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Permanently delete images from the server.
 
         Returns:
-            The names of the deleted images. Images that were not on the server are omitted (except before InvokeAI
-            6.0).
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to delete some of the images, or does not have them. All others
+                were deleted: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.delete(image_names))
 
@@ -1535,6 +1573,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> None:
         """Create a client. This sends no request.
 
@@ -1550,6 +1589,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             base_path: The path prefix of a reverse proxy. Defaults to "": no prefix.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
             password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
@@ -1574,6 +1615,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             email=email,
             password=password,
             profile=profile,
+            outage_timeout=outage_timeout,
         )
         self._impl.__dict__["_face"] = self
 
@@ -1596,6 +1638,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> Self:
         """Return a client for the server at a URL. This sends no request.
 
@@ -1609,6 +1652,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
                 configuration file for this server.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             base_path: A path prefix, if it is not part of the URL.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
@@ -1632,6 +1677,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
                 email=email,
                 password=password,
                 profile=profile,
+                outage_timeout=outage_timeout,
             )
         )
 
@@ -2375,7 +2421,7 @@ class QueueRepository(Face["AsyncQueueRepository"]):
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: ``status`` is not a valid state.
+            UsageError: ``status`` is not a valid state, or a filter is empty.
         """
         return self._call(
             self._impl.items(
@@ -2605,7 +2651,7 @@ class QuickClient(Face["AsyncQuickClient"]):
             The image, or None if the run was canceled.
 
         Raises:
-            UsageError: A value is not valid, the board is not on the server, or the server has no SDXL model.
+            UsageError: A value is not valid or empty, the board is not on the server, or the server has no SDXL model.
             QuickTaskError: The server failed or was unreachable.
         """
         return wrap(
@@ -2651,8 +2697,8 @@ class Run(Face["AsyncRun"]):
         return self._impl.queue_id
 
     @property
-    def inputs(self) -> Mapping[str, Any]:
-        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+    def inputs(self) -> dict[str, Any]:
+        """A copy of the run's values, keyed by the names of the workflow's inputs. They can be set again.
 
         After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
         """
@@ -2719,7 +2765,8 @@ class Run(Face["AsyncRun"]):
         """Yield the events of the run, from its start until it has ended.
 
         Events come in the order in which the server sends them, each once. If the run has ended, yields its past
-        events.
+        events. A client keeps the past events of its latest ended runs, about 4 MB of them. For an earlier run, this
+        yields only its final status.
 
         Raises:
             ServerUnreachableError: The server could not be reached for five minutes.
@@ -3030,7 +3077,8 @@ class Sweep(Face["AsyncSweep"]):
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The contact sheet. A run without an image is shown as its state.
+            The contact sheet. A run without an image is shown as its state, and an image that is no longer on the
+            server as "deleted".
 
         Raises:
             UsageError: The sweep has no axis with this name.
@@ -3080,7 +3128,7 @@ class Sweep(Face["AsyncSweep"]):
         """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
         The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
-        required.
+        required. An image that is no longer on the server is shown as an error of its run.
 
         Args:
             folder: The folder of the report. It is created if it does not exist.
@@ -3088,6 +3136,9 @@ class Sweep(Face["AsyncSweep"]):
 
         Returns:
             The path of the page, ``folder/index.html``.
+
+        Raises:
+            TransferError: Some images could not be downloaded. The page was written, with all others.
         """
         return self._call(self._impl.report(folder, title=title))
 
@@ -4038,6 +4089,9 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
 
         Returns:
             A record for each workflow, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
+
+        Raises:
+            UsageError: The query or the categories are empty.
         """
         return self._call(self._impl.list_workflows(query, categories=categories))
 

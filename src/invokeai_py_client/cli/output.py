@@ -16,7 +16,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,6 +29,7 @@ from invokeai_py_client.errors import (
     ConnectionLostError,
     InvokeAIClientError,
     ServerUnreachableError,
+    TransferError,
     UsageError,
 )
 
@@ -63,8 +64,8 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
         echo(shown.getvalue(), err=True, nl=False)
         return WRONG_USE
     except InvokeAIClientError as error:
-        _report(error.code, str(error), as_json)
-        return exit_code_of(type(error))
+        _report(error.code, str(error), as_json, _failures(error))
+        return _exit_code(error)
     except OSError as error:  # of a file or folder: our own requests raise errors of the class above
         if error.filename is None:
             raise
@@ -103,6 +104,14 @@ def exit_code_of(kind: type[InvokeAIClientError]) -> int:
     if issubclass(kind, ServerUnreachableError) and not issubclass(kind, ConnectionLostError):
         return UNREACHABLE
     return FAILED
+
+
+def _exit_code(error: InvokeAIClientError) -> int:
+    """Return the exit code for an error. Transfers that failed because the server was away count as that."""
+    codes = {exit_code_of(type(error))}
+    if isinstance(error, TransferError):
+        codes |= {exit_code_of(type(one)) for one in error.failed.values()}
+    return UNREACHABLE if UNREACHABLE in codes else exit_code_of(type(error))
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
@@ -222,8 +231,15 @@ def _wrapped(text: str, indent: str = "") -> str:
     )
 
 
-def _report(code: str, message: str, as_json: bool) -> None:
+def _failures(error: InvokeAIClientError) -> dict[str, Any]:
+    """Return what failed, by name, if an error is about several things."""
+    if not isinstance(error, TransferError):
+        return {}
+    return {"failed": {name: {"code": one.code, "message": str(one)} for name, one in error.failed.items()}}
+
+
+def _report(code: str, message: str, as_json: bool, facts: Mapping[str, Any] | None = None) -> None:
     if as_json:
-        emit({"event": "error", "code": code, "message": message})
+        emit({"event": "error", "code": code, "message": message, **(facts or {})})
     echo("Error:", err=True, nl=False, fg="red", bold=True)
     echo(_wrapped(f"Error: {message}", "  ").removeprefix("Error:"), err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import (
     board_option,
     check_name,
@@ -24,7 +25,7 @@ from invokeai_py_client.cli.options import (
     workflow_argument,
 )
 from invokeai_py_client.cli.output import echo, echo_bytes, emit, hint, is_quiet, open_file, say
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import TransferError, UsageError
 from invokeai_py_client.files.names import is_image_file, literal, literal_folder
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow import WorkflowHandle
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @workflow_argument
 @set_option
 @click.option(
@@ -144,23 +145,27 @@ def run(
             if done.seed is not None:
                 say(f"Seed: {done.seed}")
             return
-        saved = done.save(template)
-        for path in saved:
+        missing: TransferError | None = None
+        try:
+            paths = done.save(template)
+            saved = {image.name: path for image, path in zip(done.images, paths, strict=True)}
+        except TransferError as error:
+            missing, saved = error, error.done
+        for path in saved.values():
             if not as_json:
                 echo(path)
-        for path in saved if opens else ():
+        for path in saved.values() if opens else ():
             open_file(path)
         if as_json:
-            images = [
-                {"name": image.name, "path": str(path)}
-                for image, path in zip(done.images, saved, strict=True)
-            ]
-            emit(
-                {"event": "result", "ok": True, "item_id": done.item_id, "seed": done.seed, "images": images}
-            )
-            return
-        if done.seed is not None:
+            images = [{"name": name, "path": str(path)} for name, path in saved.items()]
+            facts = {"item_id": done.item_id, "seed": done.seed, "images": images}
+            emit({"event": "result", "ok": missing is None, **facts})
+        elif done.seed is not None:
             say(f"Seed: {done.seed}")
+        if missing is not None:
+            raise missing
+        if as_json:
+            return
         if not saved:
             say("The run produced no images.")
         else:
@@ -181,7 +186,7 @@ def _run_many(
     as_json: bool,
 ) -> None:
     """Run a workflow several times with different seeds, and save the images."""
-    from invokeai_py_client.cli.sweep import announce, follow
+    from invokeai_py_client.cli.sweep import announce, follow, raise_if_incomplete
 
     settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, count)
     values = parse_settings(handle, settings)
@@ -195,17 +200,17 @@ def _run_many(
     if (
         sys.stdout.isatty() and not as_json
     ):  # follow() prints the paths only if they do not break its progress bar
-        for path in saved:
+        for path in saved.paths.values():
             echo(path)
-    for path in saved if opens else ():
+    for path in saved.paths.values() if opens else ():
         open_file(path)
-    failed = sweep.failed
+    failed, missing = sweep.failed, saved.error()
     if as_json:
-        emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": len(failed)})
+        complete = not failed and missing is None
+        emit({"event": "result", "ok": complete, "runs": len(sweep), "failed": len(failed)})
     else:
         say(f"Seeds: {', '.join(str(run.seed) for run in sweep.runs)}")
-    if failed:
-        failed[0].raise_if_failed()
+    raise_if_incomplete(sweep, missing)
 
 
 def _template(output: str, name: str | None, as_json: bool, count: int) -> str | None:

@@ -12,6 +12,7 @@ from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.packed import PackedResults
 from invokeai_py_client.run.results import (
     CalledResults,
+    GraphFacts,
     Results,
     failing_node,
     results_of_item,
@@ -97,6 +98,7 @@ class RunEnd:
         called: tuple[CalledResults, ...] = (),
         *,
         whole: bool = True,
+        facts: GraphFacts | None = None,
     ) -> None:
         """Store the ended queue item and its results.
 
@@ -106,8 +108,9 @@ class RunEnd:
             called: The results of the workflows that the run called.
             whole: Whether to keep the item's session and workflow. They are large, and a sweep has thousands of
                 items. Defaults to True.
+            facts: What is known about the graph of the item.
         """
-        results = results_of_item(item, labels, called)
+        results = results_of_item(item, labels, called, facts)
         self.failing = failing_node(item)
         kept = item if whole else {key: value for key, value in item.items() if key not in _LARGE}
         self._store(kept, results, seeds_of_item(item))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.engine.subworkflow import CALL
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.results import GraphFacts
 from invokeai_py_client.transport.json_shape import as_object
 
 if TYPE_CHECKING:
@@ -26,10 +27,17 @@ class ReportedItems:
     """
 
     def __init__(self, batch: Mapping[str, Any]) -> None:
-        self._nodes: Mapping[str, Mapping[str, Any]] = batch["graph"]["nodes"]
+        self._nodes: Mapping[str, dict[str, Any]] = batch["graph"]["nodes"]
         self._node_ids = set(self._nodes)
         self._workflow = batch["workflow"]
+        self._facts: tuple[Mapping[str, str], GraphFacts] | None = None
         self._calls = any(node["type"] == CALL for node in self._nodes.values())
+
+    def facts(self, labels: Mapping[str, str]) -> GraphFacts:
+        """Return the facts about the graph that all items share, for the labels of a workflow's nodes."""
+        if self._facts is None or self._facts[0] is not labels:
+            self._facts = labels, GraphFacts(self._nodes, self._workflow, labels)
+        return self._facts[1]
 
     def item(self, tracker: BatchTracker, item_id: int) -> dict[str, Any] | None:
         """Return an item assembled from events, or None if it must be read from the server.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.engine.seeds import SEED
 from invokeai_py_client.errors import (
     APIRequestError,
@@ -22,6 +23,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.end import RunEnd, raise_if_failed, removed_item
+from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.events import RunEvent
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import is_missing, read_item
@@ -39,7 +41,9 @@ from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change, Changes
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
-from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.loop import call_back, if_abandoned
+from invokeai_py_client.transport.payload import route
+from invokeai_py_client.transport.retry import patient, patiently
 
 if TYPE_CHECKING:
     import os
@@ -104,13 +108,13 @@ class AsyncRun(AsyncObject):
     # ------------------------------------------------------------------ state
 
     @property
-    def inputs(self) -> Mapping[str, Any]:
-        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+    def inputs(self) -> dict[str, Any]:
+        """A copy of the run's values, keyed by the names of the workflow's inputs. They can be set again.
 
         After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
         """
         drawn = {} if self._seeds is None else self._end.drawn(self._seeds)
-        return {**self._inputs, **drawn} if drawn else self._inputs
+        return {**self._inputs, **drawn}
 
     @property
     def seed(self) -> int | None:
@@ -278,6 +282,7 @@ class AsyncRun(AsyncObject):
         from invokeai_py_client.files.names import RunImage, naming_values, paths_of_run_images
         from invokeai_py_client.image.download import download_files
 
+        refuse_empty(template=template)
         names = [image.name for image in self.images]
         values = naming_values(self.inputs, self.seed)
         # Check the template even if the run has no images.
@@ -299,7 +304,8 @@ class AsyncRun(AsyncObject):
         if self.status.done:  # InvokeAI 5.15 would change its status to canceled
             return self.status
         try:
-            item = await self.connection.http.json("PUT", f"{self._path}/cancel", expect=QUEUE_ITEM)
+            path = route("/api/v1/queue/{queue}/i/{item}/cancel", queue=self.queue_id, item=self.item_id)
+            item = await self.connection.http.json("PUT", path, expect=QUEUE_ITEM)
         except APIRequestError as error:
             if not await is_missing(self.connection, self.queue_id, self.item_id, error):
                 raise
@@ -321,7 +327,8 @@ class AsyncRun(AsyncObject):
         """
         from invokeai_py_client.run.retries import retry_items
 
-        new = await retry_items(self.connection, self.queue_id, [self.item_id])
+        with patiently():
+            new = await retry_items(self.connection, self.queue_id, [self.item_id])
         if not new:
             raise RunError(
                 f"The server did not retry queue item {self.item_id} ({self.status}). Only items that failed or were "
@@ -341,8 +348,10 @@ class AsyncRun(AsyncObject):
         )
         await self.connection.part(LiveRuns).follow(tracker, self.queue_id)
         await run.refresh()
+        if_abandoned(lambda: cancel_quietly(run.cancel()))
         return run
 
+    @patient
     async def refresh(self) -> RunStatus:
         """Read the queue item from the server now.
 
@@ -369,7 +378,7 @@ class AsyncRun(AsyncObject):
                 if notify is not None:
                     async for event in self.events():
                         await notify(event)
-                async with aclosing(self._steps()) as steps:
+                async with aclosing(self._steps(ends_only=True)) as steps:
                     async for _ in steps:
                         pass
         except TimeoutError as error:
@@ -383,10 +392,6 @@ class AsyncRun(AsyncObject):
             ) from None
         return self.status
 
-    @property
-    def _path(self) -> str:
-        return f"/api/v1/queue/{self.queue_id}/i/{self.item_id}"
-
     async def _read(self) -> Mapping[str, Any] | None:
         try:
             return await read_item(self.connection, self.queue_id, self.item_id)
@@ -398,13 +403,18 @@ class AsyncRun(AsyncObject):
         seen = self._tracker.settled if self._gaps is None else self._gaps
         return self._tracker.gaps != seen  # events may have been lost since the item was read
 
-    async def _steps(self) -> AsyncGenerator[None]:
-        """Follow the run until its results have been read. Yields whenever something may have changed."""
+    async def _steps(self, *, ends_only: bool = False) -> AsyncGenerator[None]:
+        """Follow the run until its results have been read. Yields whenever something (or its end) may have changed."""
         if self._end.taken:
             return
         live = self.connection.part(LiveRuns)
         async with live.changes(
-            self._tracker, self.queue_id, lambda: (self.batch_id,), self._patience, item_id=self.item_id
+            self._tracker,
+            self.queue_id,
+            lambda: (self.batch_id,),
+            self._patience,
+            item_id=self.item_id,
+            ends_only=ends_only,
         ) as changes:
             async for change in changes:
                 self._react(changes, change)
@@ -416,17 +426,11 @@ class AsyncRun(AsyncObject):
     def _has_no_place(self) -> bool:
         return self._tracker.unplaced and self.status.state is JobStatus.PENDING
 
-    @property
-    def _is_in_line(self) -> bool:
-        """Whether the run is pending while the server works on other runs of its batch."""
-        quiet = time.monotonic() - self._tracker.heard
-        return self.status.state is JobStatus.PENDING and quiet < timing.SILENCE
-
     def _patience(self) -> float:
         self._awaits_place = self._has_no_place
         if self._awaits_place:
             return timing.MOMENT
-        return timing.SILENCE if self.connection.part(LiveRuns).connected else timing.POLL
+        return self.connection.part(LiveRuns).patience(self._tracker)
 
     def _react(self, changes: Changes, change: Change) -> None:
         """Start the reads that a change calls for."""
@@ -437,10 +441,10 @@ class AsyncRun(AsyncObject):
         elif self._is_stale:
             changes.read(self._fetch_item, self._take_item, key=None if silence else self._tracker.gaps)
         elif silence and self._awaits_place:
-            if self._tracker.unplaced:  # one read serves the whole batch
+            if self._has_no_place:  # one read serves the whole batch
                 self._tracker.unplaced = False
                 changes.read(self._fetch_place, self._tracker.place)
-        elif silence and not self._is_in_line:
+        elif silence and not self.connection.part(LiveRuns).hears(self._tracker):
             changes.read(self._fetch_item, self._take_item)
             if self.connection.part(LiveRuns).connected and self.status.state is JobStatus.PENDING:
                 changes.read(self._warn_if_blocked, _ignore)
@@ -481,9 +485,9 @@ class AsyncRun(AsyncObject):
     def _take_reported(self) -> bool:
         """Take the results if events reported all of them. Return whether they did."""
         item = None if self._reported is None else self._reported.item(self._tracker, self.item_id)
-        if item is not None:
+        if item is not None and self._reported is not None:
             with reading(self.item_id):
-                self._take(item)
+                self._end.take(item, self._labels, facts=self._reported.facts(self._labels))
         return item is not None
 
     async def _fetch_results(self) -> tuple[Mapping[str, Any] | None, tuple[CalledResults, ...]]:

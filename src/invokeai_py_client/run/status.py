@@ -129,11 +129,7 @@ def fold(status: RunStatus, event: RunEvent) -> RunStatus:
     if isinstance(event, NodeStarted):
         if event.prepared_id == status.prepared_id:
             return status
-        return replace(
-            _at_node(status, event),
-            message="",
-            fraction=None,
-        )
+        return _at_node(status, event, message="", fraction=None)
     if isinstance(event, NodeProgress):
         return _fold_progress(status, event)
     if isinstance(event, NodeCompleted):
@@ -200,7 +196,7 @@ def _is_overtaken(state: JobStatus, status: RunStatus) -> bool:
     return state is JobStatus.PENDING and status.state is JobStatus.RUNNING
 
 
-def _at_node(status: RunStatus, event: NodeStarted | NodeProgress) -> RunStatus:
+def _at_node(status: RunStatus, event: NodeStarted | NodeProgress, **changes: Any) -> RunStatus:
     return replace(
         status,
         state=JobStatus.RUNNING,
@@ -208,6 +204,7 @@ def _at_node(status: RunStatus, event: NodeStarted | NodeProgress) -> RunStatus:
         node_id=event.node_id,
         node_type=event.node_type,
         prepared_id=event.prepared_id,
+        **changes,
     )
 
 
@@ -217,12 +214,8 @@ def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
         event.preview is None or event.preview == status.preview
     ):
         return status
-    return replace(
-        _at_node(status, event),
-        message=event.message,
-        fraction=event.fraction,
-        preview=event.preview or status.preview,
-    )
+    preview = event.preview or status.preview
+    return _at_node(status, event, message=event.message, fraction=event.fraction, preview=preview)
 
 
 def has_ended(item: Mapping[str, Any]) -> bool:

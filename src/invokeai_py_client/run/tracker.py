@@ -12,10 +12,16 @@ from typing import Any
 
 from invokeai_py_client._lazy import old_names
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.run.events import NodeCompleted, RunEvent, StatusChanged
+from invokeai_py_client.run.events import (
+    NodeCompleted,
+    NodeProgress,
+    RunEvent,
+    StatusChanged,
+    parse_event,
+    whole_number,
+)
 from invokeai_py_client.run.past_events import PastEvents
 from invokeai_py_client.run.status import RunStatus, fold, slim, status_of_item
-from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change, Changes
 
 _KEPT_EVENTS = 5000
@@ -39,6 +45,8 @@ class ItemHistory:
     results: dict[str, NodeCompleted] = field(default_factory=dict[str, NodeCompleted])
     end: StatusChanged | None = None
 
+
+_PENDING = RunStatus()
 
 Story = ItemHistory  # its name in older pickles
 
@@ -105,6 +113,8 @@ class BatchTracker:
         self._stories: dict[int, ItemHistory] | None = {} if keep_results else None
         self._items: tuple[int, ...] = ()
         self._statuses: dict[int, RunStatus] = {}
+        # The latest progress of items, as the server sent it, if their status does not contain it yet.
+        self._progress: dict[int, Mapping[str, Any]] = {}
         self._places: dict[int, int] = {}
         self._begun = 0
         # The events of an item, or the time of the last one if they were dropped.
@@ -116,7 +126,12 @@ class BatchTracker:
 
     def status(self, item_id: int) -> RunStatus:
         """Return the latest known status of an item."""
-        status = self._statuses.get(item_id) or RunStatus()
+        latest = self._progress.pop(item_id, None)
+        if latest is not None:
+            event = parse_event(NodeProgress.event_type, latest)
+            if event is not None:
+                self._statuses[item_id] = fold(self._statuses.get(item_id) or _PENDING, event)
+        status = self._statuses.get(item_id) or _PENDING
         place = self._places.get(item_id)
         if place is None or status.state is not JobStatus.PENDING:
             return status
@@ -173,16 +188,6 @@ class BatchTracker:
             kept.readers -= 1
 
     @property
-    def is_busy(self) -> bool:
-        """Whether an event arrived recently, so that there is no silence."""
-        return self.quiet < timing.SILENCE
-
-    @property
-    def quiet(self) -> float:
-        """The number of seconds since the latest event."""
-        return time.monotonic() - self.heard
-
-    @property
     def last_item(self) -> int:
         """The id of the last item that the server created for the batch."""
         return max(self._items)
@@ -207,6 +212,25 @@ class BatchTracker:
         after = fold(before, event)
         if after is not before:
             self._take(event.item_id, after, event)
+
+    def defer(self, progress: Mapping[str, Any]) -> bool:
+        """Keep the payload of a progress event, unless someone needs the event now.
+
+        The next one usually replaces it before someone reads the status. Most events of a run are of this kind.
+
+        Returns:
+            Whether the event was processed. Otherwise, call ``event()``.
+        """
+        item_id = whole_number(progress.get("item_id"))
+        if item_id is None or self._keep_events or item_id in self._events:
+            return False
+        if (item_id, False) in self._waiting or (None, False) in self._waiting:
+            return False
+        if item_id in self._progress and not isinstance(progress.get("image"), dict):
+            return False  # 6.13 sends each event twice, the second time without the preview
+        self.heard = time.monotonic()
+        self._progress[item_id] = progress
+        return True
 
     def others_moved(self) -> None:
         """Record that another item started, which moves all pending items up by one."""
@@ -259,7 +283,7 @@ class BatchTracker:
             story.results[event.prepared_id] = event
         elif isinstance(event, StatusChanged) and status.done:
             story.end = event
-            if len(stories) > _KEPT_STORIES:  # nobody waits for these runs: their items will be read
+            if len(stories) > _KEPT_STORIES:  # no one waits for these runs: their items will be read
                 del stories[next(iter(stories))]
 
     def events_from(self, item_id: int, start: int) -> tuple[list[RunEvent], int]:
@@ -295,6 +319,8 @@ class BatchTracker:
             waiting.discard(notify)
             if not waiting and self._waiting.get(concern) is waiting:
                 del self._waiting[concern]
+                if not self._waiting:
+                    self._waiting = {}  # an emptied dict keeps its memory, and there is a tracker for each single run
 
     async def change(self, timeout: float, item_id: int | None = None) -> bool:
         """Wait for the next change.
@@ -336,7 +362,9 @@ class BatchTracker:
             state["_events"] = {
                 item: _Kept(kept, counts.get(item, 0)) for item, kept in state["_events"].items()
             }
-        self.__dict__.update(state, _waiting={}, gaps=state["gaps"] + 1, heard=-math.inf, past=None)
+        self.__dict__.update(
+            {"_progress": {}, **state}, _waiting={}, gaps=state["gaps"] + 1, heard=-math.inf, past=None
+        )
 
 
 def _event_from_item(

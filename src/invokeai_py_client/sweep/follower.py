@@ -43,8 +43,7 @@ class Follower:
         queue_id: The queue.
         tracker: The tracker that receives the events of all batches.
         finished: Called with the server's data of each item that has ended, or with None if the item was deleted.
-        batch: The batch that was sent. If events reported the results of all nodes of its graph, an item's results
-            are not read from the server.
+        reported: Assembles the items whose events reported the results of all nodes, so that they need not be read.
     """
 
     def __init__(
@@ -53,13 +52,13 @@ class Follower:
         queue_id: str,
         tracker: BatchTracker,
         finished: Finished,
-        batch: Mapping[str, Any],
+        reported: ReportedItems,
     ) -> None:
         self._connection = connection
         self._queue_id = queue_id
         self._tracker = tracker
         self._finished = finished
-        self._reported = ReportedItems(batch)
+        self._reported = reported
         self._open: dict[int, str] = {}
         self._left: Counter[str] = Counter()
         self._ended: list[int] = []
@@ -108,7 +107,7 @@ class Follower:
     def changes(self) -> AbstractAsyncContextManager[Changes]:
         """Subscribe to changes of the items for an ``async with`` block. Pass each change to ``step()``."""
         return self._connection.part(LiveRuns).changes(
-            self._tracker, self._queue_id, lambda: self._left, self._patience
+            self._tracker, self._queue_id, lambda: self._left, self._patience, ends_only=True
         )
 
     def step(self, changes: Changes, change: Change) -> None:
@@ -125,7 +124,7 @@ class Follower:
             changes.read(
                 self._fetch_all_states, self._take_states, key=None if silence else self._tracker.gaps
             )
-        elif silence and self._open:
+        elif silence and self._open and not self._connection.part(LiveRuns).hears(self._tracker):
             changes.read(self._fetch_next_states, self._take_states)
 
     async def read_states(self) -> None:
@@ -137,7 +136,7 @@ class Follower:
     def _patience(self) -> float:
         if not self._open:
             return timing.QUEUE_FULL  # until more runs are sent
-        return timing.SILENCE if self._connection.part(LiveRuns).connected else timing.POLL
+        return self._connection.part(LiveRuns).patience(self._tracker)
 
     async def _fetch_all_states(self) -> _States:
         return await self._fetch_states(self._pending(), self._tracker.gaps)

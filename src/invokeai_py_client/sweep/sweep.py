@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import chain
@@ -13,15 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._partial import is_hopeless
 from invokeai_py_client._paths import user_path
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.engine.seeds import SeedNames
-from invokeai_py_client.errors import APIRequestError, RunNotFinishedError, UsageError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    InvokeAIClientError,
+    NotFoundError,
+    RunNotFinishedError,
+    TransferError,
+    UsageError,
+)
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.enqueue import cancel_quietly
+from invokeai_py_client.run.reported import ReportedItems
 from invokeai_py_client.run.results import CalledResults
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
@@ -30,7 +39,9 @@ from invokeai_py_client.sweep.follower import Follower
 from invokeai_py_client.sweep.manifest import ManifestWriter
 from invokeai_py_client.sweep.requests import RowInputs, prepare_requests
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.loop import call_back, if_abandoned
+from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.retry import Outage, patiently
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -55,6 +66,8 @@ _REFILL = 100
 _THUMBNAIL = 256
 _AT_ONCE = 8
 _CHUNK = 32
+# What a contact sheet shows in place of an image that is not on the server.
+_DELETED = "deleted"
 _IN_A_NOTEBOOK = 50
 
 
@@ -104,8 +117,8 @@ class AsyncSweep(AsyncObject):
         self._count = len(self._open)
         self._order: list[int] = []
         self._tracker = BatchTracker(batch_id, keep_events=False, keep_results=True)
-        batch = requests[0].body["batch"]
-        self._follower = Follower(connection, queue_id, self._tracker, self._finished, batch)
+        self._reported = ReportedItems(requests[0].body["batch"])
+        self._follower = Follower(connection, queue_id, self._tracker, self._finished, self._reported)
         self._delivery = Delivery(connection, queue_id, requests, self._tracker, manifest)
         self._feeder: asyncio.Task[None] | None = None
         self._kept = kept
@@ -250,6 +263,9 @@ class AsyncSweep(AsyncObject):
         """
         await self._ready()
         again = {index for index, run in self._runs.items() if run.done and not run.status.ok}
+        for index in again:  # the end of an item may not have been processed yet, for example after cancel()
+            self._follower.drop(self._runs[index].item_id)
+            self._ends.pop(self._runs[index].item_id, None)
         self._order = [index for index in self._order if index not in again]
         self._open |= again
         self._delivery.add(again)
@@ -272,7 +288,8 @@ class AsyncSweep(AsyncObject):
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The contact sheet. A run without an image is shown as its state.
+            The contact sheet. A run without an image is shown as its state, and an image that is no longer on the
+            server as "deleted".
 
         Raises:
             UsageError: The sweep has no axis with this name.
@@ -322,6 +339,7 @@ class AsyncSweep(AsyncObject):
         from invokeai_py_client.image.download import download_files
         from invokeai_py_client.sweep.naming import default_template, run_images
 
+        refuse_empty(template=template)
         await self._ready()
         made = [
             image
@@ -338,7 +356,7 @@ class AsyncSweep(AsyncObject):
         """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
         The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
-        required.
+        required. An image that is no longer on the server is shown as an error of its run.
 
         Args:
             folder: The folder of the report. It is created if it does not exist.
@@ -346,23 +364,33 @@ class AsyncSweep(AsyncObject):
 
         Returns:
             The path of the page, ``folder/index.html``.
+
+        Raises:
+            TransferError: Some images could not be downloaded. The page was written, with all others.
         """
         from invokeai_py_client.files.names import literal_folder
         from invokeai_py_client.sweep.report import write_report
 
         base = user_path(folder)
-        await self.save(f"{literal_folder(base / 'images')}{{index:04}}-{{image}}.png")
+        missing: TransferError | None = None
+        try:
+            await self.save(f"{literal_folder(base / 'images')}{{index:04}}-{{image}}.png")
+        except TransferError as error:
+            if any(map(is_hopeless, error.failed.values())):
+                raise
+            missing = error
+        lost = {} if missing is None else missing.failed
         loop = asyncio.get_running_loop()
         done = [(index, run) for index, run in sorted(self._runs.items()) if run.done]
 
         def entries() -> Iterator[ReportEntry]:
             # Called in a thread: the page is written while the next thumbnails are loaded, and none stays in memory.
             for start in range(0, len(done), _CHUNK):
-                chunk = self._entries(done[start : start + _CHUNK])
+                chunk = self._entries(done[start : start + _CHUNK], lost)
                 yield from asyncio.run_coroutine_threadsafe(chunk, loop).result()
 
         about = f"{len(done)} of {len(self)} runs finished."
-        return await asyncio.to_thread(
+        path = await asyncio.to_thread(
             write_report,
             base / "index.html",
             title or self.name,
@@ -371,6 +399,9 @@ class AsyncSweep(AsyncObject):
             inputs={name: value for name, value in self._inputs.items() if name not in self.axes},
             about=about,
         )
+        if missing is not None:
+            raise missing
+        return path
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return a dict for each run that has ended.
@@ -452,7 +483,8 @@ class AsyncSweep(AsyncObject):
         kept, self._kept = self._kept, None
         if kept is not None:
             try:
-                await self._restore(kept)
+                with patiently():
+                    await self._restore(kept)
             except BaseException:
                 self._kept = kept
                 raise
@@ -503,7 +535,7 @@ class AsyncSweep(AsyncObject):
     async def _send(self) -> None:
         cut = False
         while len(self._delivery) and not cut and not self._background:
-            cut = self._take(await self._delivery.send())
+            cut = await self._send_on(None)
         if len(self._delivery):
             self._start_feeding()
 
@@ -529,15 +561,22 @@ class AsyncSweep(AsyncObject):
                 pass
             await self._send_on(max(_REFILL, self.done - before))
 
-    async def _send_on(self, most: int) -> None:
-        """Send some runs, and tolerate outages. A lost request is sent again only if the server did not receive it."""
-        began = time.monotonic()
+    async def _send_on(self, most: int | None) -> bool:
+        """Send some runs, and tolerate outages. A lost request is sent again only if the server did not receive it.
+
+        Args:
+            most: The maximum number of runs. None: all runs of the next request.
+
+        Returns:
+            Whether the server accepted only a part of the runs because its queue is full.
+        """
+        # If the server is down before the first run was sent, report that at once.
+        outage = Outage(self.connection.settings.outage_timeout if self._runs else 0)
         while True:
             try:
-                self._take(await self._delivery.send(most))
-                return
+                return self._take(await self._delivery.send(most))
             except APIRequestError as error:
-                await timing.tolerate_outage(error, began)
+                await outage.tolerate(error)
 
     def _take(self, delivered: Delivered) -> bool:
         for index, item_id in delivered.items.items():
@@ -571,7 +610,8 @@ class AsyncSweep(AsyncObject):
         run = self._runs[index]
         self._tracker.item(item_id, item)
         ended = item or removed_item(item_id, run.batch_id)
-        self._ends.pop(item_id).take(ended, self._labels, called, whole=False)
+        facts = self._reported.facts(self._labels)
+        self._ends.pop(item_id).take(ended, self._labels, called, whole=False, facts=facts)
         self._open.discard(index)
         self._order.append(index)
         if self._manifest is not None:
@@ -612,21 +652,28 @@ class AsyncSweep(AsyncObject):
         if feeder is not None:
             feeder.cancel()
 
-    async def _entries(self, runs: Sequence[tuple[int, AsyncRun]]) -> list[ReportEntry]:
+    async def _entries(
+        self, runs: Sequence[tuple[int, AsyncRun]], lost: Mapping[str, InvokeAIClientError]
+    ) -> list[ReportEntry]:
+        """Return the entries of some runs in the report.
+
+        Args:
+            runs: The runs by index.
+            lost: The errors of images that could not be saved, by name.
+        """
         from invokeai_py_client.sweep.report import ReportEntry
 
         async def entry(index: int, run: AsyncRun) -> ReportEntry:
             image = run.images[0] if run.images else None
             name = {"name": self.names[index]} if self.names else {}
-            return ReportEntry(
-                index,
-                {**name, **self._recorded_values(index, run)},
-                run.status.state.value,
-                run.seconds,
-                run.status.error_message,
-                None if image is None else await image.thumbnail(),
-                None if image is None else f"images/{index:04}-{Path(image.name).stem}.png",
-            )
+            error, thumbnail, picture = run.status.error_message, None, None
+            if image is not None and image.name in lost:
+                error = f"The image {image.name} is missing: {lost[image.name]}"
+            elif image is not None:
+                thumbnail = await _thumbnail(image)
+                picture = f"images/{index:04}-{Path(image.name).stem}.png"
+            values = {**name, **self._recorded_values(index, run)}
+            return ReportEntry(index, values, run.status.state.value, run.seconds, error, thumbnail, picture)
 
         return await gather_or_cancel(entry(index, run) for index, run in runs)
 
@@ -643,9 +690,10 @@ class AsyncSweep(AsyncObject):
         shown = [run.images[0] if run.done and run.images else None for run in runs]
         from invokeai_py_client.image.repository import AsyncImageRepository
 
-        records = await self.connection.part(AsyncImageRepository).get_images(
-            image.name for image in shown if image
-        )
+        with patiently():
+            records = await self.connection.part(AsyncImageRepository).get_images(
+                image.name for image in shown if image
+            )
         sizes = {record.image_name: (record.width or 1, record.height or 1) for record in records}
         limit = asyncio.Semaphore(_AT_ONCE)
 
@@ -654,7 +702,7 @@ class AsyncSweep(AsyncObject):
             if image is None:
                 return runs[place].status.state.value
             if image.name not in sizes:
-                return "deleted"
+                return _DELETED
             async with limit:
                 return await _picture(image, cell)
 
@@ -675,7 +723,7 @@ class AsyncSweep(AsyncObject):
     def _axis(self, name: str | None) -> str | None:
         if name is None or name in self.axes:
             return name
-        found = next((axis for axis in self.axes if plain(axis) == plain(name)), None)
+        found = next((axis for axis in self.axes if plain(axis) == plain(str(name))), None)
         if found is None:
             raise UsageError(f"No axis named {name!r} in this sweep: expected one of {', '.join(self.axes)}.")
         return found
@@ -688,6 +736,8 @@ class AsyncSweep(AsyncObject):
         super().__setstate__(state)
         if "names" not in state:  # pickled by a version without the column "name"
             self.names = ()
+        if "_reported" not in state:  # pickled by a version in which only the follower had it
+            self._reported = ReportedItems(self._requests[0].body["batch"])
         if "_seeds" not in state:  # pickled by a version that did not know the seeds of random nodes
             self._seeds = None
         if "_ends" not in state:  # pickled by a version that kept the ends in the runs
@@ -714,11 +764,23 @@ class AsyncSweep(AsyncObject):
         return html_table(caption, ["run", *self.axes, "status"], rows)
 
 
-async def _picture(image: AsyncImage, cell: int) -> PILImage:
-    """Load an image, or its thumbnail if that is large enough."""
+async def _picture(image: AsyncImage, cell: int) -> Cell:
+    """Load an image, or its thumbnail if that is large enough. Return a text if it is no longer on the server."""
     from invokeai_py_client.files.images import decode
 
-    return decode(await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes()), image.name)
+    try:
+        data = await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes())
+    except NotFoundError:
+        return _DELETED
+    return decode(data, image.name)
+
+
+async def _thumbnail(image: AsyncImage) -> bytes | None:
+    """Load a thumbnail. Return None if the image was deleted since its file was saved, so the file is shown instead."""
+    try:
+        return await image.thumbnail()
+    except NotFoundError:
+        return None
 
 
 async def start_sweep(
@@ -753,6 +815,7 @@ async def start_sweep(
         ModelNotFoundError: A model is not on the server. Nothing was sent.
         UsageError: The workflow contains batch nodes, or the manifest already exists. Nothing was sent.
     """
+    path_part(queue_id, "a queue")  # before images are uploaded
     requests = await prepare_requests(
         connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
     )
@@ -786,4 +849,5 @@ async def start_sweep(
         seeds=seeds,
     )
     await sweep._begin()  # pyright: ignore[reportPrivateUsage] - same module
+    if_abandoned(lambda: cancel_quietly(sweep.cancel()))
     return sweep
