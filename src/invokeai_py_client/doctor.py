@@ -201,21 +201,15 @@ async def _models(client: AsyncInvokeAIClient) -> Finding:
 
 
 async def _queue(client: AsyncInvokeAIClient) -> Finding:
-    from invokeai_py_client.run.blockage import WAY_OUT, is_blocked
+    from invokeai_py_client.run.blockage import WAY_OUT, why_blocked
 
-    status = await client.queue.status()
+    status = await client.queue.status(mine=False)
     says = f"{status.pending} pending, {status.in_progress} in progress, {status.total} in total"
-    try:
-        await client.connection.http.json("GET", "/api/v1/queue/default/next")
-    except APIRequestError as error:
-        if is_blocked(error):
-            return Finding("queue", "fail", says, WAY_OUT)
-        raise
+    reason = await why_blocked(client.connection, "default")
+    if reason is not None:
+        return Finding("queue", "fail", f"{'blocked' if reason == WAY_OUT else 'stopped'}; {says}", reason)
     if not status.is_started:
         return Finding("queue", "warn", f"paused; {says}", "Run `ivk queue resume`.")
-    if status.pending and not status.in_progress and not status.is_processing:
-        cure = "Check again in a moment. If nothing changes, see the server's log or restart the server."
-        return Finding("queue", "warn", f"no item is running; {says}", cure)
     if status.total > _MANY_ITEMS:
         cure = "Run `ivk queue prune`: finished items stay in the server's database until they are removed."
         return Finding("queue", "warn", says, cure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -47,7 +46,7 @@ def doctor(url: str | None, as_json: bool) -> None:
     if as_json:
         emit({"event": "result", "ok": well})
     if not well:
-        sys.exit(FAILED)
+        raise click.exceptions.Exit(FAILED)
 
 
 async def _examine(url: str | None, report: Callable[[Finding], None]) -> None:

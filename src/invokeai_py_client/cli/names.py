@@ -128,20 +128,6 @@ def find_items(client: InvokeAIClient, item_ids: Sequence[int]) -> list[IvkJob]:
     return found
 
 
-def my_items(client: InvokeAIClient, jobs: Sequence[IvkJob]) -> list[IvkJob]:
-    """Return the queue items that the user sent.
-
-    On servers with user accounts, these are the items of the account. Other servers do not know who sent an item, so
-    these are the items that this user sent from this machine with this package.
-    """
-    from invokeai_py_client.run.batch_ids import is_sent_from_here
-
-    me = client.me()
-    if me is not None:
-        return [job for job in jobs if job.metadata.get("user_id") == me.user_id]
-    return [job for job in jobs if is_sent_from_here(job.batch_id)]
-
-
 def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:
     """Return the record of a library workflow by its id or name.
 

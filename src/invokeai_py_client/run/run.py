@@ -36,7 +36,7 @@ from invokeai_py_client.run.status import RunStatus, has_ended
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change, Changes
+from invokeai_py_client.transport.changes import Change, Changes, ignore_response
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
 from invokeai_py_client.transport.loop import call_back
 
@@ -435,8 +435,8 @@ class AsyncRun(AsyncObject):
             changes.read(self._fetch_place, self._tracker.place)
         elif silence:
             changes.read(self._fetch_item, self._take_item)
-            if self.connection.part(LiveRuns).connected and self.status.state is JobStatus.PENDING:
-                changes.read(self._warn_if_blocked, _ignore)
+            if self.connection.part(LiveRuns).connected and not self.status.done:
+                changes.read(self._warn_if_blocked, ignore_response)
 
     async def _warn_if_blocked(self) -> None:
         await self.connection.part(LiveRuns).states.warn_if_blocked(self.queue_id)
@@ -544,10 +544,6 @@ class AsyncRun(AsyncObject):
 
     def __hash__(self) -> int:
         return hash((self.item_id, self.queue_id))
-
-
-def _ignore(_: object) -> None:
-    """Ignore a response that was read only for the log."""
 
 
 async def run_of_item(connection: Connection, item_id: int, *, queue_id: str = "default") -> AsyncRun:
