@@ -1,9 +1,11 @@
-"""The queue of a server with several users and two workers: whose items are listed, counted and changed."""
+"""A server with several users and two workers: whose items and workflows are listed, counted and changed."""
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,8 @@ import workflows
 from command import Command, Done, ivk_command
 from multi_user import ADMIN, ANN, Users
 
-from invokeai_py_client import InvokeAIClient
-from invokeai_py_client.errors import PermissionDeniedError
+from invokeai_py_client import InvokeAIClient, Run, WorkflowDefinition
+from invokeai_py_client.errors import PermissionDeniedError, RunFailedError
 from invokeai_py_client.models import IvkJob, JobStatus
 
 __all__ = ["ivk_command"]
@@ -236,14 +238,14 @@ def test_failed_items_have_their_errors(empty: InvokeAIClient) -> None:
 
 @pytest.fixture
 def ivk(ivk_command: Command, users: Users, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
-    """Run ``ivk queue`` as a user."""
+    """Run ``ivk queue``, or ``ivk workflows``, as a user."""
     monkeypatch.setenv("INVOKEAI_URL", users.url)
     monkeypatch.setenv("NO_COLOR", "1")
 
     def run(user: tuple[str, str], *words: str, **options: Any) -> Done:
         monkeypatch.setenv("INVOKEAI_EMAIL", user[0])
         monkeypatch.setenv("INVOKEAI_PASSWORD", user[1])
-        return ivk_command("queue", *words, **options)
+        return ivk_command(*(words if words[0] == "workflows" else ("queue", *words)), **options)
 
     return run
 
@@ -323,3 +325,66 @@ def test_retry_failed_skips_the_items_of_others(
     assert [job.is_redacted for job in pending] == [False]
     refused = ivk(ANN, "cancel", str(pending[0].id))
     assert (refused.code, "belong to other users" in refused.said) == (2, True)
+
+
+# --------------------------------------------------------------------------- workflows
+
+
+def test_workflows_of_others_are_neither_replaced_nor_deleted(
+    users: Users, ann: InvokeAIClient, ivk: Callable[..., Done], tmp_path: Path
+) -> None:
+    library = ann.workflow_repo
+    theirs = library.upload_workflow(WorkflowDefinition.from_dict(workflows.add()))
+    name = str(workflows.add()["name"])
+    file = tmp_path / "add.json"
+    document = {**workflows.add(), "description": "of the administrator"}
+    file.write_text(json.dumps(document))
+
+    def descriptions() -> dict[str, str]:
+        records = users.admin.workflow_repo.list_workflows(categories=["user"])
+        return {one["workflow_id"]: one["description"] for one in records}
+
+    before = descriptions()
+    done = ivk(ADMIN, "workflows", "push", str(file), "--replace", "--json").objects[-1]
+    own = done["workflow_id"]
+    assert (own == theirs, done["replaced"]) == (False, False)
+    assert ivk(ADMIN, "workflows", "push", str(file), "--replace").out == f"{own}\n"
+    assert descriptions() == {**before, own: "of the administrator"}
+    # A file that was downloaded from the library contains the id of the workflow.
+    file.write_text(json.dumps({**document, "id": theirs}))
+    assert ivk(ADMIN, "workflows", "push", str(file), "--replace").out == f"{own}\n"
+    assert descriptions()[theirs] == before[theirs]
+    # The name is that of the administrator's own workflow, the id that of another user's.
+    assert ivk(ADMIN, "workflows", "rm", name, "--yes").code == 0
+    assert descriptions() == before
+    for one in (name, theirs):
+        refused = ivk(ADMIN, "workflows", "rm", one, "--yes")
+        assert (refused.code, "belongs to another user. Pass --all-users" in refused.said) == (2, True)
+    assert ivk(ADMIN, "workflows", "push", str(file), "--replace", "--all-users").out == f"{theirs}\n"
+    assert descriptions()[theirs] == "of the administrator"
+    assert ivk(ADMIN, "workflows", "rm", name, "--yes", "--all-users").code == 0
+    assert library.list_workflows(categories=["user"]) == []
+
+
+# --------------------------------------------------------------------------- the node cache
+
+
+def test_node_cache_that_returns_the_image_of_another_user(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+    def shrink(client: InvokeAIClient, width: int, **more: Any) -> Run:
+        nodes = {
+            "draw": ("blank_image", {"width": 64, "height": 72, "mode": "RGB", **more}),
+            "shrink": ("img_resize", {"width": width, "height": 32}),
+        }
+        document = workflows.workflow("Shrink", nodes, ["draw.image -> shrink.image"])
+        run = client.workflow_repo.create_workflow(document).start()
+        run.wait(60)
+        return run
+
+    assert shrink(ann, 32).status.ok
+    failed = shrink(bob, 40)
+    assert failed.status.state is JobStatus.FAILED
+    with pytest.raises(
+        RunFailedError, match=r"not authorized to access this image\. .*users share the cache .*useCache"
+    ):
+        failed.result()
+    assert shrink(bob, 40, height=80).status.ok  # as the error suggests

@@ -128,6 +128,24 @@ def find_items(client: InvokeAIClient, item_ids: Sequence[int]) -> list[IvkJob]:
     return found
 
 
+def has_account(client: InvokeAIClient) -> bool:
+    """Whether the client signs in, so that the server may have several users."""
+    return client.settings.token is not None or client.settings.credentials is not None
+
+
+def own_workflows(client: InvokeAIClient, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the workflows of this user, and those that come with the server.
+
+    The server lists the workflows of other users for administrators only. Servers without user accounts have none.
+    """
+    me = client.me() if has_account(client) else None
+    return [
+        one
+        for one in records
+        if me is None or one.get("category") == "default" or one.get("user_id") in (None, me.user_id)
+    ]
+
+
 def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:
     """Return the record of a library workflow by its id or name.
 

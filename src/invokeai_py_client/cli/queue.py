@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from invokeai_py_client.cli.group import IvkGroup
-from invokeai_py_client.cli.names import find_items, read_names
+from invokeai_py_client.cli.names import find_items, has_account, read_names
 from invokeai_py_client.cli.options import connect, limit_option, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import FAILED, confirm, counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.tables import Column, screenful, show_table, time_of
@@ -19,7 +19,6 @@ from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.status import state_word
 
 if TYPE_CHECKING:
-    from invokeai_py_client import InvokeAIClient
     from invokeai_py_client.models import IvkJob
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,11 +57,6 @@ def _scope_options(command: F) -> F:
             help="Items of all users. Only administrators can change those of others.",
         )(cast("F", with_scope))
     )
-
-
-def _has_account(client: InvokeAIClient) -> bool:
-    """Whether the client signs in, so that the server may have several users."""
-    return client.settings.token is not None or client.settings.credentials is not None
 
 
 def _batches(batches: Sequence[str]) -> str:
@@ -137,7 +131,7 @@ def list_(
     most = screenful(limit, as_json)
     with connect(url) as client:
         repo = client.queue_repo
-        own = mine is not False and _has_account(client)
+        own = mine is not False and has_account(client)
         if states or batch or mine or own:
             found = repo.items(status=states or None, batch_id=batch, mine=mine)[::-1]
             total = len(found)
@@ -195,7 +189,7 @@ def status(mine: bool | None, url: str | None, as_json: bool) -> None:
 
     with connect(url) as client:
         now = client.queue_repo.status(mine=mine)
-        own = mine is not False and _has_account(client)
+        own = mine is not False and has_account(client)
     if as_json:
         counts = {name: getattr(now, name) for name in _COUNTS}
         facts = {"item_id": now.item_id, "batch_id": now.batch_id, "is_started": now.is_started}
@@ -298,7 +292,7 @@ def retry(items: tuple[str, ...], failed: bool, mine: bool | None, url: str | No
                 )
         else:
             ids = [int(job.id) for job in repo.items(mine=mine) if job.status is JobStatus.FAILED]
-            if mine is not False and _has_account(client):
+            if mine is not False and has_account(client):
                 others = repo.status(mine=False).failed - len(ids)
         retried = repo.retry(ids)
     new = list(
