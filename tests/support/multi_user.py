@@ -24,7 +24,7 @@ ADMIN = ("admin@example.org", "Admin-secret-1")
 ANN = ("ann@example.org", "Ann-secret-1")
 BOB = ("bob@example.org", "Bob-secret-1")
 USERS = "/api/v1/auth/users"
-TWO_WORKERS = Path(__file__).parent / "node_packs" / "two_workers"
+NODE_PACKS = [Path(__file__).parent / "node_packs" / name for name in ("two_workers", "hold")]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _encoded(data: bytes) -> str:
 @pytest.fixture(scope="package")
 def users(say: Callable[[str], None]) -> Iterator[Users]:
     with (
-        LocalServer(temporary=True, config={"multiuser": True}, node_packs=[TWO_WORKERS], say=say) as server,
+        LocalServer(temporary=True, config={"multiuser": True}, node_packs=NODE_PACKS, say=say) as server,
         InvokeAIClient.from_url(server.url, email=ADMIN[0], password=ADMIN[1]) as admin,
     ):
         users = Users(server, admin, {})

@@ -62,7 +62,8 @@ async def _examine(url: str | None, report: Callable[[Finding], None]) -> None:
             report(Finding("server", "fail", str(error)))
         return
     async with client:
-        async for finding in examine(client, _root_of(client.url)):
+        root = _root_of(client.url)
+        async for finding in examine(client, root, _log_of(client.url, root)):
             report(finding)
 
 
@@ -71,3 +72,21 @@ def _root_of(url: str) -> Path | None:
     from invokeai_py_client.server import state
 
     return next((Path(one.root) for one in state.running() if one.url == url), None)
+
+
+def _log_of(url: str, root: Path | None) -> Path | None:
+    """Return the log of a server on this machine, or of the one that `ivk server start` starts by default."""
+    from urllib.parse import urlsplit
+
+    from invokeai_py_client.server.local import LocalServer
+    from invokeai_py_client.server.paths import default_root
+    from invokeai_py_client.server.releases import DEFAULT_VERSION
+
+    if root is None:
+        if urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
+            return None
+        try:
+            root = default_root(DEFAULT_VERSION)
+        except UsageError:
+            return None  # no home directory
+    return LocalServer(root=root).log_path
