@@ -95,6 +95,11 @@ def test_grid_of_real_images(client: InvokeAIClient) -> None:
     assert sheet.width > 2 * 64
     assert sheet.height > 2 * 64
     assert sheet.getextrema() != ((255, 255),) * 3
+    number: Any = 3
+    with pytest.raises(
+        UsageError, match="No axis named 3 in this sweep: expected one of positive_prompt, steps"
+    ):
+        sweep.grid(rows=number)
 
 
 def blank_images(label: str = "Prompt") -> dict[str, Any]:

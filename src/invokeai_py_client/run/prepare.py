@@ -117,7 +117,7 @@ async def prepare_request(
     board: str | None = None
     if auto_board not in (None, "none"):
         try:
-            board = await server.board_id(auto_board, "auto_board", trust=not validate)
+            board = await server.board_id(auto_board, "Board", trust=not validate)
         except NotReadyError as error:
             found.others.extend(error.findings)
     generated: dict[str, list[Any]] = {}
