@@ -165,7 +165,7 @@ class AsyncBoardHandle(AsyncObject):
         """
         del order_by
         return await self._images.list_images(
-            board_id=self.board_id,
+            board_id=self,
             categories=categories,
             is_intermediate=is_intermediate,
             search_term=search_term,
@@ -192,7 +192,7 @@ class AsyncBoardHandle(AsyncObject):
 
     async def get_image_count(self) -> int:
         """Return the number of images that ``list_images()`` would list, without intermediate images."""
-        return await self._images.count_images(board_id=self.board_id)
+        return await self._images.count_images(board_id=self)
 
     # ------------------------------------------------------------------ changing
 
@@ -221,7 +221,7 @@ class AsyncBoardHandle(AsyncObject):
         Raises:
             TransferError: The server refused or failed to move an image. All others were moved.
         """
-        return await self.move_image_to(image_name, self.board_id)
+        return await self.move_image_to(image_name, self)
 
     async def remove_image(self, image_name: ImageNames) -> bool:
         """Remove one or more images from this board. The images are uncategorized afterwards.
@@ -281,7 +281,7 @@ class AsyncBoardHandle(AsyncObject):
     ) -> AsyncIvkImage:
         return await self._images.upload(
             image,
-            board_id=self.board_id,
+            board_id=self,
             image_category=category,
             is_intermediate=is_intermediate,
             filename=filename,
