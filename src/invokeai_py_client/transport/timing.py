@@ -13,6 +13,9 @@ LONGEST_OUTAGE = 300.0
 MOMENT = 0.3
 """How long a run may be pending before its position in the queue is requested."""
 
+AFTER_SLEEP = 30.0
+"""How long a wait whose timeout passed while the computer slept may take to read the state: the network comes back."""
+
 QUEUE_SILENCE = 10.0
 """The same as ``SILENCE``, for waiting until a whole queue is idle."""
 LATE_EVENTS = 1.0
