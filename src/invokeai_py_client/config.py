@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from invokeai_py_client._paths import exists, home_folder, user_path
+from invokeai_py_client._paths import config_folder, exists, user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import (
@@ -86,15 +86,8 @@ def config_path() -> Path | None:
     chosen = os.environ.get("INVOKEAI_CONFIG")
     if chosen:
         return user_path(chosen)
-    variable, default = ("APPDATA", "AppData/Roaming") if os.name == "nt" else ("XDG_CONFIG_HOME", ".config")
-    if os.environ.get(variable):
-        folder = user_path(os.environ[variable])
-    else:
-        home = home_folder()
-        if home is None:
-            return None
-        folder = home / default
-    return folder / "invokeai-py-client" / "config.toml"
+    folder = config_folder()
+    return None if folder is None else folder / "invokeai-py-client" / "config.toml"
 
 
 def choose(

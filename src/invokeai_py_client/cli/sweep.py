@@ -22,7 +22,7 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, open_file, say
+from invokeai_py_client.cli.output import after_run, counted, echo, emit, is_quiet, open_file, say
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.names import UniquePaths, literal_folder, paths_of_run_images
 from invokeai_py_client.sweep.naming import default_template, run_images
@@ -249,7 +249,8 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> list[Path]:
 
     def on_run(run: Run) -> None:
         paths = paths_of_run_images(template, run_images(sweep.index(run), run, sweep.names), taken)
-        saved = [image.save(path) for image, path in zip(run.images, paths, strict=True)]
+        with after_run("Runs that were sent continue on the server. To fetch their images, add --resume."):
+            saved = [image.save(path) for image, path in zip(run.images, paths, strict=True)]
         made.extend(saved)
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
