@@ -12,6 +12,7 @@ Arguments take precedence over environment variables, and those over the configu
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._paths import config_folder, exists, user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
@@ -29,6 +31,7 @@ from invokeai_py_client.transport.settings import (
     clean_prefix,
     credentials_of,
 )
+from invokeai_py_client.transport.timing import LONGEST_OUTAGE
 
 DEFAULT_PROFILE = "default"
 _KEYS = ("url", "token", "email")
@@ -74,6 +77,28 @@ class Chosen:
     profile: Profile | None = None
 
 
+def outage_timeout_of(seconds: float | None = None) -> float:
+    """Return how long the server may be unreachable during waits and what follows them, in seconds.
+
+    Args:
+        seconds: The argument of the client. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to five minutes.
+
+    Raises:
+        UsageError: The number is not valid.
+    """
+    text = os.environ.get("INVOKEAI_OUTAGE_TIMEOUT")
+    given, name = (seconds, "outage_timeout") if seconds is not None else (text, "INVOKEAI_OUTAGE_TIMEOUT")
+    if given is None or given == "":
+        return LONGEST_OUTAGE
+    try:
+        number = float(given)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not number >= 0:
+        raise UsageError(f"{name}: {given!r} is not valid; expected a number of seconds of at least 0.")
+    return number
+
+
 def config_path() -> Path | None:
     """Return the path of the configuration file. ``INVOKEAI_CONFIG`` overrides the default path.
 
@@ -115,6 +140,7 @@ def choose(
     Raises:
         UsageError: The URL is not valid, the profile does not exist, or the configuration file cannot be used.
     """
+    refuse_empty(profile=profile)
     if url is not None and profile is not None:
         raise UsageError("Pass either a URL or a profile, not both: a profile has a URL.")
     profiles = read_profiles()
@@ -221,27 +247,32 @@ def _profile(path: Path, name: str, table: Any) -> Profile:
     return profile
 
 
-def keep_profile(profile: Profile, *, instead_of: Profile | None = None) -> Path | None:
+def keep_profile(profile: Profile) -> Path:
     """Write a profile to the configuration file, replacing a profile of the same name.
 
     The file gets mode 0600. Comments in it are lost. Processes that write at the same time wait for each other.
 
-    Args:
-        profile: The profile.
-        instead_of: If not None, the profile is only written if the file still has this profile in its place.
-
     Returns:
-        The path of the file, or None if it has another profile.
+        The path of the file.
 
     Raises:
         UsageError: The file cannot be read or written.
     """
+    path = _change(lambda profiles: {**profiles, profile.name: profile})
+    assert path is not None
+    return path
 
-    def change(profiles: dict[str, Profile]) -> dict[str, Profile] | None:
-        is_current = instead_of is None or profiles.get(profile.name) == instead_of
-        return {**profiles, profile.name: profile} if is_current else None
 
-    return _change(change)
+def renew_profile(old: Profile, new: Profile) -> bool:
+    """Replace a profile in the configuration file, unless another program has changed it in the meantime.
+
+    Returns:
+        Whether the profile was replaced.
+
+    Raises:
+        UsageError: The file cannot be read or written.
+    """
+    return _change(lambda known: {**known, new.name: new} if known.get(old.name) == old else None) is not None
 
 
 def forget_profile(name: str) -> bool:

@@ -271,5 +271,11 @@ def picture(name: str = "Picture", label: str = "Prompt", title: str = "Blank") 
     return document
 
 
+def blank(size: int = 16) -> dict[str, Any]:
+    """Return the smallest workflow with an image, which needs no models."""
+    nodes = {"draw": ("blank_image", {"width": size, "height": size})}
+    return workflow("Blank", nodes, [], [("draw", "width")], final=["draw"])
+
+
 def _values(node: Mapping[str, Any]) -> dict[str, Any]:
     return {name: field["value"] for name, field in node["data"]["inputs"].items() if "value" in field}

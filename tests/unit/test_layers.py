@@ -43,7 +43,7 @@ LAYERS: list[set[str]] = [
     {"_paths"},
     {"_names"},
     {"_lock"},
-    {"_aio", "_atomic", "_base", "_lazy", "_pillow", "_records"},
+    {"_aio", "_atomic", "_base", "_given", "_lazy", "_pillow", "_records"},
     {"errors"},
     {"_text"},
 ]

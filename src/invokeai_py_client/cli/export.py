@@ -13,6 +13,7 @@ import click
 from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._records import read_record
 from invokeai_py_client._text import first_lines
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.names import find_board
 from invokeai_py_client.cli.options import (
     UserPath,
@@ -40,7 +41,7 @@ PORTION = 100
 """Number of images to download before writing their metadata files. After a crash, these are checked again."""
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @click.argument("output", metavar="DIR", type=UserPath(file_okay=False))
 @board_option("Only images on this board: its name, its id, or 'none'.")
 @time_options
@@ -66,7 +67,7 @@ def export(
       ivk images export --board Portraits --since 2026-01-31 out/
     """
     with connect(url) as client:
-        board_id = find_board(client, board).board_id if board else None
+        board_id = None if board is None else find_board(client, board).board_id
         with waiting("Listing images", as_json):
             found = client.image_repo.list_images(
                 board_id=board_id,

@@ -124,16 +124,14 @@ class WorkflowDefinition:
 
     @classmethod
     def _from_json_bytes(cls, content: bytes, source: str) -> WorkflowDefinition:
+        kind = next((kind for start, kind in _OTHER_FILES.items() if re.match(start, content, re.DOTALL)), "")
+        if kind:
+            raise WorkflowFormatError(
+                f"{where(source)} is {kind}; expected JSON, or an image with an embedded workflow."
+            )
         try:
             text = decode_text(content)
         except UnicodeDecodeError as error:
-            kind = next(
-                (kind for start, kind in _OTHER_FILES.items() if re.match(start, content, re.DOTALL)), ""
-            )
-            if kind:
-                raise WorkflowFormatError(
-                    f"{where(source)} is {kind}; expected JSON, or an image with an embedded workflow."
-                ) from error
             raise WorkflowFormatError(
                 f"{where(source)} is neither JSON text nor an image: byte {error.start} is not"
                 f" {error.encoding.upper()}."
@@ -326,7 +324,9 @@ def _checked(data: Any, source: str) -> dict[str, Any]:
 def _kind(data: Any) -> str:
     if isinstance(data, str):
         return "text in quotation marks, which may be a workflow encoded as JSON twice"
-    return "a list" if isinstance(data, list) else type(data).__name__
+    if data is None:
+        return "null"
+    return "a list" if isinstance(data, list) else f"a {type(data).__name__}"
 
 
 def _guess(data: dict[str, Any], missing: list[str]) -> str:

@@ -6,10 +6,12 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.limits import LARGEST_ANSWER
+from invokeai_py_client.transport.timing import LONGEST_OUTAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class ConnectionSettings:
         headers: Additional headers for every request, for example for a proxy.
         credentials: The email and password for requesting a new token when the old one has expired.
         largest_answer: The maximum size of a response that is held in memory, in bytes.
+        outage_timeout: How long the server may be unreachable during a wait and during everything that follows a run
+            (reading results, downloading images), in seconds.
     """
 
     address: ServerAddress
@@ -52,7 +56,14 @@ class ConnectionSettings:
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     credentials: Credentials | None = field(default=None, repr=False)
     largest_answer: int = LARGEST_ANSWER
+    outage_timeout: float = LONGEST_OUTAGE
     _session: int = field(default=0, repr=False)
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        values = state[1]
+        self.__init__(values["address"])  # older versions had fewer settings
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def request_headers(self) -> dict[str, str]:
         """Return the headers for requests and for the handshake of the event connection."""
@@ -97,6 +108,7 @@ DEFAULT_PORT = 9090
 DEFAULT_URL = f"http://localhost:{DEFAULT_PORT}"
 """InvokeAI's default address."""
 
+_PORT = re.compile(r":[^]:]+$")
 _LONGEST_HOST = 253
 _LONGEST_LABEL = 63
 _EXAMPLE = f'expected something like "{DEFAULT_URL}" or "https://example.org/invoke"'
@@ -131,7 +143,7 @@ class ServerAddress:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise UsageError(f"Invalid server URL {_shown(url)!r} ({error}): {_EXAMPLE}.") from None
-        if parts.scheme not in ("http", "https") or not host or not _is_host(host):
+        if parts.scheme not in ("http", "https") or not host or port == 0 or not _is_host(host):
             raise UsageError(f"Invalid server URL {_shown(url)!r}: {_EXAMPLE}.")
         host = f"[{host}]" if ":" in host else host
         origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
@@ -162,12 +174,15 @@ def complete_url(text: str, *, scheme: str = "http", port: int | None = None) ->
             otherwise.
 
     Raises:
-        UsageError: The text has another port.
+        UsageError: The text is empty or has another port.
     """
     text = text.strip()
+    if not text:
+        raise UsageError(f"Invalid server URL '': {_EXAMPLE}.")
     if "://" not in text:
-        port = DEFAULT_PORT if port is None and not _port_of(f"{scheme}://{_bracketed(text)}") else port
         text = f"{scheme}://{_bracketed(text)}"
+        if port is None and not _PORT.search(_netloc(text)):
+            port = DEFAULT_PORT
     if port is None:
         return text
     known = _port_of(text)
@@ -193,6 +208,11 @@ def _bracketed(text: str) -> str:
     except ValueError:
         return text
     return f"[{text}]"
+
+
+def _netloc(url: str) -> str:
+    """Return the host and port of a URL, without user name and password."""
+    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
 def _port_of(url: str) -> int | None:
