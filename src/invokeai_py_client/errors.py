@@ -79,8 +79,11 @@ class InvokeAIClientError(Exception):
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
     def __str__(self) -> str:
-        # KeyError.__str__ would put the message in quotes.
-        return str(self.args[0]) if self.args else ""
+        from invokeai_py_client._text import printable
+
+        # KeyError.__str__ would put the message in quotes. Messages repeat texts of servers and files, and Python
+        # prints errors to the terminal.
+        return printable(str(self.args[0])) if self.args else ""
 
 
 # --------------------------------------------------------------------------- the call is wrong

@@ -24,8 +24,9 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import echo, echo_bytes, emit, hint, is_quiet, open_file, say
+from invokeai_py_client.cli.output import after_run, echo, echo_bytes, emit, hint, is_quiet, open_file, say
 from invokeai_py_client.errors import TransferError, UsageError
+from invokeai_py_client.files.atomic import check_writable
 from invokeai_py_client.files.names import is_image_file, literal, literal_folder
 
 if TYPE_CHECKING:
@@ -115,11 +116,13 @@ def run(
         values = parse_settings(handle, settings)
         inputs = handle.inputs.copy()
         inputs.set(values)
-        check_name(template or "", inputs)
+        example = check_name(template or "", inputs)
         if dry_run:
             body = handle.enqueue_request(values, prepend=prepend, auto_board=board)
             emit(body, None if as_json else 2)
             return
+        if template is not None:
+            check_writable(example)
         item_id: int | None = None
 
         def on_event(event: RunEvent) -> None:
@@ -146,11 +149,13 @@ def run(
                 say(f"Seed: {done.seed}")
             return
         missing: TransferError | None = None
-        try:
-            paths = done.save(template)
-            saved = {image.name: path for image, path in zip(done.images, paths, strict=True)}
-        except TransferError as error:
-            missing, saved = error, error.done
+        names = ", ".join(image.name for image in done.images)
+        with after_run(f"The run has completed, and its images are on the server: {names}."):
+            try:
+                paths = done.save(template)
+                saved = {image.name: path for image, path in zip(done.images, paths, strict=True)}
+            except TransferError as error:
+                missing, saved = error, error.done
         for path in saved.values():
             if not as_json:
                 echo(path)

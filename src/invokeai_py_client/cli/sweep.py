@@ -25,7 +25,7 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, open_file, say
+from invokeai_py_client.cli.output import after_run, counted, echo, emit, is_quiet, open_file, say
 from invokeai_py_client.errors import (
     APIRequestError,
     InvokeAIClientError,
@@ -290,8 +290,9 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> SavedImages:
 
     def on_run(run: Run) -> None:
         paths = paths_of_run_images(template, run_images(sweep.index(run), run, sweep.names), taken)
-        for image, path in zip(run.images, paths, strict=True):
-            made.save(image, path)
+        with after_run("Runs that were sent continue on the server. To fetch their images, add --resume."):
+            for image, path in zip(run.images, paths, strict=True):
+                made.save(image, path)
         saved = [made.paths[image.name] for image in run.images if image.name in made.paths]
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:

@@ -39,7 +39,7 @@ from invokeai_py_client.sweep.follower import Follower
 from invokeai_py_client.sweep.manifest import ManifestWriter
 from invokeai_py_client.sweep.requests import prepare_requests
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.loop import call_back, if_abandoned
 from invokeai_py_client.transport.payload import path_part
 from invokeai_py_client.transport.retry import Outage, patiently
 
@@ -840,4 +840,5 @@ async def start_sweep(
         seeds=seeds,
     )
     await sweep._begin()  # pyright: ignore[reportPrivateUsage] - same module
+    if_abandoned(lambda: cancel_quietly(sweep.cancel()))
     return sweep
