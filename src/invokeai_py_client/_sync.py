@@ -239,6 +239,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             NotFoundError: The board no longer exists.
+            UsageError: A category is unknown, or the list of categories is empty.
         """
         return self._call(self._impl.list_image_names(categories=categories, is_intermediate=is_intermediate))
 
@@ -3139,6 +3140,7 @@ class Sweep(Face["AsyncSweep"]):
 
         Raises:
             TransferError: Some images could not be downloaded. The page was written, with all others.
+            UsageError: The title is empty.
         """
         return self._call(self._impl.report(folder, title=title))
 

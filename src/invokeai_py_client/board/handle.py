@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._base import AsyncObject, repository_of
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.errors import NotFoundError, TransferError, UsageError
 from invokeai_py_client.image.record import AsyncIvkImage
 from invokeai_py_client.image.responses import ImageName, ImageNames, category_words, name_list
@@ -185,7 +186,9 @@ class AsyncBoardHandle(AsyncObject):
 
         Raises:
             NotFoundError: The board no longer exists.
+            UsageError: A category is unknown, or the list of categories is empty.
         """
+        refuse_empty(categories=categories)
         params = {"categories": category_words(categories), "is_intermediate": is_intermediate}
         path = route("/api/v1/boards/{board}/image_names", board=self.board_id)
         return await self.connection.http.json("GET", path, params=params, expect=ListOf(str))
