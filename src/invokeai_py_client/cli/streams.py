@@ -1,4 +1,4 @@
-"""Standard output and standard error that accept any text, and stay quiet if their reader has gone."""
+"""Standard input for secrets, and standard output and error that accept any text and stay quiet without a reader."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import io
 import os
 import sys
 from typing import Any, TextIO, cast
+
+from invokeai_py_client.errors import UsageError
 
 _ERRORS = "invokeai_py_client.similar"
 _SIMILAR = {
@@ -52,6 +54,21 @@ def make_robust() -> None:
     codecs.register_error(_ERRORS, _similar)
     sys.stdout = _robust(sys.stdout)
     sys.stderr = _robust(sys.stderr)
+
+
+def secret_line(what: str) -> str:
+    """Return the first line of standard input.
+
+    Args:
+        what: The secret that the line contains, for the error.
+
+    Raises:
+        UsageError: The line is empty.
+    """
+    line = sys.stdin.readline().removeprefix("\ufeff").rstrip("\r\n")
+    if not line:
+        raise UsageError(f"No {what} on standard input.")
+    return line
 
 
 def reader_has_gone() -> bool:

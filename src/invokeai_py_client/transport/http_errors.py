@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from invokeai_py_client.errors import (
@@ -26,9 +26,20 @@ class translate_errors:
     manager takes four times as long.
     """
 
-    __slots__ = ("_patience", "_url", "_where")
+    __slots__ = ("_hide", "_patience", "_url", "_where")
 
-    def __init__(self, url: str, where: Mapping[str, str], patience: float) -> None:
+    def __init__(
+        self, url: str, where: Mapping[str, str], patience: float, hide: Callable[[str], str]
+    ) -> None:
+        """Create a context manager for one request.
+
+        Args:
+            url: The server's URL, without a password.
+            where: The attributes of errors about the request.
+            patience: The timeout to name in errors, in seconds.
+            hide: Removes secrets from a message of the library, which may quote URLs and headers.
+        """
+        self._hide = hide
         self._url = url
         self._where = where
         self._patience = patience
@@ -67,22 +78,22 @@ class translate_errors:
             raise CertificateError(
                 None,
                 None,
-                f"No secure connection to {self._url} ({_reason(error)}). If the certificate is self-signed, set "
-                "SSL_CERT_FILE to its path, or turn off verification with verify_ssl=False.",
+                f"No secure connection to {self._url} ({self._hide(_reason(error))}). If the certificate is "
+                "self-signed, set SSL_CERT_FILE to its path, or turn off verification with verify_ssl=False.",
                 **self._where,
             ) from None
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
             raise ServerUnreachableError(
                 None,
                 None,
-                f"No server responds at {self._url} ({_reason(error)}). {_CHECK_ADDRESS}",
+                f"No server responds at {self._url} ({self._hide(_reason(error))}). {_CHECK_ADDRESS}",
                 **self._where,
             ) from None
         if isinstance(error, aiohttp.ClientError | OSError | ValueError):
             raise ConnectionLostError(
                 None,
                 None,
-                f"The connection to {self._url} broke during {self._place} ({_reason(error)}).",
+                f"The connection to {self._url} broke during {self._place} ({self._hide(_reason(error))}).",
                 **self._where,
             ) from None
 

@@ -23,6 +23,7 @@ def error_of(
     path: str,
     request_id: str,
     challenge: str = "",
+    note: str = "",
 ) -> APIRequestError:
     """Return the error for a failed request.
 
@@ -34,13 +35,14 @@ def error_of(
         path: The request's path.
         request_id: The request's id.
         challenge: The ``WWW-Authenticate`` header of the response.
+        note: A sentence to add if signing in is required. Defaults to none.
     """
     payload: Any = _payload(body, content_type)
     kind = API_ERRORS.get(status) or (ServerError if status >= 500 else APIRequestError)
     detail = _detail(payload)
     message = f"{method} {path} failed with HTTP status {status}" + (f": {detail}" if detail else "") + "."
     if status == 401 and not path.endswith("/auth/login"):
-        message += _how_to_sign_in(challenge)
+        message += _how_to_sign_in(challenge) + (f" {note}" if note else "")
     return kind(status, payload, message, method=method, path=path, request_id=request_id)
 
 

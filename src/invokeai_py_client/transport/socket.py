@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
+from invokeai_py_client.transport.secrets import redacted_text
 
 if TYPE_CHECKING:
     import socketio
@@ -137,6 +138,8 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
             if broken
             else str(error) or type(error).__name__
         )
+        # The server chooses a part of this text.
+        reason = redacted_text(reason, settings)
         raise ServerUnreachableError(
             None, None, f"Could not open an event connection to {settings.address.url} ({reason})."
         ) from None
