@@ -429,7 +429,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
                 default (True since InvokeAI 6.13).
 
         Raises:
-            UsageError: The name is too long.
+            UsageError: The name is empty or too long.
         """
         return wrap(self._call(self._impl.create_board(name, is_private)))
 
@@ -553,6 +553,9 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
             type: Only models of this type: ``main``, ``lora``... Defaults to all.
             name: Only models with exactly this name. Defaults to all.
             format: Only models of this format: ``diffusers``, ``checkpoint``... Defaults to all.
+
+        Raises:
+            UsageError: A filter is an empty text.
         """
         return self._call(self._impl.list_models(base=base, type=type, name=name, format=format))
 
@@ -692,6 +695,9 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         Args:
             base: Only models of this architecture. Defaults to all.
             type: Only models of this type: ``main``, ``lora``... Defaults to all.
+
+        Raises:
+            UsageError: A filter is an empty text.
         """
         return self._call(self._impl.list_starter_models(base=base, type=type))
 
@@ -780,7 +786,7 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
             scan_path: The folder. ``~`` and paths that exist on this machine are made absolute.
 
         Raises:
-            UsageError: The path starts with ``~``, and the home directory is unknown.
+            UsageError: The path is empty, or starts with ``~`` and the home directory is unknown.
             BadRequestError: The folder does not exist on the server's machine.
         """
         return self._call(self._impl.scan_folder(scan_path))
@@ -1104,7 +1110,8 @@ class ImageRepository(Face["AsyncImageRepository"]):
             starred_first: Whether to list starred images first. Defaults to False.
 
         Raises:
-            UsageError: The offset or limit is negative, a category is unknown, or the time is not valid.
+            UsageError: The offset or limit is negative, a category is unknown, the time is not valid, or a filter is
+                empty.
             UnknownNameError: The board is not on the server.
         """
         return wrap(
@@ -1172,7 +1179,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Return the number of images that ``list_images()`` would list. Sends one request.
 
         Raises:
-            UsageError: A category is unknown.
+            UsageError: A category is unknown, or a filter is empty.
             UnknownNameError: The board is not on the server.
         """
         return self._call(
@@ -1535,6 +1542,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> None:
         """Create a client. This sends no request.
 
@@ -1551,6 +1559,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             base_path: The path prefix of a reverse proxy. Defaults to "": no prefix.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
             password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
@@ -1575,6 +1585,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             email=email,
             password=password,
             profile=profile,
+            outage_timeout=outage_timeout,
         )
         self._impl.__dict__["_face"] = self
 
@@ -1597,6 +1608,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> Self:
         """Return a client for the server at a URL. This sends no request.
 
@@ -1610,6 +1622,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
                 to the token in the configuration file for this server.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             base_path: A path prefix, if it is not part of the URL.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
@@ -1633,6 +1647,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
                 email=email,
                 password=password,
                 profile=profile,
+                outage_timeout=outage_timeout,
             )
         )
 
@@ -2382,7 +2397,7 @@ class QueueRepository(Face["AsyncQueueRepository"]):
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: ``status`` is not a valid state.
+            UsageError: ``status`` is not a valid state, or a filter is empty.
         """
         return self._call(
             self._impl.items(
@@ -2612,7 +2627,7 @@ class QuickClient(Face["AsyncQuickClient"]):
             The image, or None if the run was canceled.
 
         Raises:
-            UsageError: A value is not valid, the board is not on the server, or the server has no SDXL model.
+            UsageError: A value is not valid or empty, the board is not on the server, or the server has no SDXL model.
             QuickTaskError: The server failed or was unreachable.
         """
         return wrap(
@@ -2658,8 +2673,8 @@ class Run(Face["AsyncRun"]):
         return self._impl.queue_id
 
     @property
-    def inputs(self) -> Mapping[str, Any]:
-        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+    def inputs(self) -> dict[str, Any]:
+        """A copy of the run's values, keyed by the names of the workflow's inputs. They can be set again.
 
         After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
         """
@@ -4049,6 +4064,9 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
 
         Returns:
             A record for each workflow, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
+
+        Raises:
+            UsageError: The query or the categories are empty.
         """
         return self._call(self._impl.list_workflows(query, categories=categories))
 

@@ -39,13 +39,18 @@ def _without_userinfo(found: re.Match[str]) -> str:
 
 
 def decode_text(data: bytes) -> str:
-    """Return the text of a UTF-8 file, or of a UTF-16 file that begins with a byte order mark, without the mark.
+    """Return the text of a UTF-8 or UTF-16 file, without its byte order mark. A UTF-16 file may lack the mark.
 
     Raises:
         UnicodeDecodeError: The data is not valid text.
     """
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as written by PowerShell 5
-    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as written by PowerShell 5
+        return data.decode("utf-16")
+    if (
+        b"\0" in data[:2] and len(data) % 2 == 0
+    ):  # no text file begins with a NUL, so the first character is in ASCII
+        return data.decode("utf-16-be" if data[0] == 0 else "utf-16-le")
+    return data.decode("utf-8-sig")
 
 
 def close_names(name: str, known: Iterable[str], most: int = 4) -> list[str]:

@@ -74,6 +74,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> None:
         """Create a client. This sends no request.
 
@@ -90,6 +91,8 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             base_path: The path prefix of a reverse proxy. Defaults to "": no prefix.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
             password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
@@ -115,6 +118,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             email=email,
             password=password,
             profile=profile,
+            outage_timeout=outage_timeout,
         )
         self._sockets: list[tuple[asyncio.AbstractEventLoop, socketio.AsyncClient]] = []
 
@@ -132,6 +136,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> Self:
         """Return a client for the server at a URL. This sends no request.
 
@@ -145,6 +150,8 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
                 to the token in the configuration file for this server.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             base_path: A path prefix, if it is not part of the URL.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
@@ -165,6 +172,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             email=email,
             password=password,
             profile=profile,
+            outage_timeout=outage_timeout,
         )
 
     # ------------------------------------------------------------------ the server
@@ -462,16 +470,16 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
     def _keep_token(self) -> None:
         """Save a token that the server has renewed to the profile that the old token came from."""
-        from invokeai_py_client.config import Profile, keep_profile, read_profiles
+        from invokeai_py_client.config import Profile, keep_profile
 
         known, token = self.connection.profile, self.settings.token
         if known is None or token is None or token == known.token:
             return
+        renewed = Profile(known.name, known.url, token, known.email)
         try:
-            today = read_profiles().get(known.name)
-            if today == known:  # otherwise another program has signed in or out in the meantime
-                self.connection.profile = Profile(known.name, known.url, token, known.email)
-                keep_profile(self.connection.profile)
+            # Unless another program has signed in or out in the meantime.
+            if keep_profile(renewed, instead_of=known) is not None:
+                self.connection.profile = renewed
         except UsageError as error:
             logger.warning("The renewed token could not be saved: %s", error)
 

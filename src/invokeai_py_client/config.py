@@ -20,13 +20,15 @@ Credentials belong to a server, and are sent to no other:
 
 from __future__ import annotations
 
+import math
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._paths import exists, home_folder, user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
@@ -37,6 +39,7 @@ from invokeai_py_client.transport.settings import (
     clean_prefix,
     credentials_of,
 )
+from invokeai_py_client.transport.timing import LONGEST_OUTAGE
 
 DEFAULT_PROFILE = "default"
 _KEYS = ("url", "token", "email")
@@ -85,6 +88,28 @@ class Chosen:
     credentials: Credentials | None = field(repr=False)
     profile: Profile | None = None
     withheld: str = ""
+
+
+def outage_timeout_of(seconds: float | None = None) -> float:
+    """Return how long the server may be unreachable during waits and what follows them, in seconds.
+
+    Args:
+        seconds: The argument of the client. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to five minutes.
+
+    Raises:
+        UsageError: The number is not valid.
+    """
+    text = os.environ.get("INVOKEAI_OUTAGE_TIMEOUT")
+    given, name = (seconds, "outage_timeout") if seconds is not None else (text, "INVOKEAI_OUTAGE_TIMEOUT")
+    if given is None or given == "":
+        return LONGEST_OUTAGE
+    try:
+        number = float(given)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not number >= 0:
+        raise UsageError(f"{name}: {given!r} is not valid; expected a number of seconds of at least 0.")
+    return number
 
 
 def config_path() -> Path | None:
@@ -136,6 +161,7 @@ def choose(
     Raises:
         UsageError: The URL is not valid, the profile does not exist, or the configuration file cannot be used.
     """
+    refuse_empty(profile=profile)
     if url is not None and profile is not None:
         raise UsageError("Pass either a URL or a profile, not both: a profile has a URL.")
     profiles = read_profiles()
@@ -311,18 +337,27 @@ def _profile(path: Path, name: str, table: Any) -> Profile:
     return profile
 
 
-def keep_profile(profile: Profile) -> Path:
+def keep_profile(profile: Profile, *, instead_of: Profile | None = None) -> Path | None:
     """Write a profile to the configuration file, replacing a profile of the same name.
 
-    The file gets mode 0600. Comments in it are lost.
+    The file gets mode 0600. Comments in it are lost. Processes that write at the same time wait for each other.
+
+    Args:
+        profile: The profile.
+        instead_of: If not None, the profile is only written if the file still has this profile in its place.
 
     Returns:
-        The path of the file.
+        The path of the file, or None if it has another profile.
 
     Raises:
         UsageError: The file cannot be read or written.
     """
-    return _write({**read_profiles(), profile.name: profile})
+
+    def change(profiles: dict[str, Profile]) -> dict[str, Profile] | None:
+        is_current = instead_of is None or profiles.get(profile.name) == instead_of
+        return {**profiles, profile.name: profile} if is_current else None
+
+    return _change(change)
 
 
 def forget_profile(name: str) -> bool:
@@ -334,22 +369,26 @@ def forget_profile(name: str) -> bool:
     Raises:
         UsageError: The file cannot be read or written.
     """
-    profiles = read_profiles()
-    known = profiles.get(name)
-    if known is None or known.token is None:
-        return False
-    _write({**profiles, name: Profile(name, known.url)})
-    return True
+
+    def change(profiles: dict[str, Profile]) -> dict[str, Profile] | None:
+        known = profiles.get(name)
+        return None if known is None or known.token is None else {**profiles, name: Profile(name, known.url)}
+
+    # Without a token, nothing is written, so that no folder is created.
+    return change(read_profiles()) is not None and _change(change) is not None
 
 
-def _write(profiles: Mapping[str, Profile]) -> Path:
-    from invokeai_py_client._atomic import write_draft
+def _change(change: Callable[[dict[str, Profile]], dict[str, Profile] | None]) -> Path | None:
+    """Read the profiles, change them and write them, while no other process does.
 
-    lines = ["# Written by `ivk login`. This file contains tokens: keep it private.\n"]
-    for profile in profiles.values():
-        lines.append(f"\n[profiles.{_quoted(profile.name)}]\n")
-        values = {"url": profile.url, "token": profile.token, "email": profile.email}
-        lines += [f"{key} = {_quoted(value)}\n" for key, value in values.items() if value]
+    Args:
+        change: Returns the changed profiles, or None to leave the file unchanged.
+
+    Returns:
+        The path of the file, or None if it was left unchanged.
+    """
+    from invokeai_py_client._lock import locked
+
     path = config_path()
     if path is None:
         raise UsageError(
@@ -357,9 +396,27 @@ def _write(profiles: Mapping[str, Profile]) -> Path:
         )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_draft(path, "".join(lines).encode(), mode=0o600)
+        with locked(path.with_name(f"{path.name}.lock")):
+            changed = change(read_profiles())
+            return None if changed is None else _write(path, changed)
     except OSError as error:
         raise UsageError(f"Cannot write the configuration file {path}: {_why(error)}.") from None
+
+
+def _write(path: Path, profiles: Mapping[str, Profile]) -> Path:
+    from invokeai_py_client._atomic import write_draft
+
+    lines = ["# Written by `ivk login`. This file contains tokens: keep it private.\n"]
+    for profile in profiles.values():
+        lines.append(f"\n[profiles.{_quoted(profile.name)}]\n")
+        values = {"url": profile.url, "token": profile.token, "email": profile.email}
+        lines += [f"{key} = {_quoted(value)}\n" for key, value in values.items() if value]
+    try:
+        data = "".join(lines).encode()
+    except UnicodeEncodeError as error:
+        wrong = error.object[error.start : error.end]
+        raise UsageError(f"Invalid profile: it contains {wrong!r}, a lone surrogate. Remove it.") from None
+    write_draft(path, data, mode=0o600)
     return path
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.config import choose, choose_recorded
+from invokeai_py_client.config import choose, choose_recorded, outage_timeout_of
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import ConnectionSettings
 
@@ -59,6 +59,7 @@ class Connection:
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> Connection:
         """Return a connection to the server at a URL.
 
@@ -78,6 +79,7 @@ class Connection:
             raise UsageError(
                 f"max_retries: {max_retries!r} is not valid; expected a whole number of at least 0."
             )
+        chosen_outage = outage_timeout_of(outage_timeout)
         settings = ConnectionSettings(
             chosen.address,
             timeout=timeout,
@@ -87,6 +89,7 @@ class Connection:
             token=chosen.token,
             headers=dict(headers or {}),
             credentials=chosen.credentials,
+            outage_timeout=chosen_outage,
             withheld=chosen.withheld,
         )
         return cls(settings, profile=chosen.profile)
@@ -102,7 +105,11 @@ class Connection:
         """
         chosen = choose_recorded(url)
         settings = ConnectionSettings(
-            chosen.address, token=chosen.token, credentials=chosen.credentials, withheld=chosen.withheld
+            chosen.address,
+            token=chosen.token,
+            credentials=chosen.credentials,
+            outage_timeout=outage_timeout_of(None),
+            withheld=chosen.withheld,
         )
         return cls(settings, profile=chosen.profile)
 

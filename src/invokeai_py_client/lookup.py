@@ -22,7 +22,7 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.models import UNCATEGORIZED, IvkBoard, IvkDnnModel
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import quoted
+from invokeai_py_client.transport.payload import route
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -275,7 +275,8 @@ async def fetch_board(connection: Connection, board_id: str) -> IvkBoard:
     """
     if board_id == UNCATEGORIZED:
         return IvkBoard.uncategorized()
-    return IvkBoard.from_api_response(await connection.http.json("GET", f"/api/v1/boards/{quoted(board_id)}"))
+    path = route("/api/v1/boards/{board}", board=board_id)
+    return IvkBoard.from_api_response(await connection.http.json("GET", path))
 
 
 async def fetch_boards(connection: Connection, **params: Any) -> list[IvkBoard]:
@@ -292,7 +293,8 @@ async def fetch_boards(connection: Connection, **params: Any) -> list[IvkBoard]:
 
 
 async def _fetch_model(connection: Connection, key: str) -> IvkDnnModel:
-    return IvkDnnModel.from_api_response(await connection.http.json("GET", f"/api/v2/models/i/{quoted(key)}"))
+    path = route("/api/v2/models/i/{model}", model=key)
+    return IvkDnnModel.from_api_response(await connection.http.json("GET", path))
 
 
 async def _fetch_models(connection: Connection) -> list[IvkDnnModel]:
@@ -306,7 +308,7 @@ async def fetch_workflow(connection: Connection, workflow_id: str) -> dict[str, 
     Raises:
         NotFoundError: The workflow is not in the library.
     """
-    path = f"/api/v1/workflows/i/{quoted(workflow_id)}"
+    path = route("/api/v1/workflows/i/{workflow}", workflow=workflow_id)
     return await connection.http.json("GET", path, expect={"workflow_id": str, "workflow": dict})
 
 

@@ -351,6 +351,12 @@ def unknown_node() -> dict[str, Any]:
             2,
             ["Steps", "greater than 0"],
         ),
+        (
+            json.dumps(workflows.sd1()),
+            ["-s", "model=tiny-sd1", "-s", "steps=1..3"],
+            2,
+            ["Steps", "'1..3'", "use `ivk sweep`"],
+        ),
         (json.dumps(workflows.sd1()), ["-s", "model=no-such-model"], 2, ["no-such-model", "tiny-sd1"]),
         (json.dumps(workflows.sd1()), ["-s", "model=tiny-sdxl"], 2, ["tiny-sdxl", "tiny-sd1"]),
         (json.dumps(workflows.sd1()), [], 2, ["model"]),

@@ -108,6 +108,15 @@ def test_deleting_asks_for_confirmation(ivk: Command, uploaded: list[str], clien
     assert len(client.image_repo.get_images(uploaded)) == 2
 
 
+def test_an_empty_option_selects_nothing(ivk: Command, uploaded: list[str], client: InvokeAIClient) -> None:
+    for option in ("--board", "--search", "--category", "--since"):
+        done = ivk("images", "ls", option, "")
+        assert (done.code, done.out) == (2, "")
+        assert f"Invalid option {option} '': the value is empty." in done.err
+    assert ivk("images", "rm", "--board", "", "--yes").code == 2
+    assert len(client.image_repo.get_images(uploaded)) == len(uploaded)
+
+
 def test_since_and_until(ivk: Command, uploaded: list[str]) -> None:
     words = ["images", "ls", "--board", BOARD]
     for option, value, count in (

@@ -120,6 +120,14 @@ async def test_unreadable_files_are_reported_before_any_upload(
     assert await either.image_repo.count_images() == before
 
 
+async def test_a_damaged_photo_is_named(either: AsyncInvokeAIClient, tmp_path: Path) -> None:
+    path = tmp_path / "half.jpg"
+    Pillow.effect_noise((200, 200), 90).save(path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(InputValueError, match=r"half\.jpg' is not a readable image: image file is truncated"):
+        await either.image_repo.upload(path)
+
+
 async def test_names_with_control_characters(either: AsyncInvokeAIClient, tmp_path: Path) -> None:
     path = write(tmp_path / "new\nline.png", png())
     record = await either.image_repo.upload(path)

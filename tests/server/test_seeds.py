@@ -98,7 +98,9 @@ def manifest(folder: Path) -> list[dict[str, Any]]:
     [
         (("run", *COMMAND, "--seed", "-1"), 'use "random"'),
         (("run", *COMMAND, "--seed", "1", "-s", "noise.seed=2"), "given twice"),
+        (("run", *COMMAND, "--seed", "1", "--random-seeds"), "'seed' was given twice. Use one option"),
         (("run", *COMMAND, "-n", "2", "--seed", "1", "--random-seeds"), "2 times"),
+        (("run", *COMMAND, "-n", "2", "--seed", "1", "-s", "seed=2"), "2 times"),
         (("run", *COMMAND, "-n", "2", "--seed", "many"), "first seed"),
         (("run", *COMMAND, "-n", "2", "--dry-run"), "--dry-run"),
         (("sweep", *COMMAND, "--random-seeds", "-s", "seed=random"), "2 times"),

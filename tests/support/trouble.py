@@ -22,6 +22,7 @@ class Fault:
         held: Whether the response is held back until the proxy releases it.
         status: The status with which the proxy itself responds.
         headers: The headers of that response.
+        ends: Whether the proxy closes its port for good.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Fault:
     held: bool = False
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    ends: bool = False
 
 
 LOSE = Fault("lose", keep=0)
@@ -44,6 +46,8 @@ HOLD = Fault("held", held=True)
 """The response arrives late."""
 SWALLOW = Fault("swallow", forward=False, silent=True)
 """The request never reaches the server, and the client never receives a response."""
+VANISH = Fault("vanish", forward=False, keep=0, ends=True)
+"""The request never reaches the server, and from now on nothing listens at the address."""
 
 
 def cut(count: int) -> Fault:

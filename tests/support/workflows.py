@@ -255,5 +255,11 @@ def add(a: int = 1, b: int = 2) -> dict[str, Any]:
     return workflow("Sum", {"sum": ("add", {"a": a, "b": b})}, [], [("sum", "a"), ("sum", "b")])
 
 
+def blank(size: int = 16) -> dict[str, Any]:
+    """Return the smallest workflow with an image, which needs no models."""
+    nodes = {"draw": ("blank_image", {"width": size, "height": size})}
+    return workflow("Blank", nodes, [], [("draw", "width")], final=["draw"])
+
+
 def _values(node: Mapping[str, Any]) -> dict[str, Any]:
     return {name: field["value"] for name, field in node["data"]["inputs"].items() if "value" in field}

@@ -69,7 +69,7 @@ def test_model_by_name_or_key_is_pending(value: Any, text: str) -> None:
     "value", ["", "  ", 5, {}, {"name": "Dream"}, {"key": ""}, [], None.__class__, object()]
 )
 def test_invalid_models(value: Any) -> None:
-    with pytest.raises(InputValueError, match="a model's name or key"):
+    with pytest.raises(InputValueError, match="the name or key of a model"):
         IvkModelIdentifierField(value)
 
 
@@ -132,7 +132,7 @@ def test_lora_and_weight(value: Any, weight: float) -> None:
 
 @pytest.mark.parametrize("value", [(LORA, "heavy"), (LORA, None), ("", 0.5), 5, (LORA, True), (LORA, 0.5, 1)])
 def test_invalid_loras(value: Any) -> None:
-    with pytest.raises(InputValueError, match=r"a number as the weight|a model's name"):
+    with pytest.raises(InputValueError, match=r"a number as the weight|the name or key of a model"):
         IvkLoRAField(value)
 
 

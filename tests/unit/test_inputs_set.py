@@ -189,6 +189,26 @@ def test_set_raises_a_single_error_unchanged(
         inputs.set(values)
 
 
+def test_an_input_takes_one_value_at_a_time(inputs: InputSet) -> None:
+    with pytest.raises(InputError, match=r"^Steps \(denoise\) has two values: 5 and 6\.$"):
+        inputs.set({"steps": 5, "denoise.steps": 6})
+    with pytest.raises(InputValueError, match=r"greater than 0\. For a run with each value, use a sweep\.$"):
+        inputs.set({"steps": [5, 6]})
+    assert inputs.values() == {}
+
+
+def test_value_of_an_input_can_be_assigned(inputs: InputSet) -> None:
+    inputs["steps"].value = 7
+    inputs["noise.seed"].value = "random"
+    assert inputs.values()["denoise", "steps"] == 7
+    assert type(inputs["noise.seed"].value) is int
+    with pytest.raises(InputValueError, match=r"^Steps \(denoise\): 0 is not valid"):
+        inputs["steps"].value = 0
+    with pytest.raises(InputError, match="no value can be set"):
+        inputs["noise.width"].value = 64
+    assert inputs["steps"].value == 7
+
+
 def test_error_for_connected_field_names_its_source(inputs: InputSet) -> None:
     width = inputs.find("noise.width")
     assert width.connected

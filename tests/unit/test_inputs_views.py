@@ -152,6 +152,17 @@ def test_preview_as_text_and_html(inputs: InputSet) -> None:
     assert page.count("<tr>") == 1 + len(inputs)
 
 
+def test_each_input_is_one_line_of_the_table() -> None:
+    document = workflow("W", {"add": ("add", {"a": 1, "b": 2})}, [], [("add", "a"), ("add", "b")])
+    document["nodes"][0]["data"]["inputs"]["a"]["label"] = "two\nlines\u2028and a tab\t"
+    schema = reference_schema()
+    items = InputSet(load_workflow(WorkflowDefinition.from_dict(document), schema), schema)
+    assert [line.split()[:2] for line in inputs_text("W", items).splitlines()[2:]] == [
+        ["0", "two"],
+        ["1", "B"],
+    ]
+
+
 # ------------------------------------------------------------------ models
 
 

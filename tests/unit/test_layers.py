@@ -42,7 +42,8 @@ LAYERS: list[set[str]] = [
     {"_face"},
     {"_paths"},
     {"_names"},
-    {"_aio", "_atomic", "_base", "_lazy", "_pillow", "_text"},
+    {"_lock"},
+    {"_aio", "_atomic", "_base", "_given", "_lazy", "_pillow", "_records", "_text"},
     {"errors"},
 ]
 

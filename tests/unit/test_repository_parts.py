@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 from pathlib import Path
@@ -22,7 +23,9 @@ from invokeai_py_client.files.names import target_path
 from invokeai_py_client.files.photos import Photo
 from invokeai_py_client.image.upload import content_type, make_upload, read_photo
 from invokeai_py_client.models import InstallStatus, IvkDnnModel, ModelInstJobInfo
-from invokeai_py_client.transport.payload import path_part, portions
+from invokeai_py_client.transport.payload import path_part, portions, route
+
+PACKAGE = Path(__file__).parents[2] / "src" / "invokeai_py_client"
 
 
 def encoded(kind: str) -> bytes:
@@ -106,6 +109,51 @@ def test_path_parts() -> None:
     for wrong in ("", ".", "..", "a/b", None, 5):
         with pytest.raises(UsageError, match="not a valid name or id of a board"):
             path_part(wrong, "a board")  # pyright: ignore[reportArgumentType]
+
+
+def test_routes_escape_names_and_ids() -> None:
+    assert (
+        route("/api/v1/queue/{queue}/i/{item}/cancel", queue="a b?c", item=7)
+        == "/api/v1/queue/a%20b%3Fc/i/7/cancel"
+    )
+    for kind, article in (("queue", "a"), ("image", "an")):
+        with pytest.raises(
+            UsageError, match=f"'default/../default' is not a valid name or id of {article} {kind};"
+        ):
+            route(f"/x/{{{kind}}}", **{kind: "default/../default"})
+    with pytest.raises(UsageError, match="True is not a valid"):
+        route("/x/{item}", item=True)
+
+
+def test_only_route_inserts_values_into_paths() -> None:
+    """An f-string that begins with a path may contain only constants and calls of ``route()``."""
+    wrong: list[str] = []
+    for file in sorted(
+        {*PACKAGE.rglob("*.py")} - {PACKAGE / "client.py"}
+    ):  # its request() takes a whole path
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if not isinstance(node, ast.JoinedStr) or not _begins_with_path(node):
+                continue
+            for part in node.values:
+                if isinstance(part, ast.FormattedValue) and not _is_safe(part.value):
+                    wrong.append(f"{file.name}:{node.lineno}: {ast.unparse(node)}")
+    assert wrong == []
+
+
+def _begins_with_path(node: ast.JoinedStr) -> bool:
+    first = node.values[0]
+    if isinstance(first, ast.Constant):
+        return str(first.value).startswith("/api")
+    inner = first.value if isinstance(first, ast.FormattedValue) else None
+    rest = node.values[1] if len(node.values) > 1 else None
+    is_base = isinstance(inner, ast.Name) and inner.id.isupper()
+    return is_base and isinstance(rest, ast.Constant) and str(rest.value).startswith("/")
+
+
+def _is_safe(value: ast.expr) -> bool:
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Name) and value.func.id == "route"
+    return isinstance(value, ast.Name) and value.id.isupper()
 
 
 def test_portions() -> None:

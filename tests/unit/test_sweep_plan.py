@@ -318,8 +318,16 @@ def test_row_without_a_value_keeps_that_of_the_workflow(inputs: InputSet) -> Non
     assert [point["steps"] for point in found.points()] == [7, own]
     with pytest.raises(InputValueError, match=r"row 2: 'model\.model' has no value"):
         plan_rows(inputs, rows_of([{"model.model": "a"}, {"steps": 3}]))
-    with pytest.raises(UsageError, match="has no rows"):
-        plan_rows(inputs, [])
+
+
+def test_table_without_rows_is_an_error_with_the_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^The table has no rows"):
+        rows_of([])
+    for name, text in {"a.csv": "", "b.csv": "steps\n", "c.jsonl": "\n", "d.json": "[]"}.items():
+        path = tmp_path / name
+        path.write_text(text)
+        with pytest.raises(UsageError, match=rf"{name} has no rows"):
+            rows_of(path)
 
 
 def test_invalid_cells_are_reported_with_line_and_column(inputs: InputSet, tmp_path: Path) -> None:
@@ -362,7 +370,8 @@ def test_decimal_commas(inputs: InputSet, tmp_path: Path) -> None:
         ("steps;cfg_scale\n2;7,5\n2;7.5\n", r"line 2, column 'cfg_scale': '7,5' is ambiguous"),
         ('steps,cfg_scale\n2,"1,234.5"\n', r"line 2, column 'cfg_scale': .* is ambiguous\. Write 1234\.5"),
         ("steps;cfg_scale\n2;7.5,3\n", r"line 2, column 'cfg_scale': '7\.5,3' is ambiguous"),
-        ('steps\n"4,0"\n', r"line 2, column 'steps': .*'4,0' is not valid.* Use a decimal point: 4\.0\."),
+        ('steps\n"4,0"\n', r"line 2, column 'steps': .*'4,0' is not valid.* Write 4\.0\."),
+        ('steps\n"1,000"\n', r"line 2, column 'steps': .*'1,000' is not valid.* Write 1000 or 1\.000\."),
         ("steps;seed\n2,5;1\n", r"line 2, column 'steps': "),
         ("steps,Steps\n3,4\n", r"line 1: the columns 'steps' and 'Steps' set the same input"),
         ("steps,Steps\n3,\n,4\n", r"line 1: the columns 'steps' and 'Steps' set the same input"),

@@ -25,13 +25,15 @@ from invokeai_py_client.ivk_fields import make_field
 from invokeai_py_client.schema.reference import reference_schema
 from invokeai_py_client.schema.template import UNSET
 from invokeai_py_client.sweep.sources import values_of_text
-from invokeai_py_client.transport.payload import dump_json, query_of, quoted
+from invokeai_py_client.transport.payload import dump_json, path_part, query_of
 
 ENCODERS: dict[str, Callable[[str], bytes]] = {
     "utf-8": lambda text: text.encode(),
     "utf-8 with BOM": lambda text: text.encode("utf-8-sig"),
     "utf-16-le": lambda text: codecs.BOM_UTF16_LE + text.encode("utf-16-le"),
     "utf-16-be": lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be"),
+    "utf-16-le without BOM": lambda text: text.encode("utf-16-le"),
+    "utf-16-be without BOM": lambda text: text.encode("utf-16-be"),
 }
 encodings = pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS)
 
@@ -168,7 +170,7 @@ def test_odd_digits_in_other_fields_raise_input_errors(kind: str, text: str) -> 
 @pytest.mark.parametrize(
     "send",
     [
-        lambda: quoted("a\udcff"),
+        lambda: path_part("a\udcff", "a board"),
         lambda: query_of({"query": "a\udcff"}),
         lambda: dump_json({"board_name": ["\ud83d"]}),
         lambda: dump_json({"\udcff": 1}),
@@ -206,6 +208,13 @@ ADD = json.dumps(add())
         ),
         ('{"batch": {"graph": {}}}', "Use the workflow that the request was made from"),
         ('{"app_version": "6.14.2", "seed": 1}', "the metadata of an image"),
+        (
+            '{"kind": "sweep"}\n{"kind": "run"}\n',
+            "is a list of JSON documents, such as the manifest of a sweep",
+        ),
+        ("null", "it is null"),
+        ('{"a": "b', "not valid JSON: Unterminated string starting at line 1, column 7."),
+        (f'{{"a": {"1" * 5000}}}', "contains a number with thousands of digits"),
     ],
 )
 def test_files_of_other_kinds_are_named(text: str, said: str, tmp_path: Path) -> None:
@@ -224,6 +233,7 @@ def test_files_of_other_kinds_are_named(text: str, said: str, tmp_path: Path) ->
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "has no embedded workflow"),
         (b"RIFF\n\0\xf0\0WEBPVP8 \xff", "has no embedded workflow"),
         (b"GIF89a\xff", "is a GIF image"),
+        (b"PK\x03\x04abc", "is a ZIP archive"),
         (b"PK\x03\x04\xff\xff", "is a ZIP archive; expected JSON, or an image with an embedded workflow"),
         (b"\x80abc", "byte 0 is not UTF-8"),
         (b"\xff\xfe\0", "byte 2 is not UTF-16"),

@@ -11,7 +11,7 @@ from invokeai_py_client.image.record import AsyncIvkImage
 from invokeai_py_client.image.responses import ImageName, ImageNames, category_words, name_list
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkBoard
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.payload import path_part, route
 
 if TYPE_CHECKING:
     import os
@@ -187,7 +187,7 @@ class AsyncBoardHandle(AsyncObject):
             NotFoundError: The board no longer exists.
         """
         params = {"categories": category_words(categories), "is_intermediate": is_intermediate}
-        path = f"/api/v1/boards/{path_part(self.board_id, 'a board')}/image_names"
+        path = route("/api/v1/boards/{board}/image_names", board=self.board_id)
         return await self.connection.http.json("GET", path, params=params, expect=ListOf(str))
 
     async def get_image_count(self) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._text import clip
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
 from invokeai_py_client.image.responses import ImageName, name_of
 from invokeai_py_client.lookup import BOARDS, fetch_board, fetch_boards
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
-from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.payload import route
 from invokeai_py_client.v1.boards import V1BoardMethods
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
         Several boards may have the same name.
         """
+        refuse_empty(name=name)
         boards = await self.list_boards(include_uncategorized=False, include_archived=True)
         return [board for board in boards if board.board_name == name]
 
@@ -144,7 +146,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
                 default (True since InvokeAI 6.13).
 
         Raises:
-            UsageError: The name is too long.
+            UsageError: The name is empty or too long.
         """
         params = {"board_name": _checked_name(name), "is_private": is_private}
         board = IvkBoard.from_api_response(await self._json("POST", f"{_BOARDS}/", params=params))
@@ -188,6 +190,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             "archived": archived,
             "board_visibility": None if board_visibility is None else str(board_visibility),
         }
+        refuse_empty(board_visibility=board_visibility)
         sent = {key: value for key, value in changes.items() if value is not None}
         if not sent:
             raise UsageError("Nothing to change: pass at least one new value to update_board().")
@@ -248,10 +251,11 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
 
 def _path(board_id: str) -> str:
-    return f"{_BOARDS}/{path_part(board_id, 'a board')}"
+    return route("/api/v1/boards/{board}", board=board_id)
 
 
 def _checked_name(name: str) -> str:
+    refuse_empty(name=name)
     if len(name) > _LONGEST_NAME:
         raise UsageError(
             f"The board name {clip(name, 40)!r} has {len(name)} characters: expected at most {_LONGEST_NAME}."

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from invokeai_py_client._paths import is_file, user_path
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import (
     UserPath,
     connect,
@@ -21,7 +22,7 @@ from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.text import write_text
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @workflow_argument
 @click.option(
     "-o",

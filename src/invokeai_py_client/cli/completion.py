@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.output import echo, hint
 
 _SETUP = {
@@ -13,7 +14,7 @@ _SETUP = {
 }
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @click.argument("shell", type=click.Choice(list(_SETUP)))
 def completion(shell: str) -> None:
     """Print a shell completion script.
@@ -25,8 +26,10 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
+    from invokeai_py_client.cli.bash import register
     from invokeai_py_client.cli.main import ivk
 
+    register()
     kind = get_completion_class(shell)
     assert kind is not None  # click supports all shells in _SETUP
     template = kind(ivk, {}, "ivk", "_IVK_COMPLETE")

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import output_options, url_option
 from invokeai_py_client.cli.output import echo, emit, hint, is_watched
 from invokeai_py_client.cli.tables import Column, show_facts, show_table
@@ -24,7 +25,7 @@ _VARIABLES = (
 )
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @url_option
 @output_options
 def config(url: str | None, as_json: bool) -> None:

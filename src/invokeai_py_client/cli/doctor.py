@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import output_options, url_option
 from invokeai_py_client.cli.output import FAILED, echo, emit
 from invokeai_py_client.errors import UsageError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @url_option
 @output_options
 def doctor(url: str | None, as_json: bool) -> None:

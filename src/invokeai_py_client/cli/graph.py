@@ -6,6 +6,7 @@ import shlex
 
 import click
 
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import (
     board_option,
     connect,
@@ -18,7 +19,7 @@ from invokeai_py_client.cli.options import (
 from invokeai_py_client.cli.output import emit, hint, say
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @workflow_argument
 @set_option
 @click.option("--prepend", is_flag=True, help="Build the request for the front of the queue.")

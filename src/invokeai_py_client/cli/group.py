@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import click
 
+from invokeai_py_client._given import is_blank
 from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.cli.options import common_options
 from invokeai_py_client.cli.output import CommandInterrupted
@@ -16,10 +18,44 @@ ALIASES = {"list": "ls", "delete": "rm"}
 """Other names of commands, which are not listed."""
 
 
-class IvkGroup(click.Group):
+class IvkCommand(click.Command):
+    """A command, in which an empty option or argument is an error.
+
+    Shells pass an empty text for a variable that is not set. Without this check, ``--board "$BOARD"`` would select
+    the images of all boards.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line, after checking that no value in it is empty."""
+        if not ctx.resilient_parsing:
+            given: Mapping[str, Any] = self.make_parser(ctx).parse_args(list(args))[0]
+            for parameter in self.get_params(ctx):
+                for value in filter(is_blank, _texts(given.get(parameter.name or ""))):
+                    raise click.UsageError(_empty(parameter, value), ctx)
+        return super().parse_args(ctx, args)
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the texts in a value that was parsed: those of an option that was passed several times, for example."""
+    values = cast("list[Any] | tuple[Any, ...]", value) if isinstance(value, list | tuple) else [value]
+    return [text for text in values if isinstance(text, str)]
+
+
+def _empty(parameter: click.Parameter, value: str) -> str:
+    if isinstance(parameter, click.Option):
+        kind, name = "option", parameter.opts[-1]
+    else:
+        kind, name = "argument", parameter.human_readable_name.strip("[].")
+    advice = "" if parameter.required else f", or leave out {name}"
+    cure = f"Check the shell variable that it comes from, pass a value{advice}."
+    return f"Invalid {kind} {name} {value!r}: the value is empty. {cure}"
+
+
+class IvkGroup(IvkCommand, click.Group):
     """A group that accepts common options and other names of commands, and suggests commands for an unknown word."""
 
     is_root = False
+    command_class = IvkCommand
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -46,6 +82,14 @@ class LazyGroup(IvkGroup):
     """The group of all commands. It imports a command only when it is used."""
 
     is_root = True
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line, or complete it for a shell."""
+        if "_IVK_COMPLETE" in os.environ:
+            from invokeai_py_client.cli.bash import register
+
+            register()
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -74,7 +74,7 @@ def list_(
     most = screenful(limit, as_json)
     with connect(url) as client:
         found = client.image_repo.list_images(
-            board_id=find_board(client, board).board_id if board else None,
+            board_id=None if board is None else find_board(client, board).board_id,
             categories=category,
             starred=True if starred else None,
             since=since,
@@ -215,7 +215,7 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
 
     sources = [source for file in files for _, source in named_sources(file)]
     with connect(url) as client:
-        board_id = find_board(client, board).board_id if board else None
+        board_id = None if board is None else find_board(client, board).board_id
         with counting_bar("Uploading", len(sources), as_json) as advance:
             try:
                 uploaded = client.image_repo.upload_images(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import connect, output_options, url_option, workflow_argument
 from invokeai_py_client.cli.output import emit, hint, is_watched, say
 from invokeai_py_client.cli.tables import Column, show_table
@@ -24,7 +25,7 @@ COLUMNS = (
 )
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @workflow_argument
 @click.option("--all", "everything", is_flag=True, help="Include fields that are not in the form.")
 @url_option

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import output_options
 from invokeai_py_client.cli.output import echo, emit, say
 from invokeai_py_client.cli.streams import secret_line
@@ -17,7 +18,7 @@ _profile = click.option(
 )
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @click.argument("url", metavar="[URL]", required=False)
 @click.option("--email", metavar="EMAIL", help="Email address. Defaults to $INVOKEAI_EMAIL, then a prompt.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
@@ -83,7 +84,7 @@ def login(
             say(f"Note: ${variable} is set and overrides the file.")
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @_profile
 @output_options
 def logout(profile: str | None, as_json: bool) -> None:

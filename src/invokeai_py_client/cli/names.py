@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._given import is_blank
 from invokeai_py_client._names import unknown
 from invokeai_py_client._text import clip, decode_text, listed
 from invokeai_py_client.errors import UnknownNameError, UsageError
@@ -26,11 +27,13 @@ def read_names(names: Sequence[str]) -> list[str]:
     such lines, so they can be piped into other commands.
 
     Raises:
-        UsageError: No names were passed.
+        UsageError: No names were passed, or one is empty.
     """
     found: dict[str, None] = {}
     for name in names:
         for one in _piped_names() if name == "-" else [name]:
+            if is_blank(one):
+                raise UsageError("A name on standard input is empty. Nothing was changed.")
             found[one] = None
     if not found:
         raise UsageError("No names on standard input. Nothing was changed.")

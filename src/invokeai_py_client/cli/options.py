@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,7 @@ import click
 
 from invokeai_py_client._paths import user_path
 from invokeai_py_client.cli.complete import complete_boards, complete_settings, complete_workflows
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import InputValueError, UsageError
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LONGEST_INDEX = 10
+# Several numbers in the notation of `ivk sweep`: a list or a range.
+_SEVERAL = re.compile(r"\s*-?[\d.]+\s*(?:,\s*-?[\d.]+\s*)+|\s*\d+\s*(?:\.\.|-)\s*\d+.*")
 
 
 class UserPath(click.Path):
@@ -189,9 +192,15 @@ def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[
 
     values: dict[str | int, Any] = {}
     for address, found, text in read_settings(workflow, settings):
-        values[address] = (
-            text if found.is_seed and is_random(text) else found.field.parse_text(_content(text))
-        )
+        if found.is_seed and is_random(text):
+            values[address] = text
+            continue
+        try:
+            values[address] = found.field.parse_text(_content(text))
+        except InputValueError as error:
+            if _SEVERAL.fullmatch(text):
+                raise InputValueError(f"{error} For a run with each value, use `ivk sweep`.") from None
+            raise
     return values
 
 
@@ -228,6 +237,8 @@ def seed_of_options(
     Raises:
         UsageError: The seed is given more than once, or is not a number although there are several runs.
     """
+    from invokeai_py_client.engine.seeds import SEED
+
     chosen = ["random"] if random_seeds else []
     left: list[str] = []
     for setting in settings:
@@ -239,8 +250,9 @@ def seed_of_options(
             left.append(setting)
     if seed is not None:
         chosen.append(seed.strip().casefold())
-    if len(chosen) > 1:
-        raise UsageError(f"The seed was given {len(chosen)} times. Use one of --seed, --random-seeds and -s.")
+    times = len(chosen) + sum(split_setting(setting)[0].strip().casefold() == SEED for setting in left)
+    if chosen and times > 1:
+        raise UsageError(f"The seed was given {times} times. Use one of --seed, --random-seeds and -s.")
     if not chosen or chosen[0] in ("random", "workflow"):
         return tuple(left), chosen[0] if chosen else None
     if repeat == 1:
@@ -260,7 +272,7 @@ def once(named: set[Any], key: Any, name: str) -> None:
         UsageError: An earlier option named the same input.
     """
     if key in named:
-        raise UsageError(f"Input {name!r} was given twice. Put all of its values into one -s option.")
+        raise UsageError(f"The input {name!r} was given twice. Use one option for each input.")
     named.add(key)
 
 

@@ -29,6 +29,7 @@ from invokeai_py_client.errors import (
     ConnectionLostError,
     InvokeAIClientError,
     ServerUnreachableError,
+    TransferError,
     UsageError,
 )
 
@@ -64,7 +65,7 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
         return WRONG_USE
     except InvokeAIClientError as error:
         _report(error.code, str(error), as_json)
-        return exit_code_of(type(error))
+        return _exit_code(error)
     except OSError as error:  # of a file or folder: our own requests raise errors of the class above
         if error.filename is None:
             raise
@@ -103,6 +104,14 @@ def exit_code_of(kind: type[InvokeAIClientError]) -> int:
     if issubclass(kind, ServerUnreachableError) and not issubclass(kind, ConnectionLostError):
         return UNREACHABLE
     return FAILED
+
+
+def _exit_code(error: InvokeAIClientError) -> int:
+    """Return the exit code for an error. Transfers that failed because the server was away count as that."""
+    codes = {exit_code_of(type(error))}
+    if isinstance(error, TransferError):
+        codes |= {exit_code_of(type(one)) for one in error.failed.values()}
+    return UNREACHABLE if UNREACHABLE in codes else exit_code_of(type(error))
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import (
     board_option,
     check_name,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow import WorkflowHandle
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @workflow_argument
 @set_option
 @click.option(

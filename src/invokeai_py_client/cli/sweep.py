@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client.cli.complete import complete_settings
+from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import (
     UserPath,
     board_option,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 MANIFEST = "sweep.jsonl"
 
 
-@click.command()
+@click.command(cls=IvkCommand)
 @workflow_argument
 @click.option(
     "-s",

@@ -14,10 +14,11 @@ from invokeai_py_client.cli.streams import reader_has_gone
 from invokeai_py_client.cli.tables import SCREEN, moment_of, seconds_of
 from invokeai_py_client.display import line_of
 from invokeai_py_client.display.console import console_for
-from invokeai_py_client.errors import ServerUnreachableError
+from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.run.events import NodeEvent, NodeProgress, NodeStarted, RunEvent, StatusChanged
 from invokeai_py_client.run.status import state_word
+from invokeai_py_client.transport.retry import is_passing
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -186,7 +187,9 @@ def _screen(client: InvokeAIClient, until_idle: bool) -> None:
                 try:
                     ids = window(client.queue_repo.item_ids(), update.item_id, SCREEN // 2)
                     view.show_status(update, with_errors(client, client.queue_repo.items(ids), failed))
-                except ServerUnreachableError:
+                except APIRequestError as error:
+                    if not is_passing(error):
+                        raise
                     continue  # watch() tolerates the outage or raises
                 if until_idle and not update.unfinished:
                     break

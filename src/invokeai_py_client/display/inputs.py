@@ -60,10 +60,10 @@ def input_cells(item: WorkflowInput) -> list[str]:
 
 
 def _rows(items: Iterable[WorkflowInput]) -> list[Sequence[str]]:
-    """Return the rows of a table, without control characters that labels of workflow files may contain."""
+    """Return the rows of a table, without line breaks and control characters that workflow files may contain."""
     rows: list[Sequence[str]] = []
     for item in items:
-        index, label, *rest = map(printable, input_cells(item))
+        index, label, *rest = (printable(" ".join(cell.split())) for cell in input_cells(item))
         rows.append([index, label + (" *" if item.required else ""), *rest])
     return rows
 

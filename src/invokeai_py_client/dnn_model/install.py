@@ -23,6 +23,7 @@ from invokeai_py_client.models import InstallStatus, ModelInstJobInfo
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
 from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_INSTALL = "/api/v2/models/install"
+_JOB = "/api/v2/models/install/{installation}"
 
 
 class AsyncModelInstJobHandle(AsyncObject):
@@ -184,7 +185,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         """
         if (await self.refresh()).is_complete():  # the server would mark a completed job as canceled
             return self._info
-        await self._json("DELETE", f"{_INSTALL}/{self._info.id}", idempotent=False)
+        await self._json("DELETE", route(_JOB, installation=self._info.id), idempotent=False)
         return await self.refresh()
 
     async def pause(self) -> ModelInstJobInfo:
@@ -224,7 +225,6 @@ class AsyncModelInstJobHandle(AsyncObject):
 
         def take(fetched: tuple[int, ModelInstJobInfo]) -> None:
             count, info = fetched
-            changes.tolerant = True  # the server responded, and a download may take hours
             if info.is_complete() or count == pending.count:  # otherwise, later events are newer
                 self._info = info
                 pending.forget()
@@ -262,7 +262,9 @@ class AsyncModelInstJobHandle(AsyncObject):
         if self._info.id is None or self._info.is_complete():
             return self._info
         try:
-            job = ModelInstJobInfo.from_api_response(await self._json("GET", f"{_INSTALL}/{self._info.id}"))
+            job = ModelInstJobInfo.from_api_response(
+                await self._json("GET", route(_JOB, installation=self._info.id))
+            )
         except NotFoundError:
             job = None
         # After a restart, the server's job ids start from 0 again, so another job may have this id now.
@@ -279,7 +281,8 @@ class AsyncModelInstJobHandle(AsyncObject):
         if (await self.refresh()).is_complete():
             return self._info
         try:
-            response = await self._json("POST", f"{_INSTALL}/{self._info.id}/{what}", idempotent=True)
+            path = f"{route(_JOB, installation=self._info.id)}/{what}"
+            response = await self._json("POST", path, idempotent=True)
         except APIRequestError as error:
             if error.status_code in (404, 405):  # the response of older servers to unknown routes
                 raise UsageError(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import gather_or_cancel
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.dnn_model.install import ended_or_error, raise_first
 from invokeai_py_client.dnn_model.start import (
@@ -33,7 +34,7 @@ from invokeai_py_client.models import (
     StarterModel,
 )
 from invokeai_py_client.models.base import as_mapping
-from invokeai_py_client.transport.payload import id_number, path_part
+from invokeai_py_client.transport.payload import id_number, route
 from invokeai_py_client.transport.secrets import Hidden
 
 if TYPE_CHECKING:
@@ -73,7 +74,11 @@ class AsyncDnnModelRepository(Resource):
             type: Only models of this type: ``main``, ``lora``... Defaults to all.
             name: Only models with exactly this name. Defaults to all.
             format: Only models of this format: ``diffusers``, ``checkpoint``... Defaults to all.
+
+        Raises:
+            UsageError: A filter is an empty text.
         """
+        refuse_empty(base=base, type=type, name=name, format=format)
         params = {
             "base_models": None if base is None else str(BaseModelEnum.parse(base)),
             "model_type": type,
@@ -137,6 +142,7 @@ class AsyncDnnModelRepository(Resource):
             ModelInstallStartError: The server did not start the installation, for example because it cannot
                 identify the source.
         """
+        refuse_empty(access_token=access_token)
         text = source_text(source)
         return await self._install(text, config, inplace, access_token, await self.list_models())
 
@@ -160,6 +166,7 @@ class AsyncDnnModelRepository(Resource):
         Returns:
             A handle for each source, in their order. Pass them to ``wait_all()`` to wait for them.
         """
+        refuse_empty(access_token=access_token)
         texts = [source_text(source) for source in sources]
         known = await self.list_models() if texts else []
         infos = await start_each(self, texts, inplace, access_token, known)
@@ -230,7 +237,11 @@ class AsyncDnnModelRepository(Resource):
         Args:
             base: Only models of this architecture. Defaults to all.
             type: Only models of this type: ``main``, ``lora``... Defaults to all.
+
+        Raises:
+            UsageError: A filter is an empty text.
         """
+        refuse_empty(base=base, type=type)
         response = await self._json("GET", f"{_MODELS}/starter_models", expect={"starter_models": list})
         models = [StarterModel.from_api_response(record) for record in response["starter_models"]]
         wanted = None if base is None else BaseModelEnum.parse(base)
@@ -253,6 +264,7 @@ class AsyncDnnModelRepository(Resource):
             ModelNotFoundError: No starter model has this name, or several do.
             ModelInstallStartError: The server did not start an installation.
         """
+        refuse_empty(name=name, access_token=access_token)
         model = name if isinstance(name, StarterModel) else starter(await self.list_starter_models(), name)
         known = await self.list_models()
         jobs: list[AsyncModelInstJobHandle] = []
@@ -279,7 +291,9 @@ class AsyncDnnModelRepository(Resource):
         """
         number = id_number(id, "installation")
         try:
-            response = await self._json("GET", f"{_MODELS}/install/{number}")
+            response = await self._json(
+                "GET", route("/api/v2/models/install/{installation}", installation=number)
+            )
         except NotFoundError:
             return None
         return self._handle(ModelInstJobInfo.from_api_response(response))
@@ -313,7 +327,7 @@ class AsyncDnnModelRepository(Resource):
         async def convert(key: str) -> IvkDnnModel:
             try:
                 response = await self._json(
-                    "PUT", f"{_MODELS}/convert/{path_part(key, 'a model')}", timeout=_LONG, idempotent=False
+                    "PUT", route("/api/v2/models/convert/{model}", model=key), timeout=_LONG, idempotent=False
                 )
             except APIRequestError as error:
                 if error.status_code == 424:  # the server's response if the model does not exist
@@ -371,9 +385,10 @@ class AsyncDnnModelRepository(Resource):
             scan_path: The folder. ``~`` and paths that exist on this machine are made absolute.
 
         Raises:
-            UsageError: The path starts with ``~``, and the home directory is unknown.
+            UsageError: The path is empty, or starts with ``~`` and the home directory is unknown.
             BadRequestError: The folder does not exist on the server's machine.
         """
+        refuse_empty(scan_path=scan_path)
         params = {"scan_path": server_path(scan_path)}
         response = await self._json(
             "GET", f"{_MODELS}/scan_folder", params=params, timeout=_LONG, expect=list
@@ -406,6 +421,7 @@ class AsyncDnnModelRepository(Resource):
         Returns:
             The token's state: ``valid``, ``invalid``, or ``unknown`` if it could not be checked.
         """
+        refuse_empty(token=token)
         return str(await self._json("POST", f"{_MODELS}/hf_login", json=Hidden(token=token), idempotent=True))
 
     async def hf_logout(self) -> str:
@@ -444,4 +460,4 @@ class AsyncDnnModelRepository(Resource):
 
 
 def _path(key: str) -> str:
-    return f"{_MODELS}/i/{path_part(key, 'a model')}"
+    return route("/api/v2/models/i/{model}", model=key)

@@ -19,6 +19,7 @@ from invokeai_py_client.errors import AmbiguousInputError, UnknownInputError
 
 _MOST = 12
 _CLOSE = 10
+_SUGGESTED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ class InputIndex:
         usable = (one if self.means(one, place) else self.distinct_name(place) for one, place in shown)
         candidates = list(dict.fromkeys(usable))[:_CLOSE]
         if close:
-            hint = did_you_mean(candidates)
+            hint = did_you_mean(candidates[:_SUGGESTED])
         else:
             hint = f" The inputs in its form: {listed(candidates, _CLOSE)}." if candidates else ""
         fed = [

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
+from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._paths import user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.engine.plain_json import clean, parse_json, where
@@ -123,16 +124,14 @@ class WorkflowDefinition:
 
     @classmethod
     def _from_json_bytes(cls, content: bytes, source: str) -> WorkflowDefinition:
+        kind = next((kind for start, kind in _OTHER_FILES.items() if re.match(start, content, re.DOTALL)), "")
+        if kind:
+            raise WorkflowFormatError(
+                f"{where(source)} is {kind}; expected JSON, or an image with an embedded workflow."
+            )
         try:
             text = decode_text(content)
         except UnicodeDecodeError as error:
-            kind = next(
-                (kind for start, kind in _OTHER_FILES.items() if re.match(start, content, re.DOTALL)), ""
-            )
-            if kind:
-                raise WorkflowFormatError(
-                    f"{where(source)} is {kind}; expected JSON, or an image with an embedded workflow."
-                ) from error
             raise WorkflowFormatError(
                 f"{where(source)} is neither JSON text nor an image: byte {error.start} is not"
                 f" {error.encoding.upper()}."
@@ -247,7 +246,7 @@ class WorkflowDefinition:
         """
         file = user_path(path, WorkflowFormatError)
         try:
-            file.write_text(self.to_json(), encoding="utf-8", errors="backslashreplace")
+            write_draft(file, self.to_json().encode("utf-8", "backslashreplace"))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise WorkflowFormatError(f"Cannot write the workflow file {str(file)!r}: {reason}.") from error
@@ -325,7 +324,9 @@ def _checked(data: Any, source: str) -> dict[str, Any]:
 def _kind(data: Any) -> str:
     if isinstance(data, str):
         return "text in quotation marks, which may be a workflow encoded as JSON twice"
-    return "a list" if isinstance(data, list) else type(data).__name__
+    if data is None:
+        return "null"
+    return "a list" if isinstance(data, list) else f"a {type(data).__name__}"
 
 
 def _guess(data: dict[str, Any], missing: list[str]) -> str:

@@ -40,9 +40,12 @@ _TAKEN = frozenset(
 """Names of arguments of a handle's methods. Inputs with these names cannot be passed as keywords."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+_SEVERAL = (list, tuple, range, set, frozenset)
+
+
+@dataclass(slots=True, eq=False)
 class WorkflowInput:
-    """An input of a workflow.
+    """An input of a workflow. Its ``value`` can be read and assigned.
 
     Attributes:
         input_index: The position in the form, from 0, which is the stable name of the input. None for fields that
@@ -88,23 +91,53 @@ class WorkflowInput:
 
     @property
     def value(self) -> Any:
-        """The input's value, or None if it has no value."""
+        """The input's value, or None if it has no value.
+
+        Raises:
+            InputValueError: On assignment, if the value is not valid.
+            InputError: On assignment, if a connection feeds the input.
+        """
         return self.field.value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.field.keep(self.check(value))
 
     @property
     def jsonpath(self) -> str:
         """The JSONPath of the input in the workflow document."""
         return f"$.nodes[?(@.id='{self.node_id}')].data.inputs.{self.field_name}"
 
+    def check(self, value: Any) -> Any:
+        """Return a value as the field would store it. ``"random"`` draws a seed.
+
+        Raises:
+            InputValueError: The value is not valid.
+            InputError: The input does not accept values.
+        """
+        if self.is_seed and is_random(value):
+            value = draw_seed()
+        try:
+            return self.field.check(value)
+        except InputValueError as error:
+            if self.is_seed and value in (-1, "-1"):
+                raise InputValueError(f'{error} For a random seed, use "random".') from None
+            if isinstance(value, _SEVERAL) and not self.type.endswith("[]"):
+                raise InputValueError(f"{error} For a run with each value, use a sweep.") from None
+            raise
+
     def validate_input(self) -> bool:
         """Return whether the value is valid, and present if it is required."""
         return self.field.validate_field()
+
+    def __getstate__(self) -> list[Any]:
+        return [getattr(self, one.name) for one in fields(self)]
 
     def __setstate__(self, state: Sequence[Any]) -> None:
         # An input pickled by a version that did not know random seeds has fewer values.
         known = dict(zip((one.name for one in fields(self)), state, strict=False))
         for one in fields(self):
-            object.__setattr__(self, one.name, known.get(one.name, ()))
+            setattr(self, one.name, known.get(one.name, ()))
 
     def __repr__(self) -> str:
         index = "" if self.input_index is None else f"[{self.input_index}] "
@@ -218,10 +251,16 @@ class InputSet:
         """
         checked: list[tuple[WorkflowInput, Any]] = []
         errors: list[InputError] = []
+        first: dict[Key, Address] = {}
         for address, value in values.items():
             try:
                 item = self.find_settable(address)
-                checked.append((item, self.check(item, value)))
+                if first.setdefault(item.key, address) is not address:
+                    raise InputError(
+                        f"{field_place(item.label, item.node_name)} has two values: "
+                        f"{shown(values[first[item.key]])} and {shown(value)}."
+                    )
+                checked.append((item, item.check(value)))
             except InputError as error:
                 errors.append(error)
         if len(errors) == 1:
@@ -248,22 +287,6 @@ class InputSet:
         item = self.find(address)
         source = self._feeds.get(item.key)
         return self._input(source) if source is not None and source in self._seeds else item
-
-    def check(self, item: WorkflowInput, value: Any) -> Any:
-        """Return a value as the field of an input would store it. ``"random"`` draws a seed.
-
-        Raises:
-            InputValueError: The value is not valid for the input.
-            InputError: The input does not accept values.
-        """
-        if item.is_seed and is_random(value):
-            value = draw_seed()
-        try:
-            return item.field.check(value)
-        except InputValueError as error:
-            if item.is_seed and value in (-1, "-1"):
-                raise InputValueError(f'{error} For a random seed, use "random".') from None
-            raise
 
     def apply_seeds(self, values: Mapping[Key, Any]) -> tuple[LoadedWorkflow, dict[Key, Any]]:
         """Return the workflow and the values of a request in which seeds that were set replace random nodes.

@@ -37,20 +37,32 @@ def parse_json(text: str, source: str) -> Any:
                 f"{where(source)} is a web page (HTML) or XML; expected a workflow in JSON. The link may lead to a page"
                 " about the file: download the file itself."
             ) from error
+        if error.msg == "Extra data" and error.lineno > 1:
+            raise WorkflowFormatError(
+                f"{where(source)} is a list of JSON documents, such as the manifest of a sweep or a table; expected one"
+                " workflow in JSON."
+            ) from error
         at = f"line {error.lineno}, column {error.colno}"
-        raise WorkflowFormatError(f"{where(source)} is not valid JSON: {error.msg} at {at}.") from error
+        problem = error.msg.removesuffix(" at")
+        raise WorkflowFormatError(f"{where(source)} is not valid JSON: {problem} at {at}.") from error
     except RecursionError as error:
         raise _too_deep(source) from error
-    except ValueError as error:
+    except _NotJsonError as error:
         raise WorkflowFormatError(f"{where(source)} is not valid JSON: {error}.") from error
+    except ValueError as error:  # Python limits the digits of whole numbers
+        raise WorkflowFormatError(f"{where(source)} contains a number with thousands of digits.") from error
     if not text.isascii() or "\\ud" in text or "\\uD" in text:
         return clean(data, source)  # the text may contain a lone surrogate
     _refuse_excess(data, source)
     return data
 
 
+class _NotJsonError(Exception):
+    """A value that Python's parser accepts, but that is not JSON."""
+
+
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
+    raise _NotJsonError(f"{name} is not a JSON value")
 
 
 def _refuse_excess(data: Any, source: str) -> None:

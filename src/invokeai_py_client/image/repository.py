@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError
+from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError
 from invokeai_py_client.image.image import AsyncImage, HeldImages, connected, fetch_records
 from invokeai_py_client.image.listing import Listing
 from invokeai_py_client.image.record import AsyncIvkImage
@@ -29,7 +30,8 @@ from invokeai_py_client.image.responses import (
 )
 from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_image
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
-from invokeai_py_client.transport.payload import path_part, portions
+from invokeai_py_client.transport.payload import path_part, portions, route
+from invokeai_py_client.transport.retry import patient
 
 if TYPE_CHECKING:
     from invokeai_py_client.files.photos import Photo
@@ -153,7 +155,8 @@ class AsyncImageRepository(Resource):
             starred_first: Whether to list starred images first. Defaults to False.
 
         Raises:
-            UsageError: The offset or limit is negative, a category is unknown, or the time is not valid.
+            UsageError: The offset or limit is negative, a category is unknown, the time is not valid, or a filter is
+                empty.
             UnknownNameError: The board is not on the server.
         """
         images = self.iter_images(
@@ -191,6 +194,7 @@ class AsyncImageRepository(Resource):
         If images are created or deleted during the iteration, no other image is yielded twice or skipped. Images
         created after the start may be missing.
         """
+        refuse_empty(categories=categories, search_term=search_term, since=since, until=until)
         board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
 
         def listing_of(board: str | None) -> Listing:
@@ -233,9 +237,10 @@ class AsyncImageRepository(Resource):
         """Return the number of images that ``list_images()`` would list. Sends one request.
 
         Raises:
-            UsageError: A category is unknown.
+            UsageError: A category is unknown, or a filter is empty.
             UnknownNameError: The board is not on the server.
         """
+        refuse_empty(categories=categories, search_term=search_term)
         board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
         params = {
             "board_id": board,
@@ -289,9 +294,10 @@ class AsyncImageRepository(Resource):
             UnknownNameError: The board is not on the server.
             APIRequestError: The server cannot read the image (415), or failed.
         """
-        from invokeai_py_client.files.photos import note_changes
+        from invokeai_py_client.files.photos import check_photo, note_changes
         from invokeai_py_client.image.upload import make_upload, read_photo
 
+        refuse_empty(filename=filename, session_id=session_id)
         photo = await asyncio.to_thread(read_photo, image, filename=filename)
         note_changes([photo])
         form = make_upload(photo, filename=filename, metadata=metadata, resize_to=resize_to)
@@ -301,11 +307,15 @@ class AsyncImageRepository(Resource):
             "session_id": session_id,
             "crop_visible": crop_visible or None,
         }
-        return await BOARDS.call(
-            self.connection,
-            UNCATEGORIZED if board_id is None else board_id,
-            lambda board: self._post_image(form, board, params),
-        )
+        try:
+            return await BOARDS.call(
+                self.connection,
+                UNCATEGORIZED if board_id is None else board_id,
+                lambda board: self._post_image(form, board, params),
+            )
+        except ServerError:  # the server's response to a damaged image has no reason
+            await asyncio.to_thread(check_photo, photo.data, photo.name)
+            raise
 
     async def _post_image(self, form: Upload, board: str, params: Mapping[str, Any]) -> AsyncIvkImage:
         """Send an upload to a board.
@@ -392,6 +402,7 @@ class AsyncImageRepository(Resource):
 
     # ------------------------------------------------------------------ downloading
 
+    @patient
     async def download(self, image_name: ImageName, *, full_resolution: bool = True) -> bytes:
         """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
@@ -400,8 +411,8 @@ class AsyncImageRepository(Resource):
         """
         from invokeai_py_client.image.download import file_path
 
-        http = self.connection.http
-        return await http.bytes(file_path(image_name, full_resolution))
+        path = file_path(image_name, full_resolution)
+        return await self.connection.http.bytes(path)
 
     async def download_to(
         self, image_name: ImageName, path: str | os.PathLike[str], *, full_resolution: bool = True
@@ -473,6 +484,7 @@ class AsyncImageRepository(Resource):
         from invokeai_py_client.files.names import needs_records, paths_for
         from invokeai_py_client.image.download import download_files
 
+        refuse_empty(template=template)
         given = image_list(image_names)
         names = name_list(given)
         for name in names:
@@ -610,6 +622,7 @@ class AsyncImageRepository(Resource):
         Raises:
             NotFoundError: The image is not on the server.
         """
+        refuse_empty(session_id=session_id)
         changes = {
             "image_category": None if image_category is None else category_word(image_category),
             "is_intermediate": is_intermediate,
@@ -713,4 +726,4 @@ class AsyncImageRepository(Resource):
 
 
 def _record_path(image_name: ImageName) -> str:
-    return f"{_IMAGES}/i/{path_part(image_name, 'an image')}"
+    return route("/api/v1/images/i/{image}", image=image_name)

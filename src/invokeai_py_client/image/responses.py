@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias, cast
 
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.errors import NotInvokeAIError, UsageError
 from invokeai_py_client.models import ImageCategory
 from invokeai_py_client.models.base import as_mapping
@@ -113,11 +114,12 @@ def name_of(image: object) -> str:
     """Return the name of an image.
 
     Raises:
-        UsageError: It is neither an image nor a name.
+        UsageError: It is neither an image nor a name, or the name is empty.
     """
     name = image if isinstance(image, str) else getattr(image, "image_name", None)
     if not isinstance(name, str):
         raise UsageError(_invalid(image))
+    refuse_empty(image_name=name)
     return name
 
 

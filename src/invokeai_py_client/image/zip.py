@@ -23,7 +23,7 @@ from invokeai_py_client.image.download import fetch_to_disk
 from invokeai_py_client.lookup import fetch_board
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
-from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.socket import BULK_DOWNLOADS
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ class _Zip:
         target = target_path(self._path, item)
         self._fetching += 1
         try:
-            await fetch_to_disk(self._connection, f"{_ROUTE}/{path_part(item, 'a zip')}", target, once=True)
+            path = route("/api/v1/images/download/{zip}", zip=item)
+            await fetch_to_disk(self._connection, path, target, once=True)
         except (NotFoundError, ConnectionLostError) as error:
             return item, announced, error
         finally:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from invokeai_py_client._text import shown
+from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.pending import ModelByName
 from invokeai_py_client.ivk_fields.plain import (
@@ -37,6 +38,12 @@ class _ModelChoice(IvkField[Any]):
     def _filter(self) -> ModelFilter:
         return (self._template.models if self._template else None) or self._any
 
+    def _error(self, value: Any, mismatch: Mismatch) -> InputValueError:
+        # A record has too many attributes for a message.
+        return super()._error(
+            value.name if hasattr(value, "key") and hasattr(value, "name") else value, mismatch
+        )
+
     def _model(self, value: Any) -> dict[str, Any] | ModelByName:
         model = model_identifier(value)
         if not isinstance(model, ModelByName):
@@ -45,7 +52,7 @@ class _ModelChoice(IvkField[Any]):
                 if allowed is not None and model[part] not in allowed:
                     raise Mismatch(
                         f"a model of {part} {short_list(allowed, word='or')}",
-                        reason=f"the model {model['name']!r} has the {part} {model[part]!r}",
+                        reason=f"{shown(model['name'])} has the {part} {model[part]!r}",
                     )
         return model
 
@@ -280,7 +287,9 @@ def model_identifier(value: Any) -> dict[str, Any] | ModelByName:
     """
     if isinstance(value, ModelByName):
         return value
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str):
+        if not value.strip():
+            raise Mismatch("the name or key of a model")
         return ModelByName(text_of(value).strip())
     if isinstance(value, Mapping):
         given = cast("Mapping[str, Any]", value)
@@ -297,7 +306,7 @@ def model_identifier(value: Any) -> dict[str, Any] | ModelByName:
     if isinstance(key, str) and key.strip():
         return ModelByName(key)  # the key is enough: the server knows the other parts
     raise Mismatch(
-        "a model's name or key, or an identifier with key, hash, name, base and type "
+        "the name or key of a model, or an identifier with key, hash, name, base and type "
         f"(missing: {', '.join(missing)})"
     )
 

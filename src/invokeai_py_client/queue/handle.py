@@ -10,6 +10,7 @@ from invokeai_py_client.errors import NotFoundError, RunTimeoutError
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.models.queue import CancelAllExceptCurrentResult, ClearResult, PruneResult
 from invokeai_py_client.queue.job import AsyncJobHandle
+from invokeai_py_client.transport.payload import path_part
 
 if TYPE_CHECKING:
     from typing import Self
@@ -32,6 +33,7 @@ class AsyncQueueHandle(AsyncObject):
     def __init__(self, queues: AsyncQueueRepository, queue_id: str = "default") -> None:
         self.connection = queues.connection
         self._queues = queues
+        path_part(queue_id, "a queue")
         self._queue_id = queue_id
 
     @classmethod

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, UsageError
 from invokeai_py_client.models import (
@@ -18,7 +19,7 @@ from invokeai_py_client.models import (
 )
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.run import blockage, queue_items, retries
-from invokeai_py_client.transport.payload import id_number, path_part
+from invokeai_py_client.transport.payload import id_number, route
 
 if TYPE_CHECKING:
     from typing import Self
@@ -63,11 +64,12 @@ class AsyncQueueRepository(Resource):
 
     async def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
         """Return the number of items of a batch in each state. All are 0 if the queue does not have the batch."""
-        path = f"b/{path_part(batch_id, 'a batch')}/status"
+        path = route("b/{batch}/status", batch=batch_id)
         return BatchStatus.from_api_response(await self._ask("GET", queue_id, path))
 
     async def destination_status(self, destination: str, *, queue_id: str = "default") -> DestinationStatus:
         """Return the number of items with a destination in each state. All are 0 if the queue has no such items."""
+        refuse_empty(destination=destination)
         params = {"destination": destination}
         return DestinationStatus.from_api_response(
             await self._ask("GET", queue_id, "counts_by_destination", params=params)
@@ -151,8 +153,9 @@ class AsyncQueueRepository(Resource):
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: ``status`` is not a valid state.
+            UsageError: ``status`` is not a valid state, or a filter is empty.
         """
+        refuse_empty(batch_id=batch_id, destination=destination)
         states = None if status is None else _states(status)
         ids = list(item_ids) if item_ids is not None else await self.item_ids(queue_id=queue_id)
         wanted = sorted(set(ids))
@@ -228,6 +231,8 @@ class AsyncQueueRepository(Resource):
             The number of canceled items.
         """
         ids = [batch_ids] if isinstance(batch_ids, str) else list(batch_ids)
+        if ids:
+            refuse_empty(batch_ids=ids)
         return _count(
             await self._ask("PUT", queue_id, "cancel_by_batch_ids", json={"batch_ids": ids}), "canceled"
         )
@@ -238,6 +243,7 @@ class AsyncQueueRepository(Resource):
         Returns:
             The number of canceled items.
         """
+        refuse_empty(destination=destination)
         params = {"destination": destination}
         return _count(await self._ask("PUT", queue_id, "cancel_by_destination", params=params), "canceled")
 
@@ -262,7 +268,7 @@ class AsyncQueueRepository(Resource):
             The id of the new item for each retried item. Items in other states and ids not in the queue are omitted.
         """
         ids = [item_ids] if isinstance(item_ids, int) else item_ids
-        return await retries.retry_items(self.connection, path_part(queue_id, "a queue"), ids)
+        return await retries.retry_items(self.connection, queue_id, ids)
 
     async def delete(self, item_id: int, *, queue_id: str = "default") -> bool:
         """Delete an item, canceling it first if it is running. InvokeAI 6.0+.
@@ -288,7 +294,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             UsageError: The destination contains a slash, which the server's route does not support.
         """
-        path = f"d/{path_part(destination, 'a destination that can be deleted')}"
+        path = route("d/{destination}", destination=destination)
         return _count(await self._ask("DELETE", queue_id, path, idempotent=False), "deleted")
 
     async def delete_all_except_current(self, *, queue_id: str = "default") -> int:
@@ -352,14 +358,14 @@ class AsyncQueueRepository(Resource):
     ) -> Any:
         number = id_number(item_id, "queue item")
         try:
-            return await self._ask(method, queue_id, f"i/{number}{action}", **options)
+            return await self._ask(method, queue_id, route("i/{item}", item=number) + action, **options)
         except APIRequestError as error:
             if await queue_items.is_missing(self.connection, queue_id, number, error):
                 raise queue_items.no_item(queue_id, item_id, error) from None
             raise
 
     async def _ask(self, method: str, queue_id: str, path: str, **options: Any) -> Any:
-        full_path = f"/api/v1/queue/{path_part(queue_id, 'a queue')}/{path}"
+        full_path = f"{route('/api/v1/queue/{queue}', queue=queue_id)}/{path}"
         try:
             return await self.connection.http.json(method, full_path, **options)
         except APIRequestError as error:

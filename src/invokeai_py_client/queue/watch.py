@@ -46,7 +46,6 @@ async def watch(
             while watching.events:
                 yield watching.events.popleft()
             if status is not None:
-                changes.tolerant = True  # the server has responded once
                 yield status
             elif change in (Change.START, Change.SILENCE):
                 watching.stale = True

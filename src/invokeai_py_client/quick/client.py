@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.errors import InvokeAIClientError, QuickTaskError, RunCanceledError, UsageError
 from invokeai_py_client.lookup import BOARDS
 from invokeai_py_client.models import UNCATEGORIZED
 from invokeai_py_client.quick.workflows import copy_image, sdxl_text_to_image
 from invokeai_py_client.run.batch_ids import new_batch_id
+from invokeai_py_client.transport.retry import patient
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -121,9 +123,10 @@ class AsyncQuickClient(AsyncObject):
             The image, or None if the run was canceled.
 
         Raises:
-            UsageError: A value is not valid, the board is not on the server, or the server has no SDXL model.
+            UsageError: A value is not valid or empty, the board is not on the server, or the server has no SDXL model.
             QuickTaskError: The server failed or was unreachable.
         """
+        refuse_empty(model_name=model_name, scheduler=scheduler)
         with _as_value_errors("Cannot generate the image"):
             board = UNCATEGORIZED if board_id is None else await BOARDS.checked_id(self.connection, board_id)
             model = await self._sdxl_model(model_name)
@@ -148,7 +151,7 @@ class AsyncQuickClient(AsyncObject):
                     values |= {f"{node}.{kind}_{side}": pixels for side, pixels in size.items()}
             if steps is not None:
                 values["denoise.steps"] = values["metadata.steps"] = steps
-            if scheduler:
+            if scheduler is not None:
                 values["denoise.scheduler"] = scheduler
             wf.set(values)
             wf.set({"metadata.scheduler": wf.get_input_value("denoise.scheduler").value})
@@ -167,6 +170,7 @@ class AsyncQuickClient(AsyncObject):
         wanted = (name or "").casefold()
         return next((model for model in models if wanted in model.name.casefold()), models[0])
 
+    @patient
     async def _first_image(self, names: list[str]) -> AsyncIvkImage | None:
         return await self._areas.image_repo.get_image(names[0]) if names else None
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import APIRequestError, RunError, ServerError
 from invokeai_py_client.run.queue_items import item_ids, read_items, read_states
+from invokeai_py_client.transport.payload import route
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -53,7 +54,7 @@ async def unreadable_batches(connection: Connection, queue_id: str) -> list[str]
 async def warn_if_blocked(connection: Connection, queue_id: str) -> None:
     """Log a warning if the queue is blocked by an unreadable item."""
     try:
-        await connection.http.json("GET", f"/api/v1/queue/{queue_id}/next")
+        await connection.http.json("GET", route("/api/v1/queue/{queue}/next", queue=queue_id))
     except APIRequestError as error:
         if is_blocked(error):
             logger.warning("%s", WAY_OUT)

@@ -20,6 +20,7 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import items_of_batch, read_items
 from invokeai_py_client.transport.json_shape import ListOf, shape_error
+from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.retry import Retries, is_passing, is_unclear
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("invokeai_py_client.run")
 
+_BATCH = "/api/v1/queue/{queue}/b/{batch}/status"
+_ITEM = "/api/v1/queue/{queue}/i/{item}"
 _TAKEN = {"enqueued": int, "requested": int}
 
 
@@ -46,7 +49,7 @@ class Enqueued:
 async def batch_taken(connection: Connection, queue_id: str, batch_id: str) -> Enqueued | None:
     """Return the items of a batch whose response was lost, or None if the server does not have the batch."""
     known = await connection.http.json(
-        "GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", expect={"total": int}
+        "GET", route(_BATCH, queue=queue_id, batch=batch_id), expect={"total": int}
     )
     if not known["total"]:
         return None
@@ -78,7 +81,7 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
     """
     batch_id: str = body["batch"]["batch_id"]
     http = connection.http
-    path = f"/api/v1/queue/{queue_id}/enqueue_batch"
+    path = route("/api/v1/queue/{queue}/enqueue_batch", queue=queue_id)
     unclear: APIRequestError | None = None
     retries = Retries(connection.settings.max_retries)
     while True:
@@ -159,7 +162,7 @@ async def _taken_or_unknown(
 async def remove_surplus(connection: Connection, queue_id: str, batch_id: str, kept: Sequence[int]) -> None:
     """Remove the items that were enqueued twice because a request reached the server a second time."""
     http = connection.http
-    known = await http.json("GET", f"/api/v1/queue/{queue_id}/b/{batch_id}/status", expect={"total": int})
+    known = await http.json("GET", route(_BATCH, queue=queue_id, batch=batch_id), expect={"total": int})
     if known["total"] <= len(kept):
         return
     items = await items_of_batch(connection, queue_id, batch_id, known["total"])
@@ -168,16 +171,16 @@ async def remove_surplus(connection: Connection, queue_id: str, batch_id: str, k
             continue  # a retry of one of our items
         logger.warning("batch %s reached the server twice; removing item %d", batch_id, item["item_id"])
         try:
-            await http.json("DELETE", f"/api/v1/queue/{queue_id}/i/{item['item_id']}")
+            await http.json("DELETE", route(_ITEM, queue=queue_id, item=item["item_id"]))
         except NotFoundError:
             logger.debug("queue item %d was already removed", item["item_id"])
         except MethodNotAllowedError:  # items cannot be removed before InvokeAI 6.0
-            await http.json("PUT", f"/api/v1/queue/{queue_id}/i/{item['item_id']}/cancel")
+            await http.json("PUT", route(f"{_ITEM}/cancel", queue=queue_id, item=item["item_id"]))
 
 
 async def cancel_batches(connection: Connection, queue_id: str, batch_ids: Sequence[str]) -> None:
     """Cancel the unfinished items of some batches."""
-    path = f"/api/v1/queue/{queue_id}/cancel_by_batch_ids"
+    path = route("/api/v1/queue/{queue}/cancel_by_batch_ids", queue=queue_id)
     await connection.http.json("PUT", path, json={"batch_ids": list(batch_ids)})
 
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.engine.batch import ServerGenerator
-from invokeai_py_client.errors import NotFoundError, NotInvokeAIError, NotReadyError, UsageError
+from invokeai_py_client.engine.dynamic_prompts import expansion_problem
+from invokeai_py_client.errors import NotFoundError, NotReadyError, UsageError
 from invokeai_py_client.lookup import BOARDS, WORKFLOWS, fetch_boards, fetch_workflows
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import quoted
+from invokeai_py_client.transport.payload import is_path_part, route
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MODELS = {"models": ListOf({"key": str, "hash": str, "name": str, "base": str, "type": str})}
 _READ_AT_ONCE = 4
+_IMAGE = "/api/v1/images/i/{name}"
 _CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "other")}
 
 
@@ -74,15 +76,15 @@ class ServerSide:
 
     async def has_image(self, name: str) -> bool:
         """Return whether an image with this name exists."""
-        return await self._exists(_image(name))
+        return await self._exists(_IMAGE, name)
 
     async def has_video(self, name: str) -> bool:
         """Return whether a video with this name exists (6.14+)."""
-        return await self._exists(f"/api/v1/videos/i/{quoted(name)}")
+        return await self._exists("/api/v1/videos/i/{name}", name)
 
     async def has_workflow(self, workflow_id: str) -> bool:
         """Return whether the library has a workflow with this id."""
-        return await self._exists(f"/api/v1/workflows/i/{quoted(workflow_id)}")
+        return await self._exists("/api/v1/workflows/i/{name}", workflow_id)
 
     async def workflow_id(self, name_or_id: str) -> str:
         """Return the id of a workflow in the library.
@@ -141,7 +143,7 @@ class ServerSide:
                 images = self._connection.part(AsyncImageRepository)
                 record = await images.upload(photo.data, filename=image.name)
                 known = uploads[mark] = record.image_name
-                self._there.pop(_image(known), None)
+                self._there.pop(route(_IMAGE, name=known), None)
             return known
 
     async def board_id(self, name_or_id: str, place: str, *, trust: bool = False) -> str:
@@ -163,34 +165,42 @@ class ServerSide:
         except UsageError as error:
             raise _not_ready(f"{place}: {error}") from None
 
-    async def generated(self, generators: Sequence[ServerGenerator]) -> dict[str, list[Any]]:
-        """Return the values of generators that only the server can compute, keyed by node id."""
-        values = await gather_or_cancel(self._generate(generator) for generator in generators)
-        return {generator.node_id: items for generator, items in zip(generators, values, strict=True)}
+    async def generated(
+        self, generators: Sequence[ServerGenerator], places: Mapping[str, str]
+    ) -> dict[str, list[Any]]:
+        """Return the values of generators that only the server can compute, keyed by node id.
 
-    async def _generate(self, generator: ServerGenerator) -> list[Any]:
+        Args:
+            generators: The generators.
+            places: The name of each generator's node in error messages, keyed by node id.
+
+        Raises:
+            NotReadyError: The server cannot expand some of the dynamic prompts. The error lists all of them.
+        """
+        values = await gather_or_cancel(self._generate(generator) for generator in generators)
+        findings = [
+            f"{places.get(generator.node_id, generator.node_id)}: {found}"
+            for generator, found in zip(generators, values, strict=True)
+            if isinstance(found, str)
+        ]
+        if findings:
+            raise NotReadyError("\n".join(findings), findings)
+        return {
+            generator.node_id: found
+            for generator, found in zip(generators, values, strict=True)
+            if not isinstance(found, str)
+        }
+
+    async def _generate(self, generator: ServerGenerator) -> list[Any] | str:
+        """Return the values of a generator, or a sentence about the problem."""
         if generator.kind == "dynamic_prompts":
-            body: dict[str, Any] = {
-                "prompt": generator.prompt,
-                "max_prompts": generator.max_prompts,
-                "combinatorial": generator.combinatorial,
-            }
-            if generator.seed is not None:
-                body["seed"] = generator.seed
-            response = await self._http.json(
-                "POST",
-                "/api/v1/utilities/dynamicprompts",
-                json=body,
-                idempotent=True,
-                expect={"prompts": ListOf(str)},
-            )
-            return response["prompts"]
+            return await self._expand(generator)
         if generator.board_id is None:
             return []
         try:
             names = await self._http.json(
                 "GET",
-                f"/api/v1/boards/{quoted(generator.board_id)}/image_names",
+                route("/api/v1/boards/{board}/image_names", board=generator.board_id),
                 params={"categories": _CATEGORIES[generator.category], "is_intermediate": False},
                 expect=ListOf(str),
             )
@@ -198,11 +208,33 @@ class ServerSide:
             return []  # the board no longer exists; the later checks decide whether that matters
         return [{"image_name": name} for name in names]
 
-    async def _exists(self, path: str) -> bool:
+    async def _expand(self, generator: ServerGenerator) -> list[Any] | str:
+        body: dict[str, Any] = {
+            "prompt": generator.prompt,
+            "max_prompts": generator.max_prompts,
+            "combinatorial": generator.combinatorial,
+        }
+        if generator.seed is not None:
+            body["seed"] = generator.seed
+        response = await self._http.json(
+            "POST",
+            "/api/v1/utilities/dynamicprompts",
+            json=body,
+            idempotent=True,
+            expect={"prompts": ListOf(str), "error": str | None},
+        )
+        prompts: list[str] = response["prompts"]
+        problem = expansion_problem(generator.prompt, prompts, response.get("error"))
+        return prompts if problem is None else problem
+
+    async def _exists(self, pattern: str, name: str) -> bool:
+        if not is_path_part(name):
+            return False
+        path = route(pattern, name=name)
         if path not in self._there:
             try:
                 await self._http.json("GET", path)
-            except (NotFoundError, NotInvokeAIError):  # from 6.12, names with a slash return a web page
+            except NotFoundError:
                 self._there[path] = False
             else:
                 self._there[path] = True
@@ -215,7 +247,3 @@ class ServerSide:
 
 def _not_ready(finding: str) -> NotReadyError:
     return NotReadyError(finding, [finding])
-
-
-def _image(name: str) -> str:
-    return f"/api/v1/images/i/{quoted(name)}"

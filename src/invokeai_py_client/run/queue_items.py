@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM, ListOf
-from invokeai_py_client.transport.payload import ROUTE_MISSING
+from invokeai_py_client.transport.payload import ROUTE_MISSING, route
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -28,6 +28,7 @@ logger = logging.getLogger("invokeai_py_client.run")
 _ITEMS = 100
 _SUMMARIES = 1000
 _AT_ONCE = 8
+_ITEM = "/api/v1/queue/{queue}/i/{item}"
 
 
 def of_batch(item: Item | None, batch_id: str | None) -> Item | None:
@@ -74,7 +75,7 @@ async def read_item(
     """
     http = connection.http
     try:
-        item = await http.json("GET", f"/api/v1/queue/{queue_id}/i/{item_id}", expect=QUEUE_ITEM)
+        item = await http.json("GET", route(_ITEM, queue=queue_id, item=item_id), expect=QUEUE_ITEM)
     except ServerError as error:
         if await is_missing(connection, queue_id, item_id, error):
             raise no_item(queue_id, item_id, error) from None
@@ -132,7 +133,7 @@ async def item_ids(connection: Connection, queue_id: str) -> list[int]:
     """
     ids = await cheap_item_ids(connection, queue_id)
     if ids is None:
-        ids = [item["item_id"] for item in await _all_items(connection, f"/api/v1/queue/{queue_id}")]
+        ids = [item["item_id"] for item in await _all_items(connection, queue_id)]
     # Sort by id: the server sorts by creation time in seconds, which is equal for a whole batch.
     return sorted(ids)
 
@@ -142,7 +143,7 @@ async def cheap_item_ids(connection: Connection, queue_id: str) -> list[int] | N
     http = connection.http
     try:
         response = await http.json(
-            "GET", f"/api/v1/queue/{queue_id}/item_ids", expect={"item_ids": ListOf(int)}
+            "GET", route("/api/v1/queue/{queue}/item_ids", queue=queue_id), expect={"item_ids": ListOf(int)}
         )
     except ROUTE_MISSING:
         return None
@@ -186,19 +187,21 @@ async def read_states(
     return found
 
 
-async def _all_items(connection: Connection, queue: str) -> list[dict[str, Any]]:
+async def _all_items(connection: Connection, queue_id: str) -> list[dict[str, Any]]:
     """Return all items: in one request from InvokeAI 6.0, else page by page, those with the highest priority first."""
     http = connection.http
     try:
-        return await http.json("GET", f"{queue}/list_all", expect=ListOf(QUEUE_ITEM))
+        path = route("/api/v1/queue/{queue}/list_all", queue=queue_id)
+        return await http.json("GET", path, expect=ListOf(QUEUE_ITEM))
     except ROUTE_MISSING:
         pass
     items: list[dict[str, Any]] = []
     params: dict[str, Any] = {"limit": _SUMMARIES}
+    path = route("/api/v1/queue/{queue}/list", queue=queue_id)
     more = True
     while more:
         page = await http.json(
-            "GET", f"{queue}/list", params=params, expect={"items": ListOf(QUEUE_ITEM), "has_more": bool}
+            "GET", path, params=params, expect={"items": ListOf(QUEUE_ITEM), "has_more": bool}
         )
         items += page["items"]
         more = page["has_more"] and bool(page["items"])
@@ -208,13 +211,13 @@ async def _all_items(connection: Connection, queue: str) -> list[dict[str, Any]]
 
 
 async def _by_ids(
-    connection: Connection, queue_id: str, route: str, ids: Sequence[int]
+    connection: Connection, queue_id: str, name: str, ids: Sequence[int]
 ) -> list[dict[str, Any]] | None:
     http = connection.http
     try:
         return await http.json(
             "POST",
-            f"/api/v1/queue/{queue_id}/{route}",
+            f"{route('/api/v1/queue/{queue}', queue=queue_id)}/{name}",
             json={"item_ids": list(ids)},
             idempotent=True,
             expect=ListOf(QUEUE_ITEM),
@@ -269,5 +272,6 @@ async def items_of_batch(connection: Connection, queue_id: str, batch_id: str, c
 
 async def pending_count(connection: Connection, queue_id: str) -> int:
     """Return how many items of a queue are pending."""
-    status = await connection.http.json("GET", f"/api/v1/queue/{queue_id}/status", expect=_PENDING)
+    path = route("/api/v1/queue/{queue}/status", queue=queue_id)
+    status = await connection.http.json("GET", path, expect=_PENDING)
     return status["queue"]["pending"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.run.queue_items import item_ids, of_batches, read_items
 from invokeai_py_client.transport.json_shape import ListOf
+from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.retry import Retries, is_unclear
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ async def retry_items(
     try:
         response = await connection.http.json(
             "PUT",
-            f"/api/v1/queue/{queue_id}/retry_items_by_id",
+            route("/api/v1/queue/{queue}/retry_items_by_id", queue=queue_id),
             json=list(known),
             idempotent=False,
             expect={"retried_item_ids": ListOf(int)},

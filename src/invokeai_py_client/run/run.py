@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.engine.seeds import SEED
 from invokeai_py_client.errors import (
     APIRequestError,
@@ -39,6 +40,8 @@ from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change, Changes
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
 from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.payload import route
+from invokeai_py_client.transport.retry import patient, patiently
 
 if TYPE_CHECKING:
     import os
@@ -98,13 +101,13 @@ class AsyncRun(AsyncObject):
     # ------------------------------------------------------------------ state
 
     @property
-    def inputs(self) -> Mapping[str, Any]:
-        """The values of the run, keyed by the names of the workflow's inputs. They can be set again.
+    def inputs(self) -> dict[str, Any]:
+        """A copy of the run's values, keyed by the names of the workflow's inputs. They can be set again.
 
         After the run has ended, they include the seeds that the workflow's random nodes drew on the server.
         """
         drawn = {} if self._seeds is None else self._end.drawn(self._seeds)
-        return {**self._inputs, **drawn} if drawn else self._inputs
+        return {**self._inputs, **drawn}
 
     @property
     def seed(self) -> int | None:
@@ -279,6 +282,7 @@ class AsyncRun(AsyncObject):
         from invokeai_py_client.files.names import RunImage, naming_values, paths_of_run_images
         from invokeai_py_client.image.download import download_files
 
+        refuse_empty(template=template)
         names = [image.name for image in self.images]
         values = naming_values(self.inputs, self.seed)
         # Check the template even if the run has no images.
@@ -302,8 +306,9 @@ class AsyncRun(AsyncObject):
         item = None
         known = await read_states(self.connection, self.queue_id, [self.item_id])
         if of_batches(known, {self.item_id: self.batch_id}):  # never cancel the run of someone else
+            path = route("/api/v1/queue/{queue}/i/{item}/cancel", queue=self.queue_id, item=self.item_id)
             try:
-                item = await self.connection.http.json("PUT", f"{self._path}/cancel", expect=QUEUE_ITEM)
+                item = await self.connection.http.json("PUT", path, expect=QUEUE_ITEM)
             except APIRequestError as error:
                 if not await is_missing(self.connection, self.queue_id, self.item_id, error):
                     raise
@@ -324,7 +329,10 @@ class AsyncRun(AsyncObject):
         """
         from invokeai_py_client.run.retries import retry_items
 
-        new = await retry_items(self.connection, self.queue_id, [self.item_id], {self.item_id: self.batch_id})
+        with patiently():
+            new = await retry_items(
+                self.connection, self.queue_id, [self.item_id], {self.item_id: self.batch_id}
+            )
         if not new:
             raise RunError(
                 f"The server did not retry queue item {self.item_id} ({self.status}). Only items that failed or were "
@@ -346,6 +354,7 @@ class AsyncRun(AsyncObject):
         await run.refresh()
         return run
 
+    @patient
     async def refresh(self) -> RunStatus:
         """Read the queue item from the server now.
 
@@ -393,10 +402,6 @@ class AsyncRun(AsyncObject):
                 batch_id=self.batch_id,
             ) from None
         return self.status
-
-    @property
-    def _path(self) -> str:
-        return f"/api/v1/queue/{self.queue_id}/i/{self.item_id}"
 
     async def _read(self) -> Mapping[str, Any] | None:
         try:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _WITH_COMMA = re.compile(r"\s*[+-]?[\d.]*,[\d.]+\s*")
 # A number with a decimal comma, and perhaps with points between thousands.
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+\s*")
+_THOUSANDS = re.compile(r"\s*[+-]?\d{1,3},\d{3}\s*")
 _NAME = "name"
 _SEEDS = LARGEST_SEED + 1
 _LARGEST = 100_000
@@ -236,11 +237,8 @@ def plan_rows(
         auto_board: The board (id or name) for board fields set to "auto". Defaults to none.
 
     Raises:
-        UsageError: The table is empty.
         InputValueError: Values have the wrong type or are out of range. The error names the row and the column.
     """
-    if not rows:
-        raise UsageError("The table has no rows: expected at least one row of values.")
     names = names_of(inputs, rows)
     problems: list[str] = []
     pin = draw_seed()
@@ -338,10 +336,10 @@ def _cell(
         if item.is_seed and is_random(given):
             return draw_seed()
         value = given if row.header is None else _parsed(item, given, row.header.decimal_comma)
-        inputs.check(item, value)
+        item.check(value)
     except InputValueError as error:
         is_number = _has_comma(item, given) and not item.field.type_text.endswith("[]")
-        hint = f" Use a decimal point: {_with_point(given)}." if is_number else ""
+        hint = f" Write {_without_comma(given)}." if is_number else ""
         problems.append(f"{row.where}, column {name!r}: {error}{hint}")
         return None
     return value
@@ -373,6 +371,12 @@ def _has_comma(item: WorkflowInput, value: Any) -> bool:
         and item.field.type_name in ("IntegerField", "FloatField")
         and _WITH_COMMA.fullmatch(value) is not None
     )
+
+
+def _without_comma(text: str) -> str:
+    """Return the numbers that a text with a comma may stand for, as a phrase: ``1,000`` is ``1000 or 1.000``."""
+    joined = f"{text.strip().replace(',', '')} or " if _THOUSANDS.fullmatch(text) else ""
+    return f"{joined}{_with_point(text)}"
 
 
 def _with_point(text: str) -> str:

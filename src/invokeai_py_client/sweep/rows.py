@@ -76,12 +76,19 @@ def rows_of(source: Any) -> list[TableRow]:
             objects.
 
     Raises:
-        UsageError: The file cannot be read, or it is not a table. The error names the row and the column, and for a
-            file the line.
+        UsageError: The file cannot be read, or it is not a table or has no rows. The error names the row and the
+            column, and for a file the line.
     """
     if isinstance(source, str | os.PathLike):
-        return list(_from_file(user_path(cast("str | os.PathLike[str]", source))))
-    return list(_from_records(_records(source)))
+        path = user_path(cast("str | os.PathLike[str]", source))
+        rows = list(_from_file(path))
+        what = f"The table {path}"
+    else:
+        rows = list(_from_records(_records(source)))
+        what = "The table"
+    if not rows:
+        raise UsageError(f"{what} has no rows: expected at least one row of values.")
+    return rows
 
 
 def _from_file(path: Path) -> Iterable[TableRow]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections import ChainMap
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._paths import user_path
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.engine.inputs import seed_names
@@ -33,6 +33,8 @@ from invokeai_py_client.sweep.origin import warn_if_foreign
 from invokeai_py_client.sweep.requests import prepare_requests
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.retry import Outage, patiently
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -248,6 +250,9 @@ class AsyncSweep(AsyncObject):
         """
         await self._ready()
         again = [index for index, run in self._runs.items() if run.done and not run.status.ok]
+        for index in again:  # the end of an item may not have been processed yet, for example after cancel()
+            self._follower.drop(self._runs[index].item_id)
+            self._ends.pop(self._runs[index].item_id, None)
         self._order = [index for index in self._order if index not in set(again)]
         self._open |= set(again)
         self._delivery.add(again)
@@ -320,6 +325,7 @@ class AsyncSweep(AsyncObject):
         from invokeai_py_client.image.download import download_files
         from invokeai_py_client.sweep.naming import default_template, run_images
 
+        refuse_empty(template=template)
         await self._ready()
         made = [
             image
@@ -454,7 +460,8 @@ class AsyncSweep(AsyncObject):
         kept, self._kept = self._kept, None
         if kept is not None:
             try:
-                await self._restore(kept)
+                with patiently():
+                    await self._restore(kept)
             except BaseException:
                 self._kept = kept
                 raise
@@ -506,7 +513,7 @@ class AsyncSweep(AsyncObject):
     async def _send(self) -> None:
         cut = False
         while len(self._delivery) and not cut and not self._background:
-            cut = self._take(await self._delivery.send())
+            cut = await self._send_on(None)
         if len(self._delivery):
             self._start_feeding()
 
@@ -532,15 +539,22 @@ class AsyncSweep(AsyncObject):
                 pass
             await self._send_on(max(_REFILL, self.done - before))
 
-    async def _send_on(self, most: int) -> None:
-        """Send some runs, and tolerate outages. A lost request is sent again only if the server did not receive it."""
-        began = time.monotonic()
+    async def _send_on(self, most: int | None) -> bool:
+        """Send some runs, and tolerate outages. A lost request is sent again only if the server did not receive it.
+
+        Args:
+            most: The maximum number of runs. None: all runs of the next request.
+
+        Returns:
+            Whether the server accepted only a part of the runs because its queue is full.
+        """
+        # If the server is down before the first run was sent, report that at once.
+        outage = Outage(self.connection.settings.outage_timeout if self._runs else 0)
         while True:
             try:
-                self._take(await self._delivery.send(most))
-                return
+                return self._take(await self._delivery.send(most))
             except APIRequestError as error:
-                await timing.tolerate_outage(error, began)
+                await outage.tolerate(error)
 
     def _take(self, delivered: Delivered) -> bool:
         for index, item_id in delivered.items.items():
@@ -665,9 +679,10 @@ class AsyncSweep(AsyncObject):
         shown = [run.images[0] if run.done and run.images else None for run in runs]
         from invokeai_py_client.image.repository import AsyncImageRepository
 
-        records = await self.connection.part(AsyncImageRepository).get_images(
-            image.name for image in shown if image
-        )
+        with patiently():
+            records = await self.connection.part(AsyncImageRepository).get_images(
+                image.name for image in shown if image
+            )
         sizes = {record.image_name: (record.width or 1, record.height or 1) for record in records}
         limit = asyncio.Semaphore(_AT_ONCE)
 
@@ -697,7 +712,7 @@ class AsyncSweep(AsyncObject):
     def _axis(self, name: str | None) -> str | None:
         if name is None or name in self.axes:
             return name
-        found = next((axis for axis in self.axes if plain(axis) == plain(name)), None)
+        found = next((axis for axis in self.axes if plain(axis) == plain(str(name))), None)
         if found is None:
             raise UsageError(f"No axis named {name!r} in this sweep: expected one of {', '.join(self.axes)}.")
         return found
@@ -775,6 +790,7 @@ async def start_sweep(
         ModelNotFoundError: A model is not on the server. Nothing was sent.
         UsageError: The workflow contains batch nodes, or the manifest already exists. Nothing was sent.
     """
+    path_part(queue_id, "a queue")  # before images are uploaded
     requests = await prepare_requests(
         connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
     )

@@ -28,7 +28,7 @@ from invokeai_py_client.transport.responses import (
     error_of,
     seconds_ahead,
 )
-from invokeai_py_client.transport.retry import Retries, parse_retry_after
+from invokeai_py_client.transport.retry import Outage, Retries, is_patient, parse_retry_after
 from invokeai_py_client.transport.secrets import Hidden, redacted, redacted_text, secrets_of
 from invokeai_py_client.transport.settings import proxy_for
 
@@ -65,6 +65,8 @@ class HttpTransport:
         """The authentication of the requests."""
         self.sent = 0
         """The number of requests sent, including repetitions."""
+        self.reached = False
+        """Whether the server has responded to a request. Before that, an error probably means a wrong address."""
         self.clock_difference: float | None = None
         """Seconds by which the server's clock was ahead in its last response, or None if it does not send a date."""
 
@@ -196,6 +198,17 @@ class HttpTransport:
                 check_is_file(response.content_type, url=self.url, **where)
             yield chunks()
 
+    def retries(self, *, idempotent: bool = True) -> Retries:
+        """Return the counter of attempts for a request.
+
+        Reads that follow a run tolerate outages: see ``patient()`` in ``retry.py``.
+
+        Args:
+            idempotent: Whether sending the request twice has the same effect as sending it once. Defaults to True.
+        """
+        outage = Outage(self._settings.outage_timeout) if is_patient() and self.reached else None
+        return Retries(self._settings.max_retries, idempotent=idempotent, outage=outage)
+
     async def close(self) -> None:
         """Close the connections. If the transport is used again, it opens new ones."""
         session, loop = self._session.value, self._session.loop
@@ -228,7 +241,7 @@ class HttpTransport:
         # A server may have closed an idle connection (InvokeAI does so after an unhandled error), which is noticed
         # only when the connection is used again. So a read that breaks is repeated once at once, even without retries.
         maybe_stale = method in _READS
-        retries = Retries(self._settings.max_retries, idempotent=may_repeat)
+        retries = self.retries(idempotent=may_repeat)
         flow = self.auth.flow(path)
         while True:
             try:
@@ -247,6 +260,7 @@ class HttpTransport:
                 with self._our_errors(where, patience):
                     async with response:
                         self._check(response, where)
+                        retries.responded()
                         limit = self._settings.largest_answer
                         chunks = response.content.iter_chunked(_CHUNK)
                         body = await read_all(chunks, response.content_length, limit)
@@ -336,6 +350,7 @@ class HttpTransport:
         check_is_ours(
             response.status, response.content_type, location, url=self._settings.address.url, **where
         )
+        self.reached = True
 
     def _connect_timeout(self, patience: float) -> float:
         # This limits opening a connection only. Waiting for a free one in the pool (aiohttp's "connect") is normal.

@@ -81,13 +81,14 @@ class EventHub:
             concerns: Called with the name and payload of each event of any room. Returns whether something may have
                 changed. ``connect`` and ``disconnect`` always count as a change.
             patience: Returns the number of seconds without a change after which to check again.
-            tolerant: Whether to repeat reads while the server is down. If False, their errors are raised at once.
-                Defaults to True.
+            tolerant: Whether to repeat reads while the server is down, even if it has not responded yet. Defaults to
+                True.
         """
         changes = Changes(
             patience,
             join=lambda: self.join(room),
             is_joined=lambda: self.has_joined(room),
+            outage_timeout=self._settings.outage_timeout,
             tolerant=tolerant,
         )
 

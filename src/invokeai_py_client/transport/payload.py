@@ -52,9 +52,27 @@ def _text(value: str | int | float | bool) -> str:
 T = TypeVar("T")
 
 _LONGEST_ID = 18
+_ARTICLES = {"image": "an image", "item": "an item", "installation": "an installation"}
 
 ROUTE_MISSING = (NotFoundError, MethodNotAllowedError, NotInvokeAIError)
 """The errors raised if a server does not have a route: 404, 405, or from 6.12 on its web page."""
+
+
+def route(pattern: str, /, **parts: object) -> str:
+    """Return the path of a request. All names and ids in paths are inserted and escaped by this function.
+
+    Args:
+        pattern: The path with the kind of each name or id in braces: ``/api/v1/boards/{board}/image_names``.
+        **parts: The names and ids by kind.
+
+    Raises:
+        UsageError: A name or id is not valid, as in ``path_part()``.
+    """
+    written: dict[str, str] = {}
+    for kind, part in parts.items():
+        is_number = isinstance(part, int) and not isinstance(part, bool)
+        written[kind] = str(part) if is_number else path_part(part, _ARTICLES.get(kind, f"a {kind}"))
+    return pattern.format(**written)
 
 
 def path_part(text: object, what: str) -> str:
@@ -69,11 +87,16 @@ def path_part(text: object, what: str) -> str:
             slash is escaped.
     """
     text = getattr(text, "image_name", text)
-    if not isinstance(text, str) or text in ("", ".", "..") or "/" in text:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(text, str) or not is_path_part(text):
         raise UsageError(
             f"{text!r} is not a valid name or id of {what}; expected a non-empty string without a slash."
         )
-    return quoted(text)
+    return quote(unicode_text(text, shown(text)), safe="")
+
+
+def is_path_part(text: str) -> bool:
+    """Whether a text can be part of a path. Nothing on a server has a name or id for which this is False."""
+    return bool(text.strip()) and text not in (".", "..") and "/" not in text
 
 
 def id_number(value: object, what: str) -> int:
@@ -90,15 +113,6 @@ def id_number(value: object, what: str) -> int:
     if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or len(text) > _LONGEST_ID:
         raise UsageError(f"Invalid {what} id {shown(value)}: expected a whole number.")
     return int(text)
-
-
-def quoted(text: str) -> str:
-    """Return a string with all characters escaped that have a special meaning in a path.
-
-    Raises:
-        UsageError: The string contains lone surrogates.
-    """
-    return quote(unicode_text(text, shown(text)), safe="")
 
 
 def unicode_text(text: str, what: str) -> str:

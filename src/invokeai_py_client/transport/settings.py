@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.limits import LARGEST_ANSWER
+from invokeai_py_client.transport.timing import LONGEST_OUTAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class ConnectionSettings:
         largest_answer: The maximum size of a response that is held in memory, in bytes.
         withheld: A sentence that says why credentials in the environment are not used for this server, or "". Errors
             about a missing sign-in repeat it.
+        outage_timeout: How long the server may be unreachable during a wait and during everything that follows a run
+            (reading results, downloading images), in seconds.
     """
 
     address: ServerAddress
@@ -64,8 +67,15 @@ class ConnectionSettings:
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     credentials: Credentials | None = field(default=None, repr=False)
     largest_answer: int = LARGEST_ANSWER
+    outage_timeout: float = LONGEST_OUTAGE
     withheld: str = field(default="", repr=False)
     _session: int = field(default=0, repr=False)
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        values = state[1]
+        self.__init__(values["address"])  # older versions had fewer settings
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def request_headers(self) -> dict[str, str]:
         """Return the headers for requests and for the handshake of the event connection."""
@@ -114,10 +124,6 @@ class ConnectionSettings:
         clean = self.without_secrets()
         return None, {one.name: getattr(clean, one.name) for one in fields(clean)}
 
-    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
-        for name, value in {"withheld": "", **state[1]}.items():
-            setattr(self, name, value)
-
 
 DEFAULT_PORT = 9090
 """InvokeAI's default port."""
@@ -125,6 +131,7 @@ DEFAULT_PORT = 9090
 DEFAULT_URL = f"http://localhost:{DEFAULT_PORT}"
 """InvokeAI's default address."""
 
+_PORT = re.compile(r":[^]:]+$")
 _LONGEST_HOST = 253
 _LONGEST_LABEL = 63
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -164,7 +171,7 @@ class ServerAddress:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise UsageError(f"Invalid server URL {_shown(url)!r} ({error}): {_EXAMPLE}.") from None
-        if parts.scheme not in ("http", "https") or not host or not _is_host(host):
+        if parts.scheme not in ("http", "https") or not host or port == 0 or not _is_host(host):
             raise UsageError(f"Invalid server URL {_shown(url)!r}: {_EXAMPLE}.")
         host = f"[{host}]" if ":" in host else host
         origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
@@ -220,9 +227,11 @@ def complete_url(text: str, *, scheme: str = "http", port: int | None = None) ->
             otherwise.
 
     Raises:
-        UsageError: The text has another port.
+        UsageError: The text is empty or has another port.
     """
     text = text.strip()
+    if not text:
+        raise UsageError(f"Invalid server URL '': {_EXAMPLE}.")
     rest = text[len(_scheme_of(text)) :]
     if "@" in rest[len(_split_path(rest)[0]) :]:
         # Otherwise, a part of the password would become the host, and the rest the path, which messages repeat.
@@ -232,8 +241,9 @@ def complete_url(text: str, *, scheme: str = "http", port: int | None = None) ->
             "%40."
         )
     if not _scheme_of(text):
-        port = DEFAULT_PORT if port is None and not _port_of(f"{scheme}://{_bracketed(text)}") else port
         text = f"{scheme}://{_bracketed(text)}"
+        if port is None and not _PORT.search(_netloc(text)):
+            port = DEFAULT_PORT
     if port is None:
         return text
     known = _port_of(text)
@@ -259,6 +269,11 @@ def _bracketed(text: str) -> str:
     except ValueError:
         return text
     return f"[{text}]"
+
+
+def _netloc(url: str) -> str:
+    """Return the host and port of a URL, without user name and password."""
+    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 
 def _port_of(url: str) -> int | None:

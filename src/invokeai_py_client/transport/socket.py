@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
+from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.secrets import redacted_text
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
 
     broken: list[str] = []
     try:
-        async with asyncio.timeout(2 * settings.connect_timeout) as patience:
+        async with asyncio.timeout(settings.connect_timeout) as patience:
 
             async def disconnected(reason: str) -> None:
                 await socket._handle_eio_disconnect(reason)  # pyright: ignore[reportPrivateUsage]
@@ -133,13 +134,12 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         RecursionError,
     ) as error:
         await socket.eio.disconnect(abort=True)  # otherwise, the library leaves its HTTP session open
-        reason = (
-            ": ".join(["lost during the handshake", *broken])
-            if broken
-            else str(error) or type(error).__name__
-        )
-        # The server chooses a part of this text.
-        reason = redacted_text(reason, settings)
+        if broken:
+            reason = ": ".join(["lost during the handshake", *broken])
+        elif isinstance(error, TimeoutError):
+            reason = f"no response within {settings.connect_timeout:g} s"
+        else:
+            reason = redacted_text(str(error) or type(error).__name__, settings)  # it may quote the server
         raise ServerUnreachableError(
             None, None, f"Could not open an event connection to {settings.address.url} ({reason})."
         ) from None
@@ -223,14 +223,14 @@ class EventSocket:
     async def subscribe(self, room: Room, flow: AuthFlow) -> None:
         """Connect and subscribe to a room's events.
 
-        If the connection fails, it is retried in the background.
+        If the connection fails or takes too long, it is made in the background.
 
         Args:
             room: The room.
             flow: The authentication of the connection.
 
         Raises:
-            ServerUnreachableError: No connection could be made.
+            ServerUnreachableError: No connection could be made, or not yet.
             APIRequestError: The token was rejected, and signing in again failed.
         """
         async with self._connecting:
@@ -240,11 +240,7 @@ class EventSocket:
                 if not known:
                     await join_room(self._socket, room)
             elif self._reconnecting is None:
-                try:
-                    await self._connect_as(flow)
-                except APIRequestError:
-                    self._reconnect_later()
-                    raise
+                await self._connect_soon(flow)
 
     async def close(self) -> None:
         """Disconnect and stop reconnecting."""
@@ -257,6 +253,27 @@ class EventSocket:
             await socket.shutdown()
             self._dispose(socket)
         await asyncio.gather(*self._ending, return_exceptions=True)
+
+    async def _connect_soon(self, flow: AuthFlow) -> None:
+        """Connect, but wait only briefly: a proxy may accept the connection and never respond."""
+        attempt = asyncio.ensure_future(self._connect_as(flow))
+        try:
+            await asyncio.wait({attempt}, timeout=timing.HANDSHAKE)
+        except asyncio.CancelledError:
+            await cancel_and_wait([attempt])
+            raise
+        if not attempt.done():
+            self._reconnect_later(attempt)
+            raise ServerUnreachableError(
+                None,
+                None,
+                f"There is no event connection to {self._settings.address.url} after {timing.HANDSHAKE:g} s.",
+            )
+        try:
+            attempt.result()
+        except APIRequestError:
+            self._reconnect_later()
+            raise
 
     async def _connect_as(self, flow: AuthFlow) -> None:
         while True:
@@ -278,16 +295,19 @@ class EventSocket:
                 flow.refused()
             raise
         # The server forgets subscriptions when a connection ends.
-        joining = [asyncio.ensure_future(join_room(socket, room)) for room in self._rooms]
-        try:
-            # Stop waiting if the connection breaks in the meantime.
-            all_joined = asyncio.gather(*joining, return_exceptions=True)
-            await asyncio.wait([all_joined, broken], return_when=asyncio.FIRST_COMPLETED)
-        except BaseException:
-            await socket.eio.disconnect(abort=True)
-            raise
-        finally:
-            await cancel_and_wait(joining)
+        joined = set[Room]()
+        while socket.connected and (rooms := self._rooms - joined):  # others can be added in the meantime
+            joined |= rooms
+            joining = [asyncio.ensure_future(join_room(socket, room)) for room in rooms]
+            try:
+                # Stop waiting if the connection breaks in the meantime.
+                all_joined = asyncio.gather(*joining, return_exceptions=True)
+                await asyncio.wait([all_joined, broken], return_when=asyncio.FIRST_COMPLETED)
+            except BaseException:
+                await socket.eio.disconnect(abort=True)
+                raise
+            finally:
+                await cancel_and_wait(joining)
         if not socket.connected:
             self._dispose(socket)
             raise ServerUnreachableError(
@@ -297,16 +317,27 @@ class EventSocket:
         self._socket = socket
         self._on_connection(True)
 
-    def _reconnect_later(self) -> None:
+    def _reconnect_later(self, attempt: asyncio.Task[None] | None = None) -> None:
+        """Connect in the background.
+
+        Args:
+            attempt: The first attempt, if it has started already.
+        """
+
         async def reconnect() -> None:
             delay = _FIRST_DELAY
+            current = attempt
             while True:
-                await asyncio.sleep(delay * (0.5 + random.random()))
-                delay = min(2 * delay, _LONGEST_DELAY)
                 try:
-                    await self._connect()
-                except ServerUnreachableError as error:
+                    if current is None:
+                        await asyncio.sleep(delay * (0.5 + random.random()))
+                        delay = min(2 * delay, _LONGEST_DELAY)
+                        await self._connect()
+                    else:
+                        await current
+                except APIRequestError as error:
                     logger.debug("could not reconnect: %s", error)
+                    current = None
                 else:
                     break
             self._reconnecting = None

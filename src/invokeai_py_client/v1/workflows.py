@@ -9,7 +9,7 @@ from invokeai_py_client._base import face
 from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import NotFoundError, UsageError
 from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow
-from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.payload import route
 
 if TYPE_CHECKING:
     import os
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
 _ROUTE = "/api/v1/workflows"
+_RECORD = "/api/v1/workflows/i/{workflow}"
 
 
 class _WorkflowRepository(Protocol):
@@ -109,7 +110,7 @@ class V1WorkflowMethods:
         http = self.connection.http
         if overwrite and definition.id is not None:
             try:
-                path = f"{_ROUTE}/i/{path_part(definition.id, 'a workflow')}"
+                path = route(_RECORD, workflow=definition.id)
                 await http.json("GET", path)
                 await http.json("PATCH", path, json={"workflow": document}, idempotent=True)
             except NotFoundError:
@@ -142,7 +143,7 @@ class V1WorkflowMethods:
                 raise UsageError(
                     f"Cannot delete workflow {record.get('name')!r}: it is a default workflow of the server."
                 )
-            path = f"{_ROUTE}/i/{path_part(workflow_id, 'a workflow')}"
+            path = route(_RECORD, workflow=workflow_id)
             await self.connection.http.json("DELETE", path, idempotent=False)
 
         return await WORKFLOWS.call_if_found(self.connection, workflow_id, delete)

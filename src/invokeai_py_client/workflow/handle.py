@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._base import AsyncObject, face
+from invokeai_py_client._text import shown
 from invokeai_py_client.engine.index_map import (
     export_input_index_map,
     verify_input_index_map,
@@ -34,6 +35,8 @@ from invokeai_py_client.run.prepare import prepare_request
 from invokeai_py_client.run.queue_items import read_item
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.start import count_runs, start_runs
+from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.retry import patient, patiently
 from invokeai_py_client.v1.workflows import V1WorkflowHandleMethods
 from invokeai_py_client.workflow.outputs import (
     OutputMapping,
@@ -199,7 +202,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             UnknownInputError: No input matches a name.
             InputValueError: Values have the wrong type or are out of range. The error lists all of them.
         """
-        self.inputs.set({**(values or {}), **named})
+        self.inputs.set(_together(values, named))
 
     def preview(self) -> list[dict[str, Any]]:
         """Return the inputs as dicts with index, label, field, type, value and limits."""
@@ -373,6 +376,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             UsageError: There would be more than one run, but ``only_one`` is True.
             EnqueueError: The server's queue is full.
         """
+        path_part(queue_id, "a queue")  # before images are uploaded
         inputs = self._inputs_with(values, named)
         body = await prepare_request(
             self.connection,
@@ -598,7 +602,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         from invokeai_py_client.sweep.plan import is_single_seed, plan_sweep
         from invokeai_py_client.sweep.sources import spelled_out
 
-        wanted = {**(axes or {}), **named}
+        wanted = _together(axes, named)
         if seed is not None and not is_single_seed(seed):
             wanted["seed"], seed = seed, None
         wanted = await spelled_out(self.connection, wanted)
@@ -804,7 +808,8 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         }
         self._latest = tuple(runs)
         self._watching = {kind: function for kind, function in given.items() if function is not None}
-        item = await read_item(self.connection, runs[0].queue_id, runs[0].item_id, runs[0].batch_id)
+        with patiently():
+            item = await read_item(self.connection, runs[0].queue_id, runs[0].item_id, runs[0].batch_id)
         self._session_id = item.get("session_id")
         return WorkflowSubmission(
             batch_id=runs[0].batch_id,
@@ -876,6 +881,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         statuses = [await run.cancel() for run in self._submitted()]
         return all(status.state.value == "cancelled" for status in statuses)
 
+    @patient
     async def get_queue_item(self, queue_id: str | None = None) -> dict[str, Any] | None:
         """Fetch the queue item of the latest submission's first run.
 
@@ -921,10 +927,11 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
     def _inputs_with(self, values: Values | str | None, named: Mapping[str, Any]) -> InputSet:
         if isinstance(values, str):
             values = {find_prompt(self._loaded, self.inputs).key: values}
-        if not values and not named:
+        given = _together(values, named)
+        if not given:
             return self.inputs
         inputs = self.inputs.copy()
-        inputs.set({**(values or {}), **named})
+        inputs.set(given)
         return inputs
 
     def _note_seeds(self, inputs: InputSet, axes: Sequence[str] = ()) -> None:
@@ -977,3 +984,23 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
 def _board_text(board: BoardRef | None) -> str | None:
     """Return a board's id or name; requests and plans contain no objects."""
     return None if board is None else BOARDS.text(board)
+
+
+def _together(values: Values | None, named: Mapping[str, Any]) -> dict[Any, Any]:
+    """Return the values of a mapping and of keywords together.
+
+    Raises:
+        UsageError: The values are not a mapping, or an input is in both.
+    """
+    if values is None:
+        return dict(named)
+    if not isinstance(values, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers may be untyped
+        raise UsageError(
+            f"Invalid values {shown(values)}: expected a mapping of inputs to values, such as {{'steps': 30}}."
+        )
+    twice = values.keys() & named.keys()
+    if twice:
+        raise UsageError(
+            f"The input {min(twice)!r} has two values: {shown(values[min(twice)])} and {shown(named[min(twice)])}."
+        )
+    return {**values, **named}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._paths import is_file
 from invokeai_py_client._text import shown
 from invokeai_py_client.connection import Resource
@@ -133,7 +134,11 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
 
         Returns:
             A record for each workflow, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
+
+        Raises:
+            UsageError: The query or the categories are empty.
         """
+        refuse_empty(query=query, categories=categories)
         return await fetch_workflows(self.connection, categories=categories, query=query)
 
     async def get_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition:
