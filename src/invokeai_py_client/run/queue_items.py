@@ -122,7 +122,7 @@ def no_item_of_batch(queue_id: str, item: Mapping[str, Any], batch_id: str) -> N
         f"The queue {queue_id!r} has no item {item_id} of batch {batch_id}. Item {item_id} belongs to batch "
         f"{item['batch_id']}: the server's database was recreated, or this is another server.",
         method="GET",
-        path=f"/api/v1/queue/{queue_id}/i/{item_id}",
+        path=route("/api/v1/queue/{queue}/i/{item}", queue=queue_id, item=item_id),
     )
 
 
