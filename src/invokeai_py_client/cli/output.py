@@ -16,7 +16,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -67,7 +67,7 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     except InvokeAIClientError as error:
         if debug:
             echo(crash_text(error), err=True, nl=False)
-        _report(error.code, str(error), as_json)
+        _report(error.code, str(error), as_json, _failures(error))
         return _exit_code(error)
     except SystemExit:
         raise
@@ -289,8 +289,15 @@ def _wrapped(text: str, indent: str = "") -> str:
     )
 
 
-def _report(code: str, message: str, as_json: bool) -> None:
+def _failures(error: InvokeAIClientError) -> dict[str, Any]:
+    """Return what failed, by name, if an error is about several things."""
+    if not isinstance(error, TransferError):
+        return {}
+    return {"failed": {name: {"code": one.code, "message": str(one)} for name, one in error.failed.items()}}
+
+
+def _report(code: str, message: str, as_json: bool, facts: Mapping[str, Any] | None = None) -> None:
     if as_json:
-        emit({"event": "error", "code": code, "message": message})
+        emit({"event": "error", "code": code, "message": message, **(facts or {})})
     echo("Error:", err=True, nl=False, fg="red", bold=True)
     echo(_wrapped(f"Error: {message}", "  ").removeprefix("Error:"), err=True)
