@@ -1585,7 +1585,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
-                ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
+                ``INVOKEAI_TOKEN`` if that belongs to this server, or to the token in the configuration file for this
+                server. ``INVOKEAI_TOKEN`` belongs to the server in ``INVOKEAI_URL``, if that is set.
             base_path: The path prefix of a reverse proxy. Defaults to "": no prefix.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
@@ -1648,8 +1649,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
                 ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
                 ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
-            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
-                configuration file for this server.
+            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN`` if that belongs to this server, or
+                to the token in the configuration file for this server.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
             outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
@@ -1706,27 +1707,32 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def schema(self, *, refresh: bool = False) -> Schema:
         """Return the server's node types, read from its OpenAPI document.
 
-        The document is read once for each server, version and set of custom nodes, and cached on disk.
+        The document is read once for each client, and again after the event connection was lost, because the server may
+        have been restarted. What was parsed is cached on disk for each content of the document.
 
         Args:
-            refresh: Whether to read the document again, for example after installing custom nodes. Defaults to False.
+            refresh: Whether to read the document again and ignore the cache, for example after installing custom nodes.
+                Defaults to False.
 
         Raises:
             ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         return self._call(self._impl.schema(refresh=refresh))
 
-    def run(self, item_id: int, *, queue_id: str = "default") -> Run:
+    def run(self, item_id: int, *, queue_id: str = "default", batch_id: str | None = None) -> Run:
         """Return the run of a queue item, including runs that other programs started.
 
         Args:
             item_id: The id of the queue item.
             queue_id: The queue. Defaults to "default".
+            batch_id: The id of the item's batch (``run.batch_id``). Pass it if you stored the id of the item: after
+                the server's database was recreated, the ids of queue items start from 1 again. Defaults to None: any
+                batch.
 
         Raises:
-            RunError: The queue item does not exist.
+            RunError: The queue item does not exist, or belongs to another batch.
         """
-        return wrap(self._call(self._impl.run(item_id, queue_id=queue_id)))
+        return wrap(self._call(self._impl.run(item_id, queue_id=queue_id, batch_id=batch_id)))
 
     def get_job(self, job_id: str | int, *, queue_id: str = "default") -> IvkJob:
         """Return a queue item as a typed record.
@@ -2023,7 +2029,8 @@ class JobHandle(Face["AsyncJobHandle"]):
         """Read the item from the server again.
 
         Raises:
-            NotFoundError: The queue has no such item.
+            NotFoundError: The queue has no such item. Once the item has been read, an item of another batch that has
+                the same id now is not this item.
         """
         return self._call(self._impl.refresh())
 
@@ -3162,11 +3169,15 @@ class Sweep(Face["AsyncSweep"]):
         """Resume a sweep from its manifest, for example after a crash.
 
         Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
-        (also by a crash of the server) or never sent are sent when you wait for the sweep.
+        (also by a crash of the server), never sent, or removed from the server before their result was known are sent
+        when you wait for the sweep. If the server's database was recreated, all runs without a result are sent again.
 
         Args:
             path: The manifest.
-            client: The client to use. Defaults to a client for the server in the manifest.
+            client: The client to use. If its server is another one than that in the manifest, a warning is logged, and
+                the runs without a result are sent to it. Defaults to a client for the server in the manifest, with
+                the credentials that belong to this server: those in the environment if ``INVOKEAI_URL`` is its URL,
+                or those of its profile.
 
         Raises:
             UsageError: The file is not a manifest, or no run of the sweep was sent.

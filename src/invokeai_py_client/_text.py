@@ -23,6 +23,26 @@ _JOINERS = frozenset("\u200c\u200d")
 _FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 
 
+# Query parameters of URLs whose values are secrets.
+_SECRET_VALUE = re.compile(
+    r"([?&][^=&\s]*(?:token|key|secret|password|signature|sig|auth)[^=&\s]*=)[^&#\s'\"]+", re.IGNORECASE
+)
+
+
+def hide_secrets(text: object) -> str:
+    """Return a text with the user names, passwords and tokens in its URLs replaced by ``***``."""
+    return _SECRET_VALUE.sub(r"\1***", re.sub(r"(?<=://)\S+", _without_userinfo, str(text)))
+
+
+def _without_userinfo(found: re.Match[str]) -> str:
+    rest = found.group()
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    # A password with a slash ends the authority early. Then the text after the colon is not a port.
+    if "@" in authority or ("@" in rest and re.search(r":(?!\d*$)", authority)):
+        return f"***@{rest.rpartition('@')[2]}"
+    return rest
+
+
 def decode_text(data: bytes) -> str:
     """Return the text of a UTF-8 or UTF-16 file, without its byte order mark. A UTF-16 file may lack the mark.
 

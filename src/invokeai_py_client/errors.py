@@ -489,7 +489,10 @@ class RunCanceledError(RunError):
 
 
 class RunTimeoutError(RunError, TimeoutError):
-    """Raised if a wait for a run timed out. The run itself continues: ``client.run(error.item_id)`` returns it."""
+    """Raised if a wait for a run timed out. The run itself continues.
+
+    ``client.run(error.item_id, batch_id=error.batch_id)`` returns it.
+    """
 
     code = "run_timeout"
 

@@ -42,7 +42,14 @@ class UserPath(click.Path):
 
 
 def workflow_argument(command: F) -> F:
-    """Add the argument ``FILE``: a workflow file, or the name of a workflow in the library."""
+    """Add the argument ``FILE``, a workflow file or the name of a workflow in the library, and ``--refresh``."""
+    command = click.option(
+        "--refresh",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep,
+        help="Read the server's node types again, and do not use the cached ones.",
+    )(command)
     return click.argument("workflow", metavar="FILE", shell_complete=complete_workflows)(command)
 
 
@@ -170,7 +177,15 @@ def connect(url: str | None) -> InvokeAIClient:
     """Return a client for the server at a URL. Defaults to the configured server."""
     from invokeai_py_client import InvokeAIClient
 
-    return InvokeAIClient.from_url(url)
+    client = InvokeAIClient.from_url(url)
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get("ivk.refresh"):
+        try:
+            client.schema(refresh=True)
+        except BaseException:
+            client.close()
+            raise
+    return client
 
 
 def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[str | int, Any]:

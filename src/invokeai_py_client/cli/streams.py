@@ -1,4 +1,4 @@
-"""Standard output and standard error that accept any text, and never fail if they cannot be written."""
+"""Standard input for secrets, and standard output and error that accept any text and never fail to be written."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import select
 import sys
 from pathlib import Path
 from typing import Any, TextIO, cast
+
+from invokeai_py_client.errors import UsageError
 
 _ERRORS = "invokeai_py_client.similar"
 _SIMILAR = {
@@ -68,6 +70,21 @@ def make_robust() -> None:
     stdin: Any = sys.stdin
     if isinstance(stdin, io.TextIOWrapper):  # text that is not valid is rejected where it is used
         cast("io.TextIOWrapper[io.BufferedReader]", stdin).reconfigure(errors="surrogateescape")
+
+
+def secret_line(what: str) -> str:
+    """Return the first line of standard input.
+
+    Args:
+        what: The secret that the line contains, for the error.
+
+    Raises:
+        UsageError: The line is empty.
+    """
+    line = sys.stdin.readline().removeprefix("\ufeff").rstrip("\r\n")
+    if not line:
+        raise UsageError(f"No {what} on standard input.")
+    return line
 
 
 def output_is_lost() -> bool:

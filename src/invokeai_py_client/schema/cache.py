@@ -1,4 +1,4 @@
-"""A cache of schemas on disk, with one file for each state of a server.
+"""A cache of schemas on disk, with one file for each content of a server's document.
 
 The cache is optional. If it can't be read or written, the schema is read from the server.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._paths import cache_folder
@@ -26,13 +26,13 @@ _SUFFIX: Final = ".ivkschema"
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
-def fingerprint(base_url: str, version: str, custom_nodes: Any = None) -> str:
+def fingerprint(base_url: str, version: str, document: bytes = b"") -> str:
     """Return a name that identifies the state of a server's node types.
 
     Args:
         base_url: The server's address.
         version: The server's version.
-        custom_nodes: JSON data that changes when the server's custom nodes change. Defaults to None.
+        document: The document that describes the node types.
     """
     import hashlib
     import json
@@ -40,8 +40,8 @@ def fingerprint(base_url: str, version: str, custom_nodes: Any = None) -> str:
     from invokeai_py_client import __version__
 
     # Includes the version of this package, because another version may parse the same document differently.
-    facts = [__version__, base_url.rstrip("/"), version, custom_nodes]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    facts = [__version__, base_url.rstrip("/"), version, hashlib.sha256(document).hexdigest()]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
 class SchemaCache:
