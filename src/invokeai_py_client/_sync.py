@@ -239,6 +239,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             NotFoundError: The board no longer exists.
+            UsageError: A category is unknown, or the list of categories is empty.
         """
         return self._call(self._impl.list_image_names(categories=categories, is_intermediate=is_intermediate))
 
@@ -258,6 +259,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             UnknownNameError: The target board is not on the server.
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
         return self._call(self._impl.move_image_to(image_name, target_board_id))
 
@@ -266,6 +268,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server moved all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
         return self._call(self._impl.add_image(image_name))
 
@@ -277,6 +282,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             UsageError: This handle represents the uncategorized images.
+            TransferError: The server refused or failed to remove an image. All others were removed.
         """
         return self._call(self._impl.remove_image(image_name))
 
@@ -285,6 +291,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server deleted all of them. False if an image is not on the server (True before InvokeAI 6.0).
+
+        Raises:
+            TransferError: The server refused or failed to delete an image. All others were deleted.
         """
         return self._call(self._impl.delete_image(image_name))
 
@@ -293,6 +302,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server starred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to star an image. All others were starred.
         """
         return self._call(self._impl.star_image(image_name))
 
@@ -301,6 +313,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server unstarred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to unstar an image. All others were unstarred.
         """
         return self._call(self._impl.unstar_image(image_name))
 
@@ -379,8 +394,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         """Return the handle of a board.
 
         Args:
-            board: The board: a record or handle, an id, or a name; ``"none"`` for the uncategorized images. An id
-                takes precedence over a name, and an exact name over one in another case.
+            board: The board: a record or handle, a name, or an id; ``"none"`` for the uncategorized images. An exact
+                name takes precedence over an id, and an id over a name in another case.
 
         Raises:
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
@@ -425,8 +440,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Args:
             name: The board's name, at most 300 characters.
-            is_private: Whether only its owner can see it, on a server with several users. Defaults to the server's
-                default (True since InvokeAI 6.13).
+            is_private: Whether only its owner can see it, on a server with several users. False makes it "public":
+                everyone can see it and add images. Defaults to the server's default (private since InvokeAI 6.13).
 
         Raises:
             UsageError: The name is empty or too long.
@@ -448,7 +463,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         Args:
             board_id: The board, its id or its name.
             name: The new name, at most 300 characters.
-            is_private: Whether to set the visibility to "private" rather than "public" (InvokeAI 6.13+).
+            is_private: Whether only its owner can see it: True sets the visibility to "private", False to "public"
+                (InvokeAI 6.13+). For "shared", pass ``board_visibility``.
             cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
                 a starred image.
             archived: Whether to hide the board from listings.
@@ -459,7 +475,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Raises:
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
-            UsageError: There is nothing to change, or the board id is ``"none"``.
+            UsageError: There is nothing to change, the arguments contradict each other, or the board id is ``"none"``.
         """
         return self._call(
             self._impl.update_board(
@@ -485,6 +501,9 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Raises:
             UsageError: The board id is ``"none"``, or several boards have this name.
+            PermissionDeniedError: The board belongs to another user.
+            TransferError: The board was deleted, but some of its images were not: the server failed to delete them, or
+                they belong to other users. They are uncategorized now.
         """
         return self._call(self._impl.delete_board(board_id, delete_images))
 
@@ -563,8 +582,8 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """Return a model's record.
 
         Args:
-            model: A record, a key, or a name. A key takes precedence over a name, and an exact name over one in another
-                case.
+            model: A record, a name, or a key. An exact name takes precedence over a key, and a key over a name in
+                another case.
 
         Raises:
             ModelNotFoundError: The model is not on the server, or several models have this name.
@@ -1460,7 +1479,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Star images.
 
         Returns:
-            The names of the images that the server starred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to star some of the images, or does not have them. All others
+                were starred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.star(image_names))
 
@@ -1468,7 +1491,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Remove the star from images.
 
         Returns:
-            The names of the images that the server unstarred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to unstar some of the images, or does not have them. All others
+                were unstarred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.unstar(image_names))
 
@@ -1480,10 +1507,13 @@ class ImageRepository(Face["AsyncImageRepository"]):
             board_id: The board, its id or its name.
 
         Returns:
-            The names of the images that the server moved. Images not on the server are omitted.
+            The names of the images.
 
         Raises:
             UnknownNameError: The board is not on the server.
+            PermissionDeniedError: You may not add images to the board.
+            TransferError: The server refused or failed to move some of the images, or does not have them. All others
+                were moved: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.move(image_names, board_id))
 
@@ -1491,8 +1521,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Permanently delete images from the server.
 
         Returns:
-            The names of the deleted images. Images that were not on the server are omitted (except before InvokeAI
-            6.0).
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to delete some of the images, or does not have them. All others
+                were deleted: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.delete(image_names))
 
@@ -1554,7 +1587,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
-                ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
+                ``INVOKEAI_TOKEN`` if that belongs to this server, or to the token in the configuration file for this
+                server. ``INVOKEAI_TOKEN`` belongs to the server in ``INVOKEAI_URL``, if that is set.
             base_path: The path prefix of a reverse proxy. Defaults to "": no prefix.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
@@ -1617,8 +1651,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
                 ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
                 ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
-            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
-                configuration file for this server.
+            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN`` if that belongs to this server, or
+                to the token in the configuration file for this server.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
             outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
@@ -1675,27 +1709,32 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def schema(self, *, refresh: bool = False) -> Schema:
         """Return the server's node types, read from its OpenAPI document.
 
-        The document is read once for each server, version and set of custom nodes, and cached on disk.
+        The document is read once for each client, and again after the event connection was lost, because the server may
+        have been restarted. What was parsed is cached on disk for each content of the document.
 
         Args:
-            refresh: Whether to read the document again, for example after installing custom nodes. Defaults to False.
+            refresh: Whether to read the document again and ignore the cache, for example after installing custom nodes.
+                Defaults to False.
 
         Raises:
             ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         return self._call(self._impl.schema(refresh=refresh))
 
-    def run(self, item_id: int, *, queue_id: str = "default") -> Run:
+    def run(self, item_id: int, *, queue_id: str = "default", batch_id: str | None = None) -> Run:
         """Return the run of a queue item, including runs that other programs started.
 
         Args:
             item_id: The id of the queue item.
             queue_id: The queue. Defaults to "default".
+            batch_id: The id of the item's batch (``run.batch_id``). Pass it if you stored the id of the item: after
+                the server's database was recreated, the ids of queue items start from 1 again. Defaults to None: any
+                batch.
 
         Raises:
-            RunError: The queue item does not exist.
+            RunError: The queue item does not exist, or belongs to another batch.
         """
-        return wrap(self._call(self._impl.run(item_id, queue_id=queue_id)))
+        return wrap(self._call(self._impl.run(item_id, queue_id=queue_id, batch_id=batch_id)))
 
     def get_job(self, job_id: str | int, *, queue_id: str = "default") -> IvkJob:
         """Return a queue item as a typed record.
@@ -1992,7 +2031,8 @@ class JobHandle(Face["AsyncJobHandle"]):
         """Read the item from the server again.
 
         Raises:
-            NotFoundError: The queue has no such item.
+            NotFoundError: The queue has no such item. Once the item has been read, an item of another batch that has
+                the same id now is not this item.
         """
         return self._call(self._impl.refresh())
 
@@ -3191,7 +3231,8 @@ class Sweep(Face["AsyncSweep"]):
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The contact sheet. A run without an image is shown as its state.
+            The contact sheet. A run without an image is shown as its state, and an image that is no longer on the
+            server as "deleted".
 
         Raises:
             UsageError: The sweep has no axis with this name.
@@ -3241,7 +3282,7 @@ class Sweep(Face["AsyncSweep"]):
         """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
         The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
-        required.
+        required. An image that is no longer on the server is shown as an error of its run.
 
         Args:
             folder: The folder of the report. It is created if it does not exist.
@@ -3249,6 +3290,10 @@ class Sweep(Face["AsyncSweep"]):
 
         Returns:
             The path of the page, ``folder/index.html``.
+
+        Raises:
+            TransferError: Some images could not be downloaded. The page was written, with all others.
+            UsageError: The title is empty.
         """
         return self._call(self._impl.report(folder, title=title))
 
@@ -3273,11 +3318,15 @@ class Sweep(Face["AsyncSweep"]):
         """Resume a sweep from its manifest, for example after a crash.
 
         Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
-        (also by a crash of the server) or never sent are sent when you wait for the sweep.
+        (also by a crash of the server), never sent, or removed from the server before their result was known are sent
+        when you wait for the sweep. If the server's database was recreated, all runs without a result are sent again.
 
         Args:
             path: The manifest.
-            client: The client to use. Defaults to a client for the server in the manifest.
+            client: The client to use. If its server is another one than that in the manifest, a warning is logged, and
+                the runs without a result are sent to it. Defaults to a client for the server in the manifest, with
+                the credentials that belong to this server: those in the environment if ``INVOKEAI_URL`` is its URL,
+                or those of its profile.
 
         Raises:
             UsageError: The file is not a manifest, or no run of the sweep was sent.
@@ -4209,8 +4258,8 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """Return a workflow from the server's library.
 
         Args:
-            name_or_id: A record of ``list_workflows()``, an id, or a name. An id takes precedence over a name, and an
-                exact name over one in another case.
+            name_or_id: A record of ``list_workflows()``, a name, or an id. An exact name takes precedence over an id,
+                and an id over a name in another case. A string costs one request more than a record.
 
         Raises:
             WorkflowNotFoundError: No workflow has this id or name, or several have this name.

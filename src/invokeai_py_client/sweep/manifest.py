@@ -166,7 +166,14 @@ _HEADER: Shape = {
     "inputs": dict,
     "labels": dict,
 }
-_RUN: Shape = {"item": int, "inputs": dict, "images": ListOf(str), "seed": int | None, "error": str | None}
+_RUN: Shape = {
+    "item": int,
+    "inputs": dict,
+    "images": ListOf(str),
+    "seed": int | None,
+    "error": str | None,
+    "batch": str | None,
+}
 _ENDED = (JobStatus.COMPLETED.value, JobStatus.FAILED.value, JobStatus.CANCELLED.value)
 
 
@@ -255,10 +262,8 @@ class _Reader:
         sending = self._by_id.get(line.data["batch"])
         if sending is None:
             line.fail(f"no earlier line has the batch {line.data['batch']!r}")
+        # Another batch can have the same items, if the server's database was recreated in between.
         items = line.numbers_of("items", len(sending.rows))
-        known = set[int]() if sending.items is None else set(sending.items)
-        if not self._items.isdisjoint(set(items) - known):
-            line.fail("an earlier line has the same queue item")
         self._items.update(items)
         sending.items = items
 
@@ -268,8 +273,12 @@ class _Reader:
             line.fail(f"'state' is {line.data.get('state')!r}; expected {', '.join(_ENDED)}")
         if not (line.data.get("seconds") is None or is_time(line.data["seconds"])):
             line.fail(f"'seconds' is {line.data['seconds']!r}; expected a number or null")
-        if line.data["item"] not in self._items:  # otherwise the run would be sent again
-            line.fail(f"no earlier line has the queue item {line.data['item']!r}")
+        batch = line.data.get("batch")  # older versions did not record it
+        sending = None if batch is None else self._by_id.get(batch)
+        known = self._items if batch is None else (sending and sending.items) or ()
+        if line.data["item"] not in known:  # otherwise the run would be sent again
+            of = "" if batch is None else f" of batch {batch!r}"
+            line.fail(f"no earlier line has the queue item {line.data['item']!r}{of}")
         self._found.runs[line.number_of("run", self._count)] = dict(line.data)
 
 
