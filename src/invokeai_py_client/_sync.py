@@ -258,6 +258,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             UnknownNameError: The target board is not on the server.
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
         return self._call(self._impl.move_image_to(image_name, target_board_id))
 
@@ -266,6 +267,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server moved all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
         return self._call(self._impl.add_image(image_name))
 
@@ -277,6 +281,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             UsageError: This handle represents the uncategorized images.
+            TransferError: The server refused or failed to remove an image. All others were removed.
         """
         return self._call(self._impl.remove_image(image_name))
 
@@ -285,6 +290,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server deleted all of them. False if an image is not on the server (True before InvokeAI 6.0).
+
+        Raises:
+            TransferError: The server refused or failed to delete an image. All others were deleted.
         """
         return self._call(self._impl.delete_image(image_name))
 
@@ -293,6 +301,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server starred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to star an image. All others were starred.
         """
         return self._call(self._impl.star_image(image_name))
 
@@ -301,6 +312,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server unstarred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to unstar an image. All others were unstarred.
         """
         return self._call(self._impl.unstar_image(image_name))
 
@@ -485,6 +499,9 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Raises:
             UsageError: The board id is ``"none"``, or several boards have this name.
+            PermissionDeniedError: The board belongs to another user.
+            TransferError: The board was deleted, but some of its images were not: the server failed to delete them, or
+                they belong to other users. They are uncategorized now.
         """
         return self._call(self._impl.delete_board(board_id, delete_images))
 
@@ -1460,7 +1477,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Star images.
 
         Returns:
-            The names of the images that the server starred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to star some of the images, or does not have them. All others
+                were starred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.star(image_names))
 
@@ -1468,7 +1489,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Remove the star from images.
 
         Returns:
-            The names of the images that the server unstarred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to unstar some of the images, or does not have them. All others
+                were unstarred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.unstar(image_names))
 
@@ -1480,10 +1505,13 @@ class ImageRepository(Face["AsyncImageRepository"]):
             board_id: The board, its id or its name.
 
         Returns:
-            The names of the images that the server moved. Images not on the server are omitted.
+            The names of the images.
 
         Raises:
             UnknownNameError: The board is not on the server.
+            PermissionDeniedError: You may not add images to the board.
+            TransferError: The server refused or failed to move some of the images, or does not have them. All others
+                were moved: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.move(image_names, board_id))
 
@@ -1491,8 +1519,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Permanently delete images from the server.
 
         Returns:
-            The names of the deleted images. Images that were not on the server are omitted (except before InvokeAI
-            6.0).
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to delete some of the images, or does not have them. All others
+                were deleted: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.delete(image_names))
 
@@ -3052,7 +3083,8 @@ class Sweep(Face["AsyncSweep"]):
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The contact sheet. A run without an image is shown as its state.
+            The contact sheet. A run without an image is shown as its state, and an image that is no longer on the
+            server as "deleted".
 
         Raises:
             UsageError: The sweep has no axis with this name.
@@ -3102,7 +3134,7 @@ class Sweep(Face["AsyncSweep"]):
         """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
         The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
-        required.
+        required. An image that is no longer on the server is shown as an error of its run.
 
         Args:
             folder: The folder of the report. It is created if it does not exist.
@@ -3110,6 +3142,9 @@ class Sweep(Face["AsyncSweep"]):
 
         Returns:
             The path of the page, ``folder/index.html``.
+
+        Raises:
+            TransferError: Some images could not be downloaded. The page was written, with all others.
         """
         return self._call(self._impl.report(folder, title=title))
 

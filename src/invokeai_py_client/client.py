@@ -470,15 +470,14 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
     def _keep_token(self) -> None:
         """Save a token that the server has renewed to the profile that the old token came from."""
-        from invokeai_py_client.config import Profile, keep_profile
+        from invokeai_py_client.config import Profile, renew_profile
 
         known, token = self.connection.profile, self.settings.token
         if known is None or token is None or token == known.token:
             return
         renewed = Profile(known.name, known.url, token, known.email)
         try:
-            # Unless another program has signed in or out in the meantime.
-            if keep_profile(renewed, instead_of=known) is not None:
+            if renew_profile(known, renewed):
                 self.connection.profile = renewed
         except UsageError as error:
             logger.warning("The renewed token could not be saved: %s", error)

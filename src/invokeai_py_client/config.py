@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from invokeai_py_client._given import refuse_empty
-from invokeai_py_client._paths import exists, home_folder, user_path
+from invokeai_py_client._paths import config_folder, exists, user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import (
@@ -124,15 +124,8 @@ def config_path() -> Path | None:
     chosen = os.environ.get("INVOKEAI_CONFIG")
     if chosen:
         return user_path(chosen)
-    variable, default = ("APPDATA", "AppData/Roaming") if os.name == "nt" else ("XDG_CONFIG_HOME", ".config")
-    if os.environ.get(variable):
-        folder = user_path(os.environ[variable])
-    else:
-        home = home_folder()
-        if home is None:
-            return None
-        folder = home / default
-    return folder / "invokeai-py-client" / "config.toml"
+    folder = config_folder()
+    return None if folder is None else folder / "invokeai-py-client" / "config.toml"
 
 
 def choose(
@@ -337,27 +330,32 @@ def _profile(path: Path, name: str, table: Any) -> Profile:
     return profile
 
 
-def keep_profile(profile: Profile, *, instead_of: Profile | None = None) -> Path | None:
+def keep_profile(profile: Profile) -> Path:
     """Write a profile to the configuration file, replacing a profile of the same name.
 
     The file gets mode 0600. Comments in it are lost. Processes that write at the same time wait for each other.
 
-    Args:
-        profile: The profile.
-        instead_of: If not None, the profile is only written if the file still has this profile in its place.
-
     Returns:
-        The path of the file, or None if it has another profile.
+        The path of the file.
 
     Raises:
         UsageError: The file cannot be read or written.
     """
+    path = _change(lambda profiles: {**profiles, profile.name: profile})
+    assert path is not None
+    return path
 
-    def change(profiles: dict[str, Profile]) -> dict[str, Profile] | None:
-        is_current = instead_of is None or profiles.get(profile.name) == instead_of
-        return {**profiles, profile.name: profile} if is_current else None
 
-    return _change(change)
+def renew_profile(old: Profile, new: Profile) -> bool:
+    """Replace a profile in the configuration file, unless another program has changed it in the meantime.
+
+    Returns:
+        Whether the profile was replaced.
+
+    Raises:
+        UsageError: The file cannot be read or written.
+    """
+    return _change(lambda known: {**known, new.name: new} if known.get(old.name) == old else None) is not None
 
 
 def forget_profile(name: str) -> bool:

@@ -137,10 +137,10 @@ class Proxy:
             self._inside(task.cancel)
 
     @contextmanager
-    def holding(self, method: str, path: str) -> Generator[None]:
-        """Hold back the next matching response until the end of the block."""
+    def holding(self, method: str, path: str, fault: Fault = HOLD) -> Generator[None]:
+        """Hold back the next matching response, or with the fault ``WAIT`` the request, until the end of the block."""
         self._released = asyncio.Event()
-        self.rule(method, path, iter([HOLD]))
+        self.rule(method, path, iter([fault]))
         try:
             yield
         finally:
@@ -232,6 +232,9 @@ class Proxy:
         answer = b""
         if fault is not None:
             await asyncio.sleep(fault.delay)
+            if fault.waits:
+                self._count("waiting")
+                await self._released.wait()
             if fault.ends:
                 self._server.close()
                 self._kill(sockets_only=False)

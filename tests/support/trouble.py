@@ -22,6 +22,7 @@ class Fault:
         held: Whether the response is held back until the proxy releases it.
         status: The status with which the proxy itself responds.
         headers: The headers of that response.
+        waits: Whether the request is held back until the proxy releases it.
         ends: Whether the proxy closes its port for good.
     """
 
@@ -33,6 +34,7 @@ class Fault:
     held: bool = False
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    waits: bool = False
     ends: bool = False
 
 
@@ -44,6 +46,8 @@ HANG = Fault("hang", silent=True)
 """The server accepts the request, but its response never arrives."""
 HOLD = Fault("held", held=True)
 """The response arrives late."""
+WAIT = Fault("wait", waits=True)
+"""The request arrives late."""
 SWALLOW = Fault("swallow", forward=False, silent=True)
 """The request never reaches the server, and the client never receives a response."""
 VANISH = Fault("vanish", forward=False, keep=0, ends=True)

@@ -96,7 +96,7 @@ def lines() -> list[dict[str, Any]]:
         (4, {"batch": "other"}, "line 4: no earlier line has the batch 'other'"),
         (4, {"items": [[1, 9]]}, "line 4: 'items' is not a list of numbers"),
         (4, {"items": [1, 1]}, "line 4: 'items' has a number twice"),
-        (5, {"state": "done"}, "line 5: 'state' is 'done'; expected completed, failed, cancelled"),
+        (5, {"state": "done"}, "line 5: 'state' is 'done'; expected completed, failed"),
         (5, {"run": 3}, "line 5: 'run' is 3; expected a whole number from 0 to 2"),
         (5, {"batch": 5}, "line 5: it has a number for batch"),
         (5, {"batch": "other"}, "line 5: no earlier line has the queue item .* of batch 'other'"),

@@ -16,6 +16,7 @@ from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_models
 from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.partial import try_each
 from invokeai_py_client.cli.progress import waiting
 from invokeai_py_client.cli.streams import secret_line
 from invokeai_py_client.cli.tables import Column, show_facts, show_table
@@ -277,11 +278,19 @@ def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> Non
             else " Their files are kept."
         )
         confirm(f"Uninstall {', '.join(repr(model.name) for model in found.values())}?{files}", yes)
-        gone = [key for key in found if client.dnn_model_repo.delete_model(key)]
+        gone, error = try_each(
+            found,
+            client.dnn_model_repo.delete_model,
+            what="uninstalled",
+            kind="model",
+            label=lambda one: one.name,
+        )
     if as_json:
-        emit({"event": "result", "ok": True, "models": len(gone), "keys": gone})
+        emit({"event": "result", "ok": error is None, "models": len(gone), "keys": list(gone)})
     else:
         say(f"Uninstalled {counted(len(gone), 'model')}.")
+    if error is not None:
+        raise error
 
 
 def _is_outside(model: IvkDnnModel) -> bool:

@@ -24,8 +24,9 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import echo, echo_bytes, emit, hint, is_quiet, open_file, say
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.cli.output import after_run, echo, echo_bytes, emit, hint, is_quiet, open_file, say
+from invokeai_py_client.errors import TransferError, UsageError
+from invokeai_py_client.files.atomic import check_writable
 from invokeai_py_client.files.names import is_image_file, literal, literal_folder
 
 if TYPE_CHECKING:
@@ -115,11 +116,13 @@ def run(
         values = parse_settings(handle, settings)
         inputs = handle.inputs.copy()
         inputs.set(values)
-        check_name(template or "", inputs)
+        example = check_name(template or "", inputs)
         if dry_run:
             body = handle.enqueue_request(values, prepend=prepend, auto_board=board)
             emit(body, None if as_json else 2)
             return
+        if template is not None:
+            check_writable(example)
         item_id: int | None = None
 
         def on_event(event: RunEvent) -> None:
@@ -145,23 +148,29 @@ def run(
             if done.seed is not None:
                 say(f"Seed: {done.seed}")
             return
-        saved = done.save(template)
-        for path in saved:
+        missing: TransferError | None = None
+        names = ", ".join(image.name for image in done.images)
+        with after_run(f"The run has completed, and its images are on the server: {names}."):
+            try:
+                paths = done.save(template)
+                saved = {image.name: path for image, path in zip(done.images, paths, strict=True)}
+            except TransferError as error:
+                missing, saved = error, error.done
+        for path in saved.values():
             if not as_json:
                 echo(path)
-        for path in saved if opens else ():
+        for path in saved.values() if opens else ():
             open_file(path)
         if as_json:
-            images = [
-                {"name": image.name, "path": str(path)}
-                for image, path in zip(done.images, saved, strict=True)
-            ]
-            emit(
-                {"event": "result", "ok": True, "item_id": done.item_id, "seed": done.seed, "images": images}
-            )
-            return
-        if done.seed is not None:
+            images = [{"name": name, "path": str(path)} for name, path in saved.items()]
+            facts = {"item_id": done.item_id, "seed": done.seed, "images": images}
+            emit({"event": "result", "ok": missing is None, **facts})
+        elif done.seed is not None:
             say(f"Seed: {done.seed}")
+        if missing is not None:
+            raise missing
+        if as_json:
+            return
         if not saved:
             say("The run produced no images.")
         else:
@@ -182,7 +191,7 @@ def _run_many(
     as_json: bool,
 ) -> None:
     """Run a workflow several times with different seeds, and save the images."""
-    from invokeai_py_client.cli.sweep import announce, follow
+    from invokeai_py_client.cli.sweep import announce, follow, raise_if_incomplete
 
     settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, count)
     values = parse_settings(handle, settings)
@@ -196,17 +205,17 @@ def _run_many(
     if (
         sys.stdout.isatty() and not as_json
     ):  # follow() prints the paths only if they do not break its progress bar
-        for path in saved:
+        for path in saved.paths.values():
             echo(path)
-    for path in saved if opens else ():
+    for path in saved.paths.values() if opens else ():
         open_file(path)
-    failed = sweep.failed
+    failed, missing = sweep.failed, saved.error()
     if as_json:
-        emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": len(failed)})
+        complete = not failed and missing is None
+        emit({"event": "result", "ok": complete, "runs": len(sweep), "failed": len(failed)})
     else:
         say(f"Seeds: {', '.join(str(run.seed) for run in sweep.runs)}")
-    if failed:
-        failed[0].raise_if_failed()
+    raise_if_incomplete(sweep, missing)
 
 
 def _template(output: str, name: str | None, as_json: bool, count: int) -> str | None:

@@ -351,10 +351,13 @@ class _Pause:
         self._longest = poll_interval
         self._next = min(timing.INSTALL_FIRST_POLL, poll_interval)
         self._deadline = deadline
+        self._last: float | None = None
 
     def __call__(self) -> float:
         left = _left(self._deadline)
-        if left <= 0:  # the last poll
+        if left <= 0:  # the last poll, which may begin long after the deadline if the computer slept
+            if self._last is None:
+                self._last = time.monotonic() + (timing.AFTER_SLEEP if left <= -timing.POLL else timing.POLL)
             return timing.POLL
         quiet = self._longest * timing.INSTALL_SILENCE if self._hub.connected else self._next
         self._next = min(self._next * 1.5, self._longest)
@@ -362,8 +365,9 @@ class _Pause:
 
     def is_over(self, change: Change) -> bool:
         """Return whether the deadline has passed and the last poll has finished or timed out."""
-        left = _left(self._deadline)
-        return left <= 0 and (change is Change.RESPONSE or left <= -timing.POLL)
+        if self._last is None:
+            return False
+        return change is Change.RESPONSE or time.monotonic() >= self._last
 
 
 async def ended_or_error(

@@ -23,6 +23,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.end import RunEnd, raise_if_failed, removed_item
+from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.events import RunEvent
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import is_missing, of_batches, read_item, read_states
@@ -37,9 +38,9 @@ from invokeai_py_client.run.status import RunStatus, has_ended, status_of_item
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change, Changes
+from invokeai_py_client.transport.changes import Change, Changes, last_look
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
-from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.loop import call_back, if_abandoned
 from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.retry import patient, patiently
 
@@ -352,6 +353,7 @@ class AsyncRun(AsyncObject):
         )
         await self.connection.part(LiveRuns).follow(tracker, self.queue_id)
         await run.refresh()
+        if_abandoned(lambda: cancel_quietly(run.cancel()))
         return run
 
     @patient
@@ -395,6 +397,9 @@ class AsyncRun(AsyncObject):
         except TimeoutError as error:
             if isinstance(error, RunError) or deadline is None or time.monotonic() < deadline:
                 raise
+            await last_look(deadline, self._look)
+            if self._results is not None:
+                return self.status
             raise RunTimeoutError(
                 f"Queue item {self.item_id} had not ended after {timeout:g} s ({self.status}). It continues on the "
                 f'server; wait for it again with client.run({self.item_id}, batch_id="{self.batch_id}").',
@@ -402,6 +407,12 @@ class AsyncRun(AsyncObject):
                 batch_id=self.batch_id,
             ) from None
         return self.status
+
+    async def _look(self) -> None:
+        """Read the item, and its results if it has ended."""
+        self._take_item(await self._fetch_item())
+        if self.status.done and self._results is None:
+            self._take_results(await self._fetch_results())
 
     async def _read(self) -> Mapping[str, Any] | None:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from invokeai_py_client._atomic import write_draft
-from invokeai_py_client._paths import user_path
+from invokeai_py_client._paths import cache_folder
 from invokeai_py_client.errors import SchemaFormatError, UsageError
 from invokeai_py_client.schema.packed import pack, unpack
 
@@ -60,6 +60,8 @@ class SchemaCache:
             max_entries: The largest number of schemas to keep. Defaults to 20.
         """
         self.directory: Path | None = directory or _default_directory()
+        # A default directory that cannot be used, as in a read-only container, needs no attention.
+        self._level = "warning" if directory or os.environ.get(DIRECTORY_VARIABLE) else "info"
         self.max_entries = max_entries
 
     def load(self, fingerprint: str) -> Schema | None:
@@ -69,12 +71,12 @@ class SchemaCache:
             return None
         try:
             return unpack(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except SchemaFormatError as error:
             _log().info("Ignoring the cached schema %s: %s", path, error)
         except OSError as error:
-            _log().warning("Cannot read the cached schema %s: %s", path, error)
+            self._note("Cannot read the cached schema %s: %s", path, error)
         return None
 
     def store(self, fingerprint: str, schema: Schema) -> None:
@@ -88,7 +90,10 @@ class SchemaCache:
             write_draft(path, data, mode=0o600)
             self._remove_oldest(keep=path)
         except OSError as error:
-            _log().warning("Cannot store the schema in %s: %s", self.directory, error)
+            self._note("Cannot store the schema in %s: %s", self.directory, error)
+
+    def _note(self, message: str, *details: object) -> None:
+        getattr(_log(), self._level)(message, *details)
 
     def _path(self, fingerprint: str) -> Path | None:
         if not _SAFE_NAME.fullmatch(fingerprint) or fingerprint.startswith("."):
@@ -109,15 +114,8 @@ class SchemaCache:
 
 
 def _default_directory() -> Path | None:
-    if chosen := os.environ.get(DIRECTORY_VARIABLE):
-        return user_path(chosen)
-    import platformdirs
-
-    try:
-        directory = platformdirs.user_cache_path("invokeai-py-client") / "schemas"
-    except RuntimeError:
-        return None
-    return directory if directory.is_absolute() else None  # without a home directory, "~" is not expanded
+    folder = cache_folder()
+    return folder if folder is None or os.environ.get(DIRECTORY_VARIABLE) else folder / "schemas"
 
 
 def _log() -> Logger:

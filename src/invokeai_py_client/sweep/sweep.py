@@ -14,11 +14,19 @@ from typing import TYPE_CHECKING, Any
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._partial import is_hopeless
 from invokeai_py_client._paths import user_path
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.engine.seeds import SeedNames
-from invokeai_py_client.errors import APIRequestError, RunNotFinishedError, UsageError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    InvokeAIClientError,
+    NotFoundError,
+    RunNotFinishedError,
+    TransferError,
+    UsageError,
+)
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.end import RunEnd, removed_item
@@ -32,7 +40,7 @@ from invokeai_py_client.sweep.manifest import ManifestWriter
 from invokeai_py_client.sweep.origin import warn_if_foreign
 from invokeai_py_client.sweep.requests import prepare_requests
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.loop import call_back, if_abandoned
 from invokeai_py_client.transport.payload import path_part
 from invokeai_py_client.transport.retry import Outage, patiently
 
@@ -59,6 +67,8 @@ _REFILL = 100
 _THUMBNAIL = 256
 _AT_ONCE = 8
 _CHUNK = 32
+# What a contact sheet shows in place of an image that is not on the server.
+_DELETED = "deleted"
 _IN_A_NOTEBOOK = 50
 
 
@@ -275,7 +285,8 @@ class AsyncSweep(AsyncObject):
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The contact sheet. A run without an image is shown as its state.
+            The contact sheet. A run without an image is shown as its state, and an image that is no longer on the
+            server as "deleted".
 
         Raises:
             UsageError: The sweep has no axis with this name.
@@ -342,7 +353,7 @@ class AsyncSweep(AsyncObject):
         """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
         The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
-        required.
+        required. An image that is no longer on the server is shown as an error of its run.
 
         Args:
             folder: The folder of the report. It is created if it does not exist.
@@ -350,23 +361,33 @@ class AsyncSweep(AsyncObject):
 
         Returns:
             The path of the page, ``folder/index.html``.
+
+        Raises:
+            TransferError: Some images could not be downloaded. The page was written, with all others.
         """
         from invokeai_py_client.files.names import literal_folder
         from invokeai_py_client.sweep.report import write_report
 
         base = user_path(folder)
-        await self.save(f"{literal_folder(base / 'images')}{{index:04}}-{{image}}.png")
+        missing: TransferError | None = None
+        try:
+            await self.save(f"{literal_folder(base / 'images')}{{index:04}}-{{image}}.png")
+        except TransferError as error:
+            if any(map(is_hopeless, error.failed.values())):
+                raise
+            missing = error
+        lost = {} if missing is None else missing.failed
         loop = asyncio.get_running_loop()
         done = [(index, run) for index, run in sorted(self._runs.items()) if run.done]
 
         def entries() -> Iterator[ReportEntry]:
             # Called in a thread: the page is written while the next thumbnails are loaded, and none stays in memory.
             for start in range(0, len(done), _CHUNK):
-                chunk = self._entries(done[start : start + _CHUNK])
+                chunk = self._entries(done[start : start + _CHUNK], lost)
                 yield from asyncio.run_coroutine_threadsafe(chunk, loop).result()
 
         about = f"{len(done)} of {len(self)} runs finished."
-        return await asyncio.to_thread(
+        path = await asyncio.to_thread(
             write_report,
             base / "index.html",
             title or self.name,
@@ -375,6 +396,9 @@ class AsyncSweep(AsyncObject):
             inputs={name: value for name, value in self._inputs.items() if name not in self.axes},
             about=about,
         )
+        if missing is not None:
+            raise missing
+        return path
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return a dict for each run that has ended.
@@ -648,21 +672,28 @@ class AsyncSweep(AsyncObject):
         if feeder is not None:
             feeder.cancel()
 
-    async def _entries(self, runs: Sequence[tuple[int, AsyncRun]]) -> list[ReportEntry]:
+    async def _entries(
+        self, runs: Sequence[tuple[int, AsyncRun]], lost: Mapping[str, InvokeAIClientError]
+    ) -> list[ReportEntry]:
+        """Return the entries of some runs in the report.
+
+        Args:
+            runs: The runs by index.
+            lost: The errors of images that could not be saved, by name.
+        """
         from invokeai_py_client.sweep.report import ReportEntry
 
         async def entry(index: int, run: AsyncRun) -> ReportEntry:
             image = run.images[0] if run.images else None
             name = {"name": self.names[index]} if self.names else {}
-            return ReportEntry(
-                index,
-                {**name, **self._recorded_values(index, run)},
-                run.status.state.value,
-                run.seconds,
-                run.status.error_message,
-                None if image is None else await image.thumbnail(),
-                None if image is None else f"images/{index:04}-{Path(image.name).stem}.png",
-            )
+            error, thumbnail, picture = run.status.error_message, None, None
+            if image is not None and image.name in lost:
+                error = f"The image {image.name} is missing: {lost[image.name]}"
+            elif image is not None:
+                thumbnail = await _thumbnail(image)
+                picture = f"images/{index:04}-{Path(image.name).stem}.png"
+            values = {**name, **self._recorded_values(index, run)}
+            return ReportEntry(index, values, run.status.state.value, run.seconds, error, thumbnail, picture)
 
         return await gather_or_cancel(entry(index, run) for index, run in runs)
 
@@ -691,7 +722,7 @@ class AsyncSweep(AsyncObject):
             if image is None:
                 return runs[place].status.state.value
             if image.name not in sizes:
-                return "deleted"
+                return _DELETED
             async with limit:
                 return await _picture(image, cell)
 
@@ -751,11 +782,23 @@ class AsyncSweep(AsyncObject):
         return html_table(caption, ["run", *self.axes, "status"], rows)
 
 
-async def _picture(image: AsyncImage, cell: int) -> PILImage:
-    """Load an image, or its thumbnail if that is large enough."""
+async def _picture(image: AsyncImage, cell: int) -> Cell:
+    """Load an image, or its thumbnail if that is large enough. Return a text if it is no longer on the server."""
     from invokeai_py_client.files.images import decode
 
-    return decode(await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes()), image.name)
+    try:
+        data = await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes())
+    except NotFoundError:
+        return _DELETED
+    return decode(data, image.name)
+
+
+async def _thumbnail(image: AsyncImage) -> bytes | None:
+    """Load a thumbnail. Return None if the image was deleted since its file was saved, so the file is shown instead."""
+    try:
+        return await image.thumbnail()
+    except NotFoundError:
+        return None
 
 
 async def start_sweep(
@@ -824,4 +867,5 @@ async def start_sweep(
         seeds=seeds,
     )
     await sweep._begin()  # pyright: ignore[reportPrivateUsage] - same module
+    if_abandoned(lambda: cancel_quietly(sweep.cancel()))
     return sweep

@@ -21,6 +21,7 @@ from invokeai_py_client.transport.http_errors import translate_errors
 from invokeai_py_client.transport.json_shape import Shape, shape_error, summarize
 from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, check_pace, read_all
 from invokeai_py_client.transport.payload import Params, Upload, dump_json, query_of, unicode_text
+from invokeai_py_client.transport.proxies import Proxy, proxy_for
 from invokeai_py_client.transport.responses import (
     check_is_file,
     check_is_ours,
@@ -30,7 +31,6 @@ from invokeai_py_client.transport.responses import (
 )
 from invokeai_py_client.transport.retry import Outage, Retries, is_patient, parse_retry_after
 from invokeai_py_client.transport.secrets import Hidden, redacted, redacted_text, secrets_of
-from invokeai_py_client.transport.settings import proxy_for
 
 if TYPE_CHECKING:
     import aiohttp
@@ -61,6 +61,7 @@ class HttpTransport:
         # Sessions of event loops that run elsewhere, for example in the parent of a forked process. Closing them here
         # would remove their sockets from that loop's selector, so they are only kept.
         self._orphans: list[aiohttp.ClientSession] = []
+        self._proxy: Proxy | None = None
         self.auth = Auth(self, settings)
         """The authentication of the requests."""
         self.sent = 0
@@ -299,6 +300,7 @@ class HttpTransport:
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
         where = {"method": method, "path": path, "request_id": uuid.uuid4().hex}
+        await self._current_session()  # errors name its proxy
         flow.begin()
         with self._our_errors(where, patience):
             response = await (await self._open(method, path, where["request_id"], **options))
@@ -341,8 +343,15 @@ class HttpTransport:
         body = redacted(body, secrets_of(self._settings, *sent))
         logger.debug("%s %s -> %d %s", where["method"], where["path"], response.status, where["request_id"])
         challenge = response.headers.get("WWW-Authenticate", "")
-        note = self._settings.withheld
-        return error_of(response.status, body, response.content_type, challenge=challenge, note=note, **where)
+        return error_of(
+            response.status,
+            body,
+            response.content_type,
+            challenge=challenge,
+            note=self._settings.withheld,
+            proxy=self._proxy,
+            **where,
+        )
 
     def _check(self, response: aiohttp.ClientResponse, where: Mapping[str, str]) -> None:
         # The query may contain a token, and the rest a password.
@@ -364,10 +373,11 @@ class HttpTransport:
     def _new_session(self) -> aiohttp.ClientSession:
         import aiohttp
 
+        self._proxy = proxy_for(self._settings.address.origin)
         # aiohttp's "trust_env" starts two threads for every request, which takes half a millisecond.
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._settings.verify_ssl),
-            proxy=proxy_for(self._settings.address.origin),
+            proxy=None if self._proxy is None else self._proxy.url,
             cookie_jar=aiohttp.DummyCookieJar(),
             json_serialize=dump_json,
         )
@@ -376,13 +386,13 @@ class HttpTransport:
         return session
 
     def _our_errors(self, where: Mapping[str, str], patience: float) -> translate_errors:
-        return translate_errors(self._settings.address.url, where, patience, self._hide)
+        return translate_errors(self._settings.address.url, where, patience, self._hide, self._proxy)
 
     def _hide(self, text: str) -> str:
         return redacted_text(text, self._settings)
 
 
-def session_for_events() -> aiohttp.ClientSession:
+def session_for_events(proxy: Proxy | None) -> aiohttp.ClientSession:
     """Return an HTTP session for the event connection that follows no redirects, which would leak the token."""
     import aiohttp
 
@@ -393,7 +403,11 @@ def session_for_events() -> aiohttp.ClientSession:
 
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(refuse)
-    return aiohttp.ClientSession(trace_configs=[trace], cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(
+        trace_configs=[trace],
+        cookie_jar=aiohttp.DummyCookieJar(),
+        proxy=None if proxy is None else proxy.url,
+    )
 
 
 def _form(upload: Upload | None) -> aiohttp.FormData | None:

@@ -332,18 +332,6 @@ def clean_prefix(path: str) -> str:
     return path
 
 
-def proxy_for(origin: str) -> str | None:
-    """Return the proxy for a server according to the environment or the system settings, or None.
-
-    Args:
-        origin: The server's scheme, host and port.
-    """
-    from urllib.request import getproxies, proxy_bypass
-
-    parts = urlsplit(origin)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-
-
 def credentials_of(email: str | None, password: str | None, remember_me: bool = False) -> Credentials | None:
     """Return the credentials for an email and a password, or None if both are missing.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
 from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.proxies import proxy_for, via
 from invokeai_py_client.transport.secrets import redacted_text
 
 if TYPE_CHECKING:
@@ -55,8 +56,16 @@ def queue_room(queue_id: str) -> Room:
     return Room("subscribe_queue", "queue_id", queue_id)
 
 
-def new_socket(settings: ConnectionSettings, *, reconnection: bool = True) -> socketio.AsyncClient:
-    """Return a Socket.IO client that is not connected yet."""
+def new_socket(
+    settings: ConnectionSettings, *, reconnection: bool = True, direct: bool = False
+) -> socketio.AsyncClient:
+    """Return a Socket.IO client that is not connected yet.
+
+    Args:
+        settings: The settings of the connection.
+        reconnection: Whether the library reconnects by itself. Defaults to True.
+        direct: Whether to ignore the proxy in the environment. Defaults to False.
+    """
     import socketio
 
     socket = socketio.AsyncClient(
@@ -65,24 +74,32 @@ def new_socket(settings: ConnectionSettings, *, reconnection: bool = True) -> so
         reconnection_delay_max=5,
         handle_sigint=False,  # the application handles signals
         ssl_verify=settings.verify_ssl,
+        logger=_LibraryLog(logger),
+        engineio_logger=_LibraryLog(logger),
         request_timeout=1,  # how long closing the connection waits for the server, in seconds
     )
-    _follow_no_redirect(socket.eio)
+    _use_our_session(socket.eio, settings, direct)
     return socket
 
 
-def _follow_no_redirect(connection: Any) -> None:
-    # The library opens an HTTP session for each connection unless it has one. Its default session follows redirects.
+def _use_our_session(connection: Any, settings: ConnectionSettings, direct: bool) -> None:
+    # The library opens an HTTP session for each connection unless it has one. Its default session follows redirects
+    # and ignores proxies.
     from invokeai_py_client.transport.http import session_for_events
 
-    open_socket = connection._connect_websocket
+    open_socket, url_of = connection._connect_websocket, connection._get_engineio_url
 
     async def open_here(*arguments: Any) -> bool:
         if connection.http is None or connection.http.closed:
-            connection.http = session_for_events()
+            connection.http = session_for_events(None if direct else proxy_for(settings.address.origin))
         return await open_socket(*arguments)
 
+    def http_url(*arguments: Any) -> str:
+        # A proxy receives the whole URL and may not know the scheme "ws". Its requests are the same as those of "http".
+        return url_of(*arguments).replace("ws", "http", 1)
+
     connection._connect_websocket = open_here
+    connection._get_engineio_url = http_url
 
 
 async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) -> None:
@@ -94,6 +111,8 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         ServerUnreachableError: The connection failed, or the server rejected it.
     """
     from socketio.exceptions import SocketIOError
+
+    proxy = proxy_for(settings.address.origin)
 
     def auth() -> dict[
         str, str
@@ -141,7 +160,9 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         else:
             reason = redacted_text(str(error) or type(error).__name__, settings)  # it may quote the server
         raise ServerUnreachableError(
-            None, None, f"Could not open an event connection to {settings.address.url} ({reason})."
+            None,
+            None,
+            f"Could not open an event connection to {settings.address.url}{via(proxy)} ({reason}).",
         ) from None
     except asyncio.CancelledError:
         await socket.eio.disconnect(abort=True)
@@ -163,15 +184,19 @@ async def join_room(socket: socketio.AsyncClient, room: Room) -> None:
         logger.info("%s %s was not acknowledged: %s", room.request, room.name, error)
 
 
-async def check_events(settings: ConnectionSettings) -> bool:
+async def check_events(settings: ConnectionSettings, *, direct: bool = False) -> bool:
     """Connect, subscribe to the default queue, and return whether the server acknowledged it.
+
+    Args:
+        settings: The settings of the connection.
+        direct: Whether to ignore the proxy in the environment. Defaults to False.
 
     Raises:
         ServerUnreachableError: The connection failed, or the server rejected it.
     """
     from socketio.exceptions import SocketIOError
 
-    socket = new_socket(settings, reconnection=False)
+    socket = new_socket(settings, reconnection=False, direct=direct)
     await connect(socket, settings)
     room = queue_room("default")
     try:
@@ -191,6 +216,18 @@ async def dispose(socket: socketio.AsyncClient) -> None:
         await asyncio.wait({reading}, timeout=_ACKNOWLEDGED)
     if socket.eio.http is not None and not socket.eio.http.closed:
         await socket.eio.http.close()
+
+
+class _LibraryLog(logging.LoggerAdapter[logging.Logger]):
+    """Receives the library's log messages, which it would print to standard error.
+
+    Lost connections are normal here, so their messages are for debugging. Others may contain tokens and are dropped.
+    """
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log a message if it is a warning or an error."""
+        if level >= logging.WARNING:
+            super().log(level if kwargs.get("exc_info") else logging.DEBUG, msg, *args, **kwargs)
 
 
 class EventSocket:
@@ -267,7 +304,8 @@ class EventSocket:
             raise ServerUnreachableError(
                 None,
                 None,
-                f"There is no event connection to {self._settings.address.url} after {timing.HANDSHAKE:g} s.",
+                f"There is no event connection to {self._settings.address.url}"
+                f"{via(proxy_for(self._settings.address.origin))} after {timing.HANDSHAKE:g} s.",
             )
         try:
             attempt.result()

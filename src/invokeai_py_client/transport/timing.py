@@ -13,10 +13,18 @@ LONGEST_OUTAGE = 300.0
 MOMENT = 0.3
 """How long a run may be pending before its position in the queue is requested."""
 
+AFTER_SLEEP = 30.0
+"""How long a wait whose timeout passed while the computer slept may take to read the state: the network comes back."""
+
 QUEUE_SILENCE = 10.0
 """The same as ``SILENCE``, for waiting until a whole queue is idle."""
 LATE_EVENTS = 1.0
 """How long to wait for the last events of items that have ended according to the queue's status."""
+
+TAKE_BACK = 8.0
+"""How long an interrupted call waits until the server has its runs, so that it can cancel them."""
+TAKE_BACK_POLL = 0.1
+"""How often it checks that."""
 
 QUEUE_FULL = 5.0
 """How often a sweep tries to send runs to a full queue that contains none of its runs."""
