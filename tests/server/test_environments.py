@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import workflows
 from environments import CASES, ENVIRONMENTS, Case, Environment, run_in
+from photos import png
 
 from invokeai_py_client import InvokeAIClient
 
@@ -38,9 +39,7 @@ def board(server: RealServer) -> Iterator[str]:
     """A board with one image."""
     with InvokeAIClient.from_url(server.url) as client:
         handle = client.board_repo.create_board("夜 × environments")
-        document = workflows.picture()
-        run = client.workflow(document).run(auto_board=handle.board.board_id)
-        client.image_repo.move([image.name for image in run.images], handle.board.board_id)
+        client.image_repo.upload(png(), board_id=handle.board.board_id, image_category="general")
         yield handle.board.board_id
         client.board_repo.delete_board(handle.board.board_id, delete_images=True)
 
