@@ -239,6 +239,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             NotFoundError: The board no longer exists.
+            UsageError: A category is unknown, or the list of categories is empty.
         """
         return self._call(self._impl.list_image_names(categories=categories, is_intermediate=is_intermediate))
 
@@ -393,8 +394,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         """Return the handle of a board.
 
         Args:
-            board: The board: a record or handle, an id, or a name; ``"none"`` for the uncategorized images. An id
-                takes precedence over a name, and an exact name over one in another case.
+            board: The board: a record or handle, a name, or an id; ``"none"`` for the uncategorized images. An exact
+                name takes precedence over an id, and an id over a name in another case.
 
         Raises:
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
@@ -439,8 +440,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Args:
             name: The board's name, at most 300 characters.
-            is_private: Whether only its owner can see it, on a server with several users. Defaults to the server's
-                default (True since InvokeAI 6.13).
+            is_private: Whether only its owner can see it, on a server with several users. False makes it "public":
+                everyone can see it and add images. Defaults to the server's default (private since InvokeAI 6.13).
 
         Raises:
             UsageError: The name is empty or too long.
@@ -462,7 +463,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         Args:
             board_id: The board, its id or its name.
             name: The new name, at most 300 characters.
-            is_private: Whether to set the visibility to "private" rather than "public" (InvokeAI 6.13+).
+            is_private: Whether only its owner can see it: True sets the visibility to "private", False to "public"
+                (InvokeAI 6.13+). For "shared", pass ``board_visibility``.
             cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
                 a starred image.
             archived: Whether to hide the board from listings.
@@ -473,7 +475,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Raises:
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
-            UsageError: There is nothing to change, or the board id is ``"none"``.
+            UsageError: There is nothing to change, the arguments contradict each other, or the board id is ``"none"``.
         """
         return self._call(
             self._impl.update_board(
@@ -580,8 +582,8 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """Return a model's record.
 
         Args:
-            model: A record, a key, or a name. A key takes precedence over a name, and an exact name over one in another
-                case.
+            model: A record, a name, or a key. An exact name takes precedence over a key, and a key over a name in
+                another case.
 
         Raises:
             ModelNotFoundError: The model is not on the server, or several models have this name.
@@ -3145,6 +3147,7 @@ class Sweep(Face["AsyncSweep"]):
 
         Raises:
             TransferError: Some images could not be downloaded. The page was written, with all others.
+            UsageError: The title is empty.
         """
         return self._call(self._impl.report(folder, title=title))
 
@@ -4109,8 +4112,8 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """Return a workflow from the server's library.
 
         Args:
-            name_or_id: A record of ``list_workflows()``, an id, or a name. An id takes precedence over a name, and an
-                exact name over one in another case.
+            name_or_id: A record of ``list_workflows()``, a name, or an id. An exact name takes precedence over an id,
+                and an id over a name in another case. A string costs one request more than a record.
 
         Raises:
             WorkflowNotFoundError: No workflow has this id or name, or several have this name.

@@ -179,7 +179,7 @@ def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_js
     """Download a workflow from the library."""
     with connect(url) as client:
         record = find_workflow(client, name)
-        definition = client.workflow_repo.get_workflow(record["workflow_id"])
+        definition = client.workflow_repo.get_workflow(record)
     if output is not None and str(output) == "-":
         emit(definition.to_dict(), None if as_json else 2)
         return

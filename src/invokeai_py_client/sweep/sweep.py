@@ -364,7 +364,9 @@ class AsyncSweep(AsyncObject):
 
         Raises:
             TransferError: Some images could not be downloaded. The page was written, with all others.
+            UsageError: The title is empty.
         """
+        refuse_empty(title=title)
         from invokeai_py_client.files.names import literal_folder
         from invokeai_py_client.sweep.report import write_report
 
