@@ -6,7 +6,7 @@ import asyncio
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image as Pillow
@@ -15,11 +15,15 @@ from PIL import ImageChops, ImageStat
 from invokeai_py_client import AsyncInvokeAIClient, Image, InvokeAIClient
 from invokeai_py_client.errors import (
     ModelNotFoundError,
+    RunCanceledError,
     RunTimeoutError,
     UnknownNameError,
     UsageError,
 )
 from invokeai_py_client.run.events import NodeProgress, RunEvent
+
+if TYPE_CHECKING:
+    from tests.conftest import RealServer
 
 MODELS = ["tiny-sd1", "tiny-sdxl", "tiny-sd3", "tiny-flux-dev", "tiny-cogview4"]
 FAST: dict[str, Any] = {"steps": 2, "progress": False}
@@ -265,6 +269,23 @@ async def test_an_interrupted_call_cancels_its_runs(async_client: AsyncInvokeAIC
         assert [str((await async_client.queue.item(item_id)).status) for item_id in ids] == [
             "canceled"
         ] * count
+
+
+def test_the_images_of_other_runs_are_on_the_error(client: InvokeAIClient, server: RealServer) -> None:
+    canceled: list[int] = []
+    with InvokeAIClient.from_url(server.url) as other:
+
+        def on_event(event: RunEvent) -> None:
+            if not canceled and isinstance(event, NodeProgress):
+                canceled.append(event.item_id + 1)
+                other.queue_repo.cancel(event.item_id + 1)
+
+        with pytest.raises(RunCanceledError) as caught:
+            client.generate("a fox", model="tiny-sd1", n=2, size="64x64", steps=50, progress=on_event)
+    assert caught.value.item_id == canceled[0]
+    [image] = caught.value.images
+    assert isinstance(image, Image)
+    assert (image.metadata() or {})["positive_prompt"] == "a fox"
 
 
 async def test_runs_continue_after_a_timeout(async_client: AsyncInvokeAIClient) -> None:

@@ -345,6 +345,7 @@ class _Builder:
                 self._setting(name, found, defaults)
         if self.image:
             draft.show("denoise", "denoising_start", "Denoising Start")
+        draft.set(final, board="auto")
         draft.show(final, "board", "Board")
 
     def _component_fields(self) -> None:
