@@ -258,6 +258,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             UnknownNameError: The target board is not on the server.
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
         return self._call(self._impl.move_image_to(image_name, target_board_id))
 
@@ -266,6 +267,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server moved all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
         return self._call(self._impl.add_image(image_name))
 
@@ -277,6 +281,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             UsageError: This handle represents the uncategorized images.
+            TransferError: The server refused or failed to remove an image. All others were removed.
         """
         return self._call(self._impl.remove_image(image_name))
 
@@ -285,6 +290,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server deleted all of them. False if an image is not on the server (True before InvokeAI 6.0).
+
+        Raises:
+            TransferError: The server refused or failed to delete an image. All others were deleted.
         """
         return self._call(self._impl.delete_image(image_name))
 
@@ -293,6 +301,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server starred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to star an image. All others were starred.
         """
         return self._call(self._impl.star_image(image_name))
 
@@ -301,6 +312,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server unstarred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to unstar an image. All others were unstarred.
         """
         return self._call(self._impl.unstar_image(image_name))
 
@@ -485,6 +499,9 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Raises:
             UsageError: The board id is ``"none"``, or several boards have this name.
+            PermissionDeniedError: The board belongs to another user.
+            TransferError: The board was deleted, but some of its images were not: the server failed to delete them, or
+                they belong to other users. They are uncategorized now.
         """
         return self._call(self._impl.delete_board(board_id, delete_images))
 
@@ -1460,7 +1477,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Star images.
 
         Returns:
-            The names of the images that the server starred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to star some of the images, or does not have them. All others
+                were starred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.star(image_names))
 
@@ -1468,7 +1489,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Remove the star from images.
 
         Returns:
-            The names of the images that the server unstarred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to unstar some of the images, or does not have them. All others
+                were unstarred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.unstar(image_names))
 
@@ -1480,10 +1505,13 @@ class ImageRepository(Face["AsyncImageRepository"]):
             board_id: The board, its id or its name.
 
         Returns:
-            The names of the images that the server moved. Images not on the server are omitted.
+            The names of the images.
 
         Raises:
             UnknownNameError: The board is not on the server.
+            PermissionDeniedError: You may not add images to the board.
+            TransferError: The server refused or failed to move some of the images, or does not have them. All others
+                were moved: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.move(image_names, board_id))
 
@@ -1491,8 +1519,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Permanently delete images from the server.
 
         Returns:
-            The names of the deleted images. Images that were not on the server are omitted (except before InvokeAI
-            6.0).
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to delete some of the images, or does not have them. All others
+                were deleted: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.delete(image_names))
 
@@ -1542,6 +1573,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> None:
         """Create a client. This sends no request.
 
@@ -1553,10 +1585,13 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
-                ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
+                ``INVOKEAI_TOKEN`` if that belongs to this server, or to the token in the configuration file for this
+                server. ``INVOKEAI_TOKEN`` belongs to the server in ``INVOKEAI_URL``, if that is set.
             base_path: The path prefix of a reverse proxy. Defaults to "": no prefix.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
             password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
@@ -1581,6 +1616,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             email=email,
             password=password,
             profile=profile,
+            outage_timeout=outage_timeout,
         )
         self._impl.__dict__["_face"] = self
 
@@ -1603,6 +1639,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> Self:
         """Return a client for the server at a URL. This sends no request.
 
@@ -1612,10 +1649,12 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
                 ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
                 ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
-            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
-                configuration file for this server.
+            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN`` if that belongs to this server, or
+                to the token in the configuration file for this server.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             base_path: A path prefix, if it is not part of the URL.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
@@ -1639,6 +1678,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
                 email=email,
                 password=password,
                 profile=profile,
+                outage_timeout=outage_timeout,
             )
         )
 
@@ -1667,27 +1707,32 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def schema(self, *, refresh: bool = False) -> Schema:
         """Return the server's node types, read from its OpenAPI document.
 
-        The document is read once for each server, version and set of custom nodes, and cached on disk.
+        The document is read once for each client, and again after the event connection was lost, because the server may
+        have been restarted. What was parsed is cached on disk for each content of the document.
 
         Args:
-            refresh: Whether to read the document again, for example after installing custom nodes. Defaults to False.
+            refresh: Whether to read the document again and ignore the cache, for example after installing custom nodes.
+                Defaults to False.
 
         Raises:
             ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         return self._call(self._impl.schema(refresh=refresh))
 
-    def run(self, item_id: int, *, queue_id: str = "default") -> Run:
+    def run(self, item_id: int, *, queue_id: str = "default", batch_id: str | None = None) -> Run:
         """Return the run of a queue item, including runs that other programs started.
 
         Args:
             item_id: The id of the queue item.
             queue_id: The queue. Defaults to "default".
+            batch_id: The id of the item's batch (``run.batch_id``). Pass it if you stored the id of the item: after
+                the server's database was recreated, the ids of queue items start from 1 again. Defaults to None: any
+                batch.
 
         Raises:
-            RunError: The queue item does not exist.
+            RunError: The queue item does not exist, or belongs to another batch.
         """
-        return wrap(self._call(self._impl.run(item_id, queue_id=queue_id)))
+        return wrap(self._call(self._impl.run(item_id, queue_id=queue_id, batch_id=batch_id)))
 
     def get_job(self, job_id: str | int, *, queue_id: str = "default") -> IvkJob:
         """Return a queue item as a typed record.
@@ -2066,7 +2111,8 @@ class JobHandle(Face["AsyncJobHandle"]):
         """Read the item from the server again.
 
         Raises:
-            NotFoundError: The queue has no such item.
+            NotFoundError: The queue has no such item. Once the item has been read, an item of another batch that has
+                the same id now is not this item.
         """
         return self._call(self._impl.refresh())
 
@@ -3119,7 +3165,8 @@ class Sweep(Face["AsyncSweep"]):
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The contact sheet. A run without an image is shown as its state.
+            The contact sheet. A run without an image is shown as its state, and an image that is no longer on the
+            server as "deleted".
 
         Raises:
             UsageError: The sweep has no axis with this name.
@@ -3169,7 +3216,7 @@ class Sweep(Face["AsyncSweep"]):
         """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
         The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
-        required.
+        required. An image that is no longer on the server is shown as an error of its run.
 
         Args:
             folder: The folder of the report. It is created if it does not exist.
@@ -3177,6 +3224,9 @@ class Sweep(Face["AsyncSweep"]):
 
         Returns:
             The path of the page, ``folder/index.html``.
+
+        Raises:
+            TransferError: Some images could not be downloaded. The page was written, with all others.
         """
         return self._call(self._impl.report(folder, title=title))
 
@@ -3201,11 +3251,15 @@ class Sweep(Face["AsyncSweep"]):
         """Resume a sweep from its manifest, for example after a crash.
 
         Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
-        (also by a crash of the server) or never sent are sent when you wait for the sweep.
+        (also by a crash of the server), never sent, or removed from the server before their result was known are sent
+        when you wait for the sweep. If the server's database was recreated, all runs without a result are sent again.
 
         Args:
             path: The manifest.
-            client: The client to use. Defaults to a client for the server in the manifest.
+            client: The client to use. If its server is another one than that in the manifest, a warning is logged, and
+                the runs without a result are sent to it. Defaults to a client for the server in the manifest, with
+                the credentials that belong to this server: those in the environment if ``INVOKEAI_URL`` is its URL,
+                or those of its profile.
 
         Raises:
             UsageError: The file is not a manifest, or no run of the sweep was sent.

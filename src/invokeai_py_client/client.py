@@ -78,6 +78,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> None:
         """Create a client. This sends no request.
 
@@ -89,10 +90,13 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
-                ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
+                ``INVOKEAI_TOKEN`` if that belongs to this server, or to the token in the configuration file for this
+                server. ``INVOKEAI_TOKEN`` belongs to the server in ``INVOKEAI_URL``, if that is set.
             base_path: The path prefix of a reverse proxy. Defaults to "": no prefix.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
             password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
@@ -118,6 +122,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             email=email,
             password=password,
             profile=profile,
+            outage_timeout=outage_timeout,
         )
         self._sockets: list[tuple[asyncio.AbstractEventLoop, socketio.AsyncClient]] = []
 
@@ -135,6 +140,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> Self:
         """Return a client for the server at a URL. This sends no request.
 
@@ -144,10 +150,12 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
                 ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
                 ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
-            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
-                configuration file for this server.
+            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN`` if that belongs to this server, or
+                to the token in the configuration file for this server.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             base_path: A path prefix, if it is not part of the URL.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
@@ -168,6 +176,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             email=email,
             password=password,
             profile=profile,
+            outage_timeout=outage_timeout,
         )
 
     # ------------------------------------------------------------------ the server
@@ -207,29 +216,34 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
     async def schema(self, *, refresh: bool = False) -> Schema:
         """Return the server's node types, read from its OpenAPI document.
 
-        The document is read once for each server, version and set of custom nodes, and cached on disk.
+        The document is read once for each client, and again after the event connection was lost, because the server may
+        have been restarted. What was parsed is cached on disk for each content of the document.
 
         Args:
-            refresh: Whether to read the document again, for example after installing custom nodes. Defaults to False.
+            refresh: Whether to read the document again and ignore the cache, for example after installing custom nodes.
+                Defaults to False.
 
         Raises:
             ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         return await self.connection.schema(refresh=refresh)
 
-    async def run(self, item_id: int, *, queue_id: str = "default") -> AsyncRun:
+    async def run(self, item_id: int, *, queue_id: str = "default", batch_id: str | None = None) -> AsyncRun:
         """Return the run of a queue item, including runs that other programs started.
 
         Args:
             item_id: The id of the queue item.
             queue_id: The queue. Defaults to "default".
+            batch_id: The id of the item's batch (``run.batch_id``). Pass it if you stored the id of the item: after
+                the server's database was recreated, the ids of queue items start from 1 again. Defaults to None: any
+                batch.
 
         Raises:
-            RunError: The queue item does not exist.
+            RunError: The queue item does not exist, or belongs to another batch.
         """
         from invokeai_py_client.run.run import run_of_item
 
-        return await run_of_item(self.connection, item_id, queue_id=queue_id)
+        return await run_of_item(self.connection, item_id, queue_id=queue_id, batch_id=batch_id)
 
     async def get_job(self, job_id: str | int, *, queue_id: str = "default") -> IvkJob:
         """Return a queue item as a typed record.
@@ -549,16 +563,15 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
     def _keep_token(self) -> None:
         """Save a token that the server has renewed to the profile that the old token came from."""
-        from invokeai_py_client.config import Profile, keep_profile, read_profiles
+        from invokeai_py_client.config import Profile, renew_profile
 
         known, token = self.connection.profile, self.settings.token
         if known is None or token is None or token == known.token:
             return
+        renewed = Profile(known.name, known.url, token, known.email)
         try:
-            today = read_profiles().get(known.name)
-            if today == known:  # otherwise another program has signed in or out in the meantime
-                self.connection.profile = Profile(known.name, known.url, token, known.email)
-                keep_profile(self.connection.profile)
+            if renew_profile(known, renewed):
+                self.connection.profile = renewed
         except UsageError as error:
             logger.warning("The renewed token could not be saved: %s", error)
 

@@ -21,6 +21,7 @@ from invokeai_py_client.errors import (
     PermissionDeniedError,
     UsageError,
 )
+from invokeai_py_client.transport.proxies import Proxy, proxy_for
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -88,6 +89,9 @@ async def examine(client: AsyncInvokeAIClient, root: Path | None = None) -> Asyn
     if server.state == "fail":
         return
     yield _clock(client)
+    proxy = _proxy_of(client)
+    if proxy is not None:
+        yield Finding("proxy", "ok", f"requests and events go through {proxy.shown}")
     steps: dict[str, Callable[[AsyncInvokeAIClient], Awaitable[Finding]]] = {
         "sign-in": _sign_in,
         "events": _events,
@@ -107,7 +111,12 @@ async def examine(client: AsyncInvokeAIClient, root: Path | None = None) -> Asyn
     yield _disk(root)
 
 
-def _cure(error: APIRequestError) -> str:
+def _cure(error: APIRequestError, proxy: Proxy | None) -> str:
+    if proxy is not None and not isinstance(error, CertificateError):
+        return (
+            f"Requests go through the proxy {proxy.shown}. Check that it is running and can reach the server. "
+            f"{proxy.way_around}"
+        )
     if isinstance(error, AuthenticationError | PermissionDeniedError):
         return "A proxy requires signing in: add user:password@ before the host in the URL."
     if isinstance(error, CertificateError):
@@ -126,7 +135,7 @@ async def _server(client: AsyncInvokeAIClient) -> Finding:
             client.connection.http, timeout=min(client.settings.timeout, 10), once=True
         )
     except APIRequestError as error:
-        return Finding("server", "fail", str(error), _cure(error))
+        return Finding("server", "fail", str(error), _cure(error, _proxy_of(client)))
     says = f"InvokeAI {version} at {client.url}, response time {1000 * (time.monotonic() - started):.0f} ms"
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     if numbers < OLDEST:
@@ -184,10 +193,33 @@ async def _events(client: AsyncInvokeAIClient) -> Finding:
     try:
         acknowledged = await check_events(client.settings)
     except APIRequestError as error:
+        proxy = _proxy_of(client)
+        if proxy is not None:
+            cure = await _cure_of_events(client, proxy)
         return Finding("events", "warn", str(error), cure)
     if not acknowledged:
         return Finding("events", "warn", "connected, but the server did not confirm a subscription", cure)
     return Finding("events", "ok", "connected")
+
+
+async def _cure_of_events(client: AsyncInvokeAIClient, proxy: Proxy) -> str:
+    """Return the fix for events that do not arrive through a proxy, after an attempt without the proxy."""
+    from invokeai_py_client.transport.socket import check_events
+
+    forward = f"Let the proxy {proxy.shown} forward WebSockets. Until then, runs are polled."
+    try:
+        await check_events(client.settings, direct=True)
+    except APIRequestError:
+        return f"{forward} A proxy in front of the server must forward them at /ws/socket.io, too."
+    return f"The server is reachable without the proxy: add {proxy.target} to NO_PROXY. Or: {forward}"
+
+
+def _proxy_of(client: AsyncInvokeAIClient) -> Proxy | None:
+    """Return the proxy between this machine and the server. An invalid one was reported by the first request."""
+    try:
+        return proxy_for(client.settings.address.origin)
+    except APIRequestError:
+        return None
 
 
 async def _models(client: AsyncInvokeAIClient) -> Finding:

@@ -22,6 +22,7 @@ from invokeai_py_client.errors import (
     NotInvokeAIError,
     RunError,
     ServerError,
+    TransferError,
     UsageError,
 )
 from invokeai_py_client.models import InstallStatus, JobStatus
@@ -92,12 +93,17 @@ async def test_5_15_names_of_changed_images(fake: Fake) -> None:
     server.answers[("POST", "/api/v1/board_images/batch")] = {"board_id": BOARD, "added_image_names": ["a"]}
     server.answers[("POST", "/api/v1/board_images/batch/delete")] = {"removed_image_names": ["a", "lost"]}
     server.answers[("GET", "/api/v1/images/i/a")] = {"image_name": "a"}
-    assert await client.image_repo.star(["a", "b"]) == ["a"]
-    assert await client.image_repo.delete(["a", "b"]) == ["b"]
+    for change, done, failed in ((client.image_repo.star, "a", "b"), (client.image_repo.delete, "b", "a")):
+        with pytest.raises(TransferError) as caught:
+            await change(["a", "b"])
+        assert (list(caught.value.done), list(caught.value.failed)) == ([done], [failed])
     board = await client.board_repo.get_uncategorized_handle()
     assert await board.move_image_to("a", BOARD) is True
     assert await board.move_image_to("a", "none") is True
-    assert await client.image_repo.move(["a", "lost"], "none") == ["a"]
+    with pytest.raises(TransferError) as caught:
+        await client.image_repo.move(["a", "lost"], "none")
+    assert (list(caught.value.done), list(caught.value.failed)) == (["a"], ["lost"])
+    assert isinstance(caught.value.failed["lost"], NotFoundError)
 
 
 async def test_5_15_responds_500_for_missing_queue_item(fake: Fake) -> None:
@@ -524,9 +530,44 @@ async def test_pages_that_overlap_and_shrink(fake: Fake) -> None:
 async def test_names_are_split_over_requests(fake: Fake) -> None:
     server, client = fake
     names = [str(number) for number in range(2500)]
-    server.answers[("POST", "/api/v1/images/star")] = {"starred_images": ["7"]}
-    assert await client.image_repo.star([*names, *names]) == ["7"]
+    server.answers[("POST", "/api/v1/images/star")] = {"starred_images": names}
+    assert await client.image_repo.star([*names, *names]) == names
     assert [len(body["image_names"]) for _, _, _, body in server.asked] == [1000, 1000, 500]
+
+
+@pytest.mark.parametrize(("second", "attempts", "failing"), [(500, 1, 1000), ({}, 1, 1500), (503, 2, 1000)])
+async def test_a_request_that_fails_does_not_hide_what_the_others_did(
+    fake: Fake, second: Any, attempts: int, failing: int
+) -> None:
+    server, client = fake
+    names = [str(number) for number in range(2500)]
+    path = ("POST", "/api/v1/images/star")
+    responses = iter(
+        [{"starred_images": names[:1000]}, *[second] * attempts, {"starred_images": names[2000:]}]
+    )
+
+    def answer(_: web.Request) -> Any:
+        found = next(responses)
+        return web.json_response({"detail": "broken"}, status=found) if isinstance(found, int) else found
+
+    server.answers[path] = answer
+    with pytest.raises(TransferError, match=f"{failing} of 2500 images could not be starred") as caught:
+        await client.image_repo.star(names)
+    assert len(caught.value.failed) == failing
+    assert list(caught.value.done) == [*names[:1000], *(names[2000:] if failing == 1000 else [])]
+    server.answers[path] = 500
+    with pytest.raises(ServerError):  # nothing was done
+        await client.image_repo.star(names)
+
+
+async def test_the_reason_is_unknown_if_the_server_fails_to_report_it(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("POST", "/api/v1/images/star")] = {"starred_images": ["a"], "failed_images": []}
+    server.answers[("POST", "/api/v1/images/images_by_names")] = 500
+    with pytest.raises(TransferError) as caught:
+        await client.image_repo.star(["a", "b"])
+    assert (list(caught.value.done), list(caught.value.failed)) == (["a"], ["b"])
+    assert isinstance(caught.value.failed["b"], ServerError)
 
 
 async def test_creating_requests_are_not_repeated(fake: Fake, picture: bytes) -> None:

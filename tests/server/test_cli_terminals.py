@@ -24,22 +24,6 @@ EVIL = "N\x1b[2J\x1b]0;title\x07\x9b5m"
 Ivk = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
-def picture_workflow(name: str, label: str, title: str) -> dict[str, Any]:
-    """Return a workflow that draws a blank image, with labels for its text input and its image node."""
-    document = workflows.workflow(
-        name,
-        {"p": ("string", {"value": "x"}), "im": ("blank_image", {"width": 16, "height": 16})},
-        [],
-        [("p", "value")],
-        labels={("p", "value"): label},
-        final=["im"],
-    )
-    for node in document["nodes"]:
-        if node["id"] == "im":
-            node["data"]["label"] = title
-    return document
-
-
 @pytest.fixture
 def ivk(server: Any, tmp_path: Path) -> Ivk:
     """Run ``ivk`` in another process and another encoding."""
@@ -67,7 +51,7 @@ def board(client: InvokeAIClient) -> Iterator[str]:
 
 def test_names_that_the_encoding_lacks(ivk: Ivk, board: str, tmp_path: Path, nothing_left: None) -> None:
     (tmp_path / "workflow.json").write_text(
-        json.dumps(picture_workflow(FOREIGN, "Prompt →", "空")), encoding="utf-8"
+        json.dumps(workflows.picture(FOREIGN, "Prompt →", "空")), encoding="utf-8"
     )
     for words in (
         ["boards", "ls"],
@@ -108,7 +92,7 @@ def test_labels_cannot_control_the_terminal(
 ) -> None:
     monkeypatch.setenv("INVOKEAI_URL", server.url)
     monkeypatch.chdir(tmp_path)
-    Path("workflow.json").write_text(json.dumps(picture_workflow(EVIL, EVIL, EVIL)))
+    Path("workflow.json").write_text(json.dumps(workflows.picture(EVIL, EVIL, EVIL)))
     for words in (
         ["inputs", "workflow.json"],
         ["inputs", "workflow.json", "--all"],
@@ -147,7 +131,7 @@ def test_errors_in_a_pipe_keep_names_whole(ivk: Ivk, tmp_path: Path) -> None:
 def test_run_finishes_even_if_nothing_reads_its_output(
     ivk: Ivk, server: Any, tmp_path: Path, nothing_left: None
 ) -> None:
-    (tmp_path / "workflow.json").write_text(json.dumps(picture_workflow("w", "p", "t")))
+    (tmp_path / "workflow.json").write_text(json.dumps(workflows.picture("w", "p", "t")))
     (tmp_path / "fails.json").write_text(
         json.dumps(workflows.workflow("Fails", {"div": ("div", {"a": 1, "b": 0})}, [], [("div", "b")]))
     )

@@ -21,10 +21,15 @@ import pytest_asyncio
 import workflows
 from click.testing import CliRunner, Result
 
-from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient, Run
+from invokeai_py_client import AsyncInvokeAIClient, BoardHandle, InvokeAIClient, Run
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.config import read_profiles
-from invokeai_py_client.errors import AuthenticationError, PermissionDeniedError, UsageError
+from invokeai_py_client.errors import (
+    AuthenticationError,
+    PermissionDeniedError,
+    TransferError,
+    UsageError,
+)
 from invokeai_py_client.server import LocalServer
 from invokeai_py_client.transport.socket import queue_room
 
@@ -203,6 +208,89 @@ def test_two_users_in_parallel_see_their_own_items(ann: InvokeAIClient, bob: Inv
         assert (value, names) == (a + 2, {f"board {a}"})
     with pytest.raises(PermissionDeniedError):
         bob.run(first[1]).retry()
+
+
+# --------------------------------------------------------------------------- another user's images
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """A board of Ann's that others can see, with an image of hers and one of Bob's, and a private image of hers."""
+
+    board: BoardHandle
+    hers: str
+    his: str
+    private: str
+
+    def check(self, error: TransferError, word: str, done: list[str]) -> None:
+        assert list(error.done) == done
+        for reason in error.failed.values():
+            assert isinstance(reason, PermissionDeniedError)
+        assert f"{len(error.failed)} of {len(done) + len(error.failed)} images could not be {word}:" in str(
+            error
+        )
+        assert "It belongs to another user, or is on a board of another user." in str(error)
+
+
+@pytest.fixture
+def contributions(ann: InvokeAIClient, bob: InvokeAIClient, picture: bytes) -> Iterator[Contributions]:
+    board = ann.board_repo.create_board("Open to all")
+    ann.board_repo.update_board(board, board_visibility="public")
+    hers = ann.image_repo.upload(picture, board_id=board).image_name
+    his = bob.image_repo.upload(picture, board_id=board).image_name
+    ann.board_repo.update_board(board, board_visibility="shared")
+    private = ann.image_repo.upload(picture).image_name
+    yield Contributions(board, hers, his, private)
+    for client in (ann, bob):
+        client.image_repo.delete(client.image_repo.list_images())
+    ann.board_repo.delete_board(board)
+
+
+def test_images_of_another_user_are_not_changed_silently(
+    bob: InvokeAIClient, contributions: Contributions
+) -> None:
+    one, images = contributions, bob.image_repo
+    for word, change in (("starred", images.star), ("unstarred", images.unstar), ("deleted", images.delete)):
+        with pytest.raises(TransferError) as caught:
+            change([one.hers, one.his, one.private])
+        one.check(caught.value, word, [one.his])
+        assert list(caught.value.failed) == [one.hers, one.private]
+    board = bob.board_repo.create_board("Bob's")
+    with pytest.raises(
+        TransferError, match=f"^The image '{one.hers}' could not be moved: It belongs to another"
+    ):
+        images.move(one.hers, board)
+    with pytest.raises(TransferError, match="It is not on the server"):
+        images.star("00000000-0000-4000-8000-000000000000.png")
+    with pytest.raises(TransferError):
+        board.star_image(one.hers)
+    bob.board_repo.delete_board(board)
+
+
+def test_a_deleted_board_keeps_the_images_of_others(
+    ann: InvokeAIClient, bob: InvokeAIClient, contributions: Contributions
+) -> None:
+    one = contributions
+    with pytest.raises(TransferError) as caught:
+        ann.board_repo.delete_board(one.board, delete_images=True)
+    one.check(caught.value, "deleted", [one.hers])
+    assert list(caught.value.failed) == [one.his]
+    assert str(caught.value).startswith("The board 'Open to all' was deleted, but not everything on it;")
+    assert bob.image_repo.get_image(one.his).board_id is None
+
+
+def test_ivk_names_the_images_of_another_user(
+    users: Users, bob: InvokeAIClient, contributions: Contributions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob.me()
+    monkeypatch.setenv("INVOKEAI_URL", users.url)
+    monkeypatch.setenv("INVOKEAI_TOKEN", bob.settings.token or "")
+    for words in (["star"], ["unstar"], ["mv", "--board", "none"], ["rm", "--yes"]):
+        done = CliRunner().invoke(ivk, ["images", words[0], contributions.hers, *words[1:], "--json"])
+        assert isinstance(done.exception, TransferError), words
+        assert '"ok": true' not in done.stdout
+    done = CliRunner().invoke(ivk, ["images", "rm", contributions.private, "--yes"])
+    assert isinstance(done.exception, PermissionDeniedError)
 
 
 # --------------------------------------------------------------------------- expired tokens

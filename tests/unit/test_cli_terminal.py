@@ -30,8 +30,8 @@ from invokeai_py_client.display.sweep import sweep_display
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.run.events import NodeProgress, NodeStarted
 
-EVIL = "a\x1b[2Jb\x9b5mc\x1b]0;title\x07\u202e"
-HARMLESS = "a�[2Jb�5mc�]0;title��"
+EVIL = "a\x1b[2Jb\x9b5mc\x1b]0;title\x07\u202ed\u200be\u2028f\u2066g\ufeffh\U000e0041i\u200dj\r"
+HARMLESS = "a�[2Jb�5mc�]0;title��d�e�f�g�h�i�j�"
 CLI = Path(str(output.__file__)).parent
 COLORS = re.compile(r"\x1b\[[\d;]*m")
 # Codes that rich writes itself: colors, cursor movements and line deletions of its bars.
@@ -54,7 +54,9 @@ def terminal_for(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 def test_printable_keeps_text_tabs_and_line_breaks() -> None:
     assert printable(EVIL) == HARMLESS
-    assert printable("夜 🦊\té\n×") == "夜 🦊\té\n×"
+    for text in ("夜 🦊\té\n×", "👩‍👩‍👧 ❤️", "می‌خواهم", "क्‍ष", "שלום", "e\u0301", "Zu\u0308rich"):
+        assert printable(text) == text
+    assert printable("👧\u200d\u200d\u200da") == "👧\u200d��a"
 
 
 def test_escape_controls_keeps_the_data_of_json() -> None:
@@ -255,7 +257,7 @@ SCRIPT = """
 import sys
 import threading
 from invokeai_py_client.cli import output
-from invokeai_py_client.cli.streams import make_robust, reader_has_gone
+from invokeai_py_client.cli.streams import make_robust, output_is_lost
 from invokeai_py_client.cli.tables import Column, show_table
 make_robust()
 """
@@ -297,7 +299,7 @@ def test_closed_pipe_does_not_end_a_command() -> None:
 for number in range(20_000):
     output.echo(number)
     print(number, file=sys.stderr, flush=True) if number == 0 else None
-assert reader_has_gone()
+assert output_is_lost()
 sys.exit(7)
 """
     with subprocess.Popen(

@@ -8,6 +8,7 @@ from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._text import clip
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
+from invokeai_py_client.image.changes import raise_if_images_deleted, raise_if_images_left
 from invokeai_py_client.image.responses import ImageName, name_of
 from invokeai_py_client.lookup import BOARDS, fetch_board, fetch_boards
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
@@ -219,15 +220,25 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
         Raises:
             UsageError: The board id is ``"none"``, or several boards have this name.
+            PermissionDeniedError: The board belongs to another user.
+            TransferError: The board was deleted, but some of its images were not: the server failed to delete them, or
+                they belong to other users. They are uncategorized now.
         """
         _refuse_uncategorized(board_id, "deleted")
         params = {"include_images": delete_images}
 
         async def delete(board: str) -> None:
-            await fetch_board(
-                self.connection, board
-            )  # older servers (6.0.2) report success for missing boards
-            await self._json("DELETE", _path(board), params=params, idempotent=False)
+            record = await fetch_board(self.connection, board)  # 6.0.2 reports success for missing boards
+            there = await self._handle(record).list_image_names(is_intermediate=None) if delete_images else []
+            try:
+                response = await self._json(
+                    "DELETE", _path(board), params=params, idempotent=False, expect=dict
+                )
+            except ServerError as error:
+                raise_if_images_deleted(record.board_name, error)
+                raise
+            if delete_images:
+                await raise_if_images_left(self.connection, record.board_name, there, response)
 
         return await BOARDS.call_if_found(self.connection, board_id, delete)
 

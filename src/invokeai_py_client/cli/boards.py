@@ -13,6 +13,7 @@ from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board
 from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.partial import try_each
 from invokeai_py_client.cli.tables import Column, show_table, time_of
 from invokeai_py_client.errors import UsageError
 
@@ -146,11 +147,17 @@ def rm(names: tuple[str, ...], with_images: bool, yes: bool, url: str | None, as
         images = f"and {counted(count, 'image')}" if with_images else "and keep the images"
         listed = ", ".join(repr(board.board_name) for board in found.values())
         confirm(f"Delete {listed} {images}?", yes)
-        for board_id in found:
-            client.board_repo.delete_board(board_id, delete_images=with_images)
-    _done(
-        f"Deleted {counted(len(found), 'board')}.",
-        as_json,
-        boards=len(found),
-        names=[board.board_name for board in found.values()],
-    )
+        gone, error = try_each(
+            found,
+            lambda board: client.board_repo.delete_board(board, delete_images=with_images),
+            what="deleted completely" if with_images else "deleted",
+            kind="board",
+            label=lambda board: board.board_name,
+        )
+    deleted = [board.board_name for board in gone.values()]
+    if as_json:
+        emit({"event": "result", "ok": error is None, "boards": len(gone), "names": deleted})
+    else:
+        say(f"Deleted {counted(len(gone), 'board')}.")
+    if error is not None:
+        raise error

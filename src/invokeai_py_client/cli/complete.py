@@ -114,6 +114,7 @@ def _matching(context: click.Context, incomplete: str, names: Names) -> list[Com
     from click.shell_completion import CompletionItem
 
     from invokeai_py_client import InvokeAIClient
+    from invokeai_py_client._text import printable
     from invokeai_py_client.errors import InvokeAIClientError
 
     try:
@@ -122,7 +123,9 @@ def _matching(context: click.Context, incomplete: str, names: Names) -> list[Com
             found = list(dict.fromkeys(names(client)))
     except InvokeAIClientError:
         return []
-    matching = [name for name in found if name.casefold().startswith(incomplete.casefold())]
+    # Shells print and insert names as they are, and read a line for each.
+    safe = [name for name in found if printable(name) == name and len(name.splitlines()) <= 1]
+    matching = [name for name in safe if name.casefold().startswith(incomplete.casefold())]
     return [CompletionItem(_quoted(name)) for name in matching]
 
 

@@ -8,7 +8,7 @@ import click
 
 from invokeai_py_client import __version__
 from invokeai_py_client.cli.group import LazyGroup
-from invokeai_py_client.cli.output import run_command
+from invokeai_py_client.cli.output import finish, log_to_output, run_command
 from invokeai_py_client.cli.streams import make_robust
 
 # name: (module, summary in `ivk --help`)
@@ -60,7 +60,8 @@ def ivk() -> None:
 def main() -> None:
     """Run the ``ivk`` command and exit."""
     make_robust()
-    sys.exit(run_command(ivk, sys.argv[1:]))
+    log_to_output()
+    sys.exit(finish(run_command(ivk, sys.argv[1:])))
 
 
 if __name__ == "__main__":

@@ -72,23 +72,35 @@ def find_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage]:
 
     Raises:
         UnknownNameError: Some images do not exist. The message lists their names.
+        PermissionDeniedError: The image belongs to another user.
     """
     found = client.image_repo.get_images(names)
     there = {image.image_name for image in found}
     missing = [name for name in names if name not in there]
     if not missing:
         return found
+    if len(missing) == 1:
+        client.image_repo.get_image(missing[0])  # raises the error that says why
+        return find_images(client, names)  # it was created in the meantime
     latest = [
         image.image_name for image in client.image_repo.list_images(limit=_LATEST, is_intermediate=None)
     ]
-    message, close = unknown("image", missing[0], latest)
-    if len(missing) == 1:
-        raise UnknownNameError(message, missing[0], close)
+    close = unknown("image", missing[0], latest)[1]
     raise UnknownNameError(
         f"{len(missing)} of the {len(names)} images do not exist: {listed(missing, 10)}. Nothing was changed.",
         missing[0],
         close,
     )
+
+
+def wanted_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage | str]:
+    """Return the records of images in the order of their names, and only the names of those that do not exist.
+
+    Raises:
+        UnknownNameError: None of the images exists.
+    """
+    found = {image.image_name: image for image in client.image_repo.get_images(names)}
+    return [found.get(name, name) for name in names] if found else [*find_images(client, names)]
 
 
 def find_models(client: InvokeAIClient, names: Sequence[str]) -> list[IvkDnnModel]:

@@ -42,7 +42,14 @@ class UserPath(click.Path):
 
 
 def workflow_argument(command: F) -> F:
-    """Add the argument ``FILE``: a workflow file, or the name of a workflow in the library."""
+    """Add the argument ``FILE``, a workflow file or the name of a workflow in the library, and ``--refresh``."""
+    command = click.option(
+        "--refresh",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep,
+        help="Read the server's node types again, and do not use the cached ones.",
+    )(command)
     return click.argument("workflow", metavar="FILE", shell_complete=complete_workflows)(command)
 
 
@@ -70,7 +77,10 @@ def output_options(command: F) -> F:
     as_json = click.option(
         "--json", "as_json", is_flag=True, callback=_from_group, help="Print JSON, one object per line."
     )
-    return quiet(as_json(command))
+    debug = click.option(
+        "--debug", is_flag=True, expose_value=False, help="Print log messages and the tracebacks of errors."
+    )
+    return quiet(as_json(debug(command)))
 
 
 def common_options(*, hidden: bool) -> list[click.Option]:
@@ -82,14 +92,15 @@ def common_options(*, hidden: bool) -> list[click.Option]:
     url = click.Option(
         ["--url"], metavar="URL", expose_value=False, hidden=hidden, callback=_keep, help="Server to use."
     )
-    quiet, as_json = (
+    quiet, as_json, debug = (
         click.Option(names, is_flag=True, expose_value=False, hidden=hidden, callback=_keep, help=text)
         for names, text in (
             (["-q", "--quiet"], "Print only results and errors."),
             (["--json", "as_json"], "Print JSON, one object per line."),
+            (["--debug"], "Print log messages and the tracebacks of errors."),
         )
     )
-    return [url, quiet, as_json]
+    return [url, quiet, as_json, debug]
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -184,8 +195,8 @@ def name_option(command: F) -> F:
     )(command)
 
 
-def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -> None:
-    """Check a template for file names before anything is run.
+def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -> Path:
+    """Check a template for file names before anything is run, and return an example of a file.
 
     Args:
         template: The template.
@@ -204,14 +215,24 @@ def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -
     values = {**({"seed": 0} if drawn else {}), **drawn, **inputs.snapshot()}
     values |= {} if plan is None else next(plan.points())
     name = "name" if plan is not None and plan.names else ""
-    check_target(file_name(template, values, 0, "image.png", item=0, name=name), "PNG")
+    example = file_name(template, values, 0, "image.png", item=0, name=name)
+    check_target(example, "PNG")
+    return example
 
 
 def connect(url: str | None) -> InvokeAIClient:
     """Return a client for the server at a URL. Defaults to the configured server."""
     from invokeai_py_client import InvokeAIClient
 
-    return InvokeAIClient.from_url(url)
+    client = InvokeAIClient.from_url(url)
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get("ivk.refresh"):
+        try:
+            client.schema(refresh=True)
+        except BaseException:
+            client.close()
+            raise
+    return client
 
 
 def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[str | int, Any]:

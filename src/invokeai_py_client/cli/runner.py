@@ -7,11 +7,13 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.cli.options import check_name, parse_settings, seed_of_options
-from invokeai_py_client.cli.output import echo, echo_bytes, emit, hint, is_quiet, open_file, say
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.cli.output import after_run, echo, echo_bytes, emit, hint, is_quiet, open_file, say
+from invokeai_py_client.errors import TransferError, UsageError
+from invokeai_py_client.files.atomic import check_writable
 from invokeai_py_client.files.names import is_image_file, literal, literal_folder
 
 if TYPE_CHECKING:
@@ -66,10 +68,14 @@ class Runner:
         """
         chosen = [f"seed={seed}"] * (seed is not None) + ["seed=random"] * random_seeds
         values = self._joined(more, parse_settings(self.handle, (*settings, *chosen)))
+        self._example(values)
+        return values
+
+    def _example(self, values: Mapping[Any, Any]) -> Path:
+        """Return the path of the image of a run, as the template makes it."""
         inputs = self.handle.inputs.copy()
         inputs.set(values)
-        check_name(self.template or "", inputs)
-        return values
+        return check_name(self.template or "", inputs)
 
     def plan(
         self,
@@ -101,29 +107,37 @@ class Runner:
 
     def run(self, values: Mapping[Any, Any]) -> None:
         """Run the workflow once, show its progress, and save its images."""
+        if self.template is not None:
+            check_writable(self._example(values))
         done = self._watched(values)
         if self.template is None:
             _write_image(done)
             if done.seed is not None:
                 say(f"Seed: {done.seed}")
             return
-        saved = done.save(self.template)
-        for path in saved:
+        missing: TransferError | None = None
+        names = ", ".join(image.name for image in done.images)
+        with after_run(f"The run has completed, and its images are on the server: {names}."):
+            try:
+                paths = done.save(self.template)
+                saved = {image.name: path for image, path in zip(done.images, paths, strict=True)}
+            except TransferError as error:
+                missing, saved = error, error.done
+        for path in saved.values():
             if not self.as_json:
                 echo(path)
-        for path in saved if self.opens else ():
+        for path in saved.values() if self.opens else ():
             open_file(path)
         if self.as_json:
-            images = [
-                {"name": image.name, "path": str(path)}
-                for image, path in zip(done.images, saved, strict=True)
-            ]
-            emit(
-                {"event": "result", "ok": True, "item_id": done.item_id, "seed": done.seed, "images": images}
-            )
-            return
-        if done.seed is not None:
+            images = [{"name": name, "path": str(path)} for name, path in saved.items()]
+            facts = {"item_id": done.item_id, "seed": done.seed, "images": images}
+            emit({"event": "result", "ok": missing is None, **facts})
+        elif done.seed is not None:
             say(f"Seed: {done.seed}")
+        if missing is not None:
+            raise missing
+        if self.as_json:
+            return
         if not saved:
             say("The run produced no images.")
         elif self.advice:
@@ -163,7 +177,7 @@ class Runner:
 
     def run_plan(self, plan: SweepPlan) -> None:
         """Run several runs, show their progress, and save their images."""
-        from invokeai_py_client.cli.sweep import announce, follow
+        from invokeai_py_client.cli.sweep import announce, follow, raise_if_incomplete
 
         assert self.template is not None
         announce(self.client, self.handle, plan, self.as_json, prepend=self.prepend)
@@ -171,17 +185,17 @@ class Runner:
         saved = follow(sweep, self.template, self.as_json)
         # follow() prints the paths only if they do not break its progress bar
         if sys.stdout.isatty() and not self.as_json:
-            for path in saved:
+            for path in saved.paths.values():
                 echo(path)
-        for path in saved if self.opens else ():
+        for path in saved.paths.values() if self.opens else ():
             open_file(path)
-        failed = sweep.failed
+        failed, missing = sweep.failed, saved.error()
         if self.as_json:
-            emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": len(failed)})
+            complete = not failed and missing is None
+            emit({"event": "result", "ok": complete, "runs": len(sweep), "failed": len(failed)})
         else:
             say(f"Seeds: {', '.join(str(run.seed) for run in sweep.runs)}")
-        if failed:
-            failed[0].raise_if_failed()
+        raise_if_incomplete(sweep, missing)
 
 
 def output_template(output: str, name: str | None, as_json: bool, count: int) -> str | None:

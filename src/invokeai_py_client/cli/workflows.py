@@ -23,6 +23,7 @@ from invokeai_py_client.cli.options import (
     yes_option,
 )
 from invokeai_py_client.cli.output import FAILED, confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.partial import try_each
 from invokeai_py_client.cli.tables import Column, show_facts, show_table, time_of
 from invokeai_py_client.errors import InvokeAIClientError, ServerUnreachableError, UsageError
 from invokeai_py_client.files.text import write_text
@@ -271,9 +272,16 @@ def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> Non
             )
         listed = ", ".join(repr(one["name"]) for one in found.values())
         confirm(f"Delete {listed} from the library?", yes)
-        for workflow_id in found:
-            client.workflow_repo.delete_workflow(workflow_id)
+        gone, error = try_each(
+            found,
+            client.workflow_repo.delete_workflow,
+            what="deleted",
+            kind="workflow",
+            label=lambda one: str(one["name"]),
+        )
     if as_json:
-        emit({"event": "result", "ok": True, "workflows": len(found), "ids": list(found)})
+        emit({"event": "result", "ok": error is None, "workflows": len(gone), "ids": list(gone)})
     else:
-        say(f"Deleted {counted(len(found), 'workflow')}.")
+        say(f"Deleted {counted(len(gone), 'workflow')}.")
+    if error is not None:
+        raise error

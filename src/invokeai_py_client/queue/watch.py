@@ -13,7 +13,7 @@ from invokeai_py_client.errors import InvokeAIClientError, RunTimeoutError
 from invokeai_py_client.models import JobStatus, QueueStatus
 from invokeai_py_client.run.events import RunEvent, StatusChanged, parse_event
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change
+from invokeai_py_client.transport.changes import Change, last_look
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ async def watch(
             while watching.events:
                 yield watching.events.popleft()
             if status is not None:
-                changes.tolerant = True  # the server has responded once
                 yield status
             elif change in (Change.START, Change.SILENCE):
                 watching.stale = True
@@ -121,6 +120,7 @@ async def wait_until_idle(
         RunTimeoutError: Such items are left after the timeout.
     """
     latest: deque[QueueStatus] = deque(maxlen=1)
+    began = time.monotonic()
     hub = queues.connection.hub
 
     def concerns(name: str, payload: Any) -> bool:
@@ -140,9 +140,11 @@ async def wait_until_idle(
                     changes.read(fetch, latest.append)
         return latest[-1]
     except TimeoutError as error:
-        if isinstance(error, InvokeAIClientError):
+        if isinstance(error, InvokeAIClientError) or timeout is None:
             raise
-        status = latest[-1] if latest else None
+        status = await last_look(began + timeout, fetch) or (latest[-1] if latest else None)
+        if status is not None and not status.unfinished:
+            return status
         raise RunTimeoutError(
             f"The queue {queue_id!r} was not idle after {timeout:g} s: {_left(status)}.",
             item_id=status.item_id if status else None,

@@ -14,6 +14,7 @@ from invokeai_py_client.lookup import BOARDS
 from invokeai_py_client.models import UNCATEGORIZED
 from invokeai_py_client.quick.workflows import copy_image
 from invokeai_py_client.run.batch_ids import new_batch_id
+from invokeai_py_client.transport.retry import patient
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -155,6 +156,7 @@ class AsyncQuickClient(AsyncObject):
         wanted = (name or "").casefold()
         return next((model for model in models if wanted in model.name.casefold()), models[0])
 
+    @patient
     async def _first_image(self, names: list[str]) -> AsyncIvkImage | None:
         return await self._areas.image_repo.get_image(names[0]) if names else None
 

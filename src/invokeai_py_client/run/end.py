@@ -111,7 +111,10 @@ def raise_if_failed(run: AsyncRun, failing: str | None, labels: Mapping[str, str
     if status.state is JobStatus.CANCELLED:
         what = "was canceled"
         if status.gone:
-            what = "was removed from the queue (deleted, cleared or pruned) before its result was known"
+            what = (
+                "was removed from the queue (deleted, cleared or pruned, or the server's database was recreated) "
+                "before its result was known"
+            )
         raise RunCanceledError(f"Queue item {run.item_id} {what}.", **ids)
     if status.state is not JobStatus.FAILED:
         return

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.engine.batch import ServerGenerator
+from invokeai_py_client.engine.dynamic_prompts import expansion_problem
 from invokeai_py_client.errors import NotFoundError, NotReadyError, UsageError
 from invokeai_py_client.lookup import BOARDS, WORKFLOWS, fetch_boards, fetch_workflows
 from invokeai_py_client.transport.json_shape import ListOf
@@ -164,28 +165,36 @@ class ServerSide:
         except UsageError as error:
             raise _not_ready(f"{place}: {error}") from None
 
-    async def generated(self, generators: Sequence[ServerGenerator]) -> dict[str, list[Any]]:
-        """Return the values of generators that only the server can compute, keyed by node id."""
-        values = await gather_or_cancel(self._generate(generator) for generator in generators)
-        return {generator.node_id: items for generator, items in zip(generators, values, strict=True)}
+    async def generated(
+        self, generators: Sequence[ServerGenerator], places: Mapping[str, str]
+    ) -> dict[str, list[Any]]:
+        """Return the values of generators that only the server can compute, keyed by node id.
 
-    async def _generate(self, generator: ServerGenerator) -> list[Any]:
+        Args:
+            generators: The generators.
+            places: The name of each generator's node in error messages, keyed by node id.
+
+        Raises:
+            NotReadyError: The server cannot expand some of the dynamic prompts. The error lists all of them.
+        """
+        values = await gather_or_cancel(self._generate(generator) for generator in generators)
+        findings = [
+            f"{places.get(generator.node_id, generator.node_id)}: {found}"
+            for generator, found in zip(generators, values, strict=True)
+            if isinstance(found, str)
+        ]
+        if findings:
+            raise NotReadyError("\n".join(findings), findings)
+        return {
+            generator.node_id: found
+            for generator, found in zip(generators, values, strict=True)
+            if not isinstance(found, str)
+        }
+
+    async def _generate(self, generator: ServerGenerator) -> list[Any] | str:
+        """Return the values of a generator, or a sentence about the problem."""
         if generator.kind == "dynamic_prompts":
-            body: dict[str, Any] = {
-                "prompt": generator.prompt,
-                "max_prompts": generator.max_prompts,
-                "combinatorial": generator.combinatorial,
-            }
-            if generator.seed is not None:
-                body["seed"] = generator.seed
-            response = await self._http.json(
-                "POST",
-                "/api/v1/utilities/dynamicprompts",
-                json=body,
-                idempotent=True,
-                expect={"prompts": ListOf(str)},
-            )
-            return response["prompts"]
+            return await self._expand(generator)
         if generator.board_id is None:
             return []
         try:
@@ -198,6 +207,25 @@ class ServerSide:
         except NotFoundError:
             return []  # the board no longer exists; the later checks decide whether that matters
         return [{"image_name": name} for name in names]
+
+    async def _expand(self, generator: ServerGenerator) -> list[Any] | str:
+        body: dict[str, Any] = {
+            "prompt": generator.prompt,
+            "max_prompts": generator.max_prompts,
+            "combinatorial": generator.combinatorial,
+        }
+        if generator.seed is not None:
+            body["seed"] = generator.seed
+        response = await self._http.json(
+            "POST",
+            "/api/v1/utilities/dynamicprompts",
+            json=body,
+            idempotent=True,
+            expect={"prompts": ListOf(str), "error": str | None},
+        )
+        prompts: list[str] = response["prompts"]
+        problem = expansion_problem(generator.prompt, prompts, response.get("error"))
+        return prompts if problem is None else problem
 
     async def _exists(self, pattern: str, name: str) -> bool:
         if not is_path_part(name):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from invokeai_py_client.errors import APIRequestError
-from invokeai_py_client.run.queue_items import item_ids, read_items
+from invokeai_py_client.run.queue_items import item_ids, of_batches, read_items
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.retry import Retries, is_unclear
@@ -18,10 +18,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger("invokeai_py_client.run")
 
 
-async def retry_items(connection: Connection, queue_id: str, ids: Iterable[int]) -> dict[int, int]:
+async def retry_items(
+    connection: Connection, queue_id: str, ids: Iterable[int], batches: Mapping[int, str] | None = None
+) -> dict[int, int]:
     """Retry items, each exactly once.
 
     If the response is lost, the outcome is read from the server, and the request is not sent again.
+
+    Args:
+        connection: The server.
+        queue_id: The queue.
+        ids: The ids of the items.
+        batches: The batch of each item whose batch is known, by the item's id. An item of another batch is not
+            retried. Defaults to none.
 
     Returns:
         The id of the new item for each retried item. The server retries only items that failed or were canceled.
@@ -29,7 +38,7 @@ async def retry_items(connection: Connection, queue_id: str, ids: Iterable[int])
     Raises:
         APIRequestError: The server refused the request, failed, or could not be reached.
     """
-    known = await read_items(connection, queue_id, dict.fromkeys(ids))
+    known = of_batches(await read_items(connection, queue_id, dict.fromkeys(ids)), batches or {})
     if not known:
         return {}
     # A retry of a retry refers to the original item.

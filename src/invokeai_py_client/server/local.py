@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from invokeai_py_client._lock import locked
 from invokeai_py_client._paths import absolute_path, user_path
 from invokeai_py_client.errors import StartError, UsageError
 from invokeai_py_client.server import state
 from invokeai_py_client.server.health import answers, free_port, is_taken
 from invokeai_py_client.server.installer import Installation, install
-from invokeai_py_client.server.lock import locked
 from invokeai_py_client.server.paths import default_root, inside_folder
 from invokeai_py_client.server.processes import end_group, identity, spawn, tail
 from invokeai_py_client.server.releases import DEFAULT_VERSION, release
@@ -89,7 +89,12 @@ class LocalServer:
         """The root folder."""
         if self._root is None:
             if self._temporary:
-                self._root = Path(tempfile.mkdtemp(prefix="ivk-server-")).resolve()
+                try:
+                    self._root = Path(tempfile.mkdtemp(prefix="ivk-server-")).resolve()
+                except OSError as error:
+                    raise StartError(
+                        f"Cannot create the root folder of a temporary server: {error}."
+                    ) from error
             else:
                 self._root = default_root(self.version)
         return self._root

@@ -12,7 +12,7 @@ from invokeai_py_client._base import with_connection
 from invokeai_py_client.engine.subworkflow import CALL
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.live import LiveRuns
-from invokeai_py_client.run.queue_items import read_items, read_states
+from invokeai_py_client.run.queue_items import of_batches, read_items, read_states
 from invokeai_py_client.run.results import CalledResults, reading
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.transport import timing
@@ -146,7 +146,9 @@ class Follower:
         return [item for item in self._open if not self._tracker.status(item).done]
 
     async def _fetch_states(self, items: Sequence[int], gaps: int | None) -> _States:
-        return gaps, items, await read_states(self._connection, self._queue_id, items) if items else {}
+        batches = dict(self._open)
+        states = await read_states(self._connection, self._queue_id, items) if items else {}
+        return gaps, items, of_batches(states, batches)
 
     def _take_states(self, read: _States) -> None:
         gaps, items, states = read
@@ -179,7 +181,9 @@ class Follower:
         for item_id in taken:
             del self._unread[item_id]
         try:
+            batches = dict(self._open)
             items = await read_items(self._connection, self._queue_id, taken) if taken else {}
+            items = of_batches(items, batches)
             called = {
                 item: await called_results(self._connection, self._queue_id, items.get(item) or {})
                 for item in taken
