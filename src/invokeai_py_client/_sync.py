@@ -1764,6 +1764,88 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """
         return wrap(self._call(self._impl.workflow(unwrap(source))))
 
+    def generate(
+        self,
+        prompt: str,
+        *,
+        model: ModelRef | None = None,
+        n: int = 1,
+        size: str | tuple[int, int] | None = None,
+        seed: int | str | None = None,
+        negative_prompt: str | None = None,
+        image: str | bytes | os.PathLike[str] | Image | NamedImage | PILImage | None = None,
+        mask: str | bytes | os.PathLike[str] | Image | NamedImage | PILImage | None = None,
+        strength: float = 0.7,
+        board: BoardRef | None = None,
+        timeout: float | None = None,
+        progress: bool | Callable[[RunEvent], object] | None = None,
+        preview: bool | None = None,
+        **inputs: Any,
+    ) -> list[Image]:
+        """Make images of a prompt, without a workflow.
+
+        Several images are enqueued in one request and differ in their seeds. The same seed makes the same picture,
+        alone or with others. If the call is interrupted, the runs are canceled.
+
+        Args:
+            prompt: The prompt.
+            model: The main model: a record, a key or a name. Defaults to the only one on the server.
+            n: The number of images. Defaults to 1.
+            size: The width and height in pixels, such as ``"1024x768"`` or ``(1024, 768)``, rounded to what the model
+                supports. Defaults to the size of ``image``, or else to the model's default, as ``"auto"`` does.
+            seed: The seed of the first image, from 0 to 4,294,967,295. The next image has the next seed. Defaults to a
+                random one. The seeds are in the metadata of the images.
+            negative_prompt: What the image should not show. Defaults to None.
+            image: An image to start from: a file, bytes, a Pillow image, or an image on the server.
+            mask: The part of ``image`` to change: where the mask is transparent, or black if it has no transparent
+                parts. The rest of the image is kept exactly, except for a narrow border.
+            strength: How much to change ``image`` if there is no mask, up to 1 for a new image. Defaults to 0.7.
+            board: The board for the images: an object, an id or a name. Defaults to none.
+            timeout: Seconds to wait. The runs continue afterwards. Defaults to no limit.
+            progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If it
+                is a function, it is called with each event.
+            preview: Whether to show a live preview, if ``n`` is 1; see ``WorkflowHandle.run()``.
+            **inputs: More inputs of ``image_workflow()``, such as ``steps`` and ``cfg_scale``. Their defaults are those
+                of the model.
+
+        Returns:
+            The images, in the order of their seeds.
+
+        Raises:
+            ModelNotFoundError: No model has this name, the model needs others that the server does not have, or the
+                server has several models and ``model`` is missing. Nothing was sent.
+            UsageError: A value is not valid, or the model cannot make such images. Nothing was sent.
+            RunFailedError: A run failed. ``error.images`` has the images of the others.
+            RunCanceledError: Someone canceled a run.
+            RunTimeoutError: The runs were not finished in time.
+
+        Example:
+            ```python
+            images = client.generate("a lighthouse at dusk", model="Dreamshaper 8", n=4, size="512x512")
+            images[0].save("lighthouse.png")
+            ```
+        """
+        return wrap(
+            self._call(
+                self._impl.generate(
+                    prompt,
+                    model=model,
+                    n=n,
+                    size=size,
+                    seed=seed,
+                    negative_prompt=negative_prompt,
+                    image=unwrap(image),
+                    mask=unwrap(mask),
+                    strength=strength,
+                    board=board,
+                    timeout=timeout,
+                    progress=progress,
+                    preview=preview,
+                    **inputs,
+                )
+            )
+        )
+
     @property
     def workflows(self) -> WorkflowRepository:
         """Workflows to run, and the server's workflow library."""
@@ -3363,6 +3445,8 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         definition: WorkflowDefinition,
         loaded: LoadedWorkflow | None = None,
         schema: Schema | None = None,
+        *,
+        note_seeds: bool = True,
     ) -> None:
         """Create a handle without a server, to inspect a workflow. Use ``create_workflow()`` for a handle that can run.
 
@@ -3371,6 +3455,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             definition: The workflow.
             loaded: The loaded workflow. Defaults to loading it with the node types of InvokeAI 6.14.2.
             schema: The node types. Defaults to those of InvokeAI 6.14.2.
+            note_seeds: Whether to log once that a seed replaces a random node. Defaults to True.
 
         Raises:
             UsageError: There is a client but no schema.
@@ -3378,7 +3463,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """
         from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
-        self._impl = AsyncWorkflowHandle(unwrap(client), definition, loaded, schema)
+        self._impl = AsyncWorkflowHandle(unwrap(client), definition, loaded, schema, note_seeds=note_seeds)
         self._impl.__dict__["_face"] = self
 
     @property
@@ -4223,6 +4308,35 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
             ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         return wrap(self._call(self._impl.create_workflow(unwrap(source))))
+
+    def image_workflow(
+        self,
+        model: ModelRef | None = None,
+        *,
+        image: bool | str | bytes | os.PathLike[str] | Image | NamedImage | PILImage = False,
+        mask: bool | str | bytes | os.PathLike[str] | Image | NamedImage | PILImage = False,
+    ) -> WorkflowHandle:
+        """Return a workflow that makes images with a model, built from the server's node types.
+
+        It is a workflow like any other: run it, sweep it, save it to the library. Its inputs have the same names for
+        all models: ``positive_prompt``, ``negative_prompt``, ``image``, ``mask``, ``model``, ``width``, ``height``,
+        ``steps``, ``cfg_scale``, ``guidance``, ``scheduler``, ``seed``, ``denoising_start``, ``board``, and the models
+        that the main model needs. Models do not have all of them. The values are the defaults of the model.
+
+        Args:
+            model: The main model: a record, a key or a name. Defaults to the only one on the server.
+            image: Whether to start from an image; or the image, which also determines the size. It can be a file,
+                bytes, a Pillow image, or an image on the server. Defaults to False.
+            mask: Whether to change only a part of the image; or the mask. Its transparent parts are changed, or its
+                black parts if it has no transparent ones. Defaults to False.
+
+        Raises:
+            ModelNotFoundError: No model has this name, the model needs others that the server does not have, or the
+                server has several models and ``model`` is missing.
+            UsageError: The model cannot make such images, or there is a mask but no image.
+            UnknownNodeError: The server lacks node types for the model.
+        """
+        return wrap(self._call(self._impl.image_workflow(model, image=unwrap(image), mask=unwrap(mask))))
 
     def get_definition(
         self,

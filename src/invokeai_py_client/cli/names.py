@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._given import is_blank
 from invokeai_py_client._names import unknown
-from invokeai_py_client._text import clip, decode_text, listed
+from invokeai_py_client._text import clip, listed
+from invokeai_py_client.cli.streams import read_stdin
 from invokeai_py_client.errors import UnknownNameError, UsageError
 from invokeai_py_client.lookup import MODELS, WORKFLOWS
 
@@ -40,22 +40,9 @@ def read_names(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _stdin_lines() -> Iterable[str]:
-    """Return the lines of standard input, which may begin with a byte order mark."""
-    buffer = getattr(sys.stdin, "buffer", None)
-    if buffer is None:
-        return sys.stdin
-    try:
-        return decode_text(buffer.read()).split("\n")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"Standard input is not UTF-8 text: byte {error.start} is not valid {error.encoding.upper()}."
-        ) from None
-
-
 def _piped_names() -> list[str]:
     names: list[str] = []
-    for line in _stdin_lines():
+    for line in read_stdin().split("\n"):
         text = line.strip()
         if text.startswith("{"):
             try:
