@@ -79,8 +79,11 @@ class InvokeAIClientError(Exception):
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
     def __str__(self) -> str:
-        # KeyError.__str__ would put the message in quotes.
-        return str(self.args[0]) if self.args else ""
+        from invokeai_py_client._text import printable
+
+        # KeyError.__str__ would put the message in quotes. Messages repeat texts of servers and files, and Python
+        # prints errors to the terminal.
+        return printable(str(self.args[0])) if self.args else ""
 
 
 # --------------------------------------------------------------------------- the call is wrong
@@ -436,9 +439,11 @@ class RunError(InvokeAIClientError):
     Attributes:
         item_id: The id of the queue item, or None if it is not known yet.
         batch_id: The id of the batch, or None if it is not known.
+        images: The images of the other runs, if ``generate()`` started several.
     """
 
     code = "run"
+    images: Sequence[Any] = ()
 
     def __init__(self, message: str, *, item_id: int | None = None, batch_id: str | None = None) -> None:
         super().__init__(message)
@@ -486,7 +491,10 @@ class RunCanceledError(RunError):
 
 
 class RunTimeoutError(RunError, TimeoutError):
-    """Raised if a wait for a run timed out. The run itself continues: ``client.run(error.item_id)`` returns it."""
+    """Raised if a wait for a run timed out. The run itself continues.
+
+    ``client.run(error.item_id, batch_id=error.batch_id)`` returns it.
+    """
 
     code = "run_timeout"
 

@@ -463,6 +463,29 @@ async def test_wait_times_out(
     assert held.queue_repo.item(run.item_id).status is JobStatus.PENDING
 
 
+@pytest.mark.parametrize("what", ["run", "queue"])
+async def test_wait_reads_the_state_after_the_computer_slept(
+    client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, held: InvokeAIClient, what: str
+) -> None:
+    """The timeout has passed meanwhile, and no event was received."""
+    run = await wf.start()
+    deadline = time.monotonic() + 0.5
+    task = asyncio.ensure_future(
+        run.wait(0.5) if what == "run" else client.queue.wait_until_idle(timeout=0.5)
+    )
+    for _ in range(5):
+        await asyncio.sleep(0)
+    # This blocks the event loop, so the task cannot do anything.
+    held.queue_repo.resume()
+    assert held.run(run.item_id).wait(30).ok
+    held.queue_repo.wait_until_idle(timeout=30)
+    time.sleep(max(0.0, deadline + 2 * timing.POLL - time.monotonic()))  # noqa: ASYNC251
+    async with asyncio.timeout(30):
+        await task
+    if what == "run":
+        assert run.outputs.of("sum")[0].data["value"] == 3
+
+
 async def test_canceling_a_wait_does_not_cancel_the_run(
     wf: AsyncWorkflowHandle, held: InvokeAIClient
 ) -> None:

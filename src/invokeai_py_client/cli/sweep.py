@@ -25,7 +25,7 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, open_file, say
+from invokeai_py_client.cli.output import after_run, counted, echo, emit, is_quiet, open_file, say
 from invokeai_py_client.errors import (
     APIRequestError,
     InvokeAIClientError,
@@ -209,7 +209,7 @@ def announce(
 ) -> None:
     """Print the number of runs, the seed if all runs have the same, and the estimated time with the queue ahead."""
     seconds = handle.usual_seconds()
-    ahead = 0 if prepend else client.queue_repo.status().unfinished
+    ahead = 0 if prepend else client.queue_repo.status(mine=False).unfinished
     seed = _shared_seed(plan)
     if as_json:
         line = {
@@ -306,7 +306,11 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> SavedImages:
             say(f"{shown}: {run.status}")
 
     try:
-        sweep.wait(on_run=on_run, progress=False if is_quiet() else None if as_json else True)
+        # The disk may be too full for an image or for the manifest.
+        with after_run(
+            "Runs that were sent continue on the server. `ivk sweep --resume` fetches their images."
+        ):
+            sweep.wait(on_run=on_run, progress=False if is_quiet() else None if as_json else True)
     except KeyboardInterrupt:
         sweep.cancel()
         say(f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished.")

@@ -14,6 +14,7 @@ from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.run.blockage import warn_if_blocked
 from invokeai_py_client.run.queue_items import (
     cheap_item_ids,
+    of_batch,
     pending_count,
     read_item,
     read_items,
@@ -52,24 +53,25 @@ class StateReader:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._checked = -math.inf
 
-    async def read(self, queue_id: str, item_id: int) -> Mapping[str, Any] | None:
-        """Return the item or its summary, or None if it no longer exists.
+    async def read(self, queue_id: str, item_id: int, batch_id: str) -> Mapping[str, Any] | None:
+        """Return the item or its summary, or None if its batch no longer has it.
 
         Raises:
             APIRequestError: The server refused the request, failed, or could not be reached.
         """
         # A response that is on its way may be older than the change that caused this call, so read again at once.
-        return await self._request(queue_id, "again" if self._is_busy(queue_id, "near") else "near", item_id)
+        kind: _Kind = "again" if self._is_busy(queue_id, "near") else "near"
+        return of_batch(await self._request(queue_id, kind, item_id), batch_id)
 
-    async def read_whole(self, queue_id: str, item_id: int) -> Mapping[str, Any] | None:
-        """Return the whole item, or None if it no longer exists.
+    async def read_whole(self, queue_id: str, item_id: int, batch_id: str) -> Mapping[str, Any] | None:
+        """Return the whole item, or None if it no longer exists or belongs to another batch.
 
         Raises:
             APIRequestError: The server refused the request, failed, or could not be reached.
         """
         # A response that hangs must not delay other reads.
-        busy = self._is_busy(queue_id, "items")
-        return await self._request(queue_id, "items again" if busy else "items", item_id)
+        kind: _Kind = "items again" if self._is_busy(queue_id, "items") else "items"
+        return of_batch(await self._request(queue_id, kind, item_id), batch_id)
 
     def _is_busy(self, queue_id: str, kind: _Kind) -> bool:
         task = self._tasks.get((queue_id, kind))

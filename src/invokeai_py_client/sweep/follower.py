@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import with_connection
 from invokeai_py_client.run.live import LiveRuns
-from invokeai_py_client.run.queue_items import read_items, read_states
+from invokeai_py_client.run.queue_items import of_batches, read_items, read_states
 from invokeai_py_client.run.reported import ReportedItems
 from invokeai_py_client.run.results import CalledResults, reading
 from invokeai_py_client.run.status import never_started
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change, Changes
+from invokeai_py_client.transport.changes import Change, Changes, ignore_response
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -126,6 +126,8 @@ class Follower:
             )
         elif silence and self._open and not self._connection.part(LiveRuns).hears(self._tracker):
             changes.read(self._fetch_next_states, self._take_states)
+            if self._connection.part(LiveRuns).connected:
+                changes.read(self._warn_if_blocked, ignore_response)
 
     async def read_states(self) -> None:
         """Read the states of all items that have not ended."""
@@ -138,6 +140,9 @@ class Follower:
             return timing.QUEUE_FULL  # until more runs are sent
         return self._connection.part(LiveRuns).patience(self._tracker)
 
+    async def _warn_if_blocked(self) -> None:
+        await self._connection.part(LiveRuns).states.warn_if_blocked(self._queue_id)
+
     async def _fetch_all_states(self) -> _States:
         return await self._fetch_states(self._pending(), self._tracker.gaps)
 
@@ -148,7 +153,9 @@ class Follower:
         return [item for item in self._open if not self._tracker.status(item).done]
 
     async def _fetch_states(self, items: Sequence[int], gaps: int | None) -> _States:
-        return gaps, items, await read_states(self._connection, self._queue_id, items) if items else {}
+        batches = dict(self._open)
+        states = await read_states(self._connection, self._queue_id, items) if items else {}
+        return gaps, items, of_batches(states, batches)
 
     def _take_states(self, read: _States) -> None:
         gaps, items, states = read
@@ -184,7 +191,9 @@ class Follower:
         for item_id in taken:
             del self._unread[item_id]
         try:
+            batches = dict(self._open)
             items = await read_items(self._connection, self._queue_id, taken) if taken else {}
+            items = of_batches(items, batches)
             called = {
                 item: await called_results(self._connection, self._queue_id, items.get(item) or {})
                 for item in taken

@@ -32,11 +32,12 @@ from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.reported import ReportedItems
 from invokeai_py_client.run.results import CalledResults
-from invokeai_py_client.run.run import AsyncRun
+from invokeai_py_client.run.run import AsyncRun, move_run
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.sweep.delivery import Delivered, Delivery
 from invokeai_py_client.sweep.follower import Follower
 from invokeai_py_client.sweep.manifest import ManifestWriter
+from invokeai_py_client.sweep.origin import warn_if_foreign
 from invokeai_py_client.sweep.requests import RowInputs, prepare_requests
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.loop import call_back, if_abandoned
@@ -171,6 +172,8 @@ class AsyncSweep(AsyncObject):
             ValueError: The run does not belong to the sweep.
         """
         place = self._index.get(run.item_id)
+        if place is None or self._runs[place] != run:  # a new database has items with the same ids
+            place = next((index for index, known in self._runs.items() if known == run), None)
         if place is None:
             raise ValueError(f"{run!r} does not belong to this sweep.")
         return place
@@ -367,7 +370,9 @@ class AsyncSweep(AsyncObject):
 
         Raises:
             TransferError: Some images could not be downloaded. The page was written, with all others.
+            UsageError: The title is empty.
         """
+        refuse_empty(title=title)
         from invokeai_py_client.files.names import literal_folder
         from invokeai_py_client.sweep.report import write_report
 
@@ -446,11 +451,15 @@ class AsyncSweep(AsyncObject):
         """Resume a sweep from its manifest, for example after a crash.
 
         Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
-        (also by a crash of the server) or never sent are sent when you wait for the sweep.
+        (also by a crash of the server), never sent, or removed from the server before their result was known are sent
+        when you wait for the sweep. If the server's database was recreated, all runs without a result are sent again.
 
         Args:
             path: The manifest.
-            client: The client to use. Defaults to a client for the server in the manifest.
+            client: The client to use. If its server is another one than that in the manifest, a warning is logged, and
+                the runs without a result are sent to it. Defaults to a client for the server in the manifest, with
+                the credentials that belong to this server: those in the environment if ``INVOKEAI_URL`` is its URL,
+                or those of its profile.
 
         Raises:
             UsageError: The file is not a manifest, or no run of the sweep was sent.
@@ -462,7 +471,7 @@ class AsyncSweep(AsyncObject):
         kept = read_manifest(file)
         head = kept.header
         return cls(
-            Connection.to(head["url"]) if client is None else client.connection,
+            Connection.to_recorded(head["url"]) if client is None else client.connection,
             head["name"],
             head["axes"],
             kept.requests,
@@ -505,11 +514,12 @@ class AsyncSweep(AsyncObject):
 
         Canceled runs are run again, because a server that crashes cancels the run in progress.
         """
+        await warn_if_foreign(self.connection, self.queue_id, kept)
         for index, (item_id, batch_id) in (await self._delivery.restore(kept.batches)).items():
             if index in self._runs:
                 continue  # restored by an earlier attempt that failed later
             record = kept.runs.get(index)
-            if record is None or record["item"] != item_id:
+            if record is None or (record["item"], record.get("batch", batch_id)) != (item_id, batch_id):
                 self._add_run(index, item_id, batch_id)
             elif JobStatus(record["state"]) is not JobStatus.CANCELLED:
                 self._add_run(index, item_id, batch_id)
@@ -585,9 +595,27 @@ class AsyncSweep(AsyncObject):
         return delivered.cut
 
     def _add_run(self, index: int, item_id: int, batch_id: str) -> None:
+        if item_id in self._index:
+            self._part_with(self._index[item_id], item_id, batch_id)
         self._runs[index] = self._new_run(index, item_id, batch_id)
         self._index[item_id] = index
         self._follower.add(item_id, batch_id)
+
+    def _part_with(self, index: int, item_id: int, batch_id: str) -> None:
+        """Give a run a tracker of its own, because the server has given its item's id to an item of another batch.
+
+        This happens if the server's database is recreated during a sweep.
+        """
+        run = self._runs.get(index)
+        if run is not None and run.item_id == item_id:  # otherwise, the run was sent again since
+            if run.batch_id == batch_id:
+                return
+            if item_id in self._ends:  # it had not ended, and is gone with the old database
+                self._follower.drop(item_id)
+                self._tracker.release(item_id)
+                self._finished(item_id, None, ())
+            move_run(run, BatchTracker(run.batch_id, keep_events=False))
+        self._tracker.release(item_id)
 
     def _new_run(self, index: int, item_id: int, batch_id: str) -> AsyncRun:
         end = self._ends[item_id] = RunEnd()
@@ -617,7 +645,8 @@ class AsyncSweep(AsyncObject):
         if self._manifest is not None:
             from invokeai_py_client.sweep.manifest import run_record
 
-            self._manifest.write("run", **run_record(index, run, self._recorded_values(index, run)))
+            record = run_record(index, run, self._recorded_values(index, run))
+            self._manifest.write("run", **record, batch=run.batch_id)
 
     def _recorded_values(self, index: int, run: AsyncRun) -> dict[str, Any]:
         """Return the axis values of a run, and the seeds that random nodes drew for it on the server."""

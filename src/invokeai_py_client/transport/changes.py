@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
@@ -16,8 +18,37 @@ from invokeai_py_client.transport.retry import Outage
 
 T = TypeVar("T")
 
+logger = logging.getLogger("invokeai_py_client.http")
+
 # Two reads at once, so that a response that hangs does not delay a newer read.
 _AT_ONCE = 2
+
+
+async def last_look(deadline: float, look: Callable[[], Awaitable[T]]) -> T | None:
+    """Read the state once more after a wait has timed out.
+
+    A computer that slept, or a process that was stopped, wakes up after its deadline and has missed all events.
+
+    Args:
+        deadline: When the wait timed out, from ``time.monotonic()``.
+        look: Reads the state.
+
+    Returns:
+        The result, or None if the server did not respond. It gets more time if the deadline is long over.
+    """
+    is_late = time.monotonic() - deadline > timing.POLL
+    limit = timing.AFTER_SLEEP if is_late else timing.POLL
+    outage = Outage(limit)
+    try:
+        async with asyncio.timeout(limit):
+            while True:
+                try:
+                    return await look()
+                except APIRequestError as error:
+                    await outage.tolerate(error)
+    except (APIRequestError, TimeoutError) as error:
+        logger.info("could not read the state after the timeout: %s", error)
+        return None
 
 
 class Change(Enum):
@@ -31,6 +62,10 @@ class Change(Enum):
     """The response to one of the wait's reads was processed."""
     SILENCE = auto()
     """Nothing happened for a while."""
+
+
+def ignore_response(_: object) -> None:
+    """Ignore the response to a read that was made only for the log."""
 
 
 @dataclass(eq=False, slots=True)

@@ -17,6 +17,7 @@ from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.proxies import proxy_for, via
+from invokeai_py_client.transport.secrets import redacted_text
 
 if TYPE_CHECKING:
     import socketio
@@ -74,6 +75,8 @@ def new_socket(
         reconnection_delay_max=5,
         handle_sigint=False,  # the application handles signals
         ssl_verify=settings.verify_ssl,
+        logger=_LibraryLog(logger),
+        engineio_logger=_LibraryLog(logger),
         request_timeout=1,  # how long closing the connection waits for the server, in seconds
     )
     _use_our_session(socket.eio, settings, direct)
@@ -156,7 +159,7 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         elif isinstance(error, TimeoutError):
             reason = f"no response within {settings.connect_timeout:g} s"
         else:
-            reason = str(error) or type(error).__name__
+            reason = redacted_text(str(error) or type(error).__name__, settings)  # it may quote the server
         raise ServerUnreachableError(
             None,
             None,
@@ -242,6 +245,18 @@ async def dispose(socket: socketio.AsyncClient) -> None:
         await asyncio.wait({reading}, timeout=_ACKNOWLEDGED)
     if socket.eio.http is not None and not socket.eio.http.closed:
         await socket.eio.http.close()
+
+
+class _LibraryLog(logging.LoggerAdapter[logging.Logger]):
+    """Receives the library's log messages, which it would print to standard error.
+
+    Lost connections are normal here, so their messages are for debugging. Others may contain tokens and are dropped.
+    """
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log a message if it is a warning or an error."""
+        if level >= logging.WARNING:
+            super().log(level if kwargs.get("exc_info") else logging.DEBUG, msg, *args, **kwargs)
 
 
 class EventSocket:

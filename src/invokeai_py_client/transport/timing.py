@@ -13,8 +13,16 @@ LONGEST_OUTAGE = 300.0
 MOMENT = 0.3
 """How long a run may be pending before its position in the queue is requested."""
 
+AFTER_SLEEP = 30.0
+"""How long a wait whose timeout passed while the computer slept may take to read the state: the network comes back."""
+
 QUEUE_SILENCE = 10.0
 """The same as ``SILENCE``, for waiting until a whole queue is idle."""
+PROCESSOR_IDLE = 7.0
+"""How long unfinished items may remain while the server works on none, before its processor counts as ended.
+
+The processor looks for items every second and waits up to five seconds for a locked database (6.14.2).
+"""
 LATE_EVENTS = 1.0
 """How long to wait for the last events of items that have ended according to the queue's status."""
 
