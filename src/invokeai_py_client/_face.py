@@ -53,12 +53,13 @@ class Face(Generic[A]):
             if sys.is_finalizing():  # the call was refused, and nothing can be imported
                 coroutine.close()
                 raise
-            from invokeai_py_client.errors import (
-                TransferError,
-            )  # not at the top: it is loaded with the first error
+            # Not at the top: the module is loaded with the first error.
+            from invokeai_py_client.errors import RunError, TransferError
 
             if isinstance(error, TransferError):
                 error.done = wrap(error.done)  # the records of uploads
+            elif isinstance(error, RunError) and error.images:
+                error.images = wrap(error.images)
             raise
 
     def _end(self, coroutine: Coroutine[Any, Any, object]) -> None:

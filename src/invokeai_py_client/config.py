@@ -7,7 +7,15 @@ Arguments take precedence over environment variables, and those over the configu
     url = "https://example.org/invoke"
     token = "..."
 
-``ivk login`` writes the file with mode 0600. A profile's token is only sent to the profile's server.
+``ivk login`` writes the file with mode 0600.
+
+Credentials belong to a server, and are sent to no other:
+
+- a profile's token belongs to the profile's URL
+- the credentials in the environment belong to the server that the environment names (``INVOKEAI_URL``, or the profile
+  in ``INVOKEAI_PROFILE``). If it names none, they go to the server that the caller names.
+- a URL from a file, such as a manifest or a pickle, is not named by the caller: it gets the credentials in the
+  environment only if it is the server that this process uses by default
 """
 
 from __future__ import annotations
@@ -21,7 +29,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from invokeai_py_client._given import refuse_empty
-from invokeai_py_client._paths import exists, home_folder, user_path
+from invokeai_py_client._paths import config_folder, exists, user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import (
@@ -50,9 +58,12 @@ class Profile:
     """
 
     name: str
-    url: str
+    url: str = field(repr=False)  # it may contain a password
     token: str | None = field(default=None, repr=False)
     email: str | None = field(default=None, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Profile, (self.name, self.address.url)  # pickles contain no secrets
 
     @property
     def address(self) -> ServerAddress:
@@ -69,12 +80,14 @@ class Chosen:
         token: The token for the server, or None.
         credentials: The email and password to sign in with, or None.
         profile: The profile that the token comes from, or None.
+        withheld: A sentence that says why credentials in the environment are not used, or "".
     """
 
     address: ServerAddress
     token: str | None = field(repr=False)
     credentials: Credentials | None = field(repr=False)
     profile: Profile | None = None
+    withheld: str = ""
 
 
 def outage_timeout_of(seconds: float | None = None) -> float:
@@ -111,15 +124,8 @@ def config_path() -> Path | None:
     chosen = os.environ.get("INVOKEAI_CONFIG")
     if chosen:
         return user_path(chosen)
-    variable, default = ("APPDATA", "AppData/Roaming") if os.name == "nt" else ("XDG_CONFIG_HOME", ".config")
-    if os.environ.get(variable):
-        folder = user_path(os.environ[variable])
-    else:
-        home = home_folder()
-        if home is None:
-            return None
-        folder = home / default
-    return folder / "invokeai-py-client" / "config.toml"
+    folder = config_folder()
+    return None if folder is None else folder / "invokeai-py-client" / "config.toml"
 
 
 def choose(
@@ -138,10 +144,11 @@ def choose(
             the URL of the profile in ``INVOKEAI_PROFILE``, the URL of the profile ``default``,
             ``http://localhost:9090``.
         base_path: A path prefix that replaces the one in the URL.
-        api_key: A token. Defaults to ``INVOKEAI_TOKEN``, or to the token of a profile for the same server.
+        api_key: A token. Defaults to ``INVOKEAI_TOKEN`` if that belongs to this server, or to the token of a profile
+            for the same server.
         email: The email address to sign in with. With ``password``, it takes precedence over any token. Defaults to
-            ``INVOKEAI_EMAIL``.
-        password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
+            ``INVOKEAI_EMAIL`` if that belongs to this server.
+        password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD`` if that belongs to this server.
         profile: The name of a profile in the configuration file.
 
     Raises:
@@ -157,12 +164,81 @@ def choose(
     credentials = credentials_of(email, password)
     if credentials is not None:
         return Chosen(address, api_key or None, credentials)
-    credentials = credentials_of(os.environ.get("INVOKEAI_EMAIL"), os.environ.get("INVOKEAI_PASSWORD"))
-    token = api_key or (os.environ.get("INVOKEAI_TOKEN") if profile is None else None)
+    named = _named_server(profiles)
+    withheld = None
+    if (url is not None or profile is not None) and named is not None and not address.is_same(named):
+        withheld = f"not sent to {address.url}: the environment names the server {named.url}."
+    return _chosen(address, profiles, profile, api_key, withheld)
+
+
+def choose_recorded(url: str) -> Chosen:
+    """Choose the credentials for a server whose URL comes from a file, such as a manifest or a pickle.
+
+    Args:
+        url: The server's URL.
+
+    Raises:
+        UsageError: The URL is not valid, or the configuration file cannot be used.
+    """
+    profiles = read_profiles()
+    address = ServerAddress.parse(url)
+    try:
+        usual = ServerAddress.parse(_url(profiles, None))
+    except UsageError:
+        usual = None  # INVOKEAI_PROFILE or INVOKEAI_URL is not valid, which matters only if it is used
+    if usual is not None and address.is_same(usual):
+        return _chosen(usual, profiles, None, None, None)
+    withheld = (
+        f"not sent to {address.url}, because this URL comes from a file. If the server is yours, set "
+        f"INVOKEAI_URL={address.url}, or run `ivk login {address.url}`."
+    )
+    return _chosen(address, profiles, None, None, withheld)
+
+
+def environment_is_for(address: ServerAddress) -> bool:
+    """Return whether credentials in the environment may be sent to a server that the caller names."""
+    named = _named_server(read_profiles())
+    return named is None or address.is_same(named)
+
+
+def _chosen(
+    address: ServerAddress,
+    profiles: Mapping[str, Profile],
+    profile: str | None,
+    api_key: str | None,
+    withheld: str | None,
+) -> Chosen:
+    """Return the choice for a server.
+
+    Args:
+        address: The server.
+        profiles: All profiles.
+        profile: The profile that the caller named, or None.
+        api_key: The token that the caller passed, or None.
+        withheld: Why credentials in the environment must not be used, or None if they may be used.
+    """
+    credentials, token = None, api_key
+    if withheld is None:
+        credentials = credentials_of(os.environ.get("INVOKEAI_EMAIL"), os.environ.get("INVOKEAI_PASSWORD"))
+        token = api_key or (os.environ.get("INVOKEAI_TOKEN") if profile is None else None)
     if token:
         return Chosen(address, token, credentials)
     kept = _profile_for(address, profiles, profile)
-    return Chosen(address, kept.token if kept else None, credentials, kept)
+    if kept is not None:
+        userinfo = address.userinfo or kept.address.userinfo
+        address = ServerAddress(address.origin, address.prefix, userinfo)
+        return Chosen(address, kept.token, credentials, kept)
+    unused = [name for name in ("INVOKEAI_TOKEN", "INVOKEAI_PASSWORD") if os.environ.get(name)]
+    note = f"{' and '.join(unused)}: {withheld}" if unused and withheld else ""
+    return Chosen(address, None, credentials, withheld=note)
+
+
+def _named_server(profiles: Mapping[str, Profile]) -> ServerAddress | None:
+    """Return the server that the environment names, or None."""
+    if os.environ.get("INVOKEAI_URL"):
+        return ServerAddress.parse(os.environ["INVOKEAI_URL"])
+    known = profiles.get(os.environ.get("INVOKEAI_PROFILE") or "")
+    return None if known is None else known.address
 
 
 def _url(profiles: Mapping[str, Profile], profile: str | None) -> str:
@@ -185,7 +261,7 @@ def _profile_for(
     names = [wanted] if wanted else [os.environ.get("INVOKEAI_PROFILE") or DEFAULT_PROFILE, *profiles]
     for name in names:
         found = profiles.get(name)
-        if found is not None and found.token and found.address.url == address.url:
+        if found is not None and found.token and found.address.is_same(address):
             path = config_path()
             warn = None if path is None else permission_problem(path)
             if warn:
@@ -254,27 +330,32 @@ def _profile(path: Path, name: str, table: Any) -> Profile:
     return profile
 
 
-def keep_profile(profile: Profile, *, instead_of: Profile | None = None) -> Path | None:
+def keep_profile(profile: Profile) -> Path:
     """Write a profile to the configuration file, replacing a profile of the same name.
 
     The file gets mode 0600. Comments in it are lost. Processes that write at the same time wait for each other.
 
-    Args:
-        profile: The profile.
-        instead_of: If not None, the profile is only written if the file still has this profile in its place.
-
     Returns:
-        The path of the file, or None if it has another profile.
+        The path of the file.
 
     Raises:
         UsageError: The file cannot be read or written.
     """
+    path = _change(lambda profiles: {**profiles, profile.name: profile})
+    assert path is not None
+    return path
 
-    def change(profiles: dict[str, Profile]) -> dict[str, Profile] | None:
-        is_current = instead_of is None or profiles.get(profile.name) == instead_of
-        return {**profiles, profile.name: profile} if is_current else None
 
-    return _change(change)
+def renew_profile(old: Profile, new: Profile) -> bool:
+    """Replace a profile in the configuration file, unless another program has changed it in the meantime.
+
+    Returns:
+        Whether the profile was replaced.
+
+    Raises:
+        UsageError: The file cannot be read or written.
+    """
+    return _change(lambda known: {**known, new.name: new} if known.get(old.name) == old else None) is not None
 
 
 def forget_profile(name: str) -> bool:

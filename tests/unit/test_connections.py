@@ -171,6 +171,10 @@ def test_pickled_client_contains_no_secrets(monkeypatch: pytest.MonkeyPatch) -> 
     assert type(copy) is InvokeAIClient
     assert (copy.url, copy.settings.timeout, copy.settings.token) == ("http://gpu:9090/invoke", 5, None)
     monkeypatch.setenv("INVOKEAI_TOKEN", "over there")
+    assert (
+        pickle.loads(data).settings.token is None
+    )  # the environment does not say that it is for this server
+    monkeypatch.setenv("INVOKEAI_URL", "http://gpu:9090/invoke")
     assert pickle.loads(data).settings.token == "over there"
 
 

@@ -23,6 +23,7 @@ LAYERS: list[set[str]] = [
     {"quick", "doctor"},
     {"client"},
     {"workflow"},
+    {"recipes"},
     {"sweep"},
     {"dnn_model", "queue", "display"},
     {"run"},
@@ -40,11 +41,12 @@ LAYERS: list[set[str]] = [
     {"models"},
     {"server"},
     {"_face"},
-    {"_paths"},
+    {"_partial", "_paths"},
     {"_names"},
     {"_lock"},
-    {"_aio", "_atomic", "_base", "_given", "_lazy", "_pillow", "_records", "_text"},
+    {"_aio", "_atomic", "_base", "_given", "_lazy", "_pillow", "_records"},
     {"errors"},
+    {"_text"},
 ]
 
 # Imports that point up, each with its reason. Two modules are imported by name and so are not listed: the synchronous

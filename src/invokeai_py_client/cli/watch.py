@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._text import clip
 from invokeai_py_client.cli.output import echo, emit, hint, is_watched
-from invokeai_py_client.cli.streams import reader_has_gone
+from invokeai_py_client.cli.streams import output_is_lost
 from invokeai_py_client.cli.tables import SCREEN, moment_of, seconds_of
 from invokeai_py_client.display import line_of
 from invokeai_py_client.display.console import console_for
@@ -214,7 +214,7 @@ def _lines(client: InvokeAIClient, until_idle: bool, as_json: bool) -> None:
                 emit({"event": "queue_status", **{name: getattr(update, name) for name in _COUNTS}})
             else:
                 echo(line)
-        if (until_idle and not update.unfinished) or reader_has_gone():
+        if (until_idle and not update.unfinished) or output_is_lost():
             break
     if as_json:
         emit({"event": "result", "ok": True})

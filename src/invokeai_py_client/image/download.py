@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.errors import APIRequestError, ConnectionLostError
+from invokeai_py_client.errors import APIRequestError, ConnectionLostError, NotFoundError
 from invokeai_py_client.files.atomic import AtomicFile, write_atomically
 from invokeai_py_client.files.convert import check_target, convert
 from invokeai_py_client.files.formats import Edges, needs_conversion
@@ -51,7 +51,11 @@ async def download_files(
 
     async def fetch(job: tuple[str, Path]) -> tuple[Path, int]:
         name, target = job
-        return target, await fetch_to_disk(connection, file_path(name, full_resolution), target)
+        try:
+            return target, await fetch_to_disk(connection, file_path(name, full_resolution), target)
+        except NotFoundError as error:
+            error.args = ("It is not on the server.",)  # the message names the image
+            raise
 
     await transfer_all(
         [(name, (name, target)) for name, target in wanted],

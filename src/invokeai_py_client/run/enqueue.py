@@ -16,6 +16,7 @@ from invokeai_py_client.errors import (
     MethodNotAllowedError,
     NotFoundError,
     NotInvokeAIError,
+    UnprocessableError,
 )
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import items_of_batch, read_items
@@ -82,6 +83,7 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
 
     Raises:
         EnqueueUnknownError: The outcome of the request is unclear, and the batch cannot be looked up.
+        UnprocessableError: The server found the request invalid. If its node types have changed, the error says so.
         APIRequestError: The server refused the request or could not be reached. Nothing was enqueued.
     """
     request = _Request(connection, queue_id, body)
@@ -168,6 +170,8 @@ async def _enqueue(request: _Request, requested: int) -> Enqueued:
             response = await request.send()
             break
         except APIRequestError as error:
+            if isinstance(error, UnprocessableError):
+                raise await _explained(connection, error) from None
             if isinstance(error, NotInvokeAIError) or not is_passing(error):
                 raise
             if is_unclear(error):
@@ -194,6 +198,25 @@ async def _enqueue(request: _Request, requested: int) -> Enqueued:
             batch_id, lambda: remove_surplus(connection, queue_id, batch_id, kept)
         )
     return Enqueued(kept, response["requested"])
+
+
+async def _explained(connection: Connection, error: UnprocessableError) -> UnprocessableError:
+    """Return the error for a request that the server found invalid, after checking whether its node types changed."""
+    try:
+        changed = await connection.schema_has_changed()
+    except APIRequestError as other:
+        logger.info("could not check whether the server's node types have changed: %s", other)
+        return error
+    if not changed:
+        return error
+    return UnprocessableError(
+        error.status_code,
+        error.payload,
+        f"{error} The server's node types have changed since they were read. Load the workflow again.",
+        method=error.method,
+        path=error.path,
+        request_id=error.request_id,
+    )
 
 
 async def _taken_or_unknown(

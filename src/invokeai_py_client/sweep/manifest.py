@@ -27,6 +27,7 @@ from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.sweep.manifest_lines import Line, is_complete, is_time, not_a_manifest, read_lines
 from invokeai_py_client.sweep.requests import Request
 from invokeai_py_client.transport.json_shape import ListOf, Shape
+from invokeai_py_client.transport.settings import ServerAddress
 
 if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
@@ -166,7 +167,14 @@ _HEADER: Shape = {
     "inputs": dict,
     "labels": dict,
 }
-_RUN: Shape = {"item": int, "inputs": dict, "images": ListOf(str), "seed": int | None, "error": str | None}
+_RUN: Shape = {
+    "item": int,
+    "inputs": dict,
+    "images": ListOf(str),
+    "seed": int | None,
+    "error": str | None,
+    "batch": str | None,
+}
 _ENDED = (JobStatus.COMPLETED.value, JobStatus.FAILED.value, JobStatus.CANCELLED.value)
 
 
@@ -182,7 +190,8 @@ def read_manifest(path: Path) -> Manifest:
         raise not_a_manifest(path)
     if first.data.get("format") != FORMAT:
         raise UsageError(
-            f"The manifest {path} has format {first.data.get('format')!r}, but this client reads format {FORMAT}."
+            f"The manifest {path} has format {first.data.get('format')!r} in line 1, "
+            f"but this client reads format {FORMAT}. Use the version of this package that wrote the file."
         )
     reader = _Reader(first)
     for line in lines:
@@ -195,6 +204,10 @@ class _Reader:
 
     def __init__(self, header: Line) -> None:
         header.check(_HEADER)
+        try:
+            ServerAddress.parse(header.data["url"])
+        except UsageError as error:
+            header.fail(f"'url' is not valid ({str(error).rstrip('.')})")
         if not all(isinstance(label, str) for label in header.data["labels"].values()):
             header.fail("'labels' has values that are not text")
         if "seeds" in header.data:
@@ -255,10 +268,8 @@ class _Reader:
         sending = self._by_id.get(line.data["batch"])
         if sending is None:
             line.fail(f"no earlier line has the batch {line.data['batch']!r}")
+        # Another batch can have the same items, if the server's database was recreated in between.
         items = line.numbers_of("items", len(sending.rows))
-        known = set[int]() if sending.items is None else set(sending.items)
-        if not self._items.isdisjoint(set(items) - known):
-            line.fail("an earlier line has the same queue item")
         self._items.update(items)
         sending.items = items
 
@@ -268,8 +279,12 @@ class _Reader:
             line.fail(f"'state' is {line.data.get('state')!r}; expected {', '.join(_ENDED)}")
         if not (line.data.get("seconds") is None or is_time(line.data["seconds"])):
             line.fail(f"'seconds' is {line.data['seconds']!r}; expected a number or null")
-        if line.data["item"] not in self._items:  # otherwise the run would be sent again
-            line.fail(f"no earlier line has the queue item {line.data['item']!r}")
+        batch = line.data.get("batch")  # older versions did not record it
+        sending = None if batch is None else self._by_id.get(batch)
+        known = self._items if batch is None else (sending and sending.items) or ()
+        if line.data["item"] not in known:  # otherwise the run would be sent again
+            of = "" if batch is None else f" of batch {batch!r}"
+            line.fail(f"no earlier line has the queue item {line.data['item']!r}{of}")
         self._found.runs[line.number_of("run", self._count)] = dict(line.data)
 
 

@@ -30,7 +30,7 @@ from invokeai_py_client.transport.responses import (
     seconds_ahead,
 )
 from invokeai_py_client.transport.retry import Outage, Retries, is_patient, parse_retry_after
-from invokeai_py_client.transport.secrets import Hidden, redacted, secrets_of
+from invokeai_py_client.transport.secrets import Hidden, redacted, redacted_text, secrets_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -56,6 +56,7 @@ class HttpTransport:
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
+        self._is_local = settings.address.is_loopback
         self._session: LoopBound[aiohttp.ClientSession] = LoopBound()
         # Sessions of event loops that run elsewhere, for example in the parent of a forked process. Closing them here
         # would remove their sockets from that loop's selector, so they are only kept.
@@ -324,7 +325,8 @@ class HttpTransport:
             "X-Request-ID": request_id,
             **(headers or {}),
         }
-        if method == "DELETE":
+        if self._is_local or method == "DELETE":
+            # Compressing a response takes the server longer than sending it on the same machine. And after DELETE,
             # 6.14.2 (with starlette 1.x) tries to compress even a 204, which has no body, and fails: it responds with
             # 500 although it has deleted the model.
             sent_headers["Accept-Encoding"] = "identity"
@@ -341,12 +343,20 @@ class HttpTransport:
         body = redacted(body, secrets_of(self._settings, *sent))
         logger.debug("%s %s -> %d %s", where["method"], where["path"], response.status, where["request_id"])
         challenge = response.headers.get("WWW-Authenticate", "")
+        note = self._settings.withheld
         return error_of(
-            response.status, body, response.content_type, challenge=challenge, proxy=self._proxy, **where
+            response.status,
+            body,
+            response.content_type,
+            challenge=challenge,
+            proxy=self._proxy,
+            note=note,
+            **where,
         )
 
     def _check(self, response: aiohttp.ClientResponse, where: Mapping[str, str]) -> None:
-        location = response.headers.get("Location", "").partition("?")[0]  # the query may contain a token
+        # The query may contain a token, and the rest a password.
+        location = self._hide(response.headers.get("Location", "").partition("?")[0])
         check_is_ours(
             response.status, response.content_type, location, url=self._settings.address.url, **where
         )
@@ -377,7 +387,10 @@ class HttpTransport:
         return session
 
     def _our_errors(self, where: Mapping[str, str], patience: float) -> translate_errors:
-        return translate_errors(self._settings.address.url, where, patience, self._proxy)
+        return translate_errors(self._settings.address.url, where, patience, self._hide, self._proxy)
+
+    def _hide(self, text: str) -> str:
+        return redacted_text(text, self._settings)
 
 
 def session_for_events(proxy: Proxy | None) -> aiohttp.ClientSession:
@@ -385,7 +398,8 @@ def session_for_events(proxy: Proxy | None) -> aiohttp.ClientSession:
     import aiohttp
 
     async def refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
-        to = redirect.response.headers.get("Location", "an unknown address")
+        # The query may contain a token.
+        to = redirect.response.headers.get("Location", "an unknown address").partition("?")[0]
         raise aiohttp.ClientConnectionError(f"the server redirects to {to}")
 
     trace = aiohttp.TraceConfig()

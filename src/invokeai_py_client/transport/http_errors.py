@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from invokeai_py_client.errors import (
@@ -28,11 +28,26 @@ class translate_errors:
     manager takes four times as long.
     """
 
-    __slots__ = ("_patience", "_proxy", "_url", "_where")
+    __slots__ = ("_hide", "_patience", "_proxy", "_url", "_where")
 
     def __init__(
-        self, url: str, where: Mapping[str, str], patience: float, proxy: Proxy | None = None
+        self,
+        url: str,
+        where: Mapping[str, str],
+        patience: float,
+        hide: Callable[[str], str],
+        proxy: Proxy | None,
     ) -> None:
+        """Create a context manager for one request.
+
+        Args:
+            url: The server's URL, without a password.
+            where: The attributes of errors about the request.
+            patience: The timeout to name in errors, in seconds.
+            hide: Removes secrets from a message of the library, which may quote URLs and headers.
+            proxy: The proxy that the request goes through.
+        """
+        self._hide = hide
         self._url = url
         self._where = where
         self._patience = patience
@@ -69,8 +84,8 @@ class translate_errors:
             raise CertificateError(
                 None,
                 None,
-                f"No secure connection to {self._url} ({_reason(error)}). If the certificate is self-signed, set "
-                "SSL_CERT_FILE to its path, or turn off verification with verify_ssl=False.",
+                f"No secure connection to {self._url} ({self._hide(_reason(error))}). If the certificate is "
+                "self-signed, set SSL_CERT_FILE to its path, or turn off verification with verify_ssl=False.",
                 **self._where,
             ) from None
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
@@ -79,13 +94,14 @@ class translate_errors:
             raise ConnectionLostError(
                 None,
                 None,
-                f"The connection to {self._url}{via(self._proxy)} broke during {self._place} ({_reason(error)}).",
+                f"The connection to {self._url}{via(self._proxy)} broke during {self._place} "
+                f"({self._hide(_reason(error))}).",
                 **self._where,
             ) from None
 
     def _unreachable(self, reason: str) -> ServerUnreachableError:
         """Return the error for a server or a proxy that cannot be connected to."""
-        proxy = self._proxy
+        proxy, reason = self._proxy, self._hide(reason)
         if proxy is None:
             message = f"No server responds at {self._url} ({reason}). {_CHECK_ADDRESS}"
         else:
@@ -100,7 +116,7 @@ class translate_errors:
         import aiohttp
 
         if not isinstance(error, aiohttp.ClientHttpProxyError):
-            return self._unreachable(_reason(error))
+            return self._unreachable(self._hide(_reason(error)))
         said = f"HTTP status {error.status}"
         hint = how_to_sign_in_to(self._proxy) if error.status == PROXY_SIGN_IN else ""
         if not hint and self._proxy is not None:

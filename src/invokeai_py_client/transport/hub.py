@@ -45,6 +45,8 @@ class EventHub:
         self._waits: set[Changes] = set()
         self._listeners: set[Listener] = set()
         self._objects: list[WeakMethod[Listener]] = []
+        self.outages = 0
+        """How often the connection was lost."""
 
     @property
     def connected(self) -> bool:
@@ -169,4 +171,5 @@ class EventHub:
             listener(name, payload)
 
     def _on_connection(self, connected: bool) -> None:
+        self.outages += not connected
         self._on_event("connect" if connected else "disconnect", None)

@@ -32,6 +32,7 @@ def error_of(
     request_id: str,
     challenge: str = "",
     proxy: Proxy | None = None,
+    note: str = "",
 ) -> APIRequestError:
     """Return the error for a failed request.
 
@@ -44,13 +45,14 @@ def error_of(
         request_id: The request's id.
         challenge: The ``WWW-Authenticate`` header of the response.
         proxy: The proxy that the request went through.
+        note: A sentence to add if signing in is required. Defaults to none.
     """
     payload: Any = _payload(body, content_type)
     kind = API_ERRORS.get(status) or (ServerError if status >= 500 else APIRequestError)
     detail = _detail(payload)
     message = f"{method} {path} failed with HTTP status {status}" + (f": {detail}" if detail else "") + "."
     if status == 401 and not path.endswith("/auth/login"):
-        message += _how_to_sign_in(challenge)
+        message += _how_to_sign_in(challenge) + (f" {note}" if note else "")
     if status == PROXY_SIGN_IN:
         message += how_to_sign_in_to(proxy)
     elif status in _GATEWAY and proxy is not None:

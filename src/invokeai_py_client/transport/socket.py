@@ -16,6 +16,7 @@ from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.proxies import proxy_for, via
+from invokeai_py_client.transport.secrets import redacted_text
 
 if TYPE_CHECKING:
     import socketio
@@ -157,7 +158,7 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         elif isinstance(error, TimeoutError):
             reason = f"no response within {settings.connect_timeout:g} s"
         else:
-            reason = str(error) or type(error).__name__
+            reason = redacted_text(str(error) or type(error).__name__, settings)  # it may quote the server
         raise ServerUnreachableError(
             None,
             None,
