@@ -1967,8 +1967,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
 
     def close(self) -> None:
         """Close the connections. Does nothing if they are closed. If the client is used again, it opens new ones."""
-        self._call(self._impl.close())
-        self._loop_thread.close()
+        self._end(self._impl.close())
 
     def __enter__(self) -> Self:
         self._call(self._impl.__aenter__())
