@@ -202,6 +202,20 @@ def test_ivk_names_the_images_of_another_user(
     assert isinstance(done.exception, PermissionDeniedError)
 
 
+def test_only_private_boards_are_hidden_from_others(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+    boards = {
+        private: ann.board_repo.create_board(f"private: {private}", is_private=private)
+        for private in (True, False)
+    }
+    seen = {board.board_id for board in bob.board_repo.list_boards()}
+    assert boards[False].board_id in seen
+    assert boards[True].board_id not in seen
+    ann.board_repo.update_board(boards[True], is_private=False)
+    assert bob.board_repo.get_board(boards[True].board_name) == boards[True]
+    for board in boards.values():
+        ann.board_repo.delete_board(board)
+
+
 # --------------------------------------------------------------------------- expired tokens
 
 
