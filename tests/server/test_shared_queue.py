@@ -156,8 +156,7 @@ ACTIONS: dict[str, Callable[[InvokeAIClient, Any], int]] = {
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("name", ["ann", "admin"])
-@pytest.mark.parametrize("mine", [None, True])
+@pytest.mark.parametrize(("name", "mine"), [("ann", None), ("admin", None), ("admin", True)])
 def test_actions_change_own_items_only(
     two_each: dict[str, list[int]],
     users: Users,
