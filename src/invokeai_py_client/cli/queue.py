@@ -13,8 +13,9 @@ from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_items, has_account, read_names
 from invokeai_py_client.cli.options import connect, limit_option, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import FAILED, confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.partial import try_each
 from invokeai_py_client.cli.tables import Column, screenful, show_table, time_of
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import TransferError, UsageError
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.status import state_word
 
@@ -243,6 +244,7 @@ def cancel(
     """Cancel queue items. Finished items do not change."""
     if sum(map(bool, (items, batches, everything or mine))) != 1 or (mine is False and not everything):
         raise UsageError("Specify what to cancel: ITEMS, --batch BATCH, --mine or --all.")
+    error: TransferError | None = None
     with connect(url) as client:
         repo = client.queue_repo
         if items:
@@ -250,9 +252,9 @@ def cancel(
             jobs = find_items(client, ids)
             ended = [job for job in jobs if job.is_complete()]
             _raise_if_of_others((job for job in jobs if not job.is_complete()), "cancel")
-            for item_id in set(ids) - {job.item_id for job in ended}:
-                repo.cancel(item_id)
-            count = len(set(ids)) - len(ended)
+            unfinished = {str(one): one for one in sorted(set(ids) - {int(job.id) for job in ended})}
+            canceled, error = try_each(unfinished, repo.cancel, what="canceled", kind="queue item", label=str)
+            count = len(canceled)
             for job in [] if as_json else ended:
                 say(f"Item {job.id} is already {state_word(job.status)}.")
         elif batches:
@@ -262,7 +264,9 @@ def cancel(
             if count:
                 confirm(f"Cancel {counted(count, 'item')}{_of_whom(mine)}?", yes)
                 count = repo.cancel_all(mine=mine)
-    _done(f"Canceled {counted(count, 'item')}.", as_json, canceled=count)
+    _done(f"Canceled {counted(count, 'item')}.", as_json, ok=error is None, canceled=count)
+    if error is not None:
+        raise error
     if count:
         hint("Run canceled items again: ivk queue retry ITEMS...", as_json)
 

@@ -23,7 +23,7 @@ from invokeai_py_client.models import (
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.queue.scope import Scope, scope_of
 from invokeai_py_client.run import blockage, queue_items, retries
-from invokeai_py_client.transport.payload import id_number, route
+from invokeai_py_client.transport.payload import id_number, path_part, route
 
 if TYPE_CHECKING:
     from typing import Self
@@ -288,7 +288,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        scope = await self._scope(mine, "cancel")
+        scope = await self._scope(mine, "cancel", queue_id)
         found = await self.running(mine=not scope.everyone, queue_id=queue_id)
         canceled = [await self.cancel(int(job.id), queue_id=queue_id) for job in found]
         return next(iter(canceled), None)
@@ -309,7 +309,7 @@ class AsyncQueueRepository(Resource):
             PermissionDeniedError: ``mine`` is False, and you are not an administrator.
             RunError: The server did not cancel some of the items.
         """
-        scope = await self._scope(mine, "cancel")
+        scope = await self._scope(mine, "cancel", queue_id)
         return await self._cancel_jobs(await self._items_in(scope, queue_id, OPEN), queue_id)
 
     async def cancel_batches(self, batch_ids: str | Iterable[str], *, queue_id: str = "default") -> int:
@@ -348,7 +348,7 @@ class AsyncQueueRepository(Resource):
             PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
         refuse_empty(destination=destination)
-        scope = await self._scope(mine, "cancel")
+        scope = await self._scope(mine, "cancel", queue_id)
         if not scope.is_bulk:
             found = await self._items_in(scope, queue_id, OPEN)
             return await self._cancel_jobs([job for job in found if job.destination == destination], queue_id)
@@ -370,7 +370,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        scope = await self._scope(mine, "cancel")
+        scope = await self._scope(mine, "cancel", queue_id)
         if scope.is_bulk:
             return _count(await self._ask("PUT", queue_id, "cancel_all_except_current"), "canceled")
         found = await self._items_not_running(scope, queue_id)
@@ -432,7 +432,8 @@ class AsyncQueueRepository(Resource):
             UsageError: The destination contains a slash, which the server's route does not support.
             PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        scope = await self._scope(mine, "delete")
+        refuse_empty(destination=destination)
+        scope = await self._scope(mine, "delete", queue_id)
         if not scope.is_bulk:
             found = await self._items_in(scope, queue_id)
             return await self._delete_jobs([job for job in found if job.destination == destination], queue_id)
@@ -454,7 +455,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        scope = await self._scope(mine, "delete")
+        scope = await self._scope(mine, "delete", queue_id)
         if not scope.is_bulk:
             return await self._delete_jobs(await self._items_not_running(scope, queue_id), queue_id)
         return _count(
@@ -476,7 +477,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        scope = await self._scope(mine, "delete")
+        scope = await self._scope(mine, "delete", queue_id)
         if not scope.is_bulk:
             return await self._delete_jobs(await self._items_in(scope, queue_id, ENDED), queue_id)
         return _count(await self._ask("PUT", queue_id, "prune", idempotent=False), "deleted")
@@ -496,7 +497,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        scope = await self._scope(mine, "delete")
+        scope = await self._scope(mine, "delete", queue_id)
         if not scope.is_bulk:
             return await self._delete_jobs(await self._items_in(scope, queue_id), queue_id)
         return _count(await self._ask("PUT", queue_id, "clear", idempotent=False), "deleted")
@@ -552,7 +553,8 @@ class AsyncQueueRepository(Resource):
 
     # ------------------------------------------------------------------ internals
 
-    async def _scope(self, mine: bool | None, action: str) -> Scope:
+    async def _scope(self, mine: bool | None, action: str, queue_id: str) -> Scope:
+        path_part(queue_id, "a queue")  # before anything is sent
         scope = await scope_of(self.connection, mine)
         scope.raise_unless_allowed(action)
         return scope
