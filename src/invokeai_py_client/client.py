@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from typing import Self
 
     import socketio
+    from PIL.Image import Image as PILImage
 
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
+    from invokeai_py_client.image.responses import NamedImage
+    from invokeai_py_client.lookup import BoardRef, ModelRef
     from invokeai_py_client.models import IvkJob, IvkUser
     from invokeai_py_client.queue.repository import AsyncQueueRepository
+    from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
@@ -279,6 +283,95 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         """
         return await self.workflows.create_workflow(source)
 
+    async def generate(
+        self,
+        prompt: str,
+        *,
+        model: ModelRef | None = None,
+        n: int = 1,
+        size: str | tuple[int, int] | None = None,
+        seed: int | str | None = None,
+        negative_prompt: str | None = None,
+        image: str | bytes | os.PathLike[str] | AsyncImage | NamedImage | PILImage | None = None,
+        mask: str | bytes | os.PathLike[str] | AsyncImage | NamedImage | PILImage | None = None,
+        strength: float = 0.7,
+        board: BoardRef | None = None,
+        timeout: float | None = None,
+        progress: bool | Callable[[RunEvent], object] | None = None,
+        preview: bool | None = None,
+        **inputs: Any,
+    ) -> list[AsyncImage]:
+        """Make images of a prompt, without a workflow.
+
+        Several images are enqueued in one request and differ in their seeds. The same seed makes the same picture,
+        alone or with others. If the call is interrupted, the runs are canceled.
+
+        Args:
+            prompt: The prompt.
+            model: The main model: a record, a key or a name. Defaults to the only one on the server.
+            n: The number of images. Defaults to 1.
+            size: The width and height in pixels, such as ``"1024x768"`` or ``(1024, 768)``, rounded to what the model
+                supports. Defaults to the size of ``image``, or else to the model's default, as ``"auto"`` does.
+            seed: The seed of the first image, from 0 to 4,294,967,295. The next image has the next seed. Defaults to a
+                random one. The seeds are in the metadata of the images.
+            negative_prompt: What the image should not show. Defaults to None.
+            image: An image to start from: a file, bytes, a Pillow image, or an image on the server.
+            mask: The part of ``image`` to change: where the mask is transparent, or black if it has no transparent
+                parts. The rest of the image is kept exactly, except for a narrow border.
+            strength: How much to change ``image`` if there is no mask, up to 1 for a new image. Defaults to 0.7.
+            board: The board for the images: an object, an id or a name. Defaults to none.
+            timeout: Seconds to wait. The runs continue afterwards. Defaults to no limit.
+            progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If it
+                is a function, it is called with each event.
+            preview: Whether to show a live preview, if ``n`` is 1; see ``WorkflowHandle.run()``.
+            **inputs: More inputs of ``image_workflow()``, such as ``steps`` and ``cfg_scale``. Their defaults are those
+                of the model.
+
+        Returns:
+            The images, in the order of their seeds.
+
+        Raises:
+            ModelNotFoundError: No model has this name, the model needs others that the server does not have, or the
+                server has several models and ``model`` is missing. Nothing was sent.
+            UsageError: A value is not valid, or the model cannot make such images. Nothing was sent.
+            RunFailedError: A run failed. ``error.images`` has the images of the others.
+            RunCanceledError: Someone canceled a run.
+            RunTimeoutError: The runs were not finished in time.
+
+        Example:
+            ```python
+            images = await client.generate("a lighthouse at dusk", model="Dreamshaper 8", n=4, size="512x512")
+            await images[0].save("lighthouse.png")
+            ```
+        """
+        from invokeai_py_client.recipes.start import make_images
+        from invokeai_py_client.recipes.values import check_names, first_seed, image_values, parse_size
+
+        first = first_seed(seed, n)
+        parse_size(size)  # before any request
+        wf = await self.workflows.image_workflow(
+            model, image=False if image is None else image, mask=False if mask is None else mask
+        )
+        values = image_values(
+            wf.inputs,
+            prompt,
+            negative_prompt=negative_prompt,
+            size=size,
+            strength=strength,
+            board=board,
+            image=image is not None,
+            mask=mask is not None,
+        )
+        return await make_images(
+            wf,
+            check_names(values, inputs, wf.inputs),
+            count=n,
+            seed=first,
+            timeout=timeout,
+            progress=progress,
+            preview=preview,
+        )
+
     @property
     def workflows(self) -> AsyncWorkflowRepository:
         """Workflows to run, and the server's workflow library."""
@@ -460,13 +553,9 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             AuthenticationError: The client is not signed in, or the token has expired.
             APIRequestError: The server failed, or could not be reached.
         """
-        from invokeai_py_client.models import IvkUser
+        from invokeai_py_client.transport.auth import current_user
 
-        if not await self.has_users():
-            return None
-        return IvkUser.from_api_response(
-            await self.connection.http.json("GET", "/api/v1/auth/me", expect={"user_id": str, "email": str})
-        )
+        return await current_user(self.connection.http)
 
     def _keep_token(self) -> None:
         """Save a token that the server has renewed to the profile that the old token came from."""

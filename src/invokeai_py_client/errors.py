@@ -439,9 +439,11 @@ class RunError(InvokeAIClientError):
     Attributes:
         item_id: The id of the queue item, or None if it is not known yet.
         batch_id: The id of the batch, or None if it is not known.
+        images: The images of the other runs, if ``generate()`` started several.
     """
 
     code = "run"
+    images: Sequence[Any] = ()
 
     def __init__(self, message: str, *, item_id: int | None = None, batch_id: str | None = None) -> None:
         super().__init__(message)

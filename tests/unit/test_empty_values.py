@@ -104,9 +104,7 @@ def test_all_commands_check_their_values() -> None:
 
 
 def test_an_empty_name_on_standard_input_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "invokeai_py_client.cli.names._stdin_lines", lambda: ['{"name": "a"}', '{"name": ""}']
-    )
+    monkeypatch.setattr("invokeai_py_client.cli.names.read_stdin", lambda: '{"name": "a"}\n{"name": ""}')
     with pytest.raises(UsageError, match="name on standard input is empty"):
         read_names(["-"])
 

@@ -23,6 +23,7 @@ LAYERS: list[set[str]] = [
     {"quick", "doctor"},
     {"client"},
     {"workflow"},
+    {"recipes"},
     {"sweep"},
     {"dnn_model", "queue", "display"},
     {"run"},

@@ -138,6 +138,53 @@ def seed_options(command: F) -> F:
     )(command)
 
 
+_RUN_OPTIONS = {
+    "output": click.option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        default=".",
+        help="Folder for the images; or a file ending in .png, .jpg, .webp or .avif; or - for standard output. "
+        "Defaults to the current folder.",
+    ),
+    "timeout": click.option(
+        "--timeout", type=float, metavar="SECONDS", help="Stop waiting after this time. The run continues."
+    ),
+    "preview": click.option(
+        "--preview", is_flag=True, help="Show a live preview of the image in the terminal."
+    ),
+    "open": click.option("--open", "opens", is_flag=True, help="Open the saved images."),
+    "dry-run": click.option("--dry-run", is_flag=True, help="Print the request instead of sending it."),
+}
+
+
+def run_option(name: str) -> Callable[[F], F]:
+    """Return the decorator of an option that all commands with runs have: ``output``, ``timeout``, ``preview``..."""
+    return _RUN_OPTIONS[name]
+
+
+def count_option(text: str) -> Callable[[F], F]:
+    """Return a decorator that adds the option ``-n``, the number of runs, with a help text."""
+    return click.option("-n", "count", type=click.IntRange(1), default=1, metavar="N", help=text)
+
+
+def check_count(count: int, *, preview: bool, dry_run: bool, timeout: float | None, instead: str) -> None:
+    """Check that several runs are not combined with options for a single run.
+
+    Args:
+        count: The option ``-n``.
+        preview: The option ``--preview``.
+        dry_run: The option ``--dry-run``.
+        timeout: The option ``--timeout``.
+        instead: What else to do, as a sentence.
+
+    Raises:
+        UsageError: The options cannot be combined.
+    """
+    if count > 1 and (preview or dry_run or timeout is not None):
+        raise UsageError(f"-n cannot be combined with --preview, --dry-run or --timeout. {instead}")
+
+
 def name_option(command: F) -> F:
     """Add the option ``--name``, the template for the names of image files."""
     return click.option(
@@ -202,7 +249,7 @@ def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[
             values[address] = text
             continue
         try:
-            values[address] = found.field.parse_text(_content(text))
+            values[address] = found.field.parse_text(content_of(text))
         except InputValueError as error:
             if _SEVERAL.fullmatch(text):
                 raise InputValueError(f"{error} For a run with each value, use `ivk sweep`.") from None
@@ -299,7 +346,7 @@ def address_of(name: str) -> str | int:
     return int(name) if name.isdecimal() and len(name) < _LONGEST_INDEX else name
 
 
-def _content(text: str) -> str:
+def content_of(text: str) -> str:
     """Return the text of ``@FILE``, or the text itself. ``@@`` begins a text that starts with ``@``."""
     if not text.startswith("@"):
         return text

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
 
 _ERRORS = "invokeai_py_client.similar"
@@ -131,3 +132,20 @@ def _similar(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     text = error.object[error.start : error.end]
     return "".join(_SIMILAR.get(character, "?") for character in text), error.end
+
+
+def read_stdin() -> str:
+    """Return the text on standard input, which may begin with a byte order mark.
+
+    Raises:
+        UsageError: It is not UTF-8 text.
+    """
+    buffer = getattr(sys.stdin, "buffer", None)
+    if buffer is None:
+        return "\n".join(line.rstrip("\n") for line in sys.stdin)
+    try:
+        return decode_text(buffer.read())
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"Standard input is not UTF-8 text: byte {error.start} is not valid {error.encoding.upper()}."
+        ) from None

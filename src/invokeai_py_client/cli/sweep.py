@@ -209,7 +209,7 @@ def announce(
 ) -> None:
     """Print the number of runs, the seed if all runs have the same, and the estimated time with the queue ahead."""
     seconds = handle.usual_seconds()
-    ahead = 0 if prepend else client.queue_repo.status().unfinished
+    ahead = 0 if prepend else client.queue_repo.status(mine=False).unfinished
     seed = _shared_seed(plan)
     if as_json:
         line = {

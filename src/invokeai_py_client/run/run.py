@@ -38,7 +38,7 @@ from invokeai_py_client.run.status import RunStatus, has_ended, status_of_item
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change, Changes, last_look
+from invokeai_py_client.transport.changes import Change, Changes, ignore_response, last_look
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
 from invokeai_py_client.transport.loop import call_back, if_abandoned
 from invokeai_py_client.transport.payload import route
@@ -461,8 +461,8 @@ class AsyncRun(AsyncObject):
             changes.read(self._fetch_place, self._tracker.place)
         elif silence:
             changes.read(self._fetch_item, self._take_item)
-            if self.connection.part(LiveRuns).connected and self.status.state is JobStatus.PENDING:
-                changes.read(self._warn_if_blocked, _ignore)
+            if self.connection.part(LiveRuns).connected and not self.status.done:
+                changes.read(self._warn_if_blocked, ignore_response)
 
     async def _warn_if_blocked(self) -> None:
         await self.connection.part(LiveRuns).states.warn_if_blocked(self.queue_id)
@@ -577,10 +577,6 @@ class AsyncRun(AsyncObject):
 def move_run(run: AsyncRun, tracker: BatchTracker) -> None:
     """Move a run that has ended to another tracker. Sweeps do this if another run gets its item's id."""
     run._move_to(tracker)  # pyright: ignore[reportPrivateUsage] - same module
-
-
-def _ignore(_: object) -> None:
-    """Ignore a response that was read only for the log."""
 
 
 async def run_of_item(

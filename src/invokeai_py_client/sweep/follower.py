@@ -16,7 +16,7 @@ from invokeai_py_client.run.queue_items import of_batches, read_items, read_stat
 from invokeai_py_client.run.results import CalledResults, reading
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change, Changes
+from invokeai_py_client.transport.changes import Change, Changes, ignore_response
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -124,6 +124,8 @@ class Follower:
             )
         elif silence and self._open:
             changes.read(self._fetch_next_states, self._take_states)
+            if self._connection.part(LiveRuns).connected:
+                changes.read(self._warn_if_blocked, ignore_response)
 
     async def read_states(self) -> None:
         """Read the states of all items that have not ended."""
@@ -135,6 +137,9 @@ class Follower:
         if not self._open:
             return timing.QUEUE_FULL  # until more runs are sent
         return timing.SILENCE if self._connection.part(LiveRuns).connected else timing.POLL
+
+    async def _warn_if_blocked(self) -> None:
+        await self._connection.part(LiveRuns).states.warn_if_blocked(self._queue_id)
 
     async def _fetch_all_states(self) -> _States:
         return await self._fetch_states(self._pending(), self._tracker.gaps)

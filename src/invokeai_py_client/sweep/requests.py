@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._base import restore_fields
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.run.lookup import ServerSide
 from invokeai_py_client.run.prepare import prepare_request
-from invokeai_py_client.sweep.plan import places, restore_fields
+from invokeai_py_client.sweep.plan import places
 from invokeai_py_client.transport.json_shape import ListOf, Shape, shape_error
 
 if TYPE_CHECKING:

@@ -98,6 +98,8 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         definition: WorkflowDefinition,
         loaded: LoadedWorkflow | None = None,
         schema: Schema | None = None,
+        *,
+        note_seeds: bool = True,
     ) -> None:
         """Create a handle without a server, to inspect a workflow. Use ``create_workflow()`` for a handle that can run.
 
@@ -106,6 +108,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             definition: The workflow.
             loaded: The loaded workflow. Defaults to loading it with the node types of InvokeAI 6.14.2.
             schema: The node types. Defaults to those of InvokeAI 6.14.2.
+            note_seeds: Whether to log once that a seed replaces a random node. Defaults to True.
 
         Raises:
             UsageError: There is a client but no schema.
@@ -126,6 +129,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         self.connection = cast("Connection", getattr(client, "connection", client))
         self._loaded = loaded
         self._schema = schema
+        self._seeds_noted = not note_seeds
         self.definition: WorkflowDefinition = definition
         self.inputs: InputSet = InputSet(loaded, schema)
 
