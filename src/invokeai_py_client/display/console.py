@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from collections.abc import Iterable
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from invokeai_py_client._text import printable
@@ -16,14 +14,16 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
 
+class _Nowhere(io.StringIO):
+    """A stream that discards everything."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
+
+
 def default_stream() -> TextIO:
     """Return standard error, or an empty stream if the process has none, like a program without a console."""
-    return sys.stderr or _nowhere()
-
-
-@cache
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
+    return sys.stderr or _Nowhere()
 
 
 def console_for(stream: TextIO) -> Console:
