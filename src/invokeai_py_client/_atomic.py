@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import Self
 
 _LONGEST_SUFFIX = 20
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag
 
 
 class Draft:
@@ -101,3 +103,26 @@ def write_draft(target: Path, data: bytes, *, mode: int = 0o666) -> None:
     with Draft(target, mode=mode) as draft:
         draft.write(data)
         draft.keep()
+
+
+def open_unlinked(path: Path, mode: str, *, create: bool = True) -> FileIO:
+    """Open a file that is written in place, such as a log or a lock. Symbolic links are not followed.
+
+    Args:
+        path: The path of the file.
+        mode: The mode, as for ``open()``. Files are binary and not buffered.
+        create: Whether to create a missing file if the mode does. Defaults to True.
+
+    Raises:
+        OSError: The file cannot be opened, or is a symbolic link.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        try:
+            return os.open(name, (flags if create else flags & ~os.O_CREAT) | _NO_LINKS, 0o666)
+        except OSError as error:
+            if error.errno == errno.ELOOP and path.is_symlink():
+                raise OSError(errno.ELOOP, "it is a symbolic link", name) from None
+            raise
+
+    return FileIO(path, mode, opener=opener)

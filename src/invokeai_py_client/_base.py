@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -80,3 +80,15 @@ def face(
     """
     del sync_name, async_name, same, ends_loop, after
     return lambda function: function
+
+
+def restore_fields(record: Any, state: Sequence[Any]) -> None:
+    """Restore a frozen record that was pickled by a version with fewer fields. The others have their defaults."""
+    from dataclasses import MISSING, Field, fields  # not at the top: they are slow to import
+    from itertools import zip_longest
+
+    for one, value in zip_longest(fields(record), state, fillvalue=MISSING):
+        assert isinstance(one, Field)
+        if value is MISSING:
+            value = one.default if one.default_factory is MISSING else one.default_factory()
+        object.__setattr__(record, one.name, value)

@@ -49,12 +49,13 @@ class Face(Generic[A]):
         try:
             return self._loop_thread.call(coroutine)
         except Exception as error:
-            from invokeai_py_client.errors import (
-                TransferError,
-            )  # not at the top: it is loaded with the first error
+            # Not at the top: the module is loaded with the first error.
+            from invokeai_py_client.errors import RunError, TransferError
 
             if isinstance(error, TransferError):
                 error.done = wrap(error.done)  # the records of uploads
+            elif isinstance(error, RunError) and error.images:
+                error.images = wrap(error.images)
             raise
 
     def _iterate(self, items: AsyncIterator[Any]) -> Iterator[Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from invokeai_py_client._text import shown
 from invokeai_py_client.errors import UsageError
+
+_APP = "invokeai-py-client"
 
 
 def user_path(path: str | os.PathLike[str], error: type[UsageError] = UsageError) -> Path:
@@ -85,6 +88,57 @@ def exists(path: str | os.PathLike[str]) -> bool:
 def home_folder() -> Path | None:
     """Return the user's home directory, or None if it is unknown, as for a user without an entry in /etc/passwd."""
     try:
-        return Path.home()
+        home = Path.home()
     except RuntimeError:
         return None
+    return home if home.is_absolute() else None
+
+
+def config_folder() -> Path | None:
+    """Return the folder for configuration files of all programs, or None without a home directory."""
+    variable, default = ("APPDATA", "AppData/Roaming") if os.name == "nt" else ("XDG_CONFIG_HOME", ".config")
+    chosen = _absolute(os.environ.get(variable, ""))
+    home = home_folder()
+    return chosen or (None if home is None else home / default)
+
+
+def cache_folder() -> Path | None:
+    """Return this package's folder for files that can be recreated, or None without a home directory.
+
+    ``INVOKEAI_CLIENT_CACHE`` overrides it.
+
+    Raises:
+        UsageError: The path in the environment is not valid.
+    """
+    chosen = os.environ.get("INVOKEAI_CLIENT_CACHE")
+    if chosen:
+        return absolute_path(chosen)
+    import platformdirs
+
+    return _of_user(platformdirs.user_cache_path)
+
+
+def data_folder() -> Path | None:
+    """Return this package's folder for files that the user keeps, or None without a home directory."""
+    import platformdirs
+
+    return _of_user(platformdirs.user_data_path)
+
+
+def _of_user(find: Callable[..., Path]) -> Path | None:
+    try:
+        return _absolute(find(_APP, appauthor=False))
+    except RuntimeError:
+        return None
+
+
+def _absolute(path: str | Path) -> Path | None:
+    """Return a path with ``~`` expanded, or None if it is not absolute: the XDG specification ignores such paths.
+
+    platformdirs returns ``~/...`` if there is no home directory.
+    """
+    try:
+        expanded = user_path(path)
+    except UsageError:
+        return None
+    return expanded if expanded.is_absolute() else None

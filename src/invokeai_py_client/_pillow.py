@@ -36,6 +36,13 @@ def changes_for(image: PILImage) -> list[str]:
     return changes
 
 
+def upright_size(image: PILImage) -> tuple[int, int]:
+    """Return the width and the height of an image as it looks. Does not decode the image."""
+    width, height = image.size
+    is_turned = _orientation(image) in (5, 6, 7, 8)
+    return (height, width) if is_turned else (width, height)
+
+
 def storable(image: PILImage) -> PILImage:
     """Return an image that a server can store as it looks.
 

@@ -239,6 +239,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             NotFoundError: The board no longer exists.
+            UsageError: A category is unknown, or the list of categories is empty.
         """
         return self._call(self._impl.list_image_names(categories=categories, is_intermediate=is_intermediate))
 
@@ -258,6 +259,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             UnknownNameError: The target board is not on the server.
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
         return self._call(self._impl.move_image_to(image_name, target_board_id))
 
@@ -266,6 +268,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server moved all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
         return self._call(self._impl.add_image(image_name))
 
@@ -277,6 +282,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             UsageError: This handle represents the uncategorized images.
+            TransferError: The server refused or failed to remove an image. All others were removed.
         """
         return self._call(self._impl.remove_image(image_name))
 
@@ -285,6 +291,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server deleted all of them. False if an image is not on the server (True before InvokeAI 6.0).
+
+        Raises:
+            TransferError: The server refused or failed to delete an image. All others were deleted.
         """
         return self._call(self._impl.delete_image(image_name))
 
@@ -293,6 +302,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server starred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to star an image. All others were starred.
         """
         return self._call(self._impl.star_image(image_name))
 
@@ -301,6 +313,9 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Returns:
             Whether the server unstarred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to unstar an image. All others were unstarred.
         """
         return self._call(self._impl.unstar_image(image_name))
 
@@ -379,8 +394,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         """Return the handle of a board.
 
         Args:
-            board: The board: a record or handle, an id, or a name; ``"none"`` for the uncategorized images. An id
-                takes precedence over a name, and an exact name over one in another case.
+            board: The board: a record or handle, a name, or an id; ``"none"`` for the uncategorized images. An exact
+                name takes precedence over an id, and an id over a name in another case.
 
         Raises:
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
@@ -425,8 +440,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Args:
             name: The board's name, at most 300 characters.
-            is_private: Whether only its owner can see it, on a server with several users. Defaults to the server's
-                default (True since InvokeAI 6.13).
+            is_private: Whether only its owner can see it, on a server with several users. False makes it "public":
+                everyone can see it and add images. Defaults to the server's default (private since InvokeAI 6.13).
 
         Raises:
             UsageError: The name is empty or too long.
@@ -448,7 +463,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         Args:
             board_id: The board, its id or its name.
             name: The new name, at most 300 characters.
-            is_private: Whether to set the visibility to "private" rather than "public" (InvokeAI 6.13+).
+            is_private: Whether only its owner can see it: True sets the visibility to "private", False to "public"
+                (InvokeAI 6.13+). For "shared", pass ``board_visibility``.
             cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
                 a starred image.
             archived: Whether to hide the board from listings.
@@ -459,7 +475,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Raises:
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
-            UsageError: There is nothing to change, or the board id is ``"none"``.
+            UsageError: There is nothing to change, the arguments contradict each other, or the board id is ``"none"``.
         """
         return self._call(
             self._impl.update_board(
@@ -485,6 +501,9 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Raises:
             UsageError: The board id is ``"none"``, or several boards have this name.
+            PermissionDeniedError: The board belongs to another user.
+            TransferError: The board was deleted, but some of its images were not: the server failed to delete them, or
+                they belong to other users. They are uncategorized now.
         """
         return self._call(self._impl.delete_board(board_id, delete_images))
 
@@ -563,8 +582,8 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """Return a model's record.
 
         Args:
-            model: A record, a key, or a name. A key takes precedence over a name, and an exact name over one in another
-                case.
+            model: A record, a name, or a key. An exact name takes precedence over a key, and a key over a name in
+                another case.
 
         Raises:
             ModelNotFoundError: The model is not on the server, or several models have this name.
@@ -1460,7 +1479,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Star images.
 
         Returns:
-            The names of the images that the server starred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to star some of the images, or does not have them. All others
+                were starred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.star(image_names))
 
@@ -1468,7 +1491,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Remove the star from images.
 
         Returns:
-            The names of the images that the server unstarred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to unstar some of the images, or does not have them. All others
+                were unstarred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.unstar(image_names))
 
@@ -1480,10 +1507,13 @@ class ImageRepository(Face["AsyncImageRepository"]):
             board_id: The board, its id or its name.
 
         Returns:
-            The names of the images that the server moved. Images not on the server are omitted.
+            The names of the images.
 
         Raises:
             UnknownNameError: The board is not on the server.
+            PermissionDeniedError: You may not add images to the board.
+            TransferError: The server refused or failed to move some of the images, or does not have them. All others
+                were moved: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.move(image_names, board_id))
 
@@ -1491,8 +1521,11 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """Permanently delete images from the server.
 
         Returns:
-            The names of the deleted images. Images that were not on the server are omitted (except before InvokeAI
-            6.0).
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to delete some of the images, or does not have them. All others
+                were deleted: ``done`` has their names, ``failed`` the errors of the rest.
         """
         return self._call(self._impl.delete(image_names))
 
@@ -1542,6 +1575,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> None:
         """Create a client. This sends no request.
 
@@ -1553,10 +1587,13 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
-                ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
+                ``INVOKEAI_TOKEN`` if that belongs to this server, or to the token in the configuration file for this
+                server. ``INVOKEAI_TOKEN`` belongs to the server in ``INVOKEAI_URL``, if that is set.
             base_path: The path prefix of a reverse proxy. Defaults to "": no prefix.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
             password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
@@ -1581,6 +1618,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             email=email,
             password=password,
             profile=profile,
+            outage_timeout=outage_timeout,
         )
         self._impl.__dict__["_face"] = self
 
@@ -1603,6 +1641,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> Self:
         """Return a client for the server at a URL. This sends no request.
 
@@ -1612,10 +1651,12 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
                 ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
                 ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
-            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
-                configuration file for this server.
+            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN`` if that belongs to this server, or
+                to the token in the configuration file for this server.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             base_path: A path prefix, if it is not part of the URL.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
@@ -1639,6 +1680,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
                 email=email,
                 password=password,
                 profile=profile,
+                outage_timeout=outage_timeout,
             )
         )
 
@@ -1667,27 +1709,32 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def schema(self, *, refresh: bool = False) -> Schema:
         """Return the server's node types, read from its OpenAPI document.
 
-        The document is read once for each server, version and set of custom nodes, and cached on disk.
+        The document is read once for each client, and again after the event connection was lost, because the server may
+        have been restarted. What was parsed is cached on disk for each content of the document.
 
         Args:
-            refresh: Whether to read the document again, for example after installing custom nodes. Defaults to False.
+            refresh: Whether to read the document again and ignore the cache, for example after installing custom nodes.
+                Defaults to False.
 
         Raises:
             ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         return self._call(self._impl.schema(refresh=refresh))
 
-    def run(self, item_id: int, *, queue_id: str = "default") -> Run:
+    def run(self, item_id: int, *, queue_id: str = "default", batch_id: str | None = None) -> Run:
         """Return the run of a queue item, including runs that other programs started.
 
         Args:
             item_id: The id of the queue item.
             queue_id: The queue. Defaults to "default".
+            batch_id: The id of the item's batch (``run.batch_id``). Pass it if you stored the id of the item: after
+                the server's database was recreated, the ids of queue items start from 1 again. Defaults to None: any
+                batch.
 
         Raises:
-            RunError: The queue item does not exist.
+            RunError: The queue item does not exist, or belongs to another batch.
         """
-        return wrap(self._call(self._impl.run(item_id, queue_id=queue_id)))
+        return wrap(self._call(self._impl.run(item_id, queue_id=queue_id, batch_id=batch_id)))
 
     def get_job(self, job_id: str | int, *, queue_id: str = "default") -> IvkJob:
         """Return a queue item as a typed record.
@@ -1716,6 +1763,88 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             WorkflowNotFoundError: No file or library workflow has this name.
         """
         return wrap(self._call(self._impl.workflow(unwrap(source))))
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        model: ModelRef | None = None,
+        n: int = 1,
+        size: str | tuple[int, int] | None = None,
+        seed: int | str | None = None,
+        negative_prompt: str | None = None,
+        image: str | bytes | os.PathLike[str] | Image | NamedImage | PILImage | None = None,
+        mask: str | bytes | os.PathLike[str] | Image | NamedImage | PILImage | None = None,
+        strength: float = 0.7,
+        board: BoardRef | None = None,
+        timeout: float | None = None,
+        progress: bool | Callable[[RunEvent], object] | None = None,
+        preview: bool | None = None,
+        **inputs: Any,
+    ) -> list[Image]:
+        """Make images of a prompt, without a workflow.
+
+        Several images are enqueued in one request and differ in their seeds. The same seed makes the same picture,
+        alone or with others. If the call is interrupted, the runs are canceled.
+
+        Args:
+            prompt: The prompt.
+            model: The main model: a record, a key or a name. Defaults to the only one on the server.
+            n: The number of images. Defaults to 1.
+            size: The width and height in pixels, such as ``"1024x768"`` or ``(1024, 768)``, rounded to what the model
+                supports. Defaults to the size of ``image``, or else to the model's default, as ``"auto"`` does.
+            seed: The seed of the first image, from 0 to 4,294,967,295. The next image has the next seed. Defaults to a
+                random one. The seeds are in the metadata of the images.
+            negative_prompt: What the image should not show. Defaults to None.
+            image: An image to start from: a file, bytes, a Pillow image, or an image on the server.
+            mask: The part of ``image`` to change: where the mask is transparent, or black if it has no transparent
+                parts. The rest of the image is kept exactly, except for a narrow border.
+            strength: How much to change ``image`` if there is no mask, up to 1 for a new image. Defaults to 0.7.
+            board: The board for the images: an object, an id or a name. Defaults to none.
+            timeout: Seconds to wait. The runs continue afterwards. Defaults to no limit.
+            progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If it
+                is a function, it is called with each event.
+            preview: Whether to show a live preview, if ``n`` is 1; see ``WorkflowHandle.run()``.
+            **inputs: More inputs of ``image_workflow()``, such as ``steps`` and ``cfg_scale``. Their defaults are those
+                of the model.
+
+        Returns:
+            The images, in the order of their seeds.
+
+        Raises:
+            ModelNotFoundError: No model has this name, the model needs others that the server does not have, or the
+                server has several models and ``model`` is missing. Nothing was sent.
+            UsageError: A value is not valid, or the model cannot make such images. Nothing was sent.
+            RunFailedError: A run failed. ``error.images`` has the images of the others.
+            RunCanceledError: Someone canceled a run.
+            RunTimeoutError: The runs were not finished in time.
+
+        Example:
+            ```python
+            images = client.generate("a lighthouse at dusk", model="Dreamshaper 8", n=4, size="512x512")
+            images[0].save("lighthouse.png")
+            ```
+        """
+        return wrap(
+            self._call(
+                self._impl.generate(
+                    prompt,
+                    model=model,
+                    n=n,
+                    size=size,
+                    seed=seed,
+                    negative_prompt=negative_prompt,
+                    image=unwrap(image),
+                    mask=unwrap(mask),
+                    strength=strength,
+                    board=board,
+                    timeout=timeout,
+                    progress=progress,
+                    preview=preview,
+                    **inputs,
+                )
+            )
+        )
 
     @property
     def workflows(self) -> WorkflowRepository:
@@ -1984,7 +2113,8 @@ class JobHandle(Face["AsyncJobHandle"]):
         """Read the item from the server again.
 
         Raises:
-            NotFoundError: The queue has no such item.
+            NotFoundError: The queue has no such item. Once the item has been read, an item of another batch that has
+                the same id now is not this item.
         """
         return self._call(self._impl.refresh())
 
@@ -2185,6 +2315,9 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
 class QueueHandle(Face["AsyncQueueHandle"]):
     """One queue of the server. The web UI shows the queue ``default``.
 
+    On servers with user accounts, the methods return and change your items only. ``client.queue`` has the same methods
+    with ``mine=False`` for those of all users.
+
     Example:
         ```python
         queue = client.queue.get_queue()
@@ -2210,11 +2343,11 @@ class QueueHandle(Face["AsyncQueueHandle"]):
         return self._call(self._impl.get_status())
 
     def is_busy(self) -> bool:
-        """Return whether any item is running or still to be run."""
+        """Return whether any item is running or still to be run, including the items of other users."""
         return self._call(self._impl.is_busy())
 
     def count_running(self) -> int:
-        """Return the number of running items."""
+        """Return the number of running items, including those of other users."""
         return self._call(self._impl.count_running())
 
     def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> bool:
@@ -2246,7 +2379,10 @@ class QueueHandle(Face["AsyncQueueHandle"]):
         return self._call(self._impl.list_pending())
 
     def get_current(self) -> JobHandle | None:
-        """Return a handle for the running item, or None if no item is running."""
+        """Return a handle for the running item, or None if no item is running.
+
+        On a server with several GPUs, several items may be running: see ``list_running()``.
+        """
         return wrap(self._call(self._impl.get_current()))
 
     def get_item(self, item_id: int) -> JobHandle | None:
@@ -2262,7 +2398,7 @@ class QueueHandle(Face["AsyncQueueHandle"]):
         return self._call(self._impl.cancel_all_except_current())
 
     def clear(self) -> ClearResult:
-        """Cancel the running item and remove all items."""
+        """Cancel the running items and remove all items."""
         return self._call(self._impl.clear())
 
     def prune(self) -> PruneResult:
@@ -2272,6 +2408,9 @@ class QueueHandle(Face["AsyncQueueHandle"]):
 
 class QueueRepository(Face["AsyncQueueRepository"]):
     """The queue of a server. Every method has a ``queue_id`` for queues other than ``default``.
+
+    On servers with user accounts, methods count, return and change the items of your account, unless you pass
+    ``mine=False`` for those of all users. Only administrators can change the items of other users.
 
     Example:
         ```python
@@ -2306,9 +2445,16 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """Return the ids of the known queues. Servers up to 6.14 can't list queues, so this is only ``default``."""
         return self._impl.list_queues()
 
-    def status(self, *, queue_id: str = "default") -> QueueStatus:
-        """Return the number of items in each state, and whether the processor is running or paused."""
-        return self._call(self._impl.status(queue_id=queue_id))
+    def status(self, *, mine: bool | None = None, queue_id: str = "default") -> QueueStatus:
+        """Return the number of items in each state, and whether the processor is running or paused.
+
+        Args:
+            mine: Whether to count only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, count the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
+        return self._call(self._impl.status(mine=mine, queue_id=queue_id))
 
     def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
         """Return the number of items of a batch in each state. All are 0 if the queue does not have the batch."""
@@ -2368,9 +2514,13 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         batch_id: str | None = None,
         destination: str | None = None,
         outputs: bool = False,
+        mine: bool | None = None,
         queue_id: str = "default",
     ) -> list[IvkJob]:
         """Return items of the queue, in the order of their ids.
+
+        InvokeAI 6.14 lists items without their errors, priorities and sessions: the record has None for them.
+        Only items listed by ``status="failed"`` have them.
 
         Args:
             item_ids: The ids of the items to return. Ids not in the queue are omitted. Defaults to None: all items.
@@ -2379,6 +2529,9 @@ class QueueRepository(Face["AsyncQueueRepository"]):
             destination: Return only items with this destination. Defaults to None: any destination.
             outputs: Whether to read the items' outputs. The server sends them together with the items' graphs, which
                 is slow for many items. Defaults to False.
+            mine: Whether to return only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, return the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
@@ -2391,12 +2544,13 @@ class QueueRepository(Face["AsyncQueueRepository"]):
                 batch_id=batch_id,
                 destination=destination,
                 outputs=outputs,
+                mine=mine,
                 queue_id=queue_id,
             )
         )
 
     def item_ids(self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default") -> list[int]:
-        """Return the ids of all items.
+        """Return the ids of all items, including those of other users.
 
         Args:
             order_dir: ``"ASC"`` for oldest first, ``"DESC"`` for newest first. Defaults to ``"ASC"``.
@@ -2404,9 +2558,29 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """
         return self._call(self._impl.item_ids(order_dir=order_dir, queue_id=queue_id))
 
-    def current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """Return the running item, or None if no item is running."""
-        return self._call(self._impl.current(queue_id=queue_id))
+    def running(self, *, mine: bool | None = None, queue_id: str = "default") -> list[IvkJob]:
+        """Return the running items. A server with several GPUs runs several at once (InvokeAI 6.14+).
+
+        Args:
+            mine: Whether to return only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, return the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
+        return self._call(self._impl.running(mine=mine, queue_id=queue_id))
+
+    def current(self, *, mine: bool | None = None, queue_id: str = "default") -> IvkJob | None:
+        """Return the running item, or None if no item is running. If several are running, return the oldest.
+
+        ``running()`` returns all of them.
+
+        Args:
+            mine: Whether to return only the item of your account or, on servers without user accounts, an item sent
+                from this machine. If False, return the item of all users. Defaults to None: the item of your
+                account, or on servers without user accounts, any item.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
+        return self._call(self._impl.current(mine=mine, queue_id=queue_id))
 
     def next_item(self, *, queue_id: str = "default") -> IvkJob | None:
         """Return the item that will run next, or None if no item is pending."""
@@ -2423,13 +2597,40 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """
         return self._call(self._impl.cancel(item_id, queue_id=queue_id))
 
-    def cancel_current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """Cancel the running item.
+    def cancel_current(self, *, mine: bool | None = None, queue_id: str = "default") -> IvkJob | None:
+        """Cancel the running item, or all running items on a server with several GPUs.
+
+        Args:
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The updated item, or None if no item was running.
+            The updated item, the oldest of several, or None if no item was running.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        return self._call(self._impl.cancel_current(queue_id=queue_id))
+        return self._call(self._impl.cancel_current(mine=mine, queue_id=queue_id))
+
+    def cancel_all(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
+        """Cancel all unfinished items: pending, running and waiting.
+
+        Args:
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
+        Returns:
+            The number of canceled items. Items that ended by themselves in the meantime are not counted.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
+            RunError: The server did not cancel some of the items.
+        """
+        return self._call(self._impl.cancel_all(mine=mine, queue_id=queue_id))
 
     def cancel_batches(self, batch_ids: str | Iterable[str], *, queue_id: str = "default") -> int:
         """Cancel the unfinished items of one or more batches.
@@ -2443,33 +2644,59 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """
         return self._call(self._impl.cancel_batches(batch_ids, queue_id=queue_id))
 
-    def cancel_destination(self, destination: str, *, queue_id: str = "default") -> int:
+    def cancel_destination(
+        self, destination: str, *, mine: bool | None = None, queue_id: str = "default"
+    ) -> int:
         """Cancel the unfinished items with a destination.
 
+        Args:
+            destination: The destination.
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
         Returns:
             The number of canceled items.
-        """
-        return self._call(self._impl.cancel_destination(destination, queue_id=queue_id))
 
-    def cancel_all_except_current(self, *, queue_id: str = "default") -> int:
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
+        """
+        return self._call(self._impl.cancel_destination(destination, mine=mine, queue_id=queue_id))
+
+    def cancel_all_except_current(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Cancel all pending items.
 
+        Args:
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
         Returns:
             The number of canceled items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        return self._call(self._impl.cancel_all_except_current(queue_id=queue_id))
+        return self._call(self._impl.cancel_all_except_current(mine=mine, queue_id=queue_id))
 
     def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> dict[int, int]:
         """Retry failed and canceled items: the server adds them to the queue again, as new items of the same batches.
 
-        Each item is retried exactly once. If the response is lost, the outcome is read from the server.
+        Each item is retried exactly once. If the response is lost, the outcome is read from the server. For an item of
+        a called workflow, the server retries the run that called the workflow.
 
         Args:
             item_ids: The id of an item, or several ids.
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The id of the new item for each retried item. Items in other states and ids not in the queue are omitted.
+            The id of the new item for each retried item. Items in other states, items of other users and ids not in
+            the queue are omitted. A warning in the log lists the items of other users.
+
+        Raises:
+            PermissionDeniedError: All items belong to other users, and you are not an administrator.
         """
         return self._call(self._impl.retry(item_ids, queue_id=queue_id))
 
@@ -2481,40 +2708,87 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """
         return self._call(self._impl.delete(item_id, queue_id=queue_id))
 
-    def delete_destination(self, destination: str, *, queue_id: str = "default") -> int:
-        """Delete all items with a destination, canceling the running item if it has it. InvokeAI 6.0+.
+    def delete_destination(
+        self, destination: str, *, mine: bool | None = None, queue_id: str = "default"
+    ) -> int:
+        """Delete all items with a destination, canceling those that are running. InvokeAI 6.0+.
+
+        Args:
+            destination: The destination.
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
             The number of deleted items.
 
         Raises:
             UsageError: The destination contains a slash, which the server's route does not support.
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        return self._call(self._impl.delete_destination(destination, queue_id=queue_id))
+        return self._call(self._impl.delete_destination(destination, mine=mine, queue_id=queue_id))
 
-    def delete_all_except_current(self, *, queue_id: str = "default") -> int:
+    def delete_all_except_current(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Delete all pending items. InvokeAI 6.0+.
 
+        Args:
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
         Returns:
             The number of deleted items.
-        """
-        return self._call(self._impl.delete_all_except_current(queue_id=queue_id))
 
-    def prune(self, *, queue_id: str = "default") -> int:
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
+        """
+        return self._call(self._impl.delete_all_except_current(mine=mine, queue_id=queue_id))
+
+    def prune(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Delete all items that have ended.
 
-        Returns:
-            The number of deleted items.
-        """
-        return self._call(self._impl.prune(queue_id=queue_id))
-
-    def clear(self, *, queue_id: str = "default") -> int:
-        """Cancel the running item and delete all items.
+        Args:
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
             The number of deleted items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        return self._call(self._impl.clear(queue_id=queue_id))
+        return self._call(self._impl.prune(mine=mine, queue_id=queue_id))
+
+    def clear(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
+        """Cancel the running items and delete all items.
+
+        Args:
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
+        Returns:
+            The number of deleted items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
+        """
+        return self._call(self._impl.clear(mine=mine, queue_id=queue_id))
+
+    def unreadable_batches(self, *, queue_id: str = "default") -> list[str]:
+        """Return the ids of the batches with unfinished items that the server cannot read.
+
+        ``unblock()`` cancels them. Batches of other users are omitted if you are not an administrator.
+
+        Raises:
+            RunError: The server (before 6.14) does not report the batch of such an item. Call ``clear()`` instead.
+        """
+        return self._call(self._impl.unreadable_batches(queue_id=queue_id))
 
     def unblock(self, *, queue_id: str = "default") -> list[str]:
         """Cancel the batches of items that the server cannot read.
@@ -2527,7 +2801,9 @@ class QueueRepository(Face["AsyncQueueRepository"]):
             The ids of the canceled batches.
 
         Raises:
-            RunError: The server (before 6.14) does not report the batch of such an item. Call ``clear()`` instead.
+            RunError: The queue is still blocked. An item belongs to another user, and you are not an administrator. Or
+                the server's session processor has ended, so that the server has to be restarted. Or the server (before
+                6.14) does not report the batch of such an item: call ``clear()`` instead.
         """
         return self._call(self._impl.unblock(queue_id=queue_id))
 
@@ -3037,7 +3313,8 @@ class Sweep(Face["AsyncSweep"]):
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The contact sheet. A run without an image is shown as its state.
+            The contact sheet. A run without an image is shown as its state, and an image that is no longer on the
+            server as "deleted".
 
         Raises:
             UsageError: The sweep has no axis with this name.
@@ -3087,7 +3364,7 @@ class Sweep(Face["AsyncSweep"]):
         """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
         The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
-        required.
+        required. An image that is no longer on the server is shown as an error of its run.
 
         Args:
             folder: The folder of the report. It is created if it does not exist.
@@ -3095,6 +3372,10 @@ class Sweep(Face["AsyncSweep"]):
 
         Returns:
             The path of the page, ``folder/index.html``.
+
+        Raises:
+            TransferError: Some images could not be downloaded. The page was written, with all others.
+            UsageError: The title is empty.
         """
         return self._call(self._impl.report(folder, title=title))
 
@@ -3119,11 +3400,15 @@ class Sweep(Face["AsyncSweep"]):
         """Resume a sweep from its manifest, for example after a crash.
 
         Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
-        (also by a crash of the server) or never sent are sent when you wait for the sweep.
+        (also by a crash of the server), never sent, or removed from the server before their result was known are sent
+        when you wait for the sweep. If the server's database was recreated, all runs without a result are sent again.
 
         Args:
             path: The manifest.
-            client: The client to use. Defaults to a client for the server in the manifest.
+            client: The client to use. If its server is another one than that in the manifest, a warning is logged, and
+                the runs without a result are sent to it. Defaults to a client for the server in the manifest, with
+                the credentials that belong to this server: those in the environment if ``INVOKEAI_URL`` is its URL,
+                or those of its profile.
 
         Raises:
             UsageError: The file is not a manifest, or no run of the sweep was sent.
@@ -3160,6 +3445,8 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         definition: WorkflowDefinition,
         loaded: LoadedWorkflow | None = None,
         schema: Schema | None = None,
+        *,
+        note_seeds: bool = True,
     ) -> None:
         """Create a handle without a server, to inspect a workflow. Use ``create_workflow()`` for a handle that can run.
 
@@ -3168,6 +3455,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             definition: The workflow.
             loaded: The loaded workflow. Defaults to loading it with the node types of InvokeAI 6.14.2.
             schema: The node types. Defaults to those of InvokeAI 6.14.2.
+            note_seeds: Whether to log once that a seed replaces a random node. Defaults to True.
 
         Raises:
             UsageError: There is a client but no schema.
@@ -3175,7 +3463,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         """
         from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
-        self._impl = AsyncWorkflowHandle(unwrap(client), definition, loaded, schema)
+        self._impl = AsyncWorkflowHandle(unwrap(client), definition, loaded, schema, note_seeds=note_seeds)
         self._impl.__dict__["_face"] = self
 
     @property
@@ -4038,6 +4326,35 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """
         return wrap(self._call(self._impl.create_workflow(unwrap(source))))
 
+    def image_workflow(
+        self,
+        model: ModelRef | None = None,
+        *,
+        image: bool | str | bytes | os.PathLike[str] | Image | NamedImage | PILImage = False,
+        mask: bool | str | bytes | os.PathLike[str] | Image | NamedImage | PILImage = False,
+    ) -> WorkflowHandle:
+        """Return a workflow that makes images with a model, built from the server's node types.
+
+        It is a workflow like any other: run it, sweep it, save it to the library. Its inputs have the same names for
+        all models: ``positive_prompt``, ``negative_prompt``, ``image``, ``mask``, ``model``, ``width``, ``height``,
+        ``steps``, ``cfg_scale``, ``guidance``, ``scheduler``, ``seed``, ``denoising_start``, ``board``, and the models
+        that the main model needs. Models do not have all of them. The values are the defaults of the model.
+
+        Args:
+            model: The main model: a record, a key or a name. Defaults to the only one on the server.
+            image: Whether to start from an image; or the image, which also determines the size. It can be a file,
+                bytes, a Pillow image, or an image on the server. Defaults to False.
+            mask: Whether to change only a part of the image; or the mask. Its transparent parts are changed, or its
+                black parts if it has no transparent ones. Defaults to False.
+
+        Raises:
+            ModelNotFoundError: No model has this name, the model needs others that the server does not have, or the
+                server has several models and ``model`` is missing.
+            UsageError: The model cannot make such images, or there is a mask but no image.
+            UnknownNodeError: The server lacks node types for the model.
+        """
+        return wrap(self._call(self._impl.image_workflow(model, image=unwrap(image), mask=unwrap(mask))))
+
     def get_definition(
         self,
         source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image | NamedImage,
@@ -4072,8 +4389,8 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """Return a workflow from the server's library.
 
         Args:
-            name_or_id: A record of ``list_workflows()``, an id, or a name. An id takes precedence over a name, and an
-                exact name over one in another case.
+            name_or_id: A record of ``list_workflows()``, a name, or an id. An exact name takes precedence over an id,
+                and an id over a name in another case. A string costs one request more than a record.
 
         Raises:
             WorkflowNotFoundError: No workflow has this id or name, or several have this name.

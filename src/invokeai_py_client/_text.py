@@ -12,10 +12,35 @@ from typing import Any
 _ALIKE = 0.55
 _SHORTEST_PART = 3
 _LONGEST_REPR = 160
-# Control characters except tabs and line breaks, and the characters that change the direction of text.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Characters that control a terminal, or that hide or reorder text: control characters except tabs and line breaks, soft
+# hyphens, marks of direction, zero-width characters, other line breaks, annotations and tags. Joiners are kept where
+# they belong: in emoji, and in scripts whose letters they connect or separate.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]|(?<![\u0300-\u200a\u2010-\U0010ffff])[\u200c\u200d]"
+)
 _JOINERS = frozenset("\u200c\u200d")
 _FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+
+
+# Query parameters of URLs whose values are secrets.
+_SECRET_VALUE = re.compile(
+    r"([?&][^=&\s]*(?:token|key|secret|password|signature|sig|auth)[^=&\s]*=)[^&#\s'\"]+", re.IGNORECASE
+)
+
+
+def hide_secrets(text: object) -> str:
+    """Return a text with the user names, passwords and tokens in its URLs replaced by ``***``."""
+    return _SECRET_VALUE.sub(r"\1***", re.sub(r"(?<=://)\S+", _without_userinfo, str(text)))
+
+
+def _without_userinfo(found: re.Match[str]) -> str:
+    rest = found.group()
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    # A password with a slash ends the authority early. Then the text after the colon is not a port.
+    if "@" in authority or ("@" in rest and re.search(r":(?!\d*$)", authority)):
+        return f"***@{rest.rpartition('@')[2]}"
+    return rest
 
 
 def decode_text(data: bytes) -> str:
@@ -136,13 +161,18 @@ def shown(value: Any, length: int = 80) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text whose control characters are replaced, so that it cannot control a terminal."""
+    """Return a text whose control characters are replaced, so that it can neither control a terminal nor hide text."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def escape_controls(text: str) -> str:
     """Return a JSON text in which control characters are escaped. The data it represents does not change."""
-    return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    return _CONTROL.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be")
+    return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
 
 
 def is_boundary(text: str, index: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from typing import Self
 
     import socketio
+    from PIL.Image import Image as PILImage
 
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
+    from invokeai_py_client.image.responses import NamedImage
+    from invokeai_py_client.lookup import BoardRef, ModelRef
     from invokeai_py_client.models import IvkJob, IvkUser
     from invokeai_py_client.queue.repository import AsyncQueueRepository
+    from invokeai_py_client.run.events import RunEvent
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
@@ -74,6 +78,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> None:
         """Create a client. This sends no request.
 
@@ -85,10 +90,13 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             use_https: Whether to use HTTPS if ``host`` is not a URL. Defaults to False.
             timeout: Timeout for one request, in seconds. Defaults to 60.
             api_key: A token for a multi-user server (6.12+), as ``POST /api/v1/auth/login`` returns it. Defaults to
-                ``INVOKEAI_TOKEN``, or to the token in the configuration file for this server.
+                ``INVOKEAI_TOKEN`` if that belongs to this server, or to the token in the configuration file for this
+                server. ``INVOKEAI_TOKEN`` belongs to the server in ``INVOKEAI_URL``, if that is set.
             base_path: The path prefix of a reverse proxy. Defaults to "": no prefix.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
             password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
@@ -114,6 +122,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             email=email,
             password=password,
             profile=profile,
+            outage_timeout=outage_timeout,
         )
         self._sockets: list[tuple[asyncio.AbstractEventLoop, socketio.AsyncClient]] = []
 
@@ -131,6 +140,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> Self:
         """Return a client for the server at a URL. This sends no request.
 
@@ -140,10 +150,12 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
                 ``profile``, ``INVOKEAI_URL``, the URL of the default profile in the configuration file,
                 ``http://localhost:9090``.
             timeout: Timeout for one request, in seconds. Defaults to 60.
-            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN``, or to the token in the
-                configuration file for this server.
+            api_key: A token for a multi-user server. Defaults to ``INVOKEAI_TOKEN`` if that belongs to this server, or
+                to the token in the configuration file for this server.
             verify_ssl: Whether to verify certificates. Defaults to True.
             max_retries: How often to repeat a failed request if repeating it is safe. Defaults to 3.
+            outage_timeout: How long the server may be unreachable during a wait, and during everything that follows a
+                run, such as downloads of its images, in seconds. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to 300.
             headers: Additional headers for every request, for example for a proxy.
             base_path: A path prefix, if it is not part of the URL.
             email: The email address to sign in with if the server requires it. Defaults to ``INVOKEAI_EMAIL``.
@@ -164,6 +176,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             email=email,
             password=password,
             profile=profile,
+            outage_timeout=outage_timeout,
         )
 
     # ------------------------------------------------------------------ the server
@@ -203,29 +216,34 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
     async def schema(self, *, refresh: bool = False) -> Schema:
         """Return the server's node types, read from its OpenAPI document.
 
-        The document is read once for each server, version and set of custom nodes, and cached on disk.
+        The document is read once for each client, and again after the event connection was lost, because the server may
+        have been restarted. What was parsed is cached on disk for each content of the document.
 
         Args:
-            refresh: Whether to read the document again, for example after installing custom nodes. Defaults to False.
+            refresh: Whether to read the document again and ignore the cache, for example after installing custom nodes.
+                Defaults to False.
 
         Raises:
             ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
         return await self.connection.schema(refresh=refresh)
 
-    async def run(self, item_id: int, *, queue_id: str = "default") -> AsyncRun:
+    async def run(self, item_id: int, *, queue_id: str = "default", batch_id: str | None = None) -> AsyncRun:
         """Return the run of a queue item, including runs that other programs started.
 
         Args:
             item_id: The id of the queue item.
             queue_id: The queue. Defaults to "default".
+            batch_id: The id of the item's batch (``run.batch_id``). Pass it if you stored the id of the item: after
+                the server's database was recreated, the ids of queue items start from 1 again. Defaults to None: any
+                batch.
 
         Raises:
-            RunError: The queue item does not exist.
+            RunError: The queue item does not exist, or belongs to another batch.
         """
         from invokeai_py_client.run.run import run_of_item
 
-        return await run_of_item(self.connection, item_id, queue_id=queue_id)
+        return await run_of_item(self.connection, item_id, queue_id=queue_id, batch_id=batch_id)
 
     async def get_job(self, job_id: str | int, *, queue_id: str = "default") -> IvkJob:
         """Return a queue item as a typed record.
@@ -264,6 +282,95 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             WorkflowNotFoundError: No file or library workflow has this name.
         """
         return await self.workflows.create_workflow(source)
+
+    async def generate(
+        self,
+        prompt: str,
+        *,
+        model: ModelRef | None = None,
+        n: int = 1,
+        size: str | tuple[int, int] | None = None,
+        seed: int | str | None = None,
+        negative_prompt: str | None = None,
+        image: str | bytes | os.PathLike[str] | AsyncImage | NamedImage | PILImage | None = None,
+        mask: str | bytes | os.PathLike[str] | AsyncImage | NamedImage | PILImage | None = None,
+        strength: float = 0.7,
+        board: BoardRef | None = None,
+        timeout: float | None = None,
+        progress: bool | Callable[[RunEvent], object] | None = None,
+        preview: bool | None = None,
+        **inputs: Any,
+    ) -> list[AsyncImage]:
+        """Make images of a prompt, without a workflow.
+
+        Several images are enqueued in one request and differ in their seeds. The same seed makes the same picture,
+        alone or with others. If the call is interrupted, the runs are canceled.
+
+        Args:
+            prompt: The prompt.
+            model: The main model: a record, a key or a name. Defaults to the only one on the server.
+            n: The number of images. Defaults to 1.
+            size: The width and height in pixels, such as ``"1024x768"`` or ``(1024, 768)``, rounded to what the model
+                supports. Defaults to the size of ``image``, or else to the model's default, as ``"auto"`` does.
+            seed: The seed of the first image, from 0 to 4,294,967,295. The next image has the next seed. Defaults to a
+                random one. The seeds are in the metadata of the images.
+            negative_prompt: What the image should not show. Defaults to None.
+            image: An image to start from: a file, bytes, a Pillow image, or an image on the server.
+            mask: The part of ``image`` to change: where the mask is transparent, or black if it has no transparent
+                parts. The rest of the image is kept exactly, except for a narrow border.
+            strength: How much to change ``image`` if there is no mask, up to 1 for a new image. Defaults to 0.7.
+            board: The board for the images: an object, an id or a name. Defaults to none.
+            timeout: Seconds to wait. The runs continue afterwards. Defaults to no limit.
+            progress: Whether to show live progress. Defaults to True in a terminal or notebook, False elsewhere. If it
+                is a function, it is called with each event.
+            preview: Whether to show a live preview, if ``n`` is 1; see ``WorkflowHandle.run()``.
+            **inputs: More inputs of ``image_workflow()``, such as ``steps`` and ``cfg_scale``. Their defaults are those
+                of the model.
+
+        Returns:
+            The images, in the order of their seeds.
+
+        Raises:
+            ModelNotFoundError: No model has this name, the model needs others that the server does not have, or the
+                server has several models and ``model`` is missing. Nothing was sent.
+            UsageError: A value is not valid, or the model cannot make such images. Nothing was sent.
+            RunFailedError: A run failed. ``error.images`` has the images of the others.
+            RunCanceledError: Someone canceled a run.
+            RunTimeoutError: The runs were not finished in time.
+
+        Example:
+            ```python
+            images = await client.generate("a lighthouse at dusk", model="Dreamshaper 8", n=4, size="512x512")
+            await images[0].save("lighthouse.png")
+            ```
+        """
+        from invokeai_py_client.recipes.start import make_images
+        from invokeai_py_client.recipes.values import check_names, first_seed, image_values, parse_size
+
+        first = first_seed(seed, n)
+        parse_size(size)  # before any request
+        wf = await self.workflows.image_workflow(
+            model, image=False if image is None else image, mask=False if mask is None else mask
+        )
+        values = image_values(
+            wf.inputs,
+            prompt,
+            negative_prompt=negative_prompt,
+            size=size,
+            strength=strength,
+            board=board,
+            image=image is not None,
+            mask=mask is not None,
+        )
+        return await make_images(
+            wf,
+            check_names(values, inputs, wf.inputs),
+            count=n,
+            seed=first,
+            timeout=timeout,
+            progress=progress,
+            preview=preview,
+        )
 
     @property
     def workflows(self) -> AsyncWorkflowRepository:
@@ -446,26 +553,21 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             AuthenticationError: The client is not signed in, or the token has expired.
             APIRequestError: The server failed, or could not be reached.
         """
-        from invokeai_py_client.models import IvkUser
+        from invokeai_py_client.transport.auth import current_user
 
-        if not await self.has_users():
-            return None
-        return IvkUser.from_api_response(
-            await self.connection.http.json("GET", "/api/v1/auth/me", expect={"user_id": str, "email": str})
-        )
+        return await current_user(self.connection.http)
 
     def _keep_token(self) -> None:
         """Save a token that the server has renewed to the profile that the old token came from."""
-        from invokeai_py_client.config import Profile, keep_profile, read_profiles
+        from invokeai_py_client.config import Profile, renew_profile
 
         known, token = self.connection.profile, self.settings.token
         if known is None or token is None or token == known.token:
             return
+        renewed = Profile(known.name, known.url, token, known.email)
         try:
-            today = read_profiles().get(known.name)
-            if today == known:  # otherwise another program has signed in or out in the meantime
-                self.connection.profile = Profile(known.name, known.url, token, known.email)
-                keep_profile(self.connection.profile)
+            if renew_profile(known, renewed):
+                self.connection.profile = renewed
         except UsageError as error:
             logger.warning("The renewed token could not be saved: %s", error)
 

@@ -7,20 +7,29 @@ Arguments take precedence over environment variables, and those over the configu
     url = "https://example.org/invoke"
     token = "..."
 
-``ivk login`` writes the file with mode 0600. A profile's token is only sent to the profile's server.
+``ivk login`` writes the file with mode 0600.
+
+Credentials belong to a server, and are sent to no other:
+
+- a profile's token belongs to the profile's URL
+- the credentials in the environment belong to the server that the environment names (``INVOKEAI_URL``, or the profile
+  in ``INVOKEAI_PROFILE``). If it names none, they go to the server that the caller names.
+- a URL from a file, such as a manifest or a pickle, is not named by the caller: it gets the credentials in the
+  environment only if it is the server that this process uses by default
 """
 
 from __future__ import annotations
 
+import math
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from invokeai_py_client._given import refuse_empty
-from invokeai_py_client._paths import exists, home_folder, user_path
+from invokeai_py_client._paths import config_folder, exists, user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import (
@@ -30,6 +39,7 @@ from invokeai_py_client.transport.settings import (
     clean_prefix,
     credentials_of,
 )
+from invokeai_py_client.transport.timing import LONGEST_OUTAGE
 
 DEFAULT_PROFILE = "default"
 _KEYS = ("url", "token", "email")
@@ -48,9 +58,12 @@ class Profile:
     """
 
     name: str
-    url: str
+    url: str = field(repr=False)  # it may contain a password
     token: str | None = field(default=None, repr=False)
     email: str | None = field(default=None, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Profile, (self.name, self.address.url)  # pickles contain no secrets
 
     @property
     def address(self) -> ServerAddress:
@@ -67,12 +80,36 @@ class Chosen:
         token: The token for the server, or None.
         credentials: The email and password to sign in with, or None.
         profile: The profile that the token comes from, or None.
+        withheld: A sentence that says why credentials in the environment are not used, or "".
     """
 
     address: ServerAddress
     token: str | None = field(repr=False)
     credentials: Credentials | None = field(repr=False)
     profile: Profile | None = None
+    withheld: str = ""
+
+
+def outage_timeout_of(seconds: float | None = None) -> float:
+    """Return how long the server may be unreachable during waits and what follows them, in seconds.
+
+    Args:
+        seconds: The argument of the client. Defaults to ``INVOKEAI_OUTAGE_TIMEOUT``, or to five minutes.
+
+    Raises:
+        UsageError: The number is not valid.
+    """
+    text = os.environ.get("INVOKEAI_OUTAGE_TIMEOUT")
+    given, name = (seconds, "outage_timeout") if seconds is not None else (text, "INVOKEAI_OUTAGE_TIMEOUT")
+    if given is None or given == "":
+        return LONGEST_OUTAGE
+    try:
+        number = float(given)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not number >= 0:
+        raise UsageError(f"{name}: {given!r} is not valid; expected a number of seconds of at least 0.")
+    return number
 
 
 def config_path() -> Path | None:
@@ -87,15 +124,8 @@ def config_path() -> Path | None:
     chosen = os.environ.get("INVOKEAI_CONFIG")
     if chosen:
         return user_path(chosen)
-    variable, default = ("APPDATA", "AppData/Roaming") if os.name == "nt" else ("XDG_CONFIG_HOME", ".config")
-    if os.environ.get(variable):
-        folder = user_path(os.environ[variable])
-    else:
-        home = home_folder()
-        if home is None:
-            return None
-        folder = home / default
-    return folder / "invokeai-py-client" / "config.toml"
+    folder = config_folder()
+    return None if folder is None else folder / "invokeai-py-client" / "config.toml"
 
 
 def choose(
@@ -114,10 +144,11 @@ def choose(
             the URL of the profile in ``INVOKEAI_PROFILE``, the URL of the profile ``default``,
             ``http://localhost:9090``.
         base_path: A path prefix that replaces the one in the URL.
-        api_key: A token. Defaults to ``INVOKEAI_TOKEN``, or to the token of a profile for the same server.
+        api_key: A token. Defaults to ``INVOKEAI_TOKEN`` if that belongs to this server, or to the token of a profile
+            for the same server.
         email: The email address to sign in with. With ``password``, it takes precedence over any token. Defaults to
-            ``INVOKEAI_EMAIL``.
-        password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD``.
+            ``INVOKEAI_EMAIL`` if that belongs to this server.
+        password: The password to sign in with. Defaults to ``INVOKEAI_PASSWORD`` if that belongs to this server.
         profile: The name of a profile in the configuration file.
 
     Raises:
@@ -133,12 +164,81 @@ def choose(
     credentials = credentials_of(email, password)
     if credentials is not None:
         return Chosen(address, api_key or None, credentials)
-    credentials = credentials_of(os.environ.get("INVOKEAI_EMAIL"), os.environ.get("INVOKEAI_PASSWORD"))
-    token = api_key or (os.environ.get("INVOKEAI_TOKEN") if profile is None else None)
+    named = _named_server(profiles)
+    withheld = None
+    if (url is not None or profile is not None) and named is not None and not address.is_same(named):
+        withheld = f"not sent to {address.url}: the environment names the server {named.url}."
+    return _chosen(address, profiles, profile, api_key, withheld)
+
+
+def choose_recorded(url: str) -> Chosen:
+    """Choose the credentials for a server whose URL comes from a file, such as a manifest or a pickle.
+
+    Args:
+        url: The server's URL.
+
+    Raises:
+        UsageError: The URL is not valid, or the configuration file cannot be used.
+    """
+    profiles = read_profiles()
+    address = ServerAddress.parse(url)
+    try:
+        usual = ServerAddress.parse(_url(profiles, None))
+    except UsageError:
+        usual = None  # INVOKEAI_PROFILE or INVOKEAI_URL is not valid, which matters only if it is used
+    if usual is not None and address.is_same(usual):
+        return _chosen(usual, profiles, None, None, None)
+    withheld = (
+        f"not sent to {address.url}, because this URL comes from a file. If the server is yours, set "
+        f"INVOKEAI_URL={address.url}, or run `ivk login {address.url}`."
+    )
+    return _chosen(address, profiles, None, None, withheld)
+
+
+def environment_is_for(address: ServerAddress) -> bool:
+    """Return whether credentials in the environment may be sent to a server that the caller names."""
+    named = _named_server(read_profiles())
+    return named is None or address.is_same(named)
+
+
+def _chosen(
+    address: ServerAddress,
+    profiles: Mapping[str, Profile],
+    profile: str | None,
+    api_key: str | None,
+    withheld: str | None,
+) -> Chosen:
+    """Return the choice for a server.
+
+    Args:
+        address: The server.
+        profiles: All profiles.
+        profile: The profile that the caller named, or None.
+        api_key: The token that the caller passed, or None.
+        withheld: Why credentials in the environment must not be used, or None if they may be used.
+    """
+    credentials, token = None, api_key
+    if withheld is None:
+        credentials = credentials_of(os.environ.get("INVOKEAI_EMAIL"), os.environ.get("INVOKEAI_PASSWORD"))
+        token = api_key or (os.environ.get("INVOKEAI_TOKEN") if profile is None else None)
     if token:
         return Chosen(address, token, credentials)
     kept = _profile_for(address, profiles, profile)
-    return Chosen(address, kept.token if kept else None, credentials, kept)
+    if kept is not None:
+        userinfo = address.userinfo or kept.address.userinfo
+        address = ServerAddress(address.origin, address.prefix, userinfo)
+        return Chosen(address, kept.token, credentials, kept)
+    unused = [name for name in ("INVOKEAI_TOKEN", "INVOKEAI_PASSWORD") if os.environ.get(name)]
+    note = f"{' and '.join(unused)}: {withheld}" if unused and withheld else ""
+    return Chosen(address, None, credentials, withheld=note)
+
+
+def _named_server(profiles: Mapping[str, Profile]) -> ServerAddress | None:
+    """Return the server that the environment names, or None."""
+    if os.environ.get("INVOKEAI_URL"):
+        return ServerAddress.parse(os.environ["INVOKEAI_URL"])
+    known = profiles.get(os.environ.get("INVOKEAI_PROFILE") or "")
+    return None if known is None else known.address
 
 
 def _url(profiles: Mapping[str, Profile], profile: str | None) -> str:
@@ -161,7 +261,7 @@ def _profile_for(
     names = [wanted] if wanted else [os.environ.get("INVOKEAI_PROFILE") or DEFAULT_PROFILE, *profiles]
     for name in names:
         found = profiles.get(name)
-        if found is not None and found.token and found.address.url == address.url:
+        if found is not None and found.token and found.address.is_same(address):
             path = config_path()
             warn = None if path is None else permission_problem(path)
             if warn:
@@ -233,7 +333,7 @@ def _profile(path: Path, name: str, table: Any) -> Profile:
 def keep_profile(profile: Profile) -> Path:
     """Write a profile to the configuration file, replacing a profile of the same name.
 
-    The file gets mode 0600. Comments in it are lost.
+    The file gets mode 0600. Comments in it are lost. Processes that write at the same time wait for each other.
 
     Returns:
         The path of the file.
@@ -241,7 +341,21 @@ def keep_profile(profile: Profile) -> Path:
     Raises:
         UsageError: The file cannot be read or written.
     """
-    return _write({**read_profiles(), profile.name: profile})
+    path = _change(lambda profiles: {**profiles, profile.name: profile})
+    assert path is not None
+    return path
+
+
+def renew_profile(old: Profile, new: Profile) -> bool:
+    """Replace a profile in the configuration file, unless another program has changed it in the meantime.
+
+    Returns:
+        Whether the profile was replaced.
+
+    Raises:
+        UsageError: The file cannot be read or written.
+    """
+    return _change(lambda known: {**known, new.name: new} if known.get(old.name) == old else None) is not None
 
 
 def forget_profile(name: str) -> bool:
@@ -253,22 +367,26 @@ def forget_profile(name: str) -> bool:
     Raises:
         UsageError: The file cannot be read or written.
     """
-    profiles = read_profiles()
-    known = profiles.get(name)
-    if known is None or known.token is None:
-        return False
-    _write({**profiles, name: Profile(name, known.url)})
-    return True
+
+    def change(profiles: dict[str, Profile]) -> dict[str, Profile] | None:
+        known = profiles.get(name)
+        return None if known is None or known.token is None else {**profiles, name: Profile(name, known.url)}
+
+    # Without a token, nothing is written, so that no folder is created.
+    return change(read_profiles()) is not None and _change(change) is not None
 
 
-def _write(profiles: Mapping[str, Profile]) -> Path:
-    from invokeai_py_client._atomic import write_draft
+def _change(change: Callable[[dict[str, Profile]], dict[str, Profile] | None]) -> Path | None:
+    """Read the profiles, change them and write them, while no other process does.
 
-    lines = ["# Written by `ivk login`. This file contains tokens: keep it private.\n"]
-    for profile in profiles.values():
-        lines.append(f"\n[profiles.{_quoted(profile.name)}]\n")
-        values = {"url": profile.url, "token": profile.token, "email": profile.email}
-        lines += [f"{key} = {_quoted(value)}\n" for key, value in values.items() if value]
+    Args:
+        change: Returns the changed profiles, or None to leave the file unchanged.
+
+    Returns:
+        The path of the file, or None if it was left unchanged.
+    """
+    from invokeai_py_client._lock import locked
+
     path = config_path()
     if path is None:
         raise UsageError(
@@ -276,9 +394,27 @@ def _write(profiles: Mapping[str, Profile]) -> Path:
         )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_draft(path, "".join(lines).encode(), mode=0o600)
+        with locked(path.with_name(f"{path.name}.lock")):
+            changed = change(read_profiles())
+            return None if changed is None else _write(path, changed)
     except OSError as error:
         raise UsageError(f"Cannot write the configuration file {path}: {_why(error)}.") from None
+
+
+def _write(path: Path, profiles: Mapping[str, Profile]) -> Path:
+    from invokeai_py_client._atomic import write_draft
+
+    lines = ["# Written by `ivk login`. This file contains tokens: keep it private.\n"]
+    for profile in profiles.values():
+        lines.append(f"\n[profiles.{_quoted(profile.name)}]\n")
+        values = {"url": profile.url, "token": profile.token, "email": profile.email}
+        lines += [f"{key} = {_quoted(value)}\n" for key, value in values.items() if value]
+    try:
+        data = "".join(lines).encode()
+    except UnicodeEncodeError as error:
+        wrong = error.object[error.start : error.end]
+        raise UsageError(f"Invalid profile: it contains {wrong!r}, a lone surrogate. Remove it.") from None
+    write_draft(path, data, mode=0o600)
     return path
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client.config import choose
+from invokeai_py_client.config import choose, choose_recorded, outage_timeout_of
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import ConnectionSettings
 
@@ -40,6 +40,7 @@ class Connection:
         self.profile = profile
         self._open = _Resources(settings)
         self._schema: Schema | None = None
+        self._schema_outages = 0
         self._parts: dict[Any, Any] = {}
         self._closing: list[Callable[[], Awaitable[None]]] = []
         self._working: set[asyncio.Task[None]] = set()
@@ -58,6 +59,7 @@ class Connection:
         email: str | None = None,
         password: str | None = None,
         profile: str | None = None,
+        outage_timeout: float | None = None,
     ) -> Connection:
         """Return a connection to the server at a URL.
 
@@ -77,6 +79,7 @@ class Connection:
             raise UsageError(
                 f"max_retries: {max_retries!r} is not valid; expected a whole number of at least 0."
             )
+        chosen_outage = outage_timeout_of(outage_timeout)
         settings = ConnectionSettings(
             chosen.address,
             timeout=timeout,
@@ -86,6 +89,27 @@ class Connection:
             token=chosen.token,
             headers=dict(headers or {}),
             credentials=chosen.credentials,
+            outage_timeout=chosen_outage,
+            withheld=chosen.withheld,
+        )
+        return cls(settings, profile=chosen.profile)
+
+    @classmethod
+    def to_recorded(cls, url: str) -> Connection:
+        """Return a connection to a server whose URL comes from a file, such as a manifest.
+
+        Such a URL may be that of any server, so it gets only credentials that belong to this server.
+
+        Raises:
+            UsageError: The address is invalid.
+        """
+        chosen = choose_recorded(url)
+        settings = ConnectionSettings(
+            chosen.address,
+            token=chosen.token,
+            credentials=chosen.credentials,
+            outage_timeout=outage_timeout_of(None),
+            withheld=chosen.withheld,
         )
         return cls(settings, profile=chosen.profile)
 
@@ -108,16 +132,28 @@ class Connection:
         """Return the server's node types, read from its OpenAPI document.
 
         Args:
-            refresh: Whether to read the document again. Defaults to False: it is read once.
+            refresh: Whether to read the document again and ignore the cache. Defaults to False: it is read once, and
+                again after the event connection was lost, because the server may have been restarted.
 
         Raises:
             ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
         """
-        if self._schema is None or refresh:
+        outages = self._open.outages
+        if self._schema is None or refresh or outages != self._schema_outages:
             from invokeai_py_client.schema.source import load_schema
 
             self._schema = await load_schema(self.http, self.url, refresh=refresh)
+            self._schema_outages = outages
         return self._schema
+
+    async def schema_has_changed(self) -> bool:
+        """Read the node types again, and return whether they differ from those that were read before.
+
+        Raises:
+            ServerUnreachableError: No server responds at the address, or it is not InvokeAI.
+        """
+        before = self._schema
+        return before is not None and dict(await self.schema(refresh=True)) != dict(before)
 
     def part(self, kind: Callable[[Connection], T]) -> T:
         """Return the shared object of a class, creating it on the first call.
@@ -189,11 +225,13 @@ class Connection:
     def __getstate__(self) -> dict[str, Any]:
         # Secrets are not pickled, because every pickled run contains its connection. The process that unpickles it
         # uses the secrets that it has for this server.
-        return {"settings": self.settings.without_secrets()}
+        return {"settings": self.settings}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         settings: ConnectionSettings = state["settings"]
-        chosen = choose(settings.address.url)
+        chosen = choose_recorded(settings.address.url)
+        settings.address = chosen.address
+        settings.withheld = chosen.withheld
         settings.use_token(chosen.token, chosen.credentials)
         self.__init__(settings, profile=chosen.profile)
 
@@ -249,6 +287,11 @@ class _Resources:
 
             self._hub = EventHub(self._settings, self.http.auth)
         return self._hub
+
+    @property
+    def outages(self) -> int:
+        """How often the event connection was lost."""
+        return 0 if self._hub is None else self._hub.outages
 
     async def renew_events(self) -> None:
         """Reconnect the event connection, if there is one, as the user who is signed in now."""

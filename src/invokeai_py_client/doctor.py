@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +21,8 @@ from invokeai_py_client.errors import (
     PermissionDeniedError,
     UsageError,
 )
+from invokeai_py_client.server.log_signs import cleanup_failure, worker_failure
+from invokeai_py_client.transport.proxies import Proxy, proxy_for
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -73,21 +75,33 @@ def examine_config() -> Finding:
     return Finding("config", "ok", f"{path}: {names}")
 
 
-async def examine(client: AsyncInvokeAIClient, root: Path | None = None) -> AsyncGenerator[Finding]:
+async def examine(
+    client: AsyncInvokeAIClient, root: Path | None = None, log: Path | None = None
+) -> AsyncGenerator[Finding]:
     """Check a server.
 
     Args:
         client: A client for the server.
         root: The server's root folder, if the server runs on this machine.
+        log: The server's log, if ``ivk server`` started it on this machine.
 
     Yields:
         The result of each check. If the server does not respond, only that result.
     """
     server = await _server(client)
+    if server.state == "fail" and log is not None and (reason := cleanup_failure(log)) is not None:
+        server = replace(
+            server,
+            cure=f"InvokeAI ended at its start because it could not clean its database: {reason}. It resumes pending "
+            "queue items at the same time, which can prevent that. Start it again: `ivk server start`.",
+        )
     yield server
     if server.state == "fail":
         return
     yield _clock(client)
+    proxy = _proxy_of(client)
+    if proxy is not None:
+        yield Finding("proxy", "ok", f"requests and events go through {proxy.shown}")
     steps: dict[str, Callable[[AsyncInvokeAIClient], Awaitable[Finding]]] = {
         "sign-in": _sign_in,
         "events": _events,
@@ -101,13 +115,20 @@ async def examine(client: AsyncInvokeAIClient, root: Path | None = None) -> Asyn
             found = Finding(about, "fail", str(error), f"Run `ivk login {client.url}`.")
         except InvokeAIClientError as error:
             found = Finding(about, "fail", str(error), "See the server's log.")
+        if about == "queue" and found.state == "ok" and log is not None:
+            found = _worker(log) or found
         yield found
         if about == "sign-in" and found.state == "fail":
             return  # the other checks would fail in the same way
     yield _disk(root)
 
 
-def _cure(error: APIRequestError) -> str:
+def _cure(error: APIRequestError, proxy: Proxy | None) -> str:
+    if proxy is not None and not isinstance(error, CertificateError):
+        return (
+            f"Requests go through the proxy {proxy.shown}. Check that it is running and can reach the server. "
+            f"{proxy.way_around}"
+        )
     if isinstance(error, AuthenticationError | PermissionDeniedError):
         return "A proxy requires signing in: add user:password@ before the host in the URL."
     if isinstance(error, CertificateError):
@@ -126,7 +147,7 @@ async def _server(client: AsyncInvokeAIClient) -> Finding:
             client.connection.http, timeout=min(client.settings.timeout, 10), once=True
         )
     except APIRequestError as error:
-        return Finding("server", "fail", str(error), _cure(error))
+        return Finding("server", "fail", str(error), _cure(error, _proxy_of(client)))
     says = f"InvokeAI {version} at {client.url}, response time {1000 * (time.monotonic() - started):.0f} ms"
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     if numbers < OLDEST:
@@ -184,10 +205,33 @@ async def _events(client: AsyncInvokeAIClient) -> Finding:
     try:
         acknowledged = await check_events(client.settings)
     except APIRequestError as error:
+        proxy = _proxy_of(client)
+        if proxy is not None:
+            cure = await _cure_of_events(client, proxy)
         return Finding("events", "warn", str(error), cure)
     if not acknowledged:
         return Finding("events", "warn", "connected, but the server did not confirm a subscription", cure)
     return Finding("events", "ok", "connected")
+
+
+async def _cure_of_events(client: AsyncInvokeAIClient, proxy: Proxy) -> str:
+    """Return the fix for events that do not arrive through a proxy, after an attempt without the proxy."""
+    from invokeai_py_client.transport.socket import check_events
+
+    forward = f"Let the proxy {proxy.shown} forward WebSockets. Until then, runs are polled."
+    try:
+        await check_events(client.settings, direct=True)
+    except APIRequestError:
+        return f"{forward} A proxy in front of the server must forward them at /ws/socket.io, too."
+    return f"The server is reachable without the proxy: add {proxy.target} to NO_PROXY. Or: {forward}"
+
+
+def _proxy_of(client: AsyncInvokeAIClient) -> Proxy | None:
+    """Return the proxy between this machine and the server. An invalid one was reported by the first request."""
+    try:
+        return proxy_for(client.settings.address.origin)
+    except APIRequestError:
+        return None
 
 
 async def _models(client: AsyncInvokeAIClient) -> Finding:
@@ -201,25 +245,29 @@ async def _models(client: AsyncInvokeAIClient) -> Finding:
 
 
 async def _queue(client: AsyncInvokeAIClient) -> Finding:
-    from invokeai_py_client.run.blockage import WAY_OUT, is_blocked
+    from invokeai_py_client.run.blockage import WAY_OUT, why_blocked
 
-    status = await client.queue.status()
+    status = await client.queue.status(mine=False)
     says = f"{status.pending} pending, {status.in_progress} in progress, {status.total} in total"
-    try:
-        await client.connection.http.json("GET", "/api/v1/queue/default/next")
-    except APIRequestError as error:
-        if is_blocked(error):
-            return Finding("queue", "fail", says, WAY_OUT)
-        raise
+    reason = await why_blocked(client.connection, "default")
+    if reason is not None:
+        return Finding("queue", "fail", f"{'blocked' if reason == WAY_OUT else 'stopped'}; {says}", reason)
     if not status.is_started:
         return Finding("queue", "warn", f"paused; {says}", "Run `ivk queue resume`.")
-    if status.pending and not status.in_progress and not status.is_processing:
-        cure = "Check again in a moment. If nothing changes, see the server's log or restart the server."
-        return Finding("queue", "warn", f"no item is running; {says}", cure)
     if status.total > _MANY_ITEMS:
         cure = "Run `ivk queue prune`: finished items stay in the server's database until they are removed."
         return Finding("queue", "warn", says, cure)
     return Finding("queue", "ok", says)
+
+
+def _worker(log: Path) -> Finding | None:
+    error = worker_failure(log)
+    if error is None:
+        return None
+    cure = (
+        "Restart the server: `ivk server stop`, then `ivk server start`. Until then, fewer items run at once."
+    )
+    return Finding("queue", "warn", f"a worker of the session processor has ended: {error}", cure)
 
 
 def _disk(root: Path | None) -> Finding:

@@ -26,7 +26,7 @@
     │   │   │   └── EnqueueUnknownError     ... and whether the batch was enqueued is unknown
     │   │   └── NotInvokeAIError        the server at the address is not InvokeAI
     │   └── RequestTimeoutError         a single request took too long (also a TimeoutError)
-    ├── TransferError                   some of several files failed: .failed, .done
+    ├── TransferError                   some of several things failed: .failed, .done
     ├── ModelInstallError               installing a model failed
     │   ├── ModelInstallStartError      it could not be started (also an APIRequestError)
     │   ├── ModelInstallJobFailed       it ended without a model: .info
@@ -79,8 +79,11 @@ class InvokeAIClientError(Exception):
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
     def __str__(self) -> str:
-        # KeyError.__str__ would put the message in quotes.
-        return str(self.args[0]) if self.args else ""
+        from invokeai_py_client._text import printable
+
+        # KeyError.__str__ would put the message in quotes. Messages repeat texts of servers and files, and Python
+        # prints errors to the terminal.
+        return printable(str(self.args[0])) if self.args else ""
 
 
 # --------------------------------------------------------------------------- the call is wrong
@@ -349,15 +352,18 @@ API_ERRORS: Mapping[int, type[APIRequestError]] = {
 }
 
 
-# --------------------------------------------------------------------------- many files
+# --------------------------------------------------------------------------- many things
 
 
 class TransferError(InvokeAIClientError):
-    """Raised if some of several files could not be downloaded or uploaded. The others were.
+    """Raised if a call about several images, files, models and so on succeeded only for some of them, or for none.
+
+    All of them were tried.
 
     Attributes:
-        failed: The errors, keyed by the name of the file or image.
-        done: The results of the others, keyed by name: the path of a download, or the record of an upload.
+        failed: The errors, keyed by the name of the file, image, model...
+        done: The results of the others, keyed by name: the path of a download, the record of an upload, or the name of
+            an image that was changed or deleted.
     """
 
     code = "transfer"
@@ -433,9 +439,11 @@ class RunError(InvokeAIClientError):
     Attributes:
         item_id: The id of the queue item, or None if it is not known yet.
         batch_id: The id of the batch, or None if it is not known.
+        images: The images of the other runs, if ``generate()`` started several.
     """
 
     code = "run"
+    images: Sequence[Any] = ()
 
     def __init__(self, message: str, *, item_id: int | None = None, batch_id: str | None = None) -> None:
         super().__init__(message)
@@ -483,7 +491,10 @@ class RunCanceledError(RunError):
 
 
 class RunTimeoutError(RunError, TimeoutError):
-    """Raised if a wait for a run timed out. The run itself continues: ``client.run(error.item_id)`` returns it."""
+    """Raised if a wait for a run timed out. The run itself continues.
+
+    ``client.run(error.item_id, batch_id=error.batch_id)`` returns it.
+    """
 
     code = "run_timeout"
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 import workflows
 from proxy import Proxy
 from tests.conftest import RealServer
-from trouble import HANG, LOSE, RESET, SWALLOW, Fault, always, cut, delay, gateway, randomly, script
+from trouble import HANG, LOSE, RESET, SWALLOW, WAIT, Fault, always, cut, delay, gateway, randomly, script
 
 from invokeai_py_client import AsyncInvokeAIClient, AsyncSweep, AsyncWorkflowHandle, InvokeAIClient
 from invokeai_py_client.errors import (
@@ -283,6 +283,24 @@ async def test_interrupted_start_leaves_nothing_in_the_queue(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [job.status for job in queue.queue_repo.items()] == [JobStatus.CANCELLED]
+
+
+@pytest.mark.parametrize("what", ["run", "sweep"])
+async def test_interrupted_start_cancels_what_the_server_has_not_received_yet(
+    proxy: Proxy, client: AsyncInvokeAIClient, queue: InvokeAIClient, what: str
+) -> None:
+    """A cancellation that overtakes the request would find nothing to cancel."""
+    wf = await client.workflow_repo.create_workflow(workflows.add())
+    with proxy.holding("POST", ENQUEUE, WAIT):
+        task = asyncio.ensure_future(wf.start() if what == "run" else wf.sweep(a=[1, 2]))
+        await asyncio.to_thread(proxy.wait_for, "waiting")
+        before = proxy.counts["passed"]
+        task.cancel()
+        await asyncio.to_thread(proxy.wait_for, "passed", times=before + 2)
+        assert not task.done()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert {job.status for job in queue.queue_repo.items()} == {JobStatus.CANCELLED}
 
 
 async def test_interruption_is_raised_even_if_canceling_fails(proxy: Proxy, queue: InvokeAIClient) -> None:

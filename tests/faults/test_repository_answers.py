@@ -20,11 +20,13 @@ from invokeai_py_client.errors import (
     ModelInstallStartError,
     NotFoundError,
     NotInvokeAIError,
+    PermissionDeniedError,
     RunError,
     ServerError,
+    TransferError,
     UsageError,
 )
-from invokeai_py_client.models import InstallStatus, JobStatus
+from invokeai_py_client.models import InstallStatus, IvkBoard, IvkDnnModel, JobStatus
 from invokeai_py_client.transport import timing
 
 
@@ -92,12 +94,17 @@ async def test_5_15_names_of_changed_images(fake: Fake) -> None:
     server.answers[("POST", "/api/v1/board_images/batch")] = {"board_id": BOARD, "added_image_names": ["a"]}
     server.answers[("POST", "/api/v1/board_images/batch/delete")] = {"removed_image_names": ["a", "lost"]}
     server.answers[("GET", "/api/v1/images/i/a")] = {"image_name": "a"}
-    assert await client.image_repo.star(["a", "b"]) == ["a"]
-    assert await client.image_repo.delete(["a", "b"]) == ["b"]
+    for change, done, failed in ((client.image_repo.star, "a", "b"), (client.image_repo.delete, "b", "a")):
+        with pytest.raises(TransferError) as caught:
+            await change(["a", "b"])
+        assert (list(caught.value.done), list(caught.value.failed)) == ([done], [failed])
     board = await client.board_repo.get_uncategorized_handle()
-    assert await board.move_image_to("a", BOARD) is True
+    assert await board.move_image_to("a", IvkBoard(board_id=BOARD)) is True
     assert await board.move_image_to("a", "none") is True
-    assert await client.image_repo.move(["a", "lost"], "none") == ["a"]
+    with pytest.raises(TransferError) as caught:
+        await client.image_repo.move(["a", "lost"], "none")
+    assert (list(caught.value.done), list(caught.value.failed)) == (["a"], ["lost"])
+    assert isinstance(caught.value.failed["lost"], NotFoundError)
 
 
 async def test_5_15_responds_500_for_missing_queue_item(fake: Fake) -> None:
@@ -126,14 +133,15 @@ async def test_6_0_reports_success_for_missing_items(fake: Fake, picture: bytes)
     server.answers[("POST", "/api/v1/board_images/batch")] = {"added_images": []}
     server.answers[("POST", "/api/v1/images/upload")] = {"image_name": "new", "board_id": None}
     server.answers[("POST", "/api/v1/images/delete")] = {"deleted_images": ["new"]}
-    assert await client.board_repo.delete_board(BOARD) is False
+    gone = IvkBoard(board_id=BOARD)
+    assert await client.board_repo.delete_board(gone) is False
     assert await client.queue_repo.delete(7) is False
     with pytest.raises(NotFoundError):
-        await client.board_repo.update_board(BOARD, "name")
+        await client.board_repo.update_board(gone, "name")
     with pytest.raises(NotFoundError):
-        await client.image_repo.move("a", BOARD)
+        await client.image_repo.move("a", gone)
     with pytest.raises(NotFoundError):
-        await client.image_repo.upload(picture, board_id=BOARD)
+        await client.image_repo.upload(picture, board_id=gone)
     deleted = next(body for _, path, _, body in server.asked if path.endswith("/images/delete"))
     assert deleted == {"image_names": ["new"]}, "the uncategorized image is deleted"
 
@@ -185,6 +193,18 @@ async def test_private_board_on_server_with_public_boards(fake: Fake) -> None:
     board = await client.board_repo.create_board("n", is_private=True)
     assert board.board.board_visibility == "private"
     assert server.asked[1][3] == {"board_visibility": "private"}
+
+
+async def test_a_board_whose_visibility_cannot_be_set_is_deleted(fake: Fake) -> None:
+    server, client = fake
+    record = {"board_id": BOARD, "board_name": "n", "board_visibility": "private"}
+    server.answers[("POST", "/api/v1/boards/")] = record
+    server.answers[("GET", f"/api/v1/boards/{BOARD}")] = record
+    server.answers[("PATCH", f"/api/v1/boards/{BOARD}")] = 403
+    server.answers[("DELETE", f"/api/v1/boards/{BOARD}")] = {"board_id": BOARD}
+    with pytest.raises(PermissionDeniedError):
+        await client.board_repo.create_board("n", is_private=False)
+    assert server.paths()[-1] == f"DELETE /api/v1/boards/{BOARD}"
 
 
 def item(item_id: int, **more: Any) -> dict[str, Any]:
@@ -417,7 +437,7 @@ async def test_S34_delete_model_after_broken_connection(fake: Fake) -> None:
     """Before repeating the request, the client checks whether the server carried it out."""
     server, client = fake
     path = f"/api/v2/models/i/{KEY}"
-    server.answers[("GET", "/api/v2/models/")] = {"models": []}
+    model = IvkDnnModel.from_api_response({**MODEL, "key": KEY})
 
     def drop(request: web.Request) -> web.Response:
         assert request.transport is not None
@@ -428,7 +448,7 @@ async def test_S34_delete_model_after_broken_connection(fake: Fake) -> None:
     for there, asked in ((MODEL, ["DELETE", "GET", "DELETE"]), (404, ["DELETE", "GET"])):
         server.asked.clear()
         server.answers |= {("DELETE", path): drop, ("GET", path): there}
-        assert await client.dnn_model_repo.delete_model(KEY) is True
+        assert await client.dnn_model_repo.delete_model(model) is True
         assert [method for method, *_ in server.asked] == asked
 
 
@@ -436,7 +456,8 @@ async def test_S34_converted_model(fake: Fake) -> None:
     """This does not use the real server, because only a full-size Stable Diffusion checkpoint can be converted."""
     server, client = fake
     server.answers[("PUT", f"/api/v2/models/convert/{KEY}")] = {**MODEL, "key": "l", "format": "diffusers"}
-    model = await client.dnn_model_repo.convert_model(KEY)
+    known = IvkDnnModel.from_api_response({**MODEL, "key": KEY})
+    model = await client.dnn_model_repo.convert_model(known)
     assert (model.key, model.format) == ("l", "diffusers")
 
 
@@ -524,9 +545,44 @@ async def test_pages_that_overlap_and_shrink(fake: Fake) -> None:
 async def test_names_are_split_over_requests(fake: Fake) -> None:
     server, client = fake
     names = [str(number) for number in range(2500)]
-    server.answers[("POST", "/api/v1/images/star")] = {"starred_images": ["7"]}
-    assert await client.image_repo.star([*names, *names]) == ["7"]
+    server.answers[("POST", "/api/v1/images/star")] = {"starred_images": names}
+    assert await client.image_repo.star([*names, *names]) == names
     assert [len(body["image_names"]) for _, _, _, body in server.asked] == [1000, 1000, 500]
+
+
+@pytest.mark.parametrize(("second", "attempts", "failing"), [(500, 1, 1000), ({}, 1, 1500), (503, 2, 1000)])
+async def test_a_request_that_fails_does_not_hide_what_the_others_did(
+    fake: Fake, second: Any, attempts: int, failing: int
+) -> None:
+    server, client = fake
+    names = [str(number) for number in range(2500)]
+    path = ("POST", "/api/v1/images/star")
+    responses = iter(
+        [{"starred_images": names[:1000]}, *[second] * attempts, {"starred_images": names[2000:]}]
+    )
+
+    def answer(_: web.Request) -> Any:
+        found = next(responses)
+        return web.json_response({"detail": "broken"}, status=found) if isinstance(found, int) else found
+
+    server.answers[path] = answer
+    with pytest.raises(TransferError, match=f"{failing} of 2500 images could not be starred") as caught:
+        await client.image_repo.star(names)
+    assert len(caught.value.failed) == failing
+    assert list(caught.value.done) == [*names[:1000], *(names[2000:] if failing == 1000 else [])]
+    server.answers[path] = 500
+    with pytest.raises(ServerError):  # nothing was done
+        await client.image_repo.star(names)
+
+
+async def test_the_reason_is_unknown_if_the_server_fails_to_report_it(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("POST", "/api/v1/images/star")] = {"starred_images": ["a"], "failed_images": []}
+    server.answers[("POST", "/api/v1/images/images_by_names")] = 500
+    with pytest.raises(TransferError) as caught:
+        await client.image_repo.star(["a", "b"])
+    assert (list(caught.value.done), list(caught.value.failed)) == (["a"], ["b"])
+    assert isinstance(caught.value.failed["b"], ServerError)
 
 
 async def test_creating_requests_are_not_repeated(fake: Fake, picture: bytes) -> None:
@@ -539,7 +595,7 @@ async def test_creating_requests_are_not_repeated(fake: Fake, picture: bytes) ->
         server.answers[(method, path)] = 503
     for call in (
         lambda: client.board_repo.create_board("x"),
-        lambda: client.dnn_model_repo.convert_model(KEY),
+        lambda: client.dnn_model_repo.convert_model(IvkDnnModel.from_api_response({**MODEL, "key": KEY})),
         lambda: client.image_repo.upload(picture),
     ):
         with pytest.raises(ServerError):

@@ -17,9 +17,19 @@ import pytest
 from click.testing import CliRunner
 
 import invokeai_py_client
-from invokeai_py_client import InvokeAIClient
+from invokeai_py_client import InvokeAIClient, Sweep
+from invokeai_py_client._text import hide_secrets
 from invokeai_py_client.cli.main import ivk
-from invokeai_py_client.errors import APIRequestError, InvokeAIClientError
+from invokeai_py_client.config import Profile, keep_profile
+from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
+from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
+from invokeai_py_client.errors import (
+    APIRequestError,
+    AuthenticationError,
+    InvokeAIClientError,
+    ModelInstallJobFailed,
+)
+from invokeai_py_client.models import ModelInstJobInfo
 from invokeai_py_client.transport.secrets import redacted
 
 PACKAGE = str(Path(invokeai_py_client.__file__).parent)
@@ -32,6 +42,7 @@ SECRETS = {
 }
 BASIC = b64encode(f"me:{SECRETS['basic']}".encode()).decode()
 EMAIL = "me@example.org"
+ARTIFACTS = Path(__file__).parents[1] / "data" / "artifacts" / "2.0.0-dev"
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -163,3 +174,147 @@ def test_output_contains_no_secrets(
 
 def test_what_is_redacted() -> None:
     assert redacted(b'a "sec\\"ret" secret', {'sec"ret', "secret"}) == b'a "***" ***'
+
+
+# --------------------------------------------------------------------------- credentials belong to a server
+
+
+@pytest.fixture
+def foreign() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Yield the address of another server, and the headers of all requests that reach it."""
+    received: list[dict[str, str]] = []
+
+    class Listening(Echo):
+        status = 401
+
+        def answer(self) -> None:
+            received.append(dict(self.headers))
+            super().answer()
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Listening)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", received
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+
+
+@pytest.mark.parametrize("names_own_server", [True, False], ids=["with INVOKEAI_URL", "without INVOKEAI_URL"])
+def test_url_in_a_file_gets_no_credentials_of_another_server(
+    foreign: tuple[str, list[dict[str, str]]],
+    names_own_server: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    url, received = foreign
+    pickled = pickle.dumps(InvokeAIClient.from_url(url))
+    monkeypatch.setenv("INVOKEAI_TOKEN", SECRETS["token"])
+    monkeypatch.setenv("INVOKEAI_EMAIL", EMAIL)
+    monkeypatch.setenv("INVOKEAI_PASSWORD", SECRETS["password"])
+    monkeypatch.setenv("INVOKEAI_CONFIG", str(tmp_path / "config.toml"))
+    keep_profile(Profile("default", "http://localhost:9", SECRETS["hf"]))
+    if names_own_server:
+        monkeypatch.setenv("INVOKEAI_URL", f"http://me:{SECRETS['basic']}@localhost:9090")
+    manifest = tmp_path / "foreign.jsonl"
+    recorded = ARTIFACTS / "manifests" / "killed.jsonl"
+    manifest.write_text(recorded.read_text().replace("http://invokeai.example:9090", url))
+    with pytest.raises(AuthenticationError, match=r"not sent to .* because this URL comes from a file"):
+        Sweep.resume(manifest).wait()
+    with pickle.loads(pickled) as client, pytest.raises(AuthenticationError, match=f"INVOKEAI_URL={url}"):
+        client.board_repo.list_boards()
+    assert received
+    assert_clean(json.dumps(received), "the requests to the foreign server")
+    assert not [one for one in received if "Authorization" in one]
+    # The user who names the server decides.
+    if not names_own_server:
+        with InvokeAIClient.from_url(url) as client, pytest.raises(AuthenticationError):
+            client.board_repo.list_boards()
+        assert "Authorization" in received[-1]
+
+
+# --------------------------------------------------------------------------- messages of libraries
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://me:ma/rker-proxy%zz@127.0.0.1:9",
+        "http://me:marker-proxy@127.0.0.1:notaport",
+        "http://me:marker proxy@127.0.0.1:9",
+        "http://me:marker-proxy@[127.0.0.1",
+    ],
+)
+def test_errors_about_a_proxy_contain_no_password(
+    proxy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    with InvokeAIClient.from_url("http://gpu.example:9090", max_retries=0, timeout=5) as client:
+        with pytest.raises(APIRequestError) as caught:
+            client.version()
+        assert not client.health_check()
+    for text in (str(caught.value), "".join(traceback.format_exception(caught.value)), caplog.text):
+        assert "rker" not in text
+
+
+def test_urls_in_texts_lose_their_secrets() -> None:
+    for text, shown in {
+        "Invalid URL: http://me:ma/rk%zz@host:80/x, sorry": "Invalid URL: http://***@host:80/x, sorry",
+        "'https://me@host/a@b'": "'https://***@b'",
+        "https://host/a@1.0?x=1": "https://host/a@1.0?x=1",
+        "https://host:80/a@1.0": "https://host:80/a@1.0",
+        "https://civitai.com/api/download/1?type=Model&token=marker": (
+            "https://civitai.com/api/download/1?type=Model&token=***"
+        ),
+        "https://s3/x?X-Amz-Signature=marker&b=1 and more": "https://s3/x?X-Amz-Signature=***&b=1 and more",
+        "owner/name": "owner/name",
+    }.items():
+        assert hide_secrets(text) == shown
+
+
+# --------------------------------------------------------------------------- tokens for models
+
+
+@pytest.mark.parametrize("way", ["stdin", "environment"])
+def test_token_for_a_model_comes_from_standard_input_or_the_environment(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+
+    async def install_models(self: object, sources: object, **options: Any) -> list[Any]:
+        sent.append(options["access_token"])
+        return []
+
+    monkeypatch.setattr(AsyncDnnModelRepository, "install_models", install_models)
+    command = ["models", "install", "owner/name", "--url", "http://127.0.0.1:9"]
+    if way == "environment":
+        monkeypatch.setenv("INVOKEAI_MODEL_TOKEN", SECRETS["hf"])
+        done = CliRunner().invoke(ivk, command)
+    else:
+        done = CliRunner().invoke(ivk, [*command, "--token-stdin"], input=f"{SECRETS['hf']}\n")
+    assert (done.exit_code, sent) == (0, [SECRETS["hf"]])
+    empty = CliRunner().invoke(ivk, [*command, "--token-stdin"], input="\n")
+    assert "No token on standard input" in str(empty.exception)
+    twice = CliRunner().invoke(ivk, [*command, "--token", "x", "--token-stdin"], input="y\n")
+    assert "cannot be used together" in str(twice.exception)
+
+
+@pytest.mark.parametrize("echo", [422], indirect=True)
+def test_errors_about_a_model_contain_no_token_of_its_url(echo: str) -> None:
+    source = f"https://me:{SECRETS['basic']}@example.org/m.safetensors?token={SECRETS['hf']}"
+    with InvokeAIClient.from_url(f"http://{echo}", max_retries=0) as client:
+        with pytest.raises(InvokeAIClientError) as caught:
+            client.dnn_model_repo.install_model(source)
+        info = ModelInstJobInfo.from_api_response(
+            {"id": 1, "source": source, "status": "error", "error": source}
+        )
+        handle = AsyncModelInstJobHandle(client._impl.models, info)
+        with pytest.raises(ModelInstallJobFailed) as failed:
+            handle.raise_if_failed()
+    for text in (str(caught.value), str(failed.value), repr(handle), repr(info), str(info)):
+        assert_clean(text, "an error about a model")

@@ -15,7 +15,20 @@ import pytest_asyncio
 import workflows
 from proxy import Proxy
 from tests.conftest import RealServer
-from trouble import HANG, LOSE, RESET, Frames, always, doubled, gateway, randomly, swapped, withhold
+from trouble import (
+    HANG,
+    LOSE,
+    RESET,
+    Fault,
+    Frames,
+    always,
+    doubled,
+    gateway,
+    randomly,
+    script,
+    swapped,
+    withhold,
+)
 
 from invokeai_py_client import AsyncInvokeAIClient, AsyncRun, AsyncWorkflowHandle, InvokeAIClient
 from invokeai_py_client.errors import RunCanceledError, RunTimeoutError, ServerUnreachableError
@@ -233,6 +246,70 @@ async def test_outdated_response_arrives_after_the_end(
     assert run.outputs.of("sum")[0].data["value"] == 3
 
 
+# --------------------------------------------------------------------------- the handshake gets no response
+
+
+@pytest.fixture
+def endless(client: AsyncInvokeAIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a handshake without a response last until the test ends."""
+    client.settings.connect_timeout = 3600.0
+    monkeypatch.setattr(timing, "HANDSHAKE", 0.2)
+
+
+@pytest.mark.usefixtures("endless")
+async def test_run_does_not_wait_for_the_handshake(
+    proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, caplog: pytest.LogCaptureFixture
+) -> None:
+    with proxy.holding_sockets():
+        async with asyncio.timeout(30):
+            run = await wf.start()
+            assert (await run.wait()).ok
+            sweep = await wf.sweep(a=range(2))
+            assert [run.status.ok for run in await sweep.wait()] == [True] * 2
+        assert proxy.counts["held sockets"] == 1
+        assert not client.connection.hub.connected
+        await client.close()
+    assert "There is no event connection to" in caplog.text
+    assert "Polling the status every second" in caplog.text
+
+
+@pytest.mark.usefixtures("endless", "looks_often")
+async def test_events_are_used_as_soon_as_the_handshake_succeeds(
+    proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, held: InvokeAIClient
+) -> None:
+    """The rooms that were added in the meantime are joined, too."""
+    ear = Ear(lambda name, _: connected.set() if name == "connect" else None)
+    connected = asyncio.Event()
+    client.connection.hub.add(ear.on_event)
+    with proxy.holding_sockets():
+        run = await wf.start()
+        task = await waiting(run)
+        await client.connection.hub.join(queue_room("other"))
+    async with asyncio.timeout(30):
+        await connected.wait()
+        held.queue_repo.resume()
+        kinds = [event.event_type async for event in run.events()]
+        assert (await task).ok
+    assert "invocation_started" in kinds
+    assert proxy.counts["sockets"] == 1
+
+
+@pytest.mark.usefixtures("endless")
+@pytest.mark.parametrize("fault", [LOSE, RESET])
+async def test_run_is_enqueued_once_without_an_event_connection(
+    proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, held: InvokeAIClient, fault: Fault
+) -> None:
+    before = held.queue_repo.item_ids()
+    proxy.rule("POST", "enqueue_batch$", script(fault))
+    with proxy.holding_sockets():
+        run = await wf.start()
+        task = await waiting(run)
+    held.queue_repo.resume()
+    async with asyncio.timeout(30):
+        assert (await task).ok
+    assert [item for item in held.queue_repo.item_ids() if item not in before] == [run.item_id]
+
+
 # --------------------------------------------------------------------------- events
 
 
@@ -386,6 +463,29 @@ async def test_wait_times_out(
     assert held.queue_repo.item(run.item_id).status is JobStatus.PENDING
 
 
+@pytest.mark.parametrize("what", ["run", "queue"])
+async def test_wait_reads_the_state_after_the_computer_slept(
+    client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, held: InvokeAIClient, what: str
+) -> None:
+    """The timeout has passed meanwhile, and no event was received."""
+    run = await wf.start()
+    deadline = time.monotonic() + 0.5
+    task = asyncio.ensure_future(
+        run.wait(0.5) if what == "run" else client.queue.wait_until_idle(timeout=0.5)
+    )
+    for _ in range(5):
+        await asyncio.sleep(0)
+    # This blocks the event loop, so the task cannot do anything.
+    held.queue_repo.resume()
+    assert held.run(run.item_id).wait(30).ok
+    held.queue_repo.wait_until_idle(timeout=30)
+    time.sleep(max(0.0, deadline + 2 * timing.POLL - time.monotonic()))  # noqa: ASYNC251
+    async with asyncio.timeout(30):
+        await task
+    if what == "run":
+        assert run.outputs.of("sum")[0].data["value"] == 3
+
+
 async def test_canceling_a_wait_does_not_cancel_the_run(
     wf: AsyncWorkflowHandle, held: InvokeAIClient
 ) -> None:
@@ -398,9 +498,9 @@ async def test_canceling_a_wait_does_not_cancel_the_run(
 
 
 async def test_wait_raises_after_a_long_outage(
-    proxy: Proxy, wf: AsyncWorkflowHandle, held: InvokeAIClient, monkeypatch: pytest.MonkeyPatch
+    proxy: Proxy, client: AsyncInvokeAIClient, wf: AsyncWorkflowHandle, held: InvokeAIClient
 ) -> None:
-    monkeypatch.setattr(timing, "LONGEST_OUTAGE", 1.0)
+    client.settings.outage_timeout = 1.0
     run = await wf.start()
     with proxy.away(), pytest.raises(ServerUnreachableError):
         async with asyncio.timeout(30):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import workflows
 from PIL import Image as Pillow
 
 from invokeai_py_client import InvokeAIClient, Sweep
+from invokeai_py_client.models import QueueStatus
 from invokeai_py_client.models.enums import JobStatus
 
 Ivk = Callable[..., subprocess.CompletedProcess[str]]
@@ -141,6 +143,34 @@ def test_ctrl_c_cancels_the_run(environment: dict[str, str], tmp_path: Path, cli
     assert errors == f"Canceled run {event['item_id']}.\n"
     assert json.loads(rest.splitlines()[-1])["code"] == "interrupted"
     assert client.run(event["item_id"]).wait(20).state is JobStatus.CANCELLED
+
+
+def test_timeout_that_passes_while_the_computer_sleeps(
+    environment: dict[str, str], tmp_path: Path, held_queue: None, client: InvokeAIClient
+) -> None:
+    """The process is stopped. When it continues, the run has ended long ago."""
+    del held_queue
+    (tmp_path / "add.json").write_text(json.dumps(workflows.add()))
+    words = ["run", "add.json", "--timeout", "3", "--json"]
+    command = [sys.executable, "-m", "invokeai_py_client.cli.main", *words]
+    before = client.queue_repo.status().total
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        next(
+            update
+            for update in client.queue_repo.watch(interval=0.1)
+            if isinstance(update, QueueStatus) and update.total > before
+        )
+        process.send_signal(signal.SIGSTOP)
+        stopped = time.monotonic()
+        client.queue_repo.resume()
+        client.queue_repo.wait_until_idle(timeout=30)
+        time.sleep(max(0.0, stopped + 4.5 - time.monotonic()))
+        process.send_signal(signal.SIGCONT)
+        out, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert json.loads(out.splitlines()[-1])["event"] == "result"
 
 
 def test_sweep(ivk: Ivk, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
 from invokeai_py_client.errors import (
     InputValueError,
     NotFoundError,
+    TransferError,
     UsageError,
 )
 from invokeai_py_client.models import ImageCategory, ImageOrigin, IvkImage
@@ -218,7 +219,9 @@ async def test_star_update_and_delete_return_actual_changes(client: AsyncInvokeA
     repo = client.image_repo
     name = (await repo.upload(picture())).image_name
     other = (await repo.upload(picture())).image_name
-    assert await repo.star([name, "missing.png", other]) == [name, other]
+    with pytest.raises(TransferError) as caught:
+        await repo.star([name, "missing.png", other])
+    assert (list(caught.value.done), list(caught.value.failed)) == ([name, other], ["missing.png"])
     assert (await repo.get_image(name)).starred is True
     assert await repo.unstar(name) == [name]
     assert (await repo.get_image(name)).starred is False
@@ -237,11 +240,16 @@ async def test_star_update_and_delete_return_actual_changes(client: AsyncInvokeA
 
 
 @pytest.mark.since("6.0")
-async def test_delete_omits_missing_images(client: AsyncInvokeAIClient) -> None:
+async def test_delete_reports_missing_images(client: AsyncInvokeAIClient) -> None:
     repo = client.image_repo
     name = (await repo.upload(picture())).image_name
-    assert await repo.delete([name, "missing.png"]) == [name]
-    assert await repo.delete(name) == []
+    with pytest.raises(TransferError) as caught:
+        await repo.delete([name, "missing.png"])
+    assert (list(caught.value.done), list(caught.value.failed)) == ([name], ["missing.png"])
+    with pytest.raises(
+        TransferError, match=f"^The image '{name}' could not be deleted: It is not on the server.$"
+    ):
+        await repo.delete(name)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", None, "../../app/version", "a/b.png"])

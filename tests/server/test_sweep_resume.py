@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import workflows
+from mutations import damage_values
 
 from invokeai_py_client import InvokeAIClient, LocalServer, Sweep
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import InvokeAIClientError, UsageError
 
 if TYPE_CHECKING:
     from tests.conftest import RealServer
@@ -170,3 +172,26 @@ def test_sweep_resumes_after_the_server_is_killed(small_server: LocalServer, tmp
         assert sums(path, client) == [value + 2 for value in range(12)]
         sent = items_of(path, client)
         assert 12 <= sent <= 13  # the run in progress at the crash ran again
+
+
+def test_damaged_manifests_raise_our_errors_and_repeat_no_recorded_run(
+    client: InvokeAIClient, tmp_path: Path
+) -> None:
+    path, whole = tmp_path / "sweep.jsonl", tmp_path / "whole.jsonl"
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    wf.sweep(a=range(40_000, 40_004), manifest=whole).wait()
+    rng = random.Random(15)
+    refused = 0
+    for _ in range(40):
+        path.write_bytes(damage_values(whole.read_bytes(), rng))
+        try:
+            resumed(path, client).wait()
+        except InvokeAIClientError:
+            refused += 1
+    assert refused > 10
+    damaged = [line for line in lines(whole) if line["kind"] not in ("sending", "sent")]
+    path.write_text("".join(json.dumps(line) + "\n" for line in damaged))
+    before = client.queue_repo.status().total
+    with pytest.raises(UsageError, match=r"line 3: no earlier line has the queue item"):
+        resumed(path, client)
+    assert client.queue_repo.status().total == before

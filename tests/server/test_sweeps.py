@@ -277,6 +277,57 @@ def test_dynamic_prompts(client: InvokeAIClient) -> None:
     assert [point["positive_prompt"] for point in plan.points()] == ["a red house", "a blue house"]
 
 
+@pytest.mark.parametrize("combinatorial", [True, False])
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a __animal__", "the server does not know the wildcard '__animal__' in 'a __animal__'"),
+        ("a __an-imal/x__ in {x|y}, __b__", "the wildcards '__an-imal/x__', '__b__'"),
+        ("{a __animal__|dog}", "wildcard"),
+        ("a {red|blue", r"the server could not expand 'a \{red\|blue'.* Close each \{ with a \}"),
+    ],
+)
+def test_dynamic_prompts_that_the_server_cannot_expand(
+    client: InvokeAIClient, prompt: str, said: str, combinatorial: bool
+) -> None:
+    """The server responds with status 200 to each of them."""
+    given = DynamicPrompts(prompt, combinatorial=combinatorial, seed=1)
+    wf = client.workflow_repo.create_workflow(workflows.sd1())
+    before = client.queue_repo.item_ids()
+    with pytest.raises(NotReadyError, match=f"^The axis 'positive_prompt': .*{said}"):
+        wf.sweep(positive_prompt=given)
+    with pytest.raises(NotReadyError, match=said):
+        wf.sweep_plan(positive_prompt=given)
+    generator = {
+        "type": f"string_generator_dynamic_prompts_{'combinatorial' if combinatorial else 'random'}",
+        "input": prompt,
+        **({"maxPrompts": 10} if combinatorial else {"count": 10}),
+    }
+    nodes = {
+        "gen": ("string_generator", {"generator": generator}),
+        "batch": ("string_batch", {}),
+        "text": ("string", {}),
+    }
+    edges = ["gen.strings -> batch.strings", "batch.value -> text.value"]
+    generating = client.workflow_repo.create_workflow(workflows.workflow("Prompts", nodes, edges))
+    for call in (generating.start_batch, lambda: generating.enqueue_request(validate=False)):
+        with pytest.raises(NotReadyError, match=f"gen: .*{said}"):
+            call()
+    assert client.queue_repo.item_ids() == before
+
+
+def test_number_of_dynamic_prompts(client: InvokeAIClient) -> None:
+    wf = client.workflow_repo.create_workflow(workflows.sd1())
+    assert (
+        wf.sweep_plan(positive_prompt=DynamicPrompts("a __ b {x|y}__z", most=1)).count == 1
+    )  # not a wildcard
+    for most in (0, -1, 10_001):
+        with pytest.raises(
+            UsageError, match=f"'positive_prompt': invalid number of prompts {most}; expected 1 to 10,000"
+        ):
+            wf.sweep_plan(positive_prompt=DynamicPrompts("a {red|blue} house", most=most))
+
+
 def test_sweep_needs_at_most_three_requests(client: InvokeAIClient) -> None:
     """One request sends all runs, and events report their results."""
     wf = client.workflow_repo.create_workflow(workflows.add())

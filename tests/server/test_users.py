@@ -3,117 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
-import json
-import sqlite3
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 import workflows
 from click.testing import CliRunner, Result
+from multi_user import ANN, BOB, Users
 
-from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient, Run
+from invokeai_py_client import AsyncInvokeAIClient, BoardHandle, InvokeAIClient, Run
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.config import read_profiles
-from invokeai_py_client.errors import AuthenticationError, PermissionDeniedError, UsageError
-from invokeai_py_client.server import LocalServer
+from invokeai_py_client.errors import (
+    AuthenticationError,
+    PermissionDeniedError,
+    TransferError,
+    UsageError,
+)
 from invokeai_py_client.transport.socket import queue_room
-
-ADMIN = ("admin@example.org", "Admin-secret-1")
-ANN = ("ann@example.org", "Ann-secret-1")
-BOB = ("bob@example.org", "Bob-secret-1")
-USERS = "/api/v1/auth/users"
-
-
-@dataclass(frozen=True)
-class Users:
-    """The server and its administrator."""
-
-    server: LocalServer
-    admin: InvokeAIClient
-    ids: dict[str, str]
-
-    @property
-    def url(self) -> str:
-        return self.server.url
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Send a request as the administrator."""
-        return self.admin._call(self.admin._impl.connection.http.json(method, path, json=body))
-
-    def end_tokens(self, user: tuple[str, str], password: str | None = None) -> None:
-        """Make the server reject all existing tokens of a user and close the user's event connections.
-
-        Setting a password does that, even the same one.
-        """
-        self.ask("PATCH", f"{USERS}/{self.ids[user[0]]}", {"password": password or user[1]})
-
-    def token(self, user: tuple[str, str], seconds: float) -> str:
-        """Return a user's token that expires soon, signed with the server's secret."""
-        with closing(sqlite3.connect(self.server.root / "databases" / "invokeai.db")) as database:
-            [secret] = database.execute("SELECT value FROM app_settings WHERE key = 'jwt_secret'").fetchone()
-        record = self.ask("GET", f"{USERS}/{self.ids[user[0]]}")
-        claims = {name: record[name] for name in ("user_id", "email", "is_admin", "token_epoch")}
-        head, body = (
-            _encoded(json.dumps(part).encode())
-            for part in ({"alg": "HS256", "typ": "JWT"}, {**claims, "exp": time.time() + seconds})
-        )
-        mark = hmac.new(secret.encode(), f"{head}.{body}".encode(), hashlib.sha256).digest()
-        return f"{head}.{body}.{_encoded(mark)}"
 
 
 def _sum(run: Run) -> int:
     [value] = run.outputs.values("sum")
     return value["value"] if isinstance(value, dict) else value
-
-
-def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-@pytest.fixture(scope="module")
-def users(say: Callable[[str], None]) -> Iterator[Users]:
-    with (
-        LocalServer(temporary=True, config={"multiuser": True}, say=say) as server,
-        InvokeAIClient.from_url(server.url, email=ADMIN[0], password=ADMIN[1]) as admin,
-    ):
-        users = Users(server, admin, {})
-        users.ask(
-            "POST", "/api/v1/auth/setup", {"email": ADMIN[0], "display_name": "Admin", "password": ADMIN[1]}
-        )
-        for email, password in (ANN, BOB):
-            user = {"email": email, "display_name": email, "password": password}
-            users.ids[email] = users.ask("POST", USERS, user)["user_id"]
-        yield users
-
-
-@pytest.fixture
-def ann(users: Users) -> Iterator[InvokeAIClient]:
-    with InvokeAIClient.from_url(users.url, email=ANN[0], password=ANN[1]) as client:
-        yield client
-
-
-@pytest.fixture
-def bob(users: Users) -> Iterator[InvokeAIClient]:
-    with InvokeAIClient.from_url(users.url, email=BOB[0], password=BOB[1]) as client:
-        yield client
-
-
-@pytest_asyncio.fixture
-async def held(users: Users) -> AsyncIterator[None]:
-    """A paused queue that starts items after ``go()`` is called."""
-    users.admin.queue_repo.pause()
-    yield
-    users.admin.queue_repo.resume()
 
 
 # --------------------------------------------------------------------------- signing in and out
@@ -203,6 +117,103 @@ def test_two_users_in_parallel_see_their_own_items(ann: InvokeAIClient, bob: Inv
         assert (value, names) == (a + 2, {f"board {a}"})
     with pytest.raises(PermissionDeniedError):
         bob.run(first[1]).retry()
+
+
+# --------------------------------------------------------------------------- another user's images
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """A board of Ann's that others can see, with an image of hers and one of Bob's, and a private image of hers."""
+
+    board: BoardHandle
+    hers: str
+    his: str
+    private: str
+
+    def check(self, error: TransferError, word: str, done: list[str]) -> None:
+        assert list(error.done) == done
+        for reason in error.failed.values():
+            assert isinstance(reason, PermissionDeniedError)
+        assert f"{len(error.failed)} of {len(done) + len(error.failed)} images could not be {word}:" in str(
+            error
+        )
+        assert "It belongs to another user, or is on a board of another user." in str(error)
+
+
+@pytest.fixture
+def contributions(ann: InvokeAIClient, bob: InvokeAIClient, picture: bytes) -> Iterator[Contributions]:
+    board = ann.board_repo.create_board("Open to all")
+    ann.board_repo.update_board(board, board_visibility="public")
+    hers = ann.image_repo.upload(picture, board_id=board).image_name
+    his = bob.image_repo.upload(picture, board_id=board).image_name
+    ann.board_repo.update_board(board, board_visibility="shared")
+    private = ann.image_repo.upload(picture).image_name
+    yield Contributions(board, hers, his, private)
+    for client in (ann, bob):
+        client.image_repo.delete(client.image_repo.list_images())
+    ann.board_repo.delete_board(board)
+
+
+def test_images_of_another_user_are_not_changed_silently(
+    bob: InvokeAIClient, contributions: Contributions
+) -> None:
+    one, images = contributions, bob.image_repo
+    for word, change in (("starred", images.star), ("unstarred", images.unstar), ("deleted", images.delete)):
+        with pytest.raises(TransferError) as caught:
+            change([one.hers, one.his, one.private])
+        one.check(caught.value, word, [one.his])
+        assert list(caught.value.failed) == [one.hers, one.private]
+    board = bob.board_repo.create_board("Bob's")
+    with pytest.raises(
+        TransferError, match=f"^The image '{one.hers}' could not be moved: It belongs to another"
+    ):
+        images.move(one.hers, board)
+    with pytest.raises(TransferError, match="It is not on the server"):
+        images.star("00000000-0000-4000-8000-000000000000.png")
+    with pytest.raises(TransferError):
+        board.star_image(one.hers)
+    bob.board_repo.delete_board(board)
+
+
+def test_a_deleted_board_keeps_the_images_of_others(
+    ann: InvokeAIClient, bob: InvokeAIClient, contributions: Contributions
+) -> None:
+    one = contributions
+    with pytest.raises(TransferError) as caught:
+        ann.board_repo.delete_board(one.board, delete_images=True)
+    one.check(caught.value, "deleted", [one.hers])
+    assert list(caught.value.failed) == [one.his]
+    assert str(caught.value).startswith("The board 'Open to all' was deleted, but not everything on it;")
+    assert bob.image_repo.get_image(one.his).board_id is None
+
+
+def test_ivk_names_the_images_of_another_user(
+    users: Users, bob: InvokeAIClient, contributions: Contributions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob.me()
+    monkeypatch.setenv("INVOKEAI_URL", users.url)
+    monkeypatch.setenv("INVOKEAI_TOKEN", bob.settings.token or "")
+    for words in (["star"], ["unstar"], ["mv", "--board", "none"], ["rm", "--yes"]):
+        done = CliRunner().invoke(ivk, ["images", words[0], contributions.hers, *words[1:], "--json"])
+        assert isinstance(done.exception, TransferError), words
+        assert '"ok": true' not in done.stdout
+    done = CliRunner().invoke(ivk, ["images", "rm", contributions.private, "--yes"])
+    assert isinstance(done.exception, PermissionDeniedError)
+
+
+def test_only_private_boards_are_hidden_from_others(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+    boards = {
+        private: ann.board_repo.create_board(f"private: {private}", is_private=private)
+        for private in (True, False)
+    }
+    seen = {board.board_id for board in bob.board_repo.list_boards()}
+    assert boards[False].board_id in seen
+    assert boards[True].board_id not in seen
+    ann.board_repo.update_board(boards[True], is_private=False)
+    assert bob.board_repo.get_board(boards[True].board_name) == boards[True]
+    for board in boards.values():
+        ann.board_repo.delete_board(board)
 
 
 # --------------------------------------------------------------------------- expired tokens

@@ -1,7 +1,8 @@
-"""Damaged workflow files, as manual edits, scripts and other programs produce them."""
+"""Damaged files, as manual edits, scripts and other programs produce them."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import random
@@ -181,3 +182,53 @@ _MUTATIONS: tuple[Callable[[Document, random.Random, list[str]], None], ...] = (
     _form,
     _deep,
 )
+
+
+def damage_values(lines: bytes, rng: random.Random) -> bytes:
+    """Return JSON lines with one to three values, keys or lines changed, repeated or removed."""
+    documents: list[Any] = []
+    for line in lines.splitlines():
+        with contextlib.suppress(ValueError):
+            documents.append(json.loads(line))
+    for _ in range(rng.randint(1, 3)):
+        number = rng.randrange(len(documents))
+        if rng.random() < 0.2:
+            documents[number : number + 1] = rng.choice(
+                [[], [documents[number]] * 2, [rng.choice(LITERALS)], [rng.choice(documents)]]
+            )
+        elif isinstance(documents[number], dict) and documents[number]:
+            documents[number] = copy.deepcopy(documents[number])
+            # Short lists of keys first, so that values near the surface are changed as often as deep ones.
+            container: Any = documents[number]
+            key = rng.choice(list(container))
+            while isinstance(container[key], dict | list) and container[key] and rng.random() < 0.7:
+                container = container[key]
+                key = rng.choice(list(container) if isinstance(container, dict) else range(len(container)))
+            if rng.random() < 0.3:
+                del container[key]
+            else:
+                container[key] = copy.deepcopy(rng.choice(LITERALS))
+        if not documents:
+            break
+    return b"".join(json.dumps(one).encode() + b"\n" for one in documents)
+
+
+def damage_bytes(data: bytes, rng: random.Random) -> bytes:
+    """Return data with some bytes changed, removed or repeated, as by a broken disk or a crash."""
+    damaged = bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        start = rng.randrange(len(damaged) + 1)
+        end = start + rng.choice([0, 1, 8, 100, len(damaged)])
+        damaged[start:end] = rng.choice(
+            [
+                b"",
+                b"\0" * (end - start),
+                rng.randbytes(4),
+                damaged[start:end] * 2,
+                b"\n",
+                b'"',
+                b"{",
+                b"[" * 5000,
+            ]
+        )
+    return bytes(damaged)

@@ -72,6 +72,7 @@ class Proxy:
     _released: asyncio.Event = field(default_factory=asyncio.Event)
     _refuses: bool = False
     _refuses_sockets: bool = False
+    _holds_sockets: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __enter__(self) -> Self:
@@ -136,19 +137,31 @@ class Proxy:
             self._inside(task.cancel)
 
     @contextmanager
-    def holding(self, method: str, path: str) -> Generator[None]:
-        """Hold back the next matching response until the end of the block."""
+    def holding(self, method: str, path: str, fault: Fault = HOLD) -> Generator[None]:
+        """Hold back the next matching response, or with the fault ``WAIT`` the request, until the end of the block."""
         self._released = asyncio.Event()
-        self.rule(method, path, iter([HOLD]))
+        self.rule(method, path, iter([fault]))
         try:
             yield
         finally:
             self._inside(self._released.set)
 
-    def wait_for(self, name: str, timeout: float = 20) -> None:
+    @contextmanager
+    def holding_sockets(self) -> Generator[None]:
+        """Accept event connections, but do not respond until the end of the block."""
+        self._released = asyncio.Event()
+        self._holds_sockets = True
+        try:
+            yield
+        finally:
+            self._holds_sockets = False
+            self._inside(self._released.set)
+
+    def wait_for(self, name: str, timeout: float = 20, *, times: int = 1) -> None:
         """Wait until a fault has happened, so that the server has received the request (or never will)."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self.counts[name], timeout), f"no {name}: {self.counts}"
+            happened = self._changed.wait_for(lambda: self.counts[name] >= times, timeout)
+            assert happened, f"not {times} {name}: {self.counts}"
 
     def _count(self, name: str, number: int = 1) -> None:
         with self._changed:
@@ -219,6 +232,12 @@ class Proxy:
         answer = b""
         if fault is not None:
             await asyncio.sleep(fault.delay)
+            if fault.waits:
+                self._count("waiting")
+                await self._released.wait()
+            if fault.ends:
+                self._server.close()
+                self._kill(sockets_only=False)
         if fault is None or fault.forward:
             connection.there.write(head + body)
             await connection.there.drain()
@@ -261,6 +280,9 @@ class Proxy:
             connection.reset()
             return False
         connection.is_socket = True
+        if self._holds_sockets:
+            self._count("held sockets")
+            await self._released.wait()
         self._count("sockets")
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"sec-websocket-ext")]
         connection.there.write(b"\r\n".join(lines))  # so that frames are uncompressed

@@ -669,7 +669,7 @@ def _schemas(keeper: Keeper, client: InvokeAIClient) -> None:
     with _environment(INVOKEAI_CLIENT_CACHE=str(folder)):
         schema = client.schema(refresh=True)
     keeper.files["schemas"] = facts(schema)
-    paths = ("/api/v1/app/version", "/api/v2/custom_nodes/", "/api/v2/models/")
+    paths = ("/api/v1/app/version", "/api/v2/models/")
     keeper.files["responses"] = {path: client.request("GET", path).json() for path in paths}
 
 

@@ -22,6 +22,8 @@ class Fault:
         held: Whether the response is held back until the proxy releases it.
         status: The status with which the proxy itself responds.
         headers: The headers of that response.
+        waits: Whether the request is held back until the proxy releases it.
+        ends: Whether the proxy closes its port for good.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Fault:
     held: bool = False
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    waits: bool = False
+    ends: bool = False
 
 
 LOSE = Fault("lose", keep=0)
@@ -42,8 +46,12 @@ HANG = Fault("hang", silent=True)
 """The server accepts the request, but its response never arrives."""
 HOLD = Fault("held", held=True)
 """The response arrives late."""
+WAIT = Fault("wait", waits=True)
+"""The request arrives late."""
 SWALLOW = Fault("swallow", forward=False, silent=True)
 """The request never reaches the server, and the client never receives a response."""
+VANISH = Fault("vanish", forward=False, keep=0, ends=True)
+"""The request never reaches the server, and from now on nothing listens at the address."""
 
 
 def cut(count: int) -> Fault:

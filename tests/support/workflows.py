@@ -255,5 +255,27 @@ def add(a: int = 1, b: int = 2) -> dict[str, Any]:
     return workflow("Sum", {"sum": ("add", {"a": a, "b": b})}, [], [("sum", "a"), ("sum", "b")])
 
 
+def picture(name: str = "Picture", label: str = "Prompt", title: str = "Blank") -> dict[str, Any]:
+    """Return a workflow that draws a blank image, with labels for its text input and its image node."""
+    document = workflow(
+        name,
+        {"p": ("string", {"value": "x"}), "im": ("blank_image", {"width": 16, "height": 16})},
+        [],
+        [("p", "value")],
+        labels={("p", "value"): label},
+        final=["im"],
+    )
+    for node in document["nodes"]:
+        if node["id"] == "im":
+            node["data"]["label"] = title
+    return document
+
+
+def blank(size: int = 16) -> dict[str, Any]:
+    """Return the smallest workflow with an image, which needs no models."""
+    nodes = {"draw": ("blank_image", {"width": size, "height": size})}
+    return workflow("Blank", nodes, [], [("draw", "width")], final=["draw"])
+
+
 def _values(node: Mapping[str, Any]) -> dict[str, Any]:
     return {name: field["value"] for name, field in node["data"]["inputs"].items() if "value" in field}

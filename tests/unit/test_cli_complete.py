@@ -17,6 +17,16 @@ from invokeai_py_client.errors import ServerUnreachableError
 NAMES = ["Text to Image - SDXL", "Text to Image - SD1.5, LoRA", "Upscaler"]
 
 
+class Inputs(list[SimpleNamespace]):
+    """The inputs of a workflow, all of which accept two schedulers."""
+
+    def find(self, name: str) -> SimpleNamespace:
+        del name
+        return SimpleNamespace(
+            field=SimpleNamespace(choices=("euler", "euler_a"), type_text="SchedulerField")
+        )
+
+
 class Library:
     """A client whose server has a few workflows."""
 
@@ -35,7 +45,7 @@ class Library:
         assert source == "portrait.json"
         prompt = SimpleNamespace(label="Positive Prompt", field_name="prompt", connected=False)
         fed = SimpleNamespace(label="Width", field_name="width", connected=True)
-        return SimpleNamespace(inputs=[prompt, fed])
+        return SimpleNamespace(inputs=Inputs([prompt, fed]))
 
     def list_workflows(self) -> list[dict[str, Any]]:
         return [{"name": name} for name in NAMES]
@@ -48,6 +58,7 @@ def completed(
         "_IVK_COMPLETE": f"{shell}_complete",
         "COMP_WORDS": " ".join(("ivk", *words)),
         "COMP_CWORD": str(len(words)),
+        "COMP_LINE": " ".join(("ivk", *words)),
     }.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
@@ -79,6 +90,15 @@ def test_names_with_spaces(
     assert library.urls[-1] == "http://gpu:9090"
 
 
+def test_names_that_could_control_the_terminal_are_not_proposed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: SimpleNamespace
+) -> None:
+    names = ["text one", "text \x1b[2J", "text\nplain", "text \u202e", "text\u2028x"]
+    monkeypatch.setattr(Library, "list_workflows", lambda _: [{"name": name} for name in names])
+    assert completed(monkeypatch, capsys, "zsh", "run", "text")[1::3] == ["text one"]
+    assert library.urls == [None]
+
+
 def test_inputs_of_a_workflow(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: SimpleNamespace
 ) -> None:
@@ -86,6 +106,18 @@ def test_inputs_of_a_workflow(
         assert completed(monkeypatch, capsys, "zsh", "run", *words)[1::3] == ["positive_prompt="]
     assert completed(monkeypatch, capsys, "zsh", "run", "-s", "pos") == []
     assert library.urls == [None, None]
+
+
+def test_bash_gets_the_part_after_the_last_equals_sign_or_colon(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: SimpleNamespace
+) -> None:
+    words = ("--url", "http://gpu:9090", "run", "portrait.json", "-s", "scheduler=eu")
+    assert completed(monkeypatch, capsys, "bash", *words) == ["plain,euler", "plain,euler_a"]
+    assert library.urls == ["http://gpu:9090"]
+    assert completed(monkeypatch, capsys, "zsh", *words)[1::3] == ["scheduler=euler", "scheduler=euler_a"]
+    assert completed(monkeypatch, capsys, "bash", "run", "portrait.json", "-s", "pos") == [
+        "plain,positive_prompt="
+    ]
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")

@@ -143,8 +143,7 @@ def test_completion_script(ivk_command: Command, shell: str, mark: str) -> None:
 
 def test_completion_of_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("_IVK_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", "ivk queue c")
-    monkeypatch.setenv("COMP_CWORD", "2")
+    monkeypatch.setenv("COMP_LINE", "ivk queue c")
     with pytest.raises(SystemExit) as ended:
         output.run_command(ivk, [])
     assert ended.value.code == 0
@@ -162,6 +161,7 @@ def test_errors_are_red_unless_no_color_is_set(ivk_command: Command, monkeypatch
     assert max(map(len, done.err.splitlines())) <= 80
 
 
+@pytest.mark.usefixtures("quick_retries")
 def test_unreachable_server(ivk_command: Command) -> None:
     done = ivk_command("queue", "status", "--json", "--url", "http://127.0.0.1:1")
     assert done.code == 3
@@ -329,6 +329,12 @@ def test_export_stays_in_its_folder(tmp_path: Path) -> None:
     assert not is_exported(image, tmp_path / "out")
 
 
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invokeai_py_client.transport.retry._FIRST_DELAY", 0.0)
+
+
+@pytest.mark.usefixtures("quick_retries")
 @pytest.mark.parametrize(
     "words",
     [
@@ -364,6 +370,7 @@ def test_quiet_prints_no_hints(ivk_command: Command, words: list[str]) -> None:
     assert ("~/.bashrc" in done.err) is (words[0] != "-q")
 
 
+@pytest.mark.usefixtures("quick_retries")
 def test_login_accepts_the_url_before_the_command(ivk_command: Command) -> None:
     for words in (["--url", "http://127.0.0.1:1", "login"], ["login", "http://127.0.0.1:1"]):
         done = ivk_command(*words, "--json")

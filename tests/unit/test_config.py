@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import stat
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -14,12 +16,14 @@ from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
 from invokeai_py_client.config import (
     Profile,
     choose,
+    choose_recorded,
     config_path,
     forget_profile,
     keep_profile,
     read_profiles,
 )
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.transport.settings import Credentials
 
 STUDIO = "https://studio.example.org/invoke"
 
@@ -145,7 +149,7 @@ def test_file_is_private_and_contains_profile(file: Path) -> None:
     }
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-    assert list(file.parent.iterdir()) == [file]
+    assert sorted(one.name for one in file.parent.iterdir()) == ["config.toml", "config.toml.lock"]
     assert "quo" not in repr(odd)
 
 
@@ -224,3 +228,128 @@ async def test_renewed_token_does_not_replace_newer_sign_in() -> None:
     keep_profile(Profile("default", STUDIO, "another's"))
     await client.close()
     assert read_profiles()["default"].token == "another's"
+
+
+# --------------------------------------------------------------------------- credentials belong to a server
+
+
+def test_environment_token_goes_only_to_the_server_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("INVOKEAI_TOKEN", "mine")
+    monkeypatch.setenv("INVOKEAI_EMAIL", "me@example.org")
+    monkeypatch.setenv("INVOKEAI_PASSWORD", "my password")
+    assert choose("gpu:9090").token == "mine"  # the environment names no server, so the caller decides
+    monkeypatch.setenv("INVOKEAI_URL", "https://gpu/invoke")
+    for same in (None, "https://gpu/invoke/", "https://gpu:443/invoke", "https://GPU/invoke"):
+        chosen = choose(same)
+        assert (chosen.token, chosen.withheld) == ("mine", "")
+        assert chosen.credentials is not None
+    for other in ("http://gpu/invoke", "https://gpu", "https://gpu:8443/invoke", "https://evil.example"):
+        chosen = choose(other)
+        assert (chosen.token, chosen.credentials) == (None, None), other
+        assert chosen.withheld.startswith("INVOKEAI_TOKEN and INVOKEAI_PASSWORD: not sent to http")
+        assert choose(other, api_key="argument").token == "argument"
+
+
+def test_environment_token_belongs_to_the_profile_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keep_profile(Profile("studio", STUDIO))
+    monkeypatch.setenv("INVOKEAI_TOKEN", "mine")
+    monkeypatch.setenv("INVOKEAI_PROFILE", "studio")
+    assert choose().token == choose(STUDIO).token == "mine"
+    assert choose("http://gpu:9090").token is None
+
+
+def test_environment_password_is_not_for_another_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_profile(Profile("studio", STUDIO))
+    monkeypatch.setenv("INVOKEAI_URL", "http://gpu:9090")
+    monkeypatch.setenv("INVOKEAI_EMAIL", "me@example.org")
+    monkeypatch.setenv("INVOKEAI_PASSWORD", "my password")
+    assert choose(profile="studio").credentials is None
+    assert choose().credentials is not None
+
+
+def test_url_from_a_file_gets_only_credentials_of_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_profile(Profile("studio", STUDIO, "of studio"))
+    monkeypatch.setenv("INVOKEAI_TOKEN", "mine")
+    foreign = choose_recorded("http://evil.example")
+    assert (foreign.token, foreign.credentials) == (None, None)
+    assert "because this URL comes from a file" in foreign.withheld
+    assert "INVOKEAI_URL=http://evil.example" in foreign.withheld
+    assert choose_recorded("http://localhost:9090").token == "mine"  # the server that this process uses
+    assert choose_recorded(f"{STUDIO}/").token == "of studio"
+    monkeypatch.setenv("INVOKEAI_URL", "http://me:secret@gpu:9090")
+    assert choose_recorded("http://localhost:9090").token is None
+    chosen = choose_recorded("http://gpu:9090")
+    assert (chosen.token, chosen.address.userinfo) == ("mine", ("me", "secret"))
+    monkeypatch.setenv("INVOKEAI_URL", "ftp://not-valid")
+    assert choose_recorded("http://gpu:9090").token is None
+
+
+def test_profile_with_basic_authentication() -> None:
+    keep_profile(Profile("studio", STUDIO.replace("://", "://me:secret@"), "t"))
+    chosen = choose_recorded(STUDIO)
+    assert (chosen.token, chosen.address.userinfo) == ("t", ("me", "secret"))
+    assert "secret" not in repr(read_profiles()["studio"])
+
+
+# --------------------------------------------------------------------------- secrets
+
+
+ODD = [
+    "http://me:zq7@zq7/zq7%zz@host",
+    "me:zq7@zq7/zq7%zz@host",
+    "http://me:zq7://zq7/zq7@host",
+    "me:zq7://zq7@host",
+    "http://me:zq7/zq7?zq7@host:9090/invoke",
+    "http://me:zq7#zq7@host",
+    "http://me:zq7℀zq7@ho st",
+    "http://me:[zq7@host:port",
+    "ftp://me:zq7@host",
+    "http://m e:zq7 zq7@host:99999",
+    "http://ho st/?token=zq7",
+    "http://me:1/zq7@host",
+]
+
+
+@pytest.mark.parametrize("url", ODD)
+def test_errors_about_urls_contain_no_password(url: str) -> None:
+    calls = (
+        lambda: InvokeAIClient.from_url(url),
+        lambda: InvokeAIClient(url, 80),
+        lambda: InvokeAIClient("gpu", base_path=f"{url}?"),
+    )
+    for call in calls:
+        with pytest.raises(UsageError) as caught:
+            call()
+        assert "zq7" not in f"{caught.value} {caught.value!r}"
+
+
+@pytest.mark.parametrize("password", ["p@ss", "w%zz", "a:b", "p℀ss", "[x", "ü ", "%2F%3F%23%40"])
+def test_odd_passwords_in_urls(password: str) -> None:
+    address = InvokeAIClient.from_url(f"http://user:{password}@host:9090/invoke").settings.address
+    assert (address.url, address.userinfo) == ("http://host:9090/invoke", ("user", unquote(password)))
+
+
+def test_pickles_of_settings_contain_no_secrets() -> None:
+    client = InvokeAIClient.from_url(
+        "http://me:marker1@gpu:9090", api_key="marker2", headers={"X": "marker3"}, timeout=7
+    )
+    client.settings.use_token("marker2", Credentials("me", "marker4"))
+    assert client.settings.credentials is not None
+    for thing in (
+        client.settings,
+        client.settings.address,
+        client._impl.connection,
+        Profile("p", STUDIO, "marker5"),
+    ):
+        assert b"marker" not in pickle.dumps(thing)
+        assert "marker" not in repr(thing)
+    again = pickle.loads(pickle.dumps(client.settings))
+    assert (again.address.url, again.timeout, again.token) == ("http://gpu:9090", 7, None)
+    with pytest.raises(UsageError, match="cannot be pickled"):
+        pickle.dumps(client.settings.credentials)
+    for same in (copy.copy(client.settings), copy.deepcopy(client.settings)):
+        assert same == client.settings

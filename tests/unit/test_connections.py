@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -170,6 +171,10 @@ def test_pickled_client_contains_no_secrets(monkeypatch: pytest.MonkeyPatch) -> 
     assert type(copy) is InvokeAIClient
     assert (copy.url, copy.settings.timeout, copy.settings.token) == ("http://gpu:9090/invoke", 5, None)
     monkeypatch.setenv("INVOKEAI_TOKEN", "over there")
+    assert (
+        pickle.loads(data).settings.token is None
+    )  # the environment does not say that it is for this server
+    monkeypatch.setenv("INVOKEAI_URL", "http://gpu:9090/invoke")
     assert pickle.loads(data).settings.token == "over there"
 
 
@@ -222,3 +227,14 @@ def test_many_runs_share_one_connection_in_a_pickle() -> None:
     runs = [AsyncRun(connection, number, BatchTracker("b")) for number in range(3)]
     copies = pickle.loads(pickle.dumps(runs))
     assert len({id(run.connection) for run in copies}) == 1
+
+
+def test_settings_of_older_versions_get_the_defaults_of_new_ones() -> None:
+    settings = InvokeAIClient.from_url(NOWHERE, timeout=7).settings
+    make, arguments, state = settings.__reduce_ex__(2)[:3]
+    assert isinstance(make, Callable)
+    assert isinstance(state, tuple)
+    del state[1]["outage_timeout"]
+    restored = make(*arguments)
+    restored.__setstate__(state)
+    assert (restored.timeout, restored.outage_timeout) == (7, 300)

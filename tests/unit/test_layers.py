@@ -23,6 +23,7 @@ LAYERS: list[set[str]] = [
     {"quick", "doctor"},
     {"client"},
     {"workflow"},
+    {"recipes"},
     {"sweep"},
     {"dnn_model", "queue", "display"},
     {"run"},
@@ -40,10 +41,12 @@ LAYERS: list[set[str]] = [
     {"models"},
     {"server"},
     {"_face"},
-    {"_paths"},
+    {"_partial", "_paths"},
     {"_names"},
-    {"_aio", "_atomic", "_base", "_given", "_lazy", "_pillow", "_text"},
+    {"_lock"},
+    {"_aio", "_atomic", "_base", "_given", "_lazy", "_pillow", "_records"},
     {"errors"},
+    {"_text"},
 ]
 
 # Imports that point up, each with its reason. Two modules are imported by name and so are not listed: the synchronous
@@ -56,6 +59,7 @@ PRIVATE: dict[tuple[str, str], str] = {
     ("transport.http", "_RequestContextManager"): "the type of what aiohttp's request() returns",
     ("transport.http", "_retry_connection"): "aiohttp repeats requests by itself, without a way to say no",
     ("transport.socket", "_connect_websocket"): "the library's session follows redirects; ours does not",
+    ("transport.socket", "_get_engineio_url"): "proxies do not know the scheme ws",
     ("transport.socket", "_handle_eio_disconnect"): "notices that a connection breaks while it is being made",
 }
 

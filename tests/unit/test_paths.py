@@ -187,7 +187,7 @@ def test_manifest_with_half_a_surrogate_pair(tmp_path: Path) -> None:
     ManifestWriter(path, create=True).write("sweep", prompt="half \udc80")
     assert r"half \udc80" in path.read_text(encoding="utf-8")
     path.write_bytes(b"\x89PNG\xff")
-    with pytest.raises(UsageError, match="not UTF-8 text"):
+    with pytest.raises(UsageError, match="is not the manifest of a sweep"):
         read_manifest(path)
 
 

@@ -116,17 +116,15 @@ def test_directory_from_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_fingerprint_changes_with_server_state() -> None:
-    nodes = {"custom_nodes": [{"name": "a", "path": "x"}]}
     marks = {
         fingerprint("http://a", "6.14.2"),
         fingerprint("http://b", "6.14.2"),
         fingerprint("http://a", "6.14.1"),
-        fingerprint("http://a", "6.14.2", nodes),
-        fingerprint("http://a", "6.14.2", {"custom_nodes": []}),
+        fingerprint("http://a", "6.14.2", b'{"maximum": 10}'),
+        fingerprint("http://a", "6.14.2", b'{"maximum": 20}'),
     }
     assert len(marks) == 5
     assert fingerprint("http://a/", "6.14.2") == fingerprint("http://a", "6.14.2")
-    assert fingerprint("http://a", "1", {"x": 1, "y": 2}) == fingerprint("http://a", "1", {"y": 2, "x": 1})
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a\x00b", "x" * 200])

@@ -129,6 +129,12 @@ async def test_extending_appends_requests_to_the_manifest(tmp_path: Path) -> Non
     assert plan.inputs is not None
     ManifestWriter(path, create=True).begin(
         await prepare_requests(connection, loaded, schema, plan, plan.inputs),
+        name="sum",
+        url="http://localhost:1",
+        queue="default",
+        batch="b",
+        labels={},
+        background=False,
         axes=plan.axes,
         inputs=plan.inputs.snapshot(),
         seeds=seed_names(sums).to_dict(),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from invokeai_py_client.errors import ConnectionLostError, UsageError
-from invokeai_py_client.transport.loop import LoopThread, call_back
+from invokeai_py_client.transport.loop import LoopThread, call_back, if_abandoned
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and POSIX signals")
 
@@ -177,6 +177,34 @@ def test_callback_that_raises_stop_iteration_does_not_hang(thread: LoopThread) -
     with pytest.raises(RuntimeError, match="StopIteration") as caught:
         thread.call(work())
     assert isinstance(caught.value.__cause__, StopIteration)
+
+
+def test_interrupted_call_is_undone_if_it_has_returned(
+    thread: LoopThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C can come at the moment when the coroutine returns, so that nobody receives its result."""
+    undone: list[str] = []
+    serve = LoopThread._serve
+
+    def interrupted(inbox: Any, at_most: float | None = None) -> None:
+        serve(inbox, at_most)
+        monkeypatch.setattr(LoopThread, "_serve", staticmethod(serve))
+        raise KeyboardInterrupt
+
+    async def undo() -> None:
+        await asyncio.sleep(0)
+        undone.append("undone")
+
+    async def start() -> str:
+        if_abandoned(undo)
+        return "started"
+
+    assert thread.call(start()) == "started"
+    assert undone == []
+    monkeypatch.setattr(LoopThread, "_serve", staticmethod(interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        thread.call(start())
+    assert undone == ["undone"]
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])

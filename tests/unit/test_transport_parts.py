@@ -27,8 +27,9 @@ from invokeai_py_client.errors import (
     UnprocessableError,
     UsageError,
 )
+from invokeai_py_client.transport import retry
 from invokeai_py_client.transport.responses import check_is_ours, decode_json, error_of
-from invokeai_py_client.transport.retry import Retries, is_passing, parse_retry_after, retry_delay
+from invokeai_py_client.transport.retry import Outage, Retries, is_passing, parse_retry_after, retry_delay
 from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress, clean_prefix
 
 # --------------------------------------------------------------------------- addresses
@@ -291,10 +292,71 @@ async def test_retries_count_attempts_and_respect_retry_after() -> None:
     assert not await Retries(0).pause_after(busy)
 
 
+class Clock:
+    """A clock that the test moves, and that passes while code sleeps.
+
+    Attributes:
+        now: The time.
+        suspended: How many seconds the next sleep takes longer, because the computer sleeps.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.suspended = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds + self.suspended
+        self.suspended = 0.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(retry, "time", clock)
+    monkeypatch.setattr(retry, "asyncio", clock)
+    return clock
+
+
+async def test_outage_is_tolerated_until_it_is_too_long(clock: Clock) -> None:
+    outage, away = Outage(10.0), ServerUnreachableError()
+    with pytest.raises(ServerUnreachableError):
+        while True:
+            await outage.tolerate(away)
+    assert 10 <= clock.now < 12
+    outage.end()
+    await outage.tolerate(away)
+    with pytest.raises(ServerError):
+        await outage.tolerate(ServerError(500))
+
+
+async def test_outage_does_not_include_the_sleep_of_the_computer(clock: Clock) -> None:
+    outage, away = Outage(10.0), ServerUnreachableError()
+    await outage.tolerate(away)
+    clock.suspended = 3600.0
+    await outage.tolerate(away)
+    await outage.tolerate(away)
+    assert clock.now > 3600
+
+
+async def test_attempts_without_a_response_count_as_an_outage(clock: Clock) -> None:
+    retries, lost = Retries(1, outage=Outage(60.0)), ConnectionLostError()
+    for _ in range(9):
+        assert await retries.pause_after(lost)
+    retries.responded()  # and then the connection broke
+    assert await retries.pause_after(lost)
+    retries.responded()
+    assert not await retries.pause_after(lost)
+    assert not await Retries(0, idempotent=False, outage=Outage(60.0)).pause_after(lost)
+    assert clock.now > 0
+
+
 # --------------------------------------------------------------------------- responses
 
 
-WHERE = {"method": "POST", "path": "/api/v1/x", "request_id": "r1"}
+WHERE: dict[str, Any] = {"method": "POST", "path": "/api/v1/x", "request_id": "r1"}
 JSON = "application/json"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from invokeai_py_client.transport import socket as transport_socket
 from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
-from invokeai_py_client.transport.socket import EventSocket, Room
+from invokeai_py_client.transport.socket import EventSocket, Room, new_socket
 
 
 async def test_canceled_subscription_reports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +50,17 @@ async def test_canceled_subscription_reports_nothing(monkeypatch: pytest.MonkeyP
     gc.collect()
     await asyncio.sleep(0)
     assert reported == []
+
+
+@pytest.mark.parametrize("names", ["socketio", "engineio"])
+def test_messages_of_the_library_are_for_debugging(names: str, caplog: pytest.LogCaptureFixture) -> None:
+    socket = new_socket(ConnectionSettings(ServerAddress("http://127.0.0.1:9")))
+    log = socket.logger if names == "socketio" else socket.eio.logger
+    with caplog.at_level(logging.DEBUG):
+        log.info("sending %s", "a token")
+        log.error("packet queue is empty, aborting")
+        log.exception("handler error")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("DEBUG", "packet queue is empty, aborting"),
+        ("ERROR", "handler error"),
+    ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._base import AsyncObject, repository_of
-from invokeai_py_client.errors import NotFoundError, UsageError
+from invokeai_py_client._given import refuse_empty
+from invokeai_py_client.errors import NotFoundError, TransferError, UsageError
 from invokeai_py_client.image.record import AsyncIvkImage
 from invokeai_py_client.image.responses import ImageName, ImageNames, category_words, name_list
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkBoard
@@ -165,7 +166,7 @@ class AsyncBoardHandle(AsyncObject):
         """
         del order_by
         return await self._images.list_images(
-            board_id=self.board_id,
+            board_id=self,
             categories=categories,
             is_intermediate=is_intermediate,
             search_term=search_term,
@@ -185,14 +186,16 @@ class AsyncBoardHandle(AsyncObject):
 
         Raises:
             NotFoundError: The board no longer exists.
+            UsageError: A category is unknown, or the list of categories is empty.
         """
+        refuse_empty(categories=categories)
         params = {"categories": category_words(categories), "is_intermediate": is_intermediate}
         path = route("/api/v1/boards/{board}/image_names", board=self.board_id)
         return await self.connection.http.json("GET", path, params=params, expect=ListOf(str))
 
     async def get_image_count(self) -> int:
         """Return the number of images that ``list_images()`` would list, without intermediate images."""
-        return await self._images.count_images(board_id=self.board_id)
+        return await self._images.count_images(board_id=self)
 
     # ------------------------------------------------------------------ changing
 
@@ -208,17 +211,20 @@ class AsyncBoardHandle(AsyncObject):
 
         Raises:
             UnknownNameError: The target board is not on the server.
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
-        names = _checked(image_name)
-        return _are_all(names, await self._images.move(names, target_board_id))
+        return await _for_all(self._images.move(_checked(image_name), target_board_id))
 
     async def add_image(self, image_name: ImageNames) -> bool:
         """Move one or more images to this board.
 
         Returns:
             Whether the server moved all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to move an image. All others were moved.
         """
-        return await self.move_image_to(image_name, self.board_id)
+        return await self.move_image_to(image_name, self)
 
     async def remove_image(self, image_name: ImageNames) -> bool:
         """Remove one or more images from this board. The images are uncategorized afterwards.
@@ -228,37 +234,48 @@ class AsyncBoardHandle(AsyncObject):
 
         Raises:
             UsageError: This handle represents the uncategorized images.
+            TransferError: The server refused or failed to remove an image. All others were removed.
         """
         if self.is_uncategorized:
             raise UsageError("Cannot remove an image from 'none': uncategorized images are not on a board.")
         names = _checked(image_name)
         known = await self._images.get_images(names)
         there = [record.image_name for record in known if record.board_id == self.board_id]
-        return _are_all(names, await self._images.move(there, UNCATEGORIZED) if there else [])
+        moved = await _for_all(self._images.move(there, UNCATEGORIZED)) if there else True
+        return moved and len(there) == len(names)
 
     async def delete_image(self, image_name: ImageNames) -> bool:
         """Permanently delete one or more images from the server.
 
         Returns:
             Whether the server deleted all of them. False if an image is not on the server (True before InvokeAI 6.0).
+
+        Raises:
+            TransferError: The server refused or failed to delete an image. All others were deleted.
         """
-        return _are_all(image_name, await self._images.delete(image_name))
+        return await _for_all(self._images.delete(image_name))
 
     async def star_image(self, image_name: ImageNames) -> bool:
         """Star one or more images.
 
         Returns:
             Whether the server starred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to star an image. All others were starred.
         """
-        return _are_all(image_name, await self._images.star(image_name))
+        return await _for_all(self._images.star(image_name))
 
     async def unstar_image(self, image_name: ImageNames) -> bool:
         """Remove the star from one or more images.
 
         Returns:
             Whether the server unstarred all of them. False if an image is not on the server.
+
+        Raises:
+            TransferError: The server refused or failed to unstar an image. All others were unstarred.
         """
-        return _are_all(image_name, await self._images.unstar(image_name))
+        return await _for_all(self._images.unstar(image_name))
 
     # ------------------------------------------------------------------ internals
 
@@ -267,7 +284,7 @@ class AsyncBoardHandle(AsyncObject):
     ) -> AsyncIvkImage:
         return await self._images.upload(
             image,
-            board_id=self.board_id,
+            board_id=self,
             image_category=category,
             is_intermediate=is_intermediate,
             filename=filename,
@@ -307,5 +324,16 @@ def _checked(images: ImageNames) -> list[str]:
     return names
 
 
-def _are_all(images: ImageNames, changed: Iterable[str]) -> bool:
-    return {*name_list(images)} <= {*changed}
+async def _for_all(change: Awaitable[object]) -> bool:
+    """Wait for a change of images, and return whether all of them are on the server.
+
+    Raises:
+        TransferError: The server refused or failed to change some of them.
+    """
+    try:
+        await change
+    except TransferError as error:
+        if not all(isinstance(reason, NotFoundError) for reason in error.failed.values()):
+            raise
+        return False
+    return True

@@ -13,6 +13,7 @@ from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_board
 from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.partial import try_each
 from invokeai_py_client.cli.tables import Column, show_table, time_of
 from invokeai_py_client.errors import UsageError
 
@@ -103,7 +104,7 @@ def create(names: tuple[str, ...], exist_ok: bool, url: str | None, as_json: boo
 def rename(board: str, name: str, url: str | None, as_json: bool) -> None:
     """Rename a board."""
     with connect(url) as client:
-        record = client.board_repo.update_board(find_board(client, board).board_id, name)
+        record = client.board_repo.update_board(find_board(client, board), name)
     _done(f"Renamed {board!r} to {record.board_name!r}.", as_json, **record.to_dict())
 
 
@@ -114,7 +115,7 @@ def rename(board: str, name: str, url: str | None, as_json: bool) -> None:
 def archive(board: str, url: str | None, as_json: bool) -> None:
     """Archive a board (hide it from listings)."""
     with connect(url) as client:
-        record = client.board_repo.update_board(find_board(client, board).board_id, archived=True)
+        record = client.board_repo.update_board(find_board(client, board), archived=True)
     _done(f"Archived {record.board_name!r}.", as_json, **record.to_dict())
     hint(f"Restore it: ivk boards unarchive {shlex.quote(board)}", as_json)
 
@@ -126,7 +127,7 @@ def archive(board: str, url: str | None, as_json: bool) -> None:
 def unarchive(board: str, url: str | None, as_json: bool) -> None:
     """Restore an archived board."""
     with connect(url) as client:
-        record = client.board_repo.update_board(find_board(client, board).board_id, archived=False)
+        record = client.board_repo.update_board(find_board(client, board), archived=False)
     _done(f"Restored {record.board_name!r}.", as_json, **record.to_dict())
 
 
@@ -146,11 +147,17 @@ def rm(names: tuple[str, ...], with_images: bool, yes: bool, url: str | None, as
         images = f"and {counted(count, 'image')}" if with_images else "and keep the images"
         listed = ", ".join(repr(board.board_name) for board in found.values())
         confirm(f"Delete {listed} {images}?", yes)
-        for board_id in found:
-            client.board_repo.delete_board(board_id, delete_images=with_images)
-    _done(
-        f"Deleted {counted(len(found), 'board')}.",
-        as_json,
-        boards=len(found),
-        names=[board.board_name for board in found.values()],
-    )
+        gone, error = try_each(
+            found,
+            lambda board: client.board_repo.delete_board(board, delete_images=with_images),
+            what="deleted completely" if with_images else "deleted",
+            kind="board",
+            label=lambda board: board.board_name,
+        )
+    deleted = [board.board_name for board in gone.values()]
+    if as_json:
+        emit({"event": "result", "ok": error is None, "boards": len(gone), "names": deleted})
+    else:
+        say(f"Deleted {counted(len(gone), 'board')}.")
+    if error is not None:
+        raise error

@@ -69,10 +69,16 @@ def complete_settings(
     del parameter
     # click stops parsing at -s, whose value is being completed, and leaves the arguments before it unparsed.
     workflow = context.params.get("workflow") or next(iter(context.args), None)
+    is_recipe = any(one.name == "prompt" for one in context.command.params)
     name, equals, _ = incomplete.partition("=")
 
     def proposals(client: InvokeAIClient) -> Iterable[str]:
-        handle = client.workflow_repo.create_workflow(str(workflow))
+        repo = client.workflow_repo
+        handle = (
+            repo.image_workflow(context.params.get("model"))
+            if is_recipe
+            else repo.create_workflow(str(workflow))
+        )
         if not equals:
             return (
                 f"{_address(item.label, item.field_name)}=" for item in handle.inputs if not item.connected
@@ -80,7 +86,7 @@ def complete_settings(
         field: Any = handle.inputs.find(int(name) if name.isdecimal() and len(name) < 10 else name).field
         return (f"{name}={value}" for value in _values(client, field))
 
-    return _matching(context, incomplete, proposals) if workflow else []
+    return _matching(context, incomplete, proposals) if workflow or is_recipe else []
 
 
 def _values(client: InvokeAIClient, field: Any) -> Iterable[str]:
@@ -108,6 +114,7 @@ def _matching(context: click.Context, incomplete: str, names: Names) -> list[Com
     from click.shell_completion import CompletionItem
 
     from invokeai_py_client import InvokeAIClient
+    from invokeai_py_client._text import printable
     from invokeai_py_client.errors import InvokeAIClientError
 
     try:
@@ -116,7 +123,9 @@ def _matching(context: click.Context, incomplete: str, names: Names) -> list[Com
             found = list(dict.fromkeys(names(client)))
     except InvokeAIClientError:
         return []
-    matching = [name for name in found if name.casefold().startswith(incomplete.casefold())]
+    # Shells print and insert names as they are, and read a line for each.
+    safe = [name for name in found if printable(name) == name and len(name.splitlines()) <= 1]
+    matching = [name for name in safe if name.casefold().startswith(incomplete.casefold())]
     return [CompletionItem(_quoted(name)) for name in matching]
 
 

@@ -26,8 +26,10 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
+    from invokeai_py_client.cli.bash import register
     from invokeai_py_client.cli.main import ivk
 
+    register()
     kind = get_completion_class(shell)
     assert kind is not None  # click supports all shells in _SETUP
     template = kind(ivk, {}, "ivk", "_IVK_COMPLETE")

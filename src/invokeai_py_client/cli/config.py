@@ -14,7 +14,15 @@ from invokeai_py_client.cli.options import output_options, url_option
 from invokeai_py_client.cli.output import echo, emit, hint, is_watched
 from invokeai_py_client.cli.tables import Column, show_facts, show_table
 
-_VARIABLES = ("INVOKEAI_URL", "INVOKEAI_PROFILE", "INVOKEAI_TOKEN", "INVOKEAI_EMAIL", "INVOKEAI_CONFIG")
+_VARIABLES = (
+    "INVOKEAI_URL",
+    "INVOKEAI_PROFILE",
+    "INVOKEAI_TOKEN",
+    "INVOKEAI_EMAIL",
+    "INVOKEAI_PASSWORD",
+    "INVOKEAI_MODEL_TOKEN",
+    "INVOKEAI_CONFIG",
+)
 
 
 @click.command(cls=IvkCommand)
@@ -38,7 +46,7 @@ def config(url: str | None, as_json: bool) -> None:
         "environment": ", ".join(name for name in _VARIABLES if os.environ.get(name)),
     }
     rows: list[dict[str, Any]] = [
-        {"name": one.name, "url": one.url, "email": one.email, "token": one.token is not None}
+        {"name": one.name, "url": one.address.url, "email": one.email, "token": one.token is not None}
         for one in profiles.values()
     ]
     if as_json:

@@ -6,11 +6,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client._atomic import write_draft
+from invokeai_py_client._records import read_record
 from invokeai_py_client._text import first_lines
 from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.names import find_board
@@ -66,10 +67,10 @@ def export(
       ivk images export --board Portraits --since 2026-01-31 out/
     """
     with connect(url) as client:
-        board_id = None if board is None else find_board(client, board).board_id
+        record = None if board is None else find_board(client, board)
         with waiting("Listing images", as_json):
             found = client.image_repo.list_images(
-                board_id=board_id,
+                board_id=record,
                 since=since,
                 until=until,
                 starred=True if starred else None,
@@ -112,13 +113,8 @@ def is_exported(image: IvkImage, folder: Path) -> bool:
     """
     if not _picture(image, folder).is_file():
         return False
-    try:
-        data: Any = json.loads(_data_file(image, folder).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    if not isinstance(data, dict):
-        return False
-    return metadata_record(cast("dict[str, Any]", data)) == metadata_record(image.to_dict())
+    data = read_record(_data_file(image, folder), {})
+    return data is not None and metadata_record(data) == metadata_record(image.to_dict())
 
 
 def metadata_record(data: dict[str, Any]) -> dict[str, Any]:
@@ -175,6 +171,6 @@ def _data_file(image: IvkImage, folder: Path) -> Path:
 def _write(path: Path, data: dict[str, Any]) -> None:
     """Write a JSON file atomically."""
     try:
-        write_draft(path, json.dumps(data, ensure_ascii=False, indent=2).encode())
+        write_draft(path, json.dumps(data, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(f"Cannot write {path}: {error.strerror}.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, cast
@@ -81,6 +82,14 @@ class LazyGroup(IvkGroup):
     """The group of all commands. It imports a command only when it is used."""
 
     is_root = True
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line, or complete it for a shell."""
+        if "_IVK_COMPLETE" in os.environ:
+            from invokeai_py_client.cli.bash import register
+
+            register()
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client.cli.export import export
 from invokeai_py_client.cli.group import IvkGroup
-from invokeai_py_client.cli.names import find_board, find_images, read_names
+from invokeai_py_client.cli.names import find_board, find_images, read_names, wanted_images
 from invokeai_py_client.cli.options import (
     board_option,
     connect,
@@ -27,6 +28,8 @@ from invokeai_py_client.errors import TransferError, UsageError
 from invokeai_py_client.files.names import is_image_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from invokeai_py_client import InvokeAIClient
     from invokeai_py_client.models import IvkImage
 
@@ -74,7 +77,7 @@ def list_(
     most = screenful(limit, as_json)
     with connect(url) as client:
         found = client.image_repo.list_images(
-            board_id=None if board is None else find_board(client, board).board_id,
+            board_id=None if board is None else find_board(client, board),
             categories=category,
             starred=True if starred else None,
             since=since,
@@ -162,26 +165,35 @@ def get(
     if output == "-" and as_json:
         raise UsageError("-o - writes the image to standard output, so it cannot be combined with --json.")
     with connect(url) as client:
-        found = find_images(client, wanted)
         if is_file:
-            _get_file(client, found[0], output, full_resolution=not thumbnails, as_json=as_json)
+            [image] = find_images(client, wanted)
+            _get_file(client, image, output, full_resolution=not thumbnails, as_json=as_json)
             return
+        found = wanted_images(client, wanted)
         with counting_bar("Downloading", len(found), as_json) as advance:
-            paths = client.image_repo.download_images(
-                found,
-                output,
-                template=template or "{image}",
-                full_resolution=not thumbnails,
-                overwrite=overwrite,
-                on_progress=of_transfer(advance),
-            )
-        for image, path in zip(found, paths, strict=True):
-            if as_json:
-                emit({"event": "image", "name": image.image_name, "path": str(path)})
-            else:
-                echo(path)
+            try:
+                paths = client.image_repo.download_images(
+                    found,
+                    output,
+                    template=template or "{image}",
+                    full_resolution=not thumbnails,
+                    overwrite=overwrite,
+                    on_progress=of_transfer(advance),
+                )
+            except TransferError as error:
+                _print_downloaded(error.done, as_json)
+                raise
+        _print_downloaded(dict(zip(wanted, paths, strict=True)), as_json)
         if as_json:
             emit({"event": "result", "ok": True, "images": len(paths)})
+
+
+def _print_downloaded(paths: Mapping[str, Path], as_json: bool) -> None:
+    for name, path in paths.items():
+        if as_json:
+            emit({"event": "image", "name": name, "path": str(path)})
+        else:
+            echo(path)
 
 
 def _get_file(
@@ -215,11 +227,11 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
 
     sources = [source for file in files for _, source in named_sources(file)]
     with connect(url) as client:
-        board_id = None if board is None else find_board(client, board).board_id
+        target = None if board is None else find_board(client, board)
         with counting_bar("Uploading", len(sources), as_json) as advance:
             try:
                 uploaded = client.image_repo.upload_images(
-                    sources, board_id=board_id, image_category=category, on_progress=of_transfer(advance)
+                    sources, board_id=target, image_category=category, on_progress=of_transfer(advance)
                 )
             except TransferError as error:
                 for file, image in error.done.items():
@@ -229,9 +241,9 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
             _print_uploaded(str(source), image, as_json)
         if as_json:
             emit({"event": "result", "ok": True, "images": len(uploaded)})
-    target = f" to {board!r}" if board_id not in (None, "none") else ""
+    where = f" to {board!r}" if target is not None and target.board_id != "none" else ""
     hint(
-        f"Uploaded {counted(len(uploaded), 'image')}{target}. Use a name as an input: ivk run FILE -s image=NAME",
+        f"Uploaded {counted(len(uploaded), 'image')}{where}. Use a name as an input: ivk run FILE -s image=NAME",
         as_json,
     )
 
@@ -288,12 +300,28 @@ def _facts(client: InvokeAIClient, image: IvkImage) -> dict[str, Any]:
     }
 
 
-def _report(verb: str, names: list[str], as_json: bool) -> None:
+def _change(verb: str, change: Callable[[], list[str]], as_json: bool) -> None:
+    """Change images, and print which were changed, also if others were not.
+
+    Args:
+        verb: Past participle for the report, such as "Deleted".
+        change: Makes the change. Returns the names of the images.
+        as_json: Whether to print JSON.
+    """
+    try:
+        names = change()
+    except TransferError as error:
+        _report(verb, list(error.done), as_json)
+        raise
+    _report(verb, names, as_json)
     if as_json:
-        for name in names:
-            emit({"event": "image", "name": name})
         emit({"event": "result", "ok": True, "images": len(names)})
-    else:
+
+
+def _report(verb: str, names: list[str], as_json: bool) -> None:
+    for name in names if as_json else ():
+        emit({"event": "image", "name": name})
+    if not as_json:
         say(f"{verb} {counted(len(names), 'image')}.")
 
 
@@ -305,7 +333,8 @@ def star(names: tuple[str, ...], url: str | None, as_json: bool) -> None:
     """Star images."""
     wanted = read_names(names)
     with connect(url) as client:
-        _report("Starred", client.image_repo.star(find_images(client, wanted)), as_json)
+        found = find_images(client, wanted)
+        _change("Starred", lambda: client.image_repo.star(found), as_json)
 
 
 @images.command("unstar")
@@ -316,7 +345,8 @@ def unstar(names: tuple[str, ...], url: str | None, as_json: bool) -> None:
     """Unstar images."""
     wanted = read_names(names)
     with connect(url) as client:
-        _report("Unstarred", client.image_repo.unstar(find_images(client, wanted)), as_json)
+        found = find_images(client, wanted)
+        _change("Unstarred", lambda: client.image_repo.unstar(found), as_json)
 
 
 @images.command("mv")
@@ -329,8 +359,8 @@ def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> No
     wanted = read_names(names)
     with connect(url) as client:
         target = find_board(client, board)
-        moved = client.image_repo.move(find_images(client, wanted), target.board_id)
-        _report("Moved", moved, as_json)
+        found = find_images(client, wanted)
+        _change("Moved", lambda: client.image_repo.move(found, target), as_json)
         hint(f"List them: ivk images ls --board {shlex.quote(board)}", as_json)
 
 
@@ -369,7 +399,7 @@ def rm(
             return
         if board:
             record = find_board(client, board)
-            found = repo.list_images(board_id=record.board_id, is_intermediate=None)
+            found = repo.list_images(board_id=record, is_intermediate=None)
             question = f"Delete {counted(len(found), 'image')} on {record.board_name!r}?"
         else:
             found = find_images(client, wanted)
@@ -377,5 +407,4 @@ def rm(
         if found:
             confirm(f"{question} This cannot be undone.", yes)
         with waiting("Deleting", as_json):
-            deleted = repo.delete(found)
-        _report("Deleted", deleted, as_json)
+            _change("Deleted", lambda: repo.delete(found), as_json)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from invokeai_py_client._text import clip
+from invokeai_py_client._text import clip, hide_secrets
 from invokeai_py_client.cli.output import is_quiet, is_watched, say
 from invokeai_py_client.display.console import console_for
 
@@ -34,7 +34,7 @@ def install_display(as_json: bool) -> Generator[Show]:
 
 def short_name(source: str | None) -> str:
     """Return a short name for a source."""
-    text = (source or "a model").rstrip("/")
+    text = hide_secrets(source or "a model").rstrip("/")
     name = text if text.count("/") == 1 else PurePath(text).name
     return clip(name, 32, keep_end=True)
 
@@ -47,7 +47,7 @@ def _lines() -> Show:
         word = str(info.status)
         if said.get(info.source) != word:
             said[info.source] = word
-            say(f"{info.source}: {word}")
+            say(f"{hide_secrets(info.source)}: {word}")
 
     return show
 

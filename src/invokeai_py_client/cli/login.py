@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from urllib.parse import urlsplit
 
 import click
@@ -11,6 +10,7 @@ import click
 from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import output_options
 from invokeai_py_client.cli.output import echo, emit, say
+from invokeai_py_client.cli.streams import secret_line
 from invokeai_py_client.errors import UsageError
 
 _profile = click.option(
@@ -46,7 +46,14 @@ def login(
         ivk login http://gpu:9090 --email me@example.org --password-stdin
     """
     from invokeai_py_client import InvokeAIClient
-    from invokeai_py_client.config import DEFAULT_PROFILE, Profile, choose, keep_profile, read_profiles
+    from invokeai_py_client.config import (
+        DEFAULT_PROFILE,
+        Profile,
+        choose,
+        environment_is_for,
+        keep_profile,
+        read_profiles,
+    )
 
     url = url or click.get_current_context().meta.get("ivk.url")  # as in `ivk --url URL login`
     if password_stdin and token_stdin:
@@ -57,13 +64,14 @@ def login(
     _warn_if_unencrypted(address.url)
     # Ignore the tokens of the environment and the file. They may be the ones to replace.
     with InvokeAIClient.from_url(url or address.url, api_key="none yet") as client:
-        client.settings.use_token(_line("token") if token_stdin else None)
+        client.settings.use_token(secret_line("token") if token_stdin else None)
         user = None
         if token_stdin:
             user = client.me()
         elif client.has_users():
-            email = email or os.environ.get("INVOKEAI_EMAIL") or click.prompt("Email", err=True)
-            user = client.login(str(email), _password(password_stdin), remember_me=remember)
+            ours = environment_is_for(address)
+            email = email or (ours and os.environ.get("INVOKEAI_EMAIL")) or click.prompt("Email", err=True)
+            user = client.login(str(email), _password(password_stdin, ours), remember_me=remember)
         token = client.settings.token if user else None
     path = keep_profile(Profile(name, address.url, token, user.email if user else None))
     if as_json:
@@ -96,18 +104,11 @@ def logout(profile: str | None, as_json: bool) -> None:
         say(f"Profile {name!r} has no token.")
 
 
-def _password(from_stdin: bool) -> str:
+def _password(from_stdin: bool, from_environment: bool) -> str:
     if from_stdin:
-        return _line("password")
-    given = os.environ.get("INVOKEAI_PASSWORD")
+        return secret_line("password")
+    given = os.environ.get("INVOKEAI_PASSWORD") if from_environment else None
     return given or str(click.prompt("Password", hide_input=True, err=True))
-
-
-def _line(what: str) -> str:
-    line = sys.stdin.readline().removeprefix("\ufeff").rstrip("\r\n")
-    if not line:
-        raise UsageError(f"No {what} on standard input.")
-    return line
 
 
 def _warn_if_unencrypted(url: str) -> None:

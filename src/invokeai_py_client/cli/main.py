@@ -8,11 +8,12 @@ import click
 
 from invokeai_py_client import __version__
 from invokeai_py_client.cli.group import LazyGroup
-from invokeai_py_client.cli.output import run_command
+from invokeai_py_client.cli.output import finish, log_to_output, run_command
 from invokeai_py_client.cli.streams import make_robust
 
 # name: (module, summary in `ivk --help`)
 _COMMANDS = {
+    "generate": ("invokeai_py_client.cli.generate", "Make images of a prompt, without a workflow."),
     "inputs": ("invokeai_py_client.cli.inputs", "List the inputs of a workflow."),
     "run": ("invokeai_py_client.cli.run", "Run a workflow and save its images."),
     "sweep": ("invokeai_py_client.cli.sweep", "Run a workflow for every combination of values."),
@@ -42,11 +43,12 @@ _COMMANDS = {
 )
 @click.version_option(__version__, prog_name="ivk")
 def ivk() -> None:
-    """Run InvokeAI workflows from the shell.
+    """Make images and run InvokeAI workflows from the shell.
 
     Workflows are designed in the web UI. The fields in a workflow's form are its inputs.
 
     \b
+      ivk generate "a lighthouse at dusk" -o out/
       ivk inputs portrait.json
       ivk run portrait.json -s positive_prompt="a lighthouse" -s steps=30 -o out/
 
@@ -58,7 +60,8 @@ def ivk() -> None:
 def main() -> None:
     """Run the ``ivk`` command and exit."""
     make_robust()
-    sys.exit(run_command(ivk, sys.argv[1:]))
+    log_to_output()
+    sys.exit(finish(run_command(ivk, sys.argv[1:])))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client._paths import exists
+from invokeai_py_client._text import hide_secrets
 from invokeai_py_client.cli.complete import complete_models
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_models
 from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.partial import try_each
 from invokeai_py_client.cli.progress import waiting
+from invokeai_py_client.cli.streams import secret_line
 from invokeai_py_client.cli.tables import Column, show_facts, show_table
 from invokeai_py_client.errors import UnprocessableError, UsageError
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync import ModelInstJobHandle
     from invokeai_py_client.models import IvkDnnModel
     from invokeai_py_client.models.install import ModelInstJobInfo
+
+TOKEN_VARIABLE = "INVOKEAI_MODEL_TOKEN"
 
 _base = click.option("--base", metavar="BASE", help="Only models for this base: sd-1, sdxl, flux...")
 _type = click.option("--type", "kind", metavar="TYPE", help="Only this type: main, lora, vae, controlnet...")
@@ -156,12 +162,24 @@ def scan(folder: str, url: str | None, as_json: bool) -> None:
 @models.command("install")
 @click.argument("sources", metavar="SOURCES...", nargs=-1, required=True)
 @click.option("--move", is_flag=True, help="Move files into the server's own folder.")
-@click.option("--token", metavar="TOKEN", help="Access token for sources that require one.")
+@click.option(
+    "--token",
+    metavar="TOKEN",
+    help=f"Access token for sources that require one. Defaults to ${TOKEN_VARIABLE}. Other users of this machine can "
+    "see it in the list of processes: prefer the variable or --token-stdin.",
+)
+@click.option("--token-stdin", is_flag=True, help="Read the access token from standard input.")
 @click.option("--background", is_flag=True, help="Do not wait for the installation.")
 @url_option
 @output_options
 def install(
-    sources: tuple[str, ...], move: bool, token: str | None, background: bool, url: str | None, as_json: bool
+    sources: tuple[str, ...],
+    move: bool,
+    token: str | None,
+    token_stdin: bool,
+    background: bool,
+    url: str | None,
+    as_json: bool,
 ) -> None:
     """Install models and wait until they are ready. Prints their keys.
 
@@ -171,7 +189,11 @@ def install(
 
     \b
       ivk models install ~/loras/watercolor.safetensors owner/name
+      pass show huggingface | ivk models install owner/private --token-stdin
     """
+    if token is not None and token_stdin:
+        raise UsageError("--token and --token-stdin cannot be used together.")
+    token = secret_line("token") if token_stdin else token or os.environ.get(TOKEN_VARIABLE) or None
     with connect(url) as client:
         jobs = _start(client, sources, move, token)
         if not background:
@@ -228,13 +250,13 @@ def _report(info: ModelInstJobInfo, as_json: bool) -> None:
         emit({**line, "key": info.model_key, "error": info.error, "job_id": info.job_id, **info.extra})
     elif info.is_successful():
         echo(info.model_key)
-        name = (info.config_out or {}).get("name") or info.source
+        name = (info.config_out or {}).get("name") or hide_secrets(info.source)
         installed = info.extra.get("reason") != "already_installed"
         say(f"Installed {name}." if installed else f"{name} is already installed.")
     elif info.is_complete():
-        say(f"{info.source}: {info.error or info.status}")
+        say(hide_secrets(f"{info.source}: {info.error or info.status}"))
     else:
-        say(f"Installing {info.source} in the background.")
+        say(f"Installing {hide_secrets(info.source)} in the background.")
 
 
 @models.command("rm")
@@ -256,11 +278,19 @@ def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> Non
             else " Their files are kept."
         )
         confirm(f"Uninstall {', '.join(repr(model.name) for model in found.values())}?{files}", yes)
-        gone = [key for key in found if client.dnn_model_repo.delete_model(key)]
+        gone, error = try_each(
+            found,
+            client.dnn_model_repo.delete_model,
+            what="uninstalled",
+            kind="model",
+            label=lambda one: one.name,
+        )
     if as_json:
-        emit({"event": "result", "ok": True, "models": len(gone), "keys": gone})
+        emit({"event": "result", "ok": error is None, "models": len(gone), "keys": list(gone)})
     else:
         say(f"Uninstalled {counted(len(gone), 'model')}.")
+    if error is not None:
+        raise error
 
 
 def _is_outside(model: IvkDnnModel) -> bool:

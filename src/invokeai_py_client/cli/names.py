@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._given import is_blank
 from invokeai_py_client._names import unknown
-from invokeai_py_client._text import clip, decode_text, listed
+from invokeai_py_client._text import clip, listed
+from invokeai_py_client.cli.streams import read_stdin
 from invokeai_py_client.errors import UnknownNameError, UsageError
 from invokeai_py_client.lookup import MODELS, WORKFLOWS
 
@@ -40,22 +40,9 @@ def read_names(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _stdin_lines() -> Iterable[str]:
-    """Return the lines of standard input, which may begin with a byte order mark."""
-    buffer = getattr(sys.stdin, "buffer", None)
-    if buffer is None:
-        return sys.stdin
-    try:
-        return decode_text(buffer.read()).split("\n")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"Standard input is not UTF-8 text: byte {error.start} is not valid {error.encoding.upper()}."
-        ) from None
-
-
 def _piped_names() -> list[str]:
     names: list[str] = []
-    for line in _stdin_lines():
+    for line in read_stdin().split("\n"):
         text = line.strip()
         if text.startswith("{"):
             try:
@@ -85,23 +72,35 @@ def find_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage]:
 
     Raises:
         UnknownNameError: Some images do not exist. The message lists their names.
+        PermissionDeniedError: The image belongs to another user.
     """
     found = client.image_repo.get_images(names)
     there = {image.image_name for image in found}
     missing = [name for name in names if name not in there]
     if not missing:
         return found
+    if len(missing) == 1:
+        client.image_repo.get_image(missing[0])  # raises the error that says why
+        return find_images(client, names)  # it was created in the meantime
     latest = [
         image.image_name for image in client.image_repo.list_images(limit=_LATEST, is_intermediate=None)
     ]
-    message, close = unknown("image", missing[0], latest)
-    if len(missing) == 1:
-        raise UnknownNameError(message, missing[0], close)
+    close = unknown("image", missing[0], latest)[1]
     raise UnknownNameError(
         f"{len(missing)} of the {len(names)} images do not exist: {listed(missing, 10)}. Nothing was changed.",
         missing[0],
         close,
     )
+
+
+def wanted_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage | str]:
+    """Return the records of images in the order of their names, and only the names of those that do not exist.
+
+    Raises:
+        UnknownNameError: None of the images exists.
+    """
+    found = {image.image_name: image for image in client.image_repo.get_images(names)}
+    return [found.get(name, name) for name in names] if found else [*find_images(client, names)]
 
 
 def find_models(client: InvokeAIClient, names: Sequence[str]) -> list[IvkDnnModel]:
@@ -131,18 +130,22 @@ def find_items(client: InvokeAIClient, item_ids: Sequence[int]) -> list[IvkJob]:
     return found
 
 
-def my_items(client: InvokeAIClient, jobs: Sequence[IvkJob]) -> list[IvkJob]:
-    """Return the queue items that the user sent.
+def has_account(client: InvokeAIClient) -> bool:
+    """Whether the client signs in, so that the server may have several users."""
+    return client.settings.token is not None or client.settings.credentials is not None
 
-    On servers with user accounts, these are the items of the account. Other servers do not know who sent an item, so
-    these are the items that this user sent from this machine with this package.
+
+def own_workflows(client: InvokeAIClient, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the workflows of this user, and those that come with the server.
+
+    The server lists the workflows of other users for administrators only. Servers without user accounts have none.
     """
-    from invokeai_py_client.run.batch_ids import is_sent_from_here
-
-    me = client.me()
-    if me is not None:
-        return [job for job in jobs if job.metadata.get("user_id") == me.user_id]
-    return [job for job in jobs if is_sent_from_here(job.batch_id)]
+    me = client.me() if has_account(client) else None
+    return [
+        one
+        for one in records
+        if me is None or one.get("category") == "default" or one.get("user_id") in (None, me.user_id)
+    ]
 
 
 def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:

@@ -42,7 +42,14 @@ class UserPath(click.Path):
 
 
 def workflow_argument(command: F) -> F:
-    """Add the argument ``FILE``: a workflow file, or the name of a workflow in the library."""
+    """Add the argument ``FILE``, a workflow file or the name of a workflow in the library, and ``--refresh``."""
+    command = click.option(
+        "--refresh",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep,
+        help="Read the server's node types again, and do not use the cached ones.",
+    )(command)
     return click.argument("workflow", metavar="FILE", shell_complete=complete_workflows)(command)
 
 
@@ -70,7 +77,10 @@ def output_options(command: F) -> F:
     as_json = click.option(
         "--json", "as_json", is_flag=True, callback=_from_group, help="Print JSON, one object per line."
     )
-    return quiet(as_json(command))
+    debug = click.option(
+        "--debug", is_flag=True, expose_value=False, help="Print log messages and the tracebacks of errors."
+    )
+    return quiet(as_json(debug(command)))
 
 
 def common_options(*, hidden: bool) -> list[click.Option]:
@@ -82,14 +92,15 @@ def common_options(*, hidden: bool) -> list[click.Option]:
     url = click.Option(
         ["--url"], metavar="URL", expose_value=False, hidden=hidden, callback=_keep, help="Server to use."
     )
-    quiet, as_json = (
+    quiet, as_json, debug = (
         click.Option(names, is_flag=True, expose_value=False, hidden=hidden, callback=_keep, help=text)
         for names, text in (
             (["-q", "--quiet"], "Print only results and errors."),
             (["--json", "as_json"], "Print JSON, one object per line."),
+            (["--debug"], "Print log messages and the tracebacks of errors."),
         )
     )
-    return [url, quiet, as_json]
+    return [url, quiet, as_json, debug]
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -127,6 +138,53 @@ def seed_options(command: F) -> F:
     )(command)
 
 
+_RUN_OPTIONS = {
+    "output": click.option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        default=".",
+        help="Folder for the images; or a file ending in .png, .jpg, .webp or .avif; or - for standard output. "
+        "Defaults to the current folder.",
+    ),
+    "timeout": click.option(
+        "--timeout", type=float, metavar="SECONDS", help="Stop waiting after this time. The run continues."
+    ),
+    "preview": click.option(
+        "--preview", is_flag=True, help="Show a live preview of the image in the terminal."
+    ),
+    "open": click.option("--open", "opens", is_flag=True, help="Open the saved images."),
+    "dry-run": click.option("--dry-run", is_flag=True, help="Print the request instead of sending it."),
+}
+
+
+def run_option(name: str) -> Callable[[F], F]:
+    """Return the decorator of an option that all commands with runs have: ``output``, ``timeout``, ``preview``..."""
+    return _RUN_OPTIONS[name]
+
+
+def count_option(text: str) -> Callable[[F], F]:
+    """Return a decorator that adds the option ``-n``, the number of runs, with a help text."""
+    return click.option("-n", "count", type=click.IntRange(1), default=1, metavar="N", help=text)
+
+
+def check_count(count: int, *, preview: bool, dry_run: bool, timeout: float | None, instead: str) -> None:
+    """Check that several runs are not combined with options for a single run.
+
+    Args:
+        count: The option ``-n``.
+        preview: The option ``--preview``.
+        dry_run: The option ``--dry-run``.
+        timeout: The option ``--timeout``.
+        instead: What else to do, as a sentence.
+
+    Raises:
+        UsageError: The options cannot be combined.
+    """
+    if count > 1 and (preview or dry_run or timeout is not None):
+        raise UsageError(f"-n cannot be combined with --preview, --dry-run or --timeout. {instead}")
+
+
 def name_option(command: F) -> F:
     """Add the option ``--name``, the template for the names of image files."""
     return click.option(
@@ -137,8 +195,8 @@ def name_option(command: F) -> F:
     )(command)
 
 
-def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -> None:
-    """Check a template for file names before anything is run.
+def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -> Path:
+    """Check a template for file names before anything is run, and return an example of a file.
 
     Args:
         template: The template.
@@ -157,14 +215,24 @@ def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -
     values = {**({"seed": 0} if drawn else {}), **drawn, **inputs.snapshot()}
     values |= {} if plan is None else next(plan.points())
     name = "name" if plan is not None and plan.names else ""
-    check_target(file_name(template, values, 0, "image.png", item=0, name=name), "PNG")
+    example = file_name(template, values, 0, "image.png", item=0, name=name)
+    check_target(example, "PNG")
+    return example
 
 
 def connect(url: str | None) -> InvokeAIClient:
     """Return a client for the server at a URL. Defaults to the configured server."""
     from invokeai_py_client import InvokeAIClient
 
-    return InvokeAIClient.from_url(url)
+    client = InvokeAIClient.from_url(url)
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get("ivk.refresh"):
+        try:
+            client.schema(refresh=True)
+        except BaseException:
+            client.close()
+            raise
+    return client
 
 
 def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[str | int, Any]:
@@ -181,7 +249,7 @@ def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[
             values[address] = text
             continue
         try:
-            values[address] = found.field.parse_text(_content(text))
+            values[address] = found.field.parse_text(content_of(text))
         except InputValueError as error:
             if _SEVERAL.fullmatch(text):
                 raise InputValueError(f"{error} For a run with each value, use `ivk sweep`.") from None
@@ -278,7 +346,7 @@ def address_of(name: str) -> str | int:
     return int(name) if name.isdecimal() and len(name) < _LONGEST_INDEX else name
 
 
-def _content(text: str) -> str:
+def content_of(text: str) -> str:
     """Return the text of ``@FILE``, or the text itself. ``@@`` begins a text that starts with ``@``."""
     if not text.startswith("@"):
         return text

@@ -3,8 +3,8 @@
 Results go to standard output, everything else to standard error. With ``--json``, standard output has one JSON
 object per line. The last one is ``{"event": "result", ...}`` or ``{"event": "error", ...}``.
 
-Exit codes: 0 success; 1 the server or the run failed; 2 invalid command line; 3 no InvokeAI at the address;
-130 interrupted.
+Exit codes: 0 success; 1 the server, the run or this package failed; 2 invalid command line; 3 no InvokeAI at the
+address; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from invokeai_py_client._text import escape_controls, printable
-from invokeai_py_client.cli.streams import can_show
+from invokeai_py_client._text import escape_controls, printable, shown
+from invokeai_py_client.cli.crash import crash_message, crash_text, install_hooks
+from invokeai_py_client.cli.streams import can_show, output_failure
 from invokeai_py_client.errors import (
     ConnectionLostError,
     InvokeAIClientError,
     ServerUnreachableError,
+    TransferError,
     UsageError,
 )
 
@@ -45,11 +47,11 @@ class CommandInterrupted(Exception):
 
 def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code. Errors are printed without a traceback."""
-    as_json = "--json" in arguments
+    as_json, debug = "--json" in arguments, "--debug" in arguments
     try:
-        with _notes_printed(quiet=not {"-q", "--quiet"}.isdisjoint(arguments)):
+        with _notes_printed(quiet=not {"-q", "--quiet"}.isdisjoint(arguments), debug=debug):
             ended = command.main(args=list(arguments), prog_name="ivk", standalone_mode=False)
-    except (click.Abort, CommandInterrupted) as interruption:
+    except (click.Abort, CommandInterrupted, KeyboardInterrupt) as interruption:
         if as_json:
             emit({"event": "error", "code": "interrupted", "message": "Interrupted."})
         elif isinstance(interruption, click.Abort):
@@ -58,39 +60,79 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         if as_json:
             emit({"event": "error", "code": "usage", "message": error.format_message()})
-        shown = io.StringIO()
-        error.show(shown)
-        echo(shown.getvalue(), err=True, nl=False)
+        text = io.StringIO()
+        error.show(text)
+        echo(text.getvalue(), err=True, nl=False)
         return WRONG_USE
     except InvokeAIClientError as error:
-        _report(error.code, str(error), as_json)
-        return exit_code_of(type(error))
+        if debug:
+            echo(crash_text(error), err=True, nl=False)
+        _report(error.code, str(error), as_json, _failures(error))
+        return _exit_code(error)
+    except SystemExit:
+        raise
     except OSError as error:  # of a file or folder: our own requests raise errors of the class above
         if error.filename is None:
-            raise
-        _report("usage", f"{error.filename}: {error.strerror}.", as_json)
+            return _crashed(error, as_json, debug)
+        _report("usage", f"Cannot use {shown(error.filename)}: {error.strerror}.", as_json)
         return WRONG_USE
+    except BaseException as error:  # noqa: BLE001 - the last safety net: a traceback would not help the user
+        return _crashed(error, as_json, debug)
     # Commands return None. If one ends with click's Exit, main() returns its code.
     return ended if isinstance(ended, int) else OK
 
 
+def finish(code: int) -> int:
+    """Return the exit code of the process: that of the command, or ``FAILED`` if its output is incomplete."""
+    failure = output_failure()
+    if failure is None:
+        return code
+    echo(f"Error: Cannot write to standard output: {failure}. The output is incomplete.", err=True)
+    return code or FAILED
+
+
+def log_to_output() -> None:
+    """Print log messages and warnings that come before or after the command like the command's own messages."""
+    logging.lastResort = _Notes(logging.WARNING, debug=False)
+    install_hooks()
+
+
+def _crashed(error: BaseException, as_json: bool, debug: bool) -> int:
+    if debug:
+        echo(crash_text(error), err=True, nl=False)
+    _report("internal", crash_message(error, debug=debug), as_json)
+    return FAILED
+
+
 @contextmanager
-def _notes_printed(*, quiet: bool) -> Generator[None]:
-    """Print the client's log messages, such as notes about a replaced seed, like the command's own. Not if quiet."""
-    logger, handler = logging.getLogger("invokeai_py_client"), _Notes(quiet)
-    logger.addHandler(handler)
+def _notes_printed(*, quiet: bool, debug: bool) -> Generator[None]:
+    """Print log messages, such as notes about a replaced seed, like the command's own. Not if quiet."""
+    root, ours = logging.getLogger(), logging.getLogger("invokeai_py_client")
+    level = logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING
+    handler, before = _Notes(level, debug=debug), ours.level
+    root.addHandler(handler)
+    if debug:
+        ours.setLevel(logging.DEBUG)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        ours.setLevel(before)
+        root.removeHandler(handler)
 
 
 class _Notes(logging.Handler):
-    def __init__(self, quiet: bool) -> None:
-        super().__init__(logging.ERROR if quiet else logging.WARNING)
+    def __init__(self, level: int, *, debug: bool) -> None:
+        super().__init__(level)
+        self._debug = debug
 
     def emit(self, record: logging.LogRecord) -> None:
-        echo(_wrapped(record.getMessage()), err=True)
+        try:
+            text = record.getMessage()
+            if self._debug and record.exc_info and record.exc_info[1]:
+                text = f"{text}\n{crash_text(record.exc_info[1])}"
+            echo(_wrapped(text), err=True)
+        except Exception:  # noqa: BLE001 - the standard way to report a message that cannot be formatted
+            self.handleError(record)
 
 
 def exit_code_of(kind: type[InvokeAIClientError]) -> int:
@@ -103,6 +145,14 @@ def exit_code_of(kind: type[InvokeAIClientError]) -> int:
     if issubclass(kind, ServerUnreachableError) and not issubclass(kind, ConnectionLostError):
         return UNREACHABLE
     return FAILED
+
+
+def _exit_code(error: InvokeAIClientError) -> int:
+    """Return the exit code for an error. Transfers that failed because the server was away count as that."""
+    codes = {exit_code_of(type(error))}
+    if isinstance(error, TransferError):
+        codes |= {exit_code_of(type(one)) for one in error.failed.values()}
+    return UNREACHABLE if UNREACHABLE in codes else exit_code_of(type(error))
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
@@ -200,6 +250,22 @@ def confirm(question: str, yes: bool) -> None:
         raise click.exceptions.Exit(FAILED)
 
 
+@contextmanager
+def after_run(advice: str) -> Generator[None]:
+    """Convert an error about a file for the case that the server has carried out the command: it is no wrong usage.
+
+    Args:
+        advice: Sentences about what the server has, which the error ends with.
+
+    Raises:
+        TransferError: A file cannot be written.
+    """
+    try:
+        yield
+    except UsageError as error:
+        raise TransferError(f"{error} {advice}") from None
+
+
 def counted(count: int, what: str) -> str:
     """Return a count with its noun: ``1 image``, ``2 images``."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
@@ -213,17 +279,25 @@ def _write(text: str, stream: TextIO, nl: bool = True) -> None:
 
 def _wrapped(text: str, indent: str = "") -> str:
     """Wrap a text between words if standard error is a terminal. Names, ids and paths are never broken."""
+    safe = printable(text)
     if not is_watched():
-        return text
+        return safe
     width = min(shutil.get_terminal_size().columns, 100)
     return "\n".join(
         textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
-        for line in text.splitlines()
+        for line in safe.split("\n")
     )
 
 
-def _report(code: str, message: str, as_json: bool) -> None:
+def _failures(error: InvokeAIClientError) -> dict[str, Any]:
+    """Return what failed, by name, if an error is about several things."""
+    if not isinstance(error, TransferError):
+        return {}
+    return {"failed": {name: {"code": one.code, "message": str(one)} for name, one in error.failed.items()}}
+
+
+def _report(code: str, message: str, as_json: bool, facts: Mapping[str, Any] | None = None) -> None:
     if as_json:
-        emit({"event": "error", "code": code, "message": message})
+        emit({"event": "error", "code": code, "message": message, **(facts or {})})
     echo("Error:", err=True, nl=False, fg="red", bold=True)
     echo(_wrapped(f"Error: {message}", "  ").removeprefix("Error:"), err=True)

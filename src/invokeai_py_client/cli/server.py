@@ -14,7 +14,7 @@ from invokeai_py_client._paths import absolute_path
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.options import UserPath, output_options
 from invokeai_py_client.cli.output import echo, emit, hint, say
-from invokeai_py_client.cli.streams import reader_has_gone
+from invokeai_py_client.cli.streams import output_is_lost
 
 if TYPE_CHECKING:
     from invokeai_py_client.server.state import Running
@@ -223,7 +223,7 @@ def logs(version: str, root: Path | None, lines: int, follow: bool) -> None:
     if follow:
         for piece in _follow(path, size, found.lives if found else lambda: False):
             echo(piece, nl=False)
-            if reader_has_gone():
+            if output_is_lost():
                 break
 
 

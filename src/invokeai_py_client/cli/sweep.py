@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from invokeai_py_client._partial import is_hopeless, partial_failure
 from invokeai_py_client.cli.complete import complete_settings
 from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import (
@@ -23,13 +25,19 @@ from invokeai_py_client.cli.options import (
     url_option,
     workflow_argument,
 )
-from invokeai_py_client.cli.output import counted, echo, emit, is_quiet, open_file, say
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.cli.output import after_run, counted, echo, emit, is_quiet, open_file, say
+from invokeai_py_client.errors import (
+    APIRequestError,
+    InvokeAIClientError,
+    NotFoundError,
+    TransferError,
+    UsageError,
+)
 from invokeai_py_client.files.names import UniquePaths, literal_folder, paths_of_run_images
 from invokeai_py_client.sweep.naming import default_template, run_images
 
 if TYPE_CHECKING:
-    from invokeai_py_client import InvokeAIClient, Run, Sweep, WorkflowHandle
+    from invokeai_py_client import Image, InvokeAIClient, Run, Sweep, WorkflowHandle
     from invokeai_py_client.sweep.plan import SweepPlan
 
 MANIFEST = "sweep.jsonl"
@@ -201,7 +209,7 @@ def announce(
 ) -> None:
     """Print the number of runs, the seed if all runs have the same, and the estimated time with the queue ahead."""
     seconds = handle.usual_seconds()
-    ahead = 0 if prepend else client.queue_repo.status().unfinished
+    ahead = 0 if prepend else client.queue_repo.status(mine=False).unfinished
     seed = _shared_seed(plan)
     if as_json:
         line = {
@@ -233,25 +241,58 @@ def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
     return [paths[0].rename(folder / "grid.png")] if len(paths) == 1 else paths
 
 
-def follow(sweep: Sweep, template: str, as_json: bool) -> list[Path]:
+@dataclass
+class SavedImages:
+    """The images of a sweep.
+
+    Attributes:
+        paths: The files of those that were saved, by name, in the order in which the runs ended.
+        failed: The errors of the others, by name.
+    """
+
+    paths: dict[str, Path] = field(default_factory=dict[str, Path])
+    failed: dict[str, InvokeAIClientError] = field(default_factory=dict[str, InvokeAIClientError])
+
+    def save(self, image: Image, path: Path) -> None:
+        """Save an image, or keep the error.
+
+        Raises:
+            APIRequestError: No other image can be downloaded either.
+        """
+        try:
+            self.paths[image.name] = image.save(path)
+        except APIRequestError as error:
+            if is_hopeless(error):
+                raise
+            if isinstance(error, NotFoundError):
+                kept = f" The earlier file {path} was kept." if path.exists() else ""
+                error.args = (f"It is not on the server.{kept}",)  # the message names the image
+            self.failed[image.name] = error
+
+    def error(self) -> TransferError | None:
+        """Return the error about images that could not be saved, or None if all were saved."""
+        return partial_failure("downloaded", self.failed, self.paths) if self.failed else None
+
+
+def follow(sweep: Sweep, template: str, as_json: bool) -> SavedImages:
     """Wait for the runs of a sweep, save their images, and print each run that has ended.
+
+    An image that cannot be downloaded does not stop the others.
 
     Args:
         sweep: The sweep. It is canceled on Ctrl-C.
         template: The template for the files of the images.
         as_json: Whether to print JSON.
-
-    Returns:
-        The paths of the images, in the order in which the runs ended.
     """
-    made: list[Path] = []
+    made = SavedImages()
     watched = sys.stdout.isatty()  # paths would break the progress bar
     taken = UniquePaths()
 
     def on_run(run: Run) -> None:
         paths = paths_of_run_images(template, run_images(sweep.index(run), run, sweep.names), taken)
-        saved = [image.save(path) for image, path in zip(run.images, paths, strict=True)]
-        made.extend(saved)
+        for image, path in zip(run.images, paths, strict=True):
+            made.save(image, path)
+        saved = [made.paths[image.name] for image in run.images if image.name in made.paths]
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
             line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
@@ -265,12 +306,32 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> list[Path]:
             say(f"{shown}: {run.status}")
 
     try:
-        sweep.wait(on_run=on_run, progress=False if is_quiet() else None if as_json else True)
+        # The disk may be too full for an image or for the manifest.
+        with after_run(
+            "Runs that were sent continue on the server. `ivk sweep --resume` fetches their images."
+        ):
+            sweep.wait(on_run=on_run, progress=False if is_quiet() else None if as_json else True)
     except KeyboardInterrupt:
         sweep.cancel()
         say(f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished.")
         raise
     return made
+
+
+def raise_if_incomplete(sweep: Sweep, missing: TransferError | None) -> None:
+    """Raise the error about missing images or failed runs. If there are both, print that about images.
+
+    Raises:
+        TransferError: Some images could not be downloaded.
+        RunError: A run failed or was canceled.
+    """
+    failed = sweep.failed
+    if failed and missing is not None:
+        say(str(missing))
+    elif missing is not None:
+        raise missing
+    if failed:
+        failed[0].raise_if_failed()
 
 
 def _finish(
@@ -280,7 +341,7 @@ def _finish(
     watched = sys.stdout.isatty()
     try:
         template = default_template(sweep.names) if name is None else name
-        follow(sweep, f"{literal_folder(output / 'images')}{template}", as_json)
+        saved = follow(sweep, f"{literal_folder(output / 'images')}{template}", as_json)
     except KeyboardInterrupt:
         say("To continue, add --resume.")
         raise
@@ -289,19 +350,24 @@ def _finish(
     if grid:
         made += _save_grids(sweep, output)
     if report:
-        made.append(sweep.report(output))
+        try:
+            made.append(sweep.report(output))
+        except TransferError as error:
+            made.append(output / "index.html")  # it was written nevertheless
+            saved.failed = error.failed | saved.failed
+    missing = saved.error()
     if not as_json:
         for path in made:
             echo(path)
     if as_json:
-        emit({"event": "result", "ok": not failed, "runs": len(sweep), "failed": failed})
+        complete = not failed and missing is None
+        emit({"event": "result", "ok": complete, "runs": len(sweep), "failed": failed})
     else:
         images = f"Images: {output / 'images'}/, manifest" if watched else "Manifest"
         say(f"{len(sweep) - failed} of {counted(len(sweep), 'run')} succeeded. {images}: {output / MANIFEST}")
     if opens:
         open_file(made[-1] if report else made[0] if made else output / "images")
-    if failed:
-        sweep.failed[0].raise_if_failed()
+    raise_if_incomplete(sweep, missing)
 
 
 def _shared_seed(plan: SweepPlan) -> int | None:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._text import clip
 from invokeai_py_client.cli.output import echo, emit, hint, is_watched
-from invokeai_py_client.cli.streams import reader_has_gone
+from invokeai_py_client.cli.streams import output_is_lost
 from invokeai_py_client.cli.tables import SCREEN, moment_of, seconds_of
 from invokeai_py_client.display import line_of
 from invokeai_py_client.display.console import console_for
-from invokeai_py_client.errors import ServerUnreachableError
+from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.run.events import NodeEvent, NodeProgress, NodeStarted, RunEvent, StatusChanged
 from invokeai_py_client.run.status import state_word
+from invokeai_py_client.transport.retry import is_passing
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -186,7 +187,9 @@ def _screen(client: InvokeAIClient, until_idle: bool) -> None:
                 try:
                     ids = window(client.queue_repo.item_ids(), update.item_id, SCREEN // 2)
                     view.show_status(update, with_errors(client, client.queue_repo.items(ids), failed))
-                except ServerUnreachableError:
+                except APIRequestError as error:
+                    if not is_passing(error):
+                        raise
                     continue  # watch() tolerates the outage or raises
                 if until_idle and not update.unfinished:
                     break
@@ -211,7 +214,7 @@ def _lines(client: InvokeAIClient, until_idle: bool, as_json: bool) -> None:
                 emit({"event": "queue_status", **{name: getattr(update, name) for name in _COUNTS}})
             else:
                 echo(line)
-        if (until_idle and not update.unfinished) or reader_has_gone():
+        if (until_idle and not update.unfinished) or output_is_lost():
             break
     if as_json:
         emit({"event": "result", "ok": True})

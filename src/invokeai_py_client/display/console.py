@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from invokeai_py_client._text import printable
@@ -10,6 +14,16 @@ from invokeai_py_client._text import printable
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.segment import Segment
+
+
+def default_stream() -> TextIO:
+    """Return standard error, or an empty stream if the process has none, like a program without a console."""
+    return sys.stderr or _nowhere()
+
+
+@cache
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def console_for(stream: TextIO) -> Console:

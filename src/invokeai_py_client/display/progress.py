@@ -83,7 +83,8 @@ class LineDisplay:
         """Write the line for an event, if it has one."""
         text = line_of(event, self._labels)
         if text:
-            self._stream.write(printable(text) + "\n")
+            # One line for each event: a label or message with line breaks could pass for other events.
+            self._stream.write(printable(" ".join(text.splitlines())) + "\n")
             self._stream.flush()
 
 

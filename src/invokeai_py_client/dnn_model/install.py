@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from invokeai_py_client._base import AsyncObject, repository_of
+from invokeai_py_client._text import hide_secrets
 from invokeai_py_client.dnn_model.events import InstallEvents, event_between
 from invokeai_py_client.dnn_model.start import already_installed, duplicate_of, model_of_source
 from invokeai_py_client.errors import (
@@ -99,7 +100,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         if info.is_complete() and not info.is_successful():
             how = "was canceled" if info.status is InstallStatus.CANCELLED else "failed"
             why = ": " + ": ".join(filter(None, (info.error_reason, info.error))) if info.error else ""
-            raise ModelInstallJobFailed(info, f"The installation of {info.source} {how}{why}.")
+            raise ModelInstallJobFailed(info, hide_secrets(f"The installation of {info.source} {how}{why}."))
 
     # ------------------------------------------------------------------ following
 
@@ -155,7 +156,7 @@ class AsyncModelInstJobHandle(AsyncObject):
             raise ModelInstallTimeout(
                 self._info,
                 timeout,
-                f"The installation of {self._info.source} is still running after {timeout:g} seconds "
+                f"The installation of {self._source} is still running after {timeout:g} seconds "
                 f"(job {self._info.id}: {self._info.status}). It continues on the server.",
             )
         self.raise_if_failed()
@@ -224,7 +225,6 @@ class AsyncModelInstJobHandle(AsyncObject):
 
         def take(fetched: tuple[int, ModelInstJobInfo]) -> None:
             count, info = fetched
-            changes.tolerant = True  # the server responded, and a download may take hours
             if info.is_complete() or count == pending.count:  # otherwise, later events are newer
                 self._info = info
                 pending.forget()
@@ -275,7 +275,7 @@ class AsyncModelInstJobHandle(AsyncObject):
     async def _order(self, what: str) -> ModelInstJobInfo:
         if self._info.source_type == "local":
             raise UsageError(
-                f"Cannot {what} the installation of {self._info.source}: only downloads can be paused or "
+                f"Cannot {what} the installation of {self._source}: only downloads can be paused or "
                 "resumed, and a local path is not downloaded."
             )
         if (await self.refresh()).is_complete():
@@ -286,7 +286,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         except APIRequestError as error:
             if error.status_code in (404, 405):  # the response of older servers to unknown routes
                 raise UsageError(
-                    f"Cannot {what} the installation of {self._info.source}: this needs InvokeAI 6.12 or later."
+                    f"Cannot {what} the installation of {self._source}: this needs InvokeAI 6.12 or later."
                 ) from error
             if error.status_code == 415:  # the job is gone; it existed a moment ago
                 return await self.refresh()
@@ -308,12 +308,17 @@ class AsyncModelInstJobHandle(AsyncObject):
         if model is None:
             raise ModelInstallJobFailed(
                 self._info,
-                f"The installation of {source} is lost: the server no longer has job {self._info.id}, nor a model "
-                "from this source. The server may have restarted. Install the model again.",
+                f"The installation of {self._source} is lost: the server no longer has job {self._info.id}, nor a "
+                "model from this source. The server may have restarted. Install the model again.",
             )
         info = self._info.model_copy(deep=True)
         info.status, info.model_key, info.config_out = InstallStatus.COMPLETED, model.key, model.to_dict()
         return info
+
+    @property
+    def _source(self) -> str:
+        """The source, for messages."""
+        return hide_secrets(self._info.source)
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
         return await self.connection.http.json(method, path, **options)
@@ -324,7 +329,7 @@ class AsyncModelInstJobHandle(AsyncObject):
             self._models = repository_of(self.connection, "dnn_model.repository", "AsyncDnnModelRepository")
 
     def __repr__(self) -> str:
-        return f"<AsyncModelInstJobHandle {self._info.id} of {self._info.source}: {self._info.status}>"
+        return f"<AsyncModelInstJobHandle {self._info.id} of {self._source}: {self._info.status}>"
 
 
 def _interval(seconds: float) -> float:
@@ -346,10 +351,13 @@ class _Pause:
         self._longest = poll_interval
         self._next = min(timing.INSTALL_FIRST_POLL, poll_interval)
         self._deadline = deadline
+        self._last: float | None = None
 
     def __call__(self) -> float:
         left = _left(self._deadline)
-        if left <= 0:  # the last poll
+        if left <= 0:  # the last poll, which may begin long after the deadline if the computer slept
+            if self._last is None:
+                self._last = time.monotonic() + (timing.AFTER_SLEEP if left <= -timing.POLL else timing.POLL)
             return timing.POLL
         quiet = self._longest * timing.INSTALL_SILENCE if self._hub.connected else self._next
         self._next = min(self._next * 1.5, self._longest)
@@ -357,8 +365,9 @@ class _Pause:
 
     def is_over(self, change: Change) -> bool:
         """Return whether the deadline has passed and the last poll has finished or timed out."""
-        left = _left(self._deadline)
-        return left <= 0 and (change is Change.RESPONSE or left <= -timing.POLL)
+        if self._last is None:
+            return False
+        return change is Change.RESPONSE or time.monotonic() >= self._last
 
 
 async def ended_or_error(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._paths import absolute_path, exists
+from invokeai_py_client._text import hide_secrets
 from invokeai_py_client.errors import (
     APIRequestError,
     AuthenticationError,
@@ -98,7 +99,7 @@ async def start(
         raise ModelInstallStartError(
             error.status_code,
             error.payload,
-            f"Cannot start the installation of {source}. {error}",
+            hide_secrets(f"Cannot start the installation of {source}. {error}"),
             method=error.method,
             path=error.path,
             request_id=error.request_id,

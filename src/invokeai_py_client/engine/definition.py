@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
+from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._paths import user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.engine.plain_json import clean, parse_json, where
@@ -245,7 +246,7 @@ class WorkflowDefinition:
         """
         file = user_path(path, WorkflowFormatError)
         try:
-            file.write_text(self.to_json(), encoding="utf-8", errors="backslashreplace")
+            write_draft(file, self.to_json().encode("utf-8", "backslashreplace"))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise WorkflowFormatError(f"Cannot write the workflow file {str(file)!r}: {reason}.") from error

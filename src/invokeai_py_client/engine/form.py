@@ -263,16 +263,26 @@ def shown_fields(form: Mapping[str, Any]) -> tuple[FormField, ...]:
 
 def form_of(exposed: Sequence[tuple[str, str, FieldType]]) -> dict[str, Any]:
     """Return a form for the exposed fields of a workflow from before forms existed."""
+    return form_with([(*field, {}) for field in exposed])
+
+
+def form_with(fields: Sequence[tuple[str, str, FieldType, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return a form that shows fields.
+
+    Args:
+        fields: The node id, the name and the type of each field, and its settings that differ from the default. Types
+            without settings ignore them.
+    """
     form = empty_form()
     elements = cast("Elements", form["elements"])
-    for number, (node_id, field_name, field_type) in enumerate(exposed):
+    for number, (node_id, field_name, field_type, more) in enumerate(fields):
         data: dict[str, Any] = {
             "fieldIdentifier": {"nodeId": node_id, "fieldName": field_name},
             "showDescription": False,
         }
         settings = _default_settings(field_type)
         if settings is not None:
-            data["settings"] = settings
+            data["settings"] = {**settings, **more}
         element_id = f"node-field-{number}"
         elements[element_id] = {"id": element_id, "type": "node-field", "parentId": ROOT, "data": data}
         elements[ROOT]["data"]["children"].append(element_id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._paths import user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
@@ -44,15 +45,9 @@ def verify_input_index_map(
         UsageError: ``kept`` is not an index map, or its file cannot be read.
     """
     now = {_identity(row): row for row in export_input_index_map(inputs)}
-    rows = _read(kept) if isinstance(kept, str | os.PathLike) else kept
-    try:
-        before = {_identity(row): row for row in rows}
-        indices = {key: int(row["input_index"]) for key, row in before.items()}
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(
-            "Invalid input index map: expected the list that export_input_index_map() returns "
-            f"({type(error).__name__}: {error})."
-        ) from None
+    rows = _checked(_read(kept), str(kept)) if isinstance(kept, str | os.PathLike) else _checked(kept)
+    before = {_identity(row): row for row in rows}
+    indices = {key: int(row["input_index"]) for key, row in before.items()}
     report: dict[str, list[dict[str, Any]]] = {"unchanged": [], "moved": [], "missing": [], "new": []}
     for key, row in before.items():
         if key not in now:
@@ -76,7 +71,7 @@ def write_index_map(path: str | os.PathLike[str], rows: Sequence[Mapping[str, An
     file = user_path(path)
     try:
         text = json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
-        file.write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_draft(file, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(f"Cannot write the index map {str(path)!r}: {error.strerror or error}.") from error
 
@@ -87,8 +82,35 @@ def _read(path: str | os.PathLike[str]) -> Any:
         return json.loads(decode_text(file.read_bytes()))
     except OSError as error:
         raise UsageError(f"Cannot read the index map {str(path)!r}: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"The index map {str(path)!r} is not valid JSON: {error}.") from error
+
+
+def _checked(data: Any, path: str = "") -> list[Mapping[str, Any]]:
+    """Return the rows of an index map.
+
+    Raises:
+        UsageError: The data is not an index map.
+    """
+    place = f" in {path!r}" if path else ""
+    if isinstance(data, str | Mapping) or not isinstance(data, Iterable):
+        raise UsageError(
+            f"Invalid input index map{place}: expected the list that export_input_index_map() returns."
+        )
+    rows = list(cast("Iterable[Any]", data))
+    for number, row in enumerate(rows, 1):
+        for name in (*_IDENTITY, "input_index"):
+            value: Any = cast("Mapping[str, Any]", row).get(name) if isinstance(row, Mapping) else None
+            try:
+                _ = int(value) if name == "input_index" else hash(value)
+            except (TypeError, ValueError, OverflowError):
+                value = None
+            if value is None:
+                raise UsageError(
+                    f"Invalid input index map{place}: row {number} has no valid {name!r}. "
+                    "Expected the list that export_input_index_map() returns. Export the map again."
+                )
+    return rows
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:

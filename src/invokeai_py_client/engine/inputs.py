@@ -58,6 +58,8 @@ class WorkflowInput:
         connected: Whether an edge feeds the input. Connected inputs do not accept values, except seeds that a random
             node feeds.
         feeds: The fields that get the value, if the input is the seed drawn by a random node.
+        copies: Other fields that get the same value.
+        only_in_graph: Whether batch data cannot carry the value, because a copy is not in the schema of its node.
     """
 
     input_index: int | None
@@ -68,6 +70,8 @@ class WorkflowInput:
     field: IvkField[Any]
     connected: bool
     feeds: tuple[Key, ...] = ()
+    copies: tuple[Key, ...] = ()
+    only_in_graph: bool = False
 
     @property
     def key(self) -> Key:
@@ -137,7 +141,7 @@ class WorkflowInput:
         # An input pickled by a version that did not know random seeds has fewer values.
         known = dict(zip((one.name for one in fields(self)), state, strict=False))
         for one in fields(self):
-            setattr(self, one.name, known.get(one.name, ()))
+            setattr(self, one.name, known.get(one.name, False if one.name == "only_in_graph" else ()))
 
     def __repr__(self) -> str:
         index = "" if self.input_index is None else f"[{self.input_index}] "
@@ -296,10 +300,15 @@ class InputSet:
     def apply_seeds(self, values: Mapping[Key, Any]) -> tuple[LoadedWorkflow, dict[Key, Any]]:
         """Return the workflow and the values of a request in which seeds that were set replace random nodes.
 
+        The fields that copy another field get its value.
+
         Args:
             values: The values that were set, as the server expects them, by input.
         """
         spread = dict(values)
+        for key, copies in self._loaded.copies.items():
+            if key in values:
+                spread.update(dict.fromkeys(copies, values[key]))
         seed = spread.pop(ALL_SEEDS, UNSET)
         if seed is not UNSET:
             for key in self._free_seeds:
@@ -524,7 +533,18 @@ class InputSet:
             settings=self._settings.get(key),
             refusal=self._refusal(key, template),
         )
-        return WorkflowInput(self._form.get(key), label, field_name, name, node_id, field, key in self._feeds)
+        copies = self._loaded.copies.get(key, ())
+        return WorkflowInput(
+            self._form.get(key),
+            label,
+            field_name,
+            name,
+            node_id,
+            field,
+            key in self._feeds,
+            copies=copies,
+            only_in_graph=any(self.template(copy) is None for copy in copies),
+        )
 
     def _own_value(self, key: Key) -> Any:
         node = self._loaded.nodes.get(key[0])

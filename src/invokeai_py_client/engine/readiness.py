@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from invokeai_py_client._text import shown
+from invokeai_py_client._text import printable, shown
 from invokeai_py_client.editor.generators import FAMILIES
 from invokeai_py_client.editor.literals import EXTRA_INPUTS
 from invokeai_py_client.engine.batch import batch_groups, value_of
@@ -57,7 +57,7 @@ class Problem:
         where = node or "The workflow"
         if self.field is not None:
             where = field_place(self.title or self.field, node)
-        return f"{where}: {self.what}. {self.cure}".rstrip()
+        return printable(f"{where}: {self.what}. {self.cure}".rstrip())
 
 
 def label_of(node: Node, schema: Mapping[str, NodeTemplate]) -> str:

@@ -9,10 +9,11 @@ The classes with thousands of instances are named tuples, as creating a frozen d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from invokeai_py_client._base import restore_fields
 from invokeai_py_client.schema.template import InputTemplate, NodeTemplate
 
 Key = tuple[str, str]
@@ -99,6 +100,7 @@ class LoadedWorkflow:
             either. The node contains the editor's version of them.
         id: The workflow's id in the library of the server that it was saved on, or None.
         description: The author's description, or "".
+        copies: Fields that always get the value of another field, by that field: the metadata of a recipe.
     """
 
     name: str
@@ -111,6 +113,10 @@ class LoadedWorkflow:
     unusable: Mapping[Key, Any] = field(default_factory=dict[Key, Any])
     id: str | None = None
     description: str = ""
+    copies: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict[Key, "tuple[Key, ...]"])
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        restore_fields(self, state)
 
     def __repr__(self) -> str:
         return f"<LoadedWorkflow {self.name!r}: {len(self.nodes)} nodes>"

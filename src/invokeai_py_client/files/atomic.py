@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from invokeai_py_client._atomic import Draft
+from invokeai_py_client._paths import exists
 from invokeai_py_client.errors import UsageError
 
 
@@ -72,6 +73,17 @@ def write_atomically(target: Path, data: bytes) -> None:
     with AtomicFile(target) as file:
         file.write(data)
         file.keep()
+
+
+def check_writable(target: Path) -> None:
+    """Check that a file can be created, before something is run whose result it will contain. Nothing is created.
+
+    Raises:
+        UsageError: The folder, or the folder in which it would be created, cannot be written to.
+    """
+    folder = next((one for one in target.parents if exists(one)), Path())
+    with AtomicFile(folder / target.name):
+        pass
 
 
 @contextmanager

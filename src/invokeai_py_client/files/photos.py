@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._text import listed
-from invokeai_py_client.errors import InputValueError
+from invokeai_py_client.errors import InputValueError, UsageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -19,6 +19,10 @@ logger = logging.getLogger("invokeai_py_client.images")
 
 _AVIF = (b"ftypavif", b"ftypavis")
 _HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_SIZE_END = 24
+_PNG_ALPHA = (b"\x04", b"\x06")  # the color types gray with alpha, and RGB with alpha
+_OPAQUE = 255
 _TEXT = 256
 _NAMED = 3
 
@@ -77,6 +81,58 @@ def check_photo(data: bytes, name: str) -> None:
             image.load()
         except (OSError, SyntaxError, ValueError) as error:
             raise unreadable(name, str(error)) from None
+
+
+def photo_size(data: bytes, name: str) -> tuple[int, int]:
+    """Return the width and the height of an image file as it looks.
+
+    Raises:
+        InputValueError: The data is not a readable image.
+        UsageError: The file is not a PNG file, and Pillow is not installed.
+    """
+    from invokeai_py_client._pillow import upright_size
+
+    image = _opened(data, name)
+    if image is not None:
+        with image:
+            return upright_size(image)
+    if data.startswith(_PNG) and len(data) >= _PNG_SIZE_END:
+        return (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
+    raise UsageError(
+        f"Cannot find out the size of {name!r} without Pillow. Install it (pip install 'invokeai-py-client[image]'),"
+        " or pass a size."
+    )
+
+
+def alpha_mask(data: bytes, name: str) -> bytes | None:
+    """Return a mask whose black parts become transparent, or None if the mask has transparent parts itself.
+
+    Raises:
+        InputValueError: The data is not a readable image.
+        UsageError: The mask has no transparency, and Pillow is not installed.
+    """
+    image = _opened(data, name)
+    if image is None:
+        if data.startswith(_PNG) and data[25:26] in _PNG_ALPHA:
+            return None
+        raise UsageError(
+            f"The mask {name!r} has no transparent parts, and converting its black parts needs Pillow. Install it"
+            " (pip install 'invokeai-py-client[image]'), or pass a PNG file with transparent parts."
+        )
+    try:
+        with image:
+            if image.has_transparency_data:
+                low: Any = image.convert("RGBA").getchannel("A").getextrema()
+                if low[0] < _OPAQUE:
+                    return None
+            gray = image.convert("L")
+            changed = image.convert("RGB")
+            changed.putalpha(gray)
+            buffer = BytesIO()
+            changed.save(buffer, format="PNG")
+            return buffer.getvalue()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise unreadable(name, str(error)) from None
 
 
 def unreadable(name: str, reason: str) -> InputValueError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from invokeai_py_client._paths import user_path
 from invokeai_py_client._text import decode_text
 from invokeai_py_client.errors import UsageError
+from invokeai_py_client.files.atomic import write_atomically
 
 
 def read_text(path: Path) -> str:
@@ -39,8 +40,4 @@ def write_text(path: Path, text: str) -> None:
         UsageError: The file cannot be written.
     """
     path = user_path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise UsageError(f"Cannot write the file {path}: {error.strerror or error}.") from None
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.errors import APIRequestError, ConnectionLostError
+from invokeai_py_client.errors import APIRequestError, ConnectionLostError, NotFoundError
 from invokeai_py_client.files.atomic import AtomicFile, write_atomically
 from invokeai_py_client.files.convert import check_target, convert
 from invokeai_py_client.files.formats import Edges, needs_conversion
 from invokeai_py_client.image.transfer import AT_ONCE, TransferProgress, transfer_all
 from invokeai_py_client.transport.payload import route
-from invokeai_py_client.transport.retry import Retries
+from invokeai_py_client.transport.retry import Retries, patient
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -51,7 +51,11 @@ async def download_files(
 
     async def fetch(job: tuple[str, Path]) -> tuple[Path, int]:
         name, target = job
-        return target, await fetch_to_disk(connection, file_path(name, full_resolution), target)
+        try:
+            return target, await fetch_to_disk(connection, file_path(name, full_resolution), target)
+        except NotFoundError as error:
+            error.args = ("It is not on the server.",)  # the message names the image
+            raise
 
     await transfer_all(
         [(name, (name, target)) for name, target in wanted],
@@ -63,12 +67,14 @@ async def download_files(
     )
 
 
+@patient
 async def fetch_to_disk(connection: Connection, path: str, target: Path, *, once: bool = False) -> int:
     """Download a file from the server to this machine. Every download to disk goes through this function.
 
     The data is written as it arrives, so at most one chunk is in memory. The file appears under its name when it is
     complete. A truncated download is not kept. A failed download starts again from the beginning, as many times as
-    other requests are retried. An image is converted if the file's extension promises another format.
+    other requests are retried. While the server is down, it is repeated as long as waits tolerate that. An image is
+    converted if the file's extension promises another format.
 
     Args:
         connection: The server.
@@ -84,12 +90,12 @@ async def fetch_to_disk(connection: Connection, path: str, target: Path, *, once
             file.
         UsageError: The file cannot be written, or the image cannot be converted to its format.
     """
-    retries = Retries(0 if once else connection.settings.max_retries)
+    retries = Retries(0) if once else connection.http.retries()
     # As for any other read: a connection that the server has closed is only noticed when it is used again.
     maybe_stale = not once
     while True:
         try:
-            return await _fetch(connection.http, path, target)
+            return await _fetch(connection.http, path, target, retries)
         except APIRequestError as error:
             if maybe_stale and isinstance(error, ConnectionLostError):
                 maybe_stale = False
@@ -98,11 +104,12 @@ async def fetch_to_disk(connection: Connection, path: str, target: Path, *, once
                 raise
 
 
-async def _fetch(http: HttpTransport, path: str, target: Path) -> int:
+async def _fetch(http: HttpTransport, path: str, target: Path, retries: Retries) -> int:
     edges = Edges()
     # The file is written in the event loop, because a thread for each step takes longer than the step itself (half a
     # millisecond per file).
     async with http.stream(path, headers=_UNCOMPRESSED) as chunks:
+        retries.responded()
         with AtomicFile(target) as file:
             async for chunk in chunks:
                 file.write(chunk)

@@ -29,6 +29,7 @@ from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.models.image import ImageMetadata, IvkImage
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.payload import ROUTE_MISSING, route
+from invokeai_py_client.transport.retry import patient, patiently
 
 if TYPE_CHECKING:
     import os
@@ -99,7 +100,8 @@ class AsyncImage(AsyncObject):
         Raises:
             UnknownNameError: The image is not on the server. This is also a ``NotFoundError``.
         """
-        await self.connection.part(HeldImages).load(self._slot)
+        with patiently():
+            await self.connection.part(HeldImages).load(self._slot)
         if self._slot.record is None:
             raise await unknown_image(self.connection, self.name)
         return self._slot.record
@@ -186,9 +188,11 @@ class AsyncImage(AsyncObject):
             NotFoundError: The image was deleted from the server.
         """
         if self._data is None:
-            self._data = await self._download(self.connection)
+            with patiently():
+                self._data = await self._download(self.connection)
         return self._data
 
+    @patient
     async def thumbnail(self) -> bytes:
         """Download the thumbnail: a WEBP image of at most 256 pixels per side.
 
@@ -238,6 +242,7 @@ class AsyncImage(AsyncObject):
 
         return decode(await self.bytes(), self.name)
 
+    @patient
     async def metadata(self) -> dict[str, Any] | None:
         """Return the generation metadata embedded in the image, or None if it has none.
 
@@ -267,6 +272,7 @@ class AsyncImage(AsyncObject):
         """
         return await self._embedded("graph")
 
+    @patient
     async def _embedded(self, what: str) -> dict[str, Any] | None:
         response = await self.connection.http.json("GET", self._path("workflow"), expect={what: str | None})
         text: str | None = response.get(what)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError
+from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, TransferError
+from invokeai_py_client.image.changes import change_images
 from invokeai_py_client.image.image import AsyncImage, HeldImages, connected, fetch_records
 from invokeai_py_client.image.listing import Listing
 from invokeai_py_client.image.record import AsyncIvkImage
@@ -22,7 +23,6 @@ from invokeai_py_client.image.responses import (
     ImageNames,
     category_word,
     category_words,
-    changed_names,
     image_list,
     name_list,
     name_of,
@@ -31,6 +31,7 @@ from invokeai_py_client.image.responses import (
 from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_image
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
 from invokeai_py_client.transport.payload import path_part, portions, route
+from invokeai_py_client.transport.retry import patient
 
 if TYPE_CHECKING:
     from invokeai_py_client.files.photos import Photo
@@ -196,32 +197,26 @@ class AsyncImageRepository(Resource):
         refuse_empty(categories=categories, search_term=search_term, since=since, until=until)
         board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
 
-        def listing_of(board: str | None) -> Listing:
-            return Listing(
-                {
-                    "board_id": board,
-                    "categories": category_words(categories),
-                    "is_intermediate": is_intermediate,
-                    "search_term": search_term,
-                },
-                starred=starred,
-                since=since,
-                until=until,
-                offset=offset,
-                limit=limit,
-                order_dir=order_dir,
-                starred_first=starred_first,
-            )
-
-        listing = listing_of(board)
+        listing = Listing(
+            {
+                "board_id": board,
+                "categories": category_words(categories),
+                "is_intermediate": is_intermediate,
+                "search_term": search_term,
+            },
+            starred=starred,
+            since=since,
+            until=until,
+            offset=offset,
+            limit=limit,
+            order_dir=order_dir,
+            starred_first=starred_first,
+        )
         while listing.params is not None:
             items, total = page_of(await self._json("GET", f"{_IMAGES}/", params=listing.params))
             page = connected(self.connection, items)
-            if not total and board is not None:  # the server lists no images for boards that do not exist
-                actual = await BOARDS.checked_id(self.connection, board_id)
-                if actual != board:
-                    board, listing = actual, listing_of(actual)
-                    continue
+            if not total:
+                await self._check_board(board_id)
             for image in listing.take(page, total):
                 yield cast("AsyncIvkImage", image)
 
@@ -249,11 +244,8 @@ class AsyncImageRepository(Resource):
             "limit": 0,
         }
         total = page_of(await self._json("GET", f"{_IMAGES}/", params=params))[1]
-        if not total and board is not None:  # the server counts no images for boards that do not exist
-            actual = await BOARDS.checked_id(self.connection, board_id)
-            if actual != board:
-                params["board_id"] = actual
-                total = page_of(await self._json("GET", f"{_IMAGES}/", params=params))[1]
+        if not total:
+            await self._check_board(board_id)
         return total
 
     # ------------------------------------------------------------------ uploading
@@ -401,6 +393,7 @@ class AsyncImageRepository(Resource):
 
     # ------------------------------------------------------------------ downloading
 
+    @patient
     async def download(self, image_name: ImageName, *, full_resolution: bool = True) -> bytes:
         """Download an image as the server stores it, or its thumbnail (WEBP, at most 256 pixels per side).
 
@@ -641,17 +634,27 @@ class AsyncImageRepository(Resource):
         """Star images.
 
         Returns:
-            The names of the images that the server starred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to star some of the images, or does not have them. All others
+                were starred: ``done`` has their names, ``failed`` the errors of the rest.
         """
-        return await self._change(f"{_IMAGES}/star", "starred", image_names)
+        names = name_list(image_names)
+        return await change_images(self.connection, f"{_IMAGES}/star", "starred", names, what="starred")
 
     async def unstar(self, image_names: ImageNames) -> list[str]:
         """Remove the star from images.
 
         Returns:
-            The names of the images that the server unstarred. Images not on the server are omitted.
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to unstar some of the images, or does not have them. All others
+                were unstarred: ``done`` has their names, ``failed`` the errors of the rest.
         """
-        return await self._change(f"{_IMAGES}/unstar", "unstarred", image_names)
+        names = name_list(image_names)
+        return await change_images(self.connection, f"{_IMAGES}/unstar", "unstarred", names, what="unstarred")
 
     async def move(self, image_names: ImageNames, board_id: BoardRef) -> list[str]:
         """Move images to a board, or off their boards with ``"none"``.
@@ -661,22 +664,31 @@ class AsyncImageRepository(Resource):
             board_id: The board, its id or its name.
 
         Returns:
-            The names of the images that the server moved. Images not on the server are omitted.
+            The names of the images.
 
         Raises:
             UnknownNameError: The board is not on the server.
+            PermissionDeniedError: You may not add images to the board.
+            TransferError: The server refused or failed to move some of the images, or does not have them. All others
+                were moved: ``done`` has their names, ``failed`` the errors of the rest.
         """
         names = name_list(image_names)
 
         async def move(board: str) -> list[str]:
             if board == UNCATEGORIZED:
-                return await self._change(f"{_BOARD_IMAGES}/batch/delete", "removed", names)
-            moved = await self._change(f"{_BOARD_IMAGES}/batch", "added", names, board_id=board)
-            if names and not moved:
-                await fetch_board(
-                    self.connection, board
-                )  # older servers (6.0.2) do not report a missing board
-            return moved
+                path = f"{_BOARD_IMAGES}/batch/delete"
+                return await change_images(self.connection, path, "removed", names, what="moved")
+            path = f"{_BOARD_IMAGES}/batch"
+            try:
+                return await change_images(
+                    self.connection, path, "added", names, what="moved", board_id=board
+                )
+            except TransferError as error:
+                if not error.done:
+                    await fetch_board(
+                        self.connection, board
+                    )  # older servers (6.0.2) do not report a missing board
+                raise
 
         return await BOARDS.call(self.connection, board_id, move)
 
@@ -684,10 +696,15 @@ class AsyncImageRepository(Resource):
         """Permanently delete images from the server.
 
         Returns:
-            The names of the deleted images. Images that were not on the server are omitted (except before InvokeAI
-            6.0).
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to delete some of the images, or does not have them. All others
+                were deleted: ``done`` has their names, ``failed`` the errors of the rest.
         """
-        return await self._change(f"{_IMAGES}/delete", "deleted", image_names, idempotent=False)
+        names = name_list(image_names)
+        path = f"{_IMAGES}/delete"
+        return await change_images(self.connection, path, "deleted", names, what="deleted", idempotent=False)
 
     async def count_intermediates(self) -> int:
         """Return the number of intermediate images on the server."""
@@ -703,24 +720,18 @@ class AsyncImageRepository(Resource):
 
     # ------------------------------------------------------------------ internals
 
+    async def _check_board(self, board: BoardRef | None) -> None:
+        """Check that a board exists: the server lists no images for boards that do not exist.
+
+        Raises:
+            UnknownNameError: The object's board was deleted. Strings have been looked up already.
+        """
+        if board is not None and not isinstance(board, str):
+            await BOARDS.checked_id(self.connection, board)
+
     def _record(self, data: Mapping[str, Any]) -> AsyncIvkImage:
         [record] = connected(self.connection, [data])
         return record
-
-    async def _change(
-        self, path: str, verb: str, image_names: ImageNames, *, idempotent: bool = True, **more: Any
-    ) -> list[str]:
-        changed: set[str] = set()
-        names = name_list(image_names)
-        for portion in portions(names, MOST_NAMES):
-            body = {**more, "image_names": portion}
-            response = await self._json("POST", path, json=body, idempotent=idempotent)
-            reported = changed_names(response, verb)
-            if "removed_image_names" in response:  # InvokeAI before 6.0 includes names that do not exist
-                reported = [image.image_name for image in await self.get_images(reported)]
-            changed.update(reported)
-        self.connection.part(HeldImages).forget(changed)
-        return [name for name in names if name in changed]
 
 
 def _record_path(image_name: ImageName) -> str:

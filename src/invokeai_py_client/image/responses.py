@@ -52,6 +52,12 @@ def changed_names(response: Any, verb: str) -> list[str]:
     )
 
 
+def failed_names(response: Any) -> list[str]:
+    """Return the names of the images for which a bulk route failed, as servers report since InvokeAI 6.14."""
+    names = as_mapping(response).get("failed_images")
+    return [str(name) for name in cast("list[Any]", names)] if isinstance(names, list) else []
+
+
 def page_of(response: Any) -> tuple[list[Any], int]:
     """Return the image records of a page as the server sent them, and the total number of images."""
     data = as_mapping(response)

@@ -7,23 +7,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from invokeai_py_client._aio import gather_or_cancel
-from invokeai_py_client._text import first_lines
-from invokeai_py_client.errors import (
-    AuthenticationError,
-    ConnectionLostError,
-    InvokeAIClientError,
-    ServerUnreachableError,
-    TransferError,
-    UsageError,
-)
+from invokeai_py_client._partial import is_hopeless, partial_failure
+from invokeai_py_client.errors import InvokeAIClientError, UsageError
 from invokeai_py_client.transport.loop import call_back
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 AT_ONCE = 8
-# The largest number of failures in a message. The error has all of them.
-_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +84,7 @@ async def transfer_all(
                 size += moved
             except InvokeAIClientError as error:
                 failed[index] = error
-                if _is_hopeless(error):
+                if is_hopeless(error):
                     hopeless.append(error)
             if on_progress is not None:
                 done, total = len(had) + len(results), len(had) + len(jobs)
@@ -105,16 +96,5 @@ async def transfer_all(
     if failed:
         errors = {jobs[index][0]: failed[index] for index in sorted(failed)}
         done = had | {jobs[index][0]: results[index] for index in sorted(results)}
-        raise TransferError(_sentence(what, errors, len(errors) + len(done)), failed=errors, done=done)
+        raise partial_failure(what, errors, done)
     return [results[index] for index in range(len(jobs))]
-
-
-def _sentence(what: str, errors: Mapping[str, InvokeAIClientError], total: int) -> str:
-    lines = first_lines([f"{name}: {error}" for name, error in errors.items()], _NAMED)
-    return "\n  ".join([f"{len(errors)} of {total} images could not be {what}:", *lines])
-
-
-def _is_hopeless(error: InvokeAIClientError) -> bool:
-    if isinstance(error, ConnectionLostError):
-        return False  # the cause may be this file
-    return isinstance(error, ServerUnreachableError | AuthenticationError)

@@ -20,6 +20,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.files.names import target_path
 from invokeai_py_client.image.download import fetch_to_disk
+from invokeai_py_client.image.responses import MOST_NAMES
 from invokeai_py_client.lookup import fetch_board
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
@@ -48,13 +49,19 @@ async def fetch_zip(
     """Ask the server for a zip, wait for it, and download it.
 
     Raises:
-        UsageError: Neither images nor a board were passed, or both; or the file cannot be written.
+        UsageError: Neither images nor a board were passed, or both, or more than 1,000 images; or the file cannot be
+            written.
         NotFoundError: The board or one of the images is not on the server.
         ServerError: The server could not create the zip.
         RequestTimeoutError: The zip was not ready in time.
     """
     if bool(image_names) == (board_id is not None):
         raise UsageError("bulk_download() expects either image_names (at least one) or a board_id.")
+    if image_names and len(image_names) > MOST_NAMES:
+        raise UsageError(
+            f"bulk_download() got {len(image_names):,} images; servers accept at most {MOST_NAMES:,} (6.14). Use "
+            "download_images(), or pass board_id= for all images of a board."
+        )
     wanted = {"image_names": list(image_names)} if image_names else {"board_id": board_id}
     try:
         async with asyncio.timeout(timeout):

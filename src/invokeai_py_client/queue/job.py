@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject, repository_of
 from invokeai_py_client.models import IvkJob, JobStatus
+from invokeai_py_client.run.queue_items import no_item_of_batch, of_batch
 
 if TYPE_CHECKING:
     from typing import Self
@@ -64,10 +65,21 @@ class AsyncJobHandle(AsyncObject):
         """Read the item from the server again.
 
         Raises:
-            NotFoundError: The queue has no such item.
+            NotFoundError: The queue has no such item. Once the item has been read, an item of another batch that has
+                the same id now is not this item.
         """
-        self._job = await self._queues.item(self._item_id, queue_id=self._queue_id)
-        return self._job
+        job = await self._queues.item(self._item_id, queue_id=self._queue_id)
+        known = self._batch_id
+        item = {"item_id": self._item_id, "batch_id": job.batch_id}
+        if known is not None and of_batch(item, known) is None:
+            raise no_item_of_batch(self._queue_id, item, known)
+        self._job = job
+        return job
+
+    @property
+    def _batch_id(self) -> str | None:
+        """The item's batch, or None if the item has not been read yet."""
+        return None if self._job is None else self._job.batch_id
 
     # ------------------------------------------------------------------ state when last read
 
@@ -110,6 +122,8 @@ class AsyncJobHandle(AsyncObject):
         Raises:
             NotFoundError: The queue has no such item.
         """
+        if self._batch_id is not None:
+            await self.refresh()  # raises if the id was given to another item
         self._job = await self._queues.cancel(self._item_id, queue_id=self._queue_id)
         return self._job.status is JobStatus.CANCELLED
 
@@ -130,7 +144,9 @@ class AsyncJobHandle(AsyncObject):
         from invokeai_py_client.run.run import run_of_item
 
         del poll_interval
-        run = await run_of_item(self.connection, self._item_id, queue_id=self._queue_id)
+        run = await run_of_item(
+            self.connection, self._item_id, queue_id=self._queue_id, batch_id=self._batch_id
+        )
         await run.wait(timeout)
         return await self.refresh()
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 from invokeai_py_client.errors import InvokeAIClientError, RunTimeoutError
 from invokeai_py_client.models import JobStatus, QueueStatus
 from invokeai_py_client.run.events import RunEvent, StatusChanged, parse_event
+from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change
+from invokeai_py_client.transport.changes import Change, ignore_response, last_look
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ async def watch(
     watching = _Watch(queue_id)
 
     async def fetch() -> QueueStatus:
-        return await queues.status(queue_id=queue_id)
+        return await queues.status(mine=False, queue_id=queue_id)
 
     def patience() -> float:
         quiet = interval if hub.connected else min(timing.POLL, interval)
@@ -46,7 +47,6 @@ async def watch(
             while watching.events:
                 yield watching.events.popleft()
             if status is not None:
-                changes.tolerant = True  # the server has responded once
                 yield status
             elif change in (Change.START, Change.SILENCE):
                 watching.stale = True
@@ -121,6 +121,7 @@ async def wait_until_idle(
         RunTimeoutError: Such items are left after the timeout.
     """
     latest: deque[QueueStatus] = deque(maxlen=1)
+    began = time.monotonic()
     hub = queues.connection.hub
 
     def concerns(name: str, payload: Any) -> bool:
@@ -130,19 +131,27 @@ async def wait_until_idle(
         return timing.QUEUE_SILENCE if hub.connected else timing.POLL
 
     async def fetch() -> QueueStatus:
-        return await queues.status(queue_id=queue_id)
+        return await queues.status(mine=False, queue_id=queue_id)
+
+    async def warn_if_blocked() -> None:
+        await queues.connection.part(LiveRuns).states.warn_if_blocked(queue_id)
 
     waiting = hub.changes(queue_room(queue_id), concerns, patience, tolerant=False)
     try:
         async with asyncio.timeout(timeout), waiting as changes:
             while not latest or latest[-1].unfinished:
-                if await anext(changes) is not Change.RESPONSE:
+                change = await anext(changes)
+                if change is not Change.RESPONSE:
                     changes.read(fetch, latest.append)
+                if change is Change.SILENCE and hub.connected:
+                    changes.read(warn_if_blocked, ignore_response)
         return latest[-1]
     except TimeoutError as error:
-        if isinstance(error, InvokeAIClientError):
+        if isinstance(error, InvokeAIClientError) or timeout is None:
             raise
-        status = latest[-1] if latest else None
+        status = await last_look(began + timeout, fetch) or (latest[-1] if latest else None)
+        if status is not None and not status.unfinished:
+            return status
         raise RunTimeoutError(
             f"The queue {queue_id!r} was not idle after {timeout:g} s: {_left(status)}.",
             item_id=status.item_id if status else None,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client.engine.seeds import draw_seed
 from invokeai_py_client.errors import InvokeAIClientError, QuickTaskError, RunCanceledError, UsageError
 from invokeai_py_client.lookup import BOARDS
 from invokeai_py_client.models import UNCATEGORIZED
-from invokeai_py_client.quick.workflows import copy_image, sdxl_text_to_image
+from invokeai_py_client.quick.workflows import copy_image
 from invokeai_py_client.run.batch_ids import new_batch_id
+from invokeai_py_client.transport.retry import patient
 
 if TYPE_CHECKING:
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.models import IvkDnnModel
 
 _GRID = 8  # each latent of SDXL represents 8 x 8 pixels
-_LARGEST_SEED = 2**32 - 1
+_DEFAULTS = {"steps": 30, "cfg_scale": 7.5, "scheduler": "dpmpp_3m_k"}
 
 
 class AsyncQuickClient(AsyncObject):
@@ -81,7 +82,7 @@ class AsyncQuickClient(AsyncObject):
             metadata, workflow = await original.metadata(), await original.workflow()
             schema = await self._areas.schema()
             wf = await self._areas.workflow_repo.create_workflow(copy_image(schema))
-            body = await wf.enqueue_request({"save.image": name, "save.board": board})
+            body = await wf.enqueue_request({"save.image": name, "save.board": _board_value(board)})
             # The copy's workflow and metadata describe how the image was made, not how it was copied.
             batch: dict[str, Any] = body["batch"]
             batch.update(batch_id=new_batch_id(), workflow=workflow)
@@ -128,32 +129,18 @@ class AsyncQuickClient(AsyncObject):
         refuse_empty(model_name=model_name, scheduler=scheduler)
         with _as_value_errors("Cannot generate the image"):
             board = UNCATEGORIZED if board_id is None else await BOARDS.checked_id(self.connection, board_id)
-            model = await self._sdxl_model(model_name)
-            wf = await self._areas.workflow_repo.create_workflow(
-                sdxl_text_to_image(await self._areas.schema())
-            )
-            seed = random.randint(0, _LARGEST_SEED)
-            size = {"width": _on_grid(width), "height": _on_grid(height)}
-            values: dict[str, Any] = {
-                "model.model": model,
-                "metadata.model": model,
-                "image.board": board,
-                "noise.seed": seed,
-                "metadata.seed": seed,
+            wf = await self._areas.workflow_repo.image_workflow(await self._sdxl_model(model_name))
+            values = {
+                **_DEFAULTS,
+                "positive_prompt": positive_prompt,
+                "negative_prompt": negative_prompt,
+                "width": _on_grid(width),
+                "height": _on_grid(height),
+                "board": _board_value(board),
+                "seed": draw_seed(),
             }
-            for side, pixels in size.items():
-                values[f"noise.{side}"] = values[f"metadata.{side}"] = pixels
-            for node, prompt in (("positive", positive_prompt), ("negative", negative_prompt)):
-                values[f"{node}.prompt"] = values[f"{node}.style"] = prompt
-                values[f"metadata.{node}_prompt"] = values[f"metadata.{node}_style_prompt"] = prompt
-                for kind in ("original", "target"):
-                    values |= {f"{node}.{kind}_{side}": pixels for side, pixels in size.items()}
-            if steps is not None:
-                values["denoise.steps"] = values["metadata.steps"] = steps
-            if scheduler is not None:
-                values["denoise.scheduler"] = scheduler
-            wf.set(values)
-            wf.set({"metadata.scheduler": wf.get_input_value("denoise.scheduler").value})
+            given = {"steps": steps, "scheduler": scheduler}
+            wf.set(values | {name: value for name, value in given.items() if value is not None})
             try:
                 run = await wf.run(progress=False)
             except RunCanceledError:
@@ -169,6 +156,7 @@ class AsyncQuickClient(AsyncObject):
         wanted = (name or "").casefold()
         return next((model for model in models if wanted in model.name.casefold()), models[0])
 
+    @patient
     async def _first_image(self, names: list[str]) -> AsyncIvkImage | None:
         return await self._areas.image_repo.get_image(names[0]) if names else None
 
@@ -182,6 +170,11 @@ class AsyncQuickClient(AsyncObject):
 
     def __repr__(self) -> str:
         return f"<AsyncQuickClient of {self.connection.url}>"
+
+
+def _board_value(board_id: str) -> Any:
+    """Return the value of a board field. Only a dict is certain to be an id and not a name."""
+    return board_id if board_id == UNCATEGORIZED else {"board_id": board_id}
 
 
 def _on_grid(pixels: int) -> int:

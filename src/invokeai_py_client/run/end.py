@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
 
 _LARGE = frozenset({"session", "workflow"})
+_SHARED_CACHE = (
+    " The image belongs to another user. If no input names it, the server's node cache returned it: users share the "
+    "cache (InvokeAI 6.14). Change a value of the nodes before this one, such as the seed, or set useCache to false "
+    "for them in the workflow. An administrator can turn the cache off for all users with node_cache_size: 0 in "
+    "invokeai.yaml."
+)
+_ADVICE = {
+    "Queue user is not authorized to access this image": _SHARED_CACHE,
+    "Queue user is not authorized to access this video": _SHARED_CACHE.replace("The image", "The video"),
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -111,7 +121,10 @@ def raise_if_failed(run: AsyncRun, failing: str | None, labels: Mapping[str, str
     if status.state is JobStatus.CANCELLED:
         what = "was canceled"
         if status.gone:
-            what = "was removed from the queue (deleted, cleared or pruned) before its result was known"
+            what = (
+                "was removed from the queue (deleted, cleared or pruned, or the server's database was recreated) "
+                "before its result was known"
+            )
         raise RunCanceledError(f"Queue item {run.item_id} {what}.", **ids)
     if status.state is not JobStatus.FAILED:
         return
@@ -120,7 +133,7 @@ def raise_if_failed(run: AsyncRun, failing: str | None, labels: Mapping[str, str
     place = node_place(node_id, labels) if node_id else label
     message = " ".join((status.error_message or "").split())
     raise RunFailedError(
-        f"Queue item {run.item_id} failed at {place}: {status.error_type}: {clip(message, 500)}",
+        f"Queue item {run.item_id} failed at {place}: {status.error_type}: {clip(message, 500)}{_advice(message)}",
         node_id=node_id,
         node_label=label,
         error_type=status.error_type,
@@ -128,3 +141,9 @@ def raise_if_failed(run: AsyncRun, failing: str | None, labels: Mapping[str, str
         error_traceback=status.error_traceback,
         **ids,
     )
+
+
+def _advice(message: str) -> str:
+    """Return what to do about an error whose message does not describe its cause, or ""."""
+    advice = next((advice for sign, advice in _ADVICE.items() if sign in message), "")
+    return advice if not advice or message.endswith(".") else f".{advice}"

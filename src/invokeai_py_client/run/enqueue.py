@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import (
     APIRequestError,
     EnqueueError,
@@ -15,9 +16,11 @@ from invokeai_py_client.errors import (
     MethodNotAllowedError,
     NotFoundError,
     NotInvokeAIError,
+    UnprocessableError,
 )
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import items_of_batch, read_items
+from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.json_shape import ListOf, shape_error
 from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.retry import Retries, is_passing, is_unclear
@@ -45,11 +48,14 @@ class Enqueued:
     requested: int
 
 
+async def _batch_status(connection: Connection, queue_id: str, batch_id: str) -> dict[str, Any]:
+    path = route(_BATCH, queue=queue_id, batch=batch_id)
+    return await connection.http.json("GET", path, expect={"total": int})
+
+
 async def batch_taken(connection: Connection, queue_id: str, batch_id: str) -> Enqueued | None:
     """Return the items of a batch whose response was lost, or None if the server does not have the batch."""
-    known = await connection.http.json(
-        "GET", route(_BATCH, queue=queue_id, batch=batch_id), expect={"total": int}
-    )
+    known = await _batch_status(connection, queue_id, batch_id)
     if not known["total"]:
         return None
     logger.info("the response for batch %s was lost, but the server has the batch", batch_id)
@@ -64,6 +70,8 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
     server, and sends the request again only if the batch does not exist. A request that seemed lost can still arrive
     later, for example if a proxy held it back. The items it adds are removed.
 
+    If the call is canceled, the batch is canceled too, even if the server is still processing the request.
+
     Args:
         connection: The server.
         queue_id: The queue.
@@ -75,18 +83,95 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
 
     Raises:
         EnqueueUnknownError: The outcome of the request is unclear, and the batch cannot be looked up.
+        UnprocessableError: The server found the request invalid. If its node types have changed, the error says so.
         APIRequestError: The server refused the request or could not be reached. Nothing was enqueued.
     """
-    batch_id: str = body["batch"]["batch_id"]
-    http = connection.http
-    path = route("/api/v1/queue/{queue}/enqueue_batch", queue=queue_id)
+    request = _Request(connection, queue_id, body)
+    try:
+        return await _enqueue(request, requested)
+    except asyncio.CancelledError:
+        await cancel_quietly(request.take_back())
+        raise
+
+
+class _Request:
+    """An enqueue request that can be taken back.
+
+    Attributes:
+        connection: The server.
+        queue_id: The queue.
+        batch_id: The batch.
+    """
+
+    def __init__(self, connection: Connection, queue_id: str, body: Mapping[str, Any]) -> None:
+        self.connection = connection
+        self.queue_id = queue_id
+        self.batch_id: str = body["batch"]["batch_id"]
+        self._body = body
+        self._path = route("/api/v1/queue/{queue}/enqueue_batch", queue=queue_id)
+        self._sending: asyncio.Task[Any] | None = None
+
+    async def send(self) -> Any:
+        """Send the request and return the response.
+
+        The request goes on if the caller is canceled. A server that has received it would carry it out anyway, and
+        its response says when that is done.
+        """
+        http = self.connection.http
+        self._sending = asyncio.ensure_future(http.json("POST", self._path, json=self._body, expect=_TAKEN))
+        return await asyncio.shield(self._sending)
+
+    async def take_back(self) -> None:
+        """Cancel the batch as soon as the server has it.
+
+        A cancellation that overtakes the request would find no items.
+
+        Raises:
+            APIRequestError: The server refused to cancel the batch, or could not be reached.
+        """
+        sending = self._sending
+        if sending is None:
+            return
+        try:
+            async with asyncio.timeout(timing.TAKE_BACK):
+                while True:
+                    is_over = sending.done() and not _is_open(sending)
+                    known = await _batch_status(self.connection, self.queue_id, self.batch_id)
+                    if known["total"]:
+                        await cancel_batches(self.connection, self.queue_id, [self.batch_id])
+                        return
+                    if is_over:
+                        return
+                    await asyncio.wait({sending}, timeout=0 if sending.done() else timing.TAKE_BACK_POLL)
+                    await asyncio.sleep(timing.TAKE_BACK_POLL)
+        except TimeoutError as error:
+            if isinstance(error, APIRequestError):
+                raise
+            logger.warning(
+                "It is unknown whether the server accepted batch %s, which was interrupted. Check the queue later.",
+                self.batch_id,
+            )
+        finally:
+            await cancel_and_wait([sending])
+
+
+def _is_open(sending: asyncio.Task[Any]) -> bool:
+    """Return whether the server may still carry out a request that has failed."""
+    error = None if sending.cancelled() else sending.exception()
+    return isinstance(error, APIRequestError) and is_unclear(error)
+
+
+async def _enqueue(request: _Request, requested: int) -> Enqueued:
+    connection, queue_id, batch_id = request.connection, request.queue_id, request.batch_id
     unclear: APIRequestError | None = None
     retries = Retries(connection.settings.max_retries)
     while True:
         try:
-            response = await http.json("POST", path, json=body, expect=_TAKEN)
+            response = await request.send()
             break
         except APIRequestError as error:
+            if isinstance(error, UnprocessableError):
+                raise await _explained(connection, error) from None
             if isinstance(error, NotInvokeAIError) or not is_passing(error):
                 raise
             if is_unclear(error):
@@ -115,6 +200,25 @@ async def enqueue(connection: Connection, queue_id: str, body: Mapping[str, Any]
     return Enqueued(kept, response["requested"])
 
 
+async def _explained(connection: Connection, error: UnprocessableError) -> UnprocessableError:
+    """Return the error for a request that the server found invalid, after checking whether its node types changed."""
+    try:
+        changed = await connection.schema_has_changed()
+    except APIRequestError as other:
+        logger.info("could not check whether the server's node types have changed: %s", other)
+        return error
+    if not changed:
+        return error
+    return UnprocessableError(
+        error.status_code,
+        error.payload,
+        f"{error} The server's node types have changed since they were read. Load the workflow again.",
+        method=error.method,
+        path=error.path,
+        request_id=error.request_id,
+    )
+
+
 async def _taken_or_unknown(
     connection: Connection, queue_id: str, batch_id: str, unclear: APIRequestError
 ) -> Enqueued | None:
@@ -139,7 +243,7 @@ async def _taken_or_unknown(
 async def remove_surplus(connection: Connection, queue_id: str, batch_id: str, kept: Sequence[int]) -> None:
     """Remove the items that were enqueued twice because a request reached the server a second time."""
     http = connection.http
-    known = await http.json("GET", route(_BATCH, queue=queue_id, batch=batch_id), expect={"total": int})
+    known = await _batch_status(connection, queue_id, batch_id)
     if known["total"] <= len(kept):
         return
     items = await items_of_batch(connection, queue_id, batch_id, known["total"])

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 
 from invokeai_py_client._text import brief_repr
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.models.job import is_hidden
 from invokeai_py_client.transport.json_shape import as_object
 
 
@@ -188,7 +189,7 @@ def parse_event(name: str, payload: Any) -> RunEvent | None:
         return None
     data = cast("dict[str, Any]", payload)
     item_id = whole_number(data.get("item_id"))
-    if item_id is None or data.get("user_id") == "redacted":
+    if item_id is None or is_hidden(data):
         return None
     when = data.get("timestamp")
     timestamp = float(when) if isinstance(when, int | float) and abs(when) < 2**53 else 0.0

@@ -35,6 +35,7 @@ class LiveRuns:
 
     def __init__(self, connection: Connection) -> None:
         self._hub = connection.hub
+        self._settings = connection.settings
         self._trackers: WeakValueDictionary[str, BatchTracker] = WeakValueDictionary()
         self._begun: int | None = None
         self._guards: dict[str, Callable[[], Awaitable[None]]] = {}
@@ -82,7 +83,9 @@ class LiveRuns:
                 self._trackers.get(batch_id) is tracker for batch_id in batches()
             )
 
-        changes = Changes(patience, join=follow, is_joined=is_followed)
+        changes = Changes(
+            patience, join=follow, is_joined=is_followed, outage_timeout=self._settings.outage_timeout
+        )
         with tracker.watched(changes.notify, item_id):
             async with self._hub.waiting(changes):
                 yield changes

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.engine.batch import ServerGenerator
+from invokeai_py_client.engine.dynamic_prompts import expansion_problem
 from invokeai_py_client.errors import NotFoundError, NotReadyError, UsageError
-from invokeai_py_client.lookup import BOARDS, WORKFLOWS, fetch_boards, fetch_workflows
+from invokeai_py_client.lookup import BOARDS, WORKFLOWS, fetch_boards
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import is_path_part, route
 
@@ -52,6 +53,7 @@ class ServerSide:
         self._models: list[dict[str, Any]] | None = None
         self._boards: list[IvkBoard] | None = None
         self._there: dict[str, bool] = {}
+        self._workflow_ids: dict[str, str] = {}
         self._uploading: dict[str, asyncio.Lock] = {}
         self._problems: dict[LocalImage, str | None] = {}
         self._changed: list[Photo] = []
@@ -91,9 +93,10 @@ class ServerSide:
         Raises:
             WorkflowNotFoundError: No workflow has this name or id, or several workflows have this name.
         """
-        if await self.has_workflow(name_or_id):
-            return name_or_id
-        return str(WORKFLOWS.pick(name_or_id, await fetch_workflows(self._connection))["workflow_id"])
+        if name_or_id not in self._workflow_ids:
+            found = await WORKFLOWS.checked_id(self._connection, name_or_id)
+            self._workflow_ids[name_or_id] = str(found)
+        return self._workflow_ids[name_or_id]
 
     async def has_board(self, board_id: str) -> bool:
         """Return whether a board with this id exists."""
@@ -151,8 +154,7 @@ class ServerSide:
         Args:
             name_or_id: The board's name or id.
             place: The place in the workflow, for error messages.
-            trust: Whether to accept anything that looks like an id without checking that it exists. Defaults to
-                False.
+            trust: Whether to accept anything in the form of an id as an id, without a request. Defaults to False.
 
         Raises:
             NotReadyError: No board has this name or id, or several boards have this name.
@@ -164,28 +166,36 @@ class ServerSide:
         except UsageError as error:
             raise _not_ready(f"{place}: {error}") from None
 
-    async def generated(self, generators: Sequence[ServerGenerator]) -> dict[str, list[Any]]:
-        """Return the values of generators that only the server can compute, keyed by node id."""
-        values = await gather_or_cancel(self._generate(generator) for generator in generators)
-        return {generator.node_id: items for generator, items in zip(generators, values, strict=True)}
+    async def generated(
+        self, generators: Sequence[ServerGenerator], places: Mapping[str, str]
+    ) -> dict[str, list[Any]]:
+        """Return the values of generators that only the server can compute, keyed by node id.
 
-    async def _generate(self, generator: ServerGenerator) -> list[Any]:
+        Args:
+            generators: The generators.
+            places: The name of each generator's node in error messages, keyed by node id.
+
+        Raises:
+            NotReadyError: The server cannot expand some of the dynamic prompts. The error lists all of them.
+        """
+        values = await gather_or_cancel(self._generate(generator) for generator in generators)
+        findings = [
+            f"{places.get(generator.node_id, generator.node_id)}: {found}"
+            for generator, found in zip(generators, values, strict=True)
+            if isinstance(found, str)
+        ]
+        if findings:
+            raise NotReadyError("\n".join(findings), findings)
+        return {
+            generator.node_id: found
+            for generator, found in zip(generators, values, strict=True)
+            if not isinstance(found, str)
+        }
+
+    async def _generate(self, generator: ServerGenerator) -> list[Any] | str:
+        """Return the values of a generator, or a sentence about the problem."""
         if generator.kind == "dynamic_prompts":
-            body: dict[str, Any] = {
-                "prompt": generator.prompt,
-                "max_prompts": generator.max_prompts,
-                "combinatorial": generator.combinatorial,
-            }
-            if generator.seed is not None:
-                body["seed"] = generator.seed
-            response = await self._http.json(
-                "POST",
-                "/api/v1/utilities/dynamicprompts",
-                json=body,
-                idempotent=True,
-                expect={"prompts": ListOf(str)},
-            )
-            return response["prompts"]
+            return await self._expand(generator)
         if generator.board_id is None:
             return []
         try:
@@ -198,6 +208,25 @@ class ServerSide:
         except NotFoundError:
             return []  # the board no longer exists; the later checks decide whether that matters
         return [{"image_name": name} for name in names]
+
+    async def _expand(self, generator: ServerGenerator) -> list[Any] | str:
+        body: dict[str, Any] = {
+            "prompt": generator.prompt,
+            "max_prompts": generator.max_prompts,
+            "combinatorial": generator.combinatorial,
+        }
+        if generator.seed is not None:
+            body["seed"] = generator.seed
+        response = await self._http.json(
+            "POST",
+            "/api/v1/utilities/dynamicprompts",
+            json=body,
+            idempotent=True,
+            expect={"prompts": ListOf(str), "error": str | None},
+        )
+        prompts: list[str] = response["prompts"]
+        problem = expansion_problem(generator.prompt, prompts, response.get("error"))
+        return prompts if problem is None else problem
 
     async def _exists(self, pattern: str, name: str) -> bool:
         if not is_path_part(name):

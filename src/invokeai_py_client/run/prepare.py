@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from invokeai_py_client._aio import gather_or_cancel
+from invokeai_py_client._text import node_place
 from invokeai_py_client.engine.batch import local_images, named_images, server_generators, uploaded
 from invokeai_py_client.engine.models import (
     compatible_hint,
@@ -119,7 +120,13 @@ async def prepare_request(
             board = await server.board_id(auto_board, "Board", trust=not validate)
         except NotReadyError as error:
             found.others.extend(error.findings)
-    generated = await server.generated(server_generators(loaded, values))
+    generated: dict[str, list[Any]] = {}
+    try:
+        generated = await server.generated(server_generators(loaded, values), _node_places(inputs))
+    except NotReadyError as error:
+        if not validate:
+            raise
+        found.others.extend(error.findings)
     if validate:
         for problem in find_problems(loaded, schema, values, generated):
             if (problem.node_id, problem.field) not in found.blamed:
@@ -147,6 +154,12 @@ async def prepare_request(
     )
     body["batch"]["data"].extend(uploaded(data, dict(zip(rising, names, strict=True))))
     return body
+
+
+def _node_places(inputs: InputSet) -> dict[str, str]:
+    """Return the names of the nodes in messages, by their ids."""
+    labels = inputs.node_labels()
+    return {node_id: node_place(node_id, labels) for node_id in labels}
 
 
 @dataclass

@@ -1,10 +1,16 @@
-"""Read queue items, singly or in bulk."""
+"""Read queue items, singly or in bulk.
+
+The ids of queue items are not unique: after the server's database was recreated, they start from 1 again, and another
+server has items with the same ids. The ids of batches are unique, because clients choose them. So all code that reads
+an item that it knows from before passes the id of its batch, and an item of another batch counts as removed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError
@@ -14,6 +20,10 @@ from invokeai_py_client.transport.payload import ROUTE_MISSING, route
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
 
+Item = TypeVar("Item", bound=Mapping[str, Any])
+
+logger = logging.getLogger("invokeai_py_client.run")
+
 # Whole items contain the graph and the workflow; summaries are a few hundred bytes. The server accepts up to 1000 ids.
 _ITEMS = 100
 _SUMMARIES = 1000
@@ -21,20 +31,58 @@ _AT_ONCE = 8
 _ITEM = "/api/v1/queue/{queue}/i/{item}"
 
 
-async def read_item(connection: Connection, queue_id: str, item_id: int) -> dict[str, Any]:
+def of_batch(item: Item | None, batch_id: str | None) -> Item | None:
+    """Return an item, or None if it belongs to another batch, so that its id was given to another item.
+
+    Args:
+        item: The item with this id on the server, or None if it does not exist.
+        batch_id: The batch of the item that the caller means, or None if the caller does not know it.
+    """
+    if item is None or batch_id is None or item["batch_id"] == batch_id:
+        return item
+    logger.warning(
+        "Queue item %d of batch %s no longer exists: item %d now belongs to batch %s. The server's database was "
+        "recreated, or this is another server.",
+        item["item_id"],
+        batch_id,
+        item["item_id"],
+        item["batch_id"],
+    )
+    return None
+
+
+def of_batches(items: Mapping[int, Item], batches: Mapping[int, str]) -> dict[int, Item]:
+    """Return items by id, without those that belong to another batch than the one given for their id."""
+    return {
+        item_id: item for item_id, item in items.items() if of_batch(item, batches.get(item_id)) is not None
+    }
+
+
+async def read_item(
+    connection: Connection, queue_id: str, item_id: int, batch_id: str | None = None
+) -> dict[str, Any]:
     """Return one whole queue item.
 
+    Args:
+        connection: The server.
+        queue_id: The queue.
+        item_id: The item's id.
+        batch_id: The item's batch. Defaults to None: not known.
+
     Raises:
-        NotFoundError: The queue has no such item.
+        NotFoundError: The queue has no such item, or the item belongs to another batch.
         APIRequestError: The server refused the request, failed, or could not be reached.
     """
     http = connection.http
     try:
-        return await http.json("GET", route(_ITEM, queue=queue_id, item=item_id), expect=QUEUE_ITEM)
+        item = await http.json("GET", route(_ITEM, queue=queue_id, item=item_id), expect=QUEUE_ITEM)
     except ServerError as error:
         if await is_missing(connection, queue_id, item_id, error):
             raise no_item(queue_id, item_id, error) from None
         raise
+    if of_batch(item, batch_id) is None:
+        raise no_item_of_batch(queue_id, item, str(batch_id))
+    return item
 
 
 async def is_missing(connection: Connection, queue_id: str, item_id: int, error: APIRequestError) -> bool:
@@ -62,6 +110,19 @@ def no_item(queue_id: str, item_id: int, error: APIRequestError) -> NotFoundErro
         method=error.method,
         path=error.path,
         request_id=error.request_id,
+    )
+
+
+def no_item_of_batch(queue_id: str, item: Mapping[str, Any], batch_id: str) -> NotFoundError:
+    """Return the error for a queue item whose id was given to an item of another batch."""
+    item_id = item["item_id"]
+    return NotFoundError(
+        404,
+        None,
+        f"The queue {queue_id!r} has no item {item_id} of batch {batch_id}. Item {item_id} belongs to batch "
+        f"{item['batch_id']}: the server's database was recreated, or this is another server.",
+        method="GET",
+        path=route("/api/v1/queue/{queue}/i/{item}", queue=queue_id, item=item_id),
     )
 
 

@@ -23,9 +23,10 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.end import RunEnd, raise_if_failed, removed_item
+from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.events import RunEvent
 from invokeai_py_client.run.live import LiveRuns
-from invokeai_py_client.run.queue_items import is_missing, read_item
+from invokeai_py_client.run.queue_items import is_missing, of_batches, read_item, read_states
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
@@ -33,14 +34,15 @@ from invokeai_py_client.run.results import (
     item_from_events,
     reading,
 )
-from invokeai_py_client.run.status import RunStatus, has_ended
+from invokeai_py_client.run.status import RunStatus, has_ended, status_of_item
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change, Changes
+from invokeai_py_client.transport.changes import Change, Changes, ignore_response, last_look
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
-from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.loop import call_back, if_abandoned
 from invokeai_py_client.transport.payload import route
+from invokeai_py_client.transport.retry import patient, patiently
 
 if TYPE_CHECKING:
     import os
@@ -302,13 +304,15 @@ class AsyncRun(AsyncObject):
         """
         if self.status.done:  # InvokeAI 5.15 would change its status to canceled
             return self.status
-        try:
+        item = None
+        known = await read_states(self.connection, self.queue_id, [self.item_id])
+        if of_batches(known, {self.item_id: self.batch_id}):  # never cancel the run of someone else
             path = route("/api/v1/queue/{queue}/i/{item}/cancel", queue=self.queue_id, item=self.item_id)
-            item = await self.connection.http.json("PUT", path, expect=QUEUE_ITEM)
-        except APIRequestError as error:
-            if not await is_missing(self.connection, self.queue_id, self.item_id, error):
-                raise
-            item = None
+            try:
+                item = await self.connection.http.json("PUT", path, expect=QUEUE_ITEM)
+            except APIRequestError as error:
+                if not await is_missing(self.connection, self.queue_id, self.item_id, error):
+                    raise
         self._tracker.item(self.item_id, item)
         return self.status
 
@@ -326,7 +330,10 @@ class AsyncRun(AsyncObject):
         """
         from invokeai_py_client.run.retries import retry_items
 
-        new = await retry_items(self.connection, self.queue_id, [self.item_id])
+        with patiently():
+            new = await retry_items(
+                self.connection, self.queue_id, [self.item_id], {self.item_id: self.batch_id}
+            )
         if not new:
             raise RunError(
                 f"The server did not retry queue item {self.item_id} ({self.status}). Only items that failed or were "
@@ -346,8 +353,10 @@ class AsyncRun(AsyncObject):
         )
         await self.connection.part(LiveRuns).follow(tracker, self.queue_id)
         await run.refresh()
+        if_abandoned(lambda: cancel_quietly(run.cancel()))
         return run
 
+    @patient
     async def refresh(self) -> RunStatus:
         """Read the queue item from the server now.
 
@@ -360,6 +369,14 @@ class AsyncRun(AsyncObject):
         return self.status
 
     # ------------------------------------------------------------------ internals
+
+    def _move_to(self, tracker: BatchTracker) -> None:
+        status, item = self.status, self._end.item
+        # Events of the new item may have changed the status in the old tracker.
+        tracker.keep(
+            self.item_id, status if status.gone or item is None else status_of_item(item, RunStatus())
+        )
+        self._tracker = tracker
 
     async def _wait(self, timeout: float | None, notify: _Notify | None) -> RunStatus:
         """Wait until the run has ended and its results have been read.
@@ -380,17 +397,26 @@ class AsyncRun(AsyncObject):
         except TimeoutError as error:
             if isinstance(error, RunError) or deadline is None or time.monotonic() < deadline:
                 raise
+            await last_look(deadline, self._look)
+            if self._results is not None:
+                return self.status
             raise RunTimeoutError(
                 f"Queue item {self.item_id} had not ended after {timeout:g} s ({self.status}). It continues on the "
-                f"server; wait for it again with client.run({self.item_id}).",
+                f'server; wait for it again with client.run({self.item_id}, batch_id="{self.batch_id}").',
                 item_id=self.item_id,
                 batch_id=self.batch_id,
             ) from None
         return self.status
 
+    async def _look(self) -> None:
+        """Read the item, and its results if it has ended."""
+        self._take_item(await self._fetch_item())
+        if self.status.done and self._results is None:
+            self._take_results(await self._fetch_results())
+
     async def _read(self) -> Mapping[str, Any] | None:
         try:
-            return await read_item(self.connection, self.queue_id, self.item_id)
+            return await read_item(self.connection, self.queue_id, self.item_id, self.batch_id)
         except NotFoundError:
             return None
 
@@ -435,8 +461,8 @@ class AsyncRun(AsyncObject):
             changes.read(self._fetch_place, self._tracker.place)
         elif silence:
             changes.read(self._fetch_item, self._take_item)
-            if self.connection.part(LiveRuns).connected and self.status.state is JobStatus.PENDING:
-                changes.read(self._warn_if_blocked, _ignore)
+            if self.connection.part(LiveRuns).connected and not self.status.done:
+                changes.read(self._warn_if_blocked, ignore_response)
 
     async def _warn_if_blocked(self) -> None:
         await self.connection.part(LiveRuns).states.warn_if_blocked(self.queue_id)
@@ -454,7 +480,8 @@ class AsyncRun(AsyncObject):
     async def _fetch_item(self) -> tuple[int, Mapping[str, Any] | None, tuple[CalledResults, ...] | None]:
         """Read the item, and if it has ended, the items it called. The first value counts the gaps that this fills."""
         gaps = self._tracker.gaps
-        item = await self.connection.part(LiveRuns).states.read(self.queue_id, self.item_id)
+        states = self.connection.part(LiveRuns).states
+        item = await states.read(self.queue_id, self.item_id, self.batch_id)
         if item is None or "session" not in item or not has_ended(item):
             return gaps, item, None
         with reading(self.item_id):
@@ -538,7 +565,8 @@ class AsyncRun(AsyncObject):
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, AsyncRun)
-            and (self.item_id, self.queue_id) == (other.item_id, other.queue_id)
+            and (self.item_id, self.batch_id, self.queue_id)
+            == (other.item_id, other.batch_id, other.queue_id)
             and self.connection.url == other.connection.url
         )
 
@@ -546,20 +574,30 @@ class AsyncRun(AsyncObject):
         return hash((self.item_id, self.queue_id))
 
 
-def _ignore(_: object) -> None:
-    """Ignore a response that was read only for the log."""
+def move_run(run: AsyncRun, tracker: BatchTracker) -> None:
+    """Move a run that has ended to another tracker. Sweeps do this if another run gets its item's id."""
+    run._move_to(tracker)  # pyright: ignore[reportPrivateUsage] - same module
 
 
-async def run_of_item(connection: Connection, item_id: int, *, queue_id: str = "default") -> AsyncRun:
+async def run_of_item(
+    connection: Connection, item_id: int, *, queue_id: str = "default", batch_id: str | None = None
+) -> AsyncRun:
     """Return a run by the id of its queue item, no matter which client started it.
 
+    Args:
+        connection: The server.
+        item_id: The id of the queue item.
+        queue_id: The queue. Defaults to "default".
+        batch_id: The item's batch. Defaults to None: not known.
+
     Raises:
-        RunError: The queue has no such item.
+        RunError: The queue has no such item, or the item belongs to another batch.
     """
     try:
-        item = await read_item(connection, queue_id, item_id)
-    except NotFoundError:
-        raise RunError(f"The server has no queue item {item_id}.", item_id=item_id) from None
+        item = await read_item(connection, queue_id, item_id, batch_id)
+    except NotFoundError as error:
+        why = f"The server has no queue item {item_id}." if batch_id is None else str(error)
+        raise RunError(why, item_id=item_id, batch_id=batch_id) from None
     tracker = BatchTracker(item["batch_id"])
     await connection.part(LiveRuns).follow(tracker, queue_id)
     inputs = {f"{f['node_path']}.{f['field_name']}": f["value"] for f in item.get("field_values") or ()}

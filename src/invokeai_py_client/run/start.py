@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from invokeai_py_client.run.enqueue import cancel_batches, cancel_quietly, enque
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
+from invokeai_py_client.transport.loop import if_abandoned
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -41,13 +41,9 @@ async def start_runs(
     tracker = BatchTracker(batch_id, in_front=body["prepend"])
     await connection.part(LiveRuns).follow(tracker, queue_id)
     tracker.settled = tracker.gaps  # gaps before the batch is sent cannot hide any of its events
-    try:
-        enqueued = await enqueue(connection, queue_id, body, count_runs(body))
-        raise_if_truncated(enqueued, batch_id)
-    except asyncio.CancelledError:
-        # The server may have accepted the batch. The caller never gets these runs, so they must not continue.
-        await cancel_quietly(cancel_batches(connection, queue_id, [batch_id]))
-        raise
+    enqueued = await enqueue(connection, queue_id, body, count_runs(body))
+    if_abandoned(lambda: cancel_quietly(cancel_batches(connection, queue_id, [batch_id])))
+    raise_if_truncated(enqueued, batch_id)
     tracker.sent(enqueued.item_ids)
     labels, values, seeds = inputs.node_labels(), inputs.snapshot(), seed_names(inputs)
     return [

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.run.blockage import warn_if_blocked
-from invokeai_py_client.run.queue_items import cheap_item_ids, pending_count, read_item, read_states
+from invokeai_py_client.run.queue_items import (
+    cheap_item_ids,
+    of_batch,
+    pending_count,
+    read_item,
+    read_states,
+)
 from invokeai_py_client.transport import timing
 
 if TYPE_CHECKING:
@@ -43,8 +49,8 @@ class StateReader:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._checked = -math.inf
 
-    async def read(self, queue_id: str, item_id: int) -> Mapping[str, Any] | None:
-        """Return the item or its summary, or None if it no longer exists.
+    async def read(self, queue_id: str, item_id: int, batch_id: str) -> Mapping[str, Any] | None:
+        """Return the item or its summary, or None if its batch no longer has it.
 
         Raises:
             APIRequestError: The server refused the request, failed, or could not be reached.
@@ -53,7 +59,7 @@ class StateReader:
         near = queue_id, "near"
         task = self._tasks.get(near)
         busy = near not in self._requested and task is not None and not task.done()
-        return await self._request(queue_id, "again" if busy else "near", item_id)
+        return of_batch(await self._request(queue_id, "again" if busy else "near", item_id), batch_id)
 
     async def pending(self, queue_id: str) -> int:
         """Return how many items of a queue are pending.

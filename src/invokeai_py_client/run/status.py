@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from invokeai_py_client._text import brief_repr
+from invokeai_py_client._text import brief_repr, printable
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import (
     NodeCompleted,
@@ -84,9 +84,9 @@ class RunStatus:
             return f"pending ({self.position} ahead)"
         if self.state is JobStatus.RUNNING and self.node_type:
             share = "" if self.fraction is None else f" {self.fraction:.0%}"
-            return f"running {self.node_type}{share}"
+            return printable(f"running {self.node_type}{share}")
         if self.state is JobStatus.FAILED and self.error_type:
-            return f"failed: {self.error_type}: {self.error_message}"
+            return printable(f"failed: {self.error_type}: {self.error_message}")
         return state_word(self.state)
 
 

@@ -26,7 +26,7 @@ async def called_results(
     for call in history:
         for item_id in cast("list[int]", call.get("child_item_ids") or []):
             try:
-                child: dict[str, Any] = await read_item(connection, queue_id, item_id)
+                child: dict[str, Any] = await read_item(connection, queue_id, item_id, item["batch_id"])
             except NotFoundError:
                 continue
             deeper = await called_results(connection, queue_id, child)

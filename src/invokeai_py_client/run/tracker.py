@@ -102,6 +102,19 @@ class BatchTracker:
         story = (self._stories or {}).pop(item_id, None)
         return story if story is not None and story.gaps == self.gaps and story.end is not None else None
 
+    def keep(self, item_id: int, status: RunStatus) -> None:
+        """Set the status of an item that has ended."""
+        self._statuses[item_id] = status
+
+    def release(self, item_id: int) -> None:
+        """Forget an item, because the server has given its id to another item of the same sweep.
+
+        Events of the new item may already have been taken for events of the old one, so all items are read again.
+        """
+        for known in (self._statuses, self._places, self._events, self._count, self._stories or {}):
+            known.pop(item_id, None)
+        self.gap()
+
     def sent(self, item_ids: Sequence[int]) -> None:
         """Record the items that the server created for the batch, in order."""
         self._items = tuple(item_ids)

@@ -1,4 +1,4 @@
-"""A cache of schemas on disk, with one file for each state of a server.
+"""A cache of schemas on disk, with one file for each content of a server's document.
 
 The cache is optional. If it can't be read or written, the schema is read from the server.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from invokeai_py_client._atomic import write_draft
-from invokeai_py_client._paths import user_path
+from invokeai_py_client._paths import cache_folder
 from invokeai_py_client.errors import SchemaFormatError, UsageError
 from invokeai_py_client.schema.packed import pack, unpack
 
@@ -26,13 +26,13 @@ _SUFFIX: Final = ".ivkschema"
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
-def fingerprint(base_url: str, version: str, custom_nodes: Any = None) -> str:
+def fingerprint(base_url: str, version: str, document: bytes = b"") -> str:
     """Return a name that identifies the state of a server's node types.
 
     Args:
         base_url: The server's address.
         version: The server's version.
-        custom_nodes: JSON data that changes when the server's custom nodes change. Defaults to None.
+        document: The document that describes the node types.
     """
     import hashlib
     import json
@@ -40,8 +40,8 @@ def fingerprint(base_url: str, version: str, custom_nodes: Any = None) -> str:
     from invokeai_py_client import __version__
 
     # Includes the version of this package, because another version may parse the same document differently.
-    facts = [__version__, base_url.rstrip("/"), version, custom_nodes]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    facts = [__version__, base_url.rstrip("/"), version, hashlib.sha256(document).hexdigest()]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
 class SchemaCache:
@@ -60,6 +60,8 @@ class SchemaCache:
             max_entries: The largest number of schemas to keep. Defaults to 20.
         """
         self.directory: Path | None = directory or _default_directory()
+        # A default directory that cannot be used, as in a read-only container, needs no attention.
+        self._level = "warning" if directory or os.environ.get(DIRECTORY_VARIABLE) else "info"
         self.max_entries = max_entries
 
     def load(self, fingerprint: str) -> Schema | None:
@@ -69,12 +71,12 @@ class SchemaCache:
             return None
         try:
             return unpack(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except SchemaFormatError as error:
             _log().info("Ignoring the cached schema %s: %s", path, error)
         except OSError as error:
-            _log().warning("Cannot read the cached schema %s: %s", path, error)
+            self._note("Cannot read the cached schema %s: %s", path, error)
         return None
 
     def store(self, fingerprint: str, schema: Schema) -> None:
@@ -88,7 +90,10 @@ class SchemaCache:
             write_draft(path, data, mode=0o600)
             self._remove_oldest(keep=path)
         except OSError as error:
-            _log().warning("Cannot store the schema in %s: %s", self.directory, error)
+            self._note("Cannot store the schema in %s: %s", self.directory, error)
+
+    def _note(self, message: str, *details: object) -> None:
+        getattr(_log(), self._level)(message, *details)
 
     def _path(self, fingerprint: str) -> Path | None:
         if not _SAFE_NAME.fullmatch(fingerprint) or fingerprint.startswith("."):
@@ -109,15 +114,8 @@ class SchemaCache:
 
 
 def _default_directory() -> Path | None:
-    if chosen := os.environ.get(DIRECTORY_VARIABLE):
-        return user_path(chosen)
-    import platformdirs
-
-    try:
-        directory = platformdirs.user_cache_path("invokeai-py-client") / "schemas"
-    except RuntimeError:
-        return None
-    return directory if directory.is_absolute() else None  # without a home directory, "~" is not expanded
+    folder = cache_folder()
+    return folder if folder is None or os.environ.get(DIRECTORY_VARIABLE) else folder / "schemas"
 
 
 def _log() -> Logger:

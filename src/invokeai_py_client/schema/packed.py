@@ -32,6 +32,7 @@ _LAYOUT: Final = 1
 _SHARED: Final = "$"
 # For shorter schemas, a reference would take more space than the schema itself.
 _WORTH_SHARING: Final = 40
+_DAMAGE: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 def _format_line() -> bytes:
@@ -72,7 +73,7 @@ def unpack(data: bytes) -> Schema:
         facts: dict[str, Any] = json.loads(header)
         nodes = PackedNodes(body, facts["shapes"], facts["nodes"])
         version: str = facts["version"]
-    except (zlib.error, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (zlib.error, *_DAMAGE) as error:
         raise SchemaFormatError(f"The packed schema is damaged: {error}") from error
     return Schema(nodes, version)
 
@@ -96,8 +97,13 @@ class PackedNodes(Mapping[str, NodeTemplate]):
         node = self._made.get(node_type)
         if node is None:
             start, end = self._spans[node_type]
+            try:
+                made = decode_node(node_type, json.loads(self._body[start:end]), self._unfold)
+            except _DAMAGE as error:
+                raise SchemaFormatError(
+                    f"The packed schema is damaged at {node_type!r}: {error!r}"
+                ) from error
             # Two threads may decode the same node at once. The results are equal, and the first is kept.
-            made = decode_node(node_type, json.loads(self._body[start:end]), self._unfold)
             node = self._made.setdefault(node_type, made)
         return node
 

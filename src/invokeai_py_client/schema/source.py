@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from invokeai_py_client.errors import APIRequestError, NotFoundError, NotInvokeAIError
+from invokeai_py_client.errors import NotFoundError, NotInvokeAIError
 from invokeai_py_client.schema.cache import SchemaCache, fingerprint
 from invokeai_py_client.schema.parse import parse_schema
+from invokeai_py_client.transport.responses import decode_json
 
 if TYPE_CHECKING:
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.http import HttpTransport
 
+_DOCUMENT = "/openapi.json"
 _SCHEMA_PATIENCE = 120.0
 
 
@@ -43,22 +45,34 @@ async def server_version(http: HttpTransport, *, timeout: float | None = None, o
 
 
 async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -> Schema:
-    """Return the server's node types, from the cache if the server's version and custom nodes have not changed."""
+    """Return the server's node types.
+
+    The document that describes them is fetched each time, because nothing smaller shows all changes: the server sends
+    no ETag, its list of node packs (6.13+) has only the names of nodes, and node packs can be replaced while it runs.
+    The server needs about 25 ms to send it. The cache saves decoding and parsing it, which takes longer.
+
+    Args:
+        http: The connection.
+        url: The server's URL.
+        refresh: Whether to parse the document even if the cache has it. Defaults to False.
+    """
     version = await server_version(http)
-    mark = fingerprint(url, version, await _custom_nodes(http))
+    # The first request after its start takes the server 2-3 s.
+    document, content_type = await http.raw("GET", _DOCUMENT, timeout=_SCHEMA_PATIENCE)
+    mark = fingerprint(url, version, document)
     cache = SchemaCache()
     schema = None if refresh else cache.load(mark)
     if schema is None:
-        # The first request after its start takes the server 2-3 s.
-        document = await http.json("GET", "/openapi.json", timeout=_SCHEMA_PATIENCE, expect=dict)
-        schema = parse_schema(document, version)
+        data = decode_json(document, content_type, url=url, method="GET", path=_DOCUMENT, request_id="")
+        if not isinstance(data, dict):
+            raise NotInvokeAIError(
+                None,
+                None,
+                f"Unexpected response of {url} to GET {_DOCUMENT}: expected a JSON object. Check that the address is "
+                "that of an InvokeAI server, version 5.15 or later.",
+                method="GET",
+                path=_DOCUMENT,
+            )
+        schema = parse_schema(cast("dict[str, Any]", data), version)
         cache.store(mark, schema)
     return schema
-
-
-async def _custom_nodes(http: HttpTransport) -> Any:
-    """Return data that changes when custom nodes change, or None before InvokeAI 6.13, which does not list them."""
-    try:
-        return await http.json("GET", "/api/v2/custom_nodes/")
-    except APIRequestError:
-        return None

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invokeai_py_client._atomic import write_draft
+from invokeai_py_client._atomic import open_unlinked, write_draft
+from invokeai_py_client._lock import locked
+from invokeai_py_client._records import read_record
 from invokeai_py_client.errors import InstallError
-from invokeai_py_client.server.lock import locked
 from invokeai_py_client.server.paths import python_in, server_folder
 from invokeai_py_client.server.pip import PipSettings, find_uv, read_pip_settings
 from invokeai_py_client.server.processes import tail
@@ -80,11 +81,10 @@ class Plan:
 def installed(version: str = DEFAULT_VERSION) -> Installation | None:
     """Return the installation of a release, or None if it is not completely installed."""
     folder = server_folder(version)
-    try:
-        details = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return Installation(version, folder, details) if python_in(folder).exists() else None
+    details = read_record(folder / MARKER, {})
+    return (
+        None if details is None or not python_in(folder).exists() else Installation(version, folder, details)
+    )
 
 
 def install_log(version: str) -> Path:
@@ -189,7 +189,7 @@ def _install(plan: Plan, say: Say) -> Installation:
     environ = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_INSTALLERS}
     environ |= plan.pip.for_uv(environ)[1]
     log = install_log(version)
-    with log.open("wb") as out, _reported_regularly(say, f"installing InvokeAI {version}") as tick:
+    with open_unlinked(log, "w") as out, _reported_regularly(say, f"installing InvokeAI {version}") as tick:
         runner = _Runner(out, log, environ, tick, version)
         uv = _make_environment(plan, runner)
         if uv is not None:
@@ -241,7 +241,7 @@ def _write_overrides(plan: Plan) -> Path | None:
     if not lines:
         return None
     file = plan.folder / "ivk-overrides.txt"
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_draft(file, ("\n".join(lines) + "\n").encode())
     return file
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-from invokeai_py_client._paths import absolute_path
+from invokeai_py_client._paths import cache_folder, data_folder
 from invokeai_py_client.errors import UsageError
-
-APP = "invokeai-py-client"
 
 
 def cache_base() -> Path:
@@ -20,7 +17,7 @@ def cache_base() -> Path:
     Raises:
         UsageError: The user has no home directory.
     """
-    folder = _cache_base()
+    folder = cache_folder()
     if folder is None:
         raise UsageError(
             "Cannot find the cache folder: there is no home directory. Set INVOKEAI_CLIENT_CACHE to a folder."
@@ -39,9 +36,7 @@ def default_root(version: str) -> Path:
     Raises:
         UsageError: The user has no home directory.
     """
-    import platformdirs
-
-    folder = _of_user(platformdirs.user_data_path)
+    folder = data_folder()
     if folder is None:
         raise UsageError(
             "Cannot find the server's root folder: there is no home directory. Choose a folder with --root or root=."
@@ -51,25 +46,8 @@ def default_root(version: str) -> Path:
 
 def running_folder() -> Path | None:
     """Return the folder with one file for each running server, or None without a home directory."""
-    folder = _cache_base()
+    folder = cache_folder()
     return None if folder is None else folder / "running"
-
-
-def _cache_base() -> Path | None:
-    chosen = os.environ.get("INVOKEAI_CLIENT_CACHE")
-    if chosen:
-        return absolute_path(chosen)
-    import platformdirs
-
-    return _of_user(platformdirs.user_cache_path)
-
-
-def _of_user(find: Callable[..., Path]) -> Path | None:
-    try:
-        folder = find(APP, appauthor=False)
-    except RuntimeError:
-        return None
-    return folder if folder.is_absolute() else None  # without a home directory, "~" is not expanded
 
 
 def python_in(environment: Path) -> Path:

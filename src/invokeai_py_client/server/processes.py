@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from invokeai_py_client._atomic import open_unlinked
+
 
 def spawn(
     command: Sequence[str | Path], *, log: Path, environ: Mapping[str, str], leashed: bool
@@ -30,7 +32,7 @@ def spawn(
         flags = subprocess.CREATE_NEW_PROCESS_GROUP
         if not leashed:
             flags |= subprocess.DETACHED_PROCESS
-    with log.open("wb") as out:
+    with open_unlinked(log, "w") as out:
         return subprocess.Popen(
             [str(word) for word in command],
             stdin=subprocess.PIPE if leashed else subprocess.DEVNULL,

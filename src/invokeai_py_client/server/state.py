@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client._atomic import write_draft
+from invokeai_py_client._records import read_record
 from invokeai_py_client.server.paths import running_folder
 from invokeai_py_client.server.processes import identity
 
@@ -48,6 +49,14 @@ class Running:
         return asdict(self)
 
 
+_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("version", "url", "root", "log", "process"), str),
+    "port": int,
+    "pid": int,
+    "detached": bool,
+}
+
+
 def _file(root: Path) -> Path | None:
     folder = running_folder()
     return None if folder is None else folder / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.json"
@@ -70,11 +79,8 @@ def forget(root: Path) -> None:
 
 
 def _read(file: Path) -> Running | None:
-    try:
-        data: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return Running(**data)
-    except (OSError, ValueError, TypeError):
-        return None  # removed in the meantime, or written by another version of this package
+    data = read_record(file, _KINDS)  # None if it was removed in the meantime
+    return None if data is None or data.keys() != _KINDS.keys() else Running(**data)
 
 
 def at_root(root: Path) -> Running | None:

@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from invokeai_py_client._atomic import write_draft
+from invokeai_py_client._lock import locked
+from invokeai_py_client._paths import absolute_path
+from invokeai_py_client._records import has_kinds, read_record
 from invokeai_py_client.errors import InstallError
 from invokeai_py_client.server.health import request
 from invokeai_py_client.server.installer import Installation
-from invokeai_py_client.server.lock import locked
 from invokeai_py_client.server.paths import cache_base, inside_folder
 
 MANIFEST = "tiny-models.json"
+_KEYS = ("name", "file", "base", "type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def make_tiny_models(
     key = f"{installation.version}-{_source_hash()}"
     if names is not None:
         key += "-" + hashlib.sha256("/".join(names).encode()).hexdigest()[:8]
-    folder = out.absolute() if out is not None else cache_base() / "tiny-models" / key
+    folder = absolute_path(out) if out is not None else cache_base() / "tiny-models" / key
     with locked(folder.with_name(folder.name + ".lock")):
         done = _read(folder, key)
         if done is not None:
@@ -134,17 +138,19 @@ def _make(installation: Installation, folder: Path, names: Sequence[str] | None,
         raise InstallError("Cannot make the tiny models. The output ends with:", end)
     lines = [json.loads(line) for line in made.stdout.splitlines() if line.startswith("{")]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).write_text(json.dumps({"key": key, "models": lines}, indent=2), encoding="utf-8")
+    write_draft(folder / MANIFEST, json.dumps({"key": key, "models": lines}, indent=2).encode())
 
 
 def _read(folder: Path, key: str | None = None) -> TinyModels | None:
-    try:
-        data: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if key is not None and data["key"] != key:
+    data = read_record(folder / MANIFEST, {"key": str, "models": list})
+    if data is None or (key is not None and data["key"] != key):
         return None
     lines: list[dict[str, str]] = data["models"]
+    untrusted: list[Any] = lines
+    for line in untrusted:
+        kinds = ("name", "skipped") if isinstance(line, dict) and "skipped" in line else _KEYS
+        if not has_kinds(line, dict.fromkeys(kinds, str)):
+            return None
     return TinyModels(
         folder,
         tuple(

@@ -45,8 +45,8 @@ class Axis:
 
     @property
     def fields(self) -> tuple[Key, ...]:
-        """The fields that get the values: the input itself, or all fields that a seed replaces."""
-        return self.item.feeds or (self.item.key,)
+        """The fields that get the values: the input itself and its copies, or all fields that a seed replaces."""
+        return self.item.feeds or (self.item.key, *self.item.copies)
 
     def only(self, positions: Sequence[int]) -> Axis:
         """Return the axis with only the values at these positions."""
@@ -60,7 +60,7 @@ class Axis:
 def is_batchable(item: WorkflowInput) -> bool:
     """Whether the server's batch data can carry the values of an input."""
     kind = FIELD_KINDS.get(item.field.type_name)
-    return kind is not None and kind.in_batch and not item.field.is_list
+    return kind is not None and kind.in_batch and not item.field.is_list and not item.only_in_graph
 
 
 def read_axes(inputs: InputSet, axes: Mapping[Any, Any]) -> list[Axis]:

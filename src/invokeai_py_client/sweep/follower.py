@@ -12,11 +12,11 @@ from invokeai_py_client._base import with_connection
 from invokeai_py_client.engine.subworkflow import CALL
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.live import LiveRuns
-from invokeai_py_client.run.queue_items import read_items, read_states
+from invokeai_py_client.run.queue_items import of_batches, read_items, read_states
 from invokeai_py_client.run.results import CalledResults, reading
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change, Changes
+from invokeai_py_client.transport.changes import Change, Changes, ignore_response
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -124,6 +124,8 @@ class Follower:
             )
         elif silence and self._open:
             changes.read(self._fetch_next_states, self._take_states)
+            if self._connection.part(LiveRuns).connected:
+                changes.read(self._warn_if_blocked, ignore_response)
 
     async def read_states(self) -> None:
         """Read the states of all items that have not ended."""
@@ -136,6 +138,9 @@ class Follower:
             return timing.QUEUE_FULL  # until more runs are sent
         return timing.SILENCE if self._connection.part(LiveRuns).connected else timing.POLL
 
+    async def _warn_if_blocked(self) -> None:
+        await self._connection.part(LiveRuns).states.warn_if_blocked(self._queue_id)
+
     async def _fetch_all_states(self) -> _States:
         return await self._fetch_states(self._pending(), self._tracker.gaps)
 
@@ -146,7 +151,9 @@ class Follower:
         return [item for item in self._open if not self._tracker.status(item).done]
 
     async def _fetch_states(self, items: Sequence[int], gaps: int | None) -> _States:
-        return gaps, items, await read_states(self._connection, self._queue_id, items) if items else {}
+        batches = dict(self._open)
+        states = await read_states(self._connection, self._queue_id, items) if items else {}
+        return gaps, items, of_batches(states, batches)
 
     def _take_states(self, read: _States) -> None:
         gaps, items, states = read
@@ -179,7 +186,9 @@ class Follower:
         for item_id in taken:
             del self._unread[item_id]
         try:
+            batches = dict(self._open)
             items = await read_items(self._connection, self._queue_id, taken) if taken else {}
+            items = of_batches(items, batches)
             called = {
                 item: await called_results(self._connection, self._queue_id, items.get(item) or {})
                 for item in taken

@@ -14,14 +14,20 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._atomic import open_unlinked
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.models.base import jsonable
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.sweep.manifest_lines import Line, is_complete, is_time, not_a_manifest, read_lines
 from invokeai_py_client.sweep.requests import Request
+from invokeai_py_client.transport.json_shape import ListOf, Shape
+from invokeai_py_client.transport.settings import ServerAddress
 
 if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
@@ -46,15 +52,16 @@ class ManifestWriter:
         try:
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            path.open("x" if create else "a", encoding="utf-8").close()
+                open_unlinked(path, "x").close()
+            else:
+                with open_unlinked(path, "r+") as file:
+                    _end_last_line(file)
         except FileExistsError:
             raise UsageError(
                 f"The manifest {path} already exists. Resume that sweep, or choose another name for the new manifest."
             ) from None
         except OSError as error:
-            raise UsageError(f"Cannot write the manifest {path}: {error.strerror or error}.") from None
-        if not create:
-            self._drop_half_line()
+            raise self._failure(error) from None
 
     def begin(self, requests: Sequence[Request], **header: Any) -> None:
         """Write the first line and the requests.
@@ -68,28 +75,49 @@ class ManifestWriter:
             self.write("request", **request.to_dict())
 
     def write(self, kind: str, **values: Any) -> None:
-        """Append one line and flush it.
+        """Append one line and flush it. A line that cannot be written completely is removed.
 
         The file is closed after each line, so a sweep does not have to be closed.
+
+        Raises:
+            UsageError: The file cannot be written, for example because the disk is full.
         """
-        self._append(json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n")
-
-    def _append(self, text: str) -> None:
+        text = json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n"
         # In JSON, the escape of a lone surrogate is the one that Python writes.
-        with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+        data = memoryview(text.encode("utf-8", "backslashreplace"))
+        try:
+            with open_unlinked(self.path, "a", create=False) as file:
+                end = file.seek(0, os.SEEK_END)
+                try:
+                    while data:
+                        data = data[file.write(data) :]
+                except OSError:
+                    file.truncate(end)
+                    raise
+        except OSError as error:
+            raise self._failure(error) from None
 
-    def _drop_half_line(self) -> None:
-        """Remove an incomplete last line, which a crash while writing leaves behind."""
-        with self.path.open("rb+") as file:
-            end = file.seek(0, os.SEEK_END)
-            tail = b""
-            while end and b"\n" not in tail:
-                start = max(0, end - _BLOCK)
-                file.seek(start)
-                tail, end = file.read(end - start), start
-            if b"\n" in tail:
-                file.truncate(end + tail.rindex(b"\n") + 1)
+    def _failure(self, error: OSError) -> UsageError:
+        return UsageError(f"Cannot write the manifest {self.path}: {error.strerror or error}.")
+
+
+def _end_last_line(file: FileIO) -> None:
+    """Remove an incomplete last line, which a crash while writing leaves behind. End a complete one."""
+    end = file.seek(0, os.SEEK_END)
+    start, tail = end, b""
+    while start and b"\n" not in tail:
+        first = max(0, start - _BLOCK)
+        file.seek(first)
+        tail = file.read(start - first) + tail
+        start = first
+    last = tail[tail.rindex(b"\n") + 1 :] if b"\n" in tail else tail
+    if not last:
+        return
+    if is_complete(last):
+        file.seek(end)
+        file.write(b"\n")
+    else:
+        file.truncate(end - len(last))
 
 
 @dataclass(slots=True)
@@ -128,39 +156,136 @@ class Manifest:
     runs: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
 
 
+_HEADER: Shape = {
+    "name": str,
+    "url": str,
+    "queue": str,
+    "batch": str,
+    "background": bool,
+    "requests": int,
+    "axes": ListOf(str),
+    "inputs": dict,
+    "labels": dict,
+}
+_RUN: Shape = {
+    "item": int,
+    "inputs": dict,
+    "images": ListOf(str),
+    "seed": int | None,
+    "error": str | None,
+    "batch": str | None,
+}
+_ENDED = (JobStatus.COMPLETED.value, JobStatus.FAILED.value, JobStatus.CANCELLED.value)
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest.
 
     Raises:
-        UsageError: The file cannot be read, is not a manifest, or ends before the sweep began.
+        UsageError: The file cannot be read, is not a manifest, is damaged, or ends before the sweep began.
     """
-    lines = _lines(path)
-    header = next(lines, None)
-    if header is None or header.get("kind") != "sweep":
-        raise UsageError(f"{path} is not the manifest of a sweep.")
-    if header.get("format") != FORMAT:
+    lines = read_lines(path)
+    first = next(lines, None)
+    if first is None or first.kind != "sweep":
+        raise not_a_manifest(path)
+    if first.data.get("format") != FORMAT:
         raise UsageError(
-            f"The manifest {path} has format {header.get('format')}, but this client reads format {FORMAT}."
+            f"The manifest {path} has format {first.data.get('format')!r} in line 1, "
+            f"but this client reads format {FORMAT}. Use the version of this package that wrote the file."
         )
-    found = Manifest(header)
-    by_id: dict[str, Sending] = {}
+    reader = _Reader(first)
     for line in lines:
-        kind = line.get("kind")
-        if kind == "request":
-            found.requests.append(Request.from_dict(line))
-        elif kind == "sending":
-            sending = Sending(line["batch"], line["request"], unpacked(line["rows"]), line["time"])
-            by_id[sending.batch_id] = sending
-            found.batches.append(sending)
-        elif kind == "sent":
-            by_id[line["batch"]].items = unpacked(line["items"])
-        elif kind == "run":
-            found.runs[line["run"]] = line
-    if len(found.requests) < header["requests"]:
+        reader.take(line)
+    return reader.finish()
+
+
+class _Reader:
+    """Collects the lines of a manifest, and checks them. A line that were skipped could mean that runs are repeated."""
+
+    def __init__(self, header: Line) -> None:
+        header.check(_HEADER)
+        try:
+            ServerAddress.parse(header.data["url"])
+        except UsageError as error:
+            header.fail(f"'url' is not valid ({str(error).rstrip('.')})")
+        if not all(isinstance(label, str) for label in header.data["labels"].values()):
+            header.fail("'labels' has values that are not text")
+        if "seeds" in header.data:
+            header.check({"seeds": {"main": ListOf(str), "drawn": ListOf(ListOf(str))}})
+            if any(len(drawn) != 3 for drawn in header.data["seeds"]["drawn"]):
+                header.fail("'seeds.drawn' is not a list of three texts each")
+        self._header = header
+        self._found = Manifest(dict(header.data))
+        self._by_id: dict[str, Sending] = {}
+        self._items: set[int] = set()
+        self._count = 0
+
+    def take(self, line: Line) -> None:
+        """Add a line."""
+        takers = {"request": self._request, "sending": self._sending, "sent": self._sent, "run": self._run}
+        taker = takers.get(line.kind) if isinstance(line.kind, str) else None
+        if taker is None:
+            line.fail(f"its kind is {line.kind!r}; expected {', '.join(map(repr, takers))}")
+        taker(line)
+
+    def finish(self) -> Manifest:
+        """Return the content of the manifest."""
+        found, planned = self._found, self._header.data["requests"]
+        if len(found.requests) >= max(planned, 1):
+            return found
+        if found.batches or found.runs:
+            self._header.fail(f"it announces {planned} requests, but the file has {len(found.requests)}")
         raise UsageError(
-            f"The manifest {path} is incomplete: no run was sent. Delete it and start the sweep again."
+            f"The manifest {self._header.path} is incomplete: no run was sent. Delete it and start the sweep again."
         )
-    return found
+
+    def _request(self, line: Line) -> None:
+        wrong = Request.problem(line.data, self._count)
+        if wrong is not None:
+            line.fail(wrong)
+        request = Request.from_dict(line.data)
+        self._found.requests.append(request)
+        self._count += request.count
+
+    def _sending(self, line: Line) -> None:
+        line.check({"batch": str})
+        number = line.number_of("request", len(self._found.requests))
+        rows = line.numbers_of("rows", self._found.requests[number].count)
+        if max(rows, default=0) >= self._found.requests[number].count:
+            line.fail(
+                f"'rows' has {max(rows)}, but the request has {self._found.requests[number].count} runs"
+            )
+        if not is_time(line.data.get("time")):
+            line.fail(f"'time' is {line.data.get('time')!r}; expected seconds since 1970")
+        sending = Sending(line.data["batch"], number, rows, line.data["time"])
+        if sending.batch_id in self._by_id:
+            line.fail("an earlier line has the same batch")
+        self._by_id[sending.batch_id] = sending
+        self._found.batches.append(sending)
+
+    def _sent(self, line: Line) -> None:
+        line.check({"batch": str})
+        sending = self._by_id.get(line.data["batch"])
+        if sending is None:
+            line.fail(f"no earlier line has the batch {line.data['batch']!r}")
+        # Another batch can have the same items, if the server's database was recreated in between.
+        items = line.numbers_of("items", len(sending.rows))
+        self._items.update(items)
+        sending.items = items
+
+    def _run(self, line: Line) -> None:
+        line.check(_RUN)
+        if line.data.get("state") not in _ENDED:
+            line.fail(f"'state' is {line.data.get('state')!r}; expected {', '.join(_ENDED)}")
+        if not (line.data.get("seconds") is None or is_time(line.data["seconds"])):
+            line.fail(f"'seconds' is {line.data['seconds']!r}; expected a number or null")
+        batch = line.data.get("batch")  # older versions did not record it
+        sending = None if batch is None else self._by_id.get(batch)
+        known = self._items if batch is None else (sending and sending.items) or ()
+        if line.data["item"] not in known:  # otherwise the run would be sent again
+            of = "" if batch is None else f" of batch {batch!r}"
+            line.fail(f"no earlier line has the queue item {line.data['item']!r}{of}")
+        self._found.runs[line.number_of("run", self._count)] = dict(line.data)
 
 
 def run_record(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,25 +345,3 @@ def unpacked(stretches: Sequence[int | list[int]]) -> list[int]:
 def now() -> float:
     """Return the current time in seconds since 1970."""
     return time.time()
-
-
-def _lines_of(file: Iterable[str], path: Path) -> Iterator[str]:
-    try:
-        yield from file
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not a manifest of a sweep: it is not UTF-8 text.") from None
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        file = path.open(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"Cannot read the manifest {path}: {error.strerror or error}.") from None
-    with file:
-        for text in _lines_of(file, path):
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue  # an incomplete line, left by a crash
-            if isinstance(line, dict):
-                yield cast("dict[str, Any]", line)

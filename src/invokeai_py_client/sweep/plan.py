@@ -11,11 +11,12 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from itertools import product, zip_longest
+from dataclasses import dataclass, field, replace
+from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client._base import restore_fields
 from invokeai_py_client.engine.seeds import LARGEST_SEED, draw_seed, is_random
 from invokeai_py_client.errors import InputError, InputValueError, UnknownInputError, UsageError
 from invokeai_py_client.files.labels import label_of
@@ -88,13 +89,6 @@ class Part:
 
     def __setstate__(self, state: Sequence[Any]) -> None:
         restore_fields(self, state)
-
-
-def restore_fields(record: Any, state: Sequence[Any]) -> None:
-    """Restore a frozen record that was pickled by a version with fewer fields. The others have their defaults."""
-    for one, value in zip_longest(fields(record), state, fillvalue=MISSING):
-        assert isinstance(one, Field)
-        object.__setattr__(record, one.name, one.default if value is MISSING else value)
 
 
 def places(lengths: Sequence[int], index: int) -> list[int]:

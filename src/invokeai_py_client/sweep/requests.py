@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._base import restore_fields
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.run.lookup import ServerSide
 from invokeai_py_client.run.prepare import prepare_request
-from invokeai_py_client.sweep.plan import places, restore_fields
+from invokeai_py_client.sweep.plan import places
+from invokeai_py_client.transport.json_shape import ListOf, Shape, shape_error
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -17,6 +20,18 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.plan import SweepPlan
+
+
+_SHAPE: Shape = {
+    "first": int,
+    "count": int,
+    "fixed": dict,
+    "groups": ListOf(dict),
+    "body": {
+        "batch": {"graph": {"nodes": dict}, "data": ListOf(ListOf({"items": list})), "workflow": object}
+    },
+}
+"""The shape of a request in a manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +92,38 @@ class Request:
         names = ("first", "count", "fixed", "groups", "body")
         plain = {name: jsonable(getattr(self, name)) for name in names}
         return {**plain, "names": list(self.names)} if self.names else plain
+
+    @classmethod
+    def problem(cls, data: Mapping[str, Any], first: int) -> str | None:
+        """Return the difference between JSON data and a request, as the end of a sentence. None if it is a request.
+
+        Args:
+            data: The data.
+            first: The index of the first run.
+        """
+        wrong = shape_error(data, _SHAPE)
+        if wrong is not None:
+            return f"it {wrong}"
+        if data["first"] != first:
+            return f"'first' is {data['first']!r}; expected {first}"
+        lengths: list[int] = []
+        for number, group in enumerate(data["groups"]):
+            found = {
+                len(cast("list[Any]", values)) if isinstance(values, list) else 0 for values in group.values()
+            }
+            if len(found) != 1 or found == {0}:
+                return f"'groups[{number}]' has no values, or lists of different lengths"
+            lengths += found
+        if data["count"] != math.prod(lengths):
+            return f"'count' is {data['count']!r}; expected {math.prod(lengths)}"
+        items = [{len(datum["items"]) for datum in group} for group in data["body"]["batch"]["data"]]
+        if [*map(list, items)] != [[length] for length in lengths]:
+            return "'body.batch.data' does not match 'groups'"
+        if len(data.get("names") or ()) not in (0, data["count"]):
+            return f"'names' does not have {data['count']} names"
+        nodes: Mapping[str, Any] = data["body"]["batch"]["graph"]["nodes"]
+        wrong = shape_error([*nodes.values()], ListOf({"type": str}))
+        return None if wrong is None else f"'body.batch.graph.nodes' {wrong}"
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Request:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # Types whose values contain no commas.
 _WORDS = frozenset({"EnumField", "SchedulerField", "BooleanField"})
+_MOST_PROMPTS = 10_000
+"""The largest number of prompts that the server expands."""
+
 _NUMBERS = {"IntegerField": True, "FloatField": False}
 
 
@@ -27,7 +30,7 @@ class DynamicPrompts:
 
     Attributes:
         prompt: The prompt, in the syntax of the web UI's dynamic prompts.
-        most: The maximum number of prompts. Defaults to 100.
+        most: The maximum number of prompts, from 1 to 10,000. Defaults to 100.
         combinatorial: Whether to use all combinations, in order. If False, prompts are drawn at random. Defaults to
             True.
         seed: The seed for drawing prompts. Defaults to a random seed.
@@ -40,23 +43,40 @@ class DynamicPrompts:
 
 
 async def spelled_out(connection: Connection, axes: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return the axes with each ``DynamicPrompts`` replaced by its prompts, which the server expands."""
+    """Return the axes with each ``DynamicPrompts`` replaced by its prompts, which the server expands.
+
+    Raises:
+        UsageError: A number of prompts is out of range.
+        NotReadyError: The server cannot expand a prompt.
+    """
     from invokeai_py_client.engine.batch import ServerGenerator
     from invokeai_py_client.run.lookup import ServerSide
 
-    found = dict(axes)
-    for name, given in axes.items():
-        if isinstance(given, DynamicPrompts):
-            generator = ServerGenerator(
-                "axis",
-                "dynamic_prompts",
-                prompt=given.prompt,
-                max_prompts=given.most,
-                combinatorial=given.combinatorial,
-                seed=given.seed,
+    prompts = {str(name): given for name, given in axes.items() if isinstance(given, DynamicPrompts)}
+    for name, given in prompts.items():
+        if not 1 <= given.most <= _MOST_PROMPTS:
+            raise UsageError(
+                f"The axis {name!r}: invalid number of prompts {given.most!r}; expected 1 to {_MOST_PROMPTS:,}. "
+                "Change `most`."
             )
-            found[name] = (await ServerSide(connection).generated([generator]))["axis"]
-    return found
+    generators = [
+        ServerGenerator(
+            name,
+            "dynamic_prompts",
+            prompt=given.prompt,
+            max_prompts=given.most,
+            combinatorial=given.combinatorial,
+            seed=given.seed,
+        )
+        for name, given in prompts.items()
+    ]
+    if not generators:
+        return dict(axes)
+    places = {name: f"The axis {name!r}" for name in prompts}
+    found = await ServerSide(connection).generated(generators, places)
+    return {
+        name: found[str(name)] if isinstance(given, DynamicPrompts) else given for name, given in axes.items()
+    }
 
 
 def values_for(name: Any, item: WorkflowInput, given: Any) -> tuple[Any, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections import ChainMap
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -15,25 +14,35 @@ from typing import TYPE_CHECKING, Any
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._partial import is_hopeless
 from invokeai_py_client._paths import user_path
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.engine.seeds import SeedNames
-from invokeai_py_client.errors import APIRequestError, RunNotFinishedError, UsageError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    InvokeAIClientError,
+    NotFoundError,
+    RunNotFinishedError,
+    TransferError,
+    UsageError,
+)
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.results import CalledResults
-from invokeai_py_client.run.run import AsyncRun
+from invokeai_py_client.run.run import AsyncRun, move_run
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.sweep.delivery import Delivered, Delivery
 from invokeai_py_client.sweep.follower import Follower
 from invokeai_py_client.sweep.manifest import ManifestWriter
+from invokeai_py_client.sweep.origin import warn_if_foreign
 from invokeai_py_client.sweep.requests import prepare_requests
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.loop import call_back
+from invokeai_py_client.transport.loop import call_back, if_abandoned
 from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.retry import Outage, patiently
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -58,6 +67,8 @@ _REFILL = 100
 _THUMBNAIL = 256
 _AT_ONCE = 8
 _CHUNK = 32
+# What a contact sheet shows in place of an image that is not on the server.
+_DELETED = "deleted"
 _IN_A_NOTEBOOK = 50
 
 
@@ -161,6 +172,8 @@ class AsyncSweep(AsyncObject):
             ValueError: The run does not belong to the sweep.
         """
         place = self._index.get(run.item_id)
+        if place is None or self._runs[place] != run:  # a new database has items with the same ids
+            place = next((index for index, known in self._runs.items() if known == run), None)
         if place is None:
             raise ValueError(f"{run!r} does not belong to this sweep.")
         return place
@@ -247,6 +260,9 @@ class AsyncSweep(AsyncObject):
         """
         await self._ready()
         again = [index for index, run in self._runs.items() if run.done and not run.status.ok]
+        for index in again:  # the end of an item may not have been processed yet, for example after cancel()
+            self._follower.drop(self._runs[index].item_id)
+            self._ends.pop(self._runs[index].item_id, None)
         self._order = [index for index in self._order if index not in set(again)]
         self._open |= set(again)
         self._delivery.add(again)
@@ -269,7 +285,8 @@ class AsyncSweep(AsyncObject):
             cell: The longer side of each image on the sheet, in pixels. Defaults to 256.
 
         Returns:
-            The contact sheet. A run without an image is shown as its state.
+            The contact sheet. A run without an image is shown as its state, and an image that is no longer on the
+            server as "deleted".
 
         Raises:
             UsageError: The sweep has no axis with this name.
@@ -336,7 +353,7 @@ class AsyncSweep(AsyncObject):
         """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
         The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
-        required.
+        required. An image that is no longer on the server is shown as an error of its run.
 
         Args:
             folder: The folder of the report. It is created if it does not exist.
@@ -344,23 +361,35 @@ class AsyncSweep(AsyncObject):
 
         Returns:
             The path of the page, ``folder/index.html``.
+
+        Raises:
+            TransferError: Some images could not be downloaded. The page was written, with all others.
+            UsageError: The title is empty.
         """
+        refuse_empty(title=title)
         from invokeai_py_client.files.names import literal_folder
         from invokeai_py_client.sweep.report import write_report
 
         base = user_path(folder)
-        await self.save(f"{literal_folder(base / 'images')}{{index:04}}-{{image}}.png")
+        missing: TransferError | None = None
+        try:
+            await self.save(f"{literal_folder(base / 'images')}{{index:04}}-{{image}}.png")
+        except TransferError as error:
+            if any(map(is_hopeless, error.failed.values())):
+                raise
+            missing = error
+        lost = {} if missing is None else missing.failed
         loop = asyncio.get_running_loop()
         done = [(index, run) for index, run in sorted(self._runs.items()) if run.done]
 
         def entries() -> Iterator[ReportEntry]:
             # Called in a thread: the page is written while the next thumbnails are loaded, and none stays in memory.
             for start in range(0, len(done), _CHUNK):
-                chunk = self._entries(done[start : start + _CHUNK])
+                chunk = self._entries(done[start : start + _CHUNK], lost)
                 yield from asyncio.run_coroutine_threadsafe(chunk, loop).result()
 
         about = f"{len(done)} of {len(self)} runs finished."
-        return await asyncio.to_thread(
+        path = await asyncio.to_thread(
             write_report,
             base / "index.html",
             title or self.name,
@@ -369,6 +398,9 @@ class AsyncSweep(AsyncObject):
             inputs={name: value for name, value in self._inputs.items() if name not in self.axes},
             about=about,
         )
+        if missing is not None:
+            raise missing
+        return path
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return a dict for each run that has ended.
@@ -413,11 +445,15 @@ class AsyncSweep(AsyncObject):
         """Resume a sweep from its manifest, for example after a crash.
 
         Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
-        (also by a crash of the server) or never sent are sent when you wait for the sweep.
+        (also by a crash of the server), never sent, or removed from the server before their result was known are sent
+        when you wait for the sweep. If the server's database was recreated, all runs without a result are sent again.
 
         Args:
             path: The manifest.
-            client: The client to use. Defaults to a client for the server in the manifest.
+            client: The client to use. If its server is another one than that in the manifest, a warning is logged, and
+                the runs without a result are sent to it. Defaults to a client for the server in the manifest, with
+                the credentials that belong to this server: those in the environment if ``INVOKEAI_URL`` is its URL,
+                or those of its profile.
 
         Raises:
             UsageError: The file is not a manifest, or no run of the sweep was sent.
@@ -429,7 +465,7 @@ class AsyncSweep(AsyncObject):
         kept = read_manifest(file)
         head = kept.header
         return cls(
-            Connection.to(head["url"]) if client is None else client.connection,
+            Connection.to_recorded(head["url"]) if client is None else client.connection,
             head["name"],
             head["axes"],
             kept.requests,
@@ -450,7 +486,8 @@ class AsyncSweep(AsyncObject):
         kept, self._kept = self._kept, None
         if kept is not None:
             try:
-                await self._restore(kept)
+                with patiently():
+                    await self._restore(kept)
             except BaseException:
                 self._kept = kept
                 raise
@@ -471,11 +508,12 @@ class AsyncSweep(AsyncObject):
 
         Canceled runs are run again, because a server that crashes cancels the run in progress.
         """
+        await warn_if_foreign(self.connection, self.queue_id, kept)
         for index, (item_id, batch_id) in (await self._delivery.restore(kept.batches)).items():
             if index in self._runs:
                 continue  # restored by an earlier attempt that failed later
             record = kept.runs.get(index)
-            if record is None or record["item"] != item_id:
+            if record is None or (record["item"], record.get("batch", batch_id)) != (item_id, batch_id):
                 self._add_run(index, item_id, batch_id)
             elif JobStatus(record["state"]) is not JobStatus.CANCELLED:
                 self._add_run(index, item_id, batch_id)
@@ -501,7 +539,7 @@ class AsyncSweep(AsyncObject):
     async def _send(self) -> None:
         cut = False
         while len(self._delivery) and not cut and not self._background:
-            cut = self._take(await self._delivery.send())
+            cut = await self._send_on(None)
         if len(self._delivery):
             self._start_feeding()
 
@@ -527,15 +565,22 @@ class AsyncSweep(AsyncObject):
                 pass
             await self._send_on(max(_REFILL, self.done - before))
 
-    async def _send_on(self, most: int) -> None:
-        """Send some runs, and tolerate outages. A lost request is sent again only if the server did not receive it."""
-        began = time.monotonic()
+    async def _send_on(self, most: int | None) -> bool:
+        """Send some runs, and tolerate outages. A lost request is sent again only if the server did not receive it.
+
+        Args:
+            most: The maximum number of runs. None: all runs of the next request.
+
+        Returns:
+            Whether the server accepted only a part of the runs because its queue is full.
+        """
+        # If the server is down before the first run was sent, report that at once.
+        outage = Outage(self.connection.settings.outage_timeout if self._runs else 0)
         while True:
             try:
-                self._take(await self._delivery.send(most))
-                return
+                return self._take(await self._delivery.send(most))
             except APIRequestError as error:
-                await timing.tolerate_outage(error, began)
+                await outage.tolerate(error)
 
     def _take(self, delivered: Delivered) -> bool:
         for index, item_id in delivered.items.items():
@@ -544,9 +589,27 @@ class AsyncSweep(AsyncObject):
         return delivered.cut
 
     def _add_run(self, index: int, item_id: int, batch_id: str) -> None:
+        if item_id in self._index:
+            self._part_with(self._index[item_id], item_id, batch_id)
         self._runs[index] = self._new_run(index, item_id, batch_id)
         self._index[item_id] = index
         self._follower.add(item_id, batch_id)
+
+    def _part_with(self, index: int, item_id: int, batch_id: str) -> None:
+        """Give a run a tracker of its own, because the server has given its item's id to an item of another batch.
+
+        This happens if the server's database is recreated during a sweep.
+        """
+        run = self._runs.get(index)
+        if run is not None and run.item_id == item_id:  # otherwise, the run was sent again since
+            if run.batch_id == batch_id:
+                return
+            if item_id in self._ends:  # it had not ended, and is gone with the old database
+                self._follower.drop(item_id)
+                self._tracker.release(item_id)
+                self._finished(item_id, None, ())
+            move_run(run, BatchTracker(run.batch_id, keep_events=False))
+        self._tracker.release(item_id)
 
     def _new_run(self, index: int, item_id: int, batch_id: str) -> AsyncRun:
         end = self._ends[item_id] = RunEnd()
@@ -575,7 +638,8 @@ class AsyncSweep(AsyncObject):
         if self._manifest is not None:
             from invokeai_py_client.sweep.manifest import run_record
 
-            self._manifest.write("run", **run_record(index, run, self._recorded_values(index, run)))
+            record = run_record(index, run, self._recorded_values(index, run))
+            self._manifest.write("run", **record, batch=run.batch_id)
 
     def _recorded_values(self, index: int, run: AsyncRun) -> dict[str, Any]:
         """Return the axis values of a run, and the seeds that random nodes drew for it on the server."""
@@ -610,21 +674,28 @@ class AsyncSweep(AsyncObject):
         if feeder is not None:
             feeder.cancel()
 
-    async def _entries(self, runs: Sequence[tuple[int, AsyncRun]]) -> list[ReportEntry]:
+    async def _entries(
+        self, runs: Sequence[tuple[int, AsyncRun]], lost: Mapping[str, InvokeAIClientError]
+    ) -> list[ReportEntry]:
+        """Return the entries of some runs in the report.
+
+        Args:
+            runs: The runs by index.
+            lost: The errors of images that could not be saved, by name.
+        """
         from invokeai_py_client.sweep.report import ReportEntry
 
         async def entry(index: int, run: AsyncRun) -> ReportEntry:
             image = run.images[0] if run.images else None
             name = {"name": self.names[index]} if self.names else {}
-            return ReportEntry(
-                index,
-                {**name, **self._recorded_values(index, run)},
-                run.status.state.value,
-                run.seconds,
-                run.status.error_message,
-                None if image is None else await image.thumbnail(),
-                None if image is None else f"images/{index:04}-{Path(image.name).stem}.png",
-            )
+            error, thumbnail, picture = run.status.error_message, None, None
+            if image is not None and image.name in lost:
+                error = f"The image {image.name} is missing: {lost[image.name]}"
+            elif image is not None:
+                thumbnail = await _thumbnail(image)
+                picture = f"images/{index:04}-{Path(image.name).stem}.png"
+            values = {**name, **self._recorded_values(index, run)}
+            return ReportEntry(index, values, run.status.state.value, run.seconds, error, thumbnail, picture)
 
         return await gather_or_cancel(entry(index, run) for index, run in runs)
 
@@ -641,9 +712,10 @@ class AsyncSweep(AsyncObject):
         shown = [run.images[0] if run.done and run.images else None for run in runs]
         from invokeai_py_client.image.repository import AsyncImageRepository
 
-        records = await self.connection.part(AsyncImageRepository).get_images(
-            image.name for image in shown if image
-        )
+        with patiently():
+            records = await self.connection.part(AsyncImageRepository).get_images(
+                image.name for image in shown if image
+            )
         sizes = {record.image_name: (record.width or 1, record.height or 1) for record in records}
         limit = asyncio.Semaphore(_AT_ONCE)
 
@@ -652,7 +724,7 @@ class AsyncSweep(AsyncObject):
             if image is None:
                 return runs[place].status.state.value
             if image.name not in sizes:
-                return "deleted"
+                return _DELETED
             async with limit:
                 return await _picture(image, cell)
 
@@ -712,11 +784,23 @@ class AsyncSweep(AsyncObject):
         return html_table(caption, ["run", *self.axes, "status"], rows)
 
 
-async def _picture(image: AsyncImage, cell: int) -> PILImage:
-    """Load an image, or its thumbnail if that is large enough."""
+async def _picture(image: AsyncImage, cell: int) -> Cell:
+    """Load an image, or its thumbnail if that is large enough. Return a text if it is no longer on the server."""
     from invokeai_py_client.files.images import decode
 
-    return decode(await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes()), image.name)
+    try:
+        data = await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes())
+    except NotFoundError:
+        return _DELETED
+    return decode(data, image.name)
+
+
+async def _thumbnail(image: AsyncImage) -> bytes | None:
+    """Load a thumbnail. Return None if the image was deleted since its file was saved, so the file is shown instead."""
+    try:
+        return await image.thumbnail()
+    except NotFoundError:
+        return None
 
 
 async def start_sweep(
@@ -785,4 +869,5 @@ async def start_sweep(
         seeds=seeds,
     )
     await sweep._begin()  # pyright: ignore[reportPrivateUsage] - same module
+    if_abandoned(lambda: cancel_quietly(sweep.cancel()))
     return sweep

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
@@ -13,11 +14,41 @@ from typing import Any, Self, TypeVar
 
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.retry import Outage
 
 T = TypeVar("T")
 
+logger = logging.getLogger("invokeai_py_client.http")
+
 # Two reads at once, so that a response that hangs does not delay a newer read.
 _AT_ONCE = 2
+
+
+async def last_look(deadline: float, look: Callable[[], Awaitable[T]]) -> T | None:
+    """Read the state once more after a wait has timed out.
+
+    A computer that slept, or a process that was stopped, wakes up after its deadline and has missed all events.
+
+    Args:
+        deadline: When the wait timed out, from ``time.monotonic()``.
+        look: Reads the state.
+
+    Returns:
+        The result, or None if the server did not respond. It gets more time if the deadline is long over.
+    """
+    is_late = time.monotonic() - deadline > timing.POLL
+    limit = timing.AFTER_SLEEP if is_late else timing.POLL
+    outage = Outage(limit)
+    try:
+        async with asyncio.timeout(limit):
+            while True:
+                try:
+                    return await look()
+                except APIRequestError as error:
+                    await outage.tolerate(error)
+    except (APIRequestError, TimeoutError) as error:
+        logger.info("could not read the state after the timeout: %s", error)
+        return None
 
 
 class Change(Enum):
@@ -31,6 +62,10 @@ class Change(Enum):
     """The response to one of the wait's reads was processed."""
     SILENCE = auto()
     """Nothing happened for a while."""
+
+
+def ignore_response(_: object) -> None:
+    """Ignore the response to a read that was made only for the log."""
 
 
 @dataclass(eq=False, slots=True)
@@ -62,7 +97,8 @@ class Changes:
     ended.
 
     Attributes:
-        tolerant: Whether to repeat reads while the server is down. If False, their errors are raised at once.
+        tolerant: Whether to repeat reads while the server is down. If False, errors are raised at once until the
+            server has responded for the first time.
 
     Example:
         ```python
@@ -83,6 +119,7 @@ class Changes:
         *,
         join: Callable[[], Awaitable[None]] | None = None,
         is_joined: Callable[[], bool] = lambda: True,
+        outage_timeout: float = timing.LONGEST_OUTAGE,
         tolerant: bool = True,
     ) -> None:
         """Create a wait.
@@ -92,13 +129,15 @@ class Changes:
                 again after each change.
             join: Subscribes to the events. Called in the background whenever they do not arrive.
             is_joined: Returns whether events arrive, or will arrive when the event connection is back.
-            tolerant: Whether to repeat reads while the server is down. Defaults to True.
+            outage_timeout: How long the server may be down, in seconds. Defaults to five minutes.
+            tolerant: Whether to repeat reads while the server is down, even if it has not responded yet. Defaults to
+                True.
         """
         self.tolerant = tolerant
         self._patience = patience
         self._join = join
         self._is_joined = is_joined
-        self._contact = time.monotonic()
+        self._outage = Outage(outage_timeout)
         self._started = False
         self._notified = False
         self._closed = False
@@ -194,7 +233,7 @@ class Changes:
             self._take(self._returned.popleft())
             return Change.RESPONSE
         self._notified = False
-        self._contact = time.monotonic()
+        self._outage.end()
         return Change.EVENT
 
     # ------------------------------------------------------------------ inside
@@ -252,7 +291,7 @@ class Changes:
             except APIRequestError as error:
                 if self._closed or not self.tolerant:
                     raise
-                await timing.tolerate_outage(error, self._contact)
+                await self._outage.tolerate(error)
 
     def _end(self, read: _Read) -> None:
         """Remove a read that has returned, and the older reads that it makes obsolete."""
@@ -269,7 +308,8 @@ class Changes:
     def _take(self, read: _Read) -> None:
         assert read.task is not None
         result = read.task.result()
-        self._contact = time.monotonic()
+        self._outage.end()
+        self.tolerant = True
         read.take(result)
 
     def _on_joined(self, _: None) -> None:

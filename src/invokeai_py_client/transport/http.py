@@ -21,6 +21,7 @@ from invokeai_py_client.transport.http_errors import translate_errors
 from invokeai_py_client.transport.json_shape import Shape, shape_error, summarize
 from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, check_pace, read_all
 from invokeai_py_client.transport.payload import Params, Upload, dump_json, query_of, unicode_text
+from invokeai_py_client.transport.proxies import Proxy, proxy_for
 from invokeai_py_client.transport.responses import (
     check_is_file,
     check_is_ours,
@@ -28,9 +29,8 @@ from invokeai_py_client.transport.responses import (
     error_of,
     seconds_ahead,
 )
-from invokeai_py_client.transport.retry import Retries, parse_retry_after
-from invokeai_py_client.transport.secrets import Hidden, redacted, secrets_of
-from invokeai_py_client.transport.settings import proxy_for
+from invokeai_py_client.transport.retry import Outage, Retries, is_patient, parse_retry_after
+from invokeai_py_client.transport.secrets import Hidden, redacted, redacted_text, secrets_of
 
 if TYPE_CHECKING:
     import aiohttp
@@ -56,14 +56,18 @@ class HttpTransport:
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
+        self._is_local = settings.address.is_loopback
         self._session: LoopBound[aiohttp.ClientSession] = LoopBound()
         # Sessions of event loops that run elsewhere, for example in the parent of a forked process. Closing them here
         # would remove their sockets from that loop's selector, so they are only kept.
         self._orphans: list[aiohttp.ClientSession] = []
+        self._proxy: Proxy | None = None
         self.auth = Auth(self, settings)
         """The authentication of the requests."""
         self.sent = 0
         """The number of requests sent, including repetitions."""
+        self.reached = False
+        """Whether the server has responded to a request. Before that, an error probably means a wrong address."""
         self.clock_difference: float | None = None
         """Seconds by which the server's clock was ahead in its last response, or None if it does not send a date."""
 
@@ -195,6 +199,17 @@ class HttpTransport:
                 check_is_file(response.content_type, url=self.url, **where)
             yield chunks()
 
+    def retries(self, *, idempotent: bool = True) -> Retries:
+        """Return the counter of attempts for a request.
+
+        Reads that follow a run tolerate outages: see ``patient()`` in ``retry.py``.
+
+        Args:
+            idempotent: Whether sending the request twice has the same effect as sending it once. Defaults to True.
+        """
+        outage = Outage(self._settings.outage_timeout) if is_patient() and self.reached else None
+        return Retries(self._settings.max_retries, idempotent=idempotent, outage=outage)
+
     async def close(self) -> None:
         """Close the connections. If the transport is used again, it opens new ones."""
         session, loop = self._session.value, self._session.loop
@@ -227,7 +242,7 @@ class HttpTransport:
         # A server may have closed an idle connection (InvokeAI does so after an unhandled error), which is noticed
         # only when the connection is used again. So a read that breaks is repeated once at once, even without retries.
         maybe_stale = method in _READS
-        retries = Retries(self._settings.max_retries, idempotent=may_repeat)
+        retries = self.retries(idempotent=may_repeat)
         flow = self.auth.flow(path)
         while True:
             try:
@@ -246,6 +261,7 @@ class HttpTransport:
                 with self._our_errors(where, patience):
                     async with response:
                         self._check(response, where)
+                        retries.responded()
                         limit = self._settings.largest_answer
                         chunks = response.content.iter_chunked(_CHUNK)
                         body = await read_all(chunks, response.content_length, limit)
@@ -284,6 +300,7 @@ class HttpTransport:
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
         where = {"method": method, "path": path, "request_id": uuid.uuid4().hex}
+        await self._current_session()  # errors name its proxy
         flow.begin()
         with self._our_errors(where, patience):
             response = await (await self._open(method, path, where["request_id"], **options))
@@ -308,7 +325,8 @@ class HttpTransport:
             "X-Request-ID": request_id,
             **(headers or {}),
         }
-        if method == "DELETE":
+        if self._is_local or method == "DELETE":
+            # Compressing a response takes the server longer than sending it on the same machine. And after DELETE,
             # 6.14.2 (with starlette 1.x) tries to compress even a 204, which has no body, and fails: it responds with
             # 500 although it has deleted the model.
             sent_headers["Accept-Encoding"] = "identity"
@@ -325,13 +343,24 @@ class HttpTransport:
         body = redacted(body, secrets_of(self._settings, *sent))
         logger.debug("%s %s -> %d %s", where["method"], where["path"], response.status, where["request_id"])
         challenge = response.headers.get("WWW-Authenticate", "")
-        return error_of(response.status, body, response.content_type, challenge=challenge, **where)
+        note = self._settings.withheld
+        return error_of(
+            response.status,
+            body,
+            response.content_type,
+            challenge=challenge,
+            proxy=self._proxy,
+            note=note,
+            **where,
+        )
 
     def _check(self, response: aiohttp.ClientResponse, where: Mapping[str, str]) -> None:
-        location = response.headers.get("Location", "").partition("?")[0]  # the query may contain a token
+        # The query may contain a token, and the rest a password.
+        location = self._hide(response.headers.get("Location", "").partition("?")[0])
         check_is_ours(
             response.status, response.content_type, location, url=self._settings.address.url, **where
         )
+        self.reached = True
 
     def _connect_timeout(self, patience: float) -> float:
         # This limits opening a connection only. Waiting for a free one in the pool (aiohttp's "connect") is normal.
@@ -345,10 +374,11 @@ class HttpTransport:
     def _new_session(self) -> aiohttp.ClientSession:
         import aiohttp
 
+        self._proxy = proxy_for(self._settings.address.origin)
         # aiohttp's "trust_env" starts two threads for every request, which takes half a millisecond.
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._settings.verify_ssl),
-            proxy=proxy_for(self._settings.address.origin),
+            proxy=None if self._proxy is None else self._proxy.url,
             cookie_jar=aiohttp.DummyCookieJar(),
             json_serialize=dump_json,
         )
@@ -357,20 +387,28 @@ class HttpTransport:
         return session
 
     def _our_errors(self, where: Mapping[str, str], patience: float) -> translate_errors:
-        return translate_errors(self._settings.address.url, where, patience)
+        return translate_errors(self._settings.address.url, where, patience, self._hide, self._proxy)
+
+    def _hide(self, text: str) -> str:
+        return redacted_text(text, self._settings)
 
 
-def session_for_events() -> aiohttp.ClientSession:
+def session_for_events(proxy: Proxy | None) -> aiohttp.ClientSession:
     """Return an HTTP session for the event connection that follows no redirects, which would leak the token."""
     import aiohttp
 
     async def refuse(_: object, __: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
-        to = redirect.response.headers.get("Location", "an unknown address")
+        # The query may contain a token.
+        to = redirect.response.headers.get("Location", "an unknown address").partition("?")[0]
         raise aiohttp.ClientConnectionError(f"the server redirects to {to}")
 
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(refuse)
-    return aiohttp.ClientSession(trace_configs=[trace], cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(
+        trace_configs=[trace],
+        cookie_jar=aiohttp.DummyCookieJar(),
+        proxy=None if proxy is None else proxy.url,
+    )
 
 
 def _form(upload: Upload | None) -> aiohttp.FormData | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from invokeai_py_client.errors import (
@@ -15,6 +15,8 @@ from invokeai_py_client.errors import (
     ServerUnreachableError,
 )
 from invokeai_py_client.transport.limits import TooMuchError
+from invokeai_py_client.transport.proxies import Proxy, via
+from invokeai_py_client.transport.responses import PROXY_SIGN_IN, how_to_sign_in_to
 
 _CHECK_ADDRESS = "Check that InvokeAI is running there, or set another address as the URL or in INVOKEAI_URL."
 
@@ -26,12 +28,30 @@ class translate_errors:
     manager takes four times as long.
     """
 
-    __slots__ = ("_patience", "_url", "_where")
+    __slots__ = ("_hide", "_patience", "_proxy", "_url", "_where")
 
-    def __init__(self, url: str, where: Mapping[str, str], patience: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        where: Mapping[str, str],
+        patience: float,
+        hide: Callable[[str], str],
+        proxy: Proxy | None,
+    ) -> None:
+        """Create a context manager for one request.
+
+        Args:
+            url: The server's URL, without a password.
+            where: The attributes of errors about the request.
+            patience: The timeout to name in errors, in seconds.
+            hide: Removes secrets from a message of the library, which may quote URLs and headers.
+            proxy: The proxy that the request goes through.
+        """
+        self._hide = hide
         self._url = url
         self._where = where
         self._patience = patience
+        self._proxy = proxy
 
     def __enter__(self) -> None:
         return None
@@ -42,12 +62,9 @@ class translate_errors:
         import aiohttp
 
         if isinstance(error, aiohttp.ConnectionTimeoutError):
-            raise ServerUnreachableError(
-                None,
-                None,
-                f"No server responds at {self._url} (connection timed out). {_CHECK_ADDRESS}",
-                **self._where,
-            ) from None
+            raise self._unreachable("connection timed out") from None
+        if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+            raise self._proxy_failed(error) from None
         if isinstance(error, TooMuchError):
             raise NotInvokeAIError(
                 None,
@@ -59,7 +76,7 @@ class translate_errors:
             raise RequestTimeoutError(
                 None,
                 None,
-                f"{self._url} did not respond to {self._place} within {self._patience:g} s. "
+                f"{self._url} did not respond{via(self._proxy)} to {self._place} within {self._patience:g} s. "
                 "If the server is just slow, raise `timeout`.",
                 **self._where,
             ) from None
@@ -67,24 +84,49 @@ class translate_errors:
             raise CertificateError(
                 None,
                 None,
-                f"No secure connection to {self._url} ({_reason(error)}). If the certificate is self-signed, set "
-                "SSL_CERT_FILE to its path, or turn off verification with verify_ssl=False.",
+                f"No secure connection to {self._url} ({self._hide(_reason(error))}). If the certificate is "
+                "self-signed, set SSL_CERT_FILE to its path, or turn off verification with verify_ssl=False.",
                 **self._where,
             ) from None
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
-            raise ServerUnreachableError(
-                None,
-                None,
-                f"No server responds at {self._url} ({_reason(error)}). {_CHECK_ADDRESS}",
-                **self._where,
-            ) from None
+            raise self._unreachable(_reason(error)) from None
         if isinstance(error, aiohttp.ClientError | OSError | ValueError):
             raise ConnectionLostError(
                 None,
                 None,
-                f"The connection to {self._url} broke during {self._place} ({_reason(error)}).",
+                f"The connection to {self._url}{via(self._proxy)} broke during {self._place} "
+                f"({self._hide(_reason(error))}).",
                 **self._where,
             ) from None
+
+    def _unreachable(self, reason: str) -> ServerUnreachableError:
+        """Return the error for a server or a proxy that cannot be connected to."""
+        proxy, reason = self._proxy, self._hide(reason)
+        if proxy is None:
+            message = f"No server responds at {self._url} ({reason}). {_CHECK_ADDRESS}"
+        else:
+            message = (
+                f"No server responds at {self._url}{via(proxy)} ({reason}). Check that the proxy is running. "
+                f"{proxy.way_around}"
+            )
+        return ServerUnreachableError(None, None, message, **self._where)
+
+    def _proxy_failed(self, error: Exception) -> ServerUnreachableError:
+        """Return the error for a proxy that cannot be reached, or that refuses to connect to the server."""
+        import aiohttp
+
+        if not isinstance(error, aiohttp.ClientHttpProxyError):
+            return self._unreachable(self._hide(_reason(error)))
+        said = f"HTTP status {error.status}"
+        hint = how_to_sign_in_to(self._proxy) if error.status == PROXY_SIGN_IN else ""
+        if not hint and self._proxy is not None:
+            hint = f" {self._proxy.way_around}"
+        return ServerUnreachableError(
+            None,
+            None,
+            f"No connection to {self._url}{via(self._proxy)}: it responded with {said}.{hint}",
+            **self._where,
+        )
 
     @property
     def _place(self) -> str:

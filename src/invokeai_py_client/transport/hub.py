@@ -45,6 +45,8 @@ class EventHub:
         self._waits: set[Changes] = set()
         self._listeners: set[Listener] = set()
         self._objects: list[WeakMethod[Listener]] = []
+        self.outages = 0
+        """How often the connection was lost."""
 
     @property
     def connected(self) -> bool:
@@ -79,13 +81,14 @@ class EventHub:
             concerns: Called with the name and payload of each event of any room. Returns whether something may have
                 changed. ``connect`` and ``disconnect`` always count as a change.
             patience: Returns the number of seconds without a change after which to check again.
-            tolerant: Whether to repeat reads while the server is down. If False, their errors are raised at once.
-                Defaults to True.
+            tolerant: Whether to repeat reads while the server is down, even if it has not responded yet. Defaults to
+                True.
         """
         changes = Changes(
             patience,
             join=lambda: self.join(room),
             is_joined=lambda: self.has_joined(room),
+            outage_timeout=self._settings.outage_timeout,
             tolerant=tolerant,
         )
 
@@ -168,4 +171,5 @@ class EventHub:
             listener(name, payload)
 
     def _on_connection(self, connected: bool) -> None:
+        self.outages += not connected
         self._on_event("connect" if connected else "disconnect", None)

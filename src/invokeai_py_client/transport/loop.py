@@ -26,12 +26,47 @@ T = TypeVar("T")
 _Inbox = queue.SimpleQueue["Callable[[], None] | None"]
 _Report = Callable[["BaseException | None"], None]
 _Caller = Callable[[Callable[..., object], tuple[object, ...], _Report], None]
-_caller: ContextVar[_Caller | None] = ContextVar("invokeai_py_client_caller", default=None)
+_Undo = Callable[[], Coroutine[Any, Any, object]]
+
+
+class _Call:
+    """A call from another thread or event loop.
+
+    Attributes:
+        caller: Calls back in the thread or event loop of the caller.
+        ended: Called when the call has ended.
+        returned: Whether the coroutine has returned.
+        undo: What to await if the caller never receives the result.
+    """
+
+    def __init__(self, caller: _Caller, ended: Callable[[], None]) -> None:
+        self.caller = caller
+        self.ended = ended
+        self.returned = False
+        self.undo: list[_Undo] = []
+
+    async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run the coroutine of the call."""
+        _call.set(self)
+        try:
+            result = await coroutine
+            self.returned = True
+            return result
+        finally:
+            self.ended()
+
+    async def undo_all(self) -> None:
+        """Undo the effects of a call that has returned, because its caller was interrupted at that moment."""
+        for undo in self.undo if self.returned else ():
+            await undo()
+
+
+_call: ContextVar[_Call | None] = ContextVar("invokeai_py_client_call", default=None)
 
 # On Windows, a blocked thread cannot be interrupted, so it wakes up at this interval, in seconds.
 _PATIENCE = 0.1 if sys.platform == "win32" else None
 # How long an interrupted call may clean up before its caller continues, in seconds.
-_CLEANUP = 5.0
+_CLEANUP = 10.0
 
 # Event loops of the parent process, kept in a forked process. If they were garbage-collected, their tasks would log
 # warnings, and their sockets would be removed from the selector that the parent still uses.
@@ -44,8 +79,8 @@ async def call_back(function: Callable[..., object], *args: object) -> None:
     The function may use the client, print, or raise. Its exception is raised by the call that it belongs to. An
     asynchronous function is awaited.
     """
-    caller = _caller.get()
-    if caller is None:
+    call = _call.get()
+    if call is None:
         await _invoke(function, args)
         return
     loop = asyncio.get_running_loop()
@@ -66,8 +101,22 @@ async def call_back(function: Callable[..., object], *args: object) -> None:
         with suppress(RuntimeError):  # the callback closed the client, which ends this loop
             loop.call_soon_threadsafe(settle, error)
 
-    caller(function, args, report)
+    call.caller(function, args, report)
     await done
+
+
+def if_abandoned(undo: _Undo) -> None:
+    """Register what to await if the caller of the current call never receives its result.
+
+    Ctrl-C can interrupt a synchronous call at the moment when its coroutine returns. Within an event loop, this cannot
+    happen, because a cancellation is raised inside the coroutine. Then this does nothing.
+
+    Args:
+        undo: A coroutine function, for example to cancel the runs that the call has started.
+    """
+    call = _call.get()
+    if call is not None and not call.returned:
+        call.undo.append(undo)
 
 
 async def _invoke(function: Callable[..., object], args: tuple[object, ...]) -> None:
@@ -128,17 +177,26 @@ class LoopThread:
             ConnectionLostError: The loop was closed during the call.
         """
         inbox: _Inbox = queue.SimpleQueue()
-        future = self._start(coroutine, _from_thread(inbox), lambda: inbox.put(None))
+        call = _Call(_from_thread(inbox), lambda: inbox.put(None))
+        future = self._start(coroutine, call)
         try:
             self._serve(inbox)
-        except BaseException:
-            if future.cancel():
-                self._serve(inbox, at_most=_CLEANUP)
-            raise
-        try:
             return future.result()
         except CancelledError:
             raise _closed() from None
+        except BaseException:
+            if future.cancel():
+                self._serve(inbox, at_most=_CLEANUP)
+            self._undo(call)
+            raise
+
+    def _undo(self, call: _Call) -> None:
+        """Undo the effects of an interrupted call that has returned nevertheless."""
+        if not (call.returned and call.undo and self.is_running):
+            return
+        inbox: _Inbox = queue.SimpleQueue()
+        self._start(call.undo_all(), _Call(_from_thread(inbox), lambda: inbox.put(None)))
+        self._serve(inbox, at_most=_CLEANUP)
 
     async def await_from_elsewhere(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and await its result in another loop.
@@ -156,7 +214,8 @@ class LoopThread:
             with suppress(RuntimeError):  # the waiting loop is closed
                 here.call_soon_threadsafe(over.set)
 
-        future = self._start(coroutine, _from_loop(here), ended)
+        call = _Call(_from_loop(here), ended)
+        future = self._start(coroutine, call)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -164,6 +223,8 @@ class LoopThread:
             if task is not None and not task.cancelling():
                 raise _closed() from None
             await over.wait()
+            if call.returned and call.undo and self.is_running:
+                await self.await_from_elsewhere(call.undo_all())
             raise
 
     async def follow(self, items: AsyncIterator[T]) -> AsyncIterator[T]:
@@ -226,18 +287,8 @@ class LoopThread:
 
     # ------------------------------------------------------------------ inside
 
-    def _start(
-        self, coroutine: Coroutine[Any, Any, T], caller: _Caller, ended: Callable[[], None]
-    ) -> Future[T]:
-        """Start a coroutine on the loop. ``ended`` is called there when it has ended."""
-
-        async def main() -> T:
-            _caller.set(caller)
-            try:
-                return await coroutine
-            finally:
-                ended()
-
+    def _start(self, coroutine: Coroutine[Any, Any, T], call: _Call) -> Future[T]:
+        """Start the coroutine of a call on the loop."""
         self._leave_parent()
         with self._lock:  # so that the loop is not closed before it receives the coroutine
             try:
@@ -245,7 +296,7 @@ class LoopThread:
             except UsageError:
                 coroutine.close()
                 raise
-            return asyncio.run_coroutine_threadsafe(main(), loop)
+            return asyncio.run_coroutine_threadsafe(call.run(coroutine), loop)
 
     @staticmethod
     def _serve(inbox: _Inbox, at_most: float | None = None) -> None:

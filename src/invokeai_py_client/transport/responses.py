@@ -9,9 +9,17 @@ from typing import Any, cast
 
 from invokeai_py_client._text import clip
 from invokeai_py_client.errors import API_ERRORS, APIRequestError, NotInvokeAIError, ServerError
+from invokeai_py_client.transport.proxies import Proxy
 
 _LONGEST_DETAIL = 800
 _CHECK_ADDRESS = "Check that this is the address of an InvokeAI server, and that its version has this route."
+
+
+PROXY_SIGN_IN = 407
+"""The status with which a proxy requires a user name and a password."""
+
+# A proxy responds with these if it cannot reach the server.
+_GATEWAY = frozenset({502, 503, 504})
 
 
 def error_of(
@@ -23,6 +31,8 @@ def error_of(
     path: str,
     request_id: str,
     challenge: str = "",
+    proxy: Proxy | None = None,
+    note: str = "",
 ) -> APIRequestError:
     """Return the error for a failed request.
 
@@ -34,14 +44,30 @@ def error_of(
         path: The request's path.
         request_id: The request's id.
         challenge: The ``WWW-Authenticate`` header of the response.
+        proxy: The proxy that the request went through.
+        note: A sentence to add if signing in is required. Defaults to none.
     """
     payload: Any = _payload(body, content_type)
     kind = API_ERRORS.get(status) or (ServerError if status >= 500 else APIRequestError)
     detail = _detail(payload)
     message = f"{method} {path} failed with HTTP status {status}" + (f": {detail}" if detail else "") + "."
     if status == 401 and not path.endswith("/auth/login"):
-        message += _how_to_sign_in(challenge)
+        message += _how_to_sign_in(challenge) + (f" {note}" if note else "")
+    if status == PROXY_SIGN_IN:
+        message += how_to_sign_in_to(proxy)
+    elif status in _GATEWAY and proxy is not None:
+        message += f" The request went through the proxy {proxy.shown}. {proxy.way_around}"
     return kind(status, payload, message, method=method, path=path, request_id=request_id)
+
+
+def how_to_sign_in_to(proxy: Proxy | None) -> str:
+    """Return a sentence that describes how to sign in to a proxy that requires it."""
+    if proxy is None:
+        return ""
+    return (
+        f" The proxy {proxy.shown} requires a user name and a password: add them to its URL "
+        f"(http://user:password@...). {proxy.way_around}"
+    )
 
 
 def _how_to_sign_in(challenge: str) -> str:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from invokeai_py_client.errors import (
     APIRequestError,
@@ -14,6 +20,10 @@ from invokeai_py_client.errors import (
     RequestTimeoutError,
     ServerUnreachableError,
 )
+from invokeai_py_client.transport import timing
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 logger = logging.getLogger("invokeai_py_client.http")
 
@@ -75,21 +85,106 @@ def retry_delay(
     return delay * (0.75 + random.random() * 0.5)
 
 
+_patient: ContextVar[bool] = ContextVar("invokeai_py_client_patient", default=False)
+
+
+@contextmanager
+def patiently() -> Generator[None]:
+    """Let the reads inside a ``with`` block tolerate outages like waits do.
+
+    Do not yield from an asynchronous generator inside the block: the caller would become patient, too.
+    """
+    token = _patient.set(True)
+    try:
+        yield
+    finally:
+        _patient.reset(token)
+
+
+def patient(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let the reads of a coroutine function tolerate outages like waits do.
+
+    This is for everything that follows a run: its results, and the downloads and records of its images.
+    """
+
+    @wraps(function)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        with patiently():
+            return await function(*args, **kwargs)
+
+    return call
+
+
+def is_patient() -> bool:
+    """Return whether the running code tolerates outages."""
+    return _patient.get()
+
+
+class Outage:
+    """A time in which a server does not respond. Everything that tolerates outages measures them with this class."""
+
+    __slots__ = ("_attempt", "_longest", "_since", "_suspended")
+
+    def __init__(self, longest: float) -> None:
+        """Create an outage that has not begun.
+
+        Args:
+            longest: How many seconds to tolerate. 0 raises the first error.
+        """
+        self._longest = longest
+        self._since: float | None = None
+        self._suspended = 0.0
+        self._attempt = 0
+
+    def end(self) -> None:
+        """Record that the server has responded."""
+        self._since = None
+        self._attempt = 0
+
+    async def tolerate(self, error: APIRequestError) -> None:
+        """Wait a moment before the next attempt, or raise the error.
+
+        Args:
+            error: The error of an attempt. It is raised if it is permanent, or if the outage has lasted too long.
+        """
+        now = time.monotonic()
+        if self._since is None:
+            self._since, self._suspended = now, 0.0
+        if not is_passing(error) or now - self._since - self._suspended >= self._longest:
+            raise error
+        pause = error.retry_after or min(_FIRST_DELAY * 2**self._attempt, timing.POLL)
+        pause = min(pause, _LONGEST_RETRY_AFTER)
+        self._attempt += 1
+        logger.info("%s %s failed (%s), retrying in %.2f s", error.method, error.path, error.code, pause)
+        await asyncio.sleep(pause)
+        # The time in which this process was suspended is not part of the outage.
+        self._suspended += max(0.0, time.monotonic() - now - pause)
+
+
 class Retries:
     """Counts the attempts of one request and pauses between them."""
 
-    __slots__ = ("_attempt", "_idempotent", "_most")
+    __slots__ = ("_attempt", "_idempotent", "_most", "_outage", "_responded")
 
-    def __init__(self, max_retries: int, *, idempotent: bool = True) -> None:
+    def __init__(self, max_retries: int, *, idempotent: bool = True, outage: Outage | None = None) -> None:
         """Create a counter for a request that has not been sent yet.
 
         Args:
             max_retries: How often to repeat the request.
             idempotent: Whether sending the request twice has the same effect as sending it once. Defaults to True.
+            outage: Tolerates attempts without a response. Defaults to None: these count like all others.
         """
         self._most = max_retries
         self._idempotent = idempotent
+        self._outage = outage
         self._attempt = 0
+        self._responded = False
+
+    def responded(self) -> None:
+        """Record that the server has begun to respond to the current attempt."""
+        self._responded = True
+        if self._outage is not None:
+            self._outage.end()
 
     def delay_after(self, error: APIRequestError) -> float | None:
         """Count a failed attempt. Return how many seconds to wait before the next attempt, or None to give up."""
@@ -103,7 +198,15 @@ class Retries:
         )
 
     async def pause_after(self, error: APIRequestError) -> bool:
-        """Count a failed attempt and wait before the next one. Return False at once if there is no next attempt."""
+        """Count a failed attempt and wait before the next one. Return False at once if there is no next attempt.
+
+        Raises:
+            APIRequestError: The outage has lasted too long.
+        """
+        responded, self._responded = self._responded, False
+        if self._outage is not None and self._idempotent and not responded and is_passing(error):
+            await self._outage.tolerate(error)
+            return True
         delay = self.delay_after(error)
         if delay is None:
             return False

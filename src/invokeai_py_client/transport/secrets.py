@@ -6,6 +6,9 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client._text import hide_secrets
+from invokeai_py_client.transport.proxies import passwords
+
 if TYPE_CHECKING:
     from invokeai_py_client.transport.settings import ConnectionSettings
 
@@ -57,6 +60,13 @@ def secrets_of(settings: ConnectionSettings, *sent: Any) -> set[str]:
     for data in sent:
         known.update(_named(data))
     return {one for one in known if one and len(one) >= _SHORTEST}
+
+
+def redacted_text(text: str, settings: ConnectionSettings) -> str:
+    """Return a text of a library without secrets: those of a connection, and those in the URLs that it contains."""
+    secrets = secrets_of(settings)
+    secrets.update(one for one in passwords(settings.address.origin) if len(one) >= _SHORTEST)
+    return hide_secrets(redacted(text.encode(errors="replace"), secrets).decode(errors="replace"))
 
 
 def redacted(body: bytes, secrets: set[str]) -> bytes:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.limits import LARGEST_ANSWER
+from invokeai_py_client.transport.timing import LONGEST_OUTAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,15 @@ class Credentials:
     password: str = field(repr=False)
     remember_me: bool = False
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise UsageError("Credentials cannot be pickled, because a pickle would contain the password.")
+
 
 @dataclass(slots=True)
 class ConnectionSettings:
@@ -41,6 +52,10 @@ class ConnectionSettings:
         headers: Additional headers for every request, for example for a proxy.
         credentials: The email and password for requesting a new token when the old one has expired.
         largest_answer: The maximum size of a response that is held in memory, in bytes.
+        withheld: A sentence that says why credentials in the environment are not used for this server, or "". Errors
+            about a missing sign-in repeat it.
+        outage_timeout: How long the server may be unreachable during a wait and during everything that follows a run
+            (reading results, downloading images), in seconds.
     """
 
     address: ServerAddress
@@ -52,7 +67,15 @@ class ConnectionSettings:
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     credentials: Credentials | None = field(default=None, repr=False)
     largest_answer: int = LARGEST_ANSWER
+    outage_timeout: float = LONGEST_OUTAGE
+    withheld: str = field(default="", repr=False)
     _session: int = field(default=0, repr=False)
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        values = state[1]
+        self.__init__(values["address"])  # older versions had fewer settings
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def request_headers(self) -> dict[str, str]:
         """Return the headers for requests and for the handshake of the event connection."""
@@ -90,6 +113,17 @@ class ConnectionSettings:
         address = ServerAddress(self.address.origin, self.address.prefix)
         return replace(self, address=address, token=None, headers={}, credentials=None)
 
+    def __copy__(self) -> ConnectionSettings:
+        return replace(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ConnectionSettings:
+        return replace(self, headers=dict(self.headers))
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        # Pickles contain no secrets.
+        clean = self.without_secrets()
+        return None, {one.name: getattr(clean, one.name) for one in fields(clean)}
+
 
 DEFAULT_PORT = 9090
 """InvokeAI's default port."""
@@ -100,6 +134,7 @@ DEFAULT_URL = f"http://localhost:{DEFAULT_PORT}"
 _PORT = re.compile(r":[^]:]+$")
 _LONGEST_HOST = 253
 _LONGEST_LABEL = 63
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _EXAMPLE = f'expected something like "{DEFAULT_URL}" or "https://example.org/invoke"'
 
 
@@ -127,8 +162,12 @@ class ServerAddress:
             UsageError: The string is not a valid URL of a server.
         """
         text = complete_url(url)
+        scheme, mark, rest = text.partition("://")
+        authority, end, path = _split_path(rest)
+        user, at, host = authority.rpartition("@")
         try:
-            parts = urlsplit(text)
+            # The library quotes the user name and the password in its errors, so it does not get them.
+            parts = urlsplit(f"{scheme}{mark}{host}{end}{path}")
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise UsageError(f"Invalid server URL {_shown(url)!r} ({error}): {_EXAMPLE}.") from None
@@ -136,7 +175,8 @@ class ServerAddress:
             raise UsageError(f"Invalid server URL {_shown(url)!r}: {_EXAMPLE}.")
         host = f"[{host}]" if ":" in host else host
         origin = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
-        userinfo = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+        name, _, password = user.partition(":")
+        userinfo = (unquote(name), unquote(password)) if at and name else None
         return cls(origin, clean_prefix(parts.path), userinfo)
 
     @property
@@ -145,12 +185,36 @@ class ServerAddress:
         return self.origin + self.prefix
 
     @property
+    def is_loopback(self) -> bool:
+        """Whether the server's host is this machine, by a loopback address."""
+        host = urlsplit(self.origin).hostname or ""
+        return host in ("localhost", "::1") or host.startswith("127.")
+
+    def is_same(self, other: ServerAddress) -> bool:
+        """Return whether two addresses are the same, no matter whether a URL names the default port of its scheme."""
+        return (_with_port(self.origin), self.prefix) == (_with_port(other.origin), other.prefix)
+
+    @property
     def socket_path(self) -> str:
         """The path of the server's Socket.IO endpoint, without a leading slash."""
         return f"{self.prefix}/ws/socket.io".lstrip("/")
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ServerAddress, (self.origin, self.prefix)  # pickles contain no secrets
+
     def __repr__(self) -> str:
         return f"ServerAddress({self.url!r})"
+
+
+def _with_port(origin: str) -> str:
+    parts = urlsplit(origin)
+    return origin if parts.port is not None else f"{origin}:{443 if parts.scheme == 'https' else 80}"
 
 
 def complete_url(text: str, *, scheme: str = "http", port: int | None = None) -> str:
@@ -168,7 +232,15 @@ def complete_url(text: str, *, scheme: str = "http", port: int | None = None) ->
     text = text.strip()
     if not text:
         raise UsageError(f"Invalid server URL '': {_EXAMPLE}.")
-    if "://" not in text:
+    rest = text[len(_scheme_of(text)) :]
+    if "@" in rest[len(_split_path(rest)[0]) :]:
+        # Otherwise, a part of the password would become the host, and the rest the path, which messages repeat.
+        raise UsageError(
+            f"Invalid server URL {_shown(text)!r}: there is an @ after the first /, ? or #. Replace special characters "
+            "in a user name, a password or a path by their percent-encoded forms: / by %2F, ? by %3F, # by %23, @ by "
+            "%40."
+        )
+    if not _scheme_of(text):
         text = f"{scheme}://{_bracketed(text)}"
         if port is None and not _PORT.search(_netloc(text)):
             port = DEFAULT_PORT
@@ -222,10 +294,23 @@ def _is_host(host: str) -> bool:
     return len(name) <= _LONGEST_HOST and all(len(label) <= _LONGEST_LABEL for label in name.split(b"."))
 
 
+def _scheme_of(url: str) -> str:
+    """Return the beginning of a URL up to ``://``, or "" if it has no scheme."""
+    found = _SCHEME.match(url)
+    return found.group() if found else ""
+
+
+def _split_path(rest: str) -> tuple[str, str, str]:
+    """Split a URL without its scheme before the path, the query or the fragment."""
+    found = re.search(r"[/?#]", rest)
+    return (rest, "", "") if found is None else (rest[: found.start()], found.group(), rest[found.end() :])
+
+
 def _shown(url: str) -> str:
-    """Return a URL without user name and password, for error messages."""
-    scheme, mark, rest = url.rpartition("://")
-    return scheme + mark + rest.rpartition("@")[2]
+    """Return a URL without user name, password and query, for error messages."""
+    scheme = _scheme_of(url.strip())
+    rest = url.strip()[len(scheme) :].rpartition("@")[2]
+    return scheme + re.split(r"[?#]", rest)[0]
 
 
 def clean_prefix(path: str) -> str:
@@ -238,25 +323,13 @@ def clean_prefix(path: str) -> str:
     """
     if "://" in path or "?" in path or "#" in path:
         raise UsageError(
-            f'Invalid path prefix {path!r}: expected something like "/tools/invoke". '
+            f'Invalid path prefix {_shown(path)!r}: expected something like "/tools/invoke". '
             "Pass a full URL to from_url() instead."
         )
     path = f"/{path.strip('/')}"
     for root in ("/api/v1", "/api/v2", "/api"):
         path = path.removesuffix(root).rstrip("/")
     return path
-
-
-def proxy_for(origin: str) -> str | None:
-    """Return the proxy for a server according to the environment or the system settings, or None.
-
-    Args:
-        origin: The server's scheme, host and port.
-    """
-    from urllib.request import getproxies, proxy_bypass
-
-    parts = urlsplit(origin)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 def credentials_of(email: str | None, password: str | None, remember_me: bool = False) -> Credentials | None:

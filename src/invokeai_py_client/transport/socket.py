@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
+from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.proxies import proxy_for, via
+from invokeai_py_client.transport.secrets import redacted_text
 
 if TYPE_CHECKING:
     import socketio
@@ -53,8 +56,16 @@ def queue_room(queue_id: str) -> Room:
     return Room("subscribe_queue", "queue_id", queue_id)
 
 
-def new_socket(settings: ConnectionSettings, *, reconnection: bool = True) -> socketio.AsyncClient:
-    """Return a Socket.IO client that is not connected yet."""
+def new_socket(
+    settings: ConnectionSettings, *, reconnection: bool = True, direct: bool = False
+) -> socketio.AsyncClient:
+    """Return a Socket.IO client that is not connected yet.
+
+    Args:
+        settings: The settings of the connection.
+        reconnection: Whether the library reconnects by itself. Defaults to True.
+        direct: Whether to ignore the proxy in the environment. Defaults to False.
+    """
     import socketio
 
     socket = socketio.AsyncClient(
@@ -63,24 +74,32 @@ def new_socket(settings: ConnectionSettings, *, reconnection: bool = True) -> so
         reconnection_delay_max=5,
         handle_sigint=False,  # the application handles signals
         ssl_verify=settings.verify_ssl,
+        logger=_LibraryLog(logger),
+        engineio_logger=_LibraryLog(logger),
         request_timeout=1,  # how long closing the connection waits for the server, in seconds
     )
-    _follow_no_redirect(socket.eio)
+    _use_our_session(socket.eio, settings, direct)
     return socket
 
 
-def _follow_no_redirect(connection: Any) -> None:
-    # The library opens an HTTP session for each connection unless it has one. Its default session follows redirects.
+def _use_our_session(connection: Any, settings: ConnectionSettings, direct: bool) -> None:
+    # The library opens an HTTP session for each connection unless it has one. Its default session follows redirects
+    # and ignores proxies.
     from invokeai_py_client.transport.http import session_for_events
 
-    open_socket = connection._connect_websocket
+    open_socket, url_of = connection._connect_websocket, connection._get_engineio_url
 
     async def open_here(*arguments: Any) -> bool:
         if connection.http is None or connection.http.closed:
-            connection.http = session_for_events()
+            connection.http = session_for_events(None if direct else proxy_for(settings.address.origin))
         return await open_socket(*arguments)
 
+    def http_url(*arguments: Any) -> str:
+        # A proxy receives the whole URL and may not know the scheme "ws". Its requests are the same as those of "http".
+        return url_of(*arguments).replace("ws", "http", 1)
+
     connection._connect_websocket = open_here
+    connection._get_engineio_url = http_url
 
 
 async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) -> None:
@@ -93,6 +112,8 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
     """
     from socketio.exceptions import SocketIOError
 
+    proxy = proxy_for(settings.address.origin)
+
     def auth() -> dict[
         str, str
     ]:  # called again when the library reconnects, so that it uses the current token
@@ -100,7 +121,7 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
 
     broken: list[str] = []
     try:
-        async with asyncio.timeout(2 * settings.connect_timeout) as patience:
+        async with asyncio.timeout(settings.connect_timeout) as patience:
 
             async def disconnected(reason: str) -> None:
                 await socket._handle_eio_disconnect(reason)  # pyright: ignore[reportPrivateUsage]
@@ -132,13 +153,16 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
         RecursionError,
     ) as error:
         await socket.eio.disconnect(abort=True)  # otherwise, the library leaves its HTTP session open
-        reason = (
-            ": ".join(["lost during the handshake", *broken])
-            if broken
-            else str(error) or type(error).__name__
-        )
+        if broken:
+            reason = ": ".join(["lost during the handshake", *broken])
+        elif isinstance(error, TimeoutError):
+            reason = f"no response within {settings.connect_timeout:g} s"
+        else:
+            reason = redacted_text(str(error) or type(error).__name__, settings)  # it may quote the server
         raise ServerUnreachableError(
-            None, None, f"Could not open an event connection to {settings.address.url} ({reason})."
+            None,
+            None,
+            f"Could not open an event connection to {settings.address.url}{via(proxy)} ({reason}).",
         ) from None
     except asyncio.CancelledError:
         await socket.eio.disconnect(abort=True)
@@ -160,15 +184,19 @@ async def join_room(socket: socketio.AsyncClient, room: Room) -> None:
         logger.info("%s %s was not acknowledged: %s", room.request, room.name, error)
 
 
-async def check_events(settings: ConnectionSettings) -> bool:
+async def check_events(settings: ConnectionSettings, *, direct: bool = False) -> bool:
     """Connect, subscribe to the default queue, and return whether the server acknowledged it.
+
+    Args:
+        settings: The settings of the connection.
+        direct: Whether to ignore the proxy in the environment. Defaults to False.
 
     Raises:
         ServerUnreachableError: The connection failed, or the server rejected it.
     """
     from socketio.exceptions import SocketIOError
 
-    socket = new_socket(settings, reconnection=False)
+    socket = new_socket(settings, reconnection=False, direct=direct)
     await connect(socket, settings)
     room = queue_room("default")
     try:
@@ -188,6 +216,18 @@ async def dispose(socket: socketio.AsyncClient) -> None:
         await asyncio.wait({reading}, timeout=_ACKNOWLEDGED)
     if socket.eio.http is not None and not socket.eio.http.closed:
         await socket.eio.http.close()
+
+
+class _LibraryLog(logging.LoggerAdapter[logging.Logger]):
+    """Receives the library's log messages, which it would print to standard error.
+
+    Lost connections are normal here, so their messages are for debugging. Others may contain tokens and are dropped.
+    """
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log a message if it is a warning or an error."""
+        if level >= logging.WARNING:
+            super().log(level if kwargs.get("exc_info") else logging.DEBUG, msg, *args, **kwargs)
 
 
 class EventSocket:
@@ -220,14 +260,14 @@ class EventSocket:
     async def subscribe(self, room: Room, flow: AuthFlow) -> None:
         """Connect and subscribe to a room's events.
 
-        If the connection fails, it is retried in the background.
+        If the connection fails or takes too long, it is made in the background.
 
         Args:
             room: The room.
             flow: The authentication of the connection.
 
         Raises:
-            ServerUnreachableError: No connection could be made.
+            ServerUnreachableError: No connection could be made, or not yet.
             APIRequestError: The token was rejected, and signing in again failed.
         """
         async with self._connecting:
@@ -237,11 +277,7 @@ class EventSocket:
                 if not known:
                     await join_room(self._socket, room)
             elif self._reconnecting is None:
-                try:
-                    await self._connect_as(flow)
-                except APIRequestError:
-                    self._reconnect_later()
-                    raise
+                await self._connect_soon(flow)
 
     async def close(self) -> None:
         """Disconnect and stop reconnecting."""
@@ -254,6 +290,28 @@ class EventSocket:
             await socket.shutdown()
             self._dispose(socket)
         await asyncio.gather(*self._ending, return_exceptions=True)
+
+    async def _connect_soon(self, flow: AuthFlow) -> None:
+        """Connect, but wait only briefly: a proxy may accept the connection and never respond."""
+        attempt = asyncio.ensure_future(self._connect_as(flow))
+        try:
+            await asyncio.wait({attempt}, timeout=timing.HANDSHAKE)
+        except asyncio.CancelledError:
+            await cancel_and_wait([attempt])
+            raise
+        if not attempt.done():
+            self._reconnect_later(attempt)
+            raise ServerUnreachableError(
+                None,
+                None,
+                f"There is no event connection to {self._settings.address.url}"
+                f"{via(proxy_for(self._settings.address.origin))} after {timing.HANDSHAKE:g} s.",
+            )
+        try:
+            attempt.result()
+        except APIRequestError:
+            self._reconnect_later()
+            raise
 
     async def _connect_as(self, flow: AuthFlow) -> None:
         while True:
@@ -275,16 +333,19 @@ class EventSocket:
                 flow.refused()
             raise
         # The server forgets subscriptions when a connection ends.
-        joining = [asyncio.ensure_future(join_room(socket, room)) for room in self._rooms]
-        try:
-            # Stop waiting if the connection breaks in the meantime.
-            all_joined = asyncio.gather(*joining, return_exceptions=True)
-            await asyncio.wait([all_joined, broken], return_when=asyncio.FIRST_COMPLETED)
-        except BaseException:
-            await socket.eio.disconnect(abort=True)
-            raise
-        finally:
-            await cancel_and_wait(joining)
+        joined = set[Room]()
+        while socket.connected and (rooms := self._rooms - joined):  # others can be added in the meantime
+            joined |= rooms
+            joining = [asyncio.ensure_future(join_room(socket, room)) for room in rooms]
+            try:
+                # Stop waiting if the connection breaks in the meantime.
+                all_joined = asyncio.gather(*joining, return_exceptions=True)
+                await asyncio.wait([all_joined, broken], return_when=asyncio.FIRST_COMPLETED)
+            except BaseException:
+                await socket.eio.disconnect(abort=True)
+                raise
+            finally:
+                await cancel_and_wait(joining)
         if not socket.connected:
             self._dispose(socket)
             raise ServerUnreachableError(
@@ -294,16 +355,27 @@ class EventSocket:
         self._socket = socket
         self._on_connection(True)
 
-    def _reconnect_later(self) -> None:
+    def _reconnect_later(self, attempt: asyncio.Task[None] | None = None) -> None:
+        """Connect in the background.
+
+        Args:
+            attempt: The first attempt, if it has started already.
+        """
+
         async def reconnect() -> None:
             delay = _FIRST_DELAY
+            current = attempt
             while True:
-                await asyncio.sleep(delay * (0.5 + random.random()))
-                delay = min(2 * delay, _LONGEST_DELAY)
                 try:
-                    await self._connect()
-                except ServerUnreachableError as error:
+                    if current is None:
+                        await asyncio.sleep(delay * (0.5 + random.random()))
+                        delay = min(2 * delay, _LONGEST_DELAY)
+                        await self._connect()
+                    else:
+                        await current
+                except APIRequestError as error:
                     logger.debug("could not reconnect: %s", error)
+                    current = None
                 else:
                     break
             self._reconnecting = None

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
-from invokeai_py_client.errors import APIRequestError
-from invokeai_py_client.transport.retry import is_passing
-
 SILENCE = 20.0
 """Time without events after which a wait reads the state, to find changes without an event (a pruned item)."""
+HANDSHAKE = 2.0
+"""How long to wait for the event connection before the status is polled. The connection is made in the background."""
 POLL = 1.0
 """Polling interval if there is no event connection."""
 LONGEST_OUTAGE = 300.0
-"""How long a server may be down (restarting, for example) until a wait without a timeout fails."""
+"""How long a server may be down (restarting, for example) until waits and what follows them fail, by default."""
 MOMENT = 0.3
 """How long a run may be pending before its position in the queue is requested."""
 
+AFTER_SLEEP = 30.0
+"""How long a wait whose timeout passed while the computer slept may take to read the state: the network comes back."""
+
 QUEUE_SILENCE = 10.0
 """The same as ``SILENCE``, for waiting until a whole queue is idle."""
+PROCESSOR_IDLE = 7.0
+"""How long unfinished items may remain while the server works on none, before its processor counts as ended.
+
+The processor looks for items every second and waits up to five seconds for a locked database (6.14.2).
+"""
 LATE_EVENTS = 1.0
 """How long to wait for the last events of items that have ended according to the queue's status."""
+
+TAKE_BACK = 8.0
+"""How long an interrupted call waits until the server has its runs, so that it can cancel them."""
+TAKE_BACK_POLL = 0.1
+"""How often it checks that."""
 
 QUEUE_FULL = 5.0
 """How often a sweep tries to send runs to a full queue that contains none of its runs."""
@@ -38,15 +47,3 @@ INSTALL_SILENCE = 5
 ZIP_SILENCE = 30.0
 ZIP_POLL = 1.0
 ZIP_LONGEST = 60.0
-
-
-async def tolerate_outage(error: APIRequestError, since: float) -> None:
-    """Wait a moment, or raise the error if it is permanent or the outage has lasted too long.
-
-    Args:
-        error: The error of a read.
-        since: The time of the server's last response, from ``time.monotonic()``.
-    """
-    if not is_passing(error) or time.monotonic() - since > LONGEST_OUTAGE:
-        raise error
-    await asyncio.sleep(POLL)

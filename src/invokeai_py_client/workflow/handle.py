@@ -36,6 +36,7 @@ from invokeai_py_client.run.queue_items import read_item
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.start import count_runs, start_runs
 from invokeai_py_client.transport.payload import path_part
+from invokeai_py_client.transport.retry import patient, patiently
 from invokeai_py_client.v1.workflows import V1WorkflowHandleMethods
 from invokeai_py_client.workflow.outputs import (
     OutputMapping,
@@ -97,6 +98,8 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         definition: WorkflowDefinition,
         loaded: LoadedWorkflow | None = None,
         schema: Schema | None = None,
+        *,
+        note_seeds: bool = True,
     ) -> None:
         """Create a handle without a server, to inspect a workflow. Use ``create_workflow()`` for a handle that can run.
 
@@ -105,6 +108,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             definition: The workflow.
             loaded: The loaded workflow. Defaults to loading it with the node types of InvokeAI 6.14.2.
             schema: The node types. Defaults to those of InvokeAI 6.14.2.
+            note_seeds: Whether to log once that a seed replaces a random node. Defaults to True.
 
         Raises:
             UsageError: There is a client but no schema.
@@ -125,6 +129,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         self.connection = cast("Connection", getattr(client, "connection", client))
         self._loaded = loaded
         self._schema = schema
+        self._seeds_noted = not note_seeds
         self.definition: WorkflowDefinition = definition
         self.inputs: InputSet = InputSet(loaded, schema)
 
@@ -146,6 +151,11 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
     def node_label(self, node_id: str) -> str:
         """Return the node's name in the web UI: its label, the title of its type, or its id."""
         return self.inputs.node_labels().get(node_id, node_id)
+
+    async def _node_types(self) -> Schema:
+        """Return the server's node types. A server that was restarted may have other ones than at first."""
+        self._schema = await self.connection.schema()
+        return self._schema
 
     # ------------------------------------------------------------------ inputs
 
@@ -326,7 +336,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         return await prepare_request(
             self.connection,
             self._loaded,
-            self._schema,
+            await self._node_types() if validate else self._schema,
             inputs,
             validate=validate,
             runs=runs,
@@ -404,7 +414,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         body = await prepare_request(
             self.connection,
             self._loaded,
-            self._schema,
+            await self._node_types(),
             inputs,
             runs=runs,
             prepend=prepend,
@@ -692,7 +702,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         await prepare_requests(
             self.connection,
             self._loaded,
-            self._schema,
+            await self._node_types(),
             plan,
             inputs,
             auto_board=_board_text(auto_board),
@@ -732,7 +742,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         return await start_sweep(
             self.connection,
             self._loaded,
-            self._schema,
+            await self._node_types(),
             plan,
             plan.inputs_with(values, self.inputs),
             manifest=manifest,
@@ -779,7 +789,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         return await extend_sweep(
             self.connection,
             self._loaded,
-            self._schema,
+            await self._node_types(),
             self._inputs_with(values, {}),
             user_path(manifest),
             rows_of(rows),
@@ -831,7 +841,8 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         }
         self._latest = tuple(runs)
         self._watching = {kind: function for kind, function in given.items() if function is not None}
-        item = await read_item(self.connection, runs[0].queue_id, runs[0].item_id)
+        with patiently():
+            item = await read_item(self.connection, runs[0].queue_id, runs[0].item_id, runs[0].batch_id)
         self._session_id = item.get("session_id")
         return WorkflowSubmission(
             batch_id=runs[0].batch_id,
@@ -903,6 +914,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         statuses = [await run.cancel() for run in self._submitted()]
         return all(status.state.value == "cancelled" for status in statuses)
 
+    @patient
     async def get_queue_item(self, queue_id: str | None = None) -> dict[str, Any] | None:
         """Fetch the queue item of the latest submission's first run.
 
@@ -917,7 +929,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             return None
         run = self._latest[0]
         try:
-            return await read_item(self.connection, run.queue_id, run.item_id)
+            return await read_item(self.connection, run.queue_id, run.item_id, run.batch_id)
         except NotFoundError:
             return None
 

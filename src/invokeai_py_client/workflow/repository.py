@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._names import ExactId
 from invokeai_py_client._paths import is_file
 from invokeai_py_client._text import shown
 from invokeai_py_client.connection import Resource
@@ -19,9 +20,11 @@ from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow, fetch_workflows
 from invokeai_py_client.v1.workflows import V1WorkflowMethods
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.responses import NamedImage
-    from invokeai_py_client.lookup import WorkflowRef
+    from invokeai_py_client.lookup import ModelRef, WorkflowRef
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
 _FILE_ENDINGS = frozenset({".json", ".png", ".jpg", ".jpeg", ".webp", ".avif"})
@@ -67,12 +70,51 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         callees: dict[str, WorkflowDefinition | None] = {}
         for workflow_id in callee_ids(definition):
             try:
-                callees[workflow_id] = await self.get_workflow(workflow_id)
+                callees[workflow_id] = await self.get_workflow(ExactId(workflow_id))
             except WorkflowNotFoundError:
                 callees[workflow_id] = None  # the workflow can be inspected; running it reports the node
         return AsyncWorkflowHandle(
             self.connection, definition, load_workflow(definition, schema, callees), schema
         )
+
+    async def image_workflow(
+        self,
+        model: ModelRef | None = None,
+        *,
+        image: bool | str | bytes | os.PathLike[str] | AsyncImage | NamedImage | PILImage = False,
+        mask: bool | str | bytes | os.PathLike[str] | AsyncImage | NamedImage | PILImage = False,
+    ) -> AsyncWorkflowHandle:
+        """Return a workflow that makes images with a model, built from the server's node types.
+
+        It is a workflow like any other: run it, sweep it, save it to the library. Its inputs have the same names for
+        all models: ``positive_prompt``, ``negative_prompt``, ``image``, ``mask``, ``model``, ``width``, ``height``,
+        ``steps``, ``cfg_scale``, ``guidance``, ``scheduler``, ``seed``, ``denoising_start``, ``board``, and the models
+        that the main model needs. Models do not have all of them. The values are the defaults of the model.
+
+        Args:
+            model: The main model: a record, a key or a name. Defaults to the only one on the server.
+            image: Whether to start from an image; or the image, which also determines the size. It can be a file,
+                bytes, a Pillow image, or an image on the server. Defaults to False.
+            mask: Whether to change only a part of the image; or the mask. Its transparent parts are changed, or its
+                black parts if it has no transparent ones. Defaults to False.
+
+        Raises:
+            ModelNotFoundError: No model has this name, the model needs others that the server does not have, or the
+                server has several models and ``model`` is missing.
+            UsageError: The model cannot make such images, or there is a mask but no image.
+            UnknownNodeError: The server lacks node types for the model.
+        """
+        from invokeai_py_client.recipes.start import new_recipe, picture_values
+        from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
+
+        recipe, schema = await new_recipe(
+            self.connection, model, image=image is not False, mask=mask is not False
+        )
+        handle = AsyncWorkflowHandle(
+            self.connection, recipe.definition, recipe.load(schema), schema, note_seeds=False
+        )
+        handle.set(await picture_values(self.connection, handle.inputs, image, mask))
+        return handle
 
     async def get_definition(
         self,
@@ -145,8 +187,8 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         """Return a workflow from the server's library.
 
         Args:
-            name_or_id: A record of ``list_workflows()``, an id, or a name. An id takes precedence over a name, and an
-                exact name over one in another case.
+            name_or_id: A record of ``list_workflows()``, a name, or an id. An exact name takes precedence over an id,
+                and an id over a name in another case. A string costs one request more than a record.
 
         Raises:
             WorkflowNotFoundError: No workflow has this id or name, or several have this name.

@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import IO
+
+from invokeai_py_client._atomic import open_unlinked
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try(file: IO[bytes]) -> bool:
+    def _try(file: FileIO) -> bool:
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -21,7 +23,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try(file: IO[bytes]) -> bool:
+    def _try(file: FileIO) -> bool:
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -36,9 +38,12 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Generator[N
     Args:
         path: Lock file. It is kept, empty, after the lock is released.
         waiting: Called once before waiting.
+
+    Raises:
+        OSError: The lock file cannot be created or locked, or is a symbolic link.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    with open_unlinked(path, "a") as file:
         file.seek(0)
         if not _try(file):
             if waiting is not None:

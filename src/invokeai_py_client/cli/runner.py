@@ -1,0 +1,246 @@
+"""Running a workflow on the command line: its progress, its images and its events."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invokeai_py_client.cli.options import check_name, parse_settings, seed_of_options
+from invokeai_py_client.cli.output import after_run, echo, echo_bytes, emit, hint, is_quiet, open_file, say
+from invokeai_py_client.errors import TransferError, UsageError
+from invokeai_py_client.files.atomic import check_writable
+from invokeai_py_client.files.names import is_image_file, literal, literal_folder
+
+if TYPE_CHECKING:
+    from invokeai_py_client import InvokeAIClient, Run
+    from invokeai_py_client.run.events import RunEvent
+    from invokeai_py_client.sweep.plan import SweepPlan
+    from invokeai_py_client.workflow import WorkflowHandle
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A workflow and the options of the command that runs it.
+
+    Attributes:
+        client: The client.
+        handle: The workflow.
+        template: The template for the files of the images, or None for standard output.
+        as_json: Whether to print JSON.
+        preview: Whether to show a live preview.
+        opens: Whether to open the saved images.
+        timeout: Seconds to wait, or None for no limit.
+        prepend: Whether to add the runs to the front of the queue.
+        board: The board for fields set to "auto", or None.
+        advice: A hint to print at the end.
+    """
+
+    client: InvokeAIClient
+    handle: WorkflowHandle
+    template: str | None
+    as_json: bool
+    preview: bool = False
+    opens: bool = False
+    timeout: float | None = None
+    prepend: bool = False
+    board: str | None = None
+    advice: str = ""
+
+    def values(
+        self,
+        settings: tuple[str, ...],
+        seed: str | None,
+        random_seeds: bool,
+        more: Mapping[str, Any] | None = None,
+    ) -> dict[Any, Any]:
+        """Return the values of a single run.
+
+        Args:
+            settings: The ``-s`` options.
+            seed: The option ``--seed``.
+            random_seeds: The option ``--random-seeds``.
+            more: The values of other options, by input. The ``-s`` options replace them.
+        """
+        chosen = [f"seed={seed}"] * (seed is not None) + ["seed=random"] * random_seeds
+        values = self._joined(more, parse_settings(self.handle, (*settings, *chosen)))
+        self._example(values)
+        return values
+
+    def _example(self, values: Mapping[Any, Any]) -> Path:
+        """Return the path of the image of a run, as the template makes it."""
+        inputs = self.handle.inputs.copy()
+        inputs.set(values)
+        return check_name(self.template or "", inputs)
+
+    def plan(
+        self,
+        settings: tuple[str, ...],
+        count: int,
+        seed: str | None,
+        random_seeds: bool,
+        more: Mapping[str, Any] | None = None,
+    ) -> SweepPlan:
+        """Return the plan of several runs with different seeds. The other arguments are those of `values`."""
+        settings, plan_seed = seed_of_options(self.handle, settings, seed, random_seeds, count)
+        values = self._joined(more, parse_settings(self.handle, settings))
+        plan = self.handle.sweep_plan(repeat=count, seed=plan_seed, values=values, auto_board=self.board)
+        assert plan.inputs is not None
+        assert self.template is not None
+        check_name(self.template, plan.inputs, plan)
+        return plan
+
+    def _joined(self, more: Mapping[str, Any] | None, settings: Mapping[Any, Any]) -> dict[Any, Any]:
+        find = self.handle.inputs.find_settable
+        named = {find(name).key for name in settings}
+        kept = {name: value for name, value in (more or {}).items() if find(name).key not in named}
+        return {**kept, **settings}
+
+    def print_request(self, values: Mapping[Any, Any]) -> None:
+        """Print the request of a single run."""
+        body = self.handle.enqueue_request(values, prepend=self.prepend, auto_board=self.board)
+        emit(body, None if self.as_json else 2)
+
+    def run(self, values: Mapping[Any, Any]) -> None:
+        """Run the workflow once, show its progress, and save its images."""
+        if self.template is not None:
+            check_writable(self._example(values))
+        done = self._watched(values)
+        if self.template is None:
+            _write_image(done)
+            if done.seed is not None:
+                say(f"Seed: {done.seed}")
+            return
+        missing: TransferError | None = None
+        names = ", ".join(image.name for image in done.images)
+        with after_run(f"The run has completed, and its images are on the server: {names}."):
+            try:
+                paths = done.save(self.template)
+                saved = {image.name: path for image, path in zip(done.images, paths, strict=True)}
+            except TransferError as error:
+                missing, saved = error, error.done
+        for path in saved.values():
+            if not self.as_json:
+                echo(path)
+        for path in saved.values() if self.opens else ():
+            open_file(path)
+        if self.as_json:
+            images = [{"name": name, "path": str(path)} for name, path in saved.items()]
+            facts = {"item_id": done.item_id, "seed": done.seed, "images": images}
+            emit({"event": "result", "ok": missing is None, **facts})
+        elif done.seed is not None:
+            say(f"Seed: {done.seed}")
+        if missing is not None:
+            raise missing
+        if self.as_json:
+            return
+        if not saved:
+            say("The run produced no images.")
+        elif self.advice:
+            hint(self.advice)
+
+    def _watched(self, values: Mapping[Any, Any]) -> Run:
+        from invokeai_py_client.display import display_for
+
+        item_id: int | None = None
+
+        def on_event(event: RunEvent) -> None:
+            nonlocal item_id
+            item_id = event.item_id
+            if self.as_json:
+                emit(_plain(event, self.handle))
+            elif display is not None:
+                display.show(event)
+
+        shows = not self.as_json and not is_quiet()
+        bars = (
+            display_for(self.handle.node_label, self.handle.node_count, preview=self.preview)
+            if shows
+            else nullcontext()
+        )
+        try:
+            with bars as display:
+                return self.handle.run(
+                    values,
+                    timeout=self.timeout,
+                    progress=on_event,
+                    prepend=self.prepend,
+                    auto_board=self.board,
+                )
+        except KeyboardInterrupt:
+            say("Canceled the run." if item_id is None else f"Canceled run {item_id}.")
+            raise
+
+    def run_plan(self, plan: SweepPlan) -> None:
+        """Run several runs, show their progress, and save their images."""
+        from invokeai_py_client.cli.sweep import announce, follow, raise_if_incomplete
+
+        assert self.template is not None
+        announce(self.client, self.handle, plan, self.as_json, prepend=self.prepend)
+        sweep = self.handle.start_sweep(plan, prepend=self.prepend)
+        saved = follow(sweep, self.template, self.as_json)
+        # follow() prints the paths only if they do not break its progress bar
+        if sys.stdout.isatty() and not self.as_json:
+            for path in saved.paths.values():
+                echo(path)
+        for path in saved.paths.values() if self.opens else ():
+            open_file(path)
+        failed, missing = sweep.failed, saved.error()
+        if self.as_json:
+            complete = not failed and missing is None
+            emit({"event": "result", "ok": complete, "runs": len(sweep), "failed": len(failed)})
+        else:
+            say(f"Seeds: {', '.join(str(run.seed) for run in sweep.runs)}")
+        raise_if_incomplete(sweep, missing)
+
+
+def output_template(output: str, name: str | None, as_json: bool, count: int) -> str | None:
+    """Return the template for the files of the images, or None for standard output.
+
+    Raises:
+        UsageError: The options cannot be combined, or standard output is a terminal.
+    """
+    if output == "-":
+        if as_json or name is not None or count > 1:
+            raise UsageError("-o - writes one image to standard output, so it needs no --name, --json or -n.")
+        if sys.stdout.isatty():
+            raise UsageError(
+                "-o - would write an image to the terminal. Redirect the output: -o - > image.png"
+            )
+        return None
+    if not is_image_file(output):
+        return f"{literal_folder(output)}{name or ''}"
+    if name is not None:
+        raise UsageError(
+            f"-o {output} is a file, so --name has no effect. Use a folder: -o DIR --name {shlex.quote(name)}"
+        )
+    return literal(output)
+
+
+def _write_image(run: Run) -> None:
+    """Write the only image of a run to standard output.
+
+    Raises:
+        UsageError: The run has no image, or several.
+    """
+    if len(run.images) != 1:
+        names = f" ({', '.join(image.name for image in run.images)})" if run.images else ""
+        raise UsageError(
+            f"The run produced {len(run.images)} images{names}, but -o - writes exactly 1. Use a folder: -o DIR"
+        )
+    echo_bytes(run.images[0].bytes())
+
+
+def _plain(event: RunEvent, handle: WorkflowHandle) -> dict[str, Any]:
+    """Convert an event to a JSON object, without preview images and the raw payload."""
+    line: dict[str, Any] = {"event": event.event_type}
+    for field in fields(event):
+        if field.name not in ("raw", "preview", "error_traceback"):
+            line[field.name] = getattr(event, field.name)
+    if "node_id" in line:
+        line["node_label"] = handle.node_label(line["node_id"])
+    return line
