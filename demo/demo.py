@@ -1,4 +1,4 @@
-"""``make demo``: run one of InvokeAI's built-in workflows and a sweep over it.
+"""``make demo``: make an image, run one of InvokeAI's built-in workflows, and sweep it.
 
 If ``INVOKEAI_URL`` is set, the demo uses that server and one of its SDXL models. Otherwise it starts a local
 InvokeAI with tiny random models. They only draw noise, but everything else is real.
@@ -7,6 +7,8 @@ InvokeAI with tiny random models. They only draw noise, but everything else is r
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Generator
@@ -37,6 +39,7 @@ def main() -> int:
     say(
         "To use your own server and models:\n"
         "  export INVOKEAI_URL=http://localhost:9090\n"
+        '  ivk generate "a lighthouse at dusk" -m "your model" -o out/\n'
         f"  ivk inputs {WORKFLOW!r}\n"
         f'  ivk run {WORKFLOW!r} -s positive_prompt="a lighthouse at dusk" -s model="your model" -o out/\n'
         "  make demo"
@@ -45,10 +48,17 @@ def main() -> int:
 
 
 def show(client: InvokeAIClient) -> None:
-    """Run the workflow once, then sweep two inputs."""
+    """Make an image, run a workflow once, then sweep two of its inputs."""
     say(f"Connected to InvokeAI {client.version()} at {client.url}.")
     model = pick(client, "main")
     vae = pick(client, "vae")
+    first = ["generate", "a lighthouse at dusk", "-m", model, "--size", "256x256", "-s", "steps=8"]
+    say(f"An image without a workflow: {shlex.join(['ivk', *first])}")
+    ivk = [sys.executable, "-m", "invokeai_py_client.cli.main"]
+    made = subprocess.run([*ivk, *first, "--url", client.url, "-o", str(OUTPUT / "first.png")], check=False)
+    if made.returncode:
+        raise InvokeAIClientError("ivk generate failed.")
+
     say(f"Workflow {WORKFLOW!r} from the server's library with model {model!r}:")
     wf = client.workflow_repo.create_workflow(WORKFLOW)
     wf.set({"Model": model, "vae_model": vae}, width=256, height=256)

@@ -1821,7 +1821,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
 
         Example:
             ```python
-            images = client.generate("a lighthouse at dusk", model="Dreamshaper 8", n=4, size="512x512")
+            images = client.generate("a lighthouse", model="Dreamshaper 8", n=2, size="256x256", steps=8)
             images[0].save("lighthouse.png")
             ```
         """

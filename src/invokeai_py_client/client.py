@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject, face
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._lazy import old_names
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
@@ -340,13 +341,21 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         Example:
             ```python
-            images = await client.generate("a lighthouse at dusk", model="Dreamshaper 8", n=4, size="512x512")
+            images = await client.generate("a lighthouse", model="Dreamshaper 8", n=2, size="256x256", steps=8)
             await images[0].save("lighthouse.png")
             ```
         """
         from invokeai_py_client.recipes.start import make_images
-        from invokeai_py_client.recipes.values import check_names, first_seed, image_values, parse_size
+        from invokeai_py_client.recipes.values import (
+            check_prompt,
+            first_seed,
+            image_values,
+            joined_values,
+            parse_size,
+        )
 
+        check_prompt(prompt)
+        refuse_empty(model=model, board=board, image=image, mask=mask)
         first = first_seed(seed, n)
         parse_size(size)  # before any request
         wf = await self.workflows.image_workflow(
@@ -364,7 +373,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         )
         return await make_images(
             wf,
-            check_names(values, inputs, wf.inputs),
+            joined_values(wf.inputs, values, inputs),
             count=n,
             seed=first,
             timeout=timeout,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
@@ -77,17 +76,16 @@ def test_an_image_and_a_mask(folder: Path, ivk_command: Command) -> None:
     assert "Invalid strength 2.0" in changed.err
 
 
-def test_prompts_from_files_and_standard_input(
-    folder: Path, ivk_command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prompts_from_files_and_standard_input(folder: Path, ivk_command: Command) -> None:
     (folder / "prompt.txt").write_text("a fox\nin the snow\n")
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("ein Füchslein\n".encode()), "utf-8"))
     for prompt, expected in (
         ("@prompt.txt", "a fox\nin the snow"),
         ("-", "ein Füchslein"),
         ("@@home", "@home"),
     ):
-        done = ivk_command("generate", prompt, *FAST, "--negative", "@prompt.txt", "--dry-run")
+        done = ivk_command(
+            "generate", prompt, *FAST, "--negative", "@prompt.txt", "--dry-run", stdin="ein Füchslein\n"
+        )
         assert done.code == 0, done.err
         nodes = json.loads(done.out)["batch"]["graph"]["nodes"]
         assert nodes["positive_prompt"]["value"] == expected
@@ -118,7 +116,7 @@ def test_settings_replace_other_options(ivk_command: Command) -> None:
     ("words", "sentence"),
     [
         ((), "Say which model: the server has 5 main models: 'tiny-cogview4', "),
-        (("-m", "tiny-sd"), "No model named 'tiny-sd'. Did you mean 'tiny-sd3' or 'tiny-sd1'"),
+        (("-m", "tiny-sd"), "No model named 'tiny-sd'. Did you mean 'tiny-sd3', 'tiny-sd1', "),
         (("--size", "big"), "Invalid size 'big': expected WIDTHxHEIGHT in pixels"),
         (("--mask", "m.png"), "A mask needs an image."),
         (("--strength", "0.5"), "--strength needs --image"),

@@ -25,8 +25,9 @@ def test_demo_saves_images_with_embedded_workflows(server: Any, tmp_path: Path) 
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ivk run" in done.stdout
+    assert (tmp_path / "demo-output" / "first.png").exists()
     pictures = sorted((tmp_path / "demo-output").glob("*.png"))
-    assert len(pictures) >= 8
+    assert len(pictures) >= 9
     for path in pictures:
         with Pillow.open(path) as picture:
             picture.load()

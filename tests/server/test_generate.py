@@ -20,6 +20,7 @@ from invokeai_py_client.errors import (
     UnknownNameError,
     UsageError,
 )
+from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import NodeProgress, RunEvent
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ def test_the_strength_decides_how_much_of_an_image_changes(
     small = photo.resize((64, 64))
 
     def change(strength: float) -> float:
-        [image] = client.generate("a fox", model="tiny-sd1", image=small, strength=strength, steps=10, seed=7)
+        [image] = client.generate("a fox", model="tiny-sd1", image=small, strength=strength, steps=4, seed=7)
         return sum(ImageStat.Stat(ImageChops.difference(image.pil().convert("RGB"), small)).mean)
 
-    assert change(0.1) < change(1)
+    assert change(0.3) < change(1)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -266,9 +267,8 @@ async def test_an_interrupted_call_cancels_its_runs(async_client: AsyncInvokeAIC
         with pytest.raises(asyncio.CancelledError):
             await task
         ids = (await async_client.queue.item_ids())[-count:]
-        assert [str((await async_client.queue.item(item_id)).status) for item_id in ids] == [
-            "canceled"
-        ] * count
+        states = [(await async_client.queue.item(item_id)).status for item_id in ids]
+        assert states == [JobStatus.CANCELLED] * count
 
 
 def test_the_images_of_other_runs_are_on_the_error(client: InvokeAIClient, server: RealServer) -> None:

@@ -1,6 +1,6 @@
 """The working folder that the pages assume.
 
-It has the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
+It has the files ``dusk.png`` and ``moon.png``, the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
 ``photos/``, the files ``prompts.txt`` and ``runs.csv``, and the repository's ``examples/`` with smaller
 images.
 """
@@ -132,6 +132,12 @@ def with_small_images(document: dict[str, Any]) -> dict[str, Any]:
 def fill(folder: Path, model: dict[str, Any]) -> None:
     """Create the files in a folder."""
     from PIL import Image
+
+    # What earlier blocks of "Your first image" make.
+    Image.linear_gradient("L").convert("RGB").save(folder / "dusk.png")
+    mask = Image.new("L", (256, 256), "white")
+    mask.paste("black", (150, 20, 230, 100))
+    mask.save(folder / "moon.png")
 
     (folder / "examples").mkdir()
     for example in EXAMPLES.glob("*.json"):

@@ -167,6 +167,11 @@ TEXTS: list[tuple[Callable[..., Any], list[str]]] = [
     (calls("workflows", "list_workflows"), ["query", "categories"]),
     *((calls("workflows", method), ["name_or_id"]) for method in ("get_workflow", "find_workflow")),
     (calls("workflows", "create_workflow"), ["source"]),
+    (calls("workflows", "image_workflow"), ["model", "image"]),
+    (calls("workflows", "image_workflow", image=True), ["mask"]),
+    (calls("client", "generate"), ["prompt"]),
+    (calls("client", "generate", "a fox"), ["model", "board", "size", "image"]),
+    (calls("client", "generate", "a fox", image="a.png"), ["mask"]),
     (calls("workflows", "delete_workflow"), ["workflow_id"]),
     (calls("queue", "items"), ["status", "batch_id", "destination", "queue_id"]),
     (calls("queue", "cancel_batches"), ["batch_ids"]),
@@ -224,7 +229,10 @@ def areas(server: FakeServer) -> dict[str, Any]:
     connection = server.connection
     quick: Any = AsyncQuickClient.__new__(AsyncQuickClient)
     quick.connection = connection
+    client: Any = AsyncInvokeAIClient.__new__(AsyncInvokeAIClient)
+    client.connection = connection
     return {
+        "client": client,
         "images": AsyncImageRepository(connection),
         "boards": AsyncBoardRepository(connection),
         "models": AsyncDnnModelRepository(connection),

@@ -25,6 +25,7 @@ from invokeai_py_client.cli.output import (
 from invokeai_py_client.errors import TransferError, UsageError
 from invokeai_py_client.files.atomic import check_writable
 from invokeai_py_client.files.names import is_image_file, literal, literal_folder
+from invokeai_py_client.recipes.values import joined_values
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient, Run
@@ -77,7 +78,9 @@ class Runner:
             more: The values of other options, by input. The ``-s`` options replace them.
         """
         chosen = [f"seed={seed}"] * (seed is not None) + ["seed=random"] * random_seeds
-        values = self._joined(more, parse_settings(self.handle, (*settings, *chosen)))
+        values = joined_values(
+            self.handle.inputs, more or {}, parse_settings(self.handle, (*settings, *chosen))
+        )
         self._example(values)
         return values
 
@@ -97,18 +100,12 @@ class Runner:
     ) -> SweepPlan:
         """Return the plan of several runs with different seeds. The other arguments are those of `values`."""
         settings, plan_seed = seed_of_options(self.handle, settings, seed, random_seeds, count)
-        values = self._joined(more, parse_settings(self.handle, settings))
+        values = joined_values(self.handle.inputs, more or {}, parse_settings(self.handle, settings))
         plan = self.handle.sweep_plan(repeat=count, seed=plan_seed, values=values, auto_board=self.board)
         assert plan.inputs is not None
         assert self.template is not None
         check_name(self.template, plan.inputs, plan)
         return plan
-
-    def _joined(self, more: Mapping[str, Any] | None, settings: Mapping[Any, Any]) -> dict[Any, Any]:
-        find = self.handle.inputs.find_settable
-        named = {find(name).key for name in settings}
-        kept = {name: value for name, value in (more or {}).items() if find(name).key not in named}
-        return {**kept, **settings}
 
     def print_request(self, values: Mapping[Any, Any]) -> None:
         """Print the request of a single run."""

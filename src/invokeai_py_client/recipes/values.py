@@ -46,8 +46,7 @@ def image_values(
     Raises:
         UsageError: A value is not valid, or the model has no such input.
     """
-    if not isinstance(prompt, str) or not prompt.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(f"Invalid prompt {shown(prompt)}: expected a text that is not empty.")
+    check_prompt(prompt)
     values: dict[str, Any] = {"positive_prompt": prompt}
     if negative_prompt is not None:
         _check_negative(inputs)
@@ -58,6 +57,16 @@ def image_values(
     if board is not None:
         values["board"] = board
     return values
+
+
+def check_prompt(prompt: Any) -> None:
+    """Check that a prompt is a text.
+
+    Raises:
+        UsageError: It is not a text, or it is empty.
+    """
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise UsageError(f"Invalid prompt {shown(prompt)}: expected a text that is not empty.")
 
 
 def parse_size(size: Any) -> tuple[int, int] | None:
@@ -153,11 +162,11 @@ def _check_negative(inputs: InputSet) -> None:
         raise UsageError("This model takes no negative prompt. Leave it out.") from None
 
 
-def check_names(values: Mapping[str, Any], more: Mapping[str, Any], inputs: InputSet) -> dict[str, Any]:
-    """Return values together with further values by input, which replace the former.
+def joined_values(inputs: InputSet, values: Mapping[str, Any], more: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return values together with others, which replace those of the same inputs.
 
     Raises:
-        UnknownInputError: The workflow has no input of this name.
+        UnknownInputError: The workflow has no input of one of the names.
     """
     replaced = {inputs.find_settable(name).key for name in more}
     kept = {name: value for name, value in values.items() if inputs.find_settable(name).key not in replaced}

@@ -107,6 +107,7 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         from invokeai_py_client.recipes.start import new_recipe, picture_values
         from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
+        refuse_empty(model=model, image=image, mask=mask)
         recipe, schema = await new_recipe(
             self.connection, model, image=image is not False, mask=mask is not False
         )
