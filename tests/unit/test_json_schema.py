@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import recipes
 from golden import CASES, golden
 from json_values import TEXTS, value_for
 from jsonschema import Draft202012Validator
@@ -98,6 +99,20 @@ def test_schemas_are_valid_and_so_are_their_defaults(source: str) -> None:
         Draft202012Validator.check_schema(part)
         if "default" in part:
             Draft202012Validator(part).validate(part["default"])
+
+
+@pytest.mark.parametrize("case", recipes.CASES, ids=lambda case: case.id)
+def test_schemas_of_recipes_are_valid_and_sound(case: recipes.Case) -> None:
+    random = Random(1)
+    inputs = InputSet(case.load(reference_schema()), reference_schema())
+    for everything in (False, True):
+        schema = json_schema(case.id, "", inputs, everything=everything)
+        Draft202012Validator.check_schema(schema)
+        assert all(map(KEY.fullmatch, schema["properties"]))
+        for key, part in schema["properties"].items():
+            if "default" in part:
+                Draft202012Validator(part).validate(part["default"])
+            inputs.find_settable(key).check(value_for(part, random))
 
 
 def test_engine_rejects_none_of_10000_values_that_schemas_allow() -> None:
