@@ -182,7 +182,7 @@ def test_callback_that_raises_stop_iteration_does_not_hang(thread: LoopThread) -
 def test_interrupted_call_is_undone_if_it_has_returned(
     thread: LoopThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ctrl-C can come at the moment when the coroutine returns, so that nobody receives its result."""
+    """Ctrl-C can come at the moment when the coroutine returns, so that its result is lost."""
     undone: list[str] = []
     serve = LoopThread._serve
 
