@@ -1,8 +1,8 @@
 """The working folder that the pages assume.
 
-It has the files ``dusk.png`` and ``moon.png``, the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
-``photos/``, the files ``prompts.txt`` and ``runs.csv``, and the repository's ``examples/`` with smaller
-images.
+It has the workflows ``portrait.json`` (text to image) and ``restyle.json`` (image to image), three pictures in
+``photos/``, the picture ``dusk.png`` and the mask ``moon.png``, the files ``prompts.txt`` and ``runs.csv``, and the
+repository's ``examples/`` with smaller images.
 """
 
 from __future__ import annotations
