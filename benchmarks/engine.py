@@ -30,9 +30,11 @@ from workflows import workflow  # noqa: E402
 
 from invokeai_py_client.engine.definition import WorkflowDefinition  # noqa: E402
 from invokeai_py_client.engine.inputs import InputSet  # noqa: E402
+from invokeai_py_client.engine.json_schema import json_schema  # noqa: E402
 from invokeai_py_client.engine.load import load_workflow  # noqa: E402
 from invokeai_py_client.engine.readiness import find_problems  # noqa: E402
 from invokeai_py_client.engine.request import build_request  # noqa: E402
+from invokeai_py_client.engine.workflow import LoadedWorkflow  # noqa: E402
 from invokeai_py_client.schema.cache import SchemaCache  # noqa: E402
 from invokeai_py_client.schema.parse import parse_schema  # noqa: E402
 from invokeai_py_client.schema.reference import reference_schema  # noqa: E402
@@ -174,6 +176,27 @@ def schema_figures(rounds: int) -> Iterator[Figure]:
     yield Figure("size in the cache", size, "kB")
 
 
+def json_schema_figures(rounds: int) -> Iterator[Figure]:
+    """Measure the JSON Schemas of the examples and of the 60-node workflow, with names that are not cached."""
+    schema = reference_schema()
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.json")}
+    times: dict[bool, list[float]] = {False: [], True: []}
+    for name, text in {**texts, "60 nodes": picture_workflow(60)}.items():
+        loaded = load_workflow(WorkflowDefinition.from_json(text), schema)
+        for everything, found in times.items():
+
+            def make(loaded: LoadedWorkflow = loaded, everything: bool = everything) -> object:
+                return json_schema("w", "", InputSet(loaded, schema), everything=everything)
+
+            took = median_ms(make, max(5, rounds // 5))
+            if name in texts:
+                found.append(took)
+            else:
+                yield Figure(f"JSON Schema, 60 nodes{', every input' * everything}", took)
+    yield Figure("JSON Schema, the slowest example", max(times[False]), target=10.0)
+    yield Figure("JSON Schema, the slowest example, every input", max(times[True]), target=10.0)
+
+
 def import_figures(rounds: int) -> Iterator[Figure]:
     """Measure how much time the import adds to a new Python process."""
     few = max(5, rounds // 4)
@@ -195,7 +218,7 @@ def main() -> None:
     args = parser.parse_args()
     if not args.json:
         print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
-    for figures in (request_figures, schema_figures, import_figures):
+    for figures in (request_figures, schema_figures, json_schema_figures, import_figures):
         for figure in figures(args.rounds):
             if args.json:
                 print(json.dumps(figure.__dict__))

@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/images.py [--pictures N] [--rounds N] [--other PYTHON] [--json]
 
-Measured in turns on the same server, as in ``sweeps.py``. The images are 1024 x 1024 PNGs that hardly compress.
+Measured in turns on the same server, as in ``sweeps.py``: downloads to a new folder each time, and downloads that
+replace the same files. The images are 1024 x 1024 PNGs that hardly compress.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import json
 import resource
+import shutil
 import statistics
 import tempfile
 from io import BytesIO
@@ -28,28 +30,39 @@ async def measure(url: str, pictures: int, rounds: int, other: str | None) -> di
     async with AsyncInvokeAIClient.from_url(url) as client, baseline_of(url) as baseline:
         http = client.connection.http
         names = await some_pictures(client, pictures)
-        ours, bare = list[float](), list[float]()
-        theirs: list[dict[str, Any]] = []
-        requests: list[int] = []
-        before = _peak()
-        with tempfile.TemporaryDirectory() as folder:
-            for _ in range(rounds):
-                bare.append(await timed(lambda: baseline.download(names, Path(folder))))
-                sent = http.sent
-                ours.append(
-                    await timed(
-                        lambda: client.image_repo.download_images(names, f"{folder}/ours", overwrite=True)
+        # A file that replaces another one is flushed to the disk by some file systems (ext4), a new one is not.
+        for what, is_new in (("download to a new folder", True), ("download over the same files", False)):
+            ours, bare = list[float](), list[float]()
+            theirs: list[dict[str, Any]] = []
+            requests: list[int] = []
+            before = _peak()
+            with tempfile.TemporaryDirectory() as base:
+                for number in range(rounds + (not is_new)):
+                    folder = Path(base) / (str(number) if is_new else "same")
+                    (folder / "bare").mkdir(parents=True, exist_ok=True)
+                    bare.append(await timed(lambda to=folder / "bare": baseline.download(names, to)))
+                    sent, to = http.sent, folder / "ours"
+                    ours.append(
+                        await timed(
+                            lambda to=to: client.image_repo.download_images(names, to, overwrite=True)
+                        )
                     )
-                )
-                requests.append(http.sent - sent)
-                if other:
-                    (listed := Path(folder) / "names.json").write_text(json.dumps(names))
-                    theirs.append(await asyncio.to_thread(by_other_client, other, "download", url, listed))
-        found["download"] = compared(ours, bare) | {"requests": statistics.median(requests)} | _others(theirs)
-        found["download"]["peak_mb_grew"] = _peak() - before
+                    requests.append(http.sent - sent)
+                    if other:
+                        (listed := Path(base) / "names.json").write_text(json.dumps(names))
+                        theirs.append(
+                            await asyncio.to_thread(by_other_client, other, "download", url, listed)
+                        )
+                    if is_new:
+                        shutil.rmtree(folder)
+                    elif number == 0:  # the files did not exist yet
+                        ours.clear()
+                        bare.clear()
+            found[what] = compared(ours, bare) | {"requests": statistics.median(requests)} | _others(theirs)
+            found[what]["peak_mb_grew"] = _peak() - before
 
+        requests = []
         ours, bare = list[float](), list[float]()
-        requests.clear()
         for _ in range(rounds * 3):
             bare.append(await timed(lambda: baseline.records(1000)))
             sent = http.sent

@@ -578,8 +578,8 @@ def method(function: Function, module: Module, owner: Class, names: Names) -> It
     elif name == "__exit__":
         yield emit("def __exit__(self, *exception: object) -> None", "self.close()")
     elif isinstance(function, ast.AsyncFunctionDef):
-        end = ["self._loop_thread.close()"] if marks.ends_loop else []
-        yield emit(f"def {sync_name}({signature}) -> {returns}", returned(f"self._call({call})"), *end)
+        body = f"self._end({call})" if marks.ends_loop else returned(f"self._call({call})")
+        yield emit(f"def {sync_name}({signature}) -> {returns}", body)
         if marks.async_name:
             yield emit(
                 f"async def {marks.async_name}({signature}) -> {returns}",

@@ -1,10 +1,13 @@
-"""Helpers for tasks and event loops: concurrent calls, cancellation, and values that belong to one event loop."""
+"""Helpers for tasks and event loops: concurrent calls, cancellation, the exit of Python, values of one event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Generic, TypeVar
+
+from invokeai_py_client.errors import UsageError
 
 T = TypeVar("T")
 
@@ -30,6 +33,27 @@ async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in ours:
         task.cancel()
     await asyncio.gather(*ours, return_exceptions=True)
+
+
+def raise_if_exiting(coroutine: Coroutine[Any, Any, object] | None = None) -> None:
+    """Raise if Python is exiting: its threads are stopped, so a call would wait forever.
+
+    Modules can no longer be imported then, so callers and this function use only what is imported already.
+
+    Args:
+        coroutine: The coroutine that is not going to run. It is closed.
+
+    Raises:
+        UsageError: Python is exiting.
+    """
+    if not sys.is_finalizing():
+        return
+    if coroutine is not None:
+        coroutine.close()
+    raise UsageError(
+        "The client cannot be used while Python is exiting. Make the call before, for example in a `with` block or "
+        "in a function that is registered with `atexit`, instead of in `__del__`."
+    )
 
 
 class LoopBound(Generic[T]):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from importlib import import_module
@@ -49,6 +50,9 @@ class Face(Generic[A]):
         try:
             return self._loop_thread.call(coroutine)
         except Exception as error:
+            if sys.is_finalizing():  # the call was refused, and nothing can be imported
+                coroutine.close()
+                raise
             # Not at the top: the module is loaded with the first error.
             from invokeai_py_client.errors import RunError, TransferError
 
@@ -57,6 +61,14 @@ class Face(Generic[A]):
             elif isinstance(error, RunError) and error.images:
                 error.images = wrap(error.images)
             raise
+
+    def _end(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Make the last call and stop the background loop. Does nothing while Python is exiting."""
+        if sys.is_finalizing():
+            coroutine.close()
+            return
+        self._call(coroutine)
+        self._loop_thread.close()
 
     def _iterate(self, items: AsyncIterator[Any]) -> Iterator[Any]:
         return map(wrap, self._loop_thread.iterate(items))

@@ -10,12 +10,19 @@ from invokeai_py_client._text import close_names, did_you_mean, shown
 T = TypeVar("T")
 
 
+class ExactId(str):
+    """An id taken from an object, which is never looked up as a name."""
+
+    __slots__ = ()
+
+
 def matching(
     text: str, items: Sequence[T], id_of: Callable[[T], str], name_of: Callable[[T], str]
 ) -> list[T]:
-    """Return the items that a text refers to: an id, an exact name, or a name in another case, in this order.
+    """Return the items that a text refers to: an exact name, an id, or a name in another case, in this order.
 
-    Ids come first because the server assigns them: no name can hide the item that an id belongs to.
+    Names come first because people type names. A name in the form of an id, or one that equals another item's id, still
+    means the item with that name.
 
     Args:
         text: An id or a name.
@@ -26,8 +33,8 @@ def matching(
     Returns:
         The matches. Several items have the same name if there is more than one.
     """
-    found = [item for item in items if id_of(item) == text]
-    found = found or [item for item in items if name_of(item) == text]
+    found = [item for item in items if name_of(item) == text]
+    found = found or [item for item in items if id_of(item) == text]
     return found or [item for item in items if name_of(item).casefold() == text.casefold()]
 
 

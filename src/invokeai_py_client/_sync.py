@@ -239,6 +239,7 @@ class BoardHandle(Face["AsyncBoardHandle"]):
 
         Raises:
             NotFoundError: The board no longer exists.
+            UsageError: A category is unknown, or the list of categories is empty.
         """
         return self._call(self._impl.list_image_names(categories=categories, is_intermediate=is_intermediate))
 
@@ -393,8 +394,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         """Return the handle of a board.
 
         Args:
-            board: The board: a record or handle, an id, or a name; ``"none"`` for the uncategorized images. An id
-                takes precedence over a name, and an exact name over one in another case.
+            board: The board: a record or handle, a name, or an id; ``"none"`` for the uncategorized images. An exact
+                name takes precedence over an id, and an id over a name in another case.
 
         Raises:
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
@@ -439,8 +440,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Args:
             name: The board's name, at most 300 characters.
-            is_private: Whether only its owner can see it, on a server with several users. Defaults to the server's
-                default (True since InvokeAI 6.13).
+            is_private: Whether only its owner can see it, on a server with several users. False makes it "public":
+                everyone can see it and add images. Defaults to the server's default (private since InvokeAI 6.13).
 
         Raises:
             UsageError: The name is empty or too long.
@@ -462,7 +463,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         Args:
             board_id: The board, its id or its name.
             name: The new name, at most 300 characters.
-            is_private: Whether to set the visibility to "private" rather than "public" (InvokeAI 6.13+).
+            is_private: Whether only its owner can see it: True sets the visibility to "private", False to "public"
+                (InvokeAI 6.13+). For "shared", pass ``board_visibility``.
             cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
                 a starred image.
             archived: Whether to hide the board from listings.
@@ -473,7 +475,7 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Raises:
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
-            UsageError: There is nothing to change, or the board id is ``"none"``.
+            UsageError: There is nothing to change, the arguments contradict each other, or the board id is ``"none"``.
         """
         return self._call(
             self._impl.update_board(
@@ -580,8 +582,8 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """Return a model's record.
 
         Args:
-            model: A record, a key, or a name. A key takes precedence over a name, and an exact name over one in another
-                case.
+            model: A record, a name, or a key. An exact name takes precedence over a key, and a key over a name in
+                another case.
 
         Raises:
             ModelNotFoundError: The model is not on the server, or several models have this name.
@@ -1965,8 +1967,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
 
     def close(self) -> None:
         """Close the connections. Does nothing if they are closed. If the client is used again, it opens new ones."""
-        self._call(self._impl.close())
-        self._loop_thread.close()
+        self._end(self._impl.close())
 
     def __enter__(self) -> Self:
         self._call(self._impl.__aenter__())
@@ -2313,6 +2314,9 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
 class QueueHandle(Face["AsyncQueueHandle"]):
     """One queue of the server. The web UI shows the queue ``default``.
 
+    On servers with user accounts, the methods return and change your items only. ``client.queue`` has the same methods
+    with ``mine=False`` for those of all users.
+
     Example:
         ```python
         queue = client.queue.get_queue()
@@ -2338,11 +2342,11 @@ class QueueHandle(Face["AsyncQueueHandle"]):
         return self._call(self._impl.get_status())
 
     def is_busy(self) -> bool:
-        """Return whether any item is running or still to be run."""
+        """Return whether any item is running or still to be run, including the items of other users."""
         return self._call(self._impl.is_busy())
 
     def count_running(self) -> int:
-        """Return the number of running items."""
+        """Return the number of running items, including those of other users."""
         return self._call(self._impl.count_running())
 
     def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> bool:
@@ -2374,7 +2378,10 @@ class QueueHandle(Face["AsyncQueueHandle"]):
         return self._call(self._impl.list_pending())
 
     def get_current(self) -> JobHandle | None:
-        """Return a handle for the running item, or None if no item is running."""
+        """Return a handle for the running item, or None if no item is running.
+
+        On a server with several GPUs, several items may be running: see ``list_running()``.
+        """
         return wrap(self._call(self._impl.get_current()))
 
     def get_item(self, item_id: int) -> JobHandle | None:
@@ -2390,7 +2397,7 @@ class QueueHandle(Face["AsyncQueueHandle"]):
         return self._call(self._impl.cancel_all_except_current())
 
     def clear(self) -> ClearResult:
-        """Cancel the running item and remove all items."""
+        """Cancel the running items and remove all items."""
         return self._call(self._impl.clear())
 
     def prune(self) -> PruneResult:
@@ -2400,6 +2407,9 @@ class QueueHandle(Face["AsyncQueueHandle"]):
 
 class QueueRepository(Face["AsyncQueueRepository"]):
     """The queue of a server. Every method has a ``queue_id`` for queues other than ``default``.
+
+    On servers with user accounts, methods count, return and change the items of your account, unless you pass
+    ``mine=False`` for those of all users. Only administrators can change the items of other users.
 
     Example:
         ```python
@@ -2434,9 +2444,16 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """Return the ids of the known queues. Servers up to 6.14 can't list queues, so this is only ``default``."""
         return self._impl.list_queues()
 
-    def status(self, *, queue_id: str = "default") -> QueueStatus:
-        """Return the number of items in each state, and whether the processor is running or paused."""
-        return self._call(self._impl.status(queue_id=queue_id))
+    def status(self, *, mine: bool | None = None, queue_id: str = "default") -> QueueStatus:
+        """Return the number of items in each state, and whether the processor is running or paused.
+
+        Args:
+            mine: Whether to count only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, count the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
+        return self._call(self._impl.status(mine=mine, queue_id=queue_id))
 
     def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
         """Return the number of items of a batch in each state. All are 0 if the queue does not have the batch."""
@@ -2496,9 +2513,13 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         batch_id: str | None = None,
         destination: str | None = None,
         outputs: bool = False,
+        mine: bool | None = None,
         queue_id: str = "default",
     ) -> list[IvkJob]:
         """Return items of the queue, in the order of their ids.
+
+        InvokeAI 6.14 lists items without their errors, priorities and sessions: the record has None for them.
+        Only items listed by ``status="failed"`` have them.
 
         Args:
             item_ids: The ids of the items to return. Ids not in the queue are omitted. Defaults to None: all items.
@@ -2507,6 +2528,9 @@ class QueueRepository(Face["AsyncQueueRepository"]):
             destination: Return only items with this destination. Defaults to None: any destination.
             outputs: Whether to read the items' outputs. The server sends them together with the items' graphs, which
                 is slow for many items. Defaults to False.
+            mine: Whether to return only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, return the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
@@ -2519,12 +2543,13 @@ class QueueRepository(Face["AsyncQueueRepository"]):
                 batch_id=batch_id,
                 destination=destination,
                 outputs=outputs,
+                mine=mine,
                 queue_id=queue_id,
             )
         )
 
     def item_ids(self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default") -> list[int]:
-        """Return the ids of all items.
+        """Return the ids of all items, including those of other users.
 
         Args:
             order_dir: ``"ASC"`` for oldest first, ``"DESC"`` for newest first. Defaults to ``"ASC"``.
@@ -2532,9 +2557,29 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """
         return self._call(self._impl.item_ids(order_dir=order_dir, queue_id=queue_id))
 
-    def current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """Return the running item, or None if no item is running."""
-        return self._call(self._impl.current(queue_id=queue_id))
+    def running(self, *, mine: bool | None = None, queue_id: str = "default") -> list[IvkJob]:
+        """Return the running items. A server with several GPUs runs several at once (InvokeAI 6.14+).
+
+        Args:
+            mine: Whether to return only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, return the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
+        return self._call(self._impl.running(mine=mine, queue_id=queue_id))
+
+    def current(self, *, mine: bool | None = None, queue_id: str = "default") -> IvkJob | None:
+        """Return the running item, or None if no item is running. If several are running, return the oldest.
+
+        ``running()`` returns all of them.
+
+        Args:
+            mine: Whether to return only the item of your account or, on servers without user accounts, an item sent
+                from this machine. If False, return the item of all users. Defaults to None: the item of your
+                account, or on servers without user accounts, any item.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
+        return self._call(self._impl.current(mine=mine, queue_id=queue_id))
 
     def next_item(self, *, queue_id: str = "default") -> IvkJob | None:
         """Return the item that will run next, or None if no item is pending."""
@@ -2551,13 +2596,40 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """
         return self._call(self._impl.cancel(item_id, queue_id=queue_id))
 
-    def cancel_current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """Cancel the running item.
+    def cancel_current(self, *, mine: bool | None = None, queue_id: str = "default") -> IvkJob | None:
+        """Cancel the running item, or all running items on a server with several GPUs.
+
+        Args:
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The updated item, or None if no item was running.
+            The updated item, the oldest of several, or None if no item was running.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        return self._call(self._impl.cancel_current(queue_id=queue_id))
+        return self._call(self._impl.cancel_current(mine=mine, queue_id=queue_id))
+
+    def cancel_all(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
+        """Cancel all unfinished items: pending, running and waiting.
+
+        Args:
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
+        Returns:
+            The number of canceled items. Items that ended by themselves in the meantime are not counted.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
+            RunError: The server did not cancel some of the items.
+        """
+        return self._call(self._impl.cancel_all(mine=mine, queue_id=queue_id))
 
     def cancel_batches(self, batch_ids: str | Iterable[str], *, queue_id: str = "default") -> int:
         """Cancel the unfinished items of one or more batches.
@@ -2571,33 +2643,59 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """
         return self._call(self._impl.cancel_batches(batch_ids, queue_id=queue_id))
 
-    def cancel_destination(self, destination: str, *, queue_id: str = "default") -> int:
+    def cancel_destination(
+        self, destination: str, *, mine: bool | None = None, queue_id: str = "default"
+    ) -> int:
         """Cancel the unfinished items with a destination.
 
+        Args:
+            destination: The destination.
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
         Returns:
             The number of canceled items.
-        """
-        return self._call(self._impl.cancel_destination(destination, queue_id=queue_id))
 
-    def cancel_all_except_current(self, *, queue_id: str = "default") -> int:
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
+        """
+        return self._call(self._impl.cancel_destination(destination, mine=mine, queue_id=queue_id))
+
+    def cancel_all_except_current(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Cancel all pending items.
 
+        Args:
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
         Returns:
             The number of canceled items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        return self._call(self._impl.cancel_all_except_current(queue_id=queue_id))
+        return self._call(self._impl.cancel_all_except_current(mine=mine, queue_id=queue_id))
 
     def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> dict[int, int]:
         """Retry failed and canceled items: the server adds them to the queue again, as new items of the same batches.
 
-        Each item is retried exactly once. If the response is lost, the outcome is read from the server.
+        Each item is retried exactly once. If the response is lost, the outcome is read from the server. For an item of
+        a called workflow, the server retries the run that called the workflow.
 
         Args:
             item_ids: The id of an item, or several ids.
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The id of the new item for each retried item. Items in other states and ids not in the queue are omitted.
+            The id of the new item for each retried item. Items in other states, items of other users and ids not in
+            the queue are omitted. A warning in the log lists the items of other users.
+
+        Raises:
+            PermissionDeniedError: All items belong to other users, and you are not an administrator.
         """
         return self._call(self._impl.retry(item_ids, queue_id=queue_id))
 
@@ -2609,40 +2707,87 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """
         return self._call(self._impl.delete(item_id, queue_id=queue_id))
 
-    def delete_destination(self, destination: str, *, queue_id: str = "default") -> int:
-        """Delete all items with a destination, canceling the running item if it has it. InvokeAI 6.0+.
+    def delete_destination(
+        self, destination: str, *, mine: bool | None = None, queue_id: str = "default"
+    ) -> int:
+        """Delete all items with a destination, canceling those that are running. InvokeAI 6.0+.
+
+        Args:
+            destination: The destination.
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
             The number of deleted items.
 
         Raises:
             UsageError: The destination contains a slash, which the server's route does not support.
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        return self._call(self._impl.delete_destination(destination, queue_id=queue_id))
+        return self._call(self._impl.delete_destination(destination, mine=mine, queue_id=queue_id))
 
-    def delete_all_except_current(self, *, queue_id: str = "default") -> int:
+    def delete_all_except_current(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Delete all pending items. InvokeAI 6.0+.
 
+        Args:
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
         Returns:
             The number of deleted items.
-        """
-        return self._call(self._impl.delete_all_except_current(queue_id=queue_id))
 
-    def prune(self, *, queue_id: str = "default") -> int:
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
+        """
+        return self._call(self._impl.delete_all_except_current(mine=mine, queue_id=queue_id))
+
+    def prune(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Delete all items that have ended.
 
-        Returns:
-            The number of deleted items.
-        """
-        return self._call(self._impl.prune(queue_id=queue_id))
-
-    def clear(self, *, queue_id: str = "default") -> int:
-        """Cancel the running item and delete all items.
+        Args:
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
             The number of deleted items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        return self._call(self._impl.clear(queue_id=queue_id))
+        return self._call(self._impl.prune(mine=mine, queue_id=queue_id))
+
+    def clear(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
+        """Cancel the running items and delete all items.
+
+        Args:
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
+        Returns:
+            The number of deleted items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
+        """
+        return self._call(self._impl.clear(mine=mine, queue_id=queue_id))
+
+    def unreadable_batches(self, *, queue_id: str = "default") -> list[str]:
+        """Return the ids of the batches with unfinished items that the server cannot read.
+
+        ``unblock()`` cancels them. Batches of other users are omitted if you are not an administrator.
+
+        Raises:
+            RunError: The server (before 6.14) does not report the batch of such an item. Call ``clear()`` instead.
+        """
+        return self._call(self._impl.unreadable_batches(queue_id=queue_id))
 
     def unblock(self, *, queue_id: str = "default") -> list[str]:
         """Cancel the batches of items that the server cannot read.
@@ -2655,7 +2800,9 @@ class QueueRepository(Face["AsyncQueueRepository"]):
             The ids of the canceled batches.
 
         Raises:
-            RunError: The server (before 6.14) does not report the batch of such an item. Call ``clear()`` instead.
+            RunError: The queue is still blocked. An item belongs to another user, and you are not an administrator. Or
+                the server's session processor has ended, so that the server has to be restarted. Or the server (before
+                6.14) does not report the batch of such an item: call ``clear()`` instead.
         """
         return self._call(self._impl.unblock(queue_id=queue_id))
 
@@ -2854,7 +3001,8 @@ class Run(Face["AsyncRun"]):
         """Yield the events of the run, from its start until it has ended.
 
         Events come in the order in which the server sends them, each once. If the run has ended, yields its past
-        events.
+        events. A client keeps the past events of its latest ended runs, about 4 MB of them. For an earlier run, this
+        yields only its final status.
 
         Raises:
             ServerUnreachableError: The server could not be reached for five minutes.
@@ -3227,6 +3375,7 @@ class Sweep(Face["AsyncSweep"]):
 
         Raises:
             TransferError: Some images could not be downloaded. The page was written, with all others.
+            UsageError: The title is empty.
         """
         return self._call(self._impl.report(folder, title=title))
 
@@ -3395,6 +3544,23 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     def preview(self) -> list[dict[str, Any]]:
         """Return the inputs as dicts with index, label, field, type, value and limits."""
         return self._impl.preview()
+
+    def json_schema(self, *, choices: bool = True, everything: bool = False) -> dict[str, Any]:
+        """Return the JSON Schema of the inputs, to let a program or a person fill them in.
+
+        The schema is draft 2020-12, without references and without null. Every value that it allows is valid for
+        ``set()``, ``run()`` and ``start()``: ``wf.run({"steps": 30})``. A key that is left out keeps the value of the
+        workflow. Its keys match ``^[A-Za-z0-9_.-]{1,64}$``, whatever the labels contain.
+
+        Args:
+            choices: Whether to list the server's models and boards as choices, up to 60 for each input. If False,
+                they are described in words, and nothing is requested from the server. Defaults to True.
+            everything: Whether to include the inputs that are not in the form. Defaults to False.
+
+        Returns:
+            The schema. The current values are its defaults, and inputs that need a value are required.
+        """
+        return self._call(self._impl.json_schema(choices=choices, everything=everything))
 
     def export_input_index_map(self, path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
         """Export which input each index refers to, to check it later with ``verify_input_index_map()``.
@@ -4223,8 +4389,8 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """Return a workflow from the server's library.
 
         Args:
-            name_or_id: A record of ``list_workflows()``, an id, or a name. An id takes precedence over a name, and an
-                exact name over one in another case.
+            name_or_id: A record of ``list_workflows()``, a name, or an id. An exact name takes precedence over an id,
+                and an id over a name in another case. A string costs one request more than a record.
 
         Raises:
             WorkflowNotFoundError: No workflow has this id or name, or several have this name.

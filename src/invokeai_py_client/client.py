@@ -562,13 +562,9 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             AuthenticationError: The client is not signed in, or the token has expired.
             APIRequestError: The server failed, or could not be reached.
         """
-        from invokeai_py_client.models import IvkUser
+        from invokeai_py_client.transport.auth import current_user
 
-        if not await self.has_users():
-            return None
-        return IvkUser.from_api_response(
-            await self.connection.http.json("GET", "/api/v1/auth/me", expect={"user_id": str, "email": str})
-        )
+        return await current_user(self.connection.http)
 
     def _keep_token(self) -> None:
         """Save a token that the server has renewed to the profile that the old token came from."""

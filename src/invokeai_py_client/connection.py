@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from invokeai_py_client._aio import cancel_and_wait
+from invokeai_py_client._aio import cancel_and_wait, raise_if_exiting
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.config import choose, choose_recorded, outage_timeout_of
 from invokeai_py_client.errors import UsageError
@@ -213,6 +213,7 @@ class Connection:
         """The background event loop of the synchronous classes."""
         opened = self._open
         if opened.loop_thread is None:
+            raise_if_exiting()
             from invokeai_py_client.transport.loop import LoopThread
 
             with opened.lock:  # several threads may make the first call at the same time
@@ -268,7 +269,7 @@ class _Resources:
         self._http: HttpTransport | None = None
         self._hub: EventHub | None = None
         self.loop_thread: LoopThread | None = None
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a `__del__` that the garbage collector calls may need it again
 
     @property
     def http(self) -> HttpTransport:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +21,7 @@ from invokeai_py_client.errors import (
     PermissionDeniedError,
     UsageError,
 )
+from invokeai_py_client.server.log_signs import cleanup_failure, worker_failure
 from invokeai_py_client.transport.proxies import Proxy, proxy_for
 
 if TYPE_CHECKING:
@@ -74,17 +75,26 @@ def examine_config() -> Finding:
     return Finding("config", "ok", f"{path}: {names}")
 
 
-async def examine(client: AsyncInvokeAIClient, root: Path | None = None) -> AsyncGenerator[Finding]:
+async def examine(
+    client: AsyncInvokeAIClient, root: Path | None = None, log: Path | None = None
+) -> AsyncGenerator[Finding]:
     """Check a server.
 
     Args:
         client: A client for the server.
         root: The server's root folder, if the server runs on this machine.
+        log: The server's log, if ``ivk server`` started it on this machine.
 
     Yields:
         The result of each check. If the server does not respond, only that result.
     """
     server = await _server(client)
+    if server.state == "fail" and log is not None and (reason := cleanup_failure(log)) is not None:
+        server = replace(
+            server,
+            cure=f"InvokeAI ended at its start because it could not clean its database: {reason}. It resumes pending "
+            "queue items at the same time, which can prevent that. Start it again: `ivk server start`.",
+        )
     yield server
     if server.state == "fail":
         return
@@ -105,6 +115,8 @@ async def examine(client: AsyncInvokeAIClient, root: Path | None = None) -> Asyn
             found = Finding(about, "fail", str(error), f"Run `ivk login {client.url}`.")
         except InvokeAIClientError as error:
             found = Finding(about, "fail", str(error), "See the server's log.")
+        if about == "queue" and found.state == "ok" and log is not None:
+            found = _worker(log) or found
         yield found
         if about == "sign-in" and found.state == "fail":
             return  # the other checks would fail in the same way
@@ -233,25 +245,29 @@ async def _models(client: AsyncInvokeAIClient) -> Finding:
 
 
 async def _queue(client: AsyncInvokeAIClient) -> Finding:
-    from invokeai_py_client.run.blockage import WAY_OUT, is_blocked
+    from invokeai_py_client.run.blockage import WAY_OUT, why_blocked
 
-    status = await client.queue.status()
+    status = await client.queue.status(mine=False)
     says = f"{status.pending} pending, {status.in_progress} in progress, {status.total} in total"
-    try:
-        await client.connection.http.json("GET", "/api/v1/queue/default/next")
-    except APIRequestError as error:
-        if is_blocked(error):
-            return Finding("queue", "fail", says, WAY_OUT)
-        raise
+    reason = await why_blocked(client.connection, "default")
+    if reason is not None:
+        return Finding("queue", "fail", f"{'blocked' if reason == WAY_OUT else 'stopped'}; {says}", reason)
     if not status.is_started:
         return Finding("queue", "warn", f"paused; {says}", "Run `ivk queue resume`.")
-    if status.pending and not status.in_progress and not status.is_processing:
-        cure = "Check again in a moment. If nothing changes, see the server's log or restart the server."
-        return Finding("queue", "warn", f"no item is running; {says}", cure)
     if status.total > _MANY_ITEMS:
         cure = "Run `ivk queue prune`: finished items stay in the server's database until they are removed."
         return Finding("queue", "warn", says, cure)
     return Finding("queue", "ok", says)
+
+
+def _worker(log: Path) -> Finding | None:
+    error = worker_failure(log)
+    if error is None:
+        return None
+    cure = (
+        "Restart the server: `ivk server stop`, then `ivk server start`. Until then, fewer items run at once."
+    )
+    return Finding("queue", "warn", f"a worker of the session processor has ended: {error}", cure)
 
 
 def _disk(root: Path | None) -> Finding:

@@ -1,7 +1,8 @@
 """Boards, models, workflows and images by object, id or name: the one resolver for all of them.
 
-A string is compared with ids first, then with names, and finally with names in another case. A string in the form of a
-server's id is used as an id without a request; if nothing has that id, the names are searched.
+A string is compared with exact names first, then with ids, and finally with names in another case. This takes one
+request, which lists everything of that kind, and a second one if nothing in the list matches a string in the form of an
+id. Objects and records are used as they are, without a request.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
-from invokeai_py_client._names import ambiguous, matching, unknown
+from invokeai_py_client._names import ExactId, ambiguous, matching, unknown
 from invokeai_py_client.errors import (
     ModelNotFoundError,
     NotFoundError,
-    NotInvokeAIError,
     UnknownNameError,
     UsageError,
     WorkflowNotFoundError,
@@ -63,13 +63,13 @@ class ModelRecord(Protocol):
 
 
 BoardRef: TypeAlias = str | BoardLike
-"""A board: a record or handle, an id, or a name. ``"none"`` means the uncategorized images."""
+"""A board: a record or handle, a name, or an id. ``"none"`` means the uncategorized images."""
 
 ModelRef: TypeAlias = str | ModelRecord
-"""A model: a record, a key, or a name."""
+"""A model: a record, a name, or a key."""
 
 WorkflowRef: TypeAlias = str | Mapping[str, Any]
-"""A workflow in the server's library: a record of ``list_workflows()``, an id, or a name."""
+"""A workflow in the server's library: a record of ``list_workflows()``, a name, or an id."""
 
 
 class Lookup(Generic[T]):
@@ -108,7 +108,7 @@ class Lookup(Generic[T]):
         self._ambiguous_error = ambiguous_error
 
     def text(self, ref: Any) -> str:
-        """Return the id of an object, or the string itself.
+        """Return the id of an object, as an ``ExactId``, or the string itself.
 
         Raises:
             UsageError: The argument is neither, or it is an empty string.
@@ -122,130 +122,131 @@ class Lookup(Generic[T]):
             raise UsageError(
                 f"Invalid {self.kind} of type {type(ref).__name__}: expected a {self.kind}, its id or its name."
             )
-        return found
+        return ExactId(found)
 
     def pick(self, text: str, records: Sequence[T]) -> T:
         """Return the record that a text refers to.
 
         Raises:
-            UnknownNameError: No record has this id or name. For models and workflows, a subclass is raised.
+            UnknownNameError: No record has this name or id. For models and workflows, a subclass is raised.
             UsageError: Several records have this name.
         """
         found = self._only(text, records)
         if found is None:
-            names = [self._name_of(record) for record in records]
-            message, close = unknown(self.kind, text, names, is_id=bool(_ID.fullmatch(text)))
-            raise self._error(message, text, close)
+            raise self._unknown(text, records)
         return found
 
     async def find(self, connection: Connection, ref: Any) -> T | None:
-        """Return the record of an object, id or name, or None if there is no such thing.
+        """Return the record of an object, name or id, or None if there is no such thing.
 
         Raises:
             UsageError: Several things have this name.
         """
-        text = self.text(ref)
-        record = await self._by_id(connection, ref, text)
-        return record if record is not None else self._only(text, await self._fetch_all(connection))
+        return (await self._find(connection, self.text(ref)))[0]
 
     async def get(self, connection: Connection, ref: Any) -> T:
-        """Return the record of an object, id or name.
+        """Return the record of an object, name or id.
 
         Raises:
-            UnknownNameError: No record has this id or name. For models and workflows, a subclass is raised.
+            UnknownNameError: No record has this name or id. For models and workflows, a subclass is raised.
             UsageError: Several things have this name.
         """
         text = self.text(ref)
-        record = await self._by_id(connection, ref, text)
-        return record if record is not None else self.pick(text, await self._fetch_all(connection))
+        record, records = await self._find(connection, text)
+        if record is None:
+            raise self._unknown(text, await self._fetch_all(connection) if records is None else records)
+        return record
 
     async def id_of(self, connection: Connection, ref: Any) -> str:
-        """Return the id of an object, id or name. Objects and strings in the form of an id are not looked up.
+        """Return the id of an object, name or id. Objects are not looked up.
 
         Raises:
-            UnknownNameError: Nothing has this name. For models and workflows, a subclass is raised.
+            UnknownNameError: Nothing has this name or id. For models and workflows, a subclass is raised.
             UsageError: Several things have this name.
         """
         text = self.text(ref)
-        if self._is_id(ref, text):
-            return text
-        return self._id_of(self.pick(text, await self._fetch_all(connection)))
+        return text if _is_exact(text) else self._id_of(await self.get(connection, text))
 
     async def call(self, connection: Connection, ref: Any, action: Callable[[str], Awaitable[R]]) -> R:
-        """Call a function with the id of an object, id or name.
+        """Call a function with the id of an object, name or id.
 
         Args:
             connection: The server.
-            ref: The object, id or name.
-            action: Raises ``NotFoundError`` if nothing has the id. It is called again if the string in the form of an
-                id is a name.
+            ref: The object, name or id.
+            action: Raises ``NotFoundError`` if nothing has the id.
 
         Raises:
-            UnknownNameError: Nothing has this id or name. For models and workflows, a subclass is raised.
+            UnknownNameError: Nothing has this name or id. For models and workflows, a subclass is raised.
             UsageError: Several things have this name.
         """
         known = await self.id_of(connection, ref)
         try:
             return await action(known)
         except NotFoundError:
-            actual = await self.checked_id(connection, ref)
-            if actual == known:
-                raise  # something else was not found
-        return await action(actual)
+            await self.checked_id(connection, ExactId(known))
+            raise  # something else was not found
 
     async def call_if_found(
         self, connection: Connection, ref: Any, action: Callable[[str], Awaitable[object]]
     ) -> bool:
-        """Call a function with the id of an object, id or name, and return whether there is such a thing.
+        """Call a function with the id of an object, name or id, and return whether there is such a thing.
 
         Args:
             connection: The server.
-            ref: The object, id or name.
+            ref: The object, name or id.
             action: Raises ``NotFoundError`` if nothing has the id.
 
         Raises:
             UsageError: Several things have this name.
         """
         text = self.text(ref)
-        if self._is_id(ref, text):
-            try:
-                await action(text)
-            except NotFoundError:
-                if not isinstance(ref, str):
-                    return False
-            else:
-                return True
-        record = self._only(text, await self._fetch_all(connection))
-        if record is None:
-            return False
+        if not _is_exact(text):
+            record = (await self._find(connection, text))[0]
+            if record is None:
+                return False
+            text = self._id_of(record)
         try:
-            await action(self._id_of(record))
+            await action(text)
         except NotFoundError:
             return False
         return True
 
     async def checked_id(self, connection: Connection, ref: Any) -> str:
-        """Return the id of an object, id or name that exists.
+        """Return the id of an object, name or id that exists.
 
         Raises:
-            UnknownNameError: Nothing has this id or name. For models and workflows, a subclass is raised.
+            UnknownNameError: Nothing has this name or id. For models and workflows, a subclass is raised.
             UsageError: Several things have this name.
         """
         text = self.text(ref)
-        return text if text == UNCATEGORIZED else self._id_of(await self.get(connection, ref))
+        return text if text == UNCATEGORIZED else self._id_of(await self.get(connection, text))
 
-    async def _by_id(self, connection: Connection, ref: Any, text: str) -> T | None:
-        if not self._is_id(ref, text):
-            return None
+    async def _find(self, connection: Connection, text: str) -> tuple[T | None, list[T] | None]:
+        """Return the record that a text refers to, or None, and all records if they were fetched."""
+        if _is_exact(text):
+            return await self._by_id(connection, text), None
+        records = await self._fetch_all(connection)
+        found = self._only(text, records)
+        if _ID.fullmatch(text) and (found is None or text not in (self._name_of(found), self._id_of(found))):
+            # Lists omit what other users share, but it can be fetched. An id takes precedence over another case.
+            found = await self._by_id(connection, text) or found
+        return found, records
+
+    async def _by_id(self, connection: Connection, text: str) -> T | None:
         try:
             return await self._fetch(connection, text)
-        except (NotFoundError, NotInvokeAIError):  # 6.12 and later respond to paths with %2F with a web page
+        except NotFoundError:
             return None
 
-    def _is_id(self, ref: Any, text: str) -> bool:
-        return not isinstance(ref, str) or text == UNCATEGORIZED or _ID.fullmatch(text) is not None
+    def _unknown(self, text: str, records: Sequence[T]) -> UnknownNameError:
+        names = [self._name_of(record) for record in records]
+        is_id = isinstance(text, ExactId) or _ID.fullmatch(text) is not None
+        message, close = unknown(self.kind, text, names, is_id=is_id)
+        return self._error(message, text, close)
 
     def _only(self, text: str, records: Sequence[T]) -> T | None:
+        if isinstance(text, ExactId):
+            return next((record for record in records if self._id_of(record) == text), None)
         found = matching(text, records, self._id_of, self._name_of)
         if len(found) > 1:
             ids = [self._describe(record) for record in found]
@@ -262,6 +263,11 @@ class Lookup(Generic[T]):
         if isinstance(record, Mapping):
             return cast("Mapping[str, Any]", record).get(key)
         return getattr(record, key, None)
+
+
+def _is_exact(text: str) -> bool:
+    """Return whether a text is an id for certain."""
+    return isinstance(text, ExactId) or text == UNCATEGORIZED
 
 
 # --------------------------------------------------------------------------- the kinds

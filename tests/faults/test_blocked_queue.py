@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,11 +11,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import workflows
+from command import Command, Done, ivk_command
 from tests.conftest import RealServer
 
 from invokeai_py_client import AsyncInvokeAIClient, AsyncWorkflowHandle
 from invokeai_py_client.errors import InvokeAIClientError, RunTimeoutError, ServerError
 from invokeai_py_client.transport import timing
+
+__all__ = ["ivk_command"]
 
 
 @pytest_asyncio.fixture
@@ -170,3 +174,39 @@ async def test_unblock_without_unreadable_items(client: AsyncInvokeAIClient) -> 
     run = await wf.start()
     assert await client.queue.unblock() == []
     assert (await client.queue_repo.item(run.item_id)).status == "pending"
+
+
+async def test_command_unblocks_the_queue(
+    client: AsyncInvokeAIClient, ivk_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ivk(*words: str) -> Done:
+        return ivk_command(*words, "--url", client.url)
+
+    monkeypatch.setattr(timing, "PROCESSOR_IDLE", 2.0)
+    assert (await asyncio.to_thread(ivk, "queue", "unblock")).said == "Nothing blocks the queue."
+    await poison(client, "not-ours")
+    wf = await client.workflow_repo.create_workflow(workflows.add())
+    run = await wf.start(a=41)
+    examined = await asyncio.to_thread(ivk, "doctor")
+    assert examined.code == 1
+    assert "ivk queue unblock" in examined.out
+    asked = await asyncio.to_thread(ivk, "queue", "unblock")
+    assert asked.code == 2
+    assert "cannot read an item of 1 batch (not-ours). Cancel 1 item?" in asked.said
+    assert (await client.queue_repo.unreadable_batches()) == ["not-ours"]
+    done = await asyncio.to_thread(ivk, "queue", "unblock", "--yes", "--json")
+    assert done.objects[-1]["batches"] == ["not-ours"]
+    assert done.objects[-1]["canceled"] == 1
+    assert (await run.result(60)).of("sum")[0].data["value"] == 43
+    examined = await asyncio.to_thread(ivk, "doctor")
+    assert "ok   queue" in examined.out
+
+
+@pytest.mark.usefixtures("held")
+async def test_paused_queue_is_not_blocked(client: AsyncInvokeAIClient, ivk_command: Command) -> None:
+    wf = await client.workflow_repo.create_workflow(workflows.add())
+    await wf.start()
+    done = await asyncio.to_thread(ivk_command, "queue", "unblock", "--json", "--url", client.url)
+    assert done.objects == [
+        {"event": "result", "ok": True, "batches": [], "canceled": 0, "is_started": False}
+    ]

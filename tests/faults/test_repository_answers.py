@@ -20,12 +20,13 @@ from invokeai_py_client.errors import (
     ModelInstallStartError,
     NotFoundError,
     NotInvokeAIError,
+    PermissionDeniedError,
     RunError,
     ServerError,
     TransferError,
     UsageError,
 )
-from invokeai_py_client.models import InstallStatus, JobStatus
+from invokeai_py_client.models import InstallStatus, IvkBoard, IvkDnnModel, JobStatus
 from invokeai_py_client.transport import timing
 
 
@@ -98,7 +99,7 @@ async def test_5_15_names_of_changed_images(fake: Fake) -> None:
             await change(["a", "b"])
         assert (list(caught.value.done), list(caught.value.failed)) == ([done], [failed])
     board = await client.board_repo.get_uncategorized_handle()
-    assert await board.move_image_to("a", BOARD) is True
+    assert await board.move_image_to("a", IvkBoard(board_id=BOARD)) is True
     assert await board.move_image_to("a", "none") is True
     with pytest.raises(TransferError) as caught:
         await client.image_repo.move(["a", "lost"], "none")
@@ -132,14 +133,15 @@ async def test_6_0_reports_success_for_missing_items(fake: Fake, picture: bytes)
     server.answers[("POST", "/api/v1/board_images/batch")] = {"added_images": []}
     server.answers[("POST", "/api/v1/images/upload")] = {"image_name": "new", "board_id": None}
     server.answers[("POST", "/api/v1/images/delete")] = {"deleted_images": ["new"]}
-    assert await client.board_repo.delete_board(BOARD) is False
+    gone = IvkBoard(board_id=BOARD)
+    assert await client.board_repo.delete_board(gone) is False
     assert await client.queue_repo.delete(7) is False
     with pytest.raises(NotFoundError):
-        await client.board_repo.update_board(BOARD, "name")
+        await client.board_repo.update_board(gone, "name")
     with pytest.raises(NotFoundError):
-        await client.image_repo.move("a", BOARD)
+        await client.image_repo.move("a", gone)
     with pytest.raises(NotFoundError):
-        await client.image_repo.upload(picture, board_id=BOARD)
+        await client.image_repo.upload(picture, board_id=gone)
     deleted = next(body for _, path, _, body in server.asked if path.endswith("/images/delete"))
     assert deleted == {"image_names": ["new"]}, "the uncategorized image is deleted"
 
@@ -191,6 +193,18 @@ async def test_private_board_on_server_with_public_boards(fake: Fake) -> None:
     board = await client.board_repo.create_board("n", is_private=True)
     assert board.board.board_visibility == "private"
     assert server.asked[1][3] == {"board_visibility": "private"}
+
+
+async def test_a_board_whose_visibility_cannot_be_set_is_deleted(fake: Fake) -> None:
+    server, client = fake
+    record = {"board_id": BOARD, "board_name": "n", "board_visibility": "private"}
+    server.answers[("POST", "/api/v1/boards/")] = record
+    server.answers[("GET", f"/api/v1/boards/{BOARD}")] = record
+    server.answers[("PATCH", f"/api/v1/boards/{BOARD}")] = 403
+    server.answers[("DELETE", f"/api/v1/boards/{BOARD}")] = {"board_id": BOARD}
+    with pytest.raises(PermissionDeniedError):
+        await client.board_repo.create_board("n", is_private=False)
+    assert server.paths()[-1] == f"DELETE /api/v1/boards/{BOARD}"
 
 
 def item(item_id: int, **more: Any) -> dict[str, Any]:
@@ -423,7 +437,7 @@ async def test_S34_delete_model_after_broken_connection(fake: Fake) -> None:
     """Before repeating the request, the client checks whether the server carried it out."""
     server, client = fake
     path = f"/api/v2/models/i/{KEY}"
-    server.answers[("GET", "/api/v2/models/")] = {"models": []}
+    model = IvkDnnModel.from_api_response({**MODEL, "key": KEY})
 
     def drop(request: web.Request) -> web.Response:
         assert request.transport is not None
@@ -434,7 +448,7 @@ async def test_S34_delete_model_after_broken_connection(fake: Fake) -> None:
     for there, asked in ((MODEL, ["DELETE", "GET", "DELETE"]), (404, ["DELETE", "GET"])):
         server.asked.clear()
         server.answers |= {("DELETE", path): drop, ("GET", path): there}
-        assert await client.dnn_model_repo.delete_model(KEY) is True
+        assert await client.dnn_model_repo.delete_model(model) is True
         assert [method for method, *_ in server.asked] == asked
 
 
@@ -442,7 +456,8 @@ async def test_S34_converted_model(fake: Fake) -> None:
     """This does not use the real server, because only a full-size Stable Diffusion checkpoint can be converted."""
     server, client = fake
     server.answers[("PUT", f"/api/v2/models/convert/{KEY}")] = {**MODEL, "key": "l", "format": "diffusers"}
-    model = await client.dnn_model_repo.convert_model(KEY)
+    known = IvkDnnModel.from_api_response({**MODEL, "key": KEY})
+    model = await client.dnn_model_repo.convert_model(known)
     assert (model.key, model.format) == ("l", "diffusers")
 
 
@@ -580,7 +595,7 @@ async def test_creating_requests_are_not_repeated(fake: Fake, picture: bytes) ->
         server.answers[(method, path)] = 503
     for call in (
         lambda: client.board_repo.create_board("x"),
-        lambda: client.dnn_model_repo.convert_model(KEY),
+        lambda: client.dnn_model_repo.convert_model(IvkDnnModel.from_api_response({**MODEL, "key": KEY})),
         lambda: client.image_repo.upload(picture),
     ):
         with pytest.raises(ServerError):

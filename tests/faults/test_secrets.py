@@ -316,5 +316,5 @@ def test_errors_about_a_model_contain_no_token_of_its_url(echo: str) -> None:
         handle = AsyncModelInstJobHandle(client._impl.models, info)
         with pytest.raises(ModelInstallJobFailed) as failed:
             handle.raise_if_failed()
-    for text in (str(caught.value), str(failed.value), repr(handle)):
+    for text in (str(caught.value), str(failed.value), repr(handle), repr(info), str(info)):
         assert_clean(text, "an error about a model")

@@ -5,27 +5,35 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import workflows
 
 from invokeai_py_client import AsyncInvokeAIClient, AsyncRun
-from invokeai_py_client.models import JobStatus
+from invokeai_py_client.doctor import Finding, examine
+from invokeai_py_client.errors import RunError, RunTimeoutError
+from invokeai_py_client.models import JobStatus, QueueStatus
+from invokeai_py_client.run.events import NodeStarted
 from invokeai_py_client.server import LocalServer
 from invokeai_py_client.server.health import free_port
+from invokeai_py_client.server.log_signs import worker_failure
+from invokeai_py_client.transport import timing
 
 RUNS = 20
+HOLD = Path(__file__).parents[1] / "support" / "node_packs" / "hold"
 
 
 @pytest.fixture(scope="module")
 def fragile(
     say: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[LocalServer, Path]]:
-    """A separate server for this test, which kills it."""
+    """A separate server for these tests, which break it."""
     root = tmp_path_factory.mktemp("fragile") / "root"
-    with LocalServer(root=root, port=free_port(), say=say) as server:
+    with LocalServer(root=root, port=free_port(), node_packs=[HOLD], say=say) as server:
         yield server, root
 
 
@@ -66,3 +74,51 @@ def _start_again(server: LocalServer) -> None:
     assert server._child is not None
     server._child.wait(60)  # the last of the server's threads has released the port
     server.start()
+
+
+async def test_session_processor_that_has_ended(
+    fragile: tuple[LocalServer, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database lock ends it for good, while the server keeps responding. Only a restart helps."""
+    server, root = fragile
+    monkeypatch.setattr(timing, "PROCESSOR_IDLE", 2.0)
+    document = workflows.workflow("Hold", {"hold": ("hold", {"seconds": 0.5})}, [])
+    async with AsyncInvokeAIClient.from_url(server.url) as client:
+        queue = client.queue_repo
+        assert (await _queue_finding(client)).state == "ok"
+        assert await queue.unblock() == []
+        held = await (await client.workflow_repo.create_workflow(document)).start()
+        async for event in held.events():
+            if isinstance(event, NodeStarted):
+                break
+        with closing(sqlite3.connect(root / "databases" / "invokeai.db")) as database:
+            database.execute("BEGIN IMMEDIATE")
+            async for update in queue.watch(interval=0.5):
+                if isinstance(update, QueueStatus) and not update.is_processing:
+                    break
+            database.rollback()
+        status = await queue.status()
+        assert (status.is_started, status.is_processing, status.in_progress) == (True, False, 1)
+        found = await _queue_finding(client)
+        assert (found.state, found.says) == ("fail", "stopped; 0 pending, 1 in progress, 21 in total")
+        assert "restart the server" in found.cure
+        with pytest.raises(RunError, match="session processor has ended"):
+            await queue.unblock()
+        assert "has ended" not in caplog.text
+        monkeypatch.setattr(timing, "SILENCE", 0.5)
+        waiting = await (await client.workflow_repo.create_workflow(workflows.add())).start(a=5)
+        wait = asyncio.create_task(waiting.wait())
+        with pytest.raises(RunTimeoutError):
+            await held.wait(4)
+        assert caplog.text.count("session processor has ended") == 1
+        monkeypatch.setattr(timing, "SILENCE", 20.0)
+        assert worker_failure(server.log_path) == "OperationalError: database is locked"
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start)
+        assert (await wait).ok
+        assert (await held.refresh()).state is JobStatus.CANCELLED
+        assert (await _queue_finding(client)).state == "ok"
+
+
+async def _queue_finding(client: AsyncInvokeAIClient) -> Finding:
+    return next(iter([one async for one in examine(client) if one.about == "queue"]))

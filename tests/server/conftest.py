@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from multi_user import ann, bob, held, users
 from on_server import (
     async_client,
     client,
@@ -22,15 +23,19 @@ from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.transport.http import Upload
 
 __all__ = [
+    "ann",
     "async_client",
+    "bob",
     "client",
     "either",
+    "held",
     "held_queue",
     "long_run",
     "nothing_left",
     "picture",
     "save",
     "uploaded",
+    "users",
 ]
 
 

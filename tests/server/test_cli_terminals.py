@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +21,9 @@ from invokeai_py_client._text import printable
 __all__ = ["ivk_command"]
 
 FOREIGN = "夜 🦊"
-EVIL = "N\x1b[2J\x1b]0;title\x07\x9b5m"
+EVIL = "N\x1b[2J\x1b]0;title\x07\x9b5m\u202eb\u200bc\u2028d\u2066\ufeff\x08"
+# Codes that rich writes itself: colors, cursor movements and line deletions of its bars.
+OF_RICH = re.compile(r"\x1b\[[\d;?]*[mAKlhJH]|\r")
 Ivk = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
@@ -109,6 +112,55 @@ def test_labels_cannot_control_the_terminal(
         for harmful in ("\x1b[2J\x1b]0", "\x1b]0;", "\x9b"):
             assert harmful not in text, words
         assert terminal or printable(text) == text, words
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_names_on_the_server_cannot_control_the_terminal(
+    ivk_command: Command,
+    client: InvokeAIClient,
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    terminal: bool,
+    nothing_left: None,
+) -> None:
+    monkeypatch.setenv("INVOKEAI_URL", server.url)
+    monkeypatch.chdir(tmp_path)
+    board = client.board_repo.create_board(EVIL).board.board_id
+    document = {**workflows.picture(EVIL, EVIL, EVIL), "description": EVIL, "author": EVIL, "tags": EVIL}
+    run = client.workflow(document).run({0: EVIL})
+    client.image_repo.move([run.images[0].name], board)
+    Path("workflow.json").write_text(json.dumps(document))
+    for words, code in (
+        (["workflows", "push", "workflow.json"], 0),
+        (["workflows", "push", "workflow.json"], 2),
+        (["workflows", "ls"], 0),
+        (["workflows", "ls", "--json"], 0),
+        (["workflows", "show", EVIL], 0),
+        (["workflows", "rm", EVIL], 1 if terminal else 2),
+        (["workflows", "rm", EVIL, "--yes"], 0),
+        (["boards", "ls"], 0),
+        (["boards", "ls", "--json"], 0),
+        (["boards", "rm", EVIL], 1 if terminal else 2),
+        (["images", "ls", "--board", EVIL], 0),
+        (["queue", "ls"], 0),
+        (["queue", "watch", "--until-idle"], 0),
+        (["run", "workflow.json", "-s", f"0={EVIL}", "-o", "out", "--debug"], 0),
+        (["run", "workflow.json", "-s", f"other {EVIL}=x"], 2),
+        (["images", "rm", EVIL, "--yes"], 2),
+        (["images", "put", f"/nowhere/{EVIL}.png"], 2),
+        (["images", "ls", "--since", EVIL], 2),
+        (["images", "ls", "-n", EVIL], 2),
+        (["models", "install", f"/nowhere/{EVIL}"], 1),
+        (["boards", EVIL], 2),
+        (["models", "ls", EVIL], 2),
+    ):
+        done = ivk_command(*words, terminal=terminal, stdin="n\n")
+        text = OF_RICH.sub("", done.out + done.err) if terminal else done.out + done.err
+        assert printable(text) == text, words
+        assert done.code == code, (words, text)
+        if "--json" in words:
+            assert EVIL in [line.get("name") for line in done.objects]
 
 
 def test_inputs_in_a_pipe_are_lines(ivk: Ivk, tmp_path: Path) -> None:

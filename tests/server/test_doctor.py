@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from proxy import Proxy
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.config import Profile, keep_profile
-from invokeai_py_client.doctor import _clock, examine
+from invokeai_py_client.doctor import Finding, _clock, examine
 from invokeai_py_client.transport.responses import seconds_ahead
 
 if TYPE_CHECKING:
@@ -116,3 +117,37 @@ async def test_wrong_clock(client: InvokeAIClient) -> None:
     asynchronous.connection.http.clock_difference = -3600
     found = _clock(asynchronous)
     assert (found.state, found.says) == ("warn", "the server's clock is 3600 s behind this machine's")
+
+
+def test_server_that_could_not_clean_its_database(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invokeai_py_client.server.paths.default_root", lambda _: tmp_path)  # pyright: ignore[reportUnknownLambdaType]
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "server.log"
+    log.write_text("[InvokeAI]::INFO --> Starting\n")
+    _, found = doctor("http://127.0.0.1:9")
+    assert found["server"]["cure"].startswith("Start the server")
+    log.write_text("[InvokeAI]::ERROR --> Error cleaning database: database is locked\nTraceback\n")
+    _, found = doctor("http://127.0.0.1:9")
+    assert (
+        "ended at its start because it could not clean its database: database is locked"
+        in found["server"]["cure"]
+    )
+    _, found = doctor("http://192.0.2.1:9")  # the log is not that of a server on another machine
+    assert "database" not in found["server"]["cure"]
+
+
+def test_server_with_a_worker_that_has_ended(tmp_path: Path, client: InvokeAIClient) -> None:
+    log = tmp_path / "server.log"
+    log.write_text(
+        "[InvokeAI]::ERROR --> Fatal Error in session processor OperationalError: database is locked\n"
+    )
+
+    async def examined() -> list[Finding]:
+        async with AsyncInvokeAIClient.from_url(client.url) as other:
+            return [one async for one in examine(other, None, log) if one.about == "queue"]
+
+    [found] = asyncio.run(examined())
+    assert found.state == "warn"
+    assert found.says == "a worker of the session processor has ended: OperationalError: database is locked"

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 import workflows
 from environments import CASES, ENVIRONMENTS, Case, Environment, run_in
+from photos import png
 
 from invokeai_py_client import InvokeAIClient
 
@@ -38,9 +42,7 @@ def board(server: RealServer) -> Iterator[str]:
     """A board with one image."""
     with InvokeAIClient.from_url(server.url) as client:
         handle = client.board_repo.create_board("夜 × environments")
-        document = workflows.picture()
-        run = client.workflow(document).run(auto_board=handle.board.board_id)
-        client.image_repo.move([image.name for image in run.images], handle.board.board_id)
+        client.image_repo.upload(png(), board_id=handle.board.board_id, image_category="general")
         yield handle.board.board_id
         client.board_repo.delete_board(handle.board.board_id, delete_images=True)
 
@@ -83,3 +85,68 @@ def test_commands_end_with_the_right_exit_code_and_without_a_traceback(
         if strange := [str(one) for one in folder.rglob("*") if one.name.startswith("~")]:
             wrong.append(f"creates {strange}: {said}")
     assert not wrong, "\n".join(wrong)
+
+
+def environment_of(folder: Path, url: str) -> dict[str, str]:
+    """Return the variables of an ordinary environment below a folder."""
+    return {"HOME": str(folder), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "INVOKEAI_URL": url}
+
+
+def test_concurrent_sign_ins_keep_every_profile(server: RealServer, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "invokeai_py_client.cli.main", "login", server.url, "--profile"]
+    variables = environment_of(tmp_path, server.url)
+    names = [f"profile-{number}" for number in range(6)]
+    processes = [
+        subprocess.Popen([*command, name], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for name in names
+    ]
+    for process in processes:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    with (tmp_path / ".config/invokeai-py-client/config.toml").open("rb") as file:
+        assert sorted(tomllib.load(file)["profiles"]) == names
+
+
+def test_full_disk_after_a_run_names_the_images_on_the_server(
+    server: RealServer, tmp_path: Path, nothing_left: None
+) -> None:
+    (tmp_path / "place").mkdir()
+    (tmp_path / "workflow.json").write_text(json.dumps(workflows.picture()), encoding="utf-8")
+    full = next(one for one in ENVIRONMENTS if one.name == "full disk")
+    done = run_in(full, ["run", str(tmp_path / "workflow.json"), "-o", "out"], tmp_path, server.url)
+    assert done.code == 1
+    assert "The run has completed, and its images are on the server." in done.err
+    assert "could not be downloaded: Cannot write the file" in done.err
+    assert not list((tmp_path / "place").rglob("*.*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["inputs", b"\xff.json"], 2),
+        (["run", "workflow.json", "-s", b"prompt=a\xff"], 2),
+        (["run", "workflow.json", "-o", b"out-\xff"], 0),
+        (["boards", "create", b"a\xff"], 2),
+        (["images", "ls", "--board", b"\xff"], 2),
+        (["images", "put", b"\xff.png"], 2),
+        (["login", "--profile", b"\xff"], 2),
+        (["config", "--url", b"http://x/\xff"], 0),
+        ([b"\xff"], 2),
+    ],
+)
+def test_arguments_that_are_not_text(
+    words: list[str | bytes], code: int, server: RealServer, tmp_path: Path, nothing_left: None
+) -> None:
+    (tmp_path / "workflow.json").write_text(json.dumps(workflows.picture()), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "invokeai_py_client.cli.main", *words],
+        env=environment_of(tmp_path, server.url),
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == code, said
+    assert "Traceback" not in said
+    assert "unexpected error" not in said

@@ -113,11 +113,69 @@ async def test_boards_are_changed_and_deleted_by_name(client: AsyncInvokeAIClien
         await board.refresh()
 
 
-async def test_an_id_takes_precedence_over_a_name(client: AsyncInvokeAIClient, board: Any) -> None:
-    impostor = await client.board_repo.create_board(board.board_id)
-    assert await client.board_repo.get_board(board.board_id) == board
-    assert await client.board_repo.delete_board(impostor) is True
-    assert await client.board_repo.find_board(board.board_id) == board
+async def test_an_exact_name_takes_precedence_over_an_id(client: AsyncInvokeAIClient, board: Any) -> None:
+    boards, images = client.board_repo, client.image_repo
+    named = await boards.create_board(board.board_id)  # a board whose name is the id of another board
+    assert await boards.get_board(board.board_id) == await boards.find_board(board.board_id) == named
+    assert await boards.get_board(board) == board
+    by_name = await images.upload(png(), board_id=board.board_id)
+    by_object = await board.upload_image_data(png())
+    assert (by_name.board_id, by_object.board_id) == (named.board_id, board.board_id)
+    assert await images.list_images(board_id=board.board_id) == [by_name]
+    assert await images.list_images(board_id=board) == await board.list_images() == [by_object]
+    assert await images.count_images(board_id=board) == await board.get_image_count() == 1
+    assert await board.add_image(by_name) is True
+    assert await images.count_images(board_id=named) == 0
+    assert await images.move(by_name, board.board_id) == [by_name.image_name]
+    assert await images.count_images(board_id=named) == 1
+
+    nodes = {"blank": ("blank_image", {"width": 64, "height": 64})}
+    document = workflows.workflow("Blank", nodes, [], [("blank", "board")], final=["blank"])
+    for reference, expected in ((board, board), (board.board, board), (board.board_id, named)):
+        for values, options in (({}, {"auto_board": reference}), ({"blank.board": reference}, {})):
+            wf = await client.workflow_repo.create_workflow(document)
+            run = await wf.run(values, progress=False, **options)
+            assert (await images.get_image(run.images[0].name)).board_id == expected.board_id
+
+    assert await boards.delete_board(board.board_id, delete_images=True) is True
+    assert await boards.get_board(board.board_id) == board, "the board with this name was deleted"
+
+
+@pytest.mark.since("6.14")
+async def test_an_exact_name_of_a_workflow_or_model_takes_precedence_over_an_id(
+    client: AsyncInvokeAIClient,
+) -> None:
+    repo = client.workflow_repo
+    first = await repo.upload_workflow(WorkflowDefinition.from_dict({**workflows.add(), "name": "First"}))
+    second = await repo.upload_workflow(WorkflowDefinition.from_dict({**workflows.add(), "name": first}))
+    records = {one["workflow_id"]: one for one in await repo.list_workflows(categories=["user"])}
+    assert (await repo.get_workflow(first)).name == first
+    assert (await repo.get_workflow(records[first])).name == "First"
+    wf = await repo.create_workflow(workflows.workflow("Outer", {"call": ("call_saved_workflow", {})}, []))
+    for reference, expected in ((first, second), (records[first], first), (second, second)):
+        body = await wf.enqueue_request({"call.workflow_id": reference}, validate=False)
+        assert body["batch"]["graph"]["nodes"]["call"]["workflow_id"] == expected
+    assert await repo.delete_workflow(first) is True
+    assert await repo.find_workflow(second) is None, "the workflow with this name was deleted"
+    assert await repo.delete_workflow(records[first]) is True
+
+
+async def test_what_a_lookup_costs(client: AsyncInvokeAIClient, board: Any) -> None:
+    images = client.image_repo
+    record = await images.upload(png(), board_id=board)
+
+    async def requests(call: Any) -> int:
+        before = client.connection.http.sent
+        await call
+        return client.connection.http.sent - before
+
+    assert await requests(images.count_images(board_id=board)) == 1
+    assert await requests(board.get_image_count()) == 1
+    assert await requests(images.move(record, board)) == 1
+    for text in ("Fox dens", board.board_id, "FOX DENS"):
+        assert await requests(images.count_images(board_id=text)) == 2
+        assert await requests(images.move(record, text)) == 2
+    assert await requests(client.board_repo.find_board(GONE)) == 2
 
 
 async def test_a_name_in_the_form_of_an_id(client: AsyncInvokeAIClient) -> None:

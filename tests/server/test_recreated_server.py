@@ -17,7 +17,7 @@ import pytest
 import workflows
 from click.testing import CliRunner
 
-from invokeai_py_client import InvokeAIClient, Run, Sweep
+from invokeai_py_client import InvokeAIClient, Run, Schema, Sweep
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.errors import (
     InputValueError,
@@ -25,7 +25,10 @@ from invokeai_py_client.errors import (
     NotReadyError,
     RunCanceledError,
     RunError,
+    UnprocessableError,
 )
+from invokeai_py_client.run.batch_ids import new_batch_id
+from invokeai_py_client.run.enqueue import enqueue
 from invokeai_py_client.server import LocalServer
 
 PACK = """
@@ -61,6 +64,7 @@ class Kept:
             canceled there. On the new server, they run again.
         limited: A workflow with a value that the old server accepts.
         document: The same workflow as a document.
+        schema: The node types of the old server.
     """
 
     url: str
@@ -72,6 +76,7 @@ class Kept:
     sweep: Sweep
     limited: Any
     document: dict[str, Any]
+    schema: Schema
 
 
 def limited(value: int) -> dict[str, Any]:
@@ -98,7 +103,8 @@ def prepare(server: LocalServer, client: InvokeAIClient, folder: Path) -> Kept:
     assert handle is not None
     pickled = pickle.dumps(handle)
     wf.sweep(value=[7, 8], manifest=folder / "unfinished.jsonl")
-    return Kept(server.url, client, folder, pickle.dumps(run), done, pickled, sweep, wf, document)
+    schema = client.schema()
+    return Kept(server.url, client, folder, pickle.dumps(run), done, pickled, sweep, wf, document, schema)
 
 
 @pytest.fixture(scope="module")
@@ -275,6 +281,26 @@ def test_running_process_notices_a_changed_limit(kept: Kept) -> None:
     assert (
         kept.client.workflow_repo.create_workflow(kept.document).inputs["value"].field.limits.maximum == NEW
     )
+
+
+def test_rejected_request_leads_to_a_new_check_of_the_node_types(kept: Kept) -> None:
+    """The client was not connected when the server was restarted, so only the server's answer shows the change."""
+    with InvokeAIClient.from_url(kept.url) as client:
+        client._impl.connection._schema = kept.schema
+        wf = client.workflow_repo.create_workflow(kept.document)
+        assert wf.inputs["value"].field.limits.maximum == OLD
+        with pytest.raises(UnprocessableError, match="node types have changed since they were read"):
+            wf.start()
+        with pytest.raises(NotReadyError, match=rf"50.*{NEW}"):
+            wf.start()
+        with pytest.raises(UnprocessableError) as caught:  # a request that is invalid for another reason
+            client._impl.connection._schema = None
+            client.schema()
+            body = wf.enqueue_request(validate=False)
+            body["batch"]["graph"]["nodes"]["n"]["value"] = "x"
+            body["batch"]["batch_id"] = new_batch_id()
+            client._call(enqueue(client._impl.connection, "default", body, 1))
+        assert "have changed" not in str(caught.value)
 
 
 def test_refresh_reads_the_node_types_again(

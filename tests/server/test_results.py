@@ -415,6 +415,41 @@ def test_failed_called_workflow_has_its_images(client: InvokeAIClient, save: Sav
 
 
 @pytest.mark.since("6.14")
+def test_retry_of_an_item_of_a_called_workflow(client: InvokeAIClient, save: Save) -> None:
+    """The server retries the run that called the workflow, once for all items of the run."""
+    inner = save(workflow("Inner", {"d": ("div", {"a": 1, "b": 0}), "return": ("workflow_return", {})}, []))
+    document = workflow("Outer", {"call": ("call_saved_workflow", {"workflow_id": inner})}, [])
+    root = client.workflow_repo.create_workflow(document).start()
+    assert root.wait(60).state is JobStatus.FAILED
+    [child] = [
+        job.item_id for job in client.queue_repo.items(batch_id=root.batch_id) if job.item_id != root.item_id
+    ]
+    assert child is not None
+
+    def roots() -> list[int]:
+        jobs = client.queue_repo.items(batch_id=root.batch_id)
+        return [job.item_id or 0 for job in jobs if job.metadata.get("parent_item_id") is None]
+
+    first = client.queue_repo.retry(child)
+    assert first == {child: roots()[-1]}
+    client.run(first[child]).wait(60)
+    second = client.run(child).retry()
+    assert second.item_id == roots()[-1] > first[child]
+    second.wait(60)
+    third = client.queue_repo.retry([child, root.item_id])
+    assert third == {child: roots()[-1], root.item_id: roots()[-1]}
+    client.run(third[child]).wait(60)
+    [again] = [
+        job.item_id
+        for job in client.queue_repo.items(batch_id=root.batch_id)
+        if job.metadata.get("parent_item_id") == second.item_id
+    ]
+    assert again is not None
+    assert client.queue_repo.retry(again) == {again: roots()[-1]}
+    assert len(roots()) == 5
+    client.queue_repo.cancel_all()
+
+
 def test_sweep_runs_have_the_outputs_of_called_workflows(client: InvokeAIClient, save: Save) -> None:
     inner = save(
         returning("Inner", {"sum": ("add", {"a": 1, "b": 2}), "draw": blank(11)}, [], total="sum.value")

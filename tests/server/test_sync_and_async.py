@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -166,3 +169,63 @@ def test_clients_for_a_host(server: Any) -> None:
         with client:
             assert client.url == server.url
             assert client.version() == server.version
+
+
+AT_EXIT = """
+import json, os, sys
+
+from invokeai_py_client import InvokeAIClient
+
+client = InvokeAIClient.from_url(sys.argv[1])
+wf = client.workflow_repo.create_workflow(json.loads(sys.argv[2]))
+run = wf.start()
+events, updates = run.events(), client.queue_repo.watch()
+next(events), next(updates)
+sweep = wf.sweep(a=[1, 2])
+runs = iter(sweep)
+
+
+class AtExit:
+    def __init__(self, *calls):
+        self.calls = calls
+
+    def __del__(self, write=os.write):
+        for call in self.calls:
+            try:
+                call()
+            except StopIteration:
+                write(1, b"ended ")
+            except Exception as error:
+                write(1, type(error).__name__.encode() + b" ")
+            else:
+                write(1, b"returned ")
+
+
+at_exit = AtExit(
+    lambda: next(events),
+    lambda: next(updates),
+    lambda: next(runs),
+    run.wait,
+    lambda: sweep.wait(progress=False),
+    sweep.cancel,
+    client.close,
+)
+"""
+
+
+def test_runs_sweeps_and_streams_while_python_exits(server: Any) -> None:
+    """Python has stopped the thread that they run in, so they raise instead of waiting for it."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_EXIT, server.url, json.dumps(workflows.add())],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, done.stderr
+    outcomes = done.stdout.split()
+    assert outcomes[-1] == "returned"  # close()
+    assert set(outcomes[:3]) <= {"ended", "UsageError"}  # Python may have closed the streams before
+    assert outcomes[3:6] == ["UsageError"] * 3
+    assert len(outcomes) == 7

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
-import json
-import sqlite3
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 import workflows
 from click.testing import CliRunner, Result
+from multi_user import ANN, BOB, Users
 
 from invokeai_py_client import AsyncInvokeAIClient, BoardHandle, InvokeAIClient, Run
 from invokeai_py_client.cli.main import ivk
@@ -30,95 +22,12 @@ from invokeai_py_client.errors import (
     TransferError,
     UsageError,
 )
-from invokeai_py_client.server import LocalServer
 from invokeai_py_client.transport.socket import queue_room
-
-ADMIN = ("admin@example.org", "Admin-secret-1")
-ANN = ("ann@example.org", "Ann-secret-1")
-BOB = ("bob@example.org", "Bob-secret-1")
-USERS = "/api/v1/auth/users"
-
-
-@dataclass(frozen=True)
-class Users:
-    """The server and its administrator."""
-
-    server: LocalServer
-    admin: InvokeAIClient
-    ids: dict[str, str]
-
-    @property
-    def url(self) -> str:
-        return self.server.url
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Send a request as the administrator."""
-        return self.admin._call(self.admin._impl.connection.http.json(method, path, json=body))
-
-    def end_tokens(self, user: tuple[str, str], password: str | None = None) -> None:
-        """Make the server reject all existing tokens of a user and close the user's event connections.
-
-        Setting a password does that, even the same one.
-        """
-        self.ask("PATCH", f"{USERS}/{self.ids[user[0]]}", {"password": password or user[1]})
-
-    def token(self, user: tuple[str, str], seconds: float) -> str:
-        """Return a user's token that expires soon, signed with the server's secret."""
-        with closing(sqlite3.connect(self.server.root / "databases" / "invokeai.db")) as database:
-            [secret] = database.execute("SELECT value FROM app_settings WHERE key = 'jwt_secret'").fetchone()
-        record = self.ask("GET", f"{USERS}/{self.ids[user[0]]}")
-        claims = {name: record[name] for name in ("user_id", "email", "is_admin", "token_epoch")}
-        head, body = (
-            _encoded(json.dumps(part).encode())
-            for part in ({"alg": "HS256", "typ": "JWT"}, {**claims, "exp": time.time() + seconds})
-        )
-        mark = hmac.new(secret.encode(), f"{head}.{body}".encode(), hashlib.sha256).digest()
-        return f"{head}.{body}.{_encoded(mark)}"
 
 
 def _sum(run: Run) -> int:
     [value] = run.outputs.values("sum")
     return value["value"] if isinstance(value, dict) else value
-
-
-def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-@pytest.fixture(scope="module")
-def users(say: Callable[[str], None]) -> Iterator[Users]:
-    with (
-        LocalServer(temporary=True, config={"multiuser": True}, say=say) as server,
-        InvokeAIClient.from_url(server.url, email=ADMIN[0], password=ADMIN[1]) as admin,
-    ):
-        users = Users(server, admin, {})
-        users.ask(
-            "POST", "/api/v1/auth/setup", {"email": ADMIN[0], "display_name": "Admin", "password": ADMIN[1]}
-        )
-        for email, password in (ANN, BOB):
-            user = {"email": email, "display_name": email, "password": password}
-            users.ids[email] = users.ask("POST", USERS, user)["user_id"]
-        yield users
-
-
-@pytest.fixture
-def ann(users: Users) -> Iterator[InvokeAIClient]:
-    with InvokeAIClient.from_url(users.url, email=ANN[0], password=ANN[1]) as client:
-        yield client
-
-
-@pytest.fixture
-def bob(users: Users) -> Iterator[InvokeAIClient]:
-    with InvokeAIClient.from_url(users.url, email=BOB[0], password=BOB[1]) as client:
-        yield client
-
-
-@pytest_asyncio.fixture
-async def held(users: Users) -> AsyncIterator[None]:
-    """A paused queue that starts items after ``go()`` is called."""
-    users.admin.queue_repo.pause()
-    yield
-    users.admin.queue_repo.resume()
 
 
 # --------------------------------------------------------------------------- signing in and out
@@ -291,6 +200,20 @@ def test_ivk_names_the_images_of_another_user(
         assert '"ok": true' not in done.stdout
     done = CliRunner().invoke(ivk, ["images", "rm", contributions.private, "--yes"])
     assert isinstance(done.exception, PermissionDeniedError)
+
+
+def test_only_private_boards_are_hidden_from_others(ann: InvokeAIClient, bob: InvokeAIClient) -> None:
+    boards = {
+        private: ann.board_repo.create_board(f"private: {private}", is_private=private)
+        for private in (True, False)
+    }
+    seen = {board.board_id for board in bob.board_repo.list_boards()}
+    assert boards[False].board_id in seen
+    assert boards[True].board_id not in seen
+    ann.board_repo.update_board(boards[True], is_private=False)
+    assert bob.board_repo.get_board(boards[True].board_name) == boards[True]
+    for board in boards.values():
+        ann.board_repo.delete_board(board)
 
 
 # --------------------------------------------------------------------------- expired tokens

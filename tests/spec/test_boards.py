@@ -80,6 +80,13 @@ async def test_S25_private_boards(client: AsyncInvokeAIClient) -> None:
     assert private.board.board_visibility is BoardVisibility.PRIVATE
     shared = await client.board_repo.update_board(private.board_id, board_visibility="shared")
     assert shared.board_visibility is BoardVisibility.SHARED
+    public = await client.board_repo.create_board("ours", is_private=False)
+    assert public.board.board_visibility is BoardVisibility.PUBLIC
+    assert (await client.board_repo.get_board(public)).board.board_visibility is BoardVisibility.PUBLIC
+    changed = await client.board_repo.update_board(public, is_private=True)
+    assert changed.board_visibility is BoardVisibility.PRIVATE
+    with pytest.raises(UsageError, match="is_private=False contradicts board_visibility='private'"):
+        await client.board_repo.update_board(public, is_private=False, board_visibility="private")
 
 
 async def test_S25_uncategorized(client: AsyncInvokeAIClient) -> None:

@@ -90,6 +90,15 @@ def test_names_with_spaces(
     assert library.urls[-1] == "http://gpu:9090"
 
 
+def test_names_that_could_control_the_terminal_are_not_proposed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: SimpleNamespace
+) -> None:
+    names = ["text one", "text \x1b[2J", "text\nplain", "text \u202e", "text\u2028x"]
+    monkeypatch.setattr(Library, "list_workflows", lambda _: [{"name": name} for name in names])
+    assert completed(monkeypatch, capsys, "zsh", "run", "text")[1::3] == ["text one"]
+    assert library.urls == [None]
+
+
 def test_inputs_of_a_workflow(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: SimpleNamespace
 ) -> None:

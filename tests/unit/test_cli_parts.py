@@ -22,6 +22,7 @@ from invokeai_py_client.cli.export import is_exported
 from invokeai_py_client.cli.install import short_name
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.cli.names import read_names
+from invokeai_py_client.cli.partial import try_each
 from invokeai_py_client.cli.tables import Column, seconds_of, show_facts, show_table, time_of, words_of
 from invokeai_py_client.cli.watch import (
     QueueView,
@@ -55,6 +56,43 @@ def all_commands() -> list[list[str]]:
         return found
 
     return below(ivk, [])
+
+
+def test_every_one_of_several_things_is_tried() -> None:
+    def action(item: str) -> object:
+        if item == "refused":
+            raise errors.PermissionDeniedError(403, None, "no")
+        return item != "gone"
+
+    items = {key: key for key in ("a", "refused", "gone", "b")}
+    done, error = try_each(items, action, what="deleted", kind="board", label=str)
+    assert list(done) == ["a", "b"]
+    assert error is not None
+    assert list(error.done) == ["a", "b"]
+    assert str(error) == (
+        "2 of 4 boards could not be deleted:\n  refused: no\n  gone: The board is no longer on the server."
+    )
+    assert try_each({"a": "a"}, action, what="deleted", kind="board", label=str) == ({"a": "a"}, None)
+
+
+@pytest.mark.parametrize(("before", "tried"), [([], 1), (["a"], 2)])
+def test_nothing_else_is_tried_if_the_server_is_away(before: list[str], tried: int) -> None:
+    calls: list[str] = []
+
+    def action(item: str) -> None:
+        calls.append(item)
+        if item != "a":
+            raise errors.ServerUnreachableError(None, None, "away")
+
+    items = {key: key for key in (*before, "b", "c")}
+    if before:
+        _, error = try_each(items, action, what="deleted", kind="board", label=str)
+        assert error is not None
+        assert list(error.failed) == ["b", "c"]
+    else:
+        with pytest.raises(errors.ServerUnreachableError):
+            try_each(items, action, what="deleted", kind="board", label=str)
+    assert len(calls) == tried
 
 
 @pytest.mark.parametrize("words", all_commands(), ids=" ".join)

@@ -7,10 +7,12 @@ import io
 import json
 import logging
 import os
+import pickle
 import re
 import subprocess
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 import click
@@ -27,8 +29,11 @@ from invokeai_py_client.display.bars import BarDisplay
 from invokeai_py_client.display.console import console_for
 from invokeai_py_client.display.progress import LineDisplay
 from invokeai_py_client.display.sweep import sweep_display
+from invokeai_py_client.engine.readiness import Problem
+from invokeai_py_client.errors import APIRequestError, RunFailedError, UnknownInputError
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
 from invokeai_py_client.run.events import NodeProgress, NodeStarted
+from invokeai_py_client.run.status import RunStatus
 
 EVIL = "a\x1b[2Jb\x9b5mc\x1b]0;title\x07\u202ed\u200be\u2028f\u2066g\ufeffh\U000e0041i\u200dj\r"
 HARMLESS = "a�[2Jb�5mc�]0;title��d�e�f�g�h�i�j�"
@@ -64,6 +69,31 @@ def test_escape_controls_keeps_the_data_of_json() -> None:
     text = escape_controls(json.dumps(data, ensure_ascii=False))
     assert json.loads(text) == data
     assert printable(text) == text
+
+
+def test_messages_of_errors_cannot_control_the_terminal() -> None:
+    errors = (
+        APIRequestError(500, None, EVIL),
+        APIRequestError(500, {"detail": EVIL}),
+        UnknownInputError(EVIL),
+        RunFailedError(EVIL),
+    )
+    for error in errors:
+        assert HARMLESS in str(error) or printable(str(error)) == str(error)
+        trace = "".join(traceback.format_exception(error))
+        assert printable(trace) == trace
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert errors[1].payload == {"detail": EVIL}
+    status = RunStatus(state=JobStatus.FAILED, error_type=EVIL, error_message=EVIL)
+    assert str(status) == f"failed: {HARMLESS}: {HARMLESS}"
+    assert str(Problem("n", EVIL, None, EVIL, "Fix it.")) == f"{HARMLESS}: {HARMLESS}. Fix it."
+
+
+def test_lines_of_progress_are_one_line_each() -> None:
+    stream = io.StringIO()
+    lines = LineDisplay(lambda _: "label\nitem 2 completed", stream)
+    lines.show(NodeStarted(item_id=1, timestamp=0, raw={}, node_id="d", node_type="t", prepared_id="p"))
+    assert stream.getvalue() == "  label item 2 completed\n"
 
 
 def test_only_the_output_module_prints() -> None:

@@ -13,6 +13,7 @@ from fake_server import FakeServer
 
 from invokeai_py_client import AsyncInvokeAIClient
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client.board.handle import AsyncBoardHandle
 from invokeai_py_client.board.repository import AsyncBoardRepository
 from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.main import ivk
@@ -21,6 +22,7 @@ from invokeai_py_client.cli.output import run_command
 from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.image.repository import AsyncImageRepository
+from invokeai_py_client.models import IvkBoard
 from invokeai_py_client.queue.repository import AsyncQueueRepository
 from invokeai_py_client.quick.client import AsyncQuickClient
 from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
@@ -182,6 +184,21 @@ TEXTS: list[tuple[Callable[..., Any], list[str]]] = [
         (calls("queue", method), ["queue_id"])
         for method in ("status", "clear", "prune", "pause", "current", "next_item", "item_ids")
     ),
+    (calls("board", "list_images"), ["categories", "search_term"]),
+    (calls("board", "list_image_names"), ["categories"]),
+    (calls("board", "upload_image_data", b"x"), ["filename", "image_category"]),
+    *(
+        (calls("board", method), ["image_name"])
+        for method in (
+            "star_image",
+            "unstar_image",
+            "delete_image",
+            "remove_image",
+            "add_image",
+            "download_image",
+        )
+    ),
+    (calls("board", "move_image_to", "a.png"), ["target_board_id"]),
     (calls("quick", "generate_image_sdxl_t2i", **SDXL), ["model_name", "scheduler", "board_id"]),
     (calls("quick", "copy_image_to_board", "a.png"), ["target_board_id"]),
     (calls("quick", "copy_image_to_board", target_board_id="b"), ["image_name"]),
@@ -189,13 +206,22 @@ TEXTS: list[tuple[Callable[..., Any], list[str]]] = [
 LISTS = [
     (calls("images", "list_images"), "categories"),
     (calls("images", "count_images"), "categories"),
+    (calls("board", "list_images"), "categories"),
+    (calls("board", "list_image_names"), "categories"),
     (calls("workflows", "list_workflows"), "categories"),
 ]
 
 
+class Server(FakeServer):
+    """A server whose parts are the real repositories."""
+
+    def part(self, kind: type[Any]) -> Any:
+        return kind(self.connection)
+
+
 @pytest.fixture
 def server() -> FakeServer:
-    return FakeServer()
+    return Server()
 
 
 @pytest.fixture
@@ -213,6 +239,7 @@ def areas(server: FakeServer) -> dict[str, Any]:
         "workflows": AsyncWorkflowRepository(connection),
         "queue": AsyncQueueRepository(connection),
         "quick": quick,
+        "board": AsyncBoardHandle(AsyncBoardRepository(connection), IvkBoard(board_id="b", board_name="B")),
     }
 
 

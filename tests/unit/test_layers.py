@@ -60,6 +60,7 @@ PRIVATE: dict[tuple[str, str], str] = {
     ("transport.http", "_retry_connection"): "aiohttp repeats requests by itself, without a way to say no",
     ("transport.socket", "_connect_websocket"): "the library's session follows redirects; ours does not",
     ("transport.socket", "_get_engineio_url"): "proxies do not know the scheme ws",
+    ("transport.socket", "_receive_packet"): "the library runs a task for each event, which doubles the time",
     ("transport.socket", "_handle_eio_disconnect"): "notices that a connection breaks while it is being made",
 }
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_server import FakeServer, model
 
-from invokeai_py_client._names import matching
+from invokeai_py_client._names import ExactId, matching
 from invokeai_py_client.errors import (
     ModelNotFoundError,
     NotFoundError,
@@ -16,7 +18,7 @@ from invokeai_py_client.errors import (
     UsageError,
     WorkflowNotFoundError,
 )
-from invokeai_py_client.lookup import BOARDS, MODELS, WORKFLOWS
+from invokeai_py_client.lookup import BOARDS, MODELS, WORKFLOWS, fetch_boards
 from invokeai_py_client.models import IvkBoard, IvkImage
 
 ID = "0f2a6d1e-8b7c-4d5e-9f10-3a4b5c6d7e8f"
@@ -25,21 +27,27 @@ BOARD_NAMES = {ID: "Portraits", OTHER: "portraits", "b3": "Foxes", "b4": "Twin",
 
 
 class Server(FakeServer):
-    """A server with boards, models and workflows."""
+    """A server with boards, models and workflows.
+
+    Attributes:
+        unlisted: Boards that can be fetched but are not listed, by id.
+    """
 
     def __init__(self) -> None:
         super().__init__(
             boards=dict(BOARD_NAMES), models=[model("k1", "tiny"), model("k2", "Tiny XL", "sdxl")]
         )
 
+        self.unlisted: dict[str, str] = {}
+
     def _answer(self, path: str) -> Any:
         if path == "/api/v1/workflows/":
             return {"items": [{"workflow_id": "w1", "name": "Night"}, {"workflow_id": "w2", "name": "night"}]}
         if path.startswith("/api/v1/boards/") and path != "/api/v1/boards/":
-            board_id = path.rpartition("/")[2]
-            if board_id not in self.boards:
+            board_id, known = path.rpartition("/")[2], self.boards | self.unlisted
+            if board_id not in known:
                 raise NotFoundError(404, None, "no such board")
-            return {"board_id": board_id, "board_name": self.boards[board_id]}
+            return {"board_id": board_id, "board_name": known[board_id]}
         return super()._answer(path)
 
 
@@ -51,7 +59,9 @@ def server() -> Server:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("a", ["a"]),
+        ("a", ["f"]),
+        ("b", ["a"]),
+        ("c", ["c"]),
         ("Alpha", ["b"]),
         ("ALPHA", ["b", "c"]),
         ("alpha", ["c"]),
@@ -59,8 +69,8 @@ def server() -> Server:
         ("?", []),
     ],
 )
-def test_matching_prefers_ids_then_exact_names(text: str, found: list[str]) -> None:
-    items = {"a": "b", "b": "Alpha", "c": "alpha", "d": "twice", "e": "twice", "f": "a"}
+def test_matching_prefers_exact_names_then_ids(text: str, found: list[str]) -> None:
+    items = {"a": "b", "b": "Alpha", "c": "alpha", "d": "twice", "e": "twice", "f": "a", "g": "C"}
     assert matching(text, list(items), lambda key: key, items.__getitem__) == found
 
 
@@ -68,13 +78,41 @@ async def test_board_by_object_id_and_name(server: Server) -> None:
     handle = SimpleNamespace(board_id="b3", board_name="Foxes")
     for ref in (IvkBoard(board_id="b3"), handle):
         assert await BOARDS.id_of(server.connection, ref) == "b3"
-    assert await BOARDS.id_of(server.connection, ID) == ID
     assert await BOARDS.id_of(server.connection, "none") == "none"
-    assert server.asked == [], "objects and ids are not looked up"
-    assert await BOARDS.id_of(server.connection, "Portraits") == ID
-    assert await BOARDS.id_of(server.connection, "b3") == "b3"
-    assert await BOARDS.id_of(server.connection, "foxes") == "b3"
+    assert await BOARDS.call(server.connection, handle, _same) == "b3"
+    assert server.asked == [], "objects are not looked up"
+    for text, board_id in ((ID, ID), ("Portraits", ID), ("b3", "b3"), ("foxes", "b3")):
+        server.asked.clear()
+        assert await BOARDS.id_of(server.connection, text) == board_id
+        assert (await BOARDS.get(server.connection, text)).board_id == board_id
+        assert await BOARDS.call(server.connection, text, _same) == board_id
+        assert await BOARDS.call_if_found(server.connection, text, _same) is True
+        assert server.asked == ["/api/v1/boards/"] * 4, "a string costs one request"
     assert (await BOARDS.get(server.connection, handle)).board_name == "Foxes"
+
+
+async def _same(board_id: str) -> str:
+    return board_id
+
+
+async def test_an_exact_name_takes_precedence_over_an_id(server: Server) -> None:
+    impostor = "11111111-2222-4333-8444-555555555555"
+    server.boards[impostor] = ID  # its name is the id of another board
+    assert await BOARDS.id_of(server.connection, ID) == impostor
+    assert await BOARDS.checked_id(server.connection, IvkBoard(board_id=ID)) == ID
+    assert await BOARDS.id_of(server.connection, BOARDS.text(IvkBoard(board_id=ID))) == ID
+    assert (await BOARDS.get(server.connection, ExactId(ID))).board_name == "Portraits"
+    assert BOARDS.pick(ExactId(ID), await fetch_boards(server.connection)).board_name == "Portraits"
+    assert pickle.loads(pickle.dumps(ExactId(ID))) == ID
+    assert isinstance(copy.deepcopy(ExactId(ID)), ExactId)
+
+
+async def test_an_id_takes_precedence_over_a_name_in_another_case(server: Server) -> None:
+    hidden = "aaaaaaaa-2222-4333-8444-555555555555"
+    server.boards["b3"] = hidden.upper()
+    assert await BOARDS.id_of(server.connection, hidden) == "b3"
+    server.unlisted[hidden] = "Shared"
+    assert (await BOARDS.get(server.connection, hidden)).board_name == "Shared"
 
 
 async def test_unknown_board_suggests_close_names(server: Server) -> None:
@@ -115,7 +153,7 @@ async def test_invalid_references_are_rejected(server: Server, wrong: Any) -> No
     assert server.asked == []
 
 
-async def test_call_finds_a_name_in_the_form_of_an_id(server: Server) -> None:
+async def test_a_name_in_the_form_of_an_id(server: Server) -> None:
     name = "11111111-2222-4333-8444-555555555555"
     server.boards["b3"] = name
     tried: list[str] = []
@@ -128,10 +166,13 @@ async def test_call_finds_a_name_in_the_form_of_an_id(server: Server) -> None:
 
     assert await BOARDS.call(server.connection, name, action) == "B3"
     assert await BOARDS.call_if_found(server.connection, name, action) is True
-    assert tried == [name, "b3"] * 2
+    assert tried == ["b3"] * 2
     with pytest.raises(UnknownNameError, match="with id"):
         await BOARDS.call(server.connection, name.replace("1", "2"), action)
+    with pytest.raises(UnknownNameError, match="with id"):
+        await BOARDS.call(server.connection, IvkBoard(board_id="b9"), action)
     assert await BOARDS.call_if_found(server.connection, name.replace("1", "2"), action) is False
+    assert await BOARDS.call_if_found(server.connection, IvkBoard(board_id="b9"), action) is False
     assert await BOARDS.call_if_found(server.connection, "nothing", action) is False
 
 

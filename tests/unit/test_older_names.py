@@ -329,7 +329,7 @@ def test_queue_records() -> None:
     job = IvkJob.from_api_response(
         {"item_id": 4, "status": "failed", "error_type": "E", "error_message": "m", "destination": "gallery"}
     )
-    assert (job.error_type, job.error_message, job.destination, job.priority) == ("E", "m", "gallery", 0)
+    assert (job.error_type, job.error_message, job.destination, job.priority) == ("E", "m", "gallery", None)
     assert Board.uncategorized(3).is_system_board()
 
 

@@ -47,8 +47,8 @@ def as_older(run: AsyncRun, **own: Any) -> AsyncRun:
 def test_run_from_an_older_pickle_has_its_results() -> None:
     results = results_of_item(ENDED, {})
     run = as_older(ended_run(), _item=ENDED, _results=results)
-    assert run.item is ENDED
-    assert run.outputs is results
+    assert run.item == ENDED
+    assert run.outputs == results
     assert run.seconds == 2.0
     recalled = as_older(ended_run(), _record={"images": ["x.png"], "seconds": 1.5})
     assert ([image.name for image in recalled.images], recalled.seconds) == (["x.png"], 1.5)

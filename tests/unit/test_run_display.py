@@ -14,8 +14,9 @@ from invokeai_py_client.display import check_preview, choice, display_for, is_in
 from invokeai_py_client.display.bars import BarDisplay
 from invokeai_py_client.display.notebook import Cell, NotebookDisplay, page_of
 from invokeai_py_client.display.progress import LineDisplay, Progress
+from invokeai_py_client.display.sweep import sweep_display
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.run.events import RunEvent, parse_event
+from invokeai_py_client.run.events import NodeStarted, RunEvent, parse_event
 
 LABELS = {"d": "Denoise", "s": "Save [final]"}
 
@@ -239,3 +240,12 @@ def test_server_text_is_escaped_in_html() -> None:
     picture = {"width": 8, "height": 8, "dataURL": "https://elsewhere/"}
     progress.take(event("invocation_progress", message="", percentage=None, image=picture))
     assert "elsewhere" not in page_of(progress, preview=True)
+
+
+def test_progress_without_standard_error_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert not is_interactive()
+    with display_for(str, 2) as display, sweep_display(2, True) as sweep:
+        event = NodeStarted(item_id=1, timestamp=0, raw={}, node_id="d", node_type="t", prepared_id="p")
+        display.show(event)
+        sweep.show(2, 1)

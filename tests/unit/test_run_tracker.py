@@ -12,6 +12,7 @@ from invokeai_py_client.connection import Connection
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import NodeStarted, RunEvent, StatusChanged, parse_event
 from invokeai_py_client.run.live import LiveRuns
+from invokeai_py_client.run.past_events import PastEvents
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
 
@@ -270,3 +271,89 @@ def test_pending_items_move_up_when_an_item_starts(live: LiveRuns) -> None:
 def test_tracker_without_references_is_released(live: LiveRuns) -> None:
     following(live, "b-1")
     assert not list(live._trackers)
+
+
+# --------------------------------------------------------------------------- little memory
+
+
+def progress(number: int, **more: Any) -> dict[str, Any]:
+    invocation = {"id": "p-a", "type": "noise"}
+    return payload(invocation=invocation, invocation_source_id="a", percentage=number / 10, **more)
+
+
+def test_dropped_events_leave_the_final_status() -> None:
+    tracker = BatchTracker("b-1")
+    tracker.event(status("in_progress", 1))
+    tracker.event(status("completed", 2))
+    assert tracker.drop_events(1)
+    events, seen = tracker.events_from(1, 0)
+    assert [(event["status"], event["timestamp"]) for event in events] == [(JobStatus.COMPLETED, 1.0)]
+    assert tracker.events_from(1, seen) == ([], seen)
+    copy = pickle.loads(pickle.dumps(tracker))
+    assert [event["status"] for event in copy.events_from(1, 0)[0]] == [JobStatus.COMPLETED]
+
+
+def test_events_are_not_dropped_while_someone_reads_them() -> None:
+    tracker = BatchTracker("b-1")
+    tracker.event(status("completed", 2))
+    with tracker.reading_events(1):
+        assert not tracker.drop_events(1)
+        assert len(tracker.events_from(1, 0)[0]) == 1
+    assert tracker.drop_events(1)
+
+
+def test_old_runs_lose_their_events_before_new_ones() -> None:
+    past, trackers = PastEvents(), [BatchTracker(f"b-{number}") for number in range(3)]
+    many = [node("invocation_progress", message=str(number)) for number in range(600)]
+    for tracker in trackers:
+        tracker.past = past
+        for event in (*many, status("completed", 2)):
+            tracker.event(event)
+    assert [len(tracker.events_from(1, 0)[0]) for tracker in trackers] == [1, 1, 601]
+
+
+def test_deferred_progress_is_in_the_status() -> None:
+    tracker = BatchTracker("b-1", keep_events=False)
+    picture = {"width": 8, "height": 8, "dataURL": "data:image/jpeg;base64,AA=="}
+    assert tracker.defer(progress(1))
+    assert tracker.defer(progress(2, image=picture))
+    now = tracker.status(1)
+    assert (now.state, now.fraction, now.node_id) == (JobStatus.RUNNING, 0.2, "a")
+    assert now.preview is not None
+    assert tracker.status(1) == now
+
+
+def test_progress_is_not_deferred_if_it_is_needed_now() -> None:
+    picture = {"width": 8, "height": 8, "dataURL": "data:image/jpeg;base64,AA=="}
+    tracker = BatchTracker("b-1", keep_events=False)
+    with tracker.watched(lambda: None, 1):
+        assert not tracker.defer(progress(1))
+    with tracker.watched(lambda: None, 1, ends_only=True):
+        assert tracker.defer(progress(1, image=picture))
+    assert not tracker.defer(progress(1))  # sent twice by 6.13, the second time without the preview
+    tracker.keep_events(1)
+    assert not tracker.defer(progress(3, image=picture))
+    assert not BatchTracker("b-1").defer(progress(1))
+
+
+def test_wait_for_the_end_ignores_other_changes() -> None:
+    tracker, calls = BatchTracker("b-1"), list[str]()
+    with (
+        tracker.watched(lambda: calls.append("end"), 1, ends_only=True),
+        tracker.watched(lambda: calls.append("any"), 1),
+    ):
+        tracker.event(status("in_progress", 1))
+        assert calls == ["any"]
+        tracker.event(status("completed", 2))
+        assert sorted(calls) == ["any", "any", "end"]
+        tracker.gap()
+        assert calls.count("end") == 2
+
+
+def test_results_that_nobody_takes_are_limited() -> None:
+    tracker = BatchTracker("b-1", keep_results=True)
+    for item_id in range(1, 700):
+        tracker.event(status("in_progress", 1, item_id=item_id))
+        tracker.event(status("completed", 2, item_id=item_id))
+    assert tracker.story(1) is None
+    assert sum(tracker.story(item_id) is not None for item_id in range(1, 700)) == 500

@@ -356,7 +356,7 @@ async def test_attempts_without_a_response_count_as_an_outage(clock: Clock) -> N
 # --------------------------------------------------------------------------- responses
 
 
-WHERE = {"method": "POST", "path": "/api/v1/x", "request_id": "r1"}
+WHERE: dict[str, Any] = {"method": "POST", "path": "/api/v1/x", "request_id": "r1"}
 JSON = "application/json"
 
 

@@ -32,7 +32,9 @@ async def test_canceled_subscription_reports_nothing(monkeypatch: pytest.MonkeyP
         pass
 
     def new_socket(settings: ConnectionSettings, **options: Any) -> Any:
-        return SimpleNamespace(on=on, eio=SimpleNamespace(disconnect=disconnect), connected=True)
+        return SimpleNamespace(
+            on=on, eio=SimpleNamespace(disconnect=disconnect, _receive_packet=None), connected=True
+        )
 
     for replacement in (connect, join_room, new_socket):
         monkeypatch.setattr(transport_socket, replacement.__name__, replacement)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._base import AsyncObject, repository_of
+from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.errors import NotFoundError, TransferError, UsageError
 from invokeai_py_client.image.record import AsyncIvkImage
 from invokeai_py_client.image.responses import ImageName, ImageNames, category_words, name_list
@@ -165,7 +166,7 @@ class AsyncBoardHandle(AsyncObject):
         """
         del order_by
         return await self._images.list_images(
-            board_id=self.board_id,
+            board_id=self,
             categories=categories,
             is_intermediate=is_intermediate,
             search_term=search_term,
@@ -185,14 +186,16 @@ class AsyncBoardHandle(AsyncObject):
 
         Raises:
             NotFoundError: The board no longer exists.
+            UsageError: A category is unknown, or the list of categories is empty.
         """
+        refuse_empty(categories=categories)
         params = {"categories": category_words(categories), "is_intermediate": is_intermediate}
         path = route("/api/v1/boards/{board}/image_names", board=self.board_id)
         return await self.connection.http.json("GET", path, params=params, expect=ListOf(str))
 
     async def get_image_count(self) -> int:
         """Return the number of images that ``list_images()`` would list, without intermediate images."""
-        return await self._images.count_images(board_id=self.board_id)
+        return await self._images.count_images(board_id=self)
 
     # ------------------------------------------------------------------ changing
 
@@ -221,7 +224,7 @@ class AsyncBoardHandle(AsyncObject):
         Raises:
             TransferError: The server refused or failed to move an image. All others were moved.
         """
-        return await self.move_image_to(image_name, self.board_id)
+        return await self.move_image_to(image_name, self)
 
     async def remove_image(self, image_name: ImageNames) -> bool:
         """Remove one or more images from this board. The images are uncategorized afterwards.
@@ -281,7 +284,7 @@ class AsyncBoardHandle(AsyncObject):
     ) -> AsyncIvkImage:
         return await self._images.upload(
             image,
-            board_id=self.board_id,
+            board_id=self,
             image_category=category,
             is_intermediate=is_intermediate,
             filename=filename,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._text import clip
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import NotFoundError, ServerError, UsageError
+from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, UsageError
 from invokeai_py_client.image.changes import raise_if_images_deleted, raise_if_images_left
 from invokeai_py_client.image.responses import ImageName, name_of
 from invokeai_py_client.lookup import BOARDS, fetch_board, fetch_boards
@@ -90,8 +90,8 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         """Return the handle of a board.
 
         Args:
-            board: The board: a record or handle, an id, or a name; ``"none"`` for the uncategorized images. An id
-                takes precedence over a name, and an exact name over one in another case.
+            board: The board: a record or handle, a name, or an id; ``"none"`` for the uncategorized images. An exact
+                name takes precedence over an id, and an id over a name in another case.
 
         Raises:
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
@@ -143,16 +143,22 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
         Args:
             name: The board's name, at most 300 characters.
-            is_private: Whether only its owner can see it, on a server with several users. Defaults to the server's
-                default (True since InvokeAI 6.13).
+            is_private: Whether only its owner can see it, on a server with several users. False makes it "public":
+                everyone can see it and add images. Defaults to the server's default (private since InvokeAI 6.13).
 
         Raises:
             UsageError: The name is empty or too long.
         """
         params = {"board_name": _checked_name(name), "is_private": is_private}
         board = IvkBoard.from_api_response(await self._json("POST", f"{_BOARDS}/", params=params))
-        if is_private and board.board_visibility not in (None, BoardVisibility.PRIVATE):
-            board = await self.update_board(board, board_visibility=BoardVisibility.PRIVATE)
+        # Since 6.13 servers ignore is_private. Older servers have no visibility.
+        wanted = _visibility(is_private)
+        if wanted is not None and board.board_visibility not in (None, wanted):
+            try:
+                board = await self.update_board(board, board_visibility=wanted)
+            except APIRequestError:
+                await self.delete_board(board)
+                raise
         return self._handle(board)
 
     async def update_board(
@@ -170,7 +176,8 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         Args:
             board_id: The board, its id or its name.
             name: The new name, at most 300 characters.
-            is_private: Whether to set the visibility to "private" rather than "public" (InvokeAI 6.13+).
+            is_private: Whether only its owner can see it: True sets the visibility to "private", False to "public"
+                (InvokeAI 6.13+). For "shared", pass ``board_visibility``.
             cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
                 a starred image.
             archived: Whether to hide the board from listings.
@@ -181,17 +188,21 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
         Raises:
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
-            UsageError: There is nothing to change, or the board id is ``"none"``.
+            UsageError: There is nothing to change, the arguments contradict each other, or the board id is ``"none"``.
         """
-        if is_private is not None and board_visibility is None:
-            board_visibility = BoardVisibility.PRIVATE if is_private else BoardVisibility.PUBLIC
+        refuse_empty(board_visibility=board_visibility)
+        if is_private is not None:
+            if board_visibility is not None and is_private is not (str(board_visibility) == "private"):
+                raise UsageError(
+                    f"is_private={is_private} contradicts board_visibility={str(board_visibility)!r}. Pass one of them."
+                )
+            board_visibility = board_visibility or _visibility(is_private)
         changes = {
             "board_name": None if name is None else _checked_name(name),
             "cover_image_name": None if cover_image_name is None else name_of(cover_image_name),
             "archived": archived,
             "board_visibility": None if board_visibility is None else str(board_visibility),
         }
-        refuse_empty(board_visibility=board_visibility)
         sent = {key: value for key, value in changes.items() if value is not None}
         if not sent:
             raise UsageError("Nothing to change: pass at least one new value to update_board().")
@@ -272,6 +283,12 @@ def _checked_name(name: str) -> str:
             f"The board name {clip(name, 40)!r} has {len(name)} characters: expected at most {_LONGEST_NAME}."
         )
     return name
+
+
+def _visibility(is_private: bool | None) -> BoardVisibility | None:
+    if is_private is None:
+        return None
+    return BoardVisibility.PRIVATE if is_private else BoardVisibility.PUBLIC
 
 
 def _refuse_uncategorized(board: BoardRef, what: str) -> None:

@@ -104,7 +104,7 @@ def create(names: tuple[str, ...], exist_ok: bool, url: str | None, as_json: boo
 def rename(board: str, name: str, url: str | None, as_json: bool) -> None:
     """Rename a board."""
     with connect(url) as client:
-        record = client.board_repo.update_board(find_board(client, board).board_id, name)
+        record = client.board_repo.update_board(find_board(client, board), name)
     _done(f"Renamed {board!r} to {record.board_name!r}.", as_json, **record.to_dict())
 
 
@@ -115,7 +115,7 @@ def rename(board: str, name: str, url: str | None, as_json: bool) -> None:
 def archive(board: str, url: str | None, as_json: bool) -> None:
     """Archive a board (hide it from listings)."""
     with connect(url) as client:
-        record = client.board_repo.update_board(find_board(client, board).board_id, archived=True)
+        record = client.board_repo.update_board(find_board(client, board), archived=True)
     _done(f"Archived {record.board_name!r}.", as_json, **record.to_dict())
     hint(f"Restore it: ivk boards unarchive {shlex.quote(board)}", as_json)
 
@@ -127,7 +127,7 @@ def archive(board: str, url: str | None, as_json: bool) -> None:
 def unarchive(board: str, url: str | None, as_json: bool) -> None:
     """Restore an archived board."""
     with connect(url) as client:
-        record = client.board_repo.update_board(find_board(client, board).board_id, archived=False)
+        record = client.board_repo.update_board(find_board(client, board), archived=False)
     _done(f"Restored {record.board_name!r}.", as_json, **record.to_dict())
 
 

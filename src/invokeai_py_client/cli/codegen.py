@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from invokeai_py_client._paths import is_file, user_path
+from invokeai_py_client._paths import absolute_path, is_file
 from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import (
     UserPath,
@@ -67,7 +67,7 @@ def _generated(workflow: str, output: Path | None, asynchronous: bool, url: str 
     source = workflow
     if from_file:
         folder = output.parent if output else Path()
-        source = Path(os.path.relpath(user_path(workflow), folder)).as_posix()
+        source = Path(os.path.relpath(absolute_path(workflow), absolute_path(folder))).as_posix()
     with connect(url) as client:
         handle = client.workflow_repo.create_workflow(workflow)
         return generate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -48,7 +47,7 @@ def doctor(url: str | None, as_json: bool) -> None:
     if as_json:
         emit({"event": "result", "ok": well})
     if not well:
-        sys.exit(FAILED)
+        raise click.exceptions.Exit(FAILED)
 
 
 async def _examine(url: str | None, report: Callable[[Finding], None]) -> None:
@@ -64,7 +63,8 @@ async def _examine(url: str | None, report: Callable[[Finding], None]) -> None:
             report(Finding("server", "fail", str(error)))
         return
     async with client:
-        async for finding in examine(client, _root_of(client.url)):
+        root = _root_of(client.url)
+        async for finding in examine(client, root, _log_of(client.url, root)):
             report(finding)
 
 
@@ -73,3 +73,21 @@ def _root_of(url: str) -> Path | None:
     from invokeai_py_client.server import state
 
     return next((Path(one.root) for one in state.running() if one.url == url), None)
+
+
+def _log_of(url: str, root: Path | None) -> Path | None:
+    """Return the log of a server on this machine, or of the one that `ivk server start` starts by default."""
+    from urllib.parse import urlsplit
+
+    from invokeai_py_client.server.local import LocalServer
+    from invokeai_py_client.server.paths import default_root
+    from invokeai_py_client.server.releases import DEFAULT_VERSION
+
+    if root is None:
+        if urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
+            return None
+        try:
+            root = default_root(DEFAULT_VERSION)
+        except UsageError:
+            return None  # no home directory
+    return LocalServer(root=root).log_path

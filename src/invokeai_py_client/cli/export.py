@@ -67,10 +67,10 @@ def export(
       ivk images export --board Portraits --since 2026-01-31 out/
     """
     with connect(url) as client:
-        board_id = None if board is None else find_board(client, board).board_id
+        record = None if board is None else find_board(client, board)
         with waiting("Listing images", as_json):
             found = client.image_repo.list_images(
-                board_id=board_id,
+                board_id=record,
                 since=since,
                 until=until,
                 starred=True if starred else None,

@@ -77,7 +77,7 @@ def list_(
     most = screenful(limit, as_json)
     with connect(url) as client:
         found = client.image_repo.list_images(
-            board_id=None if board is None else find_board(client, board).board_id,
+            board_id=None if board is None else find_board(client, board),
             categories=category,
             starred=True if starred else None,
             since=since,
@@ -227,11 +227,11 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
 
     sources = [source for file in files for _, source in named_sources(file)]
     with connect(url) as client:
-        board_id = None if board is None else find_board(client, board).board_id
+        target = None if board is None else find_board(client, board)
         with counting_bar("Uploading", len(sources), as_json) as advance:
             try:
                 uploaded = client.image_repo.upload_images(
-                    sources, board_id=board_id, image_category=category, on_progress=of_transfer(advance)
+                    sources, board_id=target, image_category=category, on_progress=of_transfer(advance)
                 )
             except TransferError as error:
                 for file, image in error.done.items():
@@ -241,9 +241,9 @@ def put(files: tuple[str, ...], board: str | None, category: str, url: str | Non
             _print_uploaded(str(source), image, as_json)
         if as_json:
             emit({"event": "result", "ok": True, "images": len(uploaded)})
-    target = f" to {board!r}" if board_id not in (None, "none") else ""
+    where = f" to {board!r}" if target is not None and target.board_id != "none" else ""
     hint(
-        f"Uploaded {counted(len(uploaded), 'image')}{target}. Use a name as an input: ivk run FILE -s image=NAME",
+        f"Uploaded {counted(len(uploaded), 'image')}{where}. Use a name as an input: ivk run FILE -s image=NAME",
         as_json,
     )
 
@@ -399,7 +399,7 @@ def rm(
             return
         if board:
             record = find_board(client, board)
-            found = repo.list_images(board_id=record.board_id, is_intermediate=None)
+            found = repo.list_images(board_id=record, is_intermediate=None)
             question = f"Delete {counted(len(found), 'image')} on {record.board_name!r}?"
         else:
             found = find_images(client, wanted)

@@ -28,22 +28,29 @@ COLUMNS = (
 @click.command(cls=IvkCommand)
 @workflow_argument
 @click.option("--all", "everything", is_flag=True, help="Include fields that are not in the form.")
+@click.option("--json-schema", "as_schema", is_flag=True, help="Print the JSON Schema of the inputs.")
 @url_option
 @output_options
-def inputs(workflow: str, everything: bool, url: str | None, as_json: bool) -> None:
+def inputs(workflow: str, everything: bool, as_schema: bool, url: str | None, as_json: bool) -> None:
     """List the inputs of a workflow: names, types, values and limits.
 
     FILE is a workflow file, an image with an embedded workflow, or the name or id of a workflow in the library.
     Inputs marked with * are required. With --all, the list also shows the node of each field.
+
+    With --json-schema, the inputs are described by a JSON Schema for agents, web forms and other programs. Its keys
+    are names for -s of `ivk run`, and the server's models and boards are choices.
     """
     from invokeai_py_client.display.inputs import listed_inputs
     from invokeai_py_client.engine.inputs import input_row
 
     with connect(url) as client:
         handle = client.workflow_repo.create_workflow(workflow)
-        listed = handle.inputs.everything() if everything else listed_inputs(handle.inputs)
         for warning in handle.warnings:
             say(f"Note: {warning}")
+        if as_schema:
+            emit(handle.json_schema(everything=everything), None if as_json else 2)
+            return
+        listed = handle.inputs.everything() if everything else listed_inputs(handle.inputs)
         if as_json:
             for item in listed:
                 emit({"event": "input", **input_row(item)})

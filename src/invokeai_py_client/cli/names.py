@@ -130,18 +130,22 @@ def find_items(client: InvokeAIClient, item_ids: Sequence[int]) -> list[IvkJob]:
     return found
 
 
-def my_items(client: InvokeAIClient, jobs: Sequence[IvkJob]) -> list[IvkJob]:
-    """Return the queue items that the user sent.
+def has_account(client: InvokeAIClient) -> bool:
+    """Whether the client signs in, so that the server may have several users."""
+    return client.settings.token is not None or client.settings.credentials is not None
 
-    On servers with user accounts, these are the items of the account. Other servers do not know who sent an item, so
-    these are the items that this user sent from this machine with this package.
+
+def own_workflows(client: InvokeAIClient, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the workflows of this user, and those that come with the server.
+
+    The server lists the workflows of other users for administrators only. Servers without user accounts have none.
     """
-    from invokeai_py_client.run.batch_ids import is_sent_from_here
-
-    me = client.me()
-    if me is not None:
-        return [job for job in jobs if job.metadata.get("user_id") == me.user_id]
-    return [job for job in jobs if is_sent_from_here(job.batch_id)]
+    me = client.me() if has_account(client) else None
+    return [
+        one
+        for one in records
+        if me is None or one.get("category") == "default" or one.get("user_id") in (None, me.user_id)
+    ]
 
 
 def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from invokeai_py_client._text import escape_controls, printable, shown
 from invokeai_py_client.cli.crash import crash_message, crash_text, install_hooks
 from invokeai_py_client.cli.streams import can_show, output_failure
 from invokeai_py_client.errors import (
+    APIRequestError,
     ConnectionLostError,
     InvokeAIClientError,
     ServerUnreachableError,
@@ -248,6 +249,11 @@ def confirm(question: str, yes: bool) -> None:
     if not click.confirm(printable(question), err=True):
         say("Canceled. Nothing was changed.")
         raise click.exceptions.Exit(FAILED)
+
+
+def is_local(error: InvokeAIClientError) -> bool:
+    """Return whether an error is about a local file, and not about the server."""
+    return isinstance(error, UsageError) and not isinstance(error, APIRequestError)
 
 
 @contextmanager

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from invokeai_py_client.cli.group import IvkGroup
-from invokeai_py_client.cli.names import find_items, my_items, read_names
+from invokeai_py_client.cli.names import find_items, has_account, read_names
 from invokeai_py_client.cli.options import connect, limit_option, output_options, url_option, yes_option
-from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.output import FAILED, confirm, counted, echo, emit, hint, is_watched, say
+from invokeai_py_client.cli.partial import try_each
 from invokeai_py_client.cli.tables import Column, screenful, show_table, time_of
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.errors import TransferError, UsageError
+from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.status import state_word
 
-_mine = click.option(
-    "--mine",
-    is_flag=True,
-    help="Only items sent from your account or, on servers without user accounts, from this machine.",
-)
+if TYPE_CHECKING:
+    from invokeai_py_client.models import IvkJob
+
+F = TypeVar("F", bound=Callable[..., Any])
 _items = click.argument("items", metavar="[ITEMS]...", nargs=-1)
 _COUNTS = ("pending", "in_progress", "waiting", "completed", "failed", "canceled", "total")
 
@@ -30,8 +33,53 @@ _LONGEST_NUMBER = 19
 def queue() -> None:
     """Watch and manage the queue.
 
+    On a server with several users, the commands list, count and change your own items, unless you pass --all-users.
     ITEMS are item numbers. Use - to read them from standard input, as printed by `ivk queue ls`.
     """
+
+
+def _scope_options(command: F) -> F:
+    """Add the options ``--mine`` and ``--all-users``, and pass their choice as ``mine``: True, False or None."""
+
+    @wraps(command)
+    def with_scope(*args: Any, mine: bool, all_users: bool, **options: Any) -> Any:
+        if mine and all_users:
+            raise UsageError("--mine and --all-users exclude each other. Pass only one of them.")
+        return command(*args, mine=True if mine else False if all_users else None, **options)
+
+    return click.option(
+        "--mine",
+        is_flag=True,
+        help="Only items sent from your account (the default) or, on servers without user accounts, from this machine.",
+    )(
+        click.option(
+            "--all-users",
+            is_flag=True,
+            help="Items of all users. Only administrators can change those of others.",
+        )(cast("F", with_scope))
+    )
+
+
+def _batches(batches: Sequence[str]) -> str:
+    return "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
+
+
+def _of_whom(mine: bool | None) -> str:
+    return " of all users" if mine is False else ""
+
+
+def _raise_if_of_others(jobs: Iterable[IvkJob], action: str) -> None:
+    """Raise if items belong to other users and cannot be changed.
+
+    Raises:
+        UsageError: Some of them do.
+    """
+    others = [job.id for job in jobs if job.is_redacted]
+    if others:
+        raise UsageError(
+            f"Cannot {action} {'item' if len(others) == 1 else 'items'} {', '.join(others)}: expected your own items, "
+            "but these belong to other users. Nothing was changed."
+        )
 
 
 def item_ids(items: tuple[str, ...]) -> list[int]:
@@ -66,12 +114,17 @@ def _done(sentence: str, as_json: bool, **facts: Any) -> None:
     help="Only items in this state: pending, running, waiting, completed, failed or canceled.",
 )
 @click.option("--batch", metavar="BATCH", help="Only items of this batch: its id.")
-@_mine
+@_scope_options
 @limit_option
 @url_option
 @output_options
 def list_(
-    states: tuple[str, ...], batch: str | None, mine: bool, limit: int | None, url: str | None, as_json: bool
+    states: tuple[str, ...],
+    batch: str | None,
+    mine: bool | None,
+    limit: int | None,
+    url: str | None,
+    as_json: bool,
 ) -> None:
     """List queue items, newest first."""
     from invokeai_py_client.cli.watch import seconds_at, what_of, with_errors
@@ -79,9 +132,9 @@ def list_(
     most = screenful(limit, as_json)
     with connect(url) as client:
         repo = client.queue_repo
-        if states or batch or mine:
-            found = repo.items(status=states or None, batch_id=batch)[::-1]
-            found = my_items(client, found) if mine else found
+        own = mine is not False and has_account(client)
+        if states or batch or mine or own:
+            found = repo.items(status=states or None, batch_id=batch, mine=mine)[::-1]
             total = len(found)
         else:
             ids = repo.item_ids(order_dir="DESC")
@@ -117,23 +170,27 @@ def list_(
         ]
         show_table(columns, rows)
     if not found:
-        hint("No matching items." if states or batch or mine else "The queue is empty.")
+        hint("No matching items." if states or batch or mine or own else "The queue is empty.")
     else:
         more = (
             f"Showing the newest {len(found)} of {total:,}; use -n for more. " if total > len(found) else ""
         )
         hint(f"{more}Watch the queue: ivk queue watch")
+    if own and not batch:
+        hint("These are your items. Those of all users: ivk queue ls --all-users")
 
 
 @queue.command("status")
+@_scope_options
 @url_option
 @output_options
-def status(url: str | None, as_json: bool) -> None:
+def status(mine: bool | None, url: str | None, as_json: bool) -> None:
     """Show the queue's status."""
     from invokeai_py_client.cli.watch import status_line
 
     with connect(url) as client:
-        now = client.queue_repo.status()
+        now = client.queue_repo.status(mine=mine)
+        own = mine is not False and has_account(client)
     if as_json:
         counts = {name: getattr(now, name) for name in _COUNTS}
         facts = {"item_id": now.item_id, "batch_id": now.batch_id, "is_started": now.is_started}
@@ -146,6 +203,8 @@ def status(url: str | None, as_json: bool) -> None:
         hint("Watch it: ivk queue watch")
     elif now.failed:
         hint("List failed items: ivk queue ls --state failed")
+    if own:
+        hint("These are your items. Those of all users: ivk queue status --all-users")
 
 
 @queue.command("watch")
@@ -169,7 +228,7 @@ def watch(until_idle: bool, url: str | None, as_json: bool) -> None:
 @click.option(
     "--batch", "batches", metavar="BATCH", multiple=True, help="Cancel the items of this batch: its id."
 )
-@_mine
+@_scope_options
 @yes_option
 @url_option
 @output_options
@@ -177,39 +236,37 @@ def cancel(
     items: tuple[str, ...],
     everything: bool,
     batches: tuple[str, ...],
-    mine: bool,
+    mine: bool | None,
     yes: bool,
     url: str | None,
     as_json: bool,
 ) -> None:
     """Cancel queue items. Finished items do not change."""
-    if sum(map(bool, (items, everything, batches, mine))) != 1:
+    if sum(map(bool, (items, batches, everything or mine))) != 1 or (mine is False and not everything):
         raise UsageError("Specify what to cancel: ITEMS, --batch BATCH, --mine or --all.")
+    error: TransferError | None = None
     with connect(url) as client:
         repo = client.queue_repo
         if items:
             ids = item_ids(items)
-            ended = [job for job in find_items(client, ids) if job.is_complete()]
-            for item_id in set(ids) - {job.item_id for job in ended}:
-                repo.cancel(item_id)
-            count = len(set(ids)) - len(ended)
+            jobs = find_items(client, ids)
+            ended = [job for job in jobs if job.is_complete()]
+            _raise_if_of_others((job for job in jobs if not job.is_complete()), "cancel")
+            unfinished = {str(one): one for one in sorted(set(ids) - {int(job.id) for job in ended})}
+            canceled, error = try_each(unfinished, repo.cancel, what="canceled", kind="queue item", label=str)
+            count = len(canceled)
             for job in [] if as_json else ended:
                 say(f"Item {job.id} is already {state_word(job.status)}.")
         elif batches:
             count = repo.cancel_batches(batches)
-        elif mine:
-            sent = my_items(client, repo.items(status=("pending", "running", "waiting")))
-            count = len(sent)
-            if count:
-                confirm(f"Cancel {counted(count, 'item')}?", yes)
-                repo.cancel_batches({job.batch_id for job in sent if job.batch_id})
         else:
-            count = repo.status().unfinished
+            count = repo.status(mine=mine).unfinished
             if count:
-                confirm(f"Cancel {counted(count, 'item')}?", yes)
-                repo.cancel_all_except_current()
-                repo.cancel_current()
-    _done(f"Canceled {counted(count, 'item')}.", as_json, canceled=count)
+                confirm(f"Cancel {counted(count, 'item')}{_of_whom(mine)}?", yes)
+                count = repo.cancel_all(mine=mine)
+    _done(f"Canceled {counted(count, 'item')}.", as_json, ok=error is None, canceled=count)
+    if error is not None:
+        raise error
     if count:
         hint("Run canceled items again: ivk queue retry ITEMS...", as_json)
 
@@ -217,60 +274,115 @@ def cancel(
 @queue.command("retry")
 @_items
 @click.option("--failed", is_flag=True, help="Retry all failed items.")
-@_mine
+@_scope_options
 @url_option
 @output_options
-def retry(items: tuple[str, ...], failed: bool, mine: bool, url: str | None, as_json: bool) -> None:
+def retry(items: tuple[str, ...], failed: bool, mine: bool | None, url: str | None, as_json: bool) -> None:
     """Run failed and canceled items again, as new items. Prints the new item numbers."""
-    if bool(items) == (failed or mine):
+    if bool(items) == bool(failed or mine) or (items and mine is not None) or (mine is False and not failed):
         raise UsageError("Specify what to retry: ITEMS, --failed, or --mine for your failed items.")
+    others = 0
     with connect(url) as client:
         repo = client.queue_repo
-        if failed or mine:
-            ended = repo.items(status="failed")
-            ids = [int(job.id) for job in (my_items(client, ended) if mine else ended)]
-        else:
+        if items:
             ids = item_ids(items)
-            left = [job for job in find_items(client, ids) if str(job.status) not in ("failed", "cancelled")]
+            jobs = find_items(client, ids)
+            _raise_if_of_others(jobs, "retry")
+            left = [job for job in jobs if str(job.status) not in ("failed", "cancelled")]
             if left:
                 raise UsageError(
                     f"Item {left[0].id} is {state_word(left[0].status)}; only failed and canceled items can be "
                     "retried. Nothing was changed."
                 )
+        else:
+            ids = [int(job.id) for job in repo.items(mine=mine) if job.status is JobStatus.FAILED]
+            if mine is not False and has_account(client):
+                others = repo.status(mine=False).failed - len(ids)
         retried = repo.retry(ids)
+    new = list(
+        dict.fromkeys(retried.values())
+    )  # the server retries the run that called several workflows once
+    missing = [item_id for item_id in ids if item_id not in retried]
     if as_json:
-        emit({"event": "result", "ok": True, "retried": list(retried), "items": list(retried.values())})
-        return
-    for item_id in retried.values():
-        echo(item_id)
-    say(f"Added {counted(len(retried), 'item')} to the queue.")
-    hint("Watch the queue: ivk queue watch")
+        emit(
+            {"event": "result", "ok": not missing, "retried": list(retried), "items": new, "missing": missing}
+        )
+    else:
+        for item_id in new:
+            echo(item_id)
+        say(f"Added {counted(len(new), 'item')} to the queue.")
+        if others > 0:
+            say(f"Skipped {counted(others, 'failed item')} of other users.")
+        if new:
+            hint("Watch the queue: ivk queue watch")
+    if missing:
+        say(
+            f"The server did not retry {counted(len(missing), 'item')}: {', '.join(map(str, missing[:10]))}. Its queue "
+            "is full, or a workflow that called one of them did not fail."
+        )
+        raise click.exceptions.Exit(FAILED)
 
 
 @queue.command("clear")
+@_scope_options
 @yes_option
 @url_option
 @output_options
-def clear(yes: bool, url: str | None, as_json: bool) -> None:
-    """Cancel the running item and remove all items. Images are kept."""
+def clear(mine: bool | None, yes: bool, url: str | None, as_json: bool) -> None:
+    """Cancel the running items and remove all items. Images are kept."""
     with connect(url) as client:
-        now = client.queue_repo.status()
-        confirm(f"Remove {counted(now.total, 'item')}, including {now.unfinished} unfinished?", yes)
-        count = client.queue_repo.clear()
+        now = client.queue_repo.status(mine=mine)
+        items = f"{counted(now.total, 'item')}{_of_whom(mine)}"
+        confirm(f"Remove {items}, including {now.unfinished} unfinished?", yes)
+        count = client.queue_repo.clear(mine=mine)
     _done(f"Removed {counted(count, 'item')}.", as_json, removed=count)
 
 
 @queue.command("prune")
+@_scope_options
 @yes_option
 @url_option
 @output_options
-def prune(yes: bool, url: str | None, as_json: bool) -> None:
+def prune(mine: bool | None, yes: bool, url: str | None, as_json: bool) -> None:
     """Remove finished items. Images are kept."""
     with connect(url) as client:
-        now = client.queue_repo.status()
-        confirm(f"Remove {counted(now.total - now.unfinished, 'finished item')}?", yes)
-        count = client.queue_repo.prune()
+        now = client.queue_repo.status(mine=mine)
+        confirm(f"Remove {counted(now.total - now.unfinished, 'finished item')}{_of_whom(mine)}?", yes)
+        count = client.queue_repo.prune(mine=mine)
     _done(f"Removed {counted(count, 'item')}.", as_json, removed=count)
+
+
+@queue.command("unblock")
+@yes_option
+@url_option
+@output_options
+def unblock(yes: bool, url: str | None, as_json: bool) -> None:
+    """Cancel the batches that block the queue.
+
+    A value of the wrong type in a batch creates an item that the server cannot read. The server then runs nothing else,
+    in any queue. This command cancels the batches of such items, including those of other users if you are an
+    administrator. If the server has stopped working on its queue for another reason, the command says what to do.
+    """
+    with connect(url) as client:
+        repo = client.queue_repo
+        batches = repo.unreadable_batches()
+        count = sum(repo.batch_status(batch).unfinished for batch in batches)
+        if batches:
+            confirm(
+                f"The server cannot read an item of {_batches(batches)} "
+                f"({', '.join(batches)}). Cancel {counted(count, 'item')}?",
+                yes,
+            )
+        done = repo.unblock()
+        paused = not repo.status(mine=False).is_started
+    sentence = (
+        f"Canceled {counted(count, 'item')} of {_batches(done)}." if done else "Nothing blocks the queue."
+    )
+    _done(sentence, as_json, batches=done, canceled=count if done else 0, is_started=not paused)
+    if paused:
+        hint("The queue is paused. Resume it: ivk queue resume", as_json)
+    elif done:
+        hint("Remove the canceled items: ivk queue prune", as_json)
 
 
 @queue.command("pause")

@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.cli.options import check_name, parse_settings, seed_of_options
-from invokeai_py_client.cli.output import after_run, echo, echo_bytes, emit, hint, is_quiet, open_file, say
+from invokeai_py_client.cli.output import (
+    after_run,
+    echo,
+    echo_bytes,
+    emit,
+    hint,
+    is_local,
+    is_quiet,
+    open_file,
+    say,
+)
 from invokeai_py_client.errors import TransferError, UsageError
 from invokeai_py_client.files.atomic import check_writable
 from invokeai_py_client.files.names import is_image_file, literal, literal_folder
@@ -113,8 +123,7 @@ class Runner:
                 say(f"Seed: {done.seed}")
             return
         missing: TransferError | None = None
-        names = ", ".join(image.name for image in done.images)
-        with after_run(f"The run has completed, and its images are on the server: {names}."):
+        with after_run("The run has completed, and its images are on the server."):
             try:
                 paths = done.save(self.template)
                 saved = {image.name: path for image, path in zip(done.images, paths, strict=True)}
@@ -132,6 +141,8 @@ class Runner:
         elif done.seed is not None:
             say(f"Seed: {done.seed}")
         if missing is not None:
+            if any(is_local(error) for error in missing.failed.values()):
+                say("The run has completed, and its images are on the server.")
             raise missing
         if self.as_json:
             return

@@ -209,7 +209,7 @@ def announce(
 ) -> None:
     """Print the number of runs, the seed if all runs have the same, and the estimated time with the queue ahead."""
     seconds = handle.usual_seconds()
-    ahead = 0 if prepend else client.queue_repo.status().unfinished
+    ahead = 0 if prepend else client.queue_repo.status(mine=False).unfinished
     seed = _shared_seed(plan)
     if as_json:
         line = {
@@ -290,9 +290,8 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> SavedImages:
 
     def on_run(run: Run) -> None:
         paths = paths_of_run_images(template, run_images(sweep.index(run), run, sweep.names), taken)
-        with after_run("Runs that were sent continue on the server. To fetch their images, add --resume."):
-            for image, path in zip(run.images, paths, strict=True):
-                made.save(image, path)
+        for image, path in zip(run.images, paths, strict=True):
+            made.save(image, path)
         saved = [made.paths[image.name] for image in run.images if image.name in made.paths]
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
@@ -307,7 +306,11 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> SavedImages:
             say(f"{shown}: {run.status}")
 
     try:
-        sweep.wait(on_run=on_run, progress=False if is_quiet() else None if as_json else True)
+        # The disk may be too full for an image or for the manifest.
+        with after_run(
+            "Runs that were sent continue on the server. `ivk sweep --resume` fetches their images."
+        ):
+            sweep.wait(on_run=on_run, progress=False if is_quiet() else None if as_json else True)
     except KeyboardInterrupt:
         sweep.cancel()
         say(f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished.")

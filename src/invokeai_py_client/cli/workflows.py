@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import click
 from invokeai_py_client._paths import exists
 from invokeai_py_client.cli.complete import complete_workflows
 from invokeai_py_client.cli.group import IvkGroup
-from invokeai_py_client.cli.names import find_workflow
+from invokeai_py_client.cli.names import find_workflow, own_workflows
 from invokeai_py_client.cli.options import (
     UserPath,
     connect,
@@ -25,8 +26,14 @@ from invokeai_py_client.cli.options import (
 from invokeai_py_client.cli.output import FAILED, confirm, counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.partial import try_each
 from invokeai_py_client.cli.tables import Column, show_facts, show_table, time_of
-from invokeai_py_client.errors import InvokeAIClientError, ServerUnreachableError, UsageError
+from invokeai_py_client.errors import (
+    InvokeAIClientError,
+    ServerUnreachableError,
+    UsageError,
+    WorkflowNotFoundError,
+)
 from invokeai_py_client.files.text import write_text
+from invokeai_py_client.lookup import WORKFLOWS
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
@@ -179,7 +186,7 @@ def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_js
     """Download a workflow from the library."""
     with connect(url) as client:
         record = find_workflow(client, name)
-        definition = client.workflow_repo.get_workflow(record["workflow_id"])
+        definition = client.workflow_repo.get_workflow(record)
     if output is not None and str(output) == "-":
         emit(definition.to_dict(), None if as_json else 2)
         return
@@ -203,13 +210,45 @@ def file_name(name: str) -> str:
     return f"{plain or 'workflow'}.json"
 
 
+_all_users = click.option(
+    "--all-users",
+    is_flag=True,
+    help="Include the workflows of other users, which an administrator can change. Defaults to your own.",
+)
+
+
+def _find_own(client: InvokeAIClient, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return workflows by their ids or names, none of which belongs to another user.
+
+    Raises:
+        WorkflowNotFoundError: A workflow does not exist, or several workflows have the name.
+        UsageError: A workflow belongs to another user.
+    """
+    known = client.workflow_repo.list_workflows()
+    own = own_workflows(client, known)
+    found: list[dict[str, Any]] = []
+    for name in names:
+        try:
+            found.append(WORKFLOWS.pick(name, own))
+        except WorkflowNotFoundError:
+            if len(own) == len(known) or any(name in (one["workflow_id"], one["name"]) for one in own):
+                raise
+            other = WORKFLOWS.pick(name, known)
+            raise UsageError(
+                f"The workflow {other['name']!r} (id {other['workflow_id']}) belongs to another user. Pass "
+                "--all-users to include the workflows of other users. Nothing was changed."
+            ) from None
+    return found
+
+
 @workflows.command("push")
 @click.argument("file", type=click.Path())
 @click.option("--replace", is_flag=True, help="Replace the library workflow with the same id or name.")
 @click.option("--new", is_flag=True, help="Save a new copy even if the workflow already exists.")
+@_all_users
 @url_option
 @output_options
-def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) -> None:
+def push(file: str, replace: bool, new: bool, all_users: bool, url: str | None, as_json: bool) -> None:
     """Save a workflow in the library. FILE is a workflow file or an image with an embedded workflow.
 
     If the library already has a workflow with its id or name, pass --replace or --new. Prints the workflow's id.
@@ -220,9 +259,10 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
         raise UsageError("--replace and --new cannot be used together.")
     definition = WorkflowDefinition.from_file(file)
     with connect(url) as client:
-        mine = client.workflow_repo.list_workflows(categories=("user",))
-        alike = [one for one in mine if one["workflow_id"] == definition.id]
-        alike = alike or [one for one in mine if one["name"] == definition.name]
+        known = client.workflow_repo.list_workflows(categories=("user",))
+        known = known if all_users else own_workflows(client, known)
+        alike = [one for one in known if one["workflow_id"] == definition.id]
+        alike = alike or [one for one in known if one["name"] == definition.name]
         if alike and not (replace or new):
             raise UsageError(
                 f"The library already has a workflow named {alike[0]['name']!r} (id {alike[0]['workflow_id']}). "
@@ -258,13 +298,15 @@ def push(file: str, replace: bool, new: bool, url: str | None, as_json: bool) ->
 
 @workflows.command("rm")
 @click.argument("names", metavar="NAMES...", nargs=-1, required=True, shell_complete=complete_workflows)
+@_all_users
 @yes_option
 @url_option
 @output_options
-def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> None:
+def rm(names: tuple[str, ...], all_users: bool, yes: bool, url: str | None, as_json: bool) -> None:
     """Delete workflows from the library. Built-in workflows cannot be deleted."""
     with connect(url) as client:
-        found = {one["workflow_id"]: one for one in (find_workflow(client, name) for name in names)}
+        chosen = [find_workflow(client, name) for name in names] if all_users else _find_own(client, names)
+        found = {one["workflow_id"]: one for one in chosen}
         fixed = [one["name"] for one in found.values() if one.get("category") == "default"]
         if fixed:
             raise UsageError(

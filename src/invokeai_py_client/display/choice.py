@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
+from invokeai_py_client.display.console import default_stream
 from invokeai_py_client.display.progress import Labels, LineDisplay
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.run.events import RunEvent
@@ -47,7 +48,7 @@ def is_interactive(stream: TextIO | None = None) -> bool:
     Args:
         stream: The stream to check. Defaults to standard error.
     """
-    target: TextIO = sys.stderr if stream is None else stream
+    target = default_stream() if stream is None else stream
     return in_notebook() or (target.isatty() and os.environ.get("TERM") != "dumb")
 
 
@@ -62,7 +63,7 @@ def display_for(
         stream: The stream to write to. Defaults to standard error, so that results can be piped.
         preview: Whether to show a live preview of the image. Defaults to None: only in a notebook.
     """
-    target: TextIO = sys.stderr if stream is None else stream
+    target = default_stream() if stream is None else stream
     if not is_interactive(target):
         return LineDisplay(labels, target)
     if in_notebook():

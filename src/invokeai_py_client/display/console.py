@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -10,6 +12,18 @@ from invokeai_py_client._text import printable
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.segment import Segment
+
+
+class _Nowhere(io.StringIO):
+    """A stream that discards everything."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
+
+
+def default_stream() -> TextIO:
+    """Return standard error, or an empty stream if the process has none, like a program without a console."""
+    return sys.stderr or _Nowhere()
 
 
 def console_for(stream: TextIO) -> Console:

@@ -45,7 +45,7 @@ def html_table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str
 
 def listed_inputs(inputs: InputSet) -> list[WorkflowInput]:
     """Return the inputs in the form, and the seed that a random node draws, if the form does not show one."""
-    return [*inputs, *(item for item in inputs.main_seeds() if item.feeds and inputs.random_seeds())]
+    return inputs.listed()
 
 
 def input_cells(item: WorkflowInput) -> list[str]:

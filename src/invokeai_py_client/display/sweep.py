@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from invokeai_py_client._text import clip
 from invokeai_py_client.display import is_interactive
 from invokeai_py_client.display.choice import in_notebook
+from invokeai_py_client.display.console import default_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ class SweepDisplay:
                 TextColumn("left"),
                 TimeRemainingColumn(),
                 CurrentRun(),
-                console=console_for(sys.stderr),
+                console=console_for(default_stream()),
                 transient=True,
             )
             self._task = self._progress.add_task("runs", total=self._count, rate="")
@@ -115,5 +115,6 @@ class SweepDisplay:
                 self._progress.update(self._task, description=f"runs ({failed} failed)")
         elif self._shown and (done * 10 // self._count > self._tenths or failed is not None):
             self._tenths = done * 10 // self._count
-            sys.stderr.write(f"{done} of {self._count} runs done{trouble}\n")
-            sys.stderr.flush()
+            stream = default_stream()
+            stream.write(f"{done} of {self._count} runs done{trouble}\n")
+            stream.flush()

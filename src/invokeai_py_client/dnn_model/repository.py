@@ -92,8 +92,8 @@ class AsyncDnnModelRepository(Resource):
         """Return a model's record.
 
         Args:
-            model: A record, a key, or a name. A key takes precedence over a name, and an exact name over one in another
-                case.
+            model: A record, a name, or a key. An exact name takes precedence over a key, and a key over a name in
+                another case.
 
         Raises:
             ModelNotFoundError: The model is not on the server, or several models have this name.

@@ -86,6 +86,27 @@ GENERATORS: Mapping[str, Spec] = {
     IMAGES_FROM_BOARD: (("category", "images", _is_category),),
 }
 
+_INTEGER = {"type": "integer", "minimum": -MAX_SAFE_INTEGER, "maximum": MAX_SAFE_INTEGER}
+_SCHEMAS: Mapping[Check, Mapping[str, Any]] = {
+    is_integer: _INTEGER,
+    is_number: {"type": "number"},
+    _is_text: {"type": "string"},
+    _is_count: {**_INTEGER, "minimum": 1},
+    _is_integer_or_null: _INTEGER,
+    _is_numbers_or_null: {"type": "array", "items": {"type": "number"}},
+    _is_category: {"type": "string", "enum": ["images", "assets"]},
+}
+
+
+def generator_schema(kind: str) -> dict[str, Any]:
+    """Return the JSON Schema of the settings of a kind of generator. Only its type is required."""
+    known: dict[str, Any] = {"type": {"const": kind}}
+    known |= {key: dict(_SCHEMAS[check]) for key, _, check in GENERATORS[kind]}
+    if kind == IMAGES_FROM_BOARD:
+        known["board_id"] = {"type": "string"}
+    return {"type": "object", "properties": known, "required": ["type"], "additionalProperties": False}
+
+
 _NAMED = ("image_name", "video_name", "board_id", "style_preset_id", "system_prompt_id")
 _MODEL_KEYS = ("key", "hash", "name", "base", "type")
 

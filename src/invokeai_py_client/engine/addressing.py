@@ -20,6 +20,10 @@ from invokeai_py_client.errors import AmbiguousInputError, UnknownInputError
 _MOST = 12
 _CLOSE = 10
 _SUGGESTED = 4
+_OTHER_FIELD = "input"
+_LONGEST_FIELD = 56  # leaves room for a number in a portable name
+_PORTABLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_NUMBERED = re.compile(r"\w+_\d+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,14 @@ def word(name: str) -> str:
     return plain(name) or name.strip()
 
 
+def is_portable(name: str) -> bool:
+    """Return whether a name has 1 to 64 of the characters ``A-Z a-z 0-9 _ . -``.
+
+    Model APIs and form libraries accept these names as the keys of a JSON Schema.
+    """
+    return _PORTABLE.fullmatch(name) is not None
+
+
 class InputIndex:
     """An index of a workflow's inputs by all of their names. Its tables are built when they are first needed.
 
@@ -96,6 +108,7 @@ class InputIndex:
         self._all_seeds = all_seeds
         self._whole: Sequence[FieldPath] | None = None
         self._tables: dict[str, dict[str, list[FieldPath]]] = {}
+        self._numbers: dict[Key, str] = {}
 
     def find(self, name: str) -> FieldPath:
         """Return the input with a name.
@@ -109,6 +122,7 @@ class InputIndex:
         - ``node.field`` anywhere in the workflow
         - a field name or label that only one settable field in the whole workflow has, or only seeds
         - the name of a random node that draws a seed
+        - a field name and a number; see ``numbered_name()``
 
         Raises:
             UnknownInputError: No input has this name.
@@ -133,6 +147,15 @@ class InputIndex:
         ]
         return next((one for one in dotted if self.means(one, place)), f"{place.key[0]}.{place.field_name}")
 
+    def numbered_name(self, place: FieldPath) -> str:
+        """Return a portable name that every settable input has: its field name and a number, such as ``prompt_2``.
+
+        Inputs with the same field name are counted from 1: first those in the form, then all others, node by node.
+        Numbers are skipped if the result is another name in the workflow.
+        """
+        self._numbered()
+        return self._numbers[place.key]
+
     def means(self, name: str, place: FieldPath) -> bool:
         """Return whether a name resolves to this input."""
         found = next(filter(None, self._tiers(name)), ())
@@ -154,6 +177,12 @@ class InputIndex:
 
     def _tiers(self, name: str) -> Iterator[Sequence[FieldPath]]:
         """Yield the inputs that match a name, best match first."""
+        yield from self._named(name)
+        if _NUMBERED.fullmatch(name):
+            yield self._numbered().get(name, ())
+
+    def _named(self, name: str) -> Iterator[Sequence[FieldPath]]:
+        """Yield the inputs that match a name that the workflow contains, best match first."""
         wanted = word(name)
         form, everything = self._whole_form, self._all
         if "." in name:
@@ -224,6 +253,25 @@ class InputIndex:
         if len(found) < 2 or "." in name or not all(place.is_seed for place in found):
             return False
         return len(found) == sum(place.is_seed for place in self._all())
+
+    def _numbered(self) -> dict[str, list[FieldPath]]:
+        known = self._tables.get("numbered")
+        if known is not None:
+            return known
+        table: dict[str, list[FieldPath]] = {}
+        counts: dict[str, int] = {}
+        for place in (*(place for place in self._form if place.settable), *self.others):
+            field = plain(place.field_name)
+            if not field or not field.isascii() or len(field) > _LONGEST_FIELD:
+                field = _OTHER_FIELD
+            number = counts.get(field, 0) + 1
+            while any(self._named(f"{field}_{number}")):
+                number += 1
+            counts[field] = number
+            table[f"{field}_{number}"] = [place]
+        self._numbers = {place.key: name for name, (place,) in table.items()}
+        self._tables["numbered"] = table
+        return table
 
     def _random(self) -> list[FieldPath]:
         return [place for place in self._all() if place.is_seed and place.field_name != SEED]

@@ -124,8 +124,7 @@ def generate(
 def _names(inputs: InputSet) -> dict[str, WorkflowInput]:
     """Return the form's inputs that accept a value, and seeds that random nodes draw, by unique Python name."""
     named: dict[str, WorkflowInput] = {}
-    random = [item for item in inputs.main_seeds() if item.feeds and inputs.random_seeds()]
-    for item in (*(item for item in inputs if not item.connected), *random):
+    for item in (item for item in inputs.listed() if not item.connected):
         name = _identifier(plain(item.label)) or _identifier(plain(item.field_name)) or "value"
         tries = [name, _identifier(plain(f"{item.node_name} {item.label}")) or name]
         free = next((one for one in tries if one not in named and one not in _RESERVED), None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from invokeai_py_client._text import listed, node_place, shown
-from invokeai_py_client.engine.addressing import FieldPath, InputIndex, plain
+from invokeai_py_client.engine.addressing import FieldPath, InputIndex, is_portable, plain
 from invokeai_py_client.engine.batch import value_of
 from invokeai_py_client.engine.references import old_model
 from invokeai_py_client.engine.seeds import (
@@ -24,7 +24,7 @@ from invokeai_py_client.engine.seeds import (
     random_seeds,
     seed_template,
 )
-from invokeai_py_client.engine.server_rules import RULES, node_findings
+from invokeai_py_client.engine.server_rules import RULES, node_findings, rule_schema
 from invokeai_py_client.engine.wiring import EdgeIndex, resolve_source
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
 from invokeai_py_client.errors import InputError, InputValueError, UnknownInputError
@@ -239,6 +239,11 @@ class InputSet:
             )
         return self._input(key)
 
+    def listed(self) -> list[WorkflowInput]:
+        """Return the form's inputs, followed by the seed that random nodes draw if the form does not show one."""
+        drawn = self.main_seeds() if self._seeds else []
+        return [*self, *(item for item in drawn if item.feeds)]
+
     def everything(self) -> list[WorkflowInput]:
         """Return the form's inputs, followed by all other fields that accept a value, node by node."""
         others = [place.key for place in self._index.others]
@@ -367,6 +372,29 @@ class InputSet:
                 return name
         return self._index.distinct_name(place)
 
+    def key_of(self, item: WorkflowInput) -> str:
+        """Return an unambiguous name of an input that accepts values, for keys of a JSON Schema.
+
+        The name has 1 to 64 of the characters ``A-Z a-z 0-9 _ . -``, whatever the labels contain: ``name_of()`` if
+        it has only these and does not contain the node's id, else ``field`` or ``node.field``, else the field and a
+        number.
+        """
+        name = self.name_of(item)
+        place = self._index.place(item.key)
+        if place is None:
+            return name
+        has_id = name == f"{item.node_id}.{item.field_name}" and item.node_id not in place.node_names[1:]
+        if is_portable(name) and not has_id:
+            return name
+        field = plain(item.field_name)
+        names = [field]
+        if not has_id:  # else the node's other names do not make the input unambiguous
+            names += [f"{node}.{field}" for node in map(plain, place.node_names[1:]) if node]
+        for one in dict.fromkeys(names):
+            if is_portable(one) and one not in _TAKEN and not one.isdigit() and self._index.means(one, place):
+                return one
+        return self._index.numbered_name(place)
+
     def _is_set_by(self, name: str, item: WorkflowInput) -> bool:
         try:
             return self.find_settable(name).key == item.key
@@ -399,6 +427,17 @@ class InputSet:
             return seed_template(SEED, [self.template(fed) for fed in self._free_seeds])
         node = self._loaded.nodes.get(key[0])
         return None if node is None else node.template_of(key[1], self._schema.get(node.type))
+
+    def rule_of(self, key: Key) -> dict[str, Any]:
+        """Return what a field's node requires of it on the server beyond the schema, as JSON Schema."""
+        node = self._loaded.nodes.get(key[0])
+        return {} if node is None else rule_schema(node.type, key[1])
+
+    def note_of(self, key: Key) -> str:
+        """Return the author's description of a field in the workflow, or ""."""
+        node = self._loaded.nodes.get(key[0])
+        held = None if node is None else node.inputs.get(key[1])
+        return "" if held is None else held.description
 
     def has_rules(self, node_id: str) -> bool:
         """Return whether a node's class on the server checks more than its schema describes."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from invokeai_py_client._text import node_place
 from invokeai_py_client.engine.workflow import Edge, LoadedWorkflow
 from invokeai_py_client.schema.connect import can_connect
-from invokeai_py_client.schema.fits import number_or_none
-from invokeai_py_client.schema.template import FieldType, NodeTemplate
+from invokeai_py_client.schema.fits import describe_number, number_or_none
+from invokeai_py_client.schema.strict import limit_words
+from invokeai_py_client.schema.template import FieldType, Limits, NodeTemplate
 
 Finding = tuple[str, str]
 """A field, and a phrase for the values that are valid there, to follow "expected"."""
@@ -23,24 +25,48 @@ Sent = Mapping[str, Any]
 Rule = Callable[[Sent, Sent], Finding | None]
 """A check that receives the values sent, and the same values completed with the schema's defaults."""
 
-_FACE_IDS = re.compile(r"\d*(,\d+)*\Z")
-
 
 def _numbers(value: Any) -> list[float]:
     items = cast("list[Any]", value) if isinstance(value, list) else [value]
     return [number for number in map(number_or_none, items) if number is not None]
 
 
-def _within(field: str, least: float, most: float | None) -> Rule:
-    words = f"a number of at least {least}" if most is None else f"a number from {least} to {most}"
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """The rule that a number, or each number of a list, is within limits."""
 
-    def rule(sent: Sent, full: Sent) -> Finding | None:
-        numbers = _numbers(sent[field]) if field in sent else []
-        if any(number < least or (most is not None and number > most) for number in numbers):
-            return field, words
+    field: str
+    least: float
+    most: float | None = None
+
+    def __call__(self, sent: Sent, full: Sent) -> Finding | None:
+        limits = Limits(minimum=self.least, maximum=self.most)
+        numbers = _numbers(sent[self.field]) if self.field in sent else []
+        if any(number < self.least or (self.most is not None and number > self.most) for number in numbers):
+            return self.field, describe_number("a number", limits)
         return None
 
-    return rule
+
+@dataclass(frozen=True, slots=True)
+class _Matching:
+    """The rule that a text matches a pattern.
+
+    Attributes:
+        field: The field.
+        words: The valid values, for messages.
+        pattern: A pattern that Python and JavaScript read alike, as it becomes part of JSON Schemas.
+        optional: Whether the text may be missing.
+    """
+
+    field: str
+    words: str
+    pattern: str
+    optional: bool = True
+
+    def __call__(self, sent: Sent, full: Sent) -> Finding | None:
+        text = full.get(self.field)
+        matches = self.optional if text is None else re.search(self.pattern, str(text))
+        return None if matches else (self.field, self.words)
 
 
 def _steps(sent: Sent, full: Sent) -> Finding | None:
@@ -99,22 +125,10 @@ def _box(sent: Sent, full: Sent) -> Finding | None:
     return None
 
 
-def _face_ids(sent: Sent, full: Sent) -> Finding | None:
-    ids = sent.get("face_ids")
-    if ids is not None and not _FACE_IDS.match(str(ids)):
-        return "face_ids", "whole numbers separated by commas"
-    return None
-
-
 def _seed_text(sent: Sent, full: Sent) -> Finding | None:
     # The class computes with the seed before converting it: the server responds with status 500.
     seed = sent.get("seed", 0)
     return None if isinstance(seed, (int, float)) else ("seed", "a whole number, not text")
-
-
-def _prompt_file(sent: Sent, full: Sent) -> Finding | None:
-    # The only class whose validation reads the server's disk.
-    return ("file_path", "the path of a text file on the server") if not full.get("file_path") else None
 
 
 def _regions(sent: Sent, full: Sent) -> Finding | None:
@@ -142,9 +156,12 @@ def _custom_label(sent: Sent, full: Sent) -> Finding | None:
     return None
 
 
-_CFG = (_within("cfg_scale", 1, None),)
-_WEIGHT = (_within("weight", -1, 2), _steps)
-_CONTROL = (_within("control_weight", -1, 2), _steps)
+_FACE_IDS = _Matching("face_ids", "whole numbers separated by commas", r"^[0-9]*(,[0-9]+)*(?![\s\S])")
+# The only class whose validation reads the server's disk.
+_PROMPT_FILE = _Matching("file_path", "the path of a text file on the server", r"[\s\S]", optional=False)
+_CFG = (_Within("cfg_scale", 1),)
+_WEIGHT = (_Within("weight", -1, 2), _steps)
+_CONTROL = (_Within("control_weight", -1, 2), _steps)
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "denoise_latents": _CFG,
@@ -161,9 +178,9 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "float_math": (_arithmetic,),
     "crop_image_to_bounding_box": (_box,),
     "paste_image_into_bounding_box": (_box,),
-    "face_mask_detection": (_face_ids,),
+    "face_mask_detection": (_FACE_IDS,),
     "noise": (_seed_text,),
-    "prompt_from_file": (_prompt_file,),
+    "prompt_from_file": (_PROMPT_FILE,),
     "ideogram4_caption_builder": (_regions,),
     "segment_anything": (_points,),
 }
@@ -186,6 +203,19 @@ def node_findings(template: NodeTemplate, sent: Sent) -> Iterator[Finding]:
         finding = rule(sent, full)
         if finding is not None:
             yield finding
+
+
+def rule_schema(node_type: str, field: str) -> dict[str, Any]:
+    """Return what a node's class requires of a field on its own, beyond the schema, as JSON Schema.
+
+    Requirements that depend on other fields of the node are not included.
+    """
+    for rule in RULES.get(node_type, ()):
+        if isinstance(rule, _Within) and rule.field == field:
+            return limit_words(Limits(minimum=rule.least, maximum=rule.most))
+        if isinstance(rule, _Matching) and rule.field == field:
+            return {"pattern": rule.pattern}
+    return {}
 
 
 def wiring_findings(

@@ -197,32 +197,26 @@ class AsyncImageRepository(Resource):
         refuse_empty(categories=categories, search_term=search_term, since=since, until=until)
         board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
 
-        def listing_of(board: str | None) -> Listing:
-            return Listing(
-                {
-                    "board_id": board,
-                    "categories": category_words(categories),
-                    "is_intermediate": is_intermediate,
-                    "search_term": search_term,
-                },
-                starred=starred,
-                since=since,
-                until=until,
-                offset=offset,
-                limit=limit,
-                order_dir=order_dir,
-                starred_first=starred_first,
-            )
-
-        listing = listing_of(board)
+        listing = Listing(
+            {
+                "board_id": board,
+                "categories": category_words(categories),
+                "is_intermediate": is_intermediate,
+                "search_term": search_term,
+            },
+            starred=starred,
+            since=since,
+            until=until,
+            offset=offset,
+            limit=limit,
+            order_dir=order_dir,
+            starred_first=starred_first,
+        )
         while listing.params is not None:
             items, total = page_of(await self._json("GET", f"{_IMAGES}/", params=listing.params))
             page = connected(self.connection, items)
-            if not total and board is not None:  # the server lists no images for boards that do not exist
-                actual = await BOARDS.checked_id(self.connection, board_id)
-                if actual != board:
-                    board, listing = actual, listing_of(actual)
-                    continue
+            if not total:
+                await self._check_board(board_id)
             for image in listing.take(page, total):
                 yield cast("AsyncIvkImage", image)
 
@@ -250,11 +244,8 @@ class AsyncImageRepository(Resource):
             "limit": 0,
         }
         total = page_of(await self._json("GET", f"{_IMAGES}/", params=params))[1]
-        if not total and board is not None:  # the server counts no images for boards that do not exist
-            actual = await BOARDS.checked_id(self.connection, board_id)
-            if actual != board:
-                params["board_id"] = actual
-                total = page_of(await self._json("GET", f"{_IMAGES}/", params=params))[1]
+        if not total:
+            await self._check_board(board_id)
         return total
 
     # ------------------------------------------------------------------ uploading
@@ -728,6 +719,15 @@ class AsyncImageRepository(Resource):
         return await self._json("DELETE", f"{_IMAGES}/intermediates", idempotent=False, expect=int)
 
     # ------------------------------------------------------------------ internals
+
+    async def _check_board(self, board: BoardRef | None) -> None:
+        """Check that a board exists: the server lists no images for boards that do not exist.
+
+        Raises:
+            UnknownNameError: The object's board was deleted. Strings have been looked up already.
+        """
+        if board is not None and not isinstance(board, str):
+            await BOARDS.checked_id(self.connection, board)
 
     def _record(self, data: Mapping[str, Any]) -> AsyncIvkImage:
         [record] = connected(self.connection, [data])

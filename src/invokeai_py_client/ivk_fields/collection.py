@@ -91,6 +91,16 @@ class IvkCollectionField(IvkCollectionFieldMixin, IvkField[Any]):
         return other
 
     @property
+    def item(self) -> IvkField[Any]:
+        """A field for one item of the list. Its own value is not used."""
+        return self._item
+
+    @property
+    def takes_one(self) -> bool:
+        """Whether a single value is valid too."""
+        return self._one_too
+
+    @property
     def allowed(self) -> str:
         """A short description of the valid items and of their number."""
         low, high = self.limits.min_items, self.limits.max_items

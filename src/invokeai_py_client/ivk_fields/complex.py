@@ -113,7 +113,10 @@ class IvkColorField(IvkField[Any]):
 
 
 class IvkBoundingBoxField(IvkField[Any]):
-    """A box in pixels: ``(x_min, y_min, x_max, y_max)``, or a dict with these keys and optionally a score."""
+    """A box in pixels: ``(x_min, y_min, x_max, y_max)``, or a dict with these keys and optionally a score.
+
+    A dict may have ``width`` and ``height`` instead of ``x_max`` and ``y_max``.
+    """
 
     type_name_default = "BoundingBoxField"
 
@@ -130,6 +133,11 @@ class IvkBoundingBoxField(IvkField[Any]):
             if len(sides) != len(_SIDES):
                 raise Mismatch(self.allowed)
             box = dict(zip(_SIDES, sides, strict=True))
+        for low, high, size in (("x_min", "x_max", "width"), ("y_min", "y_max", "height")):
+            start, length = as_integer(box.get(low)), as_integer(box.get(size))
+            if high not in box and start is not None and length is not None:
+                box[high] = start + length
+                del box[size]
         for name in _SIDES:
             box[name] = as_integer(box.get(name))
             if box[name] is None:
@@ -159,10 +167,11 @@ class IvkGeneratorField(IvkField[Any]):
     @property
     def allowed(self) -> str:
         """A short description of the valid values."""
-        return f"a dict with a 'type' that starts with '{self._family}'"
+        return f"a dict with a 'type' that starts with '{self.family}'"
 
     @property
-    def _family(self) -> str:
+    def family(self) -> str:
+        """The prefix of the kinds of generator that are valid, such as ``integer_generator_``."""
         word = self.type_name.removesuffix("GeneratorField").casefold()
         return f"{word}_generator_"
 
@@ -172,7 +181,7 @@ class IvkGeneratorField(IvkField[Any]):
         if not isinstance(value, Mapping):
             value = self._listing(value)
         given = plain_json(value)
-        settings = settings_of(self._family.removesuffix("_"), given) if given.get("type") else None
+        settings = settings_of(self.family.removesuffix("_"), given) if given.get("type") else None
         if settings is None:
             raise Mismatch(f"{self.allowed}, and the settings of that type")
         return settings
@@ -180,15 +189,15 @@ class IvkGeneratorField(IvkField[Any]):
     def _listing(self, value: Any) -> dict[str, Any]:
         """Settings of the generator that reads its values from a text."""
         items = as_sequence(value)
-        if not items or not self._family.startswith(("float", "integer", "string")):
+        if not items or not self.family.startswith(("float", "integer", "string")):
             raise Mismatch(self.allowed)
         texts = [text_of(item) if isinstance(item, str) else str(plain_json(item)) for item in items]
-        kind = f"{self._family}parse_string"
+        kind = f"{self.family}parse_string"
         mark = next((mark for mark in (",", "|", "\n", ";;") if not any(mark in text for text in texts)), "")
         if (
             not mark
             or not all(texts)
-            or any(isinstance(item, str) for item in items) is (not self._family.startswith("string"))
+            or any(isinstance(item, str) for item in items) is (not self.family.startswith("string"))
         ):
             raise Mismatch(f"{self.allowed}, or a list of the values to generate")
         return {"type": kind, "input": mark.join(texts), "splitOn": mark}

@@ -32,10 +32,11 @@ class _ModelChoice(IvkField[Any]):
 
     def accepts_model(self, record: Mapping[str, Any]) -> bool:
         """Return whether a model can be selected: whether the editor's list for this field would include it."""
-        return fits_filter(record, self._filter)
+        return fits_filter(record, self.model_filter)
 
     @property
-    def _filter(self) -> ModelFilter:
+    def model_filter(self) -> ModelFilter:
+        """The filter for models that fit."""
         return (self._template.models if self._template else None) or self._any
 
     def _error(self, value: Any, mismatch: Mismatch) -> InputValueError:
@@ -48,7 +49,7 @@ class _ModelChoice(IvkField[Any]):
         model = model_identifier(value)
         if not isinstance(model, ModelByName):
             for part in ("base", "type"):
-                allowed = getattr(self._filter, part)
+                allowed = getattr(self.model_filter, part)
                 if allowed is not None and model[part] not in allowed:
                     raise Mismatch(
                         f"a model of {part} {short_list(allowed, word='or')}",
@@ -66,7 +67,7 @@ class IvkModelIdentifierField(_ModelChoice):
     @property
     def allowed(self) -> str:
         """A short description of the models that fit."""
-        return f"the name or key of a model{filter_text(self._filter)}"
+        return f"the name or key of a model{filter_text(self.model_filter)}"
 
     @property
     def display_value(self) -> Any:
@@ -195,7 +196,7 @@ class IvkLoRAField(_ModelChoice):
     @property
     def allowed(self) -> str:
         """A short description of the valid values."""
-        return f"the name of a LoRA{filter_text(self._filter)}, or (name, weight)"
+        return f"the name of a LoRA{filter_text(self.model_filter)}, or (name, weight)"
 
     @property
     def display_value(self) -> Any:

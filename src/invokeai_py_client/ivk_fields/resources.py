@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
+from invokeai_py_client._names import ExactId
 from invokeai_py_client._paths import absolute_path, is_file
 from invokeai_py_client.ivk_fields.base import IvkField
 from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage
@@ -179,7 +180,8 @@ class IvkSavedWorkflowField(_NamedField):
     _word = "the id or name of a workflow in the server's library"
 
     def _convert(self, value: Any) -> Any:
-        return super()._convert(value)[self._key]
+        found = super()._convert(value)[self._key]
+        return found if type(value) is str else ExactId(found)
 
 
 def _local(path: str | os.PathLike[str]) -> LocalImage:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import AliasChoices, Field
 
+from invokeai_py_client._text import hide_secrets
 from invokeai_py_client.models.base import BaseModelField, InstallStatusField, IvkModel, as_mapping
 from invokeai_py_client.models.enums import InstallStatus
 
@@ -51,6 +52,9 @@ class ModelInstJobInfo(IvkModel):
     config_out: dict[str, Any] | None = None
     download_parts: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     extra: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+    def __repr__(self) -> str:
+        return hide_secrets(super().__repr__())  # the URL of a source may contain a password or a token
 
     @property
     def job_id(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -12,20 +13,31 @@ from invokeai_py_client.models.enums import JobStatus
 
 _BULKY = ("session", "workflow")  # each contains the whole graph
 _OWN_NAMES = {"item_id": "id", "error_message": "error"}
+_HIDDEN = "redacted"
+# The server replaces the values of these by "redacted" or 0 in other users' items.
+_HIDDEN_KEYS = ("user_id", "batch_id", "session_id", "priority")
+
+
+def is_hidden(item: Mapping[str, Any]) -> bool:
+    """Whether the server hides the details of a queue item, because it belongs to another user (InvokeAI 6.12+)."""
+    return item.get("user_id") == _HIDDEN
 
 
 class IvkJob(IvkModel):
     """The record of a queue item.
+
+    Values that the server did not send have the value None. Listings of InvokeAI 6.14 contain no errors, priorities
+    and sessions, except listings of failed items.
 
     Attributes:
         id: The item's id as text, or the session's id if only that is known.
         workflow_id: The id of the library workflow that it runs, if known.
         status: The status. A status that this client does not know stays text.
         progress: The progress from 0 to 1. Records from the queue have only 0 or 1.
-        error: The error message, if it failed.
+        error: The error message, if it failed and the error is known.
         outputs: The outputs of its nodes, by their ids in the executed graph.
         metadata: Further data from the queue: ``batch_id``, ``origin``, ``field_values``...
-        session_id: The id of its session, which its images have too.
+        session_id: The id of its session, which its images have too. None if it is not known.
     """
 
     _brief: ClassVar[tuple[str, ...]] = ("id", "status", "progress", "error")
@@ -62,7 +74,7 @@ class IvkJob(IvkModel):
 
     @property
     def batch_id(self) -> str | None:
-        """The id of the item's batch."""
+        """The id of the item's batch. None if the item belongs to another user."""
         batch_id = self.metadata.get("batch_id")
         return batch_id if isinstance(batch_id, str) else None
 
@@ -82,9 +94,21 @@ class IvkJob(IvkModel):
         return self.metadata.get("destination")
 
     @property
-    def priority(self) -> int:
-        """The item's priority. Items with a higher priority run first."""
-        return int(self.metadata.get("priority") or 0)
+    def priority(self) -> int | None:
+        """The item's priority, or None if it is not known. Items with a higher priority run first."""
+        priority = self.metadata.get("priority")
+        return priority if isinstance(priority, int) else None
+
+    @property
+    def user_id(self) -> str | None:
+        """The id of the user who sent the item, or None if it is not known."""
+        user_id = self.metadata.get("user_id")
+        return user_id if isinstance(user_id, str) else None
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether the item belongs to another user, so that only its id, state, device and times are known."""
+        return self.metadata.get("redacted") is True
 
     @property
     def field_values(self) -> list[dict[str, Any]]:
@@ -119,6 +143,9 @@ class IvkJob(IvkModel):
         if "item_id" not in data:
             return data
         job: dict[str, Any] = {"metadata": dict(as_mapping(data.pop("metadata", None)))}
+        if is_hidden(data):
+            data = {key: value for key, value in data.items() if key not in _HIDDEN_KEYS}
+            job["metadata"]["redacted"] = True
         job["outputs"] = dict(as_mapping(as_mapping(data.get("session")).get("results")))
         for key, value in data.items():
             name = _OWN_NAMES.get(key, key)

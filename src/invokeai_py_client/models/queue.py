@@ -41,7 +41,7 @@ class QueueStatus(_Counts):
     """The status of a queue.
 
     Attributes:
-        item_id: The id of the item that is running, if any.
+        item_id: The id of the item that is running, if any. If several are (on several GPUs), one of their ids.
         waiting: The number of items that wait for a workflow that they called (InvokeAI 6.14+).
         user_pending: The number of pending items of the current user, on servers with user accounts.
         user_in_progress: The number of running items of the current user, on servers with user accounts.

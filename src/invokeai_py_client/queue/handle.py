@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 class AsyncQueueHandle(AsyncObject):
     """One queue of the server. The web UI shows the queue ``default``.
 
+    On servers with user accounts, the methods return and change your items only. ``client.queue`` has the same methods
+    with ``mine=False`` for those of all users.
+
     Example:
         ```python
         queue = client.queue.get_queue()
@@ -53,13 +56,13 @@ class AsyncQueueHandle(AsyncObject):
         return await self._queues.status(queue_id=self._queue_id)
 
     async def is_busy(self) -> bool:
-        """Return whether any item is running or still to be run."""
-        status = await self.get_status()
+        """Return whether any item is running or still to be run, including the items of other users."""
+        status = await self._queues.status(mine=False, queue_id=self._queue_id)
         return status.is_processing or status.unfinished > 0
 
     async def count_running(self) -> int:
-        """Return the number of running items."""
-        return (await self.get_status()).in_progress
+        """Return the number of running items, including those of other users."""
+        return (await self._queues.status(mine=False, queue_id=self._queue_id)).in_progress
 
     async def wait_until_idle(self, timeout: float | None = 300.0, poll_interval: float = 1.0) -> bool:
         """Wait until no item is running or still to be run.
@@ -97,7 +100,10 @@ class AsyncQueueHandle(AsyncObject):
         return await self._queues.items(status=JobStatus.PENDING, queue_id=self._queue_id)
 
     async def get_current(self) -> AsyncJobHandle | None:
-        """Return a handle for the running item, or None if no item is running."""
+        """Return a handle for the running item, or None if no item is running.
+
+        On a server with several GPUs, several items may be running: see ``list_running()``.
+        """
         job = await self._queues.current(queue_id=self._queue_id)
         return None if job is None else self._handle(job)
 
@@ -121,7 +127,7 @@ class AsyncQueueHandle(AsyncObject):
         return CancelAllExceptCurrentResult(canceled=count)
 
     async def clear(self) -> ClearResult:
-        """Cancel the running item and remove all items."""
+        """Cancel the running items and remove all items."""
         return ClearResult(deleted=await self._queues.clear(queue_id=self._queue_id))
 
     async def prune(self) -> PruneResult:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import aclosing
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
+from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, UsageError
+from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, ServerError, UsageError
 from invokeai_py_client.models import (
     BatchStatus,
     DestinationStatus,
@@ -18,8 +21,9 @@ from invokeai_py_client.models import (
     QueueStatus,
 )
 from invokeai_py_client.models.base import as_mapping
+from invokeai_py_client.queue.scope import Scope, scope_of
 from invokeai_py_client.run import blockage, queue_items, retries
-from invokeai_py_client.transport.payload import id_number, route
+from invokeai_py_client.transport.payload import id_number, path_part, route
 
 if TYPE_CHECKING:
     from typing import Self
@@ -29,8 +33,17 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.events import RunEvent
 
 
+OPEN = frozenset({JobStatus.PENDING, JobStatus.RUNNING, JobStatus.WAITING})
+ENDED = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+_AT_ONCE = 8
+_BATCHES = 500
+
+
 class AsyncQueueRepository(Resource):
     """The queue of a server. Every method has a ``queue_id`` for queues other than ``default``.
+
+    On servers with user accounts, methods count, return and change the items of your account, unless you pass
+    ``mine=False`` for those of all users. Only administrators can change the items of other users.
 
     Example:
         ```python
@@ -58,9 +71,18 @@ class AsyncQueueRepository(Resource):
 
     # ------------------------------------------------------------------ state
 
-    async def status(self, *, queue_id: str = "default") -> QueueStatus:
-        """Return the number of items in each state, and whether the processor is running or paused."""
-        return QueueStatus.from_api_response(await self._ask("GET", queue_id, "status"))
+    async def status(self, *, mine: bool | None = None, queue_id: str = "default") -> QueueStatus:
+        """Return the number of items in each state, and whether the processor is running or paused.
+
+        Args:
+            mine: Whether to count only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, count the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
+        status = QueueStatus.from_api_response(await self._ask("GET", queue_id, "status"))
+        scope = await scope_of(self.connection, mine)
+        return status if scope.everyone else own_status(status, await self._items_in(scope, queue_id))
 
     async def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
         """Return the number of items of a batch in each state. All are 0 if the queue does not have the batch."""
@@ -139,9 +161,13 @@ class AsyncQueueRepository(Resource):
         batch_id: str | None = None,
         destination: str | None = None,
         outputs: bool = False,
+        mine: bool | None = None,
         queue_id: str = "default",
     ) -> list[IvkJob]:
         """Return items of the queue, in the order of their ids.
+
+        InvokeAI 6.14 lists items without their errors, priorities and sessions: the record has None for them.
+        Only items listed by ``status="failed"`` have them.
 
         Args:
             item_ids: The ids of the items to return. Ids not in the queue are omitted. Defaults to None: all items.
@@ -150,6 +176,9 @@ class AsyncQueueRepository(Resource):
             destination: Return only items with this destination. Defaults to None: any destination.
             outputs: Whether to read the items' outputs. The server sends them together with the items' graphs, which
                 is slow for many items. Defaults to False.
+            mine: Whether to return only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, return the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Raises:
@@ -159,7 +188,9 @@ class AsyncQueueRepository(Resource):
         states = None if status is None else _states(status)
         ids = list(item_ids) if item_ids is not None else await self.item_ids(queue_id=queue_id)
         wanted = sorted(set(ids))
-        if states is not None or batch_id is not None or destination is not None:
+        named = item_ids is not None or batch_id is not None
+        scope = await scope_of(self.connection, False if named and mine is None else mine)
+        if states is not None or batch_id is not None or destination is not None or not scope.everyone:
             # The server cannot filter by these. Summaries are small and have the values to filter by.
             known = await queue_items.read_states(self.connection, queue_id, wanted)
             found = [
@@ -168,9 +199,12 @@ class AsyncQueueRepository(Resource):
                 if (states is None or job.status in states)
                 and batch_id in (None, job.batch_id)
                 and destination in (None, job.metadata.get("destination"))
+                and scope.includes(job)
             ]
             if not outputs:
-                return found
+                return (
+                    await self._with_errors(found, queue_id) if JobStatus.FAILED in (states or ()) else found
+                )
             wanted = [int(job.id) for job in found]
         read = queue_items.read_items if outputs else queue_items.read_states
         items = await read(self.connection, queue_id, wanted)
@@ -179,7 +213,7 @@ class AsyncQueueRepository(Resource):
     async def item_ids(
         self, *, order_dir: Literal["ASC", "DESC"] = "ASC", queue_id: str = "default"
     ) -> list[int]:
-        """Return the ids of all items.
+        """Return the ids of all items, including those of other users.
 
         Args:
             order_dir: ``"ASC"`` for oldest first, ``"DESC"`` for newest first. Defaults to ``"ASC"``.
@@ -188,10 +222,38 @@ class AsyncQueueRepository(Resource):
         ids = await queue_items.item_ids(self.connection, queue_id)
         return ids if order_dir == "ASC" else ids[::-1]
 
-    async def current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """Return the running item, or None if no item is running."""
-        response = await self._ask("GET", queue_id, "current")
-        return None if response is None else IvkJob.from_api_response(response)
+    async def running(self, *, mine: bool | None = None, queue_id: str = "default") -> list[IvkJob]:
+        """Return the running items. A server with several GPUs runs several at once (InvokeAI 6.14+).
+
+        Args:
+            mine: Whether to return only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, return the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
+        count = (await self.status(mine=False, queue_id=queue_id)).in_progress
+        if count > 1:
+            return await self.items(status=JobStatus.RUNNING, mine=mine, queue_id=queue_id)
+        response = await self._ask("GET", queue_id, "current") if count else None
+        scope = await scope_of(self.connection, mine)
+        return [
+            job
+            for job in map(IvkJob.from_api_response, [response] if response else [])
+            if scope.includes(job)
+        ]
+
+    async def current(self, *, mine: bool | None = None, queue_id: str = "default") -> IvkJob | None:
+        """Return the running item, or None if no item is running. If several are running, return the oldest.
+
+        ``running()`` returns all of them.
+
+        Args:
+            mine: Whether to return only the item of your account or, on servers without user accounts, an item sent
+                from this machine. If False, return the item of all users. Defaults to None: the item of your
+                account, or on servers without user accounts, any item.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+        """
+        return next(iter(await self.running(mine=mine, queue_id=queue_id)), None)
 
     async def next_item(self, *, queue_id: str = "default") -> IvkJob | None:
         """Return the item that will run next, or None if no item is pending."""
@@ -211,14 +273,44 @@ class AsyncQueueRepository(Resource):
         """
         return IvkJob.from_api_response(await self._of_item("PUT", queue_id, item_id, "/cancel"))
 
-    async def cancel_current(self, *, queue_id: str = "default") -> IvkJob | None:
-        """Cancel the running item.
+    async def cancel_current(self, *, mine: bool | None = None, queue_id: str = "default") -> IvkJob | None:
+        """Cancel the running item, or all running items on a server with several GPUs.
+
+        Args:
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The updated item, or None if no item was running.
+            The updated item, the oldest of several, or None if no item was running.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        current = await self.current(queue_id=queue_id)
-        return None if current is None else await self.cancel(int(current.id), queue_id=queue_id)
+        scope = await self._scope(mine, "cancel", queue_id)
+        found = await self.running(mine=not scope.everyone, queue_id=queue_id)
+        canceled = [await self.cancel(int(job.id), queue_id=queue_id) for job in found]
+        return next(iter(canceled), None)
+
+    async def cancel_all(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
+        """Cancel all unfinished items: pending, running and waiting.
+
+        Args:
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
+        Returns:
+            The number of canceled items. Items that ended by themselves in the meantime are not counted.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
+            RunError: The server did not cancel some of the items.
+        """
+        scope = await self._scope(mine, "cancel", queue_id)
+        return await self._cancel_jobs(await self._items_in(scope, queue_id, OPEN), queue_id)
 
     async def cancel_batches(self, batch_ids: str | Iterable[str], *, queue_id: str = "default") -> int:
         """Cancel the unfinished items of one or more batches.
@@ -237,35 +329,71 @@ class AsyncQueueRepository(Resource):
             await self._ask("PUT", queue_id, "cancel_by_batch_ids", json={"batch_ids": ids}), "canceled"
         )
 
-    async def cancel_destination(self, destination: str, *, queue_id: str = "default") -> int:
+    async def cancel_destination(
+        self, destination: str, *, mine: bool | None = None, queue_id: str = "default"
+    ) -> int:
         """Cancel the unfinished items with a destination.
+
+        Args:
+            destination: The destination.
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
             The number of canceled items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
         refuse_empty(destination=destination)
+        scope = await self._scope(mine, "cancel", queue_id)
+        if not scope.is_bulk:
+            found = await self._items_in(scope, queue_id, OPEN)
+            return await self._cancel_jobs([job for job in found if job.destination == destination], queue_id)
         params = {"destination": destination}
         return _count(await self._ask("PUT", queue_id, "cancel_by_destination", params=params), "canceled")
 
-    async def cancel_all_except_current(self, *, queue_id: str = "default") -> int:
+    async def cancel_all_except_current(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Cancel all pending items.
+
+        Args:
+            mine: Whether to cancel only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, cancel the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
             The number of canceled items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        return _count(await self._ask("PUT", queue_id, "cancel_all_except_current"), "canceled")
+        scope = await self._scope(mine, "cancel", queue_id)
+        if scope.is_bulk:
+            return _count(await self._ask("PUT", queue_id, "cancel_all_except_current"), "canceled")
+        found = await self._items_not_running(scope, queue_id)
+        for job in found:
+            await self.cancel(int(job.id), queue_id=queue_id)
+        return len(found)
 
     async def retry(self, item_ids: int | Iterable[int], *, queue_id: str = "default") -> dict[int, int]:
         """Retry failed and canceled items: the server adds them to the queue again, as new items of the same batches.
 
-        Each item is retried exactly once. If the response is lost, the outcome is read from the server.
+        Each item is retried exactly once. If the response is lost, the outcome is read from the server. For an item of
+        a called workflow, the server retries the run that called the workflow.
 
         Args:
             item_ids: The id of an item, or several ids.
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The id of the new item for each retried item. Items in other states and ids not in the queue are omitted.
+            The id of the new item for each retried item. Items in other states, items of other users and ids not in
+            the queue are omitted. A warning in the log lists the items of other users.
+
+        Raises:
+            PermissionDeniedError: All items belong to other users, and you are not an administrator.
         """
         ids = [item_ids] if isinstance(item_ids, int) else item_ids
         return await retries.retry_items(self.connection, queue_id, ids)
@@ -285,43 +413,104 @@ class AsyncQueueRepository(Resource):
             return False
         return True
 
-    async def delete_destination(self, destination: str, *, queue_id: str = "default") -> int:
-        """Delete all items with a destination, canceling the running item if it has it. InvokeAI 6.0+.
+    async def delete_destination(
+        self, destination: str, *, mine: bool | None = None, queue_id: str = "default"
+    ) -> int:
+        """Delete all items with a destination, canceling those that are running. InvokeAI 6.0+.
+
+        Args:
+            destination: The destination.
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
             The number of deleted items.
 
         Raises:
             UsageError: The destination contains a slash, which the server's route does not support.
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
+        refuse_empty(destination=destination)
+        scope = await self._scope(mine, "delete", queue_id)
+        if not scope.is_bulk:
+            found = await self._items_in(scope, queue_id)
+            return await self._delete_jobs([job for job in found if job.destination == destination], queue_id)
         path = route("d/{destination}", destination=destination)
         return _count(await self._ask("DELETE", queue_id, path, idempotent=False), "deleted")
 
-    async def delete_all_except_current(self, *, queue_id: str = "default") -> int:
+    async def delete_all_except_current(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Delete all pending items. InvokeAI 6.0+.
+
+        Args:
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
             The number of deleted items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
+        scope = await self._scope(mine, "delete", queue_id)
+        if not scope.is_bulk:
+            return await self._delete_jobs(await self._items_not_running(scope, queue_id), queue_id)
         return _count(
             await self._ask("PUT", queue_id, "delete_all_except_current", idempotent=False), "deleted"
         )
 
-    async def prune(self, *, queue_id: str = "default") -> int:
+    async def prune(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Delete all items that have ended.
 
+        Args:
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
+
         Returns:
             The number of deleted items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
+        scope = await self._scope(mine, "delete", queue_id)
+        if not scope.is_bulk:
+            return await self._delete_jobs(await self._items_in(scope, queue_id, ENDED), queue_id)
         return _count(await self._ask("PUT", queue_id, "prune", idempotent=False), "deleted")
 
-    async def clear(self, *, queue_id: str = "default") -> int:
-        """Cancel the running item and delete all items.
+    async def clear(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
+        """Cancel the running items and delete all items.
+
+        Args:
+            mine: Whether to delete only the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, delete the items of all users, which only administrators can do. Defaults
+                to None: the items of your account, or on servers without user accounts, all items.
+            queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
             The number of deleted items.
+
+        Raises:
+            PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
+        scope = await self._scope(mine, "delete", queue_id)
+        if not scope.is_bulk:
+            return await self._delete_jobs(await self._items_in(scope, queue_id), queue_id)
         return _count(await self._ask("PUT", queue_id, "clear", idempotent=False), "deleted")
+
+    async def unreadable_batches(self, *, queue_id: str = "default") -> list[str]:
+        """Return the ids of the batches with unfinished items that the server cannot read.
+
+        ``unblock()`` cancels them. Batches of other users are omitted if you are not an administrator.
+
+        Raises:
+            RunError: The server (before 6.14) does not report the batch of such an item. Call ``clear()`` instead.
+        """
+        return list((await blockage.find_unreadable(self.connection, queue_id)).batch_ids)
 
     async def unblock(self, *, queue_id: str = "default") -> list[str]:
         """Cancel the batches of items that the server cannot read.
@@ -334,12 +523,23 @@ class AsyncQueueRepository(Resource):
             The ids of the canceled batches.
 
         Raises:
-            RunError: The server (before 6.14) does not report the batch of such an item. Call ``clear()`` instead.
+            RunError: The queue is still blocked. An item belongs to another user, and you are not an administrator. Or
+                the server's session processor has ended, so that the server has to be restarted. Or the server (before
+                6.14) does not report the batch of such an item: call ``clear()`` instead.
         """
-        found = await blockage.unreadable_batches(self.connection, queue_id)
-        if found:
-            await self.cancel_batches(found, queue_id=queue_id)
-        return found
+        found = await blockage.find_unreadable(self.connection, queue_id)
+        if found.batch_ids:
+            await self.cancel_batches(found.batch_ids, queue_id=queue_id)
+        if found.others:
+            items = ", ".join(map(str, found.others[:10]))
+            raise RunError(
+                f"The queue is blocked by items of other users, which the server cannot read: {items}. Only an "
+                "administrator can cancel them, by client.queue.unblock() or `ivk queue unblock`.",
+                item_id=found.others[0],
+            )
+        if await blockage.is_stopped(self.connection, queue_id):
+            raise RunError(blockage.STOPPED)
+        return list(found.batch_ids)
 
     # ------------------------------------------------------------------ the processor
 
@@ -352,6 +552,76 @@ class AsyncQueueRepository(Resource):
         return ProcessorStatus.from_api_response(await self._ask("PUT", queue_id, "processor/resume"))
 
     # ------------------------------------------------------------------ internals
+
+    async def _scope(self, mine: bool | None, action: str, queue_id: str) -> Scope:
+        path_part(queue_id, "a queue")  # before anything is sent
+        scope = await scope_of(self.connection, mine)
+        scope.raise_unless_allowed(action)
+        return scope
+
+    async def _items_in(
+        self, scope: Scope, queue_id: str, states: Collection[JobStatus] | None = None
+    ) -> list[IvkJob]:
+        """Return the items of a scope, without the errors of failed items."""
+        ids = await queue_items.item_ids(self.connection, queue_id)
+        known = await queue_items.read_states(self.connection, queue_id, ids)
+        jobs = map(IvkJob.from_api_response, known.values())
+        return [job for job in jobs if scope.includes(job) and (states is None or job.status in states)]
+
+    async def _items_not_running(self, scope: Scope, queue_id: str) -> list[IvkJob]:
+        """Return the unfinished items of a scope, except for running items and the workflows that they belong to."""
+        jobs = await self._items_in(scope, queue_id, OPEN)
+        parents = {int(job.id): job.metadata.get("parent_item_id") for job in jobs}
+
+        def root(item_id: int) -> int:
+            parent = parents.get(item_id)
+            return item_id if parent is None else root(parent)
+
+        busy = {root(int(job.id)) for job in jobs if job.status is JobStatus.RUNNING}
+        return [job for job in jobs if root(int(job.id)) not in busy]
+
+    async def _cancel_jobs(self, jobs: Sequence[IvkJob], queue_id: str) -> int:
+        """Cancel items, and all items of their batches. Returns how many of the items are canceled now."""
+        batches = list(dict.fromkeys(job.batch_id for job in jobs if job.batch_id))
+        for start in range(0, len(batches), _BATCHES):
+            await self.cancel_batches(batches[start : start + _BATCHES], queue_id=queue_id)
+        ids = [int(job.id) for job in jobs]
+        known = await queue_items.read_states(self.connection, queue_id, ids)
+        now = [IvkJob.from_api_response(item) for item in known.values()]
+        left = [job.id for job in now if job.status in OPEN]
+        if left:
+            raise RunError(
+                f"The server did not cancel {len(left)} of {len(ids)} queue items: {', '.join(left[:10])}. "
+                "Cancel them again, or see the server's log."
+            )
+        return sum(job.status is JobStatus.CANCELLED for job in now)
+
+    async def _delete_jobs(self, jobs: Sequence[IvkJob], queue_id: str) -> int:
+        """Delete items one by one, after canceling those that are unfinished. Returns how many no longer exist."""
+        await self._cancel_jobs([job for job in jobs if job.status in OPEN], queue_id)
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def delete(job: IvkJob) -> None:
+            async with limit:
+                with suppress(
+                    NotFoundError
+                ):  # the server deletes the items of called workflows with their callers
+                    await self._of_item("DELETE", queue_id, int(job.id), idempotent=False)
+
+        await gather_or_cancel(map(delete, jobs))
+        return len(jobs)
+
+    async def _with_errors(self, jobs: Sequence[IvkJob], queue_id: str) -> list[IvkJob]:
+        """Add what listings of InvokeAI 6.14 omit to failed items, except for their outputs."""
+        lacking = [int(job.id) for job in jobs if job.status is JobStatus.FAILED and job.error_type is None]
+        if not lacking:
+            return list(jobs)
+        items = await queue_items.read_items(self.connection, queue_id, lacking)
+        whole = {
+            str(item_id): IvkJob.from_api_response({**item, "session": None})
+            for item_id, item in items.items()
+        }
+        return [whole.get(job.id, job) for job in jobs]
 
     async def _of_item(
         self, method: str, queue_id: str, item_id: int, action: str = "", **options: Any
@@ -373,6 +643,30 @@ class AsyncQueueRepository(Resource):
                 raise
             request = {"method": error.method, "path": error.path, "request_id": error.request_id}
             raise ServerError(error.status_code, error.payload, blockage.WAY_OUT, **request) from None
+
+
+def own_status(status: QueueStatus, jobs: Iterable[IvkJob]) -> QueueStatus:
+    """Return the status of a queue with the counts of some items instead of all, and without other running items."""
+    known = sorted(jobs, key=lambda job: int(job.id))
+    by_state = Counter(job.status for job in known)
+    words = {
+        "pending": JobStatus.PENDING,
+        "in_progress": JobStatus.RUNNING,
+        "waiting": JobStatus.WAITING,
+        "completed": JobStatus.COMPLETED,
+        "failed": JobStatus.FAILED,
+        "canceled": JobStatus.CANCELLED,
+    }
+    counts: dict[str, Any] = {word: by_state[state] for word, state in words.items()}
+    running = [job for job in known if job.status is JobStatus.RUNNING]
+    if status.item_id not in {job.item_id for job in running}:
+        first = running[0] if running else None
+        counts |= {
+            "item_id": first and first.item_id,
+            "batch_id": first and first.batch_id,
+            "session_id": first and first.session_id,
+        }
+    return status.model_copy(update={**counts, "total": sum(by_state.values())})
 
 
 def _states(status: JobStatus | str | Collection[JobStatus | str]) -> set[JobStatus | str]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 from invokeai_py_client.errors import InvokeAIClientError, RunTimeoutError
 from invokeai_py_client.models import JobStatus, QueueStatus
 from invokeai_py_client.run.events import RunEvent, StatusChanged, parse_event
+from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change, last_look
+from invokeai_py_client.transport.changes import Change, ignore_response, last_look
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ async def watch(
     watching = _Watch(queue_id)
 
     async def fetch() -> QueueStatus:
-        return await queues.status(queue_id=queue_id)
+        return await queues.status(mine=False, queue_id=queue_id)
 
     def patience() -> float:
         quiet = interval if hub.connected else min(timing.POLL, interval)
@@ -130,14 +131,20 @@ async def wait_until_idle(
         return timing.QUEUE_SILENCE if hub.connected else timing.POLL
 
     async def fetch() -> QueueStatus:
-        return await queues.status(queue_id=queue_id)
+        return await queues.status(mine=False, queue_id=queue_id)
+
+    async def warn_if_blocked() -> None:
+        await queues.connection.part(LiveRuns).states.warn_if_blocked(queue_id)
 
     waiting = hub.changes(queue_room(queue_id), concerns, patience, tolerant=False)
     try:
         async with asyncio.timeout(timeout), waiting as changes:
             while not latest or latest[-1].unfinished:
-                if await anext(changes) is not Change.RESPONSE:
+                change = await anext(changes)
+                if change is not Change.RESPONSE:
                     changes.read(fetch, latest.append)
+                if change is Change.SILENCE and hub.connected:
+                    changes.read(warn_if_blocked, ignore_response)
         return latest[-1]
     except TimeoutError as error:
         if isinstance(error, InvokeAIClientError) or timeout is None:

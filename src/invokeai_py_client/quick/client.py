@@ -82,7 +82,7 @@ class AsyncQuickClient(AsyncObject):
             metadata, workflow = await original.metadata(), await original.workflow()
             schema = await self._areas.schema()
             wf = await self._areas.workflow_repo.create_workflow(copy_image(schema))
-            body = await wf.enqueue_request({"save.image": name, "save.board": board})
+            body = await wf.enqueue_request({"save.image": name, "save.board": _board_value(board)})
             # The copy's workflow and metadata describe how the image was made, not how it was copied.
             batch: dict[str, Any] = body["batch"]
             batch.update(batch_id=new_batch_id(), workflow=workflow)
@@ -136,7 +136,7 @@ class AsyncQuickClient(AsyncObject):
                 "negative_prompt": negative_prompt,
                 "width": _on_grid(width),
                 "height": _on_grid(height),
-                "board": board,
+                "board": _board_value(board),
                 "seed": draw_seed(),
             }
             given = {"steps": steps, "scheduler": scheduler}
@@ -170,6 +170,11 @@ class AsyncQuickClient(AsyncObject):
 
     def __repr__(self) -> str:
         return f"<AsyncQuickClient of {self.connection.url}>"
+
+
+def _board_value(board_id: str) -> Any:
+    """Return the value of a board field. Only a dict is certain to be an id and not a name."""
+    return board_id if board_id == UNCATEGORIZED else {"board_id": board_id}
 
 
 def _on_grid(pixels: int) -> int:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._text import clip, node_place
 from invokeai_py_client.engine.workflow import Key
 from invokeai_py_client.errors import RunCanceledError, RunFailedError
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.run.packed import PackedResults
 from invokeai_py_client.run.results import (
     CalledResults,
+    GraphFacts,
     Results,
     failing_node,
     results_of_item,
@@ -24,47 +25,81 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
 
 _LARGE = frozenset({"session", "workflow"})
+_SHARED_CACHE = (
+    " The image belongs to another user. If no input names it, the server's node cache returned it: users share the "
+    "cache (InvokeAI 6.14). Change a value of the nodes before this one, such as the seed, or set useCache to false "
+    "for them in the workflow. An administrator can turn the cache off for all users with node_cache_size: 0 in "
+    "invokeai.yaml."
+)
+_ADVICE = {
+    "Queue user is not authorized to access this image": _SHARED_CACHE,
+    "Queue user is not authorized to access this video": _SHARED_CACHE.replace("The image", "The video"),
+}
 
 
-@dataclass(slots=True, eq=False)
 class RunEnd:
     """The queue item and the results of a run that has ended. Empty until then.
 
     A run fills it in when someone waits for the run. A sweep fills in the ends of its runs itself, because it reads
-    many items in one request.
+    many items in one request. The data is stored in compact form, and each access returns a copy.
+
+    Args:
+        record: The run's line in a sweep's manifest. It replaces the item when a sweep is resumed.
 
     Attributes:
-        item: The queue item.
-        results: The outputs of every node.
         failing: The node that failed, if one did.
-        record: The run's line in a sweep's manifest. It replaces the item when a sweep is resumed.
-        seeds: The seeds that the nodes used, by node id and field or output.
+        record: The run's line in a sweep's manifest.
     """
 
-    item: Mapping[str, Any] | None = None
-    results: Results | None = None
-    failing: str | None = None
-    record: Mapping[str, Any] | None = None
-    seeds: Mapping[Key, int] = field(default_factory=dict[Key, int])
+    __slots__ = ("_packed", "_seconds", "failing", "record")
+
+    def __init__(self, record: Mapping[str, Any] | None = None) -> None:
+        self.failing: str | None = None
+        self.record = record
+        self._packed: PackedResults | None = None
+        self._seconds: float | None = None
+
+    @property
+    def taken(self) -> bool:
+        """Whether the results are known."""
+        return self._packed is not None
+
+    @property
+    def item(self) -> Mapping[str, Any] | None:
+        """The queue item. For a run of a sweep, without its session and its workflow."""
+        return None if self._packed is None else self._packed.item()
+
+    @property
+    def results(self) -> Results | None:
+        """The outputs of every node."""
+        return None if self._packed is None else self._packed.results()
+
+    @property
+    def seeds(self) -> Mapping[Key, int]:
+        """The seeds that the nodes used, by node id and field or output."""
+        return {} if self._packed is None else self._packed.seeds()
 
     @property
     def recorded_images(self) -> Sequence[str] | None:
         """The names of the images, if only a manifest has them."""
-        return self.record["images"] if self.record is not None and self.results is None else None
+        return self.record["images"] if self.record is not None and not self.taken else None
 
     @property
     def seconds(self) -> float | None:
         """How many seconds the server worked on the run, or None if unknown."""
-        if self.item is None and self.record is not None:
+        if self._packed is None and self.record is not None:
             return self.record["seconds"]
-        return seconds_of_item(self.item or {})
+        return self._seconds
 
     def drawn(self, names: SeedNames) -> dict[str, Any]:
         """Return the seeds that random nodes drew on the server, by the names of their inputs."""
-        if self.record is not None and self.results is None:
+        if not names.drawn:
+            return {}
+        if self.record is not None and not self.taken:
             values: Mapping[str, Any] = self.record["inputs"]
             return {name: values[name] for name in names.drawn.values() if name in values}
-        return {name: self.seeds[key] for key, name in names.drawn.items() if key in self.seeds}
+        seeds = self.seeds
+        return {name: seeds[key] for key, name in names.drawn.items() if key in seeds}
 
     def take(
         self,
@@ -73,6 +108,7 @@ class RunEnd:
         called: tuple[CalledResults, ...] = (),
         *,
         whole: bool = True,
+        facts: GraphFacts | None = None,
     ) -> None:
         """Store the ended queue item and its results.
 
@@ -82,11 +118,28 @@ class RunEnd:
             called: The results of the workflows that the run called.
             whole: Whether to keep the item's session and workflow. They are large, and a sweep has thousands of
                 items. Defaults to True.
+            facts: What is known about the graph of the item.
         """
-        self.results = results_of_item(item, labels, called)
-        self.item = item if whole else {key: value for key, value in item.items() if key not in _LARGE}
+        results = results_of_item(item, labels, called, facts)
         self.failing = failing_node(item)
-        self.seeds = seeds_of_item(item)
+        kept = item if whole else {key: value for key, value in item.items() if key not in _LARGE}
+        self._store(kept, results, seeds_of_item(item))
+
+    def _store(self, item: Mapping[str, Any], results: Results, seeds: Mapping[Key, int]) -> None:
+        self._seconds = seconds_of_item(item)
+        self._packed = PackedResults(results, seeds, item)
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = ("item", "results", "failing", "record", "seeds")
+        return {name: getattr(self, name) for name in names}
+
+    def __setstate__(self, state: Any) -> None:
+        # Earlier versions stored the attributes as they are, in slots.
+        values: Mapping[str, Any] = cast("tuple[None, Any]", state)[1] if isinstance(state, tuple) else state
+        RunEnd.__init__(self, values["record"])
+        self.failing = values["failing"]
+        if values["results"] is not None:
+            self._store(values["item"] or {}, values["results"], values.get("seeds", {}))
 
 
 def removed_item(item_id: int, batch_id: str) -> dict[str, Any]:
@@ -123,7 +176,7 @@ def raise_if_failed(run: AsyncRun, failing: str | None, labels: Mapping[str, str
     place = node_place(node_id, labels) if node_id else label
     message = " ".join((status.error_message or "").split())
     raise RunFailedError(
-        f"Queue item {run.item_id} failed at {place}: {status.error_type}: {clip(message, 500)}",
+        f"Queue item {run.item_id} failed at {place}: {status.error_type}: {clip(message, 500)}{_advice(message)}",
         node_id=node_id,
         node_label=label,
         error_type=status.error_type,
@@ -131,3 +184,9 @@ def raise_if_failed(run: AsyncRun, failing: str | None, labels: Mapping[str, str
         error_traceback=status.error_traceback,
         **ids,
     )
+
+
+def _advice(message: str) -> str:
+    """Return what to do about an error whose message does not describe its cause, or ""."""
+    advice = next((advice for sign, advice in _ADVICE.items() if sign in message), "")
+    return advice if not advice or message.endswith(".") else f".{advice}"

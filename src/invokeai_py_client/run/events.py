@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 
 from invokeai_py_client._text import brief_repr
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.models.job import is_hidden
 from invokeai_py_client.transport.json_shape import as_object
 
 
@@ -188,49 +189,48 @@ def parse_event(name: str, payload: Any) -> RunEvent | None:
         return None
     data = cast("dict[str, Any]", payload)
     item_id = whole_number(data.get("item_id"))
-    if item_id is None or data.get("user_id") == "redacted":
+    if item_id is None or is_hidden(data):
         return None
     when = data.get("timestamp")
     timestamp = float(when) if isinstance(when, int | float) and abs(when) < 2**53 else 0.0
-    common: dict[str, Any] = {"item_id": item_id, "timestamp": timestamp, "raw": data}
     if name == StatusChanged.event_type:
         try:
             status = JobStatus(str(data.get("status")))
         except ValueError:
             return None  # a status of a newer server: waits read the item itself
         return StatusChanged(
-            **common,
-            status=status,
-            sequence=whole_number(data.get("status_sequence")),
-            error_type=text_or_none(data.get("error_type")),
-            error_message=text_or_none(data.get("error_message")),
-            error_traceback=text_or_none(data.get("error_traceback")),
+            item_id,
+            timestamp,
+            data,
+            status,
+            whole_number(data.get("status_sequence")),
+            text_or_none(data.get("error_type")),
+            text_or_none(data.get("error_message")),
+            text_or_none(data.get("error_traceback")),
         )
     if name not in _NODE_EVENTS:
         return None
     invocation = as_object(data.get("invocation"))
-    common |= {
-        "node_id": str(data.get("invocation_source_id") or invocation.get("id") or ""),
-        "node_type": str(invocation.get("type") or ""),
-        "prepared_id": str(invocation.get("id") or ""),
-    }
+    prepared_id = str(invocation.get("id") or "")
+    node_id = str(data.get("invocation_source_id") or prepared_id)
+    about = item_id, timestamp, data, node_id, str(invocation.get("type") or ""), prepared_id
     if name == NodeStarted.event_type:
-        return NodeStarted(**common)
+        return NodeStarted(*about)
     if name == NodeProgress.event_type:
         fraction = data.get("percentage")
         return NodeProgress(
-            **common,
-            message=str(data.get("message") or ""),
-            fraction=float(fraction) if isinstance(fraction, int | float) and 0 <= fraction <= 1 else None,
-            preview=_preview(data.get("image")),
+            *about,
+            str(data.get("message") or ""),
+            float(fraction) if isinstance(fraction, int | float) and 0 <= fraction <= 1 else None,
+            _preview(data.get("image")),
         )
     if name == NodeCompleted.event_type:
-        return NodeCompleted(**common, output=as_object(data.get("result")))
+        return NodeCompleted(*about, as_object(data.get("result")))
     return NodeFailed(
-        **common,
-        error_type=str(data.get("error_type") or ""),
-        error_message=str(data.get("error_message") or ""),
-        error_traceback=str(data.get("error_traceback") or ""),
+        *about,
+        str(data.get("error_type") or ""),
+        str(data.get("error_message") or ""),
+        str(data.get("error_traceback") or ""),
     )
 
 

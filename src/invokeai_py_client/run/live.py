@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -12,9 +13,12 @@ from weakref import WeakValueDictionary
 from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.run.events import StatusChanged, parse_event
+from invokeai_py_client.run.events import NodeProgress, StatusChanged, parse_event
+from invokeai_py_client.run.past_events import PastEvents
 from invokeai_py_client.run.states import StateReader
+from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Changes
+from invokeai_py_client.transport.json_shape import as_object
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
@@ -41,6 +45,7 @@ class LiveRuns:
         self._guards: dict[str, Callable[[], Awaitable[None]]] = {}
         self._guarding: set[asyncio.Task[None]] = set()
         self.states = StateReader(connection)
+        self._past = PastEvents()
         self._hub.add(self._on_event)
         connection.on_close(self.close)
 
@@ -48,6 +53,16 @@ class LiveRuns:
     def connected(self) -> bool:
         """Whether the event connection is up."""
         return self._hub.connected
+
+    def hears(self, tracker: BatchTracker) -> bool:
+        """Return whether events arrive, and one of a tracker's items had an event in the last 20 seconds."""
+        return self.connected and time.monotonic() - tracker.heard < timing.SILENCE
+
+    def patience(self, tracker: BatchTracker) -> float:
+        """Return after how many seconds without an event of a tracker's items a wait checks them again."""
+        if not self.connected:
+            return timing.POLL
+        return timing.SILENCE - (time.monotonic() - tracker.heard if self.hears(tracker) else 0.0)
 
     @asynccontextmanager
     async def changes(
@@ -58,6 +73,7 @@ class LiveRuns:
         patience: Callable[[], float],
         *,
         item_id: int | None = None,
+        ends_only: bool = False,
     ) -> AsyncGenerator[Changes]:
         """Watch a tracker's items for changes during an ``async with`` block.
 
@@ -69,10 +85,12 @@ class LiveRuns:
             batches: Returns the ids of the batches to follow.
             patience: Returns the number of seconds without a change after which to check the items.
             item_id: Only changes of this item. Defaults to None: those of all items.
+            ends_only: Whether only the ends of items are of interest. Defaults to False.
         """
         room = queue_room(queue_id)
 
         async def follow() -> None:
+            tracker.past = self._past
             for batch_id in batches():
                 self._trackers[batch_id] = tracker
             await self._hub.join(room)
@@ -86,7 +104,7 @@ class LiveRuns:
         changes = Changes(
             patience, join=follow, is_joined=is_followed, outage_timeout=self._settings.outage_timeout
         )
-        with tracker.watched(changes.notify, item_id):
+        with tracker.watched(changes.notify, item_id, ends_only=ends_only):
             async with self._hub.waiting(changes):
                 yield changes
 
@@ -102,6 +120,7 @@ class LiveRuns:
             AuthenticationError: The server requires signing in.
             PermissionDeniedError: The account is disabled.
         """
+        tracker.past = self._past
         self._trackers[batch_id or tracker.batch_id] = tracker
         await self._hub.join(queue_room(queue_id))
 
@@ -136,10 +155,15 @@ class LiveRuns:
             self._pass_on(name, payload)
 
     def _pass_on(self, name: str, payload: Any) -> None:
+        data = as_object(payload)
+        own = self._trackers.get(str(data.get("batch_id")))
+        if name == NodeProgress.event_type and own is not None and own.defer(data):
+            return
+        if own is None and name != StatusChanged.event_type:
+            return
         event = parse_event(name, payload)
         if event is None:
             return
-        own = self._trackers.get(str(event.raw.get("batch_id")))
         if own is not None:
             own.event(event)
         if not isinstance(event, StatusChanged) or event.status is not JobStatus.RUNNING:

@@ -16,7 +16,7 @@ from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.engine.batch import ServerGenerator
 from invokeai_py_client.engine.dynamic_prompts import expansion_problem
 from invokeai_py_client.errors import NotFoundError, NotReadyError, UsageError
-from invokeai_py_client.lookup import BOARDS, WORKFLOWS, fetch_boards, fetch_workflows
+from invokeai_py_client.lookup import BOARDS, WORKFLOWS, fetch_boards
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import is_path_part, route
 
@@ -53,6 +53,7 @@ class ServerSide:
         self._models: list[dict[str, Any]] | None = None
         self._boards: list[IvkBoard] | None = None
         self._there: dict[str, bool] = {}
+        self._workflow_ids: dict[str, str] = {}
         self._uploading: dict[str, asyncio.Lock] = {}
         self._problems: dict[LocalImage, str | None] = {}
         self._changed: list[Photo] = []
@@ -92,9 +93,10 @@ class ServerSide:
         Raises:
             WorkflowNotFoundError: No workflow has this name or id, or several workflows have this name.
         """
-        if await self.has_workflow(name_or_id):
-            return name_or_id
-        return str(WORKFLOWS.pick(name_or_id, await fetch_workflows(self._connection))["workflow_id"])
+        if name_or_id not in self._workflow_ids:
+            found = await WORKFLOWS.checked_id(self._connection, name_or_id)
+            self._workflow_ids[name_or_id] = str(found)
+        return self._workflow_ids[name_or_id]
 
     async def has_board(self, board_id: str) -> bool:
         """Return whether a board with this id exists."""
@@ -152,8 +154,7 @@ class ServerSide:
         Args:
             name_or_id: The board's name or id.
             place: The place in the workflow, for error messages.
-            trust: Whether to accept anything that looks like an id without checking that it exists. Defaults to
-                False.
+            trust: Whether to accept anything in the form of an id as an id, without a request. Defaults to False.
 
         Raises:
             NotReadyError: No board has this name or id, or several boards have this name.

@@ -269,10 +269,38 @@ def reading(item_id: int) -> Generator[None]:
         ) from None
 
 
+class GraphFacts:
+    """Facts about a graph that do not depend on the run.
+
+    Args:
+        graph: The nodes of the graph, by id.
+        document: The workflow that was attached to the item.
+        labels: The labels of its nodes, by node id. Defaults to those in the workflow.
+        original: The nodes of the graph as it was sent. Defaults to ``graph``.
+        values: The values of the item's batch.
+    """
+
+    def __init__(
+        self,
+        graph: Mapping[str, dict[str, Any]],
+        document: Any,
+        labels: Mapping[str, str] | None,
+        original: Mapping[str, dict[str, Any]] | None = None,
+        values: Any = None,
+    ) -> None:
+        self.graph = graph
+        sent = graph if original is None else original
+        self.order = {node_id: index for index, node_id in enumerate(sent)}
+        self.names = names_of_item(graph, document, labels)
+        self.labels = {node_id: label for node_id, label, _ in self.names.nodes}
+        self.inputs = _inputs(sent, values)
+
+
 def results_of_item(
     item: Mapping[str, Any],
     labels: Mapping[str, str] | None = None,
     called: tuple[CalledResults, ...] = (),
+    facts: GraphFacts | None = None,
 ) -> Results:
     """Return the outputs of a queue item.
 
@@ -281,16 +309,18 @@ def results_of_item(
             ended.
         labels: The labels of its nodes, by node id. Defaults to those in its workflow.
         called: The results of the workflows that it called.
+        facts: What is known about a graph. Used if it is the item's graph.
     """
     session = cast("dict[str, Any]", item.get("session") or {})
     results = cast("dict[str, Any]", session.get("results") or {})
     sources = cast("dict[str, str]", session.get("prepared_source_mapping") or {})
     prepared = _nodes(session, "execution_graph")
     original = _nodes(session, "graph")
-    order = {node_id: index for index, node_id in enumerate(original)}
+    if facts is None or facts.graph is not original or item.get("field_values"):
+        graph = original or _by_source(prepared, sources)
+        facts = GraphFacts(graph, item.get("workflow"), labels, original, item.get("field_values"))
+    order, names, known = facts.order, facts.names, facts.labels
     paths = iteration_paths(session, order)
-    names = names_of_item(original or _by_source(prepared, sources), item.get("workflow"), labels)
-    known = {node_id: label for node_id, label, _ in names.nodes}
 
     outputs: list[NodeOutput] = []
     for prepared_id, data in results.items():
@@ -313,7 +343,7 @@ def results_of_item(
         )
     # Results come in the order of execution, which before 6.14 is not the order of the iterations.
     outputs.sort(key=lambda output: (order.get(output.node_id, len(order)), output.iteration))
-    return Results(tuple(outputs), called, names, _inputs(original, item.get("field_values")))
+    return Results(tuple(outputs), called, names, facts.inputs)
 
 
 def _inputs(graph: Mapping[str, dict[str, Any]], values: Any) -> frozenset[str]:

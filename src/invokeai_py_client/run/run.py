@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ref
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client._given import refuse_empty
@@ -27,6 +27,7 @@ from invokeai_py_client.run.enqueue import cancel_quietly
 from invokeai_py_client.run.events import RunEvent
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import is_missing, of_batches, read_item, read_states
+from invokeai_py_client.run.reported import ReportedItems
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
@@ -34,11 +35,11 @@ from invokeai_py_client.run.results import (
     item_from_events,
     reading,
 )
-from invokeai_py_client.run.status import RunStatus, has_ended, status_of_item
+from invokeai_py_client.run.status import RunStatus, has_ended, never_started, status_of_item
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change, Changes, last_look
+from invokeai_py_client.transport.changes import Change, Changes, ignore_response, last_look
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
 from invokeai_py_client.transport.loop import call_back, if_abandoned
 from invokeai_py_client.transport.payload import route
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.seeds import SeedNames
     from invokeai_py_client.image.image import AsyncImage
+
+T = TypeVar("T")
 
 _Notify = Callable[[RunEvent], Awaitable[None]]
 
@@ -85,19 +88,22 @@ class AsyncRun(AsyncObject):
         labels: Mapping[str, str] | None = None,
         end: RunEnd | None = None,
         seeds: SeedNames | None = None,
+        reported: ReportedItems | None = None,
     ) -> None:
         self.connection = connection
         self._tracker = tracker
         self._labels: Mapping[str, str] = labels or {}
         self._end = end or RunEnd()
         self._gaps: int | None = None
+        self._awaits_place = False
         # Weak, because images keep their bytes, and sweeps have thousands of runs.
-        self._images: WeakValueDictionary[str, AsyncImage] = WeakValueDictionary()
+        self._images: tuple[ref[AsyncImage], ...] = ()
         self.item_id = item_id
         self.batch_id: str = batch_id or tracker.batch_id
         self.queue_id = queue_id
         self._inputs: Mapping[str, Any] = {} if inputs is None else inputs
         self._seeds = seeds
+        self._reported = reported
 
     # ------------------------------------------------------------------ state
 
@@ -140,7 +146,7 @@ class AsyncRun(AsyncObject):
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
-        return self._finished()[0]
+        return self._known(self._end.item)
 
     @property
     def outputs(self) -> Results:
@@ -149,7 +155,7 @@ class AsyncRun(AsyncObject):
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
         """
-        return self._finished()[1]
+        return self._known(self._end.results)
 
     @property
     def images(self) -> list[AsyncImage]:
@@ -163,24 +169,16 @@ class AsyncRun(AsyncObject):
         """
         from invokeai_py_client.image.image import AsyncImage
 
-        names = self._image_names
-        made = {name: image for name in names if (image := self._images.get(name)) is not None}
-        if len(made) < len(names):
-            sizes = {} if self._results is None else image_sizes(self._results)
-            made |= {
-                name: AsyncImage(self.connection, name, size=sizes.get(name))
-                for name in names
-                if name not in made
-            }
-            self._images.update(made)
-        return [made[name] for name in names]
-
-    @property
-    def _image_names(self) -> Sequence[str]:
         names = self._end.recorded_images
+        sizes: Mapping[str, tuple[int, int]] = {}
         if names is None:
-            names = self.outputs.image_names() or self.outputs.image_names(intermediate=True)
-        return names
+            outputs = self.outputs
+            names = outputs.image_names() or outputs.image_names(intermediate=True)
+            sizes = image_sizes(outputs)
+        made = {image.name: image for known in self._images if (image := known()) is not None}
+        images = [made.get(name) or AsyncImage(self.connection, name, size=sizes.get(name)) for name in names]
+        self._images = tuple(map(ref, images))
+        return images
 
     @property
     def seconds(self) -> float | None:
@@ -197,21 +195,22 @@ class AsyncRun(AsyncObject):
         """Yield the events of the run, from its start until it has ended.
 
         Events come in the order in which the server sends them, each once. If the run has ended, yields its past
-        events.
+        events. A client keeps the past events of its latest ended runs, about 4 MB of them. For an earlier run, this
+        yields only its final status.
 
         Raises:
             ServerUnreachableError: The server could not be reached for five minutes.
         """
-        self._tracker.keep_events(self.item_id)
-        seen = 0
-        async with aclosing(self._steps()) as steps:
-            async for _ in steps:
-                fresh, seen = self._tracker.events_from(self.item_id, seen)
-                for event in fresh:
-                    yield event
-        # 6.14 reports the failed node only after the failed status.
-        for event in self._tracker.events_from(self.item_id, seen)[0]:
-            yield event
+        with self._tracker.reading_events(self.item_id):
+            seen = 0
+            async with aclosing(self._steps()) as steps:
+                async for _ in steps:
+                    fresh, seen = self._tracker.events_from(self.item_id, seen)
+                    for event in fresh:
+                        yield event
+            # 6.14 reports the failed node only after the failed status.
+            for event in self._tracker.events_from(self.item_id, seen)[0]:
+                yield event
 
     async def wait(
         self, timeout: float | None = None, *, on_event: Callable[[RunEvent], object] | None = None
@@ -391,14 +390,14 @@ class AsyncRun(AsyncObject):
                 if notify is not None:
                     async for event in self.events():
                         await notify(event)
-                async with aclosing(self._steps()) as steps:
+                async with aclosing(self._steps(ends_only=True)) as steps:
                     async for _ in steps:
                         pass
         except TimeoutError as error:
             if isinstance(error, RunError) or deadline is None or time.monotonic() < deadline:
                 raise
             await last_look(deadline, self._look)
-            if self._results is not None:
+            if self._end.taken:
                 return self.status
             raise RunTimeoutError(
                 f"Queue item {self.item_id} had not ended after {timeout:g} s ({self.status}). It continues on the "
@@ -411,7 +410,7 @@ class AsyncRun(AsyncObject):
     async def _look(self) -> None:
         """Read the item, and its results if it has ended."""
         self._take_item(await self._fetch_item())
-        if self.status.done and self._results is None:
+        if self.status.done and not self._end.taken:
             self._take_results(await self._fetch_results())
 
     async def _read(self) -> Mapping[str, Any] | None:
@@ -425,18 +424,23 @@ class AsyncRun(AsyncObject):
         seen = self._tracker.settled if self._gaps is None else self._gaps
         return self._tracker.gaps != seen  # events may have been lost since the item was read
 
-    async def _steps(self) -> AsyncGenerator[None]:
-        """Follow the run until its results have been read. Yields whenever something may have changed."""
-        if self._results is not None:
+    async def _steps(self, *, ends_only: bool = False) -> AsyncGenerator[None]:
+        """Follow the run until its results have been read. Yields whenever something (or its end) may have changed."""
+        if self._end.taken:
             return
         live = self.connection.part(LiveRuns)
         async with live.changes(
-            self._tracker, self.queue_id, lambda: (self.batch_id,), self._patience, item_id=self.item_id
+            self._tracker,
+            self.queue_id,
+            lambda: (self.batch_id,),
+            self._patience,
+            item_id=self.item_id,
+            ends_only=ends_only,
         ) as changes:
             async for change in changes:
                 self._react(changes, change)
                 yield
-                if self._results is not None:
+                if self._end.taken:
                     return
 
     @property
@@ -444,25 +448,27 @@ class AsyncRun(AsyncObject):
         return self._tracker.unplaced and self.status.state is JobStatus.PENDING
 
     def _patience(self) -> float:
-        if self._has_no_place:
+        self._awaits_place = self._has_no_place
+        if self._awaits_place:
             return timing.MOMENT
-        return timing.SILENCE if self.connection.part(LiveRuns).connected else timing.POLL
+        return self.connection.part(LiveRuns).patience(self._tracker)
 
     def _react(self, changes: Changes, change: Change) -> None:
         """Start the reads that a change calls for."""
         silence = change is Change.SILENCE
         if self.status.done:
-            if self._results is None:
+            if not self._end.taken and not self._take_reported():
                 changes.read(self._fetch_results, self._take_results, key=None if silence else "results")
         elif self._is_stale:
             changes.read(self._fetch_item, self._take_item, key=None if silence else self._tracker.gaps)
-        elif silence and self._has_no_place:
-            self._tracker.unplaced = False  # one read serves the whole batch
-            changes.read(self._fetch_place, self._tracker.place)
-        elif silence:
+        elif silence and self._awaits_place:
+            if self._has_no_place:  # one read serves the whole batch
+                self._tracker.unplaced = False
+                changes.read(self._fetch_place, self._tracker.place)
+        elif silence and not self.connection.part(LiveRuns).hears(self._tracker):
             changes.read(self._fetch_item, self._take_item)
-            if self.connection.part(LiveRuns).connected and self.status.state is JobStatus.PENDING:
-                changes.read(self._warn_if_blocked, _ignore)
+            if self.connection.part(LiveRuns).connected and not self.status.done:
+                changes.read(self._warn_if_blocked, ignore_response)
 
     async def _warn_if_blocked(self) -> None:
         await self.connection.part(LiveRuns).states.warn_if_blocked(self.queue_id)
@@ -482,6 +488,8 @@ class AsyncRun(AsyncObject):
         gaps = self._tracker.gaps
         states = self.connection.part(LiveRuns).states
         item = await states.read(self.queue_id, self.item_id, self.batch_id)
+        if item is not None and never_started(item):
+            return gaps, item, ()
         if item is None or "session" not in item or not has_ended(item):
             return gaps, item, None
         with reading(self.item_id):
@@ -492,19 +500,29 @@ class AsyncRun(AsyncObject):
     ) -> None:
         self._gaps, item, called = read
         self._tracker.item(self.item_id, item)
-        if called is not None and self._results is None:
+        if called is not None and not self._end.taken:
             with reading(self.item_id):
                 self._take(item, called)
 
+    def _take_reported(self) -> bool:
+        """Take the results if events reported all of them. Return whether they did."""
+        item = None if self._reported is None else self._reported.item(self._tracker, self.item_id)
+        if item is not None and self._reported is not None:
+            with reading(self.item_id):
+                self._end.take(item, self._labels, facts=self._reported.facts(self._labels))
+        return item is not None
+
     async def _fetch_results(self) -> tuple[Mapping[str, Any] | None, tuple[CalledResults, ...]]:
         """Read the results, which the server stores before it announces the end of a run."""
-        item = await self._read()
+        item = await self.connection.part(LiveRuns).states.read_whole(
+            self.queue_id, self.item_id, self.batch_id
+        )
         with reading(self.item_id):
             return item, await called_results(self.connection, self.queue_id, item or {})
 
     def _take_results(self, read: tuple[Mapping[str, Any] | None, tuple[CalledResults, ...]]) -> None:
         item, called = read
-        if self._results is not None:
+        if self._end.taken:
             return
         if item is None and self.status.ok:
             item = item_from_events(self._tracker.events_from(self.item_id, 0)[0])
@@ -517,20 +535,15 @@ class AsyncRun(AsyncObject):
         """Store the ended queue item, or None if the server no longer has it."""
         self._end.take(item or removed_item(self.item_id, self.batch_id), self._labels, called)
 
-    @property
-    def _results(self) -> Results | None:
-        return self._end.results
-
-    def _finished(self) -> tuple[Mapping[str, Any], Results]:
-        end = self._end
-        if end.item is None or end.results is None:
+    def _known(self, value: T | None) -> T:
+        if value is None:
             raise RunNotFinishedError(
                 f"The results of queue item {self.item_id} ({self.status}) have not been read yet. Call result() or "
                 "wait() first.",
                 item_id=self.item_id,
                 batch_id=self.batch_id,
             )
-        return end.item, end.results
+        return value
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -539,20 +552,23 @@ class AsyncRun(AsyncObject):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._images = WeakValueDictionary()
+        self._images = ()
         if "_end" not in state:  # pickled by a version in which runs had these attributes
-            kept = (self.__dict__.pop(name, None) for name in ("_item", "_results", "_failing", "_record"))
-            self._end = RunEnd(*kept)
+            names = ("item", "results", "failing", "record")
+            self._end = RunEnd()
+            self._end.__setstate__({name: self.__dict__.pop(f"_{name}", None) for name in names})
+        self._awaits_place = False
+        if "_reported" not in state:  # pickled by a version that read every item
+            self._reported = None
         if "_inputs" not in state:  # pickled by a version that did not know the seeds of random nodes
             self._inputs = self.__dict__.pop("inputs", {})
             self._seeds = None
-            self._end.seeds = {}
 
     def _repr_html_(self) -> str | None:
         """Return the run's images for a notebook, or None if there are no images or they cannot be downloaded."""
         from invokeai_py_client.run.html import run_html
 
-        if self._results is None and self._end.recorded_images is None:
+        if not self._end.taken and self._end.recorded_images is None:
             return None
         try:
             return self.connection.call(partial(run_html, self), timing.DISPLAY)
@@ -577,10 +593,6 @@ class AsyncRun(AsyncObject):
 def move_run(run: AsyncRun, tracker: BatchTracker) -> None:
     """Move a run that has ended to another tracker. Sweeps do this if another run gets its item's id."""
     run._move_to(tracker)  # pyright: ignore[reportPrivateUsage] - same module
-
-
-def _ignore(_: object) -> None:
-    """Ignore a response that was read only for the log."""
 
 
 async def run_of_item(

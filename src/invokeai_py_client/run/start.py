@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.run.enqueue import cancel_batches, cancel_quietly, enqueue, raise_if_truncated
 from invokeai_py_client.run.live import LiveRuns
+from invokeai_py_client.run.reported import ReportedItems
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport.loop import if_abandoned
@@ -38,18 +40,36 @@ async def start_runs(
         APIRequestError: The server refused the request or could not be reached.
     """
     batch_id: str = body["batch"]["batch_id"]
-    tracker = BatchTracker(batch_id, in_front=body["prepend"])
+    count = count_runs(body)
+    # The item of a single run is read whole. Those of many runs are assembled from their events.
+    reported = ReportedItems(body["batch"]) if count > 1 else None
+    tracker = BatchTracker(batch_id, keep_results=count > 1, in_front=body["prepend"])
     await connection.part(LiveRuns).follow(tracker, queue_id)
     tracker.settled = tracker.gaps  # gaps before the batch is sent cannot hide any of its events
-    enqueued = await enqueue(connection, queue_id, body, count_runs(body))
+    enqueued = await enqueue(connection, queue_id, body, count)
     if_abandoned(lambda: cancel_quietly(cancel_batches(connection, queue_id, [batch_id])))
     raise_if_truncated(enqueued, batch_id)
     tracker.sent(enqueued.item_ids)
-    labels, values, seeds = inputs.node_labels(), inputs.snapshot(), seed_names(inputs)
+    labels, values, seeds = _shared(*inputs.node_labels().items()), inputs.snapshot(), seed_names(inputs)
     return [
-        AsyncRun(connection, item_id, tracker, queue_id=queue_id, inputs=values, labels=labels, seeds=seeds)
+        AsyncRun(
+            connection,
+            item_id,
+            tracker,
+            queue_id=queue_id,
+            inputs=values,
+            labels=labels,
+            seeds=seeds,
+            reported=reported,
+        )
         for item_id in enqueued.item_ids
     ]
+
+
+@lru_cache(maxsize=64)
+def _shared(*labels: tuple[str, str]) -> Mapping[str, str]:
+    """Return the labels of a workflow's nodes, which all of its runs share."""
+    return dict(labels)
 
 
 def count_runs(body: Mapping[str, Any]) -> int:

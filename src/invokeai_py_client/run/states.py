@@ -17,6 +17,7 @@ from invokeai_py_client.run.queue_items import (
     of_batch,
     pending_count,
     read_item,
+    read_items,
     read_states,
 )
 from invokeai_py_client.transport import timing
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 _WHOLE = 2
 _NEAR = 20
 
-_Kind = Literal["pending", "ids", "near", "again", "far"]
+# How many whole items are read per request.
+_ITEMS = 100
+
+_Kind = Literal["pending", "ids", "near", "again", "far", "items", "items again"]
 # The key is an item's id, or None for reads that concern the whole queue.
 _Requested = dict[int | None, list["asyncio.Future[Any]"]]
 
@@ -56,10 +60,22 @@ class StateReader:
             APIRequestError: The server refused the request, failed, or could not be reached.
         """
         # A response that is on its way may be older than the change that caused this call, so read again at once.
-        near = queue_id, "near"
-        task = self._tasks.get(near)
-        busy = near not in self._requested and task is not None and not task.done()
-        return of_batch(await self._request(queue_id, "again" if busy else "near", item_id), batch_id)
+        kind: _Kind = "again" if self._is_busy(queue_id, "near") else "near"
+        return of_batch(await self._request(queue_id, kind, item_id), batch_id)
+
+    async def read_whole(self, queue_id: str, item_id: int, batch_id: str) -> Mapping[str, Any] | None:
+        """Return the whole item, or None if it no longer exists or belongs to another batch.
+
+        Raises:
+            APIRequestError: The server refused the request, failed, or could not be reached.
+        """
+        # A response that hangs must not delay other reads.
+        kind: _Kind = "items again" if self._is_busy(queue_id, "items") else "items"
+        return of_batch(await self._request(queue_id, kind, item_id), batch_id)
+
+    def _is_busy(self, queue_id: str, kind: _Kind) -> bool:
+        task = self._tasks.get((queue_id, kind))
+        return (queue_id, kind) not in self._requested and task is not None and not task.done()
 
     async def pending(self, queue_id: str) -> int:
         """Return how many items of a queue are pending.
@@ -114,6 +130,12 @@ class StateReader:
                     await _fulfill(requested, partial(cheap_item_ids, self._connection, queue_id))
                 elif kind == "far":
                     await _fulfill(requested, partial(read_states, self._connection, queue_id, ids))
+                elif kind in ("items", "items again"):
+                    ids = ids[:_ITEMS]
+                    later = {key: requested.pop(key) for key in requested.keys() - set(ids)}
+                    if later:
+                        self._requested.setdefault(target, {}).update(later)
+                    await _fulfill(requested, partial(_read_items, self._connection, queue_id, ids))
                 else:
                     whole, near, far = ids[:_WHOLE], ids[_WHOLE : _WHOLE + _NEAR], ids[_WHOLE + _NEAR :]
                     if far:
@@ -153,6 +175,14 @@ async def _fulfill(
                 future.set_exception(failure)
             else:
                 future.set_result(found if key is None or found is None else found.get(key))
+
+
+async def _read_items(
+    connection: Connection, queue_id: str, ids: Sequence[int]
+) -> Mapping[int, Mapping[str, Any]]:
+    if len(ids) == 1:
+        return await _read_whole(connection, queue_id, ids[0])
+    return await read_items(connection, queue_id, ids)
 
 
 async def _read_whole(connection: Connection, queue_id: str, item_id: int) -> Mapping[int, Mapping[str, Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from invokeai_py_client._text import brief_repr, printable
 from invokeai_py_client.models.enums import JobStatus
@@ -37,12 +38,14 @@ class RunStatus:
         message: The server's description of the node's current step.
         fraction: The completed fraction of that node, from 0 to 1, or None if the server does not know it.
         prepared_id: That node's id in this execution.
-        ended: The ids, in this execution, of the nodes that have ended.
-        preview: The latest preview image.
+        ended: The ids, in this execution, of the nodes that have ended. Empty after the run has completed or was
+            canceled.
+        preview: The latest preview image. None after the run has ended.
         error_type: The server's exception type, if the run failed.
         error_message: The server's message, if the run failed.
         error_traceback: The server's traceback, if the run failed.
         sequence: The server's counter of status changes (6.14+).
+        released: The number of ended nodes that are no longer listed in ``ended``.
         gone: Whether the queue item was removed from the server (deleted, cleared or pruned) before its result was
             known. Such a run counts as canceled, but may have completed.
     """
@@ -63,11 +66,12 @@ class RunStatus:
     error_traceback: str | None = None
     sequence: int | None = None
     gone: bool = False
+    released: int = field(default=0, repr=False)
 
     @property
     def nodes_done(self) -> int:
         """How many nodes have ended."""
-        return len(self.ended)
+        return len(self.ended) + self.released
 
     @property
     def done(self) -> bool:
@@ -78,6 +82,19 @@ class RunStatus:
     def ok(self) -> bool:
         """Whether the run completed successfully."""
         return self.state is JobStatus.COMPLETED
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __setstate__(self, state: Any) -> None:
+        # Earlier versions stored a list of the values, without the last one.
+        values: Mapping[str, Any] = (
+            dict(zip(self.__slots__, cast("list[Any]", state), strict=False))
+            if isinstance(state, list)
+            else state
+        )
+        for name, value in {"released": 0, **values}.items():
+            object.__setattr__(self, name, value)
 
     def __str__(self) -> str:
         if self.state is JobStatus.PENDING and self.position is not None:
@@ -112,11 +129,7 @@ def fold(status: RunStatus, event: RunEvent) -> RunStatus:
     if isinstance(event, NodeStarted):
         if event.prepared_id == status.prepared_id:
             return status
-        return replace(
-            _at_node(status, event),
-            message="",
-            fraction=None,
-        )
+        return _at_node(status, event, message="", fraction=None)
     if isinstance(event, NodeProgress):
         return _fold_progress(status, event)
     if isinstance(event, NodeCompleted):
@@ -157,6 +170,20 @@ def _fold_status(status: RunStatus, event: StatusChanged) -> RunStatus:
     )
 
 
+def slim(status: RunStatus) -> RunStatus:
+    """Return the status of a run that has ended without what is no longer needed, because clients keep many runs."""
+    # A node that fails is reported after the status (6.14), and sometimes twice: its id is needed to count it once.
+    ended = status.ended if status.state is JobStatus.FAILED else frozenset[str]()
+    return replace(
+        status,
+        node_id=None if status.node_id is None else sys.intern(status.node_id),
+        node_type=None if status.node_type is None else sys.intern(status.node_type),
+        ended=ended,
+        released=status.released + len(status.ended) - len(ended),
+        preview=None,
+    )
+
+
 def _says_nothing_new(state: JobStatus, status: RunStatus) -> bool:
     return state is status.state or _is_overtaken(state, status)
 
@@ -169,7 +196,7 @@ def _is_overtaken(state: JobStatus, status: RunStatus) -> bool:
     return state is JobStatus.PENDING and status.state is JobStatus.RUNNING
 
 
-def _at_node(status: RunStatus, event: NodeStarted | NodeProgress) -> RunStatus:
+def _at_node(status: RunStatus, event: NodeStarted | NodeProgress, **changes: Any) -> RunStatus:
     return replace(
         status,
         state=JobStatus.RUNNING,
@@ -177,6 +204,7 @@ def _at_node(status: RunStatus, event: NodeStarted | NodeProgress) -> RunStatus:
         node_id=event.node_id,
         node_type=event.node_type,
         prepared_id=event.prepared_id,
+        **changes,
     )
 
 
@@ -186,12 +214,8 @@ def _fold_progress(status: RunStatus, event: NodeProgress) -> RunStatus:
         event.preview is None or event.preview == status.preview
     ):
         return status
-    return replace(
-        _at_node(status, event),
-        message=event.message,
-        fraction=event.fraction,
-        preview=event.preview or status.preview,
-    )
+    preview = event.preview or status.preview
+    return _at_node(status, event, message=event.message, fraction=event.fraction, preview=preview)
 
 
 def has_ended(item: Mapping[str, Any]) -> bool:
@@ -200,6 +224,11 @@ def has_ended(item: Mapping[str, Any]) -> bool:
         return JobStatus(str(item.get("status"))) in TERMINAL
     except ValueError:
         return False
+
+
+def never_started(item: Mapping[str, Any]) -> bool:
+    """Return whether a queue item was canceled before it started. Then its summary is all that is known about it."""
+    return item.get("status") == "canceled" and "started_at" in item and item["started_at"] is None
 
 
 def status_of_item(item: Mapping[str, Any], before: RunStatus) -> RunStatus:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from invokeai_py_client._lazy import old_names
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.run.events import NodeCompleted, RunEvent, StatusChanged
-from invokeai_py_client.run.status import RunStatus, fold, status_of_item
+from invokeai_py_client.run.events import (
+    NodeCompleted,
+    NodeProgress,
+    RunEvent,
+    StatusChanged,
+    parse_event,
+    whole_number,
+)
+from invokeai_py_client.run.past_events import PastEvents
+from invokeai_py_client.run.status import RunStatus, fold, slim, status_of_item
 from invokeai_py_client.transport.changes import Change, Changes
 
 _KEPT_EVENTS = 5000
+
+# The item that a wait watches, or None for all items, and whether it watches only their ends.
+_Concern = tuple[int | None, bool]
+_KEPT_STORIES = 500
 
 
 @dataclass(slots=True)
@@ -24,18 +37,41 @@ class ItemHistory:
 
     Attributes:
         gaps: The number of gaps in the events before the item started.
-        results: The nodes' results: for each execution id, the node's id and its output.
+        results: The events with the nodes' results, by execution id.
         end: The event with the item's final status.
     """
 
     gaps: int
-    results: dict[str, tuple[str, Mapping[str, Any]]] = field(
-        default_factory=dict[str, tuple[str, Mapping[str, Any]]]
-    )
+    results: dict[str, NodeCompleted] = field(default_factory=dict[str, NodeCompleted])
     end: StatusChanged | None = None
 
 
+_PENDING = RunStatus()
+
 Story = ItemHistory  # its name in older pickles
+
+
+class _Kept(deque[RunEvent]):
+    """The events of an item.
+
+    Attributes:
+        total: The number of events that were added.
+        readers: The number of readers, which need the events also after the item's end.
+    """
+
+    __slots__ = ("readers", "total")
+
+    def __init__(self, events: Iterable[RunEvent] = (), total: int = 0) -> None:
+        super().__init__(events, _KEPT_EVENTS)
+        self.total = total
+        self.readers = 0
+
+    def add(self, event: RunEvent) -> None:
+        self.append(event)
+        self.total += 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Kept, (list(self), self.total)
 
 
 class BatchTracker:
@@ -49,7 +85,8 @@ class BatchTracker:
         batch_id: The batch's id.
         keep_events: Whether to keep all events from the start, or only from when an item is followed. Defaults to
             True.
-        keep_results: Whether to keep the nodes' results until ``story()`` is called. Defaults to False.
+        keep_results: Whether to keep the nodes' results until ``story()`` is called, for the latest 500 items.
+            Defaults to False.
         in_front: Whether the batch goes to the front of the queue. Defaults to False.
     """
 
@@ -68,22 +105,33 @@ class BatchTracker:
         """Whether the items were just sent and their position in the queue is not known yet."""
         self.gaps = 0
         """How often events may have been lost. A reader that has seen fewer gaps must read the items again."""
+        self.heard = -math.inf
+        """The time of the latest event of any item, from ``time.monotonic()``."""
         self.settled = 0
         """How many of these gaps came before the batch was sent."""
         self._in_front = in_front
         self._stories: dict[int, ItemHistory] | None = {} if keep_results else None
         self._items: tuple[int, ...] = ()
         self._statuses: dict[int, RunStatus] = {}
+        # The latest progress of items, as the server sent it, if their status does not contain it yet.
+        self._progress: dict[int, Mapping[str, Any]] = {}
         self._places: dict[int, int] = {}
         self._begun = 0
-        self._events: dict[int, deque[RunEvent]] = {}
-        self._count: dict[int, int] = {}
+        # The events of an item, or the time of the last one if they were dropped.
+        self._events: dict[int, _Kept | float] = {}
         self._keep_events = keep_events
-        self._waiting: dict[int | None, set[Callable[[], None]]] = {}
+        self.past: PastEvents | None = None
+        """The ended runs whose events are kept. Set when the tracker receives events."""
+        self._waiting: dict[_Concern, set[Callable[[], None]]] = {}
 
     def status(self, item_id: int) -> RunStatus:
         """Return the latest known status of an item."""
-        status = self._statuses.get(item_id) or RunStatus()
+        latest = self._progress.pop(item_id, None)
+        if latest is not None:
+            event = parse_event(NodeProgress.event_type, latest)
+            if event is not None:
+                self._statuses[item_id] = fold(self._statuses.get(item_id) or _PENDING, event)
+        status = self._statuses.get(item_id) or _PENDING
         place = self._places.get(item_id)
         if place is None or status.state is not JobStatus.PENDING:
             return status
@@ -111,7 +159,8 @@ class BatchTracker:
 
         Events of the new item may already have been taken for events of the old one, so all items are read again.
         """
-        for known in (self._statuses, self._places, self._events, self._count, self._stories or {}):
+        tables: list[dict[int, Any]] = [self._statuses, self._progress, self._places, self._events]
+        for known in (*tables, self._stories or {}):
             known.pop(item_id, None)
         self.gap()
 
@@ -122,7 +171,35 @@ class BatchTracker:
 
     def keep_events(self, item_id: int) -> None:
         """Start keeping an item's events."""
-        self._events.setdefault(item_id, deque(maxlen=_KEPT_EVENTS))
+        if item_id not in self._events:
+            self._events[item_id] = _Kept()
+
+    def drop_events(self, item_id: int) -> bool:
+        """Drop the events of an item that has ended, except its final status, unless someone is reading them.
+
+        Returns:
+            Whether they were dropped.
+        """
+        kept = self._events.get(item_id)
+        if isinstance(kept, _Kept):
+            if kept.readers:
+                return False
+            self._events[item_id] = kept[-1].timestamp
+        return True
+
+    @contextmanager
+    def reading_events(self, item_id: int) -> Generator[None]:
+        """Keep an item's events, also after its end, during a ``with`` block."""
+        self.keep_events(item_id)
+        kept = self._events[item_id]
+        if not isinstance(kept, _Kept):
+            yield
+            return
+        kept.readers += 1
+        try:
+            yield
+        finally:
+            kept.readers -= 1
 
     @property
     def last_item(self) -> int:
@@ -144,10 +221,30 @@ class BatchTracker:
 
     def event(self, event: RunEvent) -> None:
         """Process an event of one of the items."""
+        self.heard = time.monotonic()
         before = self.status(event.item_id)
         after = fold(before, event)
         if after is not before:
             self._take(event.item_id, after, event)
+
+    def defer(self, progress: Mapping[str, Any]) -> bool:
+        """Keep the payload of a progress event, unless someone needs the event now.
+
+        The next one usually replaces it before someone reads the status. Most events of a run are of this kind.
+
+        Returns:
+            Whether the event was processed. Otherwise, call ``event()``.
+        """
+        item_id = whole_number(progress.get("item_id"))
+        if item_id is None or self._keep_events or item_id in self._events:
+            return False
+        if (item_id, False) in self._waiting or (None, False) in self._waiting:
+            return False
+        if item_id in self._progress and not isinstance(progress.get("image"), dict):
+            return False  # 6.13 sends each event twice, the second time without the preview
+        self.heard = time.monotonic()
+        self._progress[item_id] = progress
+        return True
 
     def others_moved(self) -> None:
         """Record that another item started, which moves all pending items up by one."""
@@ -172,7 +269,9 @@ class BatchTracker:
             self.wake(item_id)
 
     def _take(self, item_id: int, status: RunStatus, event: RunEvent) -> None:
-        if status.done and not self.status(item_id).done:
+        has_ended = status.done and not self.status(item_id).done
+        if has_ended:
+            status = slim(status)
             self.ended.append(item_id)
             self._places.pop(item_id, None)
         self._statuses[item_id] = status
@@ -181,10 +280,11 @@ class BatchTracker:
         if self._keep_events:
             self.keep_events(item_id)
         kept = self._events.get(item_id)
-        if kept is not None:
-            kept.append(event)
-            self._count[item_id] = self._count.get(item_id, 0) + 1
-        self.wake(item_id)
+        if isinstance(kept, _Kept):
+            kept.add(event)
+            if has_ended and self.past is not None:
+                self.past.add(self, item_id, kept)
+        self.wake(item_id, has_ended=has_ended)
 
     def _listen(self, item_id: int, status: RunStatus, event: RunEvent) -> None:
         stories: dict[int, ItemHistory] = self._stories if self._stories is not None else {}
@@ -194,32 +294,47 @@ class BatchTracker:
         if story is None:
             return
         if isinstance(event, NodeCompleted):
-            story.results[event.prepared_id] = (event.node_id, event.output)
+            story.results[event.prepared_id] = event
         elif isinstance(event, StatusChanged) and status.done:
             story.end = event
+            if len(stories) > _KEPT_STORIES:  # no one waits for these runs: their items will be read
+                del stories[next(iter(stories))]
 
     def events_from(self, item_id: int, start: int) -> tuple[list[RunEvent], int]:
         """Return the events after the first ``start`` events, and the total number of events."""
-        kept = self._events.get(item_id) or ()
-        total = self._count.get(item_id, 0)
-        return list(kept)[max(0, len(kept) - (total - start)) :] if total > start else [], total
+        kept = self._events.get(item_id)
+        if isinstance(kept, _Kept):
+            missing = kept.total - start
+            return (list(kept)[max(0, len(kept) - missing) :] if missing > 0 else []), kept.total
+        if kept is None:
+            return [], 0
+        status = self.status(item_id)
+        raw = {"item_id": item_id, "batch_id": self.batch_id, "status": status.state.value}
+        return ([] if start else [_event_from_item(item_id, status, raw, kept)]), 1
 
     @contextmanager
-    def watched(self, notify: Callable[[], None], item_id: int | None = None) -> Generator[None]:
+    def watched(
+        self, notify: Callable[[], None], item_id: int | None = None, *, ends_only: bool = False
+    ) -> Generator[None]:
         """Call a function after every change during a ``with`` block.
 
         Args:
             notify: The function.
             item_id: The item to watch. Defaults to None: all items.
+            ends_only: Whether to call it only if an item has ended, or if events may have been lost. Defaults to
+                False.
         """
-        waiting = self._waiting.setdefault(item_id, set())
+        concern = item_id, ends_only
+        waiting = self._waiting.setdefault(concern, set())
         waiting.add(notify)
         try:
             yield
         finally:
             waiting.discard(notify)
-            if not waiting and self._waiting.get(item_id) is waiting:
-                del self._waiting[item_id]
+            if not waiting and self._waiting.get(concern) is waiting:
+                del self._waiting[concern]
+                if not self._waiting:
+                    self._waiting = {}  # an emptied dict keeps its memory, and there is a tracker for each single run
 
     async def change(self, timeout: float, item_id: int | None = None) -> bool:
         """Wait for the next change.
@@ -236,32 +351,42 @@ class BatchTracker:
                 await anext(changes)  # the start
                 return await anext(changes) is Change.EVENT
 
-    def wake(self, item_id: int | None = None) -> None:
+    def wake(self, item_id: int | None = None, *, has_ended: bool = False) -> None:
         """Notify the waits that a change concerns.
 
         Args:
             item_id: The item that changed. Defaults to None: all items may have changed.
+            has_ended: Whether the item has just ended. Defaults to False.
         """
-        groups = (
-            list(self._waiting.values())
-            if item_id is None
-            else [self._waiting.get(item_id, ()), self._waiting.get(None, ())]
-        )
+        if item_id is None:
+            groups = list(self._waiting.values())
+        else:
+            kinds = (False, True) if has_ended else (False,)
+            groups = [self._waiting.get((item, kind), ()) for kind in kinds for item in (item_id, None)]
         for group in groups:
             for notify in group:
                 notify()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_waiting": None}
+        return self.__dict__ | {"_waiting": None, "past": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _waiting={}, gaps=state["gaps"] + 1)
+        counts = state.pop("_count", None)
+        if counts is not None:  # pickled by a version that counted the events separately
+            state["_events"] = {
+                item: _Kept(kept, counts.get(item, 0)) for item, kept in state["_events"].items()
+            }
+        self.__dict__.update(
+            {"_progress": {}, **state}, _waiting={}, gaps=state["gaps"] + 1, heard=-math.inf, past=None
+        )
 
 
-def _event_from_item(item_id: int, status: RunStatus, item: Mapping[str, Any]) -> StatusChanged:
+def _event_from_item(
+    item_id: int, status: RunStatus, item: Mapping[str, Any], timestamp: float | None = None
+) -> StatusChanged:
     return StatusChanged(
         item_id=item_id,
-        timestamp=time.time(),
+        timestamp=time.time() if timestamp is None else timestamp,
         raw={key: value for key, value in item.items() if key not in ("session", "workflow")},
         status=status.state,
         sequence=status.sequence,

@@ -170,15 +170,22 @@ def _record_mismatch(schema: JsonSchema, record: dict[str, Any]) -> str | None:
 def _limit_mismatch(schema: JsonSchema, value: Any) -> str | None:
     if isinstance(value, list):
         count = len(cast("list[Any]", value))
-        if any(word in schema for word in _NUMERIC) and schema.get("type") != "array":
-            # For a limit on "number or list of numbers", InvokeAI 6.14 compares the list itself with the limit and
-            # responds with status 500 (controlnet.control_weight).
+        if refuses_lists(schema):
             return "one number (the server fails on a list here)"
         return _count_mismatch(schema, count, "minItems", "maxItems", "items")
     if schema.get("type") == "string":
         return _count_mismatch(schema, len(str(value)), "minLength", "maxLength", "characters")
     number = number_or_none(value)
     return None if number is None else _number_mismatch(schema, number)
+
+
+def refuses_lists(schema: JsonSchema) -> bool:
+    """Return whether the server fails on a list, although a branch of the schema accepts it.
+
+    For a limit on "number or list of numbers", InvokeAI 6.14 compares the list itself with the limit and responds with
+    status 500 (controlnet.control_weight).
+    """
+    return any(word in schema for word in _NUMERIC) and schema.get("type") != "array"
 
 
 def _count_mismatch(schema: JsonSchema, count: int, least: str, most: str, unit: str) -> str | None:

@@ -19,13 +19,14 @@ from invokeai_py_client.errors import StartError, UsageError
 from invokeai_py_client.server import state
 from invokeai_py_client.server.health import answers, free_port, is_taken
 from invokeai_py_client.server.installer import Installation, install
+from invokeai_py_client.server.log_signs import cleanup_failure
 from invokeai_py_client.server.paths import default_root, inside_folder
 from invokeai_py_client.server.processes import end_group, identity, spawn, tail
 from invokeai_py_client.server.releases import DEFAULT_VERSION, release
 
 EXIT_PORT = 65  # inside/serve.py
-# InvokeAI 6.14.2 vacuums its database while its queue resumes leftover items, and sometimes exits with this error.
-_RACE = "cannot VACUUM from within a transaction"
+# InvokeAI 6.14.2 vacuums its database while its queue resumes leftover items, and sometimes exits with an error.
+_STARTS = 5
 _NOT_FOR_SERVERS = {"VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "INVOKEAI_ROOT"}
 
 
@@ -201,14 +202,23 @@ class LocalServer:
             ready = self.root / ".ivk-ready.json"
             ready.unlink(missing_ok=True)
             started = time.monotonic()
-            for last in (False, False, True):
+            for left in reversed(range(_STARTS)):
                 child = self._spawn(installation, port, ready)
                 try:
                     self._await_response(child, port, ready, timeout)
                     break
-                except StartError:
-                    if last or _RACE not in tail(self.log_path):
+                except StartError as error:
+                    reason = cleanup_failure(self.log_path)
+                    if reason is None:
                         raise
+                    if not left:
+                        raise StartError(
+                            f"InvokeAI {self.version} exited during startup {_STARTS} times, because it could not "
+                            f"clean its database: {reason}. It resumes pending queue items at the same time, which can "
+                            "prevent that. End other programs that use the database in "
+                            f"{self.root / 'databases'}, and start the server again. {self._log_hint()}",
+                            error.log_tail,
+                        ) from None
                     self._say(
                         "InvokeAI's queue interfered with the cleanup of its database. Starting it again."
                     )

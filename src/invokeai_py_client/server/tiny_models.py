@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._lock import locked
+from invokeai_py_client._paths import absolute_path
 from invokeai_py_client._records import has_kinds, read_record
 from invokeai_py_client.errors import InstallError
 from invokeai_py_client.server.health import request
@@ -101,7 +102,7 @@ def make_tiny_models(
     key = f"{installation.version}-{_source_hash()}"
     if names is not None:
         key += "-" + hashlib.sha256("/".join(names).encode()).hexdigest()[:8]
-    folder = out.absolute() if out is not None else cache_base() / "tiny-models" / key
+    folder = absolute_path(out) if out is not None else cache_base() / "tiny-models" / key
     with locked(folder.with_name(folder.name + ".lock")):
         done = _read(folder, key)
         if done is not None:

@@ -9,14 +9,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import with_connection
-from invokeai_py_client.engine.subworkflow import CALL
-from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import of_batches, read_items, read_states
+from invokeai_py_client.run.reported import ReportedItems
 from invokeai_py_client.run.results import CalledResults, reading
+from invokeai_py_client.run.status import never_started
 from invokeai_py_client.run.subworkflow import called_results
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.changes import Change, Changes
+from invokeai_py_client.transport.changes import Change, Changes, ignore_response
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -43,8 +43,7 @@ class Follower:
         queue_id: The queue.
         tracker: The tracker that receives the events of all batches.
         finished: Called with the server's data of each item that has ended, or with None if the item was deleted.
-        batch: The batch that was sent. If events reported the results of all nodes of its graph, an item's results
-            are not read from the server.
+        reported: Assembles the items whose events reported the results of all nodes, so that they need not be read.
     """
 
     def __init__(
@@ -53,20 +52,19 @@ class Follower:
         queue_id: str,
         tracker: BatchTracker,
         finished: Finished,
-        batch: Mapping[str, Any],
+        reported: ReportedItems,
     ) -> None:
         self._connection = connection
         self._queue_id = queue_id
         self._tracker = tracker
         self._finished = finished
-        self._nodes: Mapping[str, Mapping[str, Any]] = batch["graph"]["nodes"]
-        self._workflow = batch["workflow"]
-        self._calls = any(node["type"] == CALL for node in self._nodes.values())
+        self._reported = reported
         self._open: dict[int, str] = {}
         self._left: Counter[str] = Counter()
         self._ended: list[int] = []
         self._seen = 0
         self._unread: dict[int, None] = {}
+        self._without_results: dict[int, Mapping[str, Any]] = {}
         self._gaps: int | None = None
 
     @property
@@ -79,6 +77,10 @@ class Follower:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_connection(state, "_connection"))
+        self._without_results = {}
+        if "_nodes" in state:  # pickled by a version that assembled the items here
+            graph = {"nodes": self.__dict__.pop("_nodes")}
+            self._reported = ReportedItems({"graph": graph, "workflow": self.__dict__.pop("_workflow")})
         # Reads in progress are not pickled.
         self._unread = {}
         self._ended = [item_id for item_id in self._open if self._tracker.status(item_id).done]
@@ -105,7 +107,7 @@ class Follower:
     def changes(self) -> AbstractAsyncContextManager[Changes]:
         """Subscribe to changes of the items for an ``async with`` block. Pass each change to ``step()``."""
         return self._connection.part(LiveRuns).changes(
-            self._tracker, self._queue_id, lambda: self._left, self._patience
+            self._tracker, self._queue_id, lambda: self._left, self._patience, ends_only=True
         )
 
     def step(self, changes: Changes, change: Change) -> None:
@@ -122,8 +124,10 @@ class Follower:
             changes.read(
                 self._fetch_all_states, self._take_states, key=None if silence else self._tracker.gaps
             )
-        elif silence and self._open:
+        elif silence and self._open and not self._connection.part(LiveRuns).hears(self._tracker):
             changes.read(self._fetch_next_states, self._take_states)
+            if self._connection.part(LiveRuns).connected:
+                changes.read(self._warn_if_blocked, ignore_response)
 
     async def read_states(self) -> None:
         """Read the states of all items that have not ended."""
@@ -134,7 +138,10 @@ class Follower:
     def _patience(self) -> float:
         if not self._open:
             return timing.QUEUE_FULL  # until more runs are sent
-        return timing.SILENCE if self._connection.part(LiveRuns).connected else timing.POLL
+        return self._connection.part(LiveRuns).patience(self._tracker)
+
+    async def _warn_if_blocked(self) -> None:
+        await self._connection.part(LiveRuns).states.warn_if_blocked(self._queue_id)
 
     async def _fetch_all_states(self) -> _States:
         return await self._fetch_states(self._pending(), self._tracker.gaps)
@@ -153,7 +160,10 @@ class Follower:
     def _take_states(self, read: _States) -> None:
         gaps, items, states = read
         for item in items:
-            self._tracker.item(item, states.get(item))
+            state = states.get(item)
+            if state is not None and never_started(state):
+                self._without_results[item] = state
+            self._tracker.item(item, state)
         if gaps is not None:
             self._gaps = gaps
 
@@ -166,7 +176,7 @@ class Follower:
         for item_id in dict.fromkeys(ended):
             if item_id not in self._open or item_id in self._unread:
                 continue
-            item = self._reported_item(item_id)
+            item = self._without_results.pop(item_id, None) or self._reported.item(self._tracker, item_id)
             if item is None:
                 self._unread[item_id] = None
             else:
@@ -208,27 +218,3 @@ class Follower:
         self.drop(item_id)
         with reading(item_id):
             self._finished(item_id, item, called)
-
-    def _reported_item(self, item_id: int) -> dict[str, Any] | None:
-        """Return an item assembled from events, or None if it must be read from the server.
-
-        Events are complete only if each node of the graph ran exactly once: without iterations, skipped nodes and
-        called workflows.
-        """
-        history = self._tracker.story(item_id)
-        end = None if history is None else history.end
-        if self._calls or history is None or end is None or end.status is not JobStatus.COMPLETED:
-            return None
-        if len(history.results) != len(self._nodes) or {
-            node_id for node_id, _ in history.results.values()
-        } != set(self._nodes):
-            return None
-        item: dict[str, Any] = {"item_id": item_id, "status": end.status.value}
-        item |= {name: end.raw.get(name) for name in ("batch_id", "started_at", "completed_at")}
-        item["workflow"] = self._workflow  # for the names of its nodes and fields
-        item["session"] = {
-            "graph": {"nodes": self._nodes},
-            "results": {prepared: output for prepared, (_, output) in history.results.items()},
-            "prepared_source_mapping": {prepared: node for prepared, (node, _) in history.results.items()},
-        }
-        return item

@@ -27,6 +27,7 @@ from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.sweep.manifest_lines import Line, is_complete, is_time, not_a_manifest, read_lines
 from invokeai_py_client.sweep.requests import Request
 from invokeai_py_client.transport.json_shape import ListOf, Shape
+from invokeai_py_client.transport.settings import ServerAddress
 
 if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
@@ -189,7 +190,8 @@ def read_manifest(path: Path) -> Manifest:
         raise not_a_manifest(path)
     if first.data.get("format") != FORMAT:
         raise UsageError(
-            f"The manifest {path} has format {first.data.get('format')!r}, but this client reads format {FORMAT}."
+            f"The manifest {path} has format {first.data.get('format')!r} in line 1, "
+            f"but this client reads format {FORMAT}. Use the version of this package that wrote the file."
         )
     reader = _Reader(first)
     for line in lines:
@@ -202,6 +204,10 @@ class _Reader:
 
     def __init__(self, header: Line) -> None:
         header.check(_HEADER)
+        try:
+            ServerAddress.parse(header.data["url"])
+        except UsageError as error:
+            header.fail(f"'url' is not valid ({str(error).rstrip('.')})")
         if not all(isinstance(label, str) for label in header.data["labels"].values()):
             header.fail("'labels' has values that are not text")
         if "seeds" in header.data:

@@ -132,7 +132,9 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 def not_a_manifest(path: Path) -> UsageError:
     """Return the error for a file that is not a manifest."""
-    return UsageError(f"{path} is not the manifest of a sweep. Pass the file that the sweep wrote.")
+    return UsageError(
+        f"{path} is not the manifest of a sweep: line 1 is not its header. Pass the file that the sweep wrote."
+    )
 
 
 def _parsed(text: bytes) -> dict[str, Any] | None:

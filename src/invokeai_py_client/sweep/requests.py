@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -130,6 +130,38 @@ class Request:
         """Return the request that ``to_dict()`` serialized."""
         names = tuple(data.get("names", ()))
         return cls(data["first"], data["count"], data["fixed"], tuple(data["groups"]), data["body"], names)
+
+
+class RowInputs(Mapping[str, Any]):
+    """The inputs of one run, looked up in its request, because a sweep can have a hundred thousand runs.
+
+    Args:
+        request: The request.
+        row: The run's row in the request.
+        shared: The inputs that all runs share.
+    """
+
+    __slots__ = ("_request", "_row", "_shared")
+
+    def __init__(self, request: Request, row: int, shared: Mapping[str, Any]) -> None:
+        self._request = request
+        self._row = row
+        self._shared = shared
+
+    def _values(self) -> dict[str, Any]:
+        return {**self._shared, **self._request.values(self._row)}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    def __repr__(self) -> str:
+        return repr(self._values())
 
 
 async def prepare_requests(

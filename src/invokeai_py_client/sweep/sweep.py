@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import ChainMap
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import chain
@@ -31,6 +30,7 @@ from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.enqueue import cancel_quietly
+from invokeai_py_client.run.reported import ReportedItems
 from invokeai_py_client.run.results import CalledResults
 from invokeai_py_client.run.run import AsyncRun, move_run
 from invokeai_py_client.run.tracker import BatchTracker
@@ -38,7 +38,7 @@ from invokeai_py_client.sweep.delivery import Delivered, Delivery
 from invokeai_py_client.sweep.follower import Follower
 from invokeai_py_client.sweep.manifest import ManifestWriter
 from invokeai_py_client.sweep.origin import warn_if_foreign
-from invokeai_py_client.sweep.requests import prepare_requests
+from invokeai_py_client.sweep.requests import RowInputs, prepare_requests
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.loop import call_back, if_abandoned
 from invokeai_py_client.transport.payload import path_part
@@ -118,8 +118,8 @@ class AsyncSweep(AsyncObject):
         self._count = len(self._open)
         self._order: list[int] = []
         self._tracker = BatchTracker(batch_id, keep_events=False, keep_results=True)
-        batch = requests[0].body["batch"]
-        self._follower = Follower(connection, queue_id, self._tracker, self._finished, batch)
+        self._reported = ReportedItems(requests[0].body["batch"])
+        self._follower = Follower(connection, queue_id, self._tracker, self._finished, self._reported)
         self._delivery = Delivery(connection, queue_id, requests, self._tracker, manifest)
         self._feeder: asyncio.Task[None] | None = None
         self._kept = kept
@@ -184,9 +184,13 @@ class AsyncSweep(AsyncObject):
         Raises:
             IndexError: The sweep has no run with this index.
         """
+        request, row = self._place(index)
+        return request.values(row)
+
+    def _place(self, index: int) -> tuple[Request, int]:
         for request in self._requests:
             if 0 <= index - request.first < request.count:
-                return request.values(index - request.first)
+                return request, index - request.first
         raise IndexError(f"No run {index}: the sweep has {self._count} runs, numbered from 0.")
 
     # ------------------------------------------------------------------ waiting
@@ -222,9 +226,11 @@ class AsyncSweep(AsyncObject):
         """
         from invokeai_py_client.display.sweep import sweep_display
 
+        failed = 0
         with sweep_display(self._count, progress, self._current) as display:
             async for run in self.as_completed():
-                display.show(self.done, len(self.failed) if not run.status.ok else None)
+                failed += not run.status.ok
+                display.show(self.done, failed)
                 if on_run is not None:
                     await call_back(on_run, run)
         return self.runs
@@ -259,12 +265,12 @@ class AsyncSweep(AsyncObject):
             The number of runs that are run again.
         """
         await self._ready()
-        again = [index for index, run in self._runs.items() if run.done and not run.status.ok]
+        again = {index for index, run in self._runs.items() if run.done and not run.status.ok}
         for index in again:  # the end of an item may not have been processed yet, for example after cancel()
             self._follower.drop(self._runs[index].item_id)
             self._ends.pop(self._runs[index].item_id, None)
-        self._order = [index for index in self._order if index not in set(again)]
-        self._open |= set(again)
+        self._order = [index for index in self._order if index not in again]
+        self._open |= again
         self._delivery.add(again)
         await self._send()
         return len(again)
@@ -364,7 +370,9 @@ class AsyncSweep(AsyncObject):
 
         Raises:
             TransferError: Some images could not be downloaded. The page was written, with all others.
+            UsageError: The title is empty.
         """
+        refuse_empty(title=title)
         from invokeai_py_client.files.names import literal_folder
         from invokeai_py_client.sweep.report import write_report
 
@@ -617,7 +625,7 @@ class AsyncSweep(AsyncObject):
             self._tracker,
             batch_id=batch_id,
             queue_id=self.queue_id,
-            inputs=ChainMap(self.values(index), self._inputs),
+            inputs=RowInputs(*self._place(index), self._inputs),
             labels=self._labels,
             end=end,
             seeds=self._seeds,
@@ -630,7 +638,8 @@ class AsyncSweep(AsyncObject):
         run = self._runs[index]
         self._tracker.item(item_id, item)
         ended = item or removed_item(item_id, run.batch_id)
-        self._ends.pop(item_id).take(ended, self._labels, called, whole=False)
+        facts = self._reported.facts(self._labels)
+        self._ends.pop(item_id).take(ended, self._labels, called, whole=False, facts=facts)
         self._open.discard(index)
         self._order.append(index)
         if self._manifest is not None:
@@ -756,6 +765,8 @@ class AsyncSweep(AsyncObject):
         super().__setstate__(state)
         if "names" not in state:  # pickled by a version without the column "name"
             self.names = ()
+        if "_reported" not in state:  # pickled by a version in which only the follower had it
+            self._reported = ReportedItems(self._requests[0].body["batch"])
         if "_seeds" not in state:  # pickled by a version that did not know the seeds of random nodes
             self._seeds = None
         if "_ends" not in state:  # pickled by a version that kept the ends in the runs

@@ -13,6 +13,7 @@ from invokeai_py_client.transport.secrets import Hidden, hidden
 from invokeai_py_client.transport.settings import Credentials
 
 if TYPE_CHECKING:
+    from invokeai_py_client.models import IvkUser
     from invokeai_py_client.transport.http import HttpTransport
     from invokeai_py_client.transport.settings import ConnectionSettings
 
@@ -195,3 +196,19 @@ async def auth_status(http: HttpTransport) -> dict[str, Any]:
         # 5.x responds to unknown paths with its web page. If it reports a version, it is InvokeAI.
         await http.json("GET", "/api/v1/app/version", expect={"version": str})
         return {"multiuser_enabled": False, "setup_required": False}
+
+
+async def current_user(http: HttpTransport) -> IvkUser | None:
+    """Return the user that requests are sent as, or None if the server has no users.
+
+    Raises:
+        AuthenticationError: There is no token, or it has expired.
+        APIRequestError: The server failed, or could not be reached.
+    """
+    from invokeai_py_client.models import IvkUser
+
+    if not (await auth_status(http))["multiuser_enabled"]:
+        return None
+    return IvkUser.from_api_response(
+        await http.json("GET", "/api/v1/auth/me", expect={"user_id": str, "email": str})
+    )

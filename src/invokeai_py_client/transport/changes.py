@@ -64,6 +64,10 @@ class Change(Enum):
     """Nothing happened for a while."""
 
 
+def ignore_response(_: object) -> None:
+    """Ignore the response to a read that was made only for the log."""
+
+
 @dataclass(eq=False, slots=True)
 class _Read:
     """A requested read.

@@ -89,7 +89,7 @@ class translate_errors:
                 **self._where,
             ) from None
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
-            raise self._unreachable(self._hide(_reason(error))) from None
+            raise self._unreachable(_reason(error)) from None
         if isinstance(error, aiohttp.ClientError | OSError | ValueError):
             raise ConnectionLostError(
                 None,
@@ -101,7 +101,7 @@ class translate_errors:
 
     def _unreachable(self, reason: str) -> ServerUnreachableError:
         """Return the error for a server or a proxy that cannot be connected to."""
-        proxy = self._proxy
+        proxy, reason = self._proxy, self._hide(reason)
         if proxy is None:
             message = f"No server responds at {self._url} ({reason}). {_CHECK_ADDRESS}"
         else:

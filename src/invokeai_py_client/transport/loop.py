@@ -13,12 +13,14 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from weakref import WeakSet
 
+from invokeai_py_client._aio import raise_if_exiting
 from invokeai_py_client.errors import ConnectionLostError, UsageError
 
 T = TypeVar("T")
@@ -162,9 +164,11 @@ class LoopThread:
     """An event loop in a daemon thread, started when it is first needed."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A `__del__` that the garbage collector calls here may use the client, too.
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._streams: WeakSet[AsyncIterator[Any]] = WeakSet()
         self._pid = os.getpid()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -231,6 +235,7 @@ class LoopThread:
         """Yield the items of an asynchronous iterator that runs on the loop, in another loop."""
 
         async def following() -> T:
+            self._streams.add(items)
             return await anext(items)
 
         try:
@@ -249,6 +254,7 @@ class LoopThread:
         """Yield the items of an asynchronous iterator that runs on the loop."""
 
         async def following() -> T:
+            self._streams.add(items)
             return await anext(items)
 
         try:
@@ -270,11 +276,15 @@ class LoopThread:
 
     @property
     def is_running(self) -> bool:
-        """Whether the loop runs in this process."""
+        """Whether the loop runs in this process. It does not run while Python is exiting."""
+        if sys.is_finalizing():
+            return False
         return self._pid == os.getpid() and self._thread is not None and self._thread.is_alive()
 
     def close(self) -> None:
-        """Stop the loop and its thread. A later call starts a new one."""
+        """Stop the loop and its thread. A later call starts a new one. Does nothing while Python is exiting."""
+        if sys.is_finalizing():
+            return
         self._leave_parent()
         with self._lock:
             loop, thread = self._loop, self._thread
@@ -289,6 +299,7 @@ class LoopThread:
 
     def _start(self, coroutine: Coroutine[Any, Any, T], call: _Call) -> Future[T]:
         """Start the coroutine of a call on the loop."""
+        raise_if_exiting(coroutine)
         self._leave_parent()
         with self._lock:  # so that the loop is not closed before it receives the coroutine
             try:
@@ -296,7 +307,13 @@ class LoopThread:
             except UsageError:
                 coroutine.close()
                 raise
-            return asyncio.run_coroutine_threadsafe(call.run(coroutine), loop)
+            running = call.run(coroutine)
+            try:
+                return asyncio.run_coroutine_threadsafe(running, loop)
+            except RuntimeError:  # a `__del__` has closed the client just now
+                running.close()
+                coroutine.close()
+                raise _closed() from None
 
     @staticmethod
     def _serve(inbox: _Inbox, at_most: float | None = None) -> None:
@@ -319,7 +336,7 @@ class LoopThread:
             return
         if self._loop is not None:
             _PARENTS.append(self._loop)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._loop = self._thread = None
         self._pid = os.getpid()
 
@@ -331,8 +348,9 @@ class LoopThread:
             )
         if self._loop is None or not self.is_running:
             self._loop = asyncio.new_event_loop()
+            self._streams = WeakSet()
             self._thread = threading.Thread(
-                target=_run, args=(self._loop,), name="invokeai-py-client", daemon=True
+                target=_run, args=(self._loop, self._streams), name="invokeai-py-client", daemon=True
             )
             self._thread.start()
         return self._loop
@@ -342,7 +360,7 @@ def _closed() -> ConnectionLostError:
     return ConnectionLostError(None, None, "The client was closed during this call.")
 
 
-def _run(loop: asyncio.AbstractEventLoop) -> None:
+def _run(loop: asyncio.AbstractEventLoop, streams: WeakSet[AsyncIterator[Any]]) -> None:
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
@@ -353,6 +371,10 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         for task in tasks:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        # A stream that the caller has not read to its end closes what it uses. The loop would close both at once.
+        for stream in tuple(streams):
+            if isinstance(stream, AsyncGenerator):
+                loop.run_until_complete(stream.aclose())
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

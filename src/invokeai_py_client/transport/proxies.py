@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from invokeai_py_client.errors import ServerUnreachableError
 
@@ -63,6 +63,15 @@ def proxy_for(url: str) -> Proxy | None:
     text = getproxies().get(parts.scheme)
     source = _variable(f"{parts.scheme}_proxy") if variables else "the system settings"
     return Proxy(_checked(text, source), source, target) if text else None
+
+
+def passwords(url: str) -> set[str]:
+    """Return the forms of the password for the proxy of a URL's scheme, which messages must not contain."""
+    from urllib.request import getproxies
+
+    userinfo = getproxies().get(urlsplit(url).scheme, "").rpartition("@")[0]
+    password = userinfo.partition("://")[2].partition(":")[2]
+    return {password, unquote(password)}
 
 
 def via(proxy: Proxy | None) -> str:

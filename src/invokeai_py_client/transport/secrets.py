@@ -5,10 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote
 
 from invokeai_py_client._text import hide_secrets
-from invokeai_py_client.transport.proxies import proxy_for
+from invokeai_py_client.transport.proxies import passwords
 
 if TYPE_CHECKING:
     from invokeai_py_client.transport.settings import ConnectionSettings
@@ -58,9 +57,6 @@ def secrets_of(settings: ConnectionSettings, *sent: Any) -> set[str]:
             settings.address.userinfo[1],
             b64encode(":".join(settings.address.userinfo).encode()).decode(),
         }
-    through = proxy_for(settings.address.origin)
-    proxy = "" if through is None else through.url.partition("://")[2].rpartition("@")[0]
-    known |= {proxy, unquote(proxy), proxy.partition(":")[2], unquote(proxy.partition(":")[2])}
     for data in sent:
         known.update(_named(data))
     return {one for one in known if one and len(one) >= _SHORTEST}
@@ -68,9 +64,9 @@ def secrets_of(settings: ConnectionSettings, *sent: Any) -> set[str]:
 
 def redacted_text(text: str, settings: ConnectionSettings) -> str:
     """Return a text of a library without secrets: those of a connection, and those in the URLs that it contains."""
-    return hide_secrets(
-        redacted(text.encode(errors="replace"), secrets_of(settings)).decode(errors="replace")
-    )
+    secrets = secrets_of(settings)
+    secrets.update(one for one in passwords(settings.address.origin) if len(one) >= _SHORTEST)
+    return hide_secrets(redacted(text.encode(errors="replace"), secrets).decode(errors="replace"))
 
 
 def redacted(body: bytes, secrets: set[str]) -> bytes:

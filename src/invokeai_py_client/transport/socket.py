@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import Callable
@@ -172,6 +173,34 @@ async def connect(socket: socketio.AsyncClient, settings: ConnectionSettings) ->
 def _was_refused(socket: Any) -> bool:
     """Return whether the server rejected the handshake, as multi-user servers do without a valid token."""
     return bool(getattr(socket, "failed_namespaces", None))
+
+
+def _pass_events_on(connection: Any, on_event: Listener) -> None:
+    """Pass simple events on directly, which takes half of the library's time: it runs a task for each event.
+
+    An event that is not a plain ``[name, payload]`` still takes the library's way, as does every other message.
+    """
+    from engineio import packet
+
+    receive, loop = connection._receive_packet, asyncio.get_running_loop()
+
+    async def received(message: Any) -> None:
+        text = message.data
+        if message.packet_type == packet.MESSAGE and isinstance(text, str) and text.startswith('2["'):
+            try:
+                name, payload = json.loads(text[1:])
+            except (ValueError, RecursionError):
+                pass  # the library reports the error
+            else:
+                try:
+                    on_event(name, payload)
+                except Exception as error:  # noqa: BLE001 - reported like that of any callback
+                    message = f"An event {name!r} could not be processed."
+                    loop.call_exception_handler({"message": message, "exception": error})
+                return
+        await receive(message)
+
+    connection._receive_packet = received
 
 
 async def join_room(socket: socketio.AsyncClient, room: Room) -> None:
@@ -413,4 +442,5 @@ class EventSocket:
 
         socket.on("disconnect", disconnected)
         socket.on("*", event)
+        _pass_events_on(socket.eio, self._on_event)
         return broken

@@ -18,6 +18,11 @@ AFTER_SLEEP = 30.0
 
 QUEUE_SILENCE = 10.0
 """The same as ``SILENCE``, for waiting until a whole queue is idle."""
+PROCESSOR_IDLE = 7.0
+"""How long unfinished items may remain while the server works on none, before its processor counts as ended.
+
+The processor looks for items every second and waits up to five seconds for a locked database (6.14.2).
+"""
 LATE_EVENTS = 1.0
 """How long to wait for the last events of items that have ended according to the queue's status."""
 

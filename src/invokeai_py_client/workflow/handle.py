@@ -214,6 +214,35 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
 
         return [input_row(item) for item in self.inputs]
 
+    async def json_schema(self, *, choices: bool = True, everything: bool = False) -> dict[str, Any]:
+        """Return the JSON Schema of the inputs, to let a program or a person fill them in.
+
+        The schema is draft 2020-12, without references and without null. Every value that it allows is valid for
+        ``set()``, ``run()`` and ``start()``: ``wf.run({"steps": 30})``. A key that is left out keeps the value of the
+        workflow. Its keys match ``^[A-Za-z0-9_.-]{1,64}$``, whatever the labels contain.
+
+        Args:
+            choices: Whether to list the server's models and boards as choices, up to 60 for each input. If False,
+                they are described in words, and nothing is requested from the server. Defaults to True.
+            everything: Whether to include the inputs that are not in the form. Defaults to False.
+
+        Returns:
+            The schema. The current values are its defaults, and inputs that need a value are required.
+        """
+        from invokeai_py_client.engine.json_schema import json_schema, needs
+        from invokeai_py_client.run.lookup import ServerSide
+
+        server = ServerSide(self.connection)
+        models, boards = needs(self.inputs, everything=everything) if choices else (False, False)
+        return json_schema(
+            self.name,
+            self.definition.description,
+            self.inputs,
+            models=await server.models() if models else None,
+            boards={one.board_id: one.board_name for one in await server.boards()} if boards else None,
+            everything=everything,
+        )
+
     def export_input_index_map(self, path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
         """Export which input each index refers to, to check it later with ``verify_input_index_map()``.
 

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._names import ExactId
 from invokeai_py_client._paths import is_file
 from invokeai_py_client._text import shown
 from invokeai_py_client.connection import Resource
@@ -69,7 +70,7 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         callees: dict[str, WorkflowDefinition | None] = {}
         for workflow_id in callee_ids(definition):
             try:
-                callees[workflow_id] = await self.get_workflow(workflow_id)
+                callees[workflow_id] = await self.get_workflow(ExactId(workflow_id))
             except WorkflowNotFoundError:
                 callees[workflow_id] = None  # the workflow can be inspected; running it reports the node
         return AsyncWorkflowHandle(
@@ -187,8 +188,8 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         """Return a workflow from the server's library.
 
         Args:
-            name_or_id: A record of ``list_workflows()``, an id, or a name. An id takes precedence over a name, and an
-                exact name over one in another case.
+            name_or_id: A record of ``list_workflows()``, a name, or an id. An exact name takes precedence over an id,
+                and an id over a name in another case. A string costs one request more than a record.
 
         Raises:
             WorkflowNotFoundError: No workflow has this id or name, or several have this name.
