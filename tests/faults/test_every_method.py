@@ -240,7 +240,7 @@ async def answering() -> AsyncGenerator[tuple[AsyncInvokeAIClient, list[Any]]]:
     listener = socket.create_server(("127.0.0.1", 0))
     await web.SockSite(runner, listener).start()
     async with AsyncInvokeAIClient(
-        "127.0.0.1", listener.getsockname()[1], max_retries=0, timeout=5
+        "127.0.0.1", listener.getsockname()[1], max_retries=0, timeout=5, outage_timeout=0
     ) as client:
         try:
             yield client, current
