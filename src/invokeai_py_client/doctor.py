@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 OLDEST = (5, 15)
 NEWEST = (6, 14)
 _CLOCKS_APART = 60.0
-_MANY_ITEMS = 50_000
+# With 2,000 finished items, 6.14.2 takes 16 ms between two items instead of 4 ms.
+_MANY_ITEMS = 1_000
 _LITTLE_SPACE = 2 << 30
 
 
@@ -254,8 +255,10 @@ async def _queue(client: AsyncInvokeAIClient) -> Finding:
         return Finding("queue", "fail", f"{'blocked' if reason == WAY_OUT else 'stopped'}; {says}", reason)
     if not status.is_started:
         return Finding("queue", "warn", f"paused; {says}", "Run `ivk queue resume`.")
-    if status.total > _MANY_ITEMS:
-        cure = "Run `ivk queue prune`: finished items stay in the server's database until they are removed."
+    finished = status.total - status.unfinished
+    if finished > _MANY_ITEMS:
+        says = f"{says}; the {finished:,} finished items slow the server down"
+        cure = "Run `ivk queue prune`. Before that, resume the sweeps whose manifests still lack results."
         return Finding("queue", "warn", says, cure)
     return Finding("queue", "ok", says)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import workflows
 from click.testing import CliRunner
 from proxy import Proxy
 
@@ -64,6 +65,17 @@ def test_paused_queue(doctor: Doctor, server: RealServer, held_queue: None) -> N
     code, found = doctor(server.url)
     assert (code, found["queue"]["state"]) == (0, "warn")
     assert "ivk queue resume" in found["queue"]["cure"]
+
+
+def test_long_history(
+    doctor: Doctor, server: RealServer, client: InvokeAIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.workflow_repo.create_workflow(workflows.add()).run(a=1921)
+    monkeypatch.setattr("invokeai_py_client.doctor._MANY_ITEMS", 0)
+    code, found = doctor(server.url)
+    assert (code, found["queue"]["state"]) == (0, "warn")
+    assert "slow the server down" in found["queue"]["says"]
+    assert "ivk queue prune" in found["queue"]["cure"]
 
 
 def test_proxy_without_websockets(doctor: Doctor, server: RealServer) -> None:
