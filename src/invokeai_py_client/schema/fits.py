@@ -228,6 +228,10 @@ def describe_number(word: str, limits: Limits) -> str:
     """
     low, high = limits.minimum, limits.maximum
     above, below = limits.exclusive_minimum, limits.exclusive_maximum
+    if low is not None and above is not None:  # the form limits a field further: only the narrower one counts
+        low, above = (low, None) if low > above else (None, above)
+    if high is not None and below is not None:
+        high, below = (high, None) if high < below else (None, below)
     text = word
     if low is not None and high is not None:
         text += f" from {_n(low)} to {_n(high)}"
