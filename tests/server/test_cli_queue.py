@@ -79,6 +79,8 @@ def test_cancel_batch(ivk: Command, pending: list[str], client: InvokeAIClient) 
     batch = client.queue_repo.item(int(pending[2])).batch_id
     assert batch is not None
     assert ivk("queue", "cancel", "--batch", batch, "--json").objects[-1]["canceled"] == 1
+    unknown = ivk("queue", "cancel", "--batch", "no-such-batch")
+    assert (unknown.code, "No batch 'no-such-batch' in the queue" in unknown.err) == (2, True)
     assert client.queue_repo.status().pending == 2
 
 

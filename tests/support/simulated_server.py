@@ -175,9 +175,15 @@ class Queue:
             values = self._values(item_id, preview[:-8] + f"{item_id:08}" if self.previews else "")
             for event in self._events:
                 text = "42" + event.filled(values)
-                for socket in tuple(self._sockets):
-                    await socket.send_str(text)
+                await self._send(text)
             del self.states[item_id]
+
+    async def _send(self, text: str) -> None:
+        for socket in tuple(self._sockets):
+            try:
+                await socket.send_str(text)
+            except ConnectionError:  # a client that has just left must not end the runs of another one
+                self._sockets.discard(socket)
 
     def _values(self, item_id: int, preview: str = "") -> dict[int, str]:
         return _values(item_id, self.batches[item_id - 1], preview, len(self._known))
@@ -210,8 +216,7 @@ class Queue:
         batches = set((await asked.json())["batch_ids"])
         ids = [item_id for item_id in self.states if self.batches[item_id - 1] in batches]
         self.states.update(dict.fromkeys(ids, "canceled"))
-        for socket in tuple(self._sockets):
-            await socket.send_str("42" + json.dumps(["queue_items_canceled", {"item_ids": ids}]))
+        await self._send("42" + json.dumps(["queue_items_canceled", {"item_ids": ids}]))
         return web.json_response({"canceled": len(ids)})
 
     async def _socket(self, asked: web.Request) -> web.WebSocketResponse:

@@ -259,6 +259,9 @@ def cancel(
                 say(f"Item {job.id} is already {state_word(job.status)}.")
         elif batches:
             count = repo.cancel_batches(batches)
+            unknown = [batch for batch in batches if not repo.batch_status(batch).total]
+            if unknown:
+                raise UsageError(f"No batch {unknown[0]!r} in the queue. Canceled {counted(count, 'item')}.")
         else:
             count = repo.status(mine=mine).unfinished
             if count:
