@@ -35,6 +35,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     last = 0
+    batch = ""
     wbufsize = -1  # head and body in one piece
 
     def do_GET(self) -> None:
@@ -55,6 +56,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer([_item(item_id) for item_id in body["item_ids"]])
             return
         Handler.last += 1
+        Handler.batch = body["batch"]["batch_id"]
         self._answer({"enqueued": 1, "requested": 1, "item_ids": [Handler.last]})
 
     def _answer(self, data: Any, status: int = 200) -> None:
@@ -74,7 +76,7 @@ def _item(item_id: int) -> dict[str, Any]:
     session = {"results": result, "prepared_source_mapping": {"p": "sum"}}
     return {
         "item_id": item_id,
-        "batch_id": "b",
+        "batch_id": Handler.batch,
         "status": "completed",
         "status_sequence": 2,
         "session": session,
