@@ -308,8 +308,9 @@ class Changes:
     def _take(self, read: _Read) -> None:
         assert read.task is not None
         result = read.task.result()
-        self._outage.end()
-        self.tolerant = True
+        if read.fetch != self._join:  # which also returns if the wait starts without an event connection
+            self._outage.end()
+            self.tolerant = True
         read.take(result)
 
     def _on_joined(self, _: None) -> None:
