@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if name.startswith("INVOKEAI_") and name not in _OURS:
             del os.environ[name]
     os.environ["INVOKEAI_CONFIG"] = os.devnull + "/none"
+    own = tempfile.mkdtemp(prefix="ivk-tests-")  # records of manifests and servers
+    os.environ["XDG_DATA_HOME"] = own
+    config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

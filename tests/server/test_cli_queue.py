@@ -177,3 +177,21 @@ def test_watch_yields_statuses_and_events(held_queue: None, client: InvokeAIClie
     assert states == [JobStatus.RUNNING, JobStatus.COMPLETED]
     with pytest.raises(UsageError, match="greater than 0"):
         next(iter(client.queue_repo.watch(interval=0)))
+
+
+def test_prune_names_the_sweeps_that_still_need_items(
+    ivk: Command, client: InvokeAIClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    manifest = tmp_path / "night.jsonl"
+    wf = client.workflow_repo.create_workflow(workflows.add())
+    wf.sweep(a=[1, 2, 3], manifest=manifest).wait()
+    complete = manifest.read_text()
+    assert "night.jsonl" not in ivk("queue", "prune").err
+    manifest.write_text("".join(line for line in complete.splitlines(True) if '"kind": "run"' not in line))
+    assert f"{manifest} does not have the results of 3 finished items yet" in ivk("queue", "prune").said
+    manifest.write_text("damaged")
+    assert "night.jsonl" not in ivk("queue", "prune").err
+    manifest.unlink()
+    assert "night.jsonl" not in ivk("queue", "prune").err
+    assert list((tmp_path / "data").rglob("manifests/*")) == []  # it is forgotten

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from invokeai_py_client.cli.group import IvkGroup
+from invokeai_py_client.cli.manifests import sweeps_to_resume
 from invokeai_py_client.cli.names import find_items, has_account, read_names
 from invokeai_py_client.cli.options import connect, limit_option, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import FAILED, confirm, counted, echo, emit, hint, is_watched, say
@@ -347,9 +348,16 @@ def clear(mine: bool | None, yes: bool, url: str | None, as_json: bool) -> None:
 @url_option
 @output_options
 def prune(mine: bool | None, yes: bool, url: str | None, as_json: bool) -> None:
-    """Remove finished items. Images are kept."""
+    """Remove finished items. Images are kept.
+
+    If sweeps that were started on this machine have not recorded the results of some items yet, the command names their
+    manifests. Resume these sweeps first.
+    """
     with connect(url) as client:
         now = client.queue_repo.status(mine=mine)
+        for path, needed in sweeps_to_resume(client).items():
+            items = counted(needed, "finished item")
+            say(f"Warning: {path} does not have the results of {items} yet. Resume this sweep first.")
         confirm(f"Remove {counted(now.total - now.unfinished, 'finished item')}{_of_whom(mine)}?", yes)
         count = client.queue_repo.prune(mine=mine)
     _done(f"Removed {counted(count, 'item')}.", as_json, removed=count)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from invokeai_py_client._atomic import open_unlinked
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.models.base import jsonable
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.sweep.known import remember_manifest
 from invokeai_py_client.sweep.manifest_lines import Line, is_complete, is_time, not_a_manifest, read_lines
 from invokeai_py_client.sweep.requests import Request
 from invokeai_py_client.transport.json_shape import ListOf, Shape
@@ -62,6 +64,7 @@ class ManifestWriter:
             ) from None
         except OSError as error:
             raise self._failure(error) from None
+        remember_manifest(path)
 
     def begin(self, requests: Sequence[Request], **header: Any) -> None:
         """Write the first line and the requests.
@@ -154,6 +157,16 @@ class Manifest:
     requests: list[Request] = field(default_factory=list[Request])
     batches: list[Sending] = field(default_factory=list[Sending])
     runs: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
+
+    def unrecorded(self) -> dict[str, int]:
+        """Return the batches that have runs whose end is not recorded, each with the number of these runs."""
+        starts = [0, *accumulate(request.count for request in self.requests)]
+        found: dict[str, int] = {}
+        for batch in self.batches:
+            missing = sum(starts[batch.request] + row not in self.runs for row in batch.rows)
+            if missing:
+                found[batch.batch_id] = missing
+        return found
 
 
 _HEADER: Shape = {
