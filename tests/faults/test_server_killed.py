@@ -100,7 +100,8 @@ async def test_session_processor_that_has_ended(
         status = await queue.status()
         assert (status.is_started, status.is_processing, status.in_progress) == (True, False, 1)
         found = await _queue_finding(client)
-        assert (found.state, found.says) == ("fail", "stopped; 0 pending, 1 in progress, 21 in total")
+        assert found.state == "fail"
+        assert found.says.startswith("stopped; 0 pending, 1 in progress, ")
         assert "restart the server" in found.cure
         with pytest.raises(RunError, match="session processor has ended"):
             await queue.unblock()
@@ -108,8 +109,11 @@ async def test_session_processor_that_has_ended(
         monkeypatch.setattr(timing, "SILENCE", 0.5)
         waiting = await (await client.workflow_repo.create_workflow(workflows.add())).start(a=5)
         wait = asyncio.create_task(waiting.wait())
+        async with asyncio.timeout(60):
+            while "session processor has ended" not in caplog.text:
+                await asyncio.sleep(0.1)
         with pytest.raises(RunTimeoutError):
-            await held.wait(4)
+            await held.wait(3)
         assert caplog.text.count("session processor has ended") == 1
         monkeypatch.setattr(timing, "SILENCE", 20.0)
         assert worker_failure(server.log_path) == "OperationalError: database is locked"

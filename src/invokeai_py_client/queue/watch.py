@@ -144,7 +144,7 @@ async def wait_until_idle(
                 if change is not Change.RESPONSE:
                     changes.read(fetch, latest.append)
                 if change is Change.SILENCE and hub.connected:
-                    changes.read(warn_if_blocked, ignore_response)
+                    changes.read(warn_if_blocked, ignore_response, latest=False)
         return latest[-1]
     except TimeoutError as error:
         if isinstance(error, InvokeAIClientError) or timeout is None:

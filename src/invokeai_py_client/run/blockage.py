@@ -134,12 +134,22 @@ async def why_blocked(connection: Connection, queue_id: str) -> str | None:
     return WAY_OUT if unreadable.batch_ids or unreadable.others else STOPPED
 
 
-async def warn_if_blocked(connection: Connection, queue_id: str) -> None:
-    """Log a warning if nothing runs in a queue that is not paused."""
+async def warn_if_blocked(connection: Connection, queue_id: str, known: str | None) -> str | None:
+    """Log a warning if nothing runs in a queue that is not paused.
+
+    Args:
+        connection: The server.
+        queue_id: The queue.
+        known: The reason that an earlier call returned. It is not logged again.
+
+    Returns:
+        The reason, or None if the queue works.
+    """
     try:
         reason = await why_blocked(connection, queue_id)
     except APIRequestError as error:
         logger.debug("could not check whether the queue is blocked: %s", error)
-        return
-    if reason is not None:
+        return known
+    if reason is not None and reason != known:
         logger.warning("%s", reason)
+    return reason

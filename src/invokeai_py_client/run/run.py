@@ -468,7 +468,7 @@ class AsyncRun(AsyncObject):
         elif silence and not self.connection.part(LiveRuns).hears(self._tracker):
             changes.read(self._fetch_item, self._take_item)
             if self.connection.part(LiveRuns).connected and not self.status.done:
-                changes.read(self._warn_if_blocked, ignore_response)
+                changes.read(self._warn_if_blocked, ignore_response, latest=False)
 
     async def _warn_if_blocked(self) -> None:
         await self.connection.part(LiveRuns).states.warn_if_blocked(self.queue_id)

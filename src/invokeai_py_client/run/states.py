@@ -52,6 +52,7 @@ class StateReader:
         self._tasks: dict[tuple[str, _Kind], asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._checked = -math.inf
+        self._blockages: dict[str, str | None] = {}
 
     async def read(self, queue_id: str, item_id: int, batch_id: str) -> Mapping[str, Any] | None:
         """Return the item or its summary, or None if its batch no longer has it.
@@ -94,10 +95,17 @@ class StateReader:
         return await self._request(queue_id, "ids", None) or ()
 
     async def warn_if_blocked(self, queue_id: str) -> None:
-        """Log a warning if the queue is blocked. Called after a period of silence; checks once for all waits."""
+        """Log a warning if the queue is blocked. Called after a period of silence; checks once for all waits.
+
+        A blockage is logged once.
+        """
         if time.monotonic() - self._checked >= timing.SILENCE:
-            self._checked = time.monotonic()
-            await warn_if_blocked(self._connection, queue_id)
+            self._checked = math.inf  # a check takes several seconds
+            try:
+                known = self._blockages.get(queue_id)
+                self._blockages[queue_id] = await warn_if_blocked(self._connection, queue_id, known)
+            finally:
+                self._checked = time.monotonic()
 
     async def close(self) -> None:
         """Cancel all reads, because they would open connections again."""

@@ -127,7 +127,7 @@ class Follower:
         elif silence and self._open and not self._connection.part(LiveRuns).hears(self._tracker):
             changes.read(self._fetch_next_states, self._take_states)
             if self._connection.part(LiveRuns).connected:
-                changes.read(self._warn_if_blocked, ignore_response)
+                changes.read(self._warn_if_blocked, ignore_response, latest=False)
 
     async def read_states(self) -> None:
         """Read the states of all items that have not ended."""
