@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sqlite3
@@ -106,12 +107,13 @@ async def test_session_processor_that_has_ended(
         with pytest.raises(RunError, match="session processor has ended"):
             await queue.unblock()
         assert "has ended" not in caplog.text
+        warned = asyncio.Event()
+        monkeypatch.setattr(caplog.handler, "emit", _then(caplog.handler.emit, warned.set))
         monkeypatch.setattr(timing, "SILENCE", 0.5)
         waiting = await (await client.workflow_repo.create_workflow(workflows.add())).start(a=5)
         wait = asyncio.create_task(waiting.wait())
         async with asyncio.timeout(60):
-            while "session processor has ended" not in caplog.text:
-                await asyncio.sleep(0.1)
+            await warned.wait()
         with pytest.raises(RunTimeoutError):
             await held.wait(3)
         assert caplog.text.count("session processor has ended") == 1
@@ -122,6 +124,19 @@ async def test_session_processor_that_has_ended(
         assert (await wait).ok
         assert (await held.refresh()).state is JobStatus.CANCELLED
         assert (await _queue_finding(client)).state == "ok"
+
+
+def _then(
+    first: Callable[[logging.LogRecord], None], second: Callable[[], None]
+) -> Callable[[logging.LogRecord], None]:
+    """Return a function that calls another one, and then, if the record is a warning, a second one."""
+
+    def call(record: logging.LogRecord) -> None:
+        first(record)
+        if record.levelno >= logging.WARNING:
+            second()
+
+    return call
 
 
 async def _queue_finding(client: AsyncInvokeAIClient) -> Finding:
