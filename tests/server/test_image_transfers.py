@@ -185,11 +185,13 @@ async def test_many_images_are_changed_in_one_request(client: AsyncInvokeAIClien
         assert client.connection.http.sent == sent + 1
         return await repo.get_images(names)
 
-    everything = [*names, "gone.png"]
-    assert {one.board_id for one in await changed(repo.move(everything, board.board_id))} == {board.board_id}
-    assert {one.starred for one in await changed(repo.star(everything))} == {True}
-    assert {one.starred for one in await changed(repo.unstar(everything))} == {False}
+    assert {one.board_id for one in await changed(repo.move(names, board))} == {board.board_id}
+    assert {one.starred for one in await changed(repo.star(names))} == {True}
+    assert {one.starred for one in await changed(repo.unstar(names))} == {False}
     assert {one.board_id for one in await changed(repo.move(records, "none"))} == {None}
+    with pytest.raises(TransferError) as caught:
+        await repo.star([*names, "gone.png"])
+    assert (list(caught.value.done), list(caught.value.failed)) == (names, ["gone.png"])
     sent = client.connection.http.sent
     assert await repo.delete(records) == names
     assert client.connection.http.sent == sent + 1

@@ -50,7 +50,7 @@ def board(client: InvokeAIClient, records: list[str]) -> BoardHandle:
     """A board with these images, oldest first."""
     board = client.board_repo.create_board("many")
     sent = client._impl.connection.http.sent
-    assert client.image_repo.move(records, board.board_id) == records
+    assert client.image_repo.move(records, board) == records
     assert client._impl.connection.http.sent == sent + 2, "one request per thousand images"
     return board
 
@@ -81,7 +81,7 @@ def test_records_are_requested_page_by_page(
 ) -> None:
     http = client._impl.connection.http
     sent = http.sent
-    images = client.image_repo.iter_images(board_id=board.board_id)
+    images = client.image_repo.iter_images(board_id=board)
     assert names(list(islice(images, 1000))) == records[:199:-1]
     assert http.sent == sent + 1
     assert names(list(images)) == records[199::-1]
@@ -92,13 +92,13 @@ def test_images_created_and_moved_during_iteration(
     client: InvokeAIClient, board: BoardHandle, records: list[str], picture: bytes
 ) -> None:
     found: list[str] = []
-    for image in client.image_repo.iter_images(board_id=board.board_id):
+    for image in client.image_repo.iter_images(board_id=board):
         found.append(image.image_name)
         if len(found) == 500:
             board.upload_image_data(picture)
     assert found == records[::-1]
     found = []
-    for image in client.image_repo.iter_images(board_id=board.board_id, order_dir="ASC"):
+    for image in client.image_repo.iter_images(board_id=board, order_dir="ASC"):
         found.append(image.image_name)
         if len(found) == 1000:
             client.image_repo.move(found, "none")
@@ -112,13 +112,13 @@ def test_starred_and_since_with_many_images(
     starred = [records[1150], records[40], records[3]]
     assert sorted(images.star(starred)) == sorted(starred)
     sent = http.sent
-    assert names(images.list_images(board_id=board.board_id, starred=True)) == starred
+    assert names(images.list_images(board_id=board, starred=True)) == starred
     assert http.sent == sent + 1
     since = "2020-01-01T00:19:50+00:00"
-    assert names(images.list_images(board_id=board.board_id, since=since)) == records[:1189:-1]
+    assert names(images.list_images(board_id=board, since=since)) == records[:1189:-1]
     assert http.sent == sent + 2
-    assert names(images.list_images(board_id=board.board_id, since=since, order_dir="ASC")) == records[1190:]
-    others = images.list_images(board_id=board.board_id, starred=False)
+    assert names(images.list_images(board_id=board, since=since, order_dir="ASC")) == records[1190:]
+    others = images.list_images(board_id=board, starred=False)
     assert len(others) == COUNT - 3
     assert images.unstar(starred) == starred
-    assert images.list_images(board_id=board.board_id, starred=True) == []
+    assert images.list_images(board_id=board, starred=True) == []
