@@ -142,6 +142,22 @@ async def test_retrying_the_failed_runs_of_a_sweep_tolerates_an_outage(
     assert [str(run.status) for run in sweep.runs] == ["completed"] * 2
 
 
+async def test_a_background_sweep_asks_for_its_lost_first_batch_until_the_server_responds(
+    proxy: Proxy, client: AsyncInvokeAIClient
+) -> None:
+    wf = await client.workflow_repo.create_workflow(workflows.add())
+    before = len(await client.queue.item_ids())
+    client.settings.max_retries = 0
+    proxy.rule("POST", "enqueue_batch$", script(LOSE))
+    proxy.rule("GET", "/b/[^/]+/status$", script(*[RESET] * MANY))
+    async with asyncio.timeout(40):
+        sweep = await wf.sweep(a=range(6), background=True)  # sends a few runs, and the others as these end
+        await sweep.wait()
+    assert (proxy.counts[LOSE.name], proxy.counts[RESET.name]) == (1, MANY)
+    assert [str(run.status) for run in sweep.runs] == ["completed"] * 6
+    assert len(await client.queue.item_ids()) == before + 6  # none twice
+
+
 @pytest.mark.parametrize(
     "fault", [RESET, LOSE, gateway(502), gateway(503, "0")], ids=lambda fault: fault.name
 )

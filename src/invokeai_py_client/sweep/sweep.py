@@ -20,6 +20,7 @@ from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.engine.seeds import SeedNames
 from invokeai_py_client.errors import (
     APIRequestError,
+    EnqueueUnknownError,
     InvokeAIClientError,
     NotFoundError,
     RunNotFinishedError,
@@ -580,12 +581,17 @@ class AsyncSweep(AsyncObject):
         Returns:
             Whether the server accepted only a part of the runs because its queue is full.
         """
-        # If the server is down before the first run was sent, report that at once.
-        outage = Outage(self.connection.settings.outage_timeout if self._runs else 0)
+        longest = self.connection.settings.outage_timeout
+        outage: Outage | None = None
         while True:
             try:
                 return self._take(await self._delivery.send(most))
             except APIRequestError as error:
+                if outage is None:
+                    # If the server is down before the first run was sent, report that at once, unless the server was
+                    # there and may have the batch.
+                    lost = isinstance(error, EnqueueUnknownError) and self._feeder is not None
+                    outage = Outage(longest if self._runs or lost else 0)
                 await outage.tolerate(error)
 
     def _take(self, delivered: Delivered) -> bool:
