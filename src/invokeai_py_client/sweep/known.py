@@ -41,7 +41,7 @@ def known_manifests() -> Iterator[Path]:
         return
     try:
         entries = sorted((folder / _FOLDER).iterdir())
-    except OSError:  # there is none yet, or it cannot be read
+    except OSError:  # it does not exist yet, or cannot be read
         return
     for entry in entries:
         try:
