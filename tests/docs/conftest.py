@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from collections.abc import Iterator
@@ -22,8 +23,28 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Restore the log levels and handlers that code in the docs sets: its process is that of all tests."""
+    root = logging.getLogger()
+    loggers = [
+        root,
+        *(logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)),
+    ]
+    levels, handlers = {logger: logger.level for logger in loggers}, list(root.handlers)
+    yield
+    for logger in [root, *root.manager.loggerDict.values()]:
+        if isinstance(logger, logging.Logger):
+            logger.setLevel(levels.get(logger, logging.NOTSET))
+    root.handlers[:] = handlers
+
+
+@pytest.fixture
 def reader(
-    server: RealServer, tiny_models: TinyModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: RealServer,
+    tiny_models: TinyModels,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    logging_restored: None,
 ) -> Iterator[Path]:
     """Return a reader's working directory. Whatever the docs leave on the server is deleted afterwards."""
     # A server that a page starts must not meet one of the developer's: share the installations and nothing else.

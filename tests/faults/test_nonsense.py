@@ -92,7 +92,7 @@ async def awaited(call: Callable[[AsyncInvokeAIClient], Any], answer: Any) -> An
 
 
 async def finish(client: AsyncInvokeAIClient) -> AsyncRun:
-    run = AsyncRun(client.connection, 28, BatchTracker("b"))
+    run = AsyncRun(client.connection, 28, BatchTracker(RECORDS["queue_item"]["batch_id"]))
     await run.refresh()
     if run.done:
         run._take_results(await run._fetch_results())
