@@ -17,8 +17,8 @@ Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class FormFile:
-    """A file in a form.
+class Upload:
+    """A file to send in a form.
 
     Attributes:
         data: The content, or the path of a file. A file on disk is read while it is sent, so any size can be sent.
@@ -41,7 +41,7 @@ class Form:
     """
 
     fields: Params = field(default_factory=dict[str, str])
-    files: Mapping[str, FormFile | Sequence[FormFile]] = field(default_factory=dict[str, FormFile])
+    files: Mapping[str, Upload | Sequence[Upload]] = field(default_factory=dict[str, Upload])
 
     @property
     def has_files_on_disk(self) -> bool:
@@ -57,11 +57,16 @@ class Form:
         for name, text in _pairs(self.fields):
             yield name, unicode_text(text, f"The field {name!r}")
 
-    def parts(self) -> Iterator[tuple[str, FormFile]]:
+    def parts(self) -> Iterator[tuple[str, Upload]]:
         """Yield the files as pairs of a field and a file."""
         for name, several in self.files.items():
-            for file in [several] if isinstance(several, FormFile) else several:
+            for file in [several] if isinstance(several, Upload) else several:
                 yield name, file
+
+
+def form_of(fields: Params, files: Mapping[str, Upload | None]) -> Form:
+    """Return a form that omits fields and files without a value."""
+    return Form(fields, {name: file for name, file in files.items() if file is not None})
 
 
 class Query(list[tuple[str, str]]):
@@ -133,6 +138,19 @@ def path_part(text: object, what: str) -> str:
             f"{text!r} is not a valid name or id of {what}; expected a non-empty string without a slash."
         )
     return quote(unicode_text(text, shown(text)), safe="")
+
+
+def path_parts(text: object, what: str) -> str:
+    """Return a path below a folder, with slashes, escaped for use in a path.
+
+    Args:
+        text: The path.
+        what: The kind of item, for the error message: ``a font``.
+
+    Raises:
+        UsageError: The path is not valid.
+    """
+    return "/".join(path_part(part, what) for part in str(text).split("/"))
 
 
 def is_path_part(text: str) -> bool:
