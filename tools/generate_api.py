@@ -399,8 +399,8 @@ def module(router: str, found: list[Operation], homes: Mapping[str, str]) -> str
     head += imports(
         body,
         {
-            "invokeai_py_client.api.base": ("ApiResource", "form_of", "given"),
-            "invokeai_py_client.transport.payload": ("path_parts", "route"),
+            "invokeai_py_client.api.base": ("ApiResource", "given"),
+            "invokeai_py_client.transport.payload": ("form_of", "path_parts", "route"),
             "invokeai_py_client.transport.secrets": ("Hidden",),
         },
     )

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import APIRequestError, NotFoundError
-from invokeai_py_client.transport.payload import ROUTE_MISSING, Form
+from invokeai_py_client.transport.payload import ROUTE_MISSING
 
 if TYPE_CHECKING:
     from invokeai_py_client.transport.http import Stream
     from invokeai_py_client.transport.json_shape import Shape
-    from invokeai_py_client.transport.payload import FormFile, Params
+    from invokeai_py_client.transport.payload import Form, Params
 
 T = TypeVar("T")
 
@@ -69,11 +69,6 @@ def given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def form_of(fields: Params, files: Mapping[str, FormFile | None]) -> Form:
-    """Return a form that omits fields and files without a value."""
-    return Form(fields, {name: file for name, file in files.items() if file is not None})
-
-
 class ApiResource(Resource):
     """Base class of the classes that have one method for each operation of a router."""
 
@@ -99,7 +94,7 @@ class ApiResource(Resource):
             options: The caller's options.
             params: The query.
             json: The body.
-            form: A form to send instead of a body.
+            form: The form, instead of a body.
             idempotent: Whether the request may be repeated. Defaults to None: the method decides.
             fails: The key of the response that says whether the operation failed. Defaults to none.
         """
@@ -156,11 +151,12 @@ class ApiResource(Resource):
     async def _head(self, operation: str, path: str, options: FileOptions) -> Mapping[str, str]:
         """Return the headers of the response to ``HEAD``."""
         try:
-            return (await self.connection.http.raw("HEAD", path, timeout=options.get("timeout"))).headers
+            response = await self.connection.http.raw("HEAD", path, timeout=options.get("timeout"))
         except ROUTE_MISSING as error:
             if options.get("explain", True):
                 await self._raise_if_too_old(operation, error)
             raise
+        return response.headers
 
     @asynccontextmanager
     async def _stream(self, operation: str, path: str, options: StreamOptions) -> AsyncGenerator[Stream]:

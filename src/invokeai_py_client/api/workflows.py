@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.api.base import ApiResource, form_of
-from invokeai_py_client.transport.payload import route
+from invokeai_py_client.api.base import ApiResource
+from invokeai_py_client.transport.payload import form_of, route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -64,6 +64,11 @@ class Form:
                 yield name, file
 
 
+def form_of(fields: Params, files: Mapping[str, FormFile | None]) -> Form:
+    """Return a form that omits fields and files without a value."""
+    return Form(fields, {name: file for name, file in files.items() if file is not None})
+
+
 class Query(list[tuple[str, str]]):
     """Query parameters as pairs of strings. Their ``repr`` hides the values, because one may be a token."""
 
