@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         RunTimeoutError,
         SchemaFormatError,
         ServerError,
+        ServerTooOldError,
         ServerUnreachableError,
         StartError,
         TransferError,
@@ -206,7 +207,8 @@ __all__ = [
     "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError",
     "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
     "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterModel", "StatusChanged",
+    "ServerError", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
+    "StartError", "StarterModel", "StatusChanged",
     "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
     "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
@@ -241,7 +243,7 @@ _NAMES = {
         ModelInstallStartError ModelInstallTimeout ModelNotFoundError NotFoundError NotInvokeAIError
         NotReadyError PermissionDeniedError PythonNotFoundError QuickTaskError RequestTimeoutError
         RunCanceledError RunError RunFailedError RunNotFinishedError RunTimeoutError SchemaFormatError
-        ServerError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
+        ServerError ServerTooOldError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
         UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
     """,
     "image.image": "AsyncImage",
