@@ -527,7 +527,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         sent: dict[str, Any] = {
             "params": params,
             "json": json,
-            "upload": form_of_sources(form, files),
+            "form": form_of_sources(form, files),
             "headers": Hidden(check_headers(headers or {})),
             "timeout": timeout,
             "idempotent": idempotent,

@@ -22,7 +22,7 @@ from trouble import cut, script
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
 from invokeai_py_client.errors import ConnectionLostError, NotFoundError, RequestTimeoutError, UsageError
 from invokeai_py_client.files.download import fetch_to_disk
-from invokeai_py_client.transport.payload import Form, Upload
+from invokeai_py_client.transport.payload import Form, FormFile
 
 __all__ = ["client"]
 
@@ -243,7 +243,7 @@ def large(tmp_path: Path) -> Path:
 
 
 def form_of(path: Path) -> Form:
-    return Form({"metadata": "{}"}, {"file": Upload(path, path.name)})
+    return Form({"metadata": "{}"}, {"file": FormFile(path, path.name)})
 
 
 async def test_large_upload_is_never_in_memory(large: Path) -> None:
@@ -260,7 +260,7 @@ async def test_large_upload_is_never_in_memory(large: Path) -> None:
         received = 0
         tracemalloc.start()
         try:
-            response = await client.connection.http.raw("POST", PATH, upload=form_of(large))
+            response = await client.connection.http.raw("POST", PATH, form=form_of(large))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -280,7 +280,7 @@ async def test_upload_that_stalls_times_out(large: Path) -> None:
     port = server.sockets[0].getsockname()[1]
     async with server, AsyncInvokeAIClient("127.0.0.1", port, timeout=0.3, max_retries=0) as client:
         with pytest.raises(RequestTimeoutError):
-            await client.connection.http.raw("POST", PATH, upload=form_of(large))
+            await client.connection.http.raw("POST", PATH, form=form_of(large))
         over.set()
 
 
@@ -292,7 +292,7 @@ async def test_upload_may_take_longer_than_the_timeout(large: Path) -> None:
         return web.json_response({})
 
     async with served(handle, timeout=0.3) as client:
-        await client.connection.http.raw("POST", PATH, upload=form_of(large))
+        await client.connection.http.raw("POST", PATH, form=form_of(large))
 
 
 async def test_early_response_to_an_upload_is_reported(large: Path) -> None:
@@ -301,7 +301,7 @@ async def test_early_response_to_an_upload_is_reported(large: Path) -> None:
 
     async with served(handle) as client:
         with pytest.raises(NotFoundError, match="Board not found"):
-            await client.connection.http.raw("POST", PATH, upload=form_of(large))
+            await client.connection.http.raw("POST", PATH, form=form_of(large))
 
 
 async def test_file_that_cannot_be_read(tmp_path: Path) -> None:
@@ -310,9 +310,9 @@ async def test_file_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(
             UsageError, match=r"Cannot read the file '.*gone\.mp4': No such file or directory"
         ):
-            await http.raw("POST", PATH, upload=form_of(tmp_path / "gone.mp4"))
+            await http.raw("POST", PATH, form=form_of(tmp_path / "gone.mp4"))
         with pytest.raises(UsageError, match="Cannot read the file"):
-            await http.raw("POST", PATH, upload=form_of(tmp_path))
+            await http.raw("POST", PATH, form=form_of(tmp_path))
 
 
 # ---------------------------------------------------------------------- the real server
@@ -332,7 +332,7 @@ def long_video(client: InvokeAIClient, tmp_path: Path) -> Iterator[tuple[str, by
             "POST",
             "/api/v1/videos/upload",
             params={"video_category": "user", "is_intermediate": False},
-            upload=Form(files={"file": Upload(path, path.name, "video/mp4")}),
+            form=Form(files={"file": FormFile(path, path.name, "video/mp4")}),
         )
     )
     yield record["video_name"], data

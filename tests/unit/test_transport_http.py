@@ -22,7 +22,7 @@ from invokeai_py_client.errors import (
     ServerUnreachableError,
 )
 from invokeai_py_client.transport import retry
-from invokeai_py_client.transport.http import Form, HttpTransport, Upload
+from invokeai_py_client.transport.http import Form, FormFile, HttpTransport
 from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
 
 
@@ -214,8 +214,8 @@ async def test_escaped_name_stays_escaped(server: Faulty, http: HttpTransport) -
 
 async def test_upload_is_a_form_and_can_be_repeated(server: Faulty, http: HttpTransport) -> None:
     server.script = [reply("503 Busy"), OK]
-    form = Form({"metadata": "{}"}, {"file": Upload(b"\x89PNG", "ü.png", "image/png")})
-    await http.json("POST", "/api/v1/images/upload", upload=form, idempotent=True)
+    form = Form({"metadata": "{}"}, {"file": FormFile(b"\x89PNG", "ü.png", "image/png")})
+    await http.json("POST", "/api/v1/images/upload", form=form, idempotent=True)
     first, second = server.seen
     for exchange in (first, second):
         assert b"\x89PNG" in exchange.body

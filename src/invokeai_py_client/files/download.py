@@ -18,7 +18,7 @@ from invokeai_py_client.transport.retry import Retries, patient
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
-    from invokeai_py_client.transport.http import Download
+    from invokeai_py_client.transport.http import Stream
     from invokeai_py_client.transport.payload import Form, Params
 
 # Images are already compressed. Servers before 6.14 would compress them again and omit the Content-Length header. Only
@@ -75,7 +75,7 @@ async def save_to_disk(
     method: str = "GET",
     params: Params | None = None,
     json: Any = None,
-    upload: Form | None = None,
+    form: Form | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float | None = None,
     idempotent: bool | None = None,
@@ -98,7 +98,7 @@ async def save_to_disk(
         method: The HTTP method. Only GET is resumed. Defaults to GET.
         params: Query parameters.
         json: The body, as JSON data.
-        upload: A form to send instead of JSON.
+        form: A form to send instead of JSON.
         headers: Additional headers.
         timeout: How many seconds to wait for the next bytes. Defaults to the client's timeout.
         idempotent: Whether the request may be repeated if its outcome is unknown. Defaults to True for all methods
@@ -113,7 +113,7 @@ async def save_to_disk(
             file.
         UsageError: The file cannot be written.
     """
-    request = {"method": method, "params": params, "json": json, "upload": upload, "timeout": timeout}
+    request = {"method": method, "params": params, "json": json, "form": form, "timeout": timeout}
     download = _Download(
         connection, path, target, is_media=False, on_progress=on_progress, headers=headers, request=request
     )
@@ -144,7 +144,7 @@ class _Download:
         self._request = request or {}
         self._file: AtomicFile | None = None
         self._edges = Edges()
-        self._first: Download | None = None
+        self._first: Stream | None = None
         self._total: int | None = None
         self._gained = 0
         self._has_own_range = any(name.lower() == "range" for name in self._headers)
@@ -206,14 +206,14 @@ class _Download:
             async for chunk in stream:
                 file.write(chunk)
                 self._edges.add(chunk)
-                if start and stream.status == _PARTIAL:
+                if start and stream.status_code == _PARTIAL:
                     self._gained += len(chunk)
                 if self._on_progress is not None:
                     await call_back(self._on_progress, self._edges.size, self._total)
         size = self._edges.size
         if self._total is not None and size < self._total:
             # 6.14 sends at most 1 MB of a video for each request with a range.
-            if stream.status == _PARTIAL and size > start and not self._has_own_range:
+            if stream.status_code == _PARTIAL and size > start and not self._has_own_range:
                 return False
             raise self._incomplete()
         if (self._is_media and self._edges.truncated) or (self._total is not None and size > self._total):
@@ -231,9 +231,9 @@ class _Download:
         wanted = {"Range": f"bytes={self._edges.size}-"}
         return wanted | ({"If-Range": validator} if validator else {})
 
-    def _begin(self, stream: Download) -> AtomicFile:
+    def _begin(self, stream: Stream) -> AtomicFile:
         """Return the file to append the body of a response to."""
-        if stream.status == _PARTIAL and not self._has_own_range:
+        if stream.status_code == _PARTIAL and not self._has_own_range:
             found = _CONTENT_RANGE.fullmatch(stream.headers.get("Content-Range", "").strip())
             if found is None or int(found[1]) != self._edges.size or not self._is_same(stream, int(found[3])):
                 self._discard()
@@ -253,7 +253,7 @@ class _Download:
             self._file = AtomicFile(self._target)
         return self._file
 
-    def _is_same(self, stream: Download, total: int) -> bool:
+    def _is_same(self, stream: Stream, total: int) -> bool:
         """Return whether a part belongs to the file whose first part has arrived."""
         if self._first is None:
             return True
@@ -278,7 +278,7 @@ class _Download:
         else:
             self._file.keep()
         first, self.size = self._first, self._edges.size
-        return Response(b"", first.content_type, first.status, first.headers, self._target)
+        return Response(b"", first.content_type, first.status_code, first.headers, self._target)
 
     def _discard(self) -> None:
         """Delete what has arrived."""

@@ -13,7 +13,7 @@ from invokeai_py_client._paths import is_folder, user_path
 from invokeai_py_client._text import shown
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.formats import format_of_data
-from invokeai_py_client.transport.payload import Form, Params, Upload
+from invokeai_py_client.transport.payload import Form, FormFile, Params
 
 FormContent: TypeAlias = "str | os.PathLike[str] | bytes"
 """The path of a file, or its content."""
@@ -43,7 +43,7 @@ def form_of_sources(
     return Form(dict(fields or {}), found)
 
 
-def _file(field: str, source: Any) -> Upload:
+def _file(field: str, source: Any) -> FormFile:
     filename: str | None = None
     content_type: str | None = None
     content: Any = source
@@ -56,14 +56,14 @@ def _file(field: str, source: Any) -> Upload:
     if isinstance(content, bytes | bytearray | memoryview):
         data = bytes(cast("Any", content))
         name = filename or field
-        return Upload(data, _clean(name), content_type or _type_of(name, data))
+        return FormFile(data, _clean(name), content_type or _type_of(name, data))
     if not isinstance(content, str | os.PathLike):
         raise _invalid(field, cast("Any", source))
     path = user_path(cast("str | os.PathLike[str]", content))
     if is_folder(path):
         raise UsageError(f"The file {str(path)!r} for the field {field!r} is a folder; expected a file.")
     name = filename or path.name
-    return Upload(path, _clean(name), content_type or _type_of(name, _head(path, field)))
+    return FormFile(path, _clean(name), content_type or _type_of(name, _head(path, field)))
 
 
 def _head(path: Path, field: str) -> bytes:

@@ -316,7 +316,7 @@ class AsyncImageRepository(Resource):
         """
         board_id = None if board == UNCATEGORIZED else board
         path = f"{_IMAGES}/upload"
-        response = await self._json("POST", path, params={**params, "board_id": board_id}, upload=form)
+        response = await self._json("POST", path, params={**params, "board_id": board_id}, form=form)
         record = self._record(response)
         if board_id is not None and record.board_id is None:
             try:  # older servers (6.0.2) accept an image for a board that does not exist

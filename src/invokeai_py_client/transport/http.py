@@ -20,7 +20,7 @@ from invokeai_py_client.transport.auth import LOGIN, Auth, AuthFlow
 from invokeai_py_client.transport.http_errors import translate_errors
 from invokeai_py_client.transport.json_shape import Shape, shape_error, summarize
 from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, check_pace, read_all
-from invokeai_py_client.transport.payload import Form, Params, Upload, dump_json, query_of, unicode_text
+from invokeai_py_client.transport.payload import Form, FormFile, Params, dump_json, query_of, unicode_text
 from invokeai_py_client.transport.proxies import Proxy, proxy_for
 from invokeai_py_client.transport.responses import (
     Headers,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("invokeai_py_client.http")
 
-__all__ = ["Download", "Form", "HttpTransport", "Params", "Upload", "session_for_events"]
+__all__ = ["Form", "FormFile", "HttpTransport", "Params", "Stream", "session_for_events"]
 
 _CONNECTIONS = 16
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -50,19 +50,19 @@ _READS = frozenset({"GET", "HEAD"})
 _CHUNK = 1 << 18
 
 
-class Download:
+class Stream:
     """A response whose body arrives in chunks. Iterate over it once.
 
     Attributes:
-        status: The status of the response: 200, or 206 for a part of a file.
+        status_code: The HTTP status.
         content_type: The media type of the body.
-        headers: The headers of the response, such as ``Content-Range`` and ``ETag``. Their names ignore case.
+        headers: The headers of the response.
     """
 
     def __init__(
-        self, status: int, content_type: str, headers: Headers, chunks: AsyncIterator[bytes]
+        self, status_code: int, content_type: str, headers: Headers, chunks: AsyncIterator[bytes]
     ) -> None:
-        self.status = status
+        self.status_code = status_code
         self.content_type = content_type
         self.headers = headers
         self._chunks = chunks
@@ -110,7 +110,7 @@ class HttpTransport:
         *,
         params: Params | None = None,
         json: Any = None,
-        upload: Form | None = None,
+        form: Form | None = None,
         timeout: float | None = None,
         idempotent: bool | None = None,
         retry: bool = True,
@@ -123,7 +123,7 @@ class HttpTransport:
             path: The path below the server's address, with its leading slash.
             params: Query parameters. None values are omitted, and sequences are repeated.
             json: The body, as JSON data.
-            upload: A form with fields and files, to send instead of JSON. Files on disk are read while they are sent.
+            form: A form with fields and files, to send instead of JSON. Files on disk are read while they are sent.
             timeout: Timeout for the request and its response, in seconds. For a form with files on disk, how long
                 nothing may be sent or received. Defaults to the client's timeout.
             idempotent: Whether the request may be repeated if its outcome is unknown. Defaults to True for all methods
@@ -145,7 +145,7 @@ class HttpTransport:
             path,
             params=params,
             json=json,
-            upload=upload,
+            form=form,
             timeout=timeout,
             idempotent=idempotent,
             retry=retry,
@@ -182,7 +182,7 @@ class HttpTransport:
         *,
         params: Params | None = None,
         json: Any = None,
-        upload: Form | None = None,
+        form: Form | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         idempotent: bool | None = None,
@@ -196,7 +196,7 @@ class HttpTransport:
             path: The path below the server's address.
             params: Query parameters.
             json: The body, as JSON data.
-            upload: A form to send instead of JSON.
+            form: A form to send instead of JSON.
             headers: Additional headers. They replace those of the client.
             timeout: Timeout in seconds. Defaults to the client's timeout.
             idempotent: Whether the request may be repeated if its outcome is unknown.
@@ -209,21 +209,12 @@ class HttpTransport:
             path,
             params=params,
             json=json,
-            upload=upload,
+            form=form,
             headers=headers,
             timeout=timeout,
             idempotent=idempotent,
         )
         return response
-
-    async def head(self, path: str, *, timeout: float | None = None) -> Mapping[str, str]:
-        """Return the headers of the response to ``HEAD``. Their names ignore case.
-
-        Raises:
-            APIRequestError: The server rejected the request or failed, or could not be reached.
-        """
-        response, _ = await self._exchange("HEAD", path, timeout=timeout)
-        return response.headers
 
     @asynccontextmanager
     async def stream(
@@ -233,11 +224,11 @@ class HttpTransport:
         method: str = "GET",
         params: Params | None = None,
         json: Any = None,
-        upload: Form | None = None,
+        form: Form | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         any_type: bool = False,
-    ) -> AsyncGenerator[Download]:
+    ) -> AsyncGenerator[Stream]:
         """Send a request once, and receive the body of the response in chunks, without holding all of it in memory.
 
         The request is repeated only if its token was rejected. ``fetch_to_disk()`` repeats and resumes downloads.
@@ -247,7 +238,7 @@ class HttpTransport:
             method: The HTTP method. Defaults to GET.
             params: Query parameters.
             json: The body, as JSON data.
-            upload: A form to send instead of JSON.
+            form: A form to send instead of JSON.
             headers: Additional headers, such as ``Range``. They replace those of the client.
             timeout: How many seconds to wait for the next bytes. Defaults to the client's timeout.
             any_type: Whether to accept text and JSON. Defaults to False: they raise an error, because an error of a
@@ -264,7 +255,7 @@ class HttpTransport:
         patience = timeout or self._settings.timeout
         limits = aiohttp.ClientTimeout(sock_connect=self._connect_timeout(patience), sock_read=patience)
         flow = self.auth.flow(path)
-        async with SentFiles(upload, patience) as files:
+        async with SentFiles(form, patience) as files:
             while True:
                 try:
                     response, where = await self._send(
@@ -276,7 +267,7 @@ class HttpTransport:
                         patience=patience,
                         params=query_of(params),
                         json=json,
-                        upload=upload,
+                        form=form,
                         files=files,
                         headers=headers,
                         timeout=limits,
@@ -299,7 +290,7 @@ class HttpTransport:
                     self._check(response, where)
                     if not any_type:
                         check_is_file(response.content_type, url=self.url, **where)
-                yield Download(
+                yield Stream(
                     response.status, response.content_type, Headers(response.headers.items()), chunks()
                 )
 
@@ -334,7 +325,7 @@ class HttpTransport:
         *,
         params: Params | None = None,
         json: Any = None,
-        upload: Form | None = None,
+        form: Form | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         idempotent: bool | None = None,
@@ -347,7 +338,7 @@ class HttpTransport:
         # Sending a large file takes as long as it takes. SentFiles watches that it goes on.
         limits = (
             aiohttp.ClientTimeout(sock_connect=connect, sock_read=patience)
-            if upload is not None and upload.has_files_on_disk
+            if form is not None and form.has_files_on_disk
             else aiohttp.ClientTimeout(total=patience, sock_connect=connect)
         )
         may_repeat = method in _REPEATABLE if idempotent is None else idempotent
@@ -358,7 +349,7 @@ class HttpTransport:
         flow = self.auth.flow(path)
         while True:
             try:
-                async with SentFiles(upload, patience) as files:
+                async with SentFiles(form, patience) as files:
                     response, where = await self._send(
                         flow,
                         method,
@@ -368,7 +359,7 @@ class HttpTransport:
                         patience=patience,
                         params=query_of(params),
                         json=json,
-                        upload=upload,
+                        form=form,
                         files=files,
                         headers=headers,
                         timeout=limits,
@@ -404,7 +395,7 @@ class HttpTransport:
         path: str,
         *sent: Any,
         patience: float,
-        upload: Form | None,
+        form: Form | None,
         files: SentFiles,
         headers: Mapping[str, str] | None,
         **options: Any,
@@ -417,7 +408,7 @@ class HttpTransport:
             path: The path below the server's address.
             sent: Request data that the server may repeat in an error. Secrets in it are redacted.
             patience: The timeout to name in errors, in seconds.
-            upload: A form to send, or None.
+            form: A form to send, or None.
             files: The open files of the form.
             headers: Additional headers.
             options: The options of ``_open()``.
@@ -432,14 +423,14 @@ class HttpTransport:
         await self._current_session()  # errors name its proxy
         flow.begin()
         with self._our_errors(where, patience):
-            data = None if upload is None else _form_data(upload, files)
+            data = None if form is None else _form_data(form, files)
             async with files.watched():
                 opening = self._open(method, path, where["request_id"], headers, data=data, **options)
                 response = await (await opening)
             flow.received(response.status, response.headers)
             if response.status >= 400:
                 async with response:
-                    fields = None if upload is None else upload.fields
+                    fields = None if form is None else form.fields
                     error = await self._error(response, where, *sent, fields, headers)
                     error.retry_after = parse_retry_after(response.headers.get("Retry-After"))
                     raise error

@@ -18,8 +18,8 @@ Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """A file to send in a form.
+class FormFile:
+    """A file in a form.
 
     Attributes:
         data: The content, or the path of a file. A file on disk is read while it is sent, so any size can be sent.
@@ -42,7 +42,7 @@ class Form:
     """
 
     fields: Params = field(default_factory=dict[str, str])
-    files: Mapping[str, Upload | Sequence[Upload]] = field(default_factory=dict[str, Upload])
+    files: Mapping[str, FormFile | Sequence[FormFile]] = field(default_factory=dict[str, FormFile])
 
     @property
     def has_files_on_disk(self) -> bool:
@@ -58,14 +58,14 @@ class Form:
         for name, text in _pairs(self.fields):
             yield name, unicode_text(text, f"The field {name!r}")
 
-    def parts(self) -> Iterator[tuple[str, Upload]]:
+    def parts(self) -> Iterator[tuple[str, FormFile]]:
         """Yield the files as pairs of a field and a file."""
         for name, several in self.files.items():
-            for file in [several] if isinstance(several, Upload) else several:
+            for file in [several] if isinstance(several, FormFile) else several:
                 yield name, file
 
 
-def form_of(fields: Params, files: Mapping[str, Upload | None]) -> Form:
+def form_of(fields: Params, files: Mapping[str, FormFile | None]) -> Form:
     """Return a form that omits fields and files without a value."""
     return Form(fields, {name: file for name, file in files.items() if file is not None})
 
