@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import socketio
     from PIL.Image import Image as PILImage
 
+    from invokeai_py_client._sync_api import Api
     from invokeai_py_client.board.handle import AsyncBoardHandle
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -1870,6 +1871,11 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def queue(self) -> QueueRepository:
         """The queue of runs."""
         return wrap(self._impl.queue)
+
+    @property
+    def api(self) -> Api:
+        """Every operation of the server's API, as a method with plain JSON data. See "Every operation" in the docs."""
+        return wrap(self._impl.api)
 
     async def connect_socketio(self) -> socketio.AsyncClient:
         """Return a new, connected ``socketio.AsyncClient`` that the caller owns, in the running event loop.
