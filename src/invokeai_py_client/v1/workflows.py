@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from invokeai_py_client._base import face
 from invokeai_py_client._paths import user_path
+from invokeai_py_client.api.workflows import AsyncWorkflowsApi
 from invokeai_py_client.errors import NotFoundError, UsageError
 from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow
-from invokeai_py_client.transport.payload import route
 
 if TYPE_CHECKING:
     import os
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.lookup import WorkflowRef
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
-
-_ROUTE = "/api/v1/workflows"
-_RECORD = "/api/v1/workflows/i/{workflow}"
 
 
 class _WorkflowRepository(Protocol):
@@ -107,20 +104,17 @@ class V1WorkflowMethods:
         # The server rejects the default workflows of InvokeAI with status 500 (6.14.2), so change the category.
         if isinstance(meta := document.get("meta"), dict):
             document["meta"] = {**meta, "category": "user"}
-        http = self.connection.http
+        api = self.connection.part(AsyncWorkflowsApi)
         if overwrite and definition.id is not None:
             try:
-                path = route(_RECORD, workflow=definition.id)
-                await http.json("GET", path)
-                await http.json("PATCH", path, json={"workflow": document}, idempotent=True)
+                await api.get_workflow(definition.id)
+                await api.update_workflow(definition.id, workflow=document)
             except NotFoundError:
                 pass  # the workflow is not in the library
             else:
                 return definition.id
         document.pop("id", None)
-        record = await http.json(
-            "POST", f"{_ROUTE}/", json={"workflow": document}, expect={"workflow_id": str}, idempotent=False
-        )
+        record = await api.create_workflow(workflow=document, expect={"workflow_id": str})
         return record["workflow_id"]
 
     async def delete_workflow(self: _WorkflowRepository, workflow_id: WorkflowRef) -> bool:
@@ -143,7 +137,6 @@ class V1WorkflowMethods:
                 raise UsageError(
                     f"Cannot delete workflow {record.get('name')!r}: it is a default workflow of the server."
                 )
-            path = route(_RECORD, workflow=workflow_id)
-            await self.connection.http.json("DELETE", path, idempotent=False)
+            await self.connection.part(AsyncWorkflowsApi).delete_workflow(workflow_id)
 
         return await WORKFLOWS.call_if_found(self.connection, workflow_id, delete)
