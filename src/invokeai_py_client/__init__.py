@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Run,
         Session,
         Sweep,
+        UserRepository,
         WorkflowHandle,
         WorkflowRepository,
     )
@@ -147,6 +148,7 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
     from invokeai_py_client.queue.repository import AsyncQueueRepository
@@ -181,6 +183,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.transport.payload import FormFile
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
+    from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.v1.session import AsyncSession
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
@@ -193,7 +196,8 @@ __all__ = [
     "AsyncDnnModelRepository", "AsyncDownload",
     "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
     "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository",
-    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository",
+    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncUserRepository",
+    "AsyncWorkflowHandle", "AsyncWorkflowRepository",
     "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
     "BoardRepository", "BoardVisibility", "CalledResults",
     "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
@@ -205,7 +209,8 @@ __all__ = [
     "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
     "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
     "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
+    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "IvkWorkflowRecord",
+    "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
     "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
     "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
     "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
@@ -220,7 +225,7 @@ __all__ = [
     "StartError", "StarterModel", "StatusChanged",
     "StreamOptions",
     "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
-    "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition", "WorkflowError",
+    "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowDefinition", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
     "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
@@ -232,7 +237,8 @@ _NAMES = {
     "api.base": "AsyncDownload FileOptions RequestOptions StreamOptions",
     "_sync": """
         BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
-        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep WorkflowHandle WorkflowRepository
+        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep UserRepository WorkflowHandle
+        WorkflowRepository
     """,
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
@@ -281,6 +287,7 @@ _NAMES = {
         PruneResult QueueStatus
     """,
     "models.user": "IvkUser",
+    "models.workflow": "IvkWorkflowRecord",
     "queue.handle": "AsyncQueueHandle",
     "queue.job": "AsyncJobHandle",
     "queue.repository": "AsyncQueueRepository",
@@ -300,6 +307,7 @@ _NAMES = {
     "transport.payload": "FormFile",
     "transport.settings": "ConnectionSettings Credentials ServerAddress",
     "transport.responses": "Response",
+    "user.repository": "AsyncUserRepository",
     "v1.session": "AsyncSession",
     "workflow.handle": "AsyncWorkflowHandle",
     "workflow.outputs": "OutputMapping WorkflowOutput WorkflowSubmission",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
@@ -423,6 +424,13 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.api.all import AsyncApi
 
         return self.connection.part(AsyncApi)
+
+    @property
+    def users(self) -> AsyncUserRepository:
+        """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
+        from invokeai_py_client.user.repository import AsyncUserRepository
+
+        return self.connection.part(AsyncUserRepository)
 
     # ------------------------------------------------------------------ raw events
 
