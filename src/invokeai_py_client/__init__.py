@@ -35,9 +35,13 @@ if TYPE_CHECKING:
         Run,
         Session,
         Sweep,
+        UserRepository,
         WorkflowHandle,
         WorkflowRepository,
     )
+    from invokeai_py_client._sync_api import Api, Download
+    from invokeai_py_client.api.all import AsyncApi
+    from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.board.handle import AsyncBoardHandle
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -144,6 +148,7 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
     from invokeai_py_client.queue.repository import AsyncQueueRepository
@@ -175,8 +180,10 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sources import DynamicPrompts
     from invokeai_py_client.sweep.sweep import AsyncSweep
+    from invokeai_py_client.transport.payload import FormFile
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
+    from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.v1.session import AsyncSession
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
@@ -184,42 +191,54 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository",
-    "AsyncDnnModelRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
+    "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi",
+    "AsyncBoardHandle", "AsyncBoardRepository",
+    "AsyncDnnModelRepository", "AsyncDownload",
+    "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
     "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository",
-    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository",
+    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncUserRepository",
+    "AsyncWorkflowHandle", "AsyncWorkflowRepository",
     "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
     "BoardRepository", "BoardVisibility", "CalledResults",
     "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
     "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
-    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FoundModel",
+    "Download",
+    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FileOptions", "FormFile",
+    "FoundModel",
     "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
     "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
     "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
     "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
+    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "IvkWorkflowRecord",
+    "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
     "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
     "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
     "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
     "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate",
     "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate",
     "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
-    "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError",
+    "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions",
+    "RequestTimeoutError",
     "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
     "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
     "ServerError", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
     "StartError", "StarterModel", "StatusChanged",
+    "StreamOptions",
     "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
-    "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition", "WorkflowError",
+    "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowDefinition", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
     "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
 # fmt: on
 
 _NAMES = {
+    "_sync_api": "Api Download",
+    "api.all": "AsyncApi",
+    "api.base": "AsyncDownload FileOptions RequestOptions StreamOptions",
     "_sync": """
         BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
-        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep WorkflowHandle WorkflowRepository
+        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep UserRepository WorkflowHandle
+        WorkflowRepository
     """,
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
@@ -268,6 +287,7 @@ _NAMES = {
         PruneResult QueueStatus
     """,
     "models.user": "IvkUser",
+    "models.workflow": "IvkWorkflowRecord",
     "queue.handle": "AsyncQueueHandle",
     "queue.job": "AsyncJobHandle",
     "queue.repository": "AsyncQueueRepository",
@@ -284,8 +304,10 @@ _NAMES = {
     "sweep.plan": "SweepPlan",
     "sweep.sources": "DynamicPrompts",
     "sweep.sweep": "AsyncSweep",
+    "transport.payload": "FormFile",
     "transport.settings": "ConnectionSettings Credentials ServerAddress",
     "transport.responses": "Response",
+    "user.repository": "AsyncUserRepository",
     "v1.session": "AsyncSession",
     "workflow.handle": "AsyncWorkflowHandle",
     "workflow.outputs": "OutputMapping WorkflowOutput WorkflowSubmission",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import socketio
     from PIL.Image import Image as PILImage
 
+    from invokeai_py_client.api.all import AsyncApi
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
@@ -416,6 +418,20 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         return self.connection.part(AsyncQueueRepository)
 
+    @property
+    def api(self) -> AsyncApi:
+        """Every operation of the server's API, as a method with plain JSON data. See "Every operation" in the docs."""
+        from invokeai_py_client.api.all import AsyncApi
+
+        return self.connection.part(AsyncApi)
+
+    @property
+    def users(self) -> AsyncUserRepository:
+        """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
+        from invokeai_py_client.user.repository import AsyncUserRepository
+
+        return self.connection.part(AsyncUserRepository)
+
     # ------------------------------------------------------------------ raw events
 
     @face(same=True)
@@ -582,11 +598,13 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         The server keeps no list of tokens (6.14). A copy of the token remains valid until it expires or the password
         is changed.
         """
+        from invokeai_py_client.api.auth import AsyncAuthApi
+
         self.connection.profile = None
         if self.settings.token is not None:
             try:
                 self.settings.credentials = None  # do not sign in again if the token has expired
-                await self.connection.http.json("POST", "/api/v1/auth/logout")
+                await self.connection.part(AsyncAuthApi).logout(idempotent=False, explain=False)
             except APIRequestError as error:
                 logger.info("could not sign out on the server: %s", error)
         self.settings.use_token(None)
