@@ -23,21 +23,29 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync import (
         BoardHandle,
         BoardRepository,
+        CacheOff,
         DnnModelRepository,
         Image,
         ImageRepository,
         InvokeAIClient,
         JobHandle,
         ModelInstJobHandle,
+        NodeRepository,
         QueueHandle,
         QueueRepository,
         QuickClient,
         Run,
+        ServerRepository,
         Session,
+        StateRepository,
         Sweep,
         WorkflowHandle,
         WorkflowRepository,
     )
+    from invokeai_py_client.administration.cache import AsyncCacheOff
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
+    from invokeai_py_client.administration.state import AsyncStateRepository
     from invokeai_py_client.board.handle import AsyncBoardHandle
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -113,6 +121,17 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.responses import NamedImage
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.ivk_fields.base import IvkField
+    from invokeai_py_client.models.administration import (
+        FontFace,
+        ImageMoveStatus,
+        InvocationCacheStatus,
+        IvkDevice,
+        IvkFont,
+        IvkNodePack,
+        IvkProvider,
+        IvkProviderSettings,
+        IvkServerConfig,
+    )
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.board import IvkBoard as Board
@@ -125,6 +144,7 @@ if TYPE_CHECKING:
         ImageOrigin,
         InstallStatus,
         JobStatus,
+        LogLevel,
         ModelFormatEnum,
         ModelTypeEnum,
         OpenEnum,
@@ -185,30 +205,39 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository",
-    "AsyncDnnModelRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
-    "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository",
-    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository",
+    "AsyncCacheOff", "AsyncDnnModelRepository", "AsyncImage",
+    "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
+    "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle",
+    "AsyncNodeRepository", "AsyncQueueHandle", "AsyncQueueRepository",
+    "AsyncQuickClient", "AsyncRun", "AsyncServerRepository",
+    "AsyncSession", "AsyncStateRepository", "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository",
     "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
-    "BoardRepository", "BoardVisibility", "CalledResults",
+    "BoardRepository", "BoardVisibility", "CacheOff", "CalledResults",
     "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
     "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
-    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FoundModel",
-    "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
+    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FontFace", "FoundModel",
+    "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata",
+    "ImageMoveStatus", "ImageOrigin", "ImageRepository", "InputError",
     "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
     "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
-    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
-    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
+    "InstallStatus", "InvocationCacheStatus", "InvocationEvent",
+    "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDevice", "IvkDnnModel",
+    "IvkField", "IvkFont", "IvkImage", "IvkJob", "IvkModel",
+    "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkUser",
+    "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
+    "LocalServer", "LocalServerError", "LogLevel",
+    "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
     "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
     "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
-    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate",
+    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput",
+    "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate",
     "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate",
     "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
     "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError",
     "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
     "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
-    "StartError", "StarterModel", "StatusChanged",
+    "ServerError", "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
+    "StartError", "StarterModel", "StateRepository", "StatusChanged",
     "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
     "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
@@ -218,9 +247,14 @@ __all__ = [
 
 _NAMES = {
     "_sync": """
+        CacheOff NodeRepository ServerRepository StateRepository
         BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
         ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep WorkflowHandle WorkflowRepository
     """,
+    "administration.cache": "AsyncCacheOff",
+    "administration.nodes": "AsyncNodeRepository",
+    "administration.server": "AsyncServerRepository",
+    "administration.state": "AsyncStateRepository",
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
     "client": "AsyncInvokeAIClient",
@@ -252,12 +286,16 @@ _NAMES = {
     "image.responses": "NamedImage",
     "image.transfer": "TransferProgress",
     "ivk_fields.base": "IvkField",
+    "models.administration": """
+        FontFace ImageMoveStatus InvocationCacheStatus IvkDevice IvkFont IvkNodePack IvkProvider IvkProviderSettings
+        IvkServerConfig
+    """,
     "models.base": "IvkModel Row",
     "models.board": "Board IvkBoard",
     "models.dnn_model": "FoundModel IvkDnnModel ModelCacheStats StarterModel",
     "models.enums": """
         BaseModelEnum BoardVisibility HFLoginStatus ImageCategory ImageOrigin InstallStatus JobStatus
-        ModelFormatEnum ModelTypeEnum OpenEnum
+        LogLevel ModelFormatEnum ModelTypeEnum OpenEnum
     """,
     "models.events": "InvocationEvent SessionEvent",
     "models.image": "ImageMetadata IvkImage",

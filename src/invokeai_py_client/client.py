@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import socketio
     from PIL.Image import Image as PILImage
 
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
@@ -415,6 +417,20 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.queue.repository import AsyncQueueRepository
 
         return self.connection.part(AsyncQueueRepository)
+
+    @property
+    def server(self) -> AsyncServerRepository:
+        """The server itself: devices, configuration, caches, log level, image storage, external providers."""
+        from invokeai_py_client.administration.server import AsyncServerRepository
+
+        return self.connection.part(AsyncServerRepository)
+
+    @property
+    def nodes(self) -> AsyncNodeRepository:
+        """Node types, and packs of custom nodes."""
+        from invokeai_py_client.administration.nodes import AsyncNodeRepository
+
+        return self.connection.part(AsyncNodeRepository)
 
     # ------------------------------------------------------------------ raw events
 

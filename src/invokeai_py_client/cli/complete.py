@@ -62,6 +62,24 @@ def complete_boards(
     )
 
 
+def complete_providers(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the names of external providers."""
+    del parameter
+    return _matching(
+        context, incomplete, lambda client: (one.provider_id for one in client.server.providers())
+    )
+
+
+def complete_packs(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the names of packs of custom nodes."""
+    del parameter
+    return _matching(context, incomplete, lambda client: (one.name for one in client.nodes.list_packs()))
+
+
 def complete_settings(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
