@@ -32,7 +32,7 @@ async def server_version(http: HttpTransport, *, timeout: float | None = None, o
     """
     path = "/api/v1/app/version"
     try:
-        answer = await http.json("GET", path, timeout=timeout, idempotent=not once, expect={"version": str})
+        answer = await http.json("GET", path, timeout=timeout, retry=not once, expect={"version": str})
     except NotFoundError as error:
         raise NotInvokeAIError(
             None,
@@ -48,7 +48,8 @@ async def server_version(http: HttpTransport, *, timeout: float | None = None, o
 async def read_document(http: HttpTransport) -> tuple[bytes, str]:
     """Fetch the OpenAPI document that describes the server. Return its content and content type."""
     # The first request after its start takes the server 2-3 s.
-    return await http.raw("GET", _DOCUMENT, timeout=_SCHEMA_PATIENCE)
+    response = await http.raw("GET", _DOCUMENT, timeout=_SCHEMA_PATIENCE)
+    return response.content, response.content_type
 
 
 async def operations(http: HttpTransport) -> set[tuple[str, str]]:
