@@ -69,7 +69,8 @@ async def test_nodes_of_an_installed_pack_run(
     files = {**pack("Amber"), "requirements.txt": "", "example.json": json.dumps(library)}
     before = await async_client.schema()
     assert "Amber_twice" not in before
-    installed = await async_client.nodes.install_pack(str(repository("amber", files)))
+    source = str(repository("amber", files))
+    installed = await async_client.nodes.install_pack(source)
     assert (installed.name, installed.node_types) == ("amber", ["Amber_twice"])
     assert (installed.workflows_imported, installed.dependency_file) == (1, "requirements.txt")
     [node] = await async_client.nodes.list_nodes(pack="amber")
@@ -84,6 +85,8 @@ async def test_nodes_of_an_installed_pack_run(
     )
     run = await (await async_client.workflow(document)).run()
     assert (await run.result()).values("twice") == [42]
+    with pytest.raises(APIRequestError, match=r"Node pack 'amber' already exists"):
+        await async_client.nodes.install_pack(source)
     await async_client.nodes.uninstall_pack("amber")
     assert "Amber_twice" not in await async_client.schema()
     assert "amber" not in {one.name for one in await async_client.nodes.list_packs()}
@@ -109,10 +112,6 @@ def test_what_the_server_could_not_install(client: InvokeAIClient, repository: C
     with pytest.raises(APIRequestError, match=r"does not contain an __init__.py file"):
         client.nodes.install_pack(str(repository("empty", {"README.md": "nothing"})))
     assert {one.name for one in client.nodes.list_packs()}.isdisjoint({"broken", "empty"})
-    source = str(repository("birch", pack("Birch")))
-    client.nodes.install_pack(source)
-    with pytest.raises(APIRequestError, match="Node pack 'birch' already exists"):
-        client.nodes.install_pack(source)
 
 
 def test_unusable_names_are_not_sent(client: InvokeAIClient) -> None:
@@ -128,19 +127,9 @@ def test_unusable_names_are_not_sent(client: InvokeAIClient) -> None:
         client.nodes.list_nodes(category="maths")
 
 
-def test_reloading_finds_new_and_changed_packs(
+def test_commands_and_changed_packs(
     client: InvokeAIClient, server: RealServer, repository: Callable[..., Path]
 ) -> None:
-    folder = server.root / "nodes" / "cedar"
-    client.nodes.install_pack(str(repository("cedar", pack("Cedar"))))
-    (folder / "__init__.py").write_text(PACK.format(name="Cedar", version="1.2.3"))
-    assert client.schema()["Cedar_twice"].version == "1.0.0"
-    packs = {one.name: one for one in client.nodes.reload()}
-    assert packs["cedar"].node_types == ["Cedar_twice"]
-    assert client.schema()["Cedar_twice"].version == "1.2.3"
-
-
-def test_commands(client: InvokeAIClient, repository: Callable[..., Path]) -> None:
     def invoke(*arguments: str) -> list[str]:
         done = CliRunner().invoke(ivk, ["nodes", *arguments, "--url", client.url], catch_exceptions=False)
         assert done.exit_code == 0, done.output
@@ -152,6 +141,12 @@ def test_commands(client: InvokeAIClient, repository: Callable[..., Path]) -> No
     assert invoke("types", "--pack", "dogwood") == ["Dogwood_twice\tTwice\tdoubling\t1.0.0\tdogwood"]
     [node, last] = map(json.loads, invoke("types", "--category", "doubling", "--json"))
     assert (node["name"], node["pack"], last["nodes"]) == ("Dogwood_twice", "dogwood", 1)
+    assert client.schema()["Dogwood_twice"].version == "1.0.0"
+    module = server.root / "nodes" / "dogwood" / "__init__.py"
+    module.write_text(PACK.format(name="Dogwood", version="1.2.3"))
+    packs = {one.name: one for one in client.nodes.reload()}
+    assert packs["dogwood"].node_types == ["Dogwood_twice"]
+    assert client.schema()["Dogwood_twice"].version == "1.2.3"
     assert json.loads(invoke("reload", "--json")[-1])["without_nodes"] == ["tiny_flux"]
     assert json.loads(invoke("rm", "dogwood", "--yes", "--json")[-1])["names"] == ["dogwood"]
     assert not any(row.startswith("dogwood\t") for row in invoke("ls"))

@@ -11,6 +11,8 @@ from invokeai_py_client._text import close_names, did_you_mean, hide_secrets, sh
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.models.enums import LogLevel
 
+SETTINGS = ("generation_devices", "image_subfolder_strategy", "max_queue_history")
+"""The settings that can be changed while a server runs."""
 SUBFOLDER_STRATEGIES = ("flat", "date", "type", "hash")
 ALL = "all"
 AUTO = "auto"

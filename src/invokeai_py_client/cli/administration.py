@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from invokeai_py_client._text import hide_secrets
-from invokeai_py_client.cli.complete import complete_providers
+from invokeai_py_client.cli.complete import complete_config, complete_providers
 from invokeai_py_client.cli.group import IvkCommand, IvkGroup
 from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 KEY_VARIABLE = "INVOKEAI_PROVIDER_KEY"
-_SETTINGS = ("generation_devices", "image_subfolder_strategy", "max_queue_history")
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _CACHE = {"on": "enable_cache", "off": "disable_cache", "clear": "clear_cache"}
 
@@ -113,7 +112,7 @@ def _device(device: IvkDevice) -> str:
 
 
 @click.command(cls=IvkCommand)
-@click.argument("changes", metavar="[NAME=VALUE]...", nargs=-1)
+@click.argument("changes", metavar="[NAME=VALUE]...", nargs=-1, shell_complete=complete_config)
 @click.option("--all", "show_all", is_flag=True, help="List settings that are left at their defaults, too.")
 @url_option
 @output_options
@@ -164,12 +163,14 @@ def _changes(texts: tuple[str, ...]) -> dict[str, Any]:
     Raises:
         UsageError: A text is not a setting with a value.
     """
+    from invokeai_py_client.administration.values import SETTINGS
+
     changes: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or name not in _SETTINGS:
+        if not equals or name not in SETTINGS:
             raise UsageError(
-                f"Invalid setting {text!r}: expected NAME=VALUE with one of {', '.join(_SETTINGS)}. Other settings are "
+                f"Invalid setting {text!r}: expected NAME=VALUE with one of {', '.join(SETTINGS)}. Other settings are "
                 "in invokeai.yaml, which the server reads when it starts."
             )
         if name in changes:

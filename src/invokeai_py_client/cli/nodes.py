@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from invokeai_py_client.cli.complete import complete_packs
+from invokeai_py_client.cli.complete import complete_node_packs, complete_packs
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.options import connect, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import confirm, counted, echo, emit, hint, is_watched, say
@@ -22,8 +22,18 @@ def nodes() -> None:
 
 
 @nodes.command("types")
-@click.option("--pack", metavar="PACK", help="Only nodes of this pack. Those of InvokeAI are in invokeai.")
-@click.option("--category", metavar="CATEGORY", help="Only nodes of this category, such as math.")
+@click.option(
+    "--pack",
+    metavar="PACK",
+    shell_complete=complete_node_packs,
+    help="Only nodes of this pack. Those of InvokeAI are in invokeai.",
+)
+@click.option(
+    "--category",
+    metavar="CATEGORY",
+    shell_complete=complete_node_packs,
+    help="Only nodes of this category, such as math.",
+)
 @url_option
 @output_options
 def types(pack: str | None, category: str | None, url: str | None, as_json: bool) -> None:
