@@ -23,23 +23,31 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync import (
         BoardHandle,
         BoardRepository,
+        CacheOff,
         DnnModelRepository,
         Image,
         ImageRepository,
         InvokeAIClient,
         JobHandle,
         ModelInstJobHandle,
+        NodeRepository,
         QueueHandle,
         QueueRepository,
         QuickClient,
         Run,
+        ServerRepository,
         Session,
+        StateRepository,
         Sweep,
         UserRepository,
         WorkflowHandle,
         WorkflowRepository,
     )
     from invokeai_py_client._sync_api import Api, Download
+    from invokeai_py_client.administration.cache import AsyncCacheOff
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
+    from invokeai_py_client.administration.state import AsyncStateRepository
     from invokeai_py_client.api.all import AsyncApi
     from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.board.handle import AsyncBoardHandle
@@ -117,6 +125,17 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.responses import NamedImage
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.ivk_fields.base import IvkField
+    from invokeai_py_client.models.administration import (
+        FontFace,
+        ImageMoveStatus,
+        InvocationCacheStatus,
+        IvkDevice,
+        IvkFont,
+        IvkNodePack,
+        IvkProvider,
+        IvkProviderSettings,
+        IvkServerConfig,
+    )
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.board import IvkBoard as Board
@@ -129,6 +148,7 @@ if TYPE_CHECKING:
         ImageOrigin,
         InstallStatus,
         JobStatus,
+        LogLevel,
         ModelFormatEnum,
         ModelTypeEnum,
         OpenEnum,
@@ -191,39 +211,38 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi",
-    "AsyncBoardHandle", "AsyncBoardRepository",
-    "AsyncDnnModelRepository", "AsyncDownload",
-    "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
-    "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository",
-    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncUserRepository",
+    "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi", "AsyncBoardHandle", "AsyncBoardRepository",
+    "AsyncCacheOff", "AsyncDnnModelRepository", "AsyncDownload", "AsyncImage", "AsyncImageMetadata",
+    "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle",
+    "AsyncNodeRepository", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun",
+    "AsyncServerRepository", "AsyncSession", "AsyncStateRepository", "AsyncSweep", "AsyncUserRepository",
     "AsyncWorkflowHandle", "AsyncWorkflowRepository",
     "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
-    "BoardRepository", "BoardVisibility", "CalledResults",
+    "BoardRepository", "BoardVisibility", "CacheOff", "CalledResults",
     "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
     "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
-    "Download",
-    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FileOptions", "FormFile",
-    "FoundModel",
-    "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
-    "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
-    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
-    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "IvkWorkflowRecord",
-    "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
-    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
+    "Download", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType",
+    "FileOptions", "FontFace", "FormFile", "FoundModel", "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata",
+    "ImageMoveStatus", "ImageOrigin", "ImageRepository", "InputError", "InputSet", "InputTemplate",
+    "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded", "InstallDownloading",
+    "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted", "InstallStatus",
+    "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDevice",
+    "IvkDnnModel", "IvkField", "IvkFont", "IvkImage", "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider",
+    "IvkProviderSettings", "IvkServerConfig", "IvkUser", "IvkWorkflowRecord", "JobHandle", "JobStatus", "Limits",
+    "LoadedWorkflow", "LocalServer", "LocalServerError", "LogLevel", "MethodNotAllowedError", "ModelCacheStats",
+    "ModelFilter", "ModelFormatEnum",
     "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
     "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
-    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate",
+    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput",
+    "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate",
     "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate",
     "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
     "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions",
     "RequestTimeoutError",
     "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
     "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
-    "StartError", "StarterModel", "StatusChanged",
-    "StreamOptions",
+    "ServerError", "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
+    "StartError", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions",
     "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
     "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowDefinition", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
@@ -236,10 +255,15 @@ _NAMES = {
     "api.all": "AsyncApi",
     "api.base": "AsyncDownload FileOptions RequestOptions StreamOptions",
     "_sync": """
+        CacheOff NodeRepository ServerRepository StateRepository
         BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
         ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep UserRepository WorkflowHandle
         WorkflowRepository
     """,
+    "administration.cache": "AsyncCacheOff",
+    "administration.nodes": "AsyncNodeRepository",
+    "administration.server": "AsyncServerRepository",
+    "administration.state": "AsyncStateRepository",
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
     "client": "AsyncInvokeAIClient",
@@ -271,12 +295,16 @@ _NAMES = {
     "image.responses": "NamedImage",
     "image.transfer": "TransferProgress",
     "ivk_fields.base": "IvkField",
+    "models.administration": """
+        FontFace ImageMoveStatus InvocationCacheStatus IvkDevice IvkFont IvkNodePack IvkProvider IvkProviderSettings
+        IvkServerConfig
+    """,
     "models.base": "IvkModel Row",
     "models.board": "Board IvkBoard",
     "models.dnn_model": "FoundModel IvkDnnModel ModelCacheStats StarterModel",
     "models.enums": """
         BaseModelEnum BoardVisibility HFLoginStatus ImageCategory ImageOrigin InstallStatus JobStatus
-        ModelFormatEnum ModelTypeEnum OpenEnum
+        LogLevel ModelFormatEnum ModelTypeEnum OpenEnum
     """,
     "models.events": "InvocationEvent SessionEvent",
     "models.image": "ImageMetadata IvkImage",

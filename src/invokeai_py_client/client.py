@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import socketio
     from PIL.Image import Image as PILImage
 
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
     from invokeai_py_client.api.all import AsyncApi
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
@@ -431,6 +433,19 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.user.repository import AsyncUserRepository
 
         return self.connection.part(AsyncUserRepository)
+
+    def server(self) -> AsyncServerRepository:
+        """The server itself: devices, configuration, caches, log level, image storage, external providers."""
+        from invokeai_py_client.administration.server import AsyncServerRepository
+
+        return self.connection.part(AsyncServerRepository)
+
+    @property
+    def nodes(self) -> AsyncNodeRepository:
+        """Node types, and packs of custom nodes."""
+        from invokeai_py_client.administration.nodes import AsyncNodeRepository
+
+        return self.connection.part(AsyncNodeRepository)
 
     # ------------------------------------------------------------------ raw events
 

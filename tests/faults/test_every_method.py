@@ -114,6 +114,7 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
         "destination": "here",
         "file_path": picture,
         "filename": "picture.png",
+        "font": "a/b.ttf",
         "filepath": folder / "workflow.json",
         "folder": folder / "out",
         "id": 7,
@@ -127,6 +128,7 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
         "item_ids": [7, 8],
         "job_id": "7",
         "key": "k",
+        "level": "debug",
         "keys": ["k", "l"],
         "name": "Name",
         "model": "k",
@@ -138,8 +140,10 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
         "target_board_name": "Board",
         "name_or_id": "w",
         "names": ["a.png", "b.png"],
+        "pack": "p",
         "path": folder / "file.png",
         "paths": [picture],
+        "provider": "openai",
         "prompt": "a {red|green} house",
         "query": "x",
         "repo_id": "org/name",
@@ -148,6 +152,7 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
         "sources": [picture],
         "target": folder / "file.png",
         "token": "token",
+        "value": {"a": 1},
         "workflow": workflows.add(),
         "workflow_id": "w",
     }
@@ -182,6 +187,9 @@ def _targets(client: AsyncInvokeAIClient) -> dict[str, object]:
         "queue": client.queue_repo.get_queue(),
         "job": AsyncJobHandle(client.queue_repo, "default", 7),
         "workflow_repo": client.workflow_repo,
+        "server": client.server,
+        "state": client.server.state,
+        "nodes": client.nodes,
     }
 
 

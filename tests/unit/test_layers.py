@@ -25,7 +25,7 @@ LAYERS: list[set[str]] = [
     {"workflow"},
     {"recipes"},
     {"sweep"},
-    {"dnn_model", "queue", "display", "user"},
+    {"administration", "dnn_model", "queue", "display", "user"},
     {"run"},
     {"board"},
     {"image"},

@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING
 from invokeai_py_client._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from invokeai_py_client.models.administration import (
+        FontFace,
+        ImageMoveStatus,
+        InvocationCacheStatus,
+        IvkDevice,
+        IvkFont,
+        IvkNodePack,
+        IvkProvider,
+        IvkProviderSettings,
+        IvkServerConfig,
+    )
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import UNCATEGORIZED, IvkBoard
     from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
@@ -21,6 +32,7 @@ if TYPE_CHECKING:
         ImageOrigin,
         InstallStatus,
         JobStatus,
+        LogLevel,
         ModelFormatEnum,
         ModelTypeEnum,
         OpenEnum,
@@ -51,20 +63,30 @@ __all__ = [
     "ClearResult",
     "DestinationStatus",
     "EnqueueResult",
+    "FontFace",
     "FoundModel",
     "HFLoginStatus",
     "ImageCategory",
+    "ImageMoveStatus",
     "ImageOrigin",
     "InstallStatus",
+    "InvocationCacheStatus",
     "InvocationEvent",
     "IvkBoard",
+    "IvkDevice",
     "IvkDnnModel",
+    "IvkFont",
     "IvkImage",
     "IvkJob",
     "IvkModel",
+    "IvkNodePack",
+    "IvkProvider",
+    "IvkProviderSettings",
+    "IvkServerConfig",
     "IvkUser",
     "IvkWorkflowRecord",
     "JobStatus",
+    "LogLevel",
     "ModelCacheStats",
     "ModelFormatEnum",
     "ModelInstJobInfo",
@@ -80,6 +102,20 @@ __all__ = [
 ]
 
 _MODULES = {
+    **dict.fromkeys(
+        (
+            "FontFace",
+            "ImageMoveStatus",
+            "InvocationCacheStatus",
+            "IvkDevice",
+            "IvkFont",
+            "IvkNodePack",
+            "IvkProvider",
+            "IvkProviderSettings",
+            "IvkServerConfig",
+        ),
+        "administration",
+    ),
     "IvkModel": "base",
     "UNCATEGORIZED": "board",
     "IvkBoard": "board",
