@@ -53,7 +53,13 @@ lint: $(READY) ## check style, formatting, types and language
 	@echo "==> ruff check" && $(BIN)/ruff check .
 	@echo "==> ruff format --check" && $(BIN)/ruff format --check .
 	@echo "==> pyright" && $(BIN)/pyright
+	@echo "==> api" && $(BIN)/python tools/generate_api.py --check
 	@echo "==> language" && $(BIN)/python tools/language.py
+
+SERVER := http://localhost:9090
+
+api: $(READY) ## write the classes with the operations of the server at SERVER (see CONTRIBUTING.md)
+	@$(BIN)/python tools/generate_api.py --from $(SERVER)
 
 format: $(READY) ## fix style and formatting
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

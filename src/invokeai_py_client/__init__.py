@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         RunTimeoutError,
         SchemaFormatError,
         ServerError,
+        ServerTooOldError,
         ServerUnreachableError,
         StartError,
         TransferError,
@@ -216,8 +217,8 @@ __all__ = [
     "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError",
     "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
     "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterBundle",
-    "StarterModel", "StatusChanged",
+    "ServerError", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
+    "StartError", "StarterBundle", "StarterModel", "StatusChanged",
     "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
     "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
@@ -252,7 +253,7 @@ _NAMES = {
         ModelInstallStartError ModelInstallTimeout ModelNotFoundError NotFoundError NotInvokeAIError
         NotReadyError PermissionDeniedError PythonNotFoundError QuickTaskError RequestTimeoutError
         RunCanceledError RunError RunFailedError RunNotFinishedError RunTimeoutError SchemaFormatError
-        ServerError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
+        ServerError ServerTooOldError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
         UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
     """,
     "image.image": "AsyncImage",

@@ -35,6 +35,7 @@ LAYERS: list[set[str]] = [
     {"ivk_fields"},
     {"editor"},
     {"lookup"},
+    {"api"},
     {"connection"},
     {"schema", "config"},
     {"transport"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from invokeai_py_client.transport.auth import LOGIN, Auth, AuthFlow
 from invokeai_py_client.transport.http_errors import translate_errors
 from invokeai_py_client.transport.json_shape import Shape, shape_error, summarize
 from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, check_pace, read_all
-from invokeai_py_client.transport.payload import Params, Upload, dump_json, query_of, unicode_text
+from invokeai_py_client.transport.payload import Form, Params, Upload, dump_json, query_of, unicode_text
 from invokeai_py_client.transport.proxies import Proxy, proxy_for
 from invokeai_py_client.transport.responses import (
     check_is_file,
@@ -45,6 +45,26 @@ _CONNECTIONS = 16
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _READS = frozenset({"GET", "HEAD"})
 _CHUNK = 1 << 18
+
+
+class Download:
+    """A file that is being downloaded. Iterate over it to read its chunks.
+
+    Attributes:
+        status: The status of the response: 200, or 206 for a part of the file.
+        headers: The headers of the response, such as ``Content-Range`` and ``ETag``. Their names ignore case.
+    """
+
+    def __init__(self, chunks: AsyncIterator[bytes], status: int, headers: Mapping[str, str]) -> None:
+        self._chunks = chunks
+        self.status = status
+        self.headers = headers
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+    def __anext__(self) -> Awaitable[bytes]:
+        return anext(self._chunks)
 
 
 class HttpTransport:
@@ -83,7 +103,7 @@ class HttpTransport:
         *,
         params: Params | None = None,
         json: Any = None,
-        upload: Upload | None = None,
+        upload: Upload | Form | None = None,
         timeout: float | None = None,
         idempotent: bool | None = None,
         expect: Shape | None = None,
@@ -95,7 +115,7 @@ class HttpTransport:
             path: The path below the server's address, with its leading slash.
             params: Query parameters. None values are omitted, and sequences are repeated.
             json: The body, as JSON data.
-            upload: A file to send instead of JSON.
+            upload: A file or a form to send instead of JSON.
             timeout: Timeout for the request and its response, in seconds. Defaults to the client's timeout.
             idempotent: Whether the request may be repeated if its outcome is unknown. Defaults to True for all methods
                 except POST and PATCH.
@@ -109,7 +129,7 @@ class HttpTransport:
             APIRequestError: The server rejected the request or failed, could not be reached, or sent an unexpected
                 response.
         """
-        body, content_type, request_id = await self._exchange(
+        body, content_type, request_id, _ = await self._exchange(
             method, path, params=params, json=json, upload=upload, timeout=timeout, idempotent=idempotent
         )
         where = {"method": method, "path": path, "request_id": request_id}
@@ -133,7 +153,7 @@ class HttpTransport:
         Raises:
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
-        body, content_type, request_id = await self._exchange("GET", path, params=params, timeout=timeout)
+        body, content_type, request_id, _ = await self._exchange("GET", path, params=params, timeout=timeout)
         where = {"method": "GET", "path": path, "request_id": request_id}
         check_is_file(content_type, url=self.url, **where)
         return body
@@ -146,6 +166,7 @@ class HttpTransport:
         params: Params | None = None,
         json: Any = None,
         timeout: float | None = None,
+        idempotent: bool | None = None,
     ) -> tuple[bytes, str]:
         """Send a request and return the response without decoding it.
 
@@ -155,13 +176,24 @@ class HttpTransport:
         Raises:
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
-        body, content_type, _ = await self._exchange(method, path, params=params, json=json, timeout=timeout)
+        body, content_type, _, _ = await self._exchange(
+            method, path, params=params, json=json, timeout=timeout, idempotent=idempotent
+        )
         return body, content_type
+
+    async def head(self, path: str, *, timeout: float | None = None) -> Mapping[str, str]:
+        """Return the headers of the response to ``HEAD``. The names of headers ignore case.
+
+        Raises:
+            APIRequestError: The server rejected the request or failed, or could not be reached.
+        """
+        _, _, _, headers = await self._exchange("HEAD", path, timeout=timeout)
+        return headers
 
     @asynccontextmanager
     async def stream(
         self, path: str, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
-    ) -> AsyncGenerator[AsyncIterator[bytes]]:
+    ) -> AsyncGenerator[Download]:
         """Download a file in chunks, without holding all of it in memory.
 
         Args:
@@ -197,7 +229,7 @@ class HttpTransport:
             with self._our_errors(where, patience):
                 self._check(response, where)
                 check_is_file(response.content_type, url=self.url, **where)
-            yield chunks()
+            yield Download(chunks(), response.status, response.headers)
 
     def retries(self, *, idempotent: bool = True) -> Retries:
         """Return the counter of attempts for a request.
@@ -230,10 +262,10 @@ class HttpTransport:
         *,
         params: Params | None = None,
         json: Any = None,
-        upload: Upload | None = None,
+        upload: Upload | Form | None = None,
         timeout: float | None = None,
         idempotent: bool | None = None,
-    ) -> tuple[bytes, str, str]:
+    ) -> tuple[bytes, str, str, Mapping[str, str]]:
         import aiohttp
 
         patience = timeout or self._settings.timeout
@@ -270,7 +302,7 @@ class HttpTransport:
                     "%s %s -> %d (%d bytes) %s", method, path, response.status, len(body), request_id
                 )
                 self.clock_difference = seconds_ahead(response.headers.get("Date"))
-                return body, response.content_type, request_id
+                return body, response.content_type, request_id, response.headers
             except APIRequestError as error:
                 if await flow.renewed():
                     continue
@@ -411,14 +443,16 @@ def session_for_events(proxy: Proxy | None) -> aiohttp.ClientSession:
     )
 
 
-def _form(upload: Upload | None) -> aiohttp.FormData | None:
+def _form(upload: Upload | Form | None) -> aiohttp.FormData | None:
     if upload is None:
         return None
     import aiohttp
 
-    form = aiohttp.FormData()
-    for name, value in upload.fields.items():
-        form.add_field(name, unicode_text(value, f"The field {name!r}"))
-    filename = unicode_text(upload.filename, shown(upload.filename))
-    form.add_field("file", upload.data, filename=filename, content_type=upload.content_type)
-    return form
+    form = upload if isinstance(upload, Form) else Form(upload.fields, {"file": upload})
+    data = aiohttp.FormData(default_to_multipart=True)
+    for name, value in form.fields.items():
+        data.add_field(name, unicode_text(value, f"The field {name!r}"))
+    for name, file in form.files.items():
+        filename = unicode_text(file.filename, shown(file.filename))
+        data.add_field(name, file.data, filename=filename, content_type=file.content_type)
+    return data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -17,12 +17,40 @@ Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file to send as a multipart form."""
+    """A file to send as a multipart form.
+
+    Attributes:
+        data: The content.
+        filename: The name of the file.
+        content_type: The media type, such as ``image/png``.
+        fields: The other fields of the form.
+    """
 
     data: bytes
     filename: str
     content_type: str
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart form.
+
+    Attributes:
+        fields: The fields with text.
+        files: The files by field.
+    """
+
     fields: Mapping[str, str]
+    files: Mapping[str, Upload]
+
+
+def form_of(fields: Mapping[str, str | None], files: Mapping[str, Upload | None]) -> Form:
+    """Return a form that omits fields and files without a value."""
+    return Form(
+        {name: value for name, value in fields.items() if value is not None},
+        {name: value for name, value in files.items() if value is not None},
+    )
 
 
 class Query(list[tuple[str, str]]):
@@ -92,6 +120,19 @@ def path_part(text: object, what: str) -> str:
             f"{text!r} is not a valid name or id of {what}; expected a non-empty string without a slash."
         )
     return quote(unicode_text(text, shown(text)), safe="")
+
+
+def path_parts(text: object, what: str) -> str:
+    """Return a path below a folder, with slashes, escaped for use in a path.
+
+    Args:
+        text: The path.
+        what: The kind of item, for the error message: ``a font``.
+
+    Raises:
+        UsageError: The path is not valid.
+    """
+    return "/".join(path_part(part, what) for part in str(text).split("/"))
 
 
 def is_path_part(text: str) -> bool:

@@ -19,6 +19,8 @@ PROXY_SIGN_IN = 407
 """The status with which a proxy requires a user name and a password."""
 
 # A proxy responds with these if it cannot reach the server.
+_OK = 200  # the status of the web page for unknown paths
+
 _GATEWAY = frozenset({502, 503, 504})
 
 
@@ -123,7 +125,7 @@ def check_is_ours(
             "use the address that it redirects to, or sign in to the proxy in front of the server.",
             **where,
         )
-    if content_type == "text/html":
+    if content_type == "text/html" and status == _OK:  # a page about a model installation has 201
         raise NotInvokeAIError(
             None,
             None,
