@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.dnn_model.events import InstallEvent
     from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
     from invokeai_py_client.dnn_model.order import Direction, ModelOrder
-    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository, ModelRefs
+    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository, ModelRefs, OrphanedPath
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.engine.workflow import LoadedWorkflow
@@ -1109,7 +1109,7 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """
         return self._call(self._impl.list_orphaned())
 
-    def delete_orphaned(self, paths: str | OrphanedModel | Iterable[str | OrphanedModel]) -> list[str]:
+    def delete_orphaned(self, paths: OrphanedPath | Iterable[OrphanedPath]) -> list[str]:
         """Permanently delete folders in the server's models folder that no model uses.
 
         Only administrators may call this. Needs InvokeAI 6.12 or later.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from invokeai_py_client._text import close_names, did_you_mean, shown
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.models import IvkDnnModel
+
+if TYPE_CHECKING:
+    from invokeai_py_client.models import IvkDnnModel
 
 ModelOrder: TypeAlias = Literal[
     "default", "name", "type", "base", "format", "size", "path", "created_at", "updated_at"

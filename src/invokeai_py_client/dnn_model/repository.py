@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -59,14 +60,15 @@ from invokeai_py_client.transport.payload import ROUTE_MISSING, id_number, route
 from invokeai_py_client.transport.secrets import Hidden
 
 if TYPE_CHECKING:
-    import os
-
     from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
     from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.lookup import ModelRef
 
     ModelRefs: TypeAlias = ModelRef | Iterable[ModelRef]
     """One model or several, each as a record, a name or a key."""
+
+    OrphanedPath: TypeAlias = str | os.PathLike[str] | OrphanedModel
+    """A folder that no model uses: an element of ``list_orphaned()``, or its path."""
 
 _MODELS = "/api/v2/models"
 # The server responds to conversions, scans and deletions only when they are done.
@@ -806,7 +808,7 @@ class AsyncDnnModelRepository(Resource):
         found = [OrphanedModel.from_api_response(record) for record in response]
         return sorted((one for one in found if one.absolute_path not in busy), key=lambda one: one.path)
 
-    async def delete_orphaned(self, paths: str | OrphanedModel | Iterable[str | OrphanedModel]) -> list[str]:
+    async def delete_orphaned(self, paths: OrphanedPath | Iterable[OrphanedPath]) -> list[str]:
         """Permanently delete folders in the server's models folder that no model uses.
 
         Only administrators may call this. Needs InvokeAI 6.12 or later.
@@ -824,8 +826,10 @@ class AsyncDnnModelRepository(Resource):
                 (6.14.2). ``done`` has the paths of the others, ``failed`` the errors.
             ServerTooOldError: The server is older.
         """
-        several = [paths] if isinstance(paths, str | OrphanedModel) else list(paths)
-        wanted = list(dict.fromkeys(one if isinstance(one, str) else one.path for one in several))
+        several = [paths] if isinstance(paths, str | os.PathLike | OrphanedModel) else list(paths)
+        wanted = list(
+            dict.fromkeys(one.path if isinstance(one, OrphanedModel) else os.fspath(one) for one in several)
+        )
         refuse_empty(paths=wanted)
         known = {one.path for one in await self.list_orphaned()}
         for path in wanted:

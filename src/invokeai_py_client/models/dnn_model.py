@@ -117,14 +117,7 @@ class IvkDnnModel(IvkModel):
 
     def format_file_size(self) -> str:
         """Return its size in powers of 1,024, such as ``6.9 GB``, or ``unknown`` if the server does not report it."""
-        if self.file_size is None:
-            return "unknown"
-        size: float = self.file_size
-        for unit in ("B", "KB", "MB"):
-            if size < 1024:
-                return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-            size /= 1024
-        return f"{size:.1f} GB"
+        return "unknown" if self.file_size is None else _size_text(self.file_size)
 
     @property
     def model_key(self) -> str:
@@ -162,6 +155,14 @@ class IvkDnnModel(IvkModel):
                 if not isinstance(data.get(name), str):
                     data[name] = default
         return data
+
+
+def _size_text(size: float) -> str:
+    for unit in ("B", "KB", "MB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GB"
 
 
 class FoundModel(IvkModel):
@@ -308,3 +309,7 @@ class OrphanedModel(IvkModel):
     absolute_path: str = ""
     files: list[str] = Field(default_factory=list[str])
     size_bytes: int = 0
+
+    def format_size(self) -> str:
+        """Return the size of its files in powers of 1,024, such as ``6.9 GB``."""
+        return _size_text(self.size_bytes)
