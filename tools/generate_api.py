@@ -212,7 +212,7 @@ def sent_body(name: str, data: Any, types: Types) -> Iterator[Parameter]:
         if media == "application/json":
             yield Parameter(one, types.of(kind, sent=True), required, "json")
         elif FILE in json.dumps(kind):
-            yield Parameter(one, "Upload", required, "file")
+            yield Parameter(one, "FormFile", required, "file")
         else:
             yield Parameter(one, "str", required, "form")
 
@@ -335,7 +335,7 @@ def code(operation: Operation) -> str:
         arguments.append("json=body")
     if operation.in_place("file", "form"):
         form, files = operation.in_place("form"), operation.in_place("file")
-        arguments.append(f"upload=form_of({pairs(form)}, {pairs(files)})")
+        arguments.append(f"form=form_of({pairs(form)}, {pairs(files)})")
     for value in ("yes", "no"):
         if operation.name in FACTS["idempotent"][value]:
             arguments.append(f"idempotent={value == 'yes'}")
@@ -363,7 +363,7 @@ def options_of(operation: Operation) -> str:
 def streamed(operation: Operation) -> str:
     """Return the method that downloads a file in chunks."""
     text = f"    def {operation.name}_stream({signature(operation, 'StreamOptions')})"
-    text += " -> AbstractAsyncContextManager[Download]:\n"
+    text += " -> AbstractAsyncContextManager[Stream]:\n"
     first = sentence(operation).rstrip(".") + " in chunks, without holding all of it in memory."
     text += docstring(operation, first)
     return text + f'        return self._stream("{operation.name}", {path_text(operation)}, options)\n'
@@ -391,8 +391,8 @@ def module(router: str, found: list[Operation], homes: Mapping[str, str]) -> str
             "typing": ("Any", "Unpack"),
             WIRE: tuple(sorted({homes[name] for one in found for name in one.schemas})),
             "invokeai_py_client.api.base": ("FileOptions", "RequestOptions", "StreamOptions"),
-            "invokeai_py_client.transport.http": ("Download",),
-            "invokeai_py_client.transport.payload": ("Upload",),
+            "invokeai_py_client.transport.http": ("Stream",),
+            "invokeai_py_client.transport.payload": ("FormFile",),
         },
     )
     head += "from typing import TYPE_CHECKING\n\n"

@@ -484,13 +484,8 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         Raises:
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
-        from invokeai_py_client.transport.responses import Response
-
         path = endpoint if endpoint.startswith("/api/") else f"/api/v1/{endpoint.lstrip('/')}"
-        content, content_type = await self.connection.http.raw(
-            method.upper(), path, params=params, json=json, timeout=timeout
-        )
-        return Response(content, content_type)
+        return await self.connection.http.raw(method.upper(), path, params=params, json=json, timeout=timeout)
 
     # ------------------------------------------------------------------ users (InvokeAI 6.12+)
 

@@ -12,7 +12,7 @@ from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.transport.payload import ROUTE_MISSING
 
 if TYPE_CHECKING:
-    from invokeai_py_client.transport.http import Download
+    from invokeai_py_client.transport.http import Stream
     from invokeai_py_client.transport.json_shape import Shape
     from invokeai_py_client.transport.payload import Form, Params
 
@@ -81,7 +81,7 @@ class ApiResource(Resource):
         *,
         params: Params | None = None,
         json: Any = None,
-        upload: Form | None = None,
+        form: Form | None = None,
         idempotent: bool | None = None,
         fails: str | None = None,
     ) -> Any:
@@ -94,7 +94,7 @@ class ApiResource(Resource):
             options: The caller's options.
             params: The query.
             json: The body.
-            upload: The form, instead of a body.
+            form: The form, instead of a body.
             idempotent: Whether the request may be repeated. Defaults to None: the method decides.
             fails: The key of the response that says whether the operation failed. Defaults to none.
         """
@@ -107,7 +107,7 @@ class ApiResource(Resource):
             more["idempotent"] = idempotent
         try:
             response = await self.connection.http.json(
-                method, path, params=params, json=json, upload=upload, **more
+                method, path, params=params, json=json, form=form, **more
             )
         except ROUTE_MISSING as error:
             if explain:
@@ -137,7 +137,7 @@ class ApiResource(Resource):
             if options.get("explain", True):
                 await self._raise_if_too_old(operation, error)
             raise
-        return response[0]
+        return response.content
 
     async def _file(self, operation: str, path: str, options: FileOptions) -> bytes:
         """Download a file into memory."""
@@ -151,14 +151,15 @@ class ApiResource(Resource):
     async def _head(self, operation: str, path: str, options: FileOptions) -> Mapping[str, str]:
         """Return the headers of the response to ``HEAD``."""
         try:
-            return await self.connection.http.head(path, timeout=options.get("timeout"))
+            response = await self.connection.http.raw("HEAD", path, timeout=options.get("timeout"))
         except ROUTE_MISSING as error:
             if options.get("explain", True):
                 await self._raise_if_too_old(operation, error)
             raise
+        return response.headers
 
     @asynccontextmanager
-    async def _stream(self, operation: str, path: str, options: StreamOptions) -> AsyncGenerator[Download]:
+    async def _stream(self, operation: str, path: str, options: StreamOptions) -> AsyncGenerator[Stream]:
         """Download a file in chunks."""
         opened = False
         try:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import common, images
-    from invokeai_py_client.transport.http import Download
-    from invokeai_py_client.transport.payload import Upload
+    from invokeai_py_client.transport.http import Stream
+    from invokeai_py_client.transport.payload import FormFile
 
 
 class AsyncImagesApi(ApiResource):
@@ -28,7 +28,7 @@ class AsyncImagesApi(ApiResource):
         *,
         image_category: str,
         is_intermediate: bool,
-        file: Upload,
+        file: FormFile,
         board_id: str | None = None,
         session_id: str | None = None,
         crop_visible: bool | None = None,
@@ -52,7 +52,7 @@ class AsyncImagesApi(ApiResource):
                 "session_id": session_id,
                 "crop_visible": crop_visible,
             },
-            upload=form_of({"resize_to": resize_to, "metadata": metadata}, {"file": file}),
+            form=form_of({"resize_to": resize_to, "metadata": metadata}, {"file": file}),
         )
 
     async def create_image_upload_entry(
@@ -216,7 +216,7 @@ class AsyncImagesApi(ApiResource):
 
     def get_image_full_stream(
         self, image_name: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Download]:
+    ) -> AbstractAsyncContextManager[Stream]:
         """Get image full in chunks, without holding all of it in memory.
 
         ``GET /api/v1/images/i/{image_name}/full``. Any signed-in user may call this.
@@ -236,7 +236,7 @@ class AsyncImagesApi(ApiResource):
 
     def get_image_thumbnail_stream(
         self, image_name: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Download]:
+    ) -> AbstractAsyncContextManager[Stream]:
         """Get image thumbnail in chunks, without holding all of it in memory.
 
         ``GET /api/v1/images/i/{image_name}/thumbnail``. Any signed-in user may call this.
@@ -347,7 +347,7 @@ class AsyncImagesApi(ApiResource):
 
     def get_bulk_download_item_stream(
         self, bulk_download_item_name: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Download]:
+    ) -> AbstractAsyncContextManager[Stream]:
         """Get bulk download item in chunks, without holding all of it in memory.
 
         ``GET /api/v1/images/download/{bulk_download_item_name}``. Any signed-in user may call this.

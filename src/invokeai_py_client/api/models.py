@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import models
-    from invokeai_py_client.transport.http import Download
-    from invokeai_py_client.transport.payload import Upload
+    from invokeai_py_client.transport.http import Stream
+    from invokeai_py_client.transport.payload import FormFile
 
 
 class AsyncModelsApi(ApiResource):
@@ -175,14 +175,16 @@ class AsyncModelsApi(ApiResource):
 
     def get_model_image_stream(
         self, key: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Download]:
+    ) -> AbstractAsyncContextManager[Stream]:
         """Get model image in chunks, without holding all of it in memory.
 
         ``GET /api/v2/models/i/{key}/image``. Anyone may call this, even without signing in.
         """
         return self._stream("get_model_image", route("/api/v2/models/i/{model}/image", model=key), options)
 
-    async def update_model_image(self, key: str, *, image: Upload, **options: Unpack[RequestOptions]) -> Any:
+    async def update_model_image(
+        self, key: str, *, image: FormFile, **options: Unpack[RequestOptions]
+    ) -> Any:
         """Update model image.
 
         ``PATCH /api/v2/models/i/{key}/image``. Only administrators may call this.
@@ -192,7 +194,7 @@ class AsyncModelsApi(ApiResource):
             "PATCH",
             route("/api/v2/models/i/{model}/image", model=key),
             options,
-            upload=form_of({}, {"image": image}),
+            form=form_of({}, {"image": image}),
             idempotent=True,
         )
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import style_presets
-    from invokeai_py_client.transport.http import Download
-    from invokeai_py_client.transport.payload import Upload
+    from invokeai_py_client.transport.http import Stream
+    from invokeai_py_client.transport.payload import FormFile
 
 
 class AsyncStylePresetsApi(ApiResource):
@@ -41,7 +41,7 @@ class AsyncStylePresetsApi(ApiResource):
         style_preset_id: str,
         *,
         data: str,
-        image: Upload | None = None,
+        image: FormFile | None = None,
         **options: Unpack[RequestOptions],
     ) -> style_presets.StylePresetRecordWithImage:
         """Update style preset.
@@ -53,7 +53,7 @@ class AsyncStylePresetsApi(ApiResource):
             "PATCH",
             route("/api/v1/style_presets/i/{style_preset}", style_preset=style_preset_id),
             options,
-            upload=form_of({"data": data}, {"image": image}),
+            form=form_of({"data": data}, {"image": image}),
             idempotent=True,
         )
 
@@ -80,7 +80,7 @@ class AsyncStylePresetsApi(ApiResource):
         return await self._call("list_style_presets", "GET", "/api/v1/style_presets/", options)
 
     async def create_style_preset(
-        self, *, data: str, image: Upload | None = None, **options: Unpack[RequestOptions]
+        self, *, data: str, image: FormFile | None = None, **options: Unpack[RequestOptions]
     ) -> style_presets.StylePresetRecordWithImage:
         """Create style preset.
 
@@ -91,7 +91,7 @@ class AsyncStylePresetsApi(ApiResource):
             "POST",
             "/api/v1/style_presets/",
             options,
-            upload=form_of({"data": data}, {"image": image}),
+            form=form_of({"data": data}, {"image": image}),
         )
 
     async def get_style_preset_image(self, style_preset_id: str, **options: Unpack[FileOptions]) -> bytes:
@@ -107,7 +107,7 @@ class AsyncStylePresetsApi(ApiResource):
 
     def get_style_preset_image_stream(
         self, style_preset_id: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Download]:
+    ) -> AbstractAsyncContextManager[Stream]:
         """Get style preset image in chunks, without holding all of it in memory.
 
         ``GET /api/v1/style_presets/i/{style_preset_id}/image``. Any signed-in user may call this.
@@ -125,7 +125,7 @@ class AsyncStylePresetsApi(ApiResource):
         """
         return await self._text("export_style_presets", "GET", "/api/v1/style_presets/export", options)
 
-    async def import_style_presets(self, *, file: Upload, **options: Unpack[RequestOptions]) -> Any:
+    async def import_style_presets(self, *, file: FormFile, **options: Unpack[RequestOptions]) -> Any:
         """Import style presets.
 
         ``POST /api/v1/style_presets/import``. Only administrators may call this.
@@ -135,5 +135,5 @@ class AsyncStylePresetsApi(ApiResource):
             "POST",
             "/api/v1/style_presets/import",
             options,
-            upload=form_of({}, {"file": file}),
+            form=form_of({}, {"file": file}),
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import utilities
-    from invokeai_py_client.transport.http import Download
+    from invokeai_py_client.transport.http import Stream
 
 
 class AsyncUtilitiesApi(ApiResource):
@@ -62,7 +62,7 @@ class AsyncUtilitiesApi(ApiResource):
 
     def get_user_font_file_stream(
         self, font_path: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Download]:
+    ) -> AbstractAsyncContextManager[Stream]:
         """Get user font file in chunks, without holding all of it in memory.
 
         ``GET /api/v1/utilities/fonts/{font_path}``. Any signed-in user may call this. Since InvokeAI 6.14.

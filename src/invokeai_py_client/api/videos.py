@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import common, videos
-    from invokeai_py_client.transport.http import Download
-    from invokeai_py_client.transport.payload import Upload
+    from invokeai_py_client.transport.http import Stream
+    from invokeai_py_client.transport.payload import FormFile
 
 
 class AsyncVideosApi(ApiResource):
@@ -28,7 +28,7 @@ class AsyncVideosApi(ApiResource):
         *,
         video_category: str,
         is_intermediate: bool,
-        file: Upload,
+        file: FormFile,
         board_id: str | None = None,
         session_id: str | None = None,
         metadata: str | None = None,
@@ -49,7 +49,7 @@ class AsyncVideosApi(ApiResource):
                 "board_id": board_id,
                 "session_id": session_id,
             },
-            upload=form_of({"metadata": metadata}, {"file": file}),
+            form=form_of({"metadata": metadata}, {"file": file}),
         )
 
     async def delete_video(
@@ -172,7 +172,7 @@ class AsyncVideosApi(ApiResource):
 
     def get_video_full_stream(
         self, video_name: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Download]:
+    ) -> AbstractAsyncContextManager[Stream]:
         """Get video full in chunks, without holding all of it in memory.
 
         ``GET /api/v1/videos/i/{video_name}/full``. Any signed-in user may call this. Since InvokeAI 6.14.
@@ -192,7 +192,7 @@ class AsyncVideosApi(ApiResource):
 
     def get_video_thumbnail_stream(
         self, video_name: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Download]:
+    ) -> AbstractAsyncContextManager[Stream]:
         """Get video thumbnail in chunks, without holding all of it in memory.
 
         ``GET /api/v1/videos/i/{video_name}/thumbnail``. Any signed-in user may call this. Since InvokeAI 6.14.

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import common, workflows
-    from invokeai_py_client.transport.http import Download
-    from invokeai_py_client.transport.payload import Upload
+    from invokeai_py_client.transport.http import Stream
+    from invokeai_py_client.transport.payload import FormFile
 
 
 class AsyncWorkflowsApi(ApiResource):
@@ -117,7 +117,7 @@ class AsyncWorkflowsApi(ApiResource):
         )
 
     async def set_workflow_thumbnail(
-        self, workflow_id: str, *, image: Upload, **options: Unpack[RequestOptions]
+        self, workflow_id: str, *, image: FormFile, **options: Unpack[RequestOptions]
     ) -> None:
         """Set workflow thumbnail.
 
@@ -128,7 +128,7 @@ class AsyncWorkflowsApi(ApiResource):
             "PUT",
             route("/api/v1/workflows/i/{workflow}/thumbnail", workflow=workflow_id),
             options,
-            upload=form_of({}, {"image": image}),
+            form=form_of({}, {"image": image}),
         )
 
     async def delete_workflow_thumbnail(self, workflow_id: str, **options: Unpack[RequestOptions]) -> None:
@@ -156,7 +156,7 @@ class AsyncWorkflowsApi(ApiResource):
 
     def get_workflow_thumbnail_stream(
         self, workflow_id: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Download]:
+    ) -> AbstractAsyncContextManager[Stream]:
         """Get workflow thumbnail in chunks, without holding all of it in memory.
 
         ``GET /api/v1/workflows/i/{workflow_id}/thumbnail``. Anyone may call this, even without signing in.
