@@ -139,7 +139,15 @@ if TYPE_CHECKING:
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.board import IvkBoard as Board
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.dnn_model import (
+        FoundModel,
+        HuggingFaceModels,
+        IvkDnnModel,
+        ModelCacheStats,
+        OrphanedModel,
+        StarterBundle,
+        StarterModel,
+    )
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -222,27 +230,26 @@ __all__ = [
     "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
     "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
     "Download", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType",
-    "FileOptions", "FontFace", "FormFile", "FoundModel", "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata",
-    "ImageMoveStatus", "ImageOrigin", "ImageRepository", "InputError", "InputSet", "InputTemplate",
-    "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded", "InstallDownloading",
-    "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted", "InstallStatus",
-    "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDevice",
-    "IvkDnnModel", "IvkField", "IvkFont", "IvkImage", "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider",
-    "IvkProviderSettings", "IvkServerConfig", "IvkUser", "IvkWorkflowRecord", "JobHandle", "JobStatus", "Limits",
-    "LoadedWorkflow", "LocalServer", "LocalServerError", "LogLevel", "MethodNotAllowedError", "ModelCacheStats",
-    "ModelFilter", "ModelFormatEnum",
-    "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
-    "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
-    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput",
-    "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate",
-    "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate",
+    "FileOptions", "FontFace", "FormFile", "FoundModel", "HFLoginStatus", "HuggingFaceModels", "Image",
+    "ImageCategory", "ImageMetadata", "ImageMoveStatus", "ImageOrigin", "ImageRepository", "InputError", "InputSet",
+    "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
+    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
+    "InstallStatus", "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError",
+    "IvkBoard", "IvkDevice", "IvkDnnModel", "IvkField", "IvkFont", "IvkImage", "IvkJob", "IvkModel", "IvkNodePack",
+    "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkUser", "IvkWorkflowRecord", "JobHandle",
+    "JobStatus", "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "LogLevel", "MethodNotAllowedError",
+    "ModelCacheStats", "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo",
+    "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed", "ModelInstallStartError",
+    "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent",
+    "NodeFailed", "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate", "NotFoundError",
+    "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OutputMapping", "OutputTemplate",
     "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
     "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions",
     "RequestTimeoutError",
     "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
     "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
     "ServerError", "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
-    "StartError", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions",
+    "StartError", "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions",
     "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
     "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowDefinition", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
@@ -301,7 +308,9 @@ _NAMES = {
     """,
     "models.base": "IvkModel Row",
     "models.board": "Board IvkBoard",
-    "models.dnn_model": "FoundModel IvkDnnModel ModelCacheStats StarterModel",
+    "models.dnn_model": """
+        FoundModel HuggingFaceModels IvkDnnModel ModelCacheStats OrphanedModel StarterBundle StarterModel
+    """,
     "models.enums": """
         BaseModelEnum BoardVisibility HFLoginStatus ImageCategory ImageOrigin InstallStatus JobStatus
         LogLevel ModelFormatEnum ModelTypeEnum OpenEnum

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     )
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import UNCATEGORIZED, IvkBoard
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.dnn_model import (
+        FoundModel,
+        HuggingFaceModels,
+        IvkDnnModel,
+        ModelCacheStats,
+        OrphanedModel,
+        StarterBundle,
+        StarterModel,
+    )
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -66,6 +74,7 @@ __all__ = [
     "FontFace",
     "FoundModel",
     "HFLoginStatus",
+    "HuggingFaceModels",
     "ImageCategory",
     "ImageMoveStatus",
     "ImageOrigin",
@@ -93,11 +102,13 @@ __all__ = [
     "ModelInstallConfig",
     "ModelTypeEnum",
     "OpenEnum",
+    "OrphanedModel",
     "ProcessorStatus",
     "PruneResult",
     "QueueStatus",
     "Row",
     "SessionEvent",
+    "StarterBundle",
     "StarterModel",
 ]
 
@@ -120,8 +131,11 @@ _MODULES = {
     "UNCATEGORIZED": "board",
     "IvkBoard": "board",
     "FoundModel": "dnn_model",
+    "HuggingFaceModels": "dnn_model",
     "IvkDnnModel": "dnn_model",
     "ModelCacheStats": "dnn_model",
+    "OrphanedModel": "dnn_model",
+    "StarterBundle": "dnn_model",
     "StarterModel": "dnn_model",
     "InvocationEvent": "events",
     "SessionEvent": "events",
