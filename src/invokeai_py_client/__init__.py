@@ -106,6 +106,47 @@ if TYPE_CHECKING:
         WorkflowFormatError,
         WorkflowNotFoundError,
     )
+    from invokeai_py_client.events.kinds import (
+        BatchEnqueued,
+        BulkDownloadCompleted,
+        BulkDownloadEvent,
+        BulkDownloadFailed,
+        BulkDownloadStarted,
+        DownloadCanceled,
+        DownloadCompleted,
+        DownloadEvent,
+        DownloadFailed,
+        DownloadProgress,
+        DownloadStarted,
+        EventsConnected,
+        GeneralEvent,
+        ItemsCanceled,
+        ItemsEvent,
+        ItemsRetried,
+        LibraryChanged,
+        LLMTaskCompleted,
+        LLMTaskEvent,
+        LLMTaskFailed,
+        LLMTaskProgress,
+        ModelInstallCanceled,
+        ModelInstallCompleted,
+        ModelInstallDownloaded,
+        ModelInstallEvent,
+        ModelInstallFailed,
+        ModelInstallProgress,
+        ModelInstallStarted,
+        ModelLoadCompleted,
+        ModelLoadEvent,
+        ModelLoadStarted,
+        OtherEvent,
+        ParametersRecalled,
+        QueueCleared,
+        QueueEvent,
+        WorkflowAccessRevoked,
+        WorkflowCreated,
+        WorkflowDeleted,
+        WorkflowUpdated,
+    )
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.record import AsyncImageMetadata, AsyncIvkImage
     from invokeai_py_client.image.repository import AsyncImageRepository
@@ -130,7 +171,7 @@ if TYPE_CHECKING:
     )
     from invokeai_py_client.models.events import InvocationEvent, SessionEvent
     from invokeai_py_client.models.image import ImageMetadata, IvkImage
-    from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
+    from invokeai_py_client.models.install import InstallFile, ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
     from invokeai_py_client.models.queue import (
         BatchStatus,
@@ -148,6 +189,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.quick.client import AsyncQuickClient
     from invokeai_py_client.run.events import (
+        ModelEvent,
+        ModelLoaded,
+        ModelLoading,
         NodeCompleted,
         NodeEvent,
         NodeFailed,
@@ -155,6 +199,7 @@ if TYPE_CHECKING:
         NodeStarted,
         Preview,
         RunEvent,
+        ServerEvent,
         StatusChanged,
     )
     from invokeai_py_client.run.results import CalledResults, NodeOutput, Results
@@ -187,30 +232,39 @@ __all__ = [
     "AsyncDnnModelRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
     "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository",
     "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository",
-    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
-    "BoardRepository", "BoardVisibility", "CalledResults",
-    "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
-    "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
-    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FoundModel",
+    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchEnqueued", "BatchStatus", "Board",
+    "BoardHandle", "BoardRepository", "BoardVisibility", "BulkDownloadCompleted", "BulkDownloadEvent",
+    "BulkDownloadFailed", "BulkDownloadStarted", "CalledResults", "CancelAllExceptCurrentResult",
+    "CertificateError", "ClearResult", "ConflictError", "Connection", "ConnectionLostError", "ConnectionSettings",
+    "Credentials", "DestinationStatus", "DnnModelRepository", "DownloadCanceled", "DownloadCompleted",
+    "DownloadEvent", "DownloadFailed", "DownloadProgress", "DownloadStarted", "DynamicPrompts", "EnqueueError",
+    "EnqueueResult", "EnqueueUnknownError", "EventsConnected", "FieldType", "FoundModel", "GeneralEvent",
     "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
     "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
-    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
-    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
-    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
-    "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
-    "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
-    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate",
-    "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate",
-    "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
+    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallFile", "InstallPaused",
+    "InstallStarted", "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "ItemsCanceled",
+    "ItemsEvent", "ItemsRetried", "IvkBoard", "IvkDnnModel", "IvkField", "IvkImage", "IvkJob", "IvkModel",
+    "IvkUser", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent", "LLMTaskFailed", "LLMTaskProgress",
+    "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "MethodNotAllowedError",
+    "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo",
+    "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig", "ModelInstallDownloaded",
+    "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed", "ModelInstallJobFailed",
+    "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted", "ModelInstallTimeout",
+    "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted", "ModelLoaded", "ModelLoading",
+    "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput",
+    "NodeProgress", "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError",
+    "OpenEnum", "OtherEvent", "OutputMapping", "OutputTemplate", "ParametersRecalled", "PermissionDeniedError",
+    "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent",
     "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError",
     "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
     "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterModel", "StatusChanged",
-    "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
-    "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition", "WorkflowError",
+    "ServerError", "ServerEvent", "ServerUnreachableError", "Session", "SessionEvent", "StartError",
+    "StarterModel", "StatusChanged", "Sweep", "SweepPlan", "TransferError", "TransferProgress",
+    "UnknownInputError", "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError",
+    "WorkflowAccessRevoked", "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
-    "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow", "reference_schema",
+    "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow",
+    "reference_schema",
 ]
 # fmt: on
 
@@ -244,6 +298,16 @@ _NAMES = {
         ServerError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
         UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
     """,
+    "events.kinds": """
+        BatchEnqueued BulkDownloadCompleted BulkDownloadEvent BulkDownloadFailed BulkDownloadStarted
+        DownloadCanceled DownloadCompleted DownloadEvent DownloadFailed DownloadProgress DownloadStarted
+        EventsConnected GeneralEvent ItemsCanceled ItemsEvent ItemsRetried LLMTaskCompleted LLMTaskEvent
+        LLMTaskFailed LLMTaskProgress LibraryChanged ModelInstallCanceled ModelInstallCompleted
+        ModelInstallDownloaded ModelInstallEvent ModelInstallFailed ModelInstallProgress
+        ModelInstallStarted ModelLoadCompleted ModelLoadEvent ModelLoadStarted OtherEvent
+        ParametersRecalled QueueCleared QueueEvent WorkflowAccessRevoked WorkflowCreated WorkflowDeleted
+        WorkflowUpdated
+    """,
     "image.image": "AsyncImage",
     "image.record": "AsyncImageMetadata AsyncIvkImage",
     "image.repository": "AsyncImageRepository",
@@ -259,7 +323,7 @@ _NAMES = {
     """,
     "models.events": "InvocationEvent SessionEvent",
     "models.image": "ImageMetadata IvkImage",
-    "models.install": "ModelInstJobInfo ModelInstallConfig",
+    "models.install": "InstallFile ModelInstJobInfo ModelInstallConfig",
     "models.job": "IvkJob",
     "models.queue": """
         BatchStatus CancelAllExceptCurrentResult ClearResult DestinationStatus EnqueueResult ProcessorStatus
@@ -271,7 +335,8 @@ _NAMES = {
     "queue.repository": "AsyncQueueRepository",
     "quick.client": "AsyncQuickClient",
     "run.events": """
-        NodeCompleted NodeEvent NodeFailed NodeProgress NodeStarted Preview RunEvent StatusChanged
+        ModelEvent ModelLoaded ModelLoading NodeCompleted NodeEvent NodeFailed NodeProgress NodeStarted Preview
+        RunEvent ServerEvent StatusChanged
     """,
     "run.results": "CalledResults NodeOutput Results",
     "run.run": "AsyncRun",

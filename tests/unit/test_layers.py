@@ -26,6 +26,7 @@ LAYERS: list[set[str]] = [
     {"recipes"},
     {"sweep"},
     {"dnn_model", "queue", "display"},
+    {"events"},
     {"run"},
     {"board"},
     {"image"},
