@@ -119,6 +119,47 @@ if TYPE_CHECKING:
         WorkflowFormatError,
         WorkflowNotFoundError,
     )
+    from invokeai_py_client.events.kinds import (
+        BatchEnqueued,
+        BulkDownloadCompleted,
+        BulkDownloadEvent,
+        BulkDownloadFailed,
+        BulkDownloadStarted,
+        DownloadCanceled,
+        DownloadCompleted,
+        DownloadEvent,
+        DownloadFailed,
+        DownloadProgress,
+        DownloadStarted,
+        EventsConnected,
+        GeneralEvent,
+        ItemsCanceled,
+        ItemsEvent,
+        ItemsRetried,
+        LibraryChanged,
+        LLMTaskCompleted,
+        LLMTaskEvent,
+        LLMTaskFailed,
+        LLMTaskProgress,
+        ModelInstallCanceled,
+        ModelInstallCompleted,
+        ModelInstallDownloaded,
+        ModelInstallEvent,
+        ModelInstallFailed,
+        ModelInstallProgress,
+        ModelInstallStarted,
+        ModelLoadCompleted,
+        ModelLoadEvent,
+        ModelLoadStarted,
+        OtherEvent,
+        ParametersRecalled,
+        QueueCleared,
+        QueueEvent,
+        WorkflowAccessRevoked,
+        WorkflowCreated,
+        WorkflowDeleted,
+        WorkflowUpdated,
+    )
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.record import AsyncImageMetadata, AsyncIvkImage
     from invokeai_py_client.image.repository import AsyncImageRepository
@@ -163,7 +204,7 @@ if TYPE_CHECKING:
     )
     from invokeai_py_client.models.events import InvocationEvent, SessionEvent
     from invokeai_py_client.models.image import ImageMetadata, IvkImage
-    from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
+    from invokeai_py_client.models.install import InstallFile, ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
     from invokeai_py_client.models.queue import (
         BatchStatus,
@@ -182,6 +223,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.quick.client import AsyncQuickClient
     from invokeai_py_client.run.events import (
+        ModelEvent,
+        ModelLoaded,
+        ModelLoading,
         NodeCompleted,
         NodeEvent,
         NodeFailed,
@@ -189,6 +233,7 @@ if TYPE_CHECKING:
         NodeStarted,
         Preview,
         RunEvent,
+        ServerEvent,
         StatusChanged,
     )
     from invokeai_py_client.run.results import CalledResults, NodeOutput, Results
@@ -224,36 +269,44 @@ __all__ = [
     "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle",
     "AsyncNodeRepository", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun",
     "AsyncServerRepository", "AsyncSession", "AsyncStateRepository", "AsyncSweep", "AsyncUserRepository",
-    "AsyncWorkflowHandle", "AsyncWorkflowRepository",
-    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
-    "BoardRepository", "BoardVisibility", "CacheOff", "CalledResults",
-    "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
-    "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
-    "Download", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType",
-    "FileOptions", "FontFace", "FormFile", "FoundModel", "HFLoginStatus", "HuggingFaceModels", "Image",
-    "ImageCategory", "ImageMetadata", "ImageMoveStatus", "ImageOrigin", "ImageRepository", "InputError", "InputSet",
-    "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
-    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
-    "InstallStatus", "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError",
-    "IvkBoard", "IvkDevice", "IvkDnnModel", "IvkField", "IvkFont", "IvkImage", "IvkJob", "IvkModel", "IvkNodePack",
-    "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkUser", "IvkWorkflowRecord", "JobHandle",
-    "JobStatus", "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "LogLevel", "MethodNotAllowedError",
-    "ModelCacheStats", "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo",
-    "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed", "ModelInstallStartError",
-    "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent",
-    "NodeFailed", "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate", "NotFoundError",
-    "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OutputMapping", "OutputTemplate",
-    "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
-    "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions",
-    "RequestTimeoutError",
-    "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
-    "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
-    "StartError", "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions",
-    "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
-    "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowDefinition", "WorkflowError",
+    "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum",
+    "BatchEnqueued", "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility",
+    "BulkDownloadCompleted", "BulkDownloadEvent", "BulkDownloadFailed", "BulkDownloadStarted", "CacheOff",
+    "CalledResults", "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError",
+    "Connection", "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus",
+    "DnnModelRepository", "Download", "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed",
+    "DownloadProgress", "DownloadStarted", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError",
+    "EventsConnected", "FieldType", "FileOptions", "FontFace", "FormFile", "FoundModel", "GeneralEvent",
+    "HFLoginStatus", "HuggingFaceModels", "Image", "ImageCategory", "ImageMetadata", "ImageMoveStatus",
+    "ImageOrigin", "ImageRepository", "InputError", "InputSet", "InputTemplate", "InputValueError",
+    "InstallCancelled", "InstallCompleted", "InstallDownloaded", "InstallDownloading", "InstallError",
+    "InstallEvent", "InstallFailed", "InstallFile", "InstallPaused", "InstallStarted", "InstallStatus",
+    "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "ItemsCanceled",
+    "ItemsEvent", "ItemsRetried", "IvkBoard", "IvkDevice", "IvkDnnModel", "IvkField", "IvkFont", "IvkImage",
+    "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkUser",
+    "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent", "LLMTaskFailed",
+    "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "LogLevel",
+    "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum",
+    "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig",
+    "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed",
+    "ModelInstallJobFailed", "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted",
+    "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted", "ModelLoaded",
+    "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed",
+    "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate", "NotFoundError",
+    "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent", "OutputMapping",
+    "OutputTemplate", "ParametersRecalled", "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus",
+    "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent", "QueueHandle", "QueueRepository",
+    "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError", "Response", "Results",
+    "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
+    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerEvent",
+    "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent", "StartError",
+    "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan",
+    "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError",
+    "UnprocessableError", "UsageError", "UserRepository", "WorkflowAccessRevoked", "WorkflowCreated",
+    "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
-    "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow", "reference_schema",
+    "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow",
+    "reference_schema",
 ]
 # fmt: on
 
@@ -296,6 +349,16 @@ _NAMES = {
         ServerError ServerTooOldError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
         UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
     """,
+    "events.kinds": """
+        BatchEnqueued BulkDownloadCompleted BulkDownloadEvent BulkDownloadFailed BulkDownloadStarted
+        DownloadCanceled DownloadCompleted DownloadEvent DownloadFailed DownloadProgress DownloadStarted
+        EventsConnected GeneralEvent ItemsCanceled ItemsEvent ItemsRetried LLMTaskCompleted LLMTaskEvent
+        LLMTaskFailed LLMTaskProgress LibraryChanged ModelInstallCanceled ModelInstallCompleted
+        ModelInstallDownloaded ModelInstallEvent ModelInstallFailed ModelInstallProgress
+        ModelInstallStarted ModelLoadCompleted ModelLoadEvent ModelLoadStarted OtherEvent
+        ParametersRecalled QueueCleared QueueEvent WorkflowAccessRevoked WorkflowCreated WorkflowDeleted
+        WorkflowUpdated
+    """,
     "image.image": "AsyncImage",
     "image.record": "AsyncImageMetadata AsyncIvkImage",
     "image.repository": "AsyncImageRepository",
@@ -317,7 +380,7 @@ _NAMES = {
     """,
     "models.events": "InvocationEvent SessionEvent",
     "models.image": "ImageMetadata IvkImage",
-    "models.install": "ModelInstJobInfo ModelInstallConfig",
+    "models.install": "InstallFile ModelInstJobInfo ModelInstallConfig",
     "models.job": "IvkJob",
     "models.queue": """
         BatchStatus CancelAllExceptCurrentResult ClearResult DestinationStatus EnqueueResult ProcessorStatus
@@ -330,7 +393,8 @@ _NAMES = {
     "queue.repository": "AsyncQueueRepository",
     "quick.client": "AsyncQuickClient",
     "run.events": """
-        NodeCompleted NodeEvent NodeFailed NodeProgress NodeStarted Preview RunEvent StatusChanged
+        ModelEvent ModelLoaded ModelLoading NodeCompleted NodeEvent NodeFailed NodeProgress NodeStarted Preview
+        RunEvent ServerEvent StatusChanged
     """,
     "run.results": "CalledResults NodeOutput Results",
     "run.run": "AsyncRun",

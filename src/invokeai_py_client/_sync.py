@@ -95,7 +95,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.queue.job import AsyncJobHandle
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.quick.client import AsyncQuickClient
-    from invokeai_py_client.run.events import RunEvent
+    from invokeai_py_client.run.events import RunEvent, ServerEvent
     from invokeai_py_client.run.results import Results
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.run.status import RunStatus
@@ -2242,6 +2242,32 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def nodes(self) -> NodeRepository:
         """Node types, and packs of custom nodes."""
         return wrap(self._impl.nodes)
+
+    def watch(self, *kinds: type[ServerEvent], queue_id: str = "default") -> Iterator[ServerEvent]:
+        """Yield the server's events, until you leave the loop or the client is closed.
+
+        The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
+        and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
+        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive
+        others' events, and events about downloads and installations.
+
+        ``EventsConnected`` is yielded first, when events arrive. It is yielded again whenever events may have been
+        missed, for example after a lost connection. Events that this client does not know are yielded as
+        ``OtherEvent``. Copies of an event within one second are left out, because servers send some events twice.
+
+        To follow one run, use ``run.events()``. To follow a queue, use ``queue.watch()``.
+
+        Args:
+            *kinds: The classes of the events to yield, such as ``BatchEnqueued``, or base classes such as
+                ``LibraryChanged``, ``DownloadEvent``, ``ModelInstallEvent``, ``QueueEvent``, ``LLMTaskEvent`` and
+                ``RunEvent``. Defaults to all events.
+            queue_id: The queue whose events to yield. Defaults to the queue that the web UI shows.
+
+        Raises:
+            UsageError: A kind is not a class of events, or is one that only ``run.events()`` yields.
+            ServerUnreachableError: Events do not arrive, or have not arrived for five minutes.
+        """
+        return self._iterate(self._impl.watch(*kinds, queue_id=queue_id))
 
     async def connect_socketio(self) -> socketio.AsyncClient:
         """Return a new, connected ``socketio.AsyncClient`` that the caller owns, in the running event loop.

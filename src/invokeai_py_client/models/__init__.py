@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from invokeai_py_client.models.events import InvocationEvent, SessionEvent
     from invokeai_py_client.models.image import IvkImage
-    from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
+    from invokeai_py_client.models.install import InstallFile, ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
     from invokeai_py_client.models.queue import (
         BatchStatus,
@@ -78,6 +78,7 @@ __all__ = [
     "ImageCategory",
     "ImageMoveStatus",
     "ImageOrigin",
+    "InstallFile",
     "InstallStatus",
     "InvocationCacheStatus",
     "InvocationEvent",
@@ -140,6 +141,7 @@ _MODULES = {
     "InvocationEvent": "events",
     "SessionEvent": "events",
     "IvkImage": "image",
+    "InstallFile": "install",
     "ModelInstJobInfo": "install",
     "ModelInstallConfig": "install",
     "IvkJob": "job",
