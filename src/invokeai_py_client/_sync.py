@@ -2234,9 +2234,10 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
         return wrap(self._impl.users)
 
+    @property
     def server(self) -> ServerRepository:
         """The server itself: devices, configuration, caches, log level, image storage, external providers."""
-        return wrap(self._impl.server())
+        return wrap(self._impl.server)
 
     @property
     def nodes(self) -> NodeRepository:

@@ -434,6 +434,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         return self.connection.part(AsyncUserRepository)
 
+    @property
     def server(self) -> AsyncServerRepository:
         """The server itself: devices, configuration, caches, log level, image storage, external providers."""
         from invokeai_py_client.administration.server import AsyncServerRepository
