@@ -696,12 +696,12 @@ class AsyncDnnModelRepository(Resource):
             ModelNotFoundError: The model is not on the server, or several models have this name.
             InputValueError: The file does not exist, or is not an image.
         """
-        from invokeai_py_client.image.upload import make_upload, read_photo
+        from invokeai_py_client.image.upload import form_file, read_photo
 
-        form = make_upload(await asyncio.to_thread(read_photo, image))
+        file = form_file(await asyncio.to_thread(read_photo, image))
 
         async def send(key: str) -> None:
-            await self._api.update_model_image(key, image=form)
+            await self._api.update_model_image(key, image=file)
 
         await MODELS.call(self.connection, model, send)
 
