@@ -120,7 +120,15 @@ if TYPE_CHECKING:
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.board import IvkBoard as Board
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.dnn_model import (
+        FoundModel,
+        HuggingFaceModels,
+        IvkDnnModel,
+        ModelCacheStats,
+        OrphanedModel,
+        StarterBundle,
+        StarterModel,
+    )
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -191,41 +199,34 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi",
-    "AsyncBoardHandle", "AsyncBoardRepository",
-    "AsyncDnnModelRepository", "AsyncDownload",
-    "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
-    "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository",
-    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncUserRepository",
-    "AsyncWorkflowHandle", "AsyncWorkflowRepository",
-    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
-    "BoardRepository", "BoardVisibility", "CalledResults",
+    "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi", "AsyncBoardHandle", "AsyncBoardRepository",
+    "AsyncDnnModelRepository", "AsyncDownload", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository",
+    "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle",
+    "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncUserRepository",
+    "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum",
+    "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "CalledResults",
     "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
     "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
-    "Download",
-    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FileOptions", "FormFile",
-    "FoundModel",
-    "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
-    "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
-    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
-    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "IvkWorkflowRecord",
-    "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
-    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
+    "Download", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType",
+    "FileOptions", "FormFile", "FoundModel", "HFLoginStatus", "HuggingFaceModels", "Image", "ImageCategory",
+    "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError", "InputSet", "InputTemplate", "InputValueError",
+    "InstallCancelled", "InstallCompleted", "InstallDownloaded", "InstallDownloading", "InstallError",
+    "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted", "InstallStatus", "InvocationEvent",
+    "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel", "IvkField", "IvkImage", "IvkJob",
+    "IvkModel", "IvkUser", "IvkWorkflowRecord", "JobHandle", "JobStatus", "Limits", "LoadedWorkflow", "LocalServer",
+    "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
     "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
     "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
     "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate",
-    "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate",
-    "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
-    "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions",
-    "RequestTimeoutError",
-    "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
-    "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
-    "StartError", "StarterModel", "StatusChanged",
-    "StreamOptions",
-    "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
-    "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowDefinition", "WorkflowError",
+    "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OutputMapping",
+    "OutputTemplate", "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult",
+    "PythonNotFoundError", "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError",
+    "RequestOptions", "RequestTimeoutError", "Response", "Results", "Row", "Run", "RunCanceledError", "RunError",
+    "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema",
+    "SchemaFormatError", "ServerAddress", "ServerError", "ServerTooOldError", "ServerUnreachableError", "Session",
+    "SessionEvent", "StartError", "StarterBundle", "StarterModel", "StatusChanged", "StreamOptions", "Sweep",
+    "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError",
+    "UnprocessableError", "UsageError", "UserRepository", "WorkflowDefinition", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
     "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
@@ -273,7 +274,9 @@ _NAMES = {
     "ivk_fields.base": "IvkField",
     "models.base": "IvkModel Row",
     "models.board": "Board IvkBoard",
-    "models.dnn_model": "FoundModel IvkDnnModel ModelCacheStats StarterModel",
+    "models.dnn_model": """
+        FoundModel HuggingFaceModels IvkDnnModel ModelCacheStats OrphanedModel StarterBundle StarterModel
+    """,
     "models.enums": """
         BaseModelEnum BoardVisibility HFLoginStatus ImageCategory ImageOrigin InstallStatus JobStatus
         ModelFormatEnum ModelTypeEnum OpenEnum

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.dnn_model.events import InstallEvent
     from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
-    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
+    from invokeai_py_client.dnn_model.order import Direction, ModelOrder
+    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository, ModelRefs, OrphanedPath
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.engine.workflow import LoadedWorkflow
@@ -44,7 +45,15 @@ if TYPE_CHECKING:
     from invokeai_py_client.lookup import BoardRef, ModelRef
     from invokeai_py_client.models.base import Row
     from invokeai_py_client.models.board import IvkBoard
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.dnn_model import (
+        FoundModel,
+        HuggingFaceModels,
+        IvkDnnModel,
+        ModelCacheStats,
+        OrphanedModel,
+        StarterBundle,
+        StarterModel,
+    )
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -564,23 +573,34 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     def list_models(
         self,
         *,
-        base: BaseModelEnum | str | None = None,
+        base: BaseModelEnum | str | Iterable[BaseModelEnum | str] | None = None,
         type: str | None = None,
         name: str | None = None,
         format: str | None = None,
+        order_by: ModelOrder | None = None,
+        direction: Direction = "ASC",
     ) -> list[IvkDnnModel]:
         """List the records of all models.
 
         Args:
-            base: Only models of this architecture. Defaults to all.
+            base: Only models of this architecture, or of one of several. Defaults to all.
             type: Only models of this type: ``main``, ``lora``... Defaults to all.
             name: Only models with exactly this name. Defaults to all.
             format: Only models of this format: ``diffusers``, ``checkpoint``... Defaults to all.
+            order_by: The value to sort by: ``name``, ``type``, ``base``, ``format``, ``size``, ``path``, ``created_at``
+                or ``updated_at``, or ``default`` for type, base, name and format. ``created_at`` and ``updated_at``
+                need InvokeAI 6.13 or later. Defaults to the order of the server, which is the name since 6.13.
+            direction: ``ASC`` or ``DESC``. Defaults to ``ASC``.
 
         Raises:
-            UsageError: A filter is an empty text.
+            UsageError: A filter is an empty text, or the order is not valid.
+            ServerTooOldError: The server cannot sort by this value.
         """
-        return self._call(self._impl.list_models(base=base, type=type, name=name, format=format))
+        return self._call(
+            self._impl.list_models(
+                base=base, type=type, name=name, format=format, order_by=order_by, direction=direction
+            )
+        )
 
     def get_model(self, model: ModelRef) -> IvkDnnModel:
         """Return a model's record.
@@ -605,6 +625,41 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     def get_model_by_key(self, key: str) -> IvkDnnModel | None:
         """Return a model's record, or None if no model has this key."""
         return self._call(self._impl.get_model_by_key(key))
+
+    def get_model_by_hash(self, hash: str) -> IvkDnnModel | None:
+        """Return the record of the model with this hash of its weights, or None if the server has no such model.
+
+        The hash is the same on every server, unlike the key. Needs InvokeAI 6.12 or later.
+
+        Args:
+            hash: The hash with its algorithm, as in ``model.hash``: ``blake3:1f27...``.
+
+        Raises:
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.get_model_by_hash(hash))
+
+    def get_model_by_name(self, name: str, base: BaseModelEnum | str, type: str) -> IvkDnnModel | None:
+        """Return a model's record, or None if no model has this name, architecture and type.
+
+        Models of different architectures or types can have the same name, for which ``get_model()`` raises an error.
+
+        Args:
+            name: The exact name.
+            base: The architecture.
+            type: The type: ``main``, ``lora``...
+        """
+        return self._call(self._impl.get_model_by_name(name, base, type))
+
+    def list_missing(self) -> list[IvkDnnModel]:
+        """List the records of models whose files the server cannot find, for example because a disk is not mounted.
+
+        Needs InvokeAI 6.12 or later. If the files are elsewhere now, set ``path`` with ``update_model()``.
+
+        Raises:
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.list_missing())
 
     def install_model(
         self,
@@ -743,6 +798,49 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """
         return wrap(self._call(self._impl.install_starter_model(name, access_token=access_token)))
 
+    def list_starter_bundles(self) -> list[StarterBundle]:
+        """List the bundles of starter models of the server's version of InvokeAI: one for each architecture.
+
+        Only administrators may call this.
+        """
+        return self._call(self._impl.list_starter_bundles())
+
+    def install_starter_bundle(
+        self, name: str | StarterBundle, *, access_token: str | None = None
+    ) -> list[ModelInstJobHandle]:
+        """Start the installation of all models of a bundle and of the models that they depend on.
+
+        Only administrators may call this.
+
+        Args:
+            name: The bundle's id or name, or an element of ``list_starter_bundles()``.
+            access_token: The token for models that require their users to accept a license.
+
+        Returns:
+            A handle for each model, once per model. Models that are already installed have completed jobs. Pass the
+            handles to ``wait_all()`` to wait for them.
+
+        Raises:
+            ModelNotFoundError: No bundle has this name.
+            ModelInstallStartError: The server did not start an installation. Those before it continue.
+        """
+        return wrap(self._call(self._impl.install_starter_bundle(name, access_token=access_token)))
+
+    def list_hugging_face(self, repo_id: str) -> HuggingFaceModels:
+        """List the models in a repository on Hugging Face. The server looks it up, with its own token.
+
+        Only administrators may call this.
+
+        Args:
+            repo_id: The repository, as ``owner/name``.
+
+        Raises:
+            UsageError: The argument is not a repository id.
+            BadRequestError: There is no such repository, or the server's token has no access to it.
+            ServerError: The server cannot reach Hugging Face.
+        """
+        return self._call(self._impl.list_hugging_face(repo_id))
+
     def list_install_jobs(self) -> list[ModelInstJobHandle]:
         """List the installation jobs since the server started, oldest first, without those that were pruned."""
         return wrap(self._call(self._impl.list_install_jobs()))
@@ -762,6 +860,99 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
             Always True. Failures raise an error.
         """
         return self._call(self._impl.prune_install_jobs())
+
+    def update_model(
+        self,
+        model: ModelRef,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        trigger_phrases: str | Iterable[str] | None = None,
+        default_settings: Mapping[str, Any] | None = None,
+        cpu_only: bool | None = None,
+        source_url: str | None = None,
+        path: str | None = None,
+        base: BaseModelEnum | str | None = None,
+        type: str | None = None,
+        format: str | None = None,
+        variant: str | None = None,
+        prediction_type: str | None = None,
+        upcast_attention: bool | None = None,
+        clear: str | Iterable[str] = (),
+    ) -> IvkDnnModel:
+        """Change a model's record. Omitted arguments, and None, keep their values. The files do not change.
+
+        Only administrators may call this.
+
+        Args:
+            model: The model: a record, a name, or a key.
+            name: The new name.
+            description: The description.
+            trigger_phrases: The trigger phrases of a main model or a LoRA. They replace the previous ones.
+            default_settings: Settings to change, by name. The others keep their values, and None removes a setting.
+                Main models have ``vae`` (its name or key), ``vae_precision``, ``scheduler``, ``steps``, ``cfg_scale``,
+                ``cfg_rescale_multiplier``, ``width``, ``height``, ``guidance``, ``cpu_only`` and ``fp8_storage``. LoRAs
+                have ``weight``, ``weight_min`` and ``weight_max``. ControlNets and T2I adapters have ``preprocessor``
+                and ``fp8_storage``.
+            cpu_only: Whether the model always runs on the CPU. For main models, whether their text encoders do.
+            source_url: The web page of the model.
+            path: The path of the files on the server's machine, if they were moved.
+            base: The architecture, if the server did not recognize it.
+            type: The type, if the server did not recognize it.
+            format: The format, if the server did not recognize it.
+            variant: The variant, such as ``inpaint``.
+            prediction_type: The prediction type: ``epsilon``, ``v_prediction`` or ``sample``.
+            upcast_attention: Whether to compute attention in 32 bits.
+            clear: Values to remove: ``description``, ``trigger_phrases``, ``default_settings``, ``cpu_only`` or
+                ``source_url``.
+
+        Returns:
+            The changed record.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+            UsageError: There is nothing to change, a value is not valid, or models of this type do not have it.
+            ConflictError: The server cannot combine the values, or another operation changes the model.
+        """
+        return self._call(
+            self._impl.update_model(
+                model,
+                name=name,
+                description=description,
+                trigger_phrases=trigger_phrases,
+                default_settings=default_settings,
+                cpu_only=cpu_only,
+                source_url=source_url,
+                path=path,
+                base=base,
+                type=type,
+                format=format,
+                variant=variant,
+                prediction_type=prediction_type,
+                upcast_attention=upcast_attention,
+                clear=clear,
+            )
+        )
+
+    def reidentify(self, models: ModelRefs) -> list[IvkDnnModel]:
+        """Detect the properties of models again from their files, for example after a file was replaced.
+
+        Names, descriptions, trigger phrases, pictures and sources are kept. Default settings are detected again. Only
+        administrators may call this. Needs InvokeAI 6.9 or later.
+
+        Args:
+            models: A model or several: records, names or keys.
+
+        Returns:
+            The new records, in the order of the models.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server. Nothing was changed.
+            TransferError: The server did not recognize some of the models. ``done`` has the records of the others by
+                key, and ``failed`` the errors by name.
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.reidentify(models))
 
     def convert_model(self, key: ModelRef) -> IvkDnnModel:
         """Permanently convert a checkpoint to the diffusers format. Only for SD-1, SD-2 and SDXL main models.
@@ -793,14 +984,111 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """
         return self._call(self._impl.delete_model(key))
 
+    def delete_models(self, models: ModelRefs) -> list[str]:
+        """Uninstall several models, as ``delete_model()`` does for one. A failure does not stop the others.
+
+        Only administrators may call this.
+
+        Args:
+            models: A model or several: records, names or keys.
+
+        Returns:
+            The keys of the deleted models.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server. Nothing was deleted.
+            TransferError: The server failed to delete some of the models. ``done`` has the keys of the others, and
+                ``failed`` the errors by name.
+        """
+        return self._call(self._impl.delete_models(models))
+
     def delete_all_models(self) -> dict[str, Any]:
         """Uninstall all models. A failure does not stop the others.
+
+        Only administrators may call this.
 
         Returns:
             A dict with ``total`` (the number of models), ``deleted`` (the keys of the deleted models) and ``failed``
             (key and error of the others).
         """
         return self._call(self._impl.delete_all_models())
+
+    def get_picture(self, model: ModelRef) -> bytes | None:
+        """Return the picture that represents a model in the web UI, as a WebP file, or None if it has none.
+
+        Args:
+            model: The model: a record, a name, or a key.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+        """
+        return self._call(self._impl.get_picture(model))
+
+    def set_picture(self, model: ModelRef, image: ImageSource) -> None:
+        """Set the picture that represents a model in the web UI. The server reduces it to 256 pixels.
+
+        Only administrators may call this.
+
+        Args:
+            model: The model: a record, a name, or a key.
+            image: A path, the bytes of an image file, or a Pillow image.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+            InputValueError: The file does not exist, or is not an image.
+        """
+        self._call(self._impl.set_picture(model, image))
+
+    def delete_picture(self, model: ModelRef) -> bool:
+        """Delete the picture that represents a model in the web UI.
+
+        Only administrators may call this.
+
+        Args:
+            model: The model: a record, a name, or a key.
+
+        Returns:
+            Whether it had a picture.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+        """
+        return self._call(self._impl.delete_picture(model))
+
+    def related_to(self, models: ModelRefs) -> list[IvkDnnModel]:
+        """List the models that are related to a model, or to at least one of several, sorted by name.
+
+        Relationships are made by administrators: the LoRAs that suit a main model, for example.
+
+        Args:
+            models: A model or several: records, names or keys.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server, or several models have this name.
+        """
+        return self._call(self._impl.related_to(models))
+
+    def relate(self, model: ModelRef, other: ModelRef) -> None:
+        """Relate two models to each other. Does nothing if they are related.
+
+        Only administrators may call this.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server, or several models have this name.
+            UsageError: Both are the same model.
+        """
+        self._call(self._impl.relate(model, other))
+
+    def unrelate(self, model: ModelRef, other: ModelRef) -> None:
+        """End the relationship of two models. Does nothing if they are not related.
+
+        Only administrators may call this.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server, or several models have this name.
+            UsageError: Both are the same model.
+        """
+        self._call(self._impl.unrelate(model, other))
 
     def scan_folder(self, scan_path: str | os.PathLike[str]) -> list[FoundModel]:
         """List the models in a folder on the server's machine.
@@ -813,6 +1101,37 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
             BadRequestError: The folder does not exist on the server's machine.
         """
         return self._call(self._impl.scan_folder(scan_path))
+
+    def list_orphaned(self) -> list[OrphanedModel]:
+        """List the files and folders in the server's models folder that no model uses.
+
+        The folders of running and paused installations are omitted. Only administrators may call this. Needs InvokeAI
+        6.12 or later.
+
+        Raises:
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.list_orphaned())
+
+    def delete_orphaned(self, paths: OrphanedPath | Iterable[OrphanedPath]) -> list[str]:
+        """Permanently delete folders in the server's models folder that no model uses.
+
+        Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Args:
+            paths: Elements of ``list_orphaned()``, or their paths.
+
+        Returns:
+            The paths of the deleted folders.
+
+        Raises:
+            UsageError: A path is not in the list of orphaned models. Nothing was deleted: servers (6.14.2) delete every
+                folder that they are told to, even one of an installed model.
+            TransferError: The server failed to delete some of them, such as single files, which it cannot delete
+                (6.14.2). ``done`` has the paths of the others, ``failed`` the errors.
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.delete_orphaned(paths))
 
     def empty_model_cache(self) -> bool:
         """Remove models that are not in use from the server's memory.
@@ -2323,6 +2642,34 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
             ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.resume())
+
+    def restart_failed(self) -> ModelInstJobInfo:
+        """Download again what failed, or what cannot be resumed. Does nothing if no download failed.
+
+        Wait for it with ``wait_until()`` as before. Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Raises:
+            UsageError: The source is a path; the installation was canceled; or the server has deleted files of it that
+                were downloaded already (6.14.2 does so when a file fails), so that the model has to be installed again.
+            ModelInstallJobFailed: The server no longer has the job.
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.restart_failed())
+
+    def restart_file(self, url: str) -> ModelInstJobInfo:
+        """Download one file of the installation again. Does nothing if the installation is complete.
+
+        Wait for it with ``wait_until()`` as before. Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Args:
+            url: The URL of the file: the ``source`` of one of ``info.download_parts``, or the source of the job.
+
+        Raises:
+            UsageError: The installation has no such file, or as in ``restart_failed()``.
+            ModelInstallJobFailed: The server no longer has the job.
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.restart_file(url))
 
 
 class QueueHandle(Face["AsyncQueueHandle"]):

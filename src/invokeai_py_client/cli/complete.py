@@ -52,6 +52,23 @@ def complete_models(
     )
 
 
+def complete_model_settings(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the default settings that the model on the command line can have."""
+    del parameter
+    # click stops parsing at the option whose value is being completed, and leaves the arguments before it unparsed.
+    name = context.params.get("name") or next(iter(context.args), None)
+
+    def settings(client: InvokeAIClient) -> Iterable[str]:
+        from invokeai_py_client.dnn_model.settings import SETTINGS
+
+        model = client.dnn_model_repo.find_model(str(name))
+        return (f"{setting}=" for setting in SETTINGS.get(str(model and model.type), {}))
+
+    return _matching(context, incomplete, settings) if name else []
+
+
 def complete_boards(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

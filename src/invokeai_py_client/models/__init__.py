@@ -12,7 +12,15 @@ from invokeai_py_client._lazy import lazy_names
 if TYPE_CHECKING:
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import UNCATEGORIZED, IvkBoard
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.dnn_model import (
+        FoundModel,
+        HuggingFaceModels,
+        IvkDnnModel,
+        ModelCacheStats,
+        OrphanedModel,
+        StarterBundle,
+        StarterModel,
+    )
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -53,6 +61,7 @@ __all__ = [
     "EnqueueResult",
     "FoundModel",
     "HFLoginStatus",
+    "HuggingFaceModels",
     "ImageCategory",
     "ImageOrigin",
     "InstallStatus",
@@ -71,11 +80,13 @@ __all__ = [
     "ModelInstallConfig",
     "ModelTypeEnum",
     "OpenEnum",
+    "OrphanedModel",
     "ProcessorStatus",
     "PruneResult",
     "QueueStatus",
     "Row",
     "SessionEvent",
+    "StarterBundle",
     "StarterModel",
 ]
 
@@ -84,8 +95,11 @@ _MODULES = {
     "UNCATEGORIZED": "board",
     "IvkBoard": "board",
     "FoundModel": "dnn_model",
+    "HuggingFaceModels": "dnn_model",
     "IvkDnnModel": "dnn_model",
     "ModelCacheStats": "dnn_model",
+    "OrphanedModel": "dnn_model",
+    "StarterBundle": "dnn_model",
     "StarterModel": "dnn_model",
     "InvocationEvent": "events",
     "SessionEvent": "events",
