@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
     from invokeai_py_client._sync_api import Api
+    from invokeai_py_client.administration.cache import AsyncCacheOff
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
+    from invokeai_py_client.administration.state import AsyncStateRepository
     from invokeai_py_client.board.handle import AsyncBoardHandle
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -43,6 +47,16 @@ if TYPE_CHECKING:
     from invokeai_py_client.ivk_fields.base import IvkField
     from invokeai_py_client.library import WorkflowOrder, WorkflowRef
     from invokeai_py_client.lookup import BoardRef, ModelRef
+    from invokeai_py_client.models.administration import (
+        ImageMoveStatus,
+        InvocationCacheStatus,
+        IvkDevice,
+        IvkFont,
+        IvkNodePack,
+        IvkProvider,
+        IvkProviderSettings,
+        IvkServerConfig,
+    )
     from invokeai_py_client.models.base import Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.dnn_model import (
@@ -61,6 +75,7 @@ if TYPE_CHECKING:
         ImageOrigin,
         InstallStatus,
         JobStatus,
+        LogLevel,
     )
     from invokeai_py_client.models.image import IvkImage
     from invokeai_py_client.models.install import ModelInstJobInfo
@@ -80,11 +95,11 @@ if TYPE_CHECKING:
     from invokeai_py_client.queue.job import AsyncJobHandle
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.quick.client import AsyncQuickClient
-    from invokeai_py_client.run.events import RunEvent
+    from invokeai_py_client.run.events import RunEvent, ServerEvent
     from invokeai_py_client.run.results import Results
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.run.status import RunStatus
-    from invokeai_py_client.schema.template import Schema
+    from invokeai_py_client.schema.template import NodeTemplate, Schema
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.transport.responses import Response
@@ -546,6 +561,21 @@ class BoardRepository(Face["AsyncBoardRepository"]):
     def clear_cache(self) -> None:
         """Do nothing. Boards are never cached."""
         self._impl.clear_cache()
+
+
+class CacheOff(Face["AsyncCacheOff"]):
+    """The invocation cache, switched off for the duration of a ``with`` block. See ``server.cache_off()``."""
+
+    def __enter__(self) -> Self:
+        self._call(self._impl.__aenter__())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Switch the cache on again if it was on before. Called at the end of the block."""
+        self._call(self._impl.close())
 
 
 class DnnModelRepository(Face["AsyncDnnModelRepository"]):
@@ -2204,6 +2234,41 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
         return wrap(self._impl.users)
 
+    def server(self) -> ServerRepository:
+        """The server itself: devices, configuration, caches, log level, image storage, external providers."""
+        return wrap(self._impl.server())
+
+    @property
+    def nodes(self) -> NodeRepository:
+        """Node types, and packs of custom nodes."""
+        return wrap(self._impl.nodes)
+
+    def watch(self, *kinds: type[ServerEvent], queue_id: str = "default") -> Iterator[ServerEvent]:
+        """Yield the server's events, until you leave the loop or the client is closed.
+
+        The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
+        and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
+        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive
+        others' events, and events about downloads and installations.
+
+        ``EventsConnected`` is yielded first, when events arrive. It is yielded again whenever events may have been
+        missed, for example after a lost connection. Events that this client does not know are yielded as
+        ``OtherEvent``. Copies of an event within one second are left out, because servers send some events twice.
+
+        To follow one run, use ``run.events()``. To follow a queue, use ``queue.watch()``.
+
+        Args:
+            *kinds: The classes of the events to yield, such as ``BatchEnqueued``, or base classes such as
+                ``LibraryChanged``, ``DownloadEvent``, ``ModelInstallEvent``, ``QueueEvent``, ``LLMTaskEvent`` and
+                ``RunEvent``. Defaults to all events.
+            queue_id: The queue whose events to yield. Defaults to the queue that the web UI shows.
+
+        Raises:
+            UsageError: A kind is not a class of events, or is one that only ``run.events()`` yields.
+            ServerUnreachableError: Events do not arrive, or have not arrived for five minutes.
+        """
+        return self._iterate(self._impl.watch(*kinds, queue_id=queue_id))
+
     async def connect_socketio(self) -> socketio.AsyncClient:
         """Return a new, connected ``socketio.AsyncClient`` that the caller owns, in the running event loop.
 
@@ -2234,21 +2299,66 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        idempotent: bool | None = None,
+        save_to: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Response:
         """Send a request that this client has no method for.
 
+        It is sent like all others: with the client's token, with retries if they are safe, and with its errors.
+
         Args:
             method: The HTTP method, such as ``"GET"`` or ``"POST"``.
-            endpoint: The path below ``/api/v1``, or a full path (``/api/v2/models/stats``).
-            params: Query parameters.
+            endpoint: The path below ``/api/v1``, a full path (``/api/v2/models/stats``), or ``/openapi.json``.
+            params: Query parameters. None values are omitted, and lists are repeated.
             json: The body, as JSON data.
-            timeout: Timeout for the request and its response, in seconds. Defaults to the client's timeout.
+            form: The fields of a form, instead of JSON. None values are omitted, and lists are repeated.
+            files: The files of a form: a path, bytes, or a tuple of the file name to send, a path or bytes, and the
+                content type (optional). A list sends several files in one field. Files on disk are read while they
+                are sent, so they may be large.
+            headers: Additional headers. They replace those of the client.
+            timeout: Timeout for the request and its response, in seconds. With ``save_to`` or files on disk, how long
+                nothing may be received or sent. Defaults to the client's timeout.
+            idempotent: Whether the request may be sent again if its outcome is unknown. Defaults to True for all
+                methods except POST and PATCH.
+            save_to: A file to write the body to, as it arrives. It appears when it is complete. A GET that breaks
+                continues where it stopped, if the server supports that. Defaults to None: the body is held in memory,
+                at most 256 MB.
+            on_progress: Called while a file is saved, with the number of bytes so far, and the size of the file or
+                None if the server does not send it.
+
+        Returns:
+            The response, with its status, headers and body.
 
         Raises:
+            UsageError: An argument is not valid, or a file cannot be read or written.
             APIRequestError: The server rejected the request or failed, or could not be reached.
+
+        Example:
+            ```python
+            response = client.request("GET", "/app/version")
+            print(response.status_code, response.json()["version"])
+            ```
         """
-        return self._call(self._impl.request(method, endpoint, params=params, json=json, timeout=timeout))
+        return self._call(
+            self._impl.request(
+                method,
+                endpoint,
+                params=params,
+                json=json,
+                form=form,
+                files=files,
+                headers=headers,
+                timeout=timeout,
+                idempotent=idempotent,
+                save_to=save_to,
+                on_progress=on_progress,
+            )
+        )
 
     def login(self, email: str, password: str, *, remember_me: bool = False) -> IvkUser:
         """Sign in to a multi-user server. Later requests are sent as this user.
@@ -2670,6 +2780,78 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
             ServerTooOldError: The server is older.
         """
         return self._call(self._impl.restart_file(url))
+
+
+class NodeRepository(Face["AsyncNodeRepository"]):
+    """The node types of a server, and its packs of custom nodes.
+
+    Packs are for administrators (InvokeAI 6.13+). A pack is a program that runs on the server with all of the server's
+    rights: install only packs that you trust.
+
+    Example:
+        ```python
+        for node in client.nodes.list_nodes(category="math"):
+            print(node.type, node.title, node.version)
+        ```
+    """
+
+    def list_nodes(self, *, pack: str | None = None, category: str | None = None) -> list[NodeTemplate]:
+        """List the node types that workflows can use, sorted by type. For every user.
+
+        Args:
+            pack: Only nodes of this pack. Those of InvokeAI itself are in ``"invokeai"``. Defaults to all.
+            category: Only nodes of this category, such as ``"math"``. Defaults to all.
+
+        Raises:
+            UnknownNameError: No node has this pack or category.
+        """
+        return self._call(self._impl.list_nodes(pack=pack, category=category))
+
+    def list_packs(self) -> list[IvkNodePack]:
+        """List the packs of custom nodes. For administrators. InvokeAI 6.13+."""
+        return self._call(self._impl.list_packs())
+
+    def install_pack(self, source: str) -> IvkNodePack:
+        """Install a pack of custom nodes from a git repository, and load its nodes. For administrators. InvokeAI 6.13+.
+
+        The server clones the repository into its folder of custom nodes, under the last part of the address. Workflows
+        in the pack are added to the library. Python packages that the pack needs are not installed: see
+        ``dependency_file``.
+
+        Args:
+            source: The address of the repository, as for ``git clone`` on the server's machine.
+
+        Returns:
+            The pack, with the types of its nodes. They can be used at once.
+
+        Raises:
+            UsageError: The address is empty or begins with a hyphen. Nothing was sent.
+            APIRequestError: The server has a pack of this name, cannot clone the repository, or cannot load its nodes.
+        """
+        return self._call(self._impl.install_pack(source))
+
+    def uninstall_pack(self, pack: IvkNodePack | str) -> None:
+        """Delete a pack of custom nodes, and the workflows that came with it. For administrators. InvokeAI 6.13+.
+
+        Args:
+            pack: The pack, or its name.
+
+        Raises:
+            UnknownNameError: The server has no pack with this name.
+            APIRequestError: The server could not delete it.
+        """
+        self._call(self._impl.uninstall_pack(pack))
+
+    def reload(self) -> list[IvkNodePack]:
+        """Load the packs in the server's folder of custom nodes again. For administrators. InvokeAI 6.13+.
+
+        The file ``__init__.py`` of every pack runs again. Other modules that a pack imports are not read again if they
+        are already loaded (6.14.2): restart the server if those have changed.
+
+        Returns:
+            All packs. One without nodes could not be loaded: see the server's log.
+        """
+        return self._call(self._impl.reload())
 
 
 class QueueHandle(Face["AsyncQueueHandle"]):
@@ -3470,6 +3652,250 @@ class Run(Face["AsyncRun"]):
         return self._impl._repr_html_()
 
 
+class ServerRepository(Face["AsyncServerRepository"]):
+    """The server itself: its devices, configuration, caches, log level, fonts, image storage and providers.
+
+    On a server with user accounts, most of it is for administrators. Each method says who may call it.
+
+    Example:
+        ```python
+        with client.server.cache_off():
+            run = wf.run(seed=7)  # every node runs, although the seed was used before
+        ```
+    """
+
+    @property
+    def state(self) -> StateRepository:
+        """Small values that a program keeps on the server."""
+        return wrap(self._impl.state)
+
+    def devices(self) -> list[IvkDevice]:
+        """List the devices that the server can generate images on. For every user. InvokeAI 6.14+.
+
+        Returns:
+            The devices. ``in_use`` says whether the server uses a device, or has no value if the user is not an
+            administrator, who alone can read the configuration.
+        """
+        return self._call(self._impl.devices())
+
+    def dependencies(self) -> dict[str, str]:
+        """Return the versions of the Python packages on the server and of CUDA, for bug reports. For every user."""
+        return self._call(self._impl.dependencies())
+
+    def has_patchmatch(self) -> bool:
+        """Return whether the server can fill areas with PatchMatch. For every user. InvokeAI 6.9+."""
+        return self._call(self._impl.has_patchmatch())
+
+    def config(self) -> IvkServerConfig:
+        """Return the server's configuration. For administrators.
+
+        API keys and tokens are replaced by asterisks.
+        """
+        return self._call(self._impl.config())
+
+    def update_config(
+        self,
+        *,
+        image_subfolder_strategy: str | None = None,
+        max_queue_history: int | str | None = None,
+        generation_devices: str | Sequence[str] | None = None,
+    ) -> IvkServerConfig:
+        """Change settings and save them in the server's ``invokeai.yaml``. For administrators. InvokeAI 6.13+.
+
+        Settings that are not given keep their values. Servers can change no other settings while they run: edit
+        ``invokeai.yaml`` and restart the server.
+
+        Args:
+            image_subfolder_strategy: How to organize the files of new images: ``flat``, ``date``, ``type`` or ``hash``.
+                ``move_images()`` moves the others.
+            max_queue_history: The number of finished queue items to keep when the server starts, or ``"all"``.
+            generation_devices: The devices to generate on at the same time, from the next start of the server (6.14+):
+                ``"auto"`` for all GPUs, or a device or list of devices, such as ``["cuda:0", "cuda:1"]``.
+
+        Returns:
+            The new configuration.
+
+        Raises:
+            UsageError: Nothing is given, or a value is invalid. Nothing was sent.
+            UnprocessableError: The server has no such device.
+        """
+        return self._call(
+            self._impl.update_config(
+                image_subfolder_strategy=image_subfolder_strategy,
+                max_queue_history=max_queue_history,
+                generation_devices=generation_devices,
+            )
+        )
+
+    def cache_status(self) -> InvocationCacheStatus:
+        """Return the status of the invocation cache, which keeps results of nodes. For administrators."""
+        return self._call(self._impl.cache_status())
+
+    def clear_cache(self) -> None:
+        """Remove all results from the invocation cache. For administrators."""
+        self._call(self._impl.clear_cache())
+
+    def enable_cache(self) -> None:
+        """Switch the invocation cache on, for all users. For administrators.
+
+        If the cache has no room (``max_size`` is 0), it stays off.
+        """
+        self._call(self._impl.enable_cache())
+
+    def disable_cache(self) -> None:
+        """Switch the invocation cache off, for all users, until the server restarts. For administrators.
+
+        The results in it are kept.
+        """
+        self._call(self._impl.disable_cache())
+
+    def cache_off(self) -> CacheOff:
+        """Return a context manager that switches the invocation cache off for the duration of a block.
+
+        Every node runs inside the block, even if its inputs are those of an earlier run. Afterwards, also after an
+        error, the cache is as it was before. The switch affects all users of the server. For administrators.
+
+        Example:
+            ```python
+            with client.server.cache_off():
+                run = wf.run(seed=7)
+            ```
+        """
+        return wrap(self._impl.cache_off())
+
+    def log_level(self) -> LogLevel | str:
+        """Return the lowest level of the messages in the server's log. For administrators."""
+        return self._call(self._impl.log_level())
+
+    def set_log_level(self, level: LogLevel | str | int) -> LogLevel | str:
+        """Set the lowest level of the messages in the server's log, until the server restarts. For administrators.
+
+        Args:
+            level: ``debug``, ``info``, ``warning``, ``error`` or ``critical``, or a number of Python's ``logging``.
+
+        Returns:
+            The new level.
+
+        Raises:
+            UsageError: It is not a log level. Nothing was sent.
+        """
+        return self._call(self._impl.set_log_level(level))
+
+    def fonts(self) -> list[IvkFont]:
+        """List the fonts in the server's folder of fonts, for text in images. For every user. InvokeAI 6.14.2+."""
+        return self._call(self._impl.fonts())
+
+    def get_font(self, font: IvkFont | str) -> bytes:
+        """Return the content of a font file. For every user. InvokeAI 6.14.2+.
+
+        Args:
+            font: A font, or the path of one of its files, as ``fonts()`` returns it.
+
+        Raises:
+            UnknownNameError: The server has no such file.
+        """
+        return self._call(self._impl.get_font(font))
+
+    def image_move_status(self) -> ImageMoveStatus:
+        """Return how many image files are in another folder than they should be, and whether they are being moved.
+
+        For administrators. InvokeAI 6.14+.
+        """
+        return self._call(self._impl.image_move_status())
+
+    def move_images(self, *, wait: bool = True, timeout: float | None = None) -> ImageMoveStatus:
+        """Move image files to the folders of the setting ``image_subfolder_strategy``. For administrators.
+
+        Until that ends, the server rejects uploads, downloads, runs and other changes of images. InvokeAI 6.14+.
+        InvokeAI 6.14.2 cannot delete images whose files were moved: its record of the move refers to them.
+
+        Args:
+            wait: Whether to wait until all files are moved. Defaults to True.
+            timeout: Seconds to wait. The server continues afterwards. Defaults to no limit.
+
+        Returns:
+            The status.
+
+        Raises:
+            ConflictError: Files are already being moved, or the queue has unfinished items.
+            RequestTimeoutError: The files were not moved in time.
+            TransferError: Some files could not be moved.
+        """
+        return self._call(self._impl.move_images(wait=wait, timeout=timeout))
+
+    def recover_image_move(self, *, wait: bool = True, timeout: float | None = None) -> ImageMoveStatus:
+        """Finish or undo a move of image files that was interrupted. For administrators. InvokeAI 6.14+.
+
+        Servers also do this when they start.
+
+        Args:
+            wait: Whether to wait for the end. Defaults to True.
+            timeout: Seconds to wait. The server continues afterwards. Defaults to no limit.
+
+        Returns:
+            The status. ``needs_move_count`` is the number of files that are still to be moved.
+
+        Raises:
+            ConflictError: Files are being moved.
+            RequestTimeoutError: The recovery did not end in time.
+            TransferError: Some files could not be moved.
+        """
+        return self._call(self._impl.recover_image_move(wait=wait, timeout=timeout))
+
+    def providers(self) -> list[IvkProvider]:
+        """List the services that can generate images for the server. For every user. InvokeAI 6.13+."""
+        return self._call(self._impl.providers())
+
+    def provider_settings(self) -> list[IvkProviderSettings]:
+        """List the settings of these services. For administrators. InvokeAI 6.13+.
+
+        Servers never return API keys.
+        """
+        return self._call(self._impl.provider_settings())
+
+    def set_provider(
+        self,
+        provider: IvkProvider | IvkProviderSettings | str,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+    ) -> IvkProviderSettings:
+        """Set the API key or the URL of a service that generates images. For administrators. InvokeAI 6.13+.
+
+        The server saves the key in its file ``api_keys.yaml``.
+
+        Args:
+            provider: The service, such as ``"openai"``.
+            api_key: The API key. Defaults to None: keep the current one.
+            base_url: The URL to send requests to, or ``"default"`` for the service's own. Defaults to None: keep the
+                current one.
+
+        Returns:
+            The new settings.
+
+        Raises:
+            UsageError: Nothing is given, or the URL is invalid. Nothing was sent.
+            UnknownNameError: The server does not know this service.
+        """
+        return self._call(self._impl.set_provider(provider, api_key=api_key, base_url=base_url))
+
+    def reset_provider(self, provider: IvkProvider | IvkProviderSettings | str) -> IvkProviderSettings:
+        """Remove the API key and the URL of a service that generates images. For administrators. InvokeAI 6.13+.
+
+        The server also uninstalls the models of this service.
+
+        Args:
+            provider: The service, such as ``"openai"``.
+
+        Returns:
+            The new settings.
+
+        Raises:
+            UnknownNameError: The server does not know this service.
+        """
+        return self._call(self._impl.reset_provider(provider))
+
+
 class Session(Face["AsyncSession"]):
     """The HTTP session of version 1's client, which sends requests to full URLs. Prefer ``client.request()``.
 
@@ -3544,6 +3970,52 @@ class Session(Face["AsyncSession"]):
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
         return self._call(self._impl.request(method, url, params=params, json=json, timeout=timeout))
+
+
+class StateRepository(Face["AsyncStateRepository"]):
+    """Small values that a program keeps on a server, such as settings that several machines share.
+
+    Every user has their own values. They are stored next to the web UI's, under keys with a prefix: the web UI's own
+    values can neither be read nor changed here. InvokeAI 6.3+.
+
+    Example:
+        ```python
+        client.server.state.set("last-sweep", {"seed": 7})
+        print(client.server.state.get("last-sweep"))
+        ```
+    """
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a value, or the default if the server has no such key. For every user.
+
+        Args:
+            key: The key.
+            default: The value to return for an unknown key. Defaults to None.
+
+        Raises:
+            APIRequestError: Another program has stored something else than JSON under this key.
+        """
+        return self._call(self._impl.get(key, default))
+
+    def set(self, key: str, value: Any) -> None:
+        """Store a value under a key. For every user.
+
+        Args:
+            key: The key.
+            value: JSON data: a text, number, boolean, None, or a list or dict of such values.
+
+        Raises:
+            UsageError: The value is not JSON data. Nothing was sent.
+        """
+        self._call(self._impl.set(key, value))
+
+    def keys(self) -> list[str]:
+        """List the keys, sorted. For every user. InvokeAI 6.13+."""
+        return self._call(self._impl.keys())
+
+    def delete(self, key: str) -> None:
+        """Delete a value. Does nothing if the server has no such key. For every user. InvokeAI 6.13+."""
+        self._call(self._impl.delete(key))
 
 
 class Sweep(Face["AsyncSweep"]):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject, face
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import socketio
     from PIL.Image import Image as PILImage
 
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
     from invokeai_py_client.api.all import AsyncApi
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.lookup import BoardRef, ModelRef
     from invokeai_py_client.models import IvkJob, IvkUser
     from invokeai_py_client.queue.repository import AsyncQueueRepository
-    from invokeai_py_client.run.events import RunEvent
+    from invokeai_py_client.run.events import RunEvent, ServerEvent
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
@@ -432,6 +434,51 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         return self.connection.part(AsyncUserRepository)
 
+    def server(self) -> AsyncServerRepository:
+        """The server itself: devices, configuration, caches, log level, image storage, external providers."""
+        from invokeai_py_client.administration.server import AsyncServerRepository
+
+        return self.connection.part(AsyncServerRepository)
+
+    @property
+    def nodes(self) -> AsyncNodeRepository:
+        """Node types, and packs of custom nodes."""
+        from invokeai_py_client.administration.nodes import AsyncNodeRepository
+
+        return self.connection.part(AsyncNodeRepository)
+
+    # ------------------------------------------------------------------ events
+
+    async def watch(self, *kinds: type[ServerEvent], queue_id: str = "default") -> AsyncIterator[ServerEvent]:
+        """Yield the server's events, until you leave the loop or the client is closed.
+
+        The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
+        and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
+        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive
+        others' events, and events about downloads and installations.
+
+        ``EventsConnected`` is yielded first, when events arrive. It is yielded again whenever events may have been
+        missed, for example after a lost connection. Events that this client does not know are yielded as
+        ``OtherEvent``. Copies of an event within one second are left out, because servers send some events twice.
+
+        To follow one run, use ``run.events()``. To follow a queue, use ``queue.watch()``.
+
+        Args:
+            *kinds: The classes of the events to yield, such as ``BatchEnqueued``, or base classes such as
+                ``LibraryChanged``, ``DownloadEvent``, ``ModelInstallEvent``, ``QueueEvent``, ``LLMTaskEvent`` and
+                ``RunEvent``. Defaults to all events.
+            queue_id: The queue whose events to yield. Defaults to the queue that the web UI shows.
+
+        Raises:
+            UsageError: A kind is not a class of events, or is one that only ``run.events()`` yields.
+            ServerUnreachableError: Events do not arrive, or have not arrived for five minutes.
+        """
+        from invokeai_py_client.events.watch import Watches
+
+        async with aclosing(self.connection.part(Watches).events(kinds, queue_id)) as events:
+            async for event in events:
+                yield event
+
     # ------------------------------------------------------------------ raw events
 
     @face(same=True)
@@ -486,22 +533,74 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        idempotent: bool | None = None,
+        save_to: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Response:
         """Send a request that this client has no method for.
 
+        It is sent like all others: with the client's token, with retries if they are safe, and with its errors.
+
         Args:
             method: The HTTP method, such as ``"GET"`` or ``"POST"``.
-            endpoint: The path below ``/api/v1``, or a full path (``/api/v2/models/stats``).
-            params: Query parameters.
+            endpoint: The path below ``/api/v1``, a full path (``/api/v2/models/stats``), or ``/openapi.json``.
+            params: Query parameters. None values are omitted, and lists are repeated.
             json: The body, as JSON data.
-            timeout: Timeout for the request and its response, in seconds. Defaults to the client's timeout.
+            form: The fields of a form, instead of JSON. None values are omitted, and lists are repeated.
+            files: The files of a form: a path, bytes, or a tuple of the file name to send, a path or bytes, and the
+                content type (optional). A list sends several files in one field. Files on disk are read while they
+                are sent, so they may be large.
+            headers: Additional headers. They replace those of the client.
+            timeout: Timeout for the request and its response, in seconds. With ``save_to`` or files on disk, how long
+                nothing may be received or sent. Defaults to the client's timeout.
+            idempotent: Whether the request may be sent again if its outcome is unknown. Defaults to True for all
+                methods except POST and PATCH.
+            save_to: A file to write the body to, as it arrives. It appears when it is complete. A GET that breaks
+                continues where it stopped, if the server supports that. Defaults to None: the body is held in memory,
+                at most 256 MB.
+            on_progress: Called while a file is saved, with the number of bytes so far, and the size of the file or
+                None if the server does not send it.
+
+        Returns:
+            The response, with its status, headers and body.
 
         Raises:
+            UsageError: An argument is not valid, or a file cannot be read or written.
             APIRequestError: The server rejected the request or failed, or could not be reached.
+
+        Example:
+            ```python
+            response = await client.request("GET", "/app/version")
+            print(response.status_code, response.json()["version"])
+            ```
         """
-        path = endpoint if endpoint.startswith("/api/") else f"/api/v1/{endpoint.lstrip('/')}"
-        return await self.connection.http.raw(method.upper(), path, params=params, json=json, timeout=timeout)
+        from invokeai_py_client.files.atomic import file_target
+        from invokeai_py_client.files.download import save_to_disk
+        from invokeai_py_client.files.form import form_of_sources
+        from invokeai_py_client.transport.payload import check_headers, check_method, endpoint_path
+        from invokeai_py_client.transport.secrets import Hidden
+
+        if json is not None and (form is not None or files is not None):
+            raise UsageError("Pass either json, or form and files: a request has one body.")
+        method, path = check_method(method), endpoint_path(endpoint)
+        sent: dict[str, Any] = {
+            "params": params,
+            "json": json,
+            "form": form_of_sources(form, files),
+            "headers": Hidden(check_headers(headers or {})),
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        if save_to is None:
+            return await self.connection.http.raw(method, path, **sent)
+        target = file_target(save_to)
+        return await save_to_disk(
+            self.connection, path, target, method=method, on_progress=on_progress, **sent
+        )
 
     # ------------------------------------------------------------------ users (InvokeAI 6.12+)
 

@@ -100,7 +100,12 @@ class AsyncModelInstJobHandle(AsyncObject):
         if info.is_complete() and not info.is_successful():
             how = "was canceled" if info.status is InstallStatus.CANCELLED else "failed"
             why = ": " + ": ".join(filter(None, (info.error_reason, info.error))) if info.error else ""
-            raise ModelInstallJobFailed(info, hide_secrets(f"The installation of {info.source} {how}{why}."))
+            failed = [file.name for file in info.files if file.failed]
+            # The source of a single file names it already.
+            which = f" at {', '.join(failed)}" if failed and len(info.files) > 1 else ""
+            raise ModelInstallJobFailed(
+                info, hide_secrets(f"The installation of {info.source} {how}{which}{why}.")
+            )
 
     # ------------------------------------------------------------------ following
 
