@@ -303,10 +303,9 @@ __all__ = [
     "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan",
     "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError",
     "UnprocessableError", "UsageError", "UserRepository", "WorkflowAccessRevoked", "WorkflowCreated",
-    "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
-    "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
-    "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow",
-    "reference_schema",
+    "WorkflowDefinition", "WorkflowDeleted", "WorkflowError", "WorkflowFormatError", "WorkflowHandle",
+    "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission",
+    "WorkflowUpdated", "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
 # fmt: on
 
