@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         InstallError,
         InvokeAIClientError,
         LocalServerError,
+        MaintenanceError,
         MethodNotAllowedError,
         ModelInstallError,
         ModelInstallJobFailed,
@@ -211,7 +212,8 @@ __all__ = [
     "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
     "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "IvkWorkflowRecord",
     "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
-    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
+    "LocalServer", "LocalServerError", "MaintenanceError",
+    "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
     "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
     "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
     "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate",
@@ -258,7 +260,8 @@ _NAMES = {
     "errors": """
         APIRequestError AmbiguousInputError AuthenticationError BadRequestError CertificateError ConflictError
         ConnectionLostError EnqueueError EnqueueUnknownError InputError InputValueError InstallError
-        InvokeAIClientError LocalServerError MethodNotAllowedError ModelInstallError ModelInstallJobFailed
+        InvokeAIClientError LocalServerError MaintenanceError MethodNotAllowedError ModelInstallError
+        ModelInstallJobFailed
         ModelInstallStartError ModelInstallTimeout ModelNotFoundError NotFoundError NotInvokeAIError
         NotReadyError PermissionDeniedError PythonNotFoundError QuickTaskError RequestTimeoutError
         RunCanceledError RunError RunFailedError RunNotFinishedError RunTimeoutError SchemaFormatError
