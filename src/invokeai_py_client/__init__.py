@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         InstallError,
         InvokeAIClientError,
         LocalServerError,
+        MaintenanceError,
         MethodNotAllowedError,
         ModelInstallError,
         ModelInstallJobFailed,
@@ -286,7 +287,7 @@ __all__ = [
     "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkUser",
     "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent", "LLMTaskFailed",
     "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "LogLevel",
-    "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum",
+    "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum",
     "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig",
     "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed",
     "ModelInstallJobFailed", "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted",
@@ -341,7 +342,8 @@ _NAMES = {
     "errors": """
         APIRequestError AmbiguousInputError AuthenticationError BadRequestError CertificateError ConflictError
         ConnectionLostError EnqueueError EnqueueUnknownError InputError InputValueError InstallError
-        InvokeAIClientError LocalServerError MethodNotAllowedError ModelInstallError ModelInstallJobFailed
+        InvokeAIClientError LocalServerError MaintenanceError MethodNotAllowedError ModelInstallError
+        ModelInstallJobFailed
         ModelInstallStartError ModelInstallTimeout ModelNotFoundError NotFoundError NotInvokeAIError
         NotReadyError PermissionDeniedError PythonNotFoundError QuickTaskError RequestTimeoutError
         RunCanceledError RunError RunFailedError RunNotFinishedError RunTimeoutError SchemaFormatError
