@@ -38,7 +38,7 @@ test-pythons: $(READY) ## run the unit tests on the other installed versions of 
 # The contract's tests that apply to older servers; docs/compatibility.md lists the differences.
 OLDER := 6.0.2 5.15.0
 OLDER_TESTS := tests/spec tests/server/test_runs.py tests/server/test_results.py tests/server/test_images.py \
-    tests/server/test_queue.py
+    tests/server/test_queue.py tests/server/test_generate.py
 
 test-versions: $(READY) ## run the contract's tests on real servers of 6.0.2 and 5.15.0 (five minutes each)
 	@failed=; \
@@ -53,7 +53,13 @@ lint: $(READY) ## check style, formatting, types and language
 	@echo "==> ruff check" && $(BIN)/ruff check .
 	@echo "==> ruff format --check" && $(BIN)/ruff format --check .
 	@echo "==> pyright" && $(BIN)/pyright
+	@echo "==> api" && $(BIN)/python tools/generate_api.py --check
 	@echo "==> language" && $(BIN)/python tools/language.py
+
+SERVER := http://localhost:9090
+
+api: $(READY) ## write the classes with the operations of the server at SERVER (see CONTRIBUTING.md)
+	@$(BIN)/python tools/generate_api.py --from $(SERVER)
 
 format: $(READY) ## fix style and formatting
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

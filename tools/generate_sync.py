@@ -174,7 +174,7 @@ class Package:
     def __init__(self, folder: Path) -> None:
         self.modules: dict[str, Module] = {}
         for path in sorted(folder.rglob("*.py")):
-            if path == TARGET:
+            if path == TARGET or path.parent.name == "api":  # TODO
                 continue
             name = ".".join([folder.name, *path.relative_to(folder).with_suffix("").parts])
             name = name.removesuffix(".__init__")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Run,
         Session,
         Sweep,
+        UserRepository,
         WorkflowHandle,
         WorkflowRepository,
     )
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
         RunTimeoutError,
         SchemaFormatError,
         ServerError,
+        ServerTooOldError,
         ServerUnreachableError,
         StartError,
         TransferError,
@@ -184,6 +186,7 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
     from invokeai_py_client.queue.repository import AsyncQueueRepository
@@ -221,6 +224,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
+    from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.v1.session import AsyncSession
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
@@ -231,37 +235,45 @@ __all__ = [
     "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository",
     "AsyncDnnModelRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
     "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository",
-    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository",
-    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchEnqueued", "BatchStatus", "Board",
-    "BoardHandle", "BoardRepository", "BoardVisibility", "BulkDownloadCompleted", "BulkDownloadEvent",
-    "BulkDownloadFailed", "BulkDownloadStarted", "CalledResults", "CancelAllExceptCurrentResult",
-    "CertificateError", "ClearResult", "ConflictError", "Connection", "ConnectionLostError", "ConnectionSettings",
-    "Credentials", "DestinationStatus", "DnnModelRepository", "DownloadCanceled", "DownloadCompleted",
-    "DownloadEvent", "DownloadFailed", "DownloadProgress", "DownloadStarted", "DynamicPrompts", "EnqueueError",
-    "EnqueueResult", "EnqueueUnknownError", "EventsConnected", "FieldType", "FoundModel", "GeneralEvent",
+    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncUserRepository",
+    "AsyncWorkflowHandle", "AsyncWorkflowRepository",
+    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchEnqueued", "BatchStatus", "Board", "BoardHandle",
+    "BoardRepository", "BoardVisibility", "BulkDownloadCompleted", "BulkDownloadEvent", "BulkDownloadFailed",
+    "BulkDownloadStarted", "CalledResults",
+    "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
+    "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
+    "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed", "DownloadProgress", "DownloadStarted",
+    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "EventsConnected", "FieldType",
+    "FoundModel", "GeneralEvent",
     "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
     "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
     "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallFile", "InstallPaused",
-    "InstallStarted", "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "ItemsCanceled",
-    "ItemsEvent", "ItemsRetried", "IvkBoard", "IvkDnnModel", "IvkField", "IvkImage", "IvkJob", "IvkModel",
-    "IvkUser", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent", "LLMTaskFailed", "LLMTaskProgress",
-    "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "MethodNotAllowedError",
-    "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo",
-    "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig", "ModelInstallDownloaded",
-    "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed", "ModelInstallJobFailed",
-    "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted", "ModelInstallTimeout",
-    "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted", "ModelLoaded", "ModelLoading",
-    "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput",
-    "NodeProgress", "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError",
-    "OpenEnum", "OtherEvent", "OutputMapping", "OutputTemplate", "ParametersRecalled", "PermissionDeniedError",
-    "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent",
+    "InstallStarted",
+    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "ItemsCanceled", "ItemsEvent",
+    "ItemsRetried", "IvkBoard", "IvkDnnModel",
+    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "IvkWorkflowRecord",
+    "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent", "LLMTaskFailed", "LLMTaskProgress",
+    "LibraryChanged", "Limits", "LoadedWorkflow",
+    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter",
+    "ModelFormatEnum",
+    "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig",
+    "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed",
+    "ModelInstallJobFailed", "ModelInstallProgress",
+    "ModelInstallStartError", "ModelInstallStarted", "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent",
+    "ModelLoadStarted", "ModelLoaded", "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
+    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate",
+    "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OtherEvent", "OutputMapping",
+    "OutputTemplate", "ParametersRecalled",
+    "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
+    "QueueCleared", "QueueEvent",
     "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError",
     "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
     "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerEvent", "ServerUnreachableError", "Session", "SessionEvent", "StartError",
-    "StarterModel", "StatusChanged", "Sweep", "SweepPlan", "TransferError", "TransferProgress",
-    "UnknownInputError", "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError",
-    "WorkflowAccessRevoked", "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
+    "ServerError", "ServerEvent", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
+    "StartError", "StarterModel", "StatusChanged",
+    "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
+    "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowAccessRevoked",
+    "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
     "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
     "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow",
     "reference_schema",
@@ -271,7 +283,8 @@ __all__ = [
 _NAMES = {
     "_sync": """
         BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
-        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep WorkflowHandle WorkflowRepository
+        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep UserRepository WorkflowHandle
+        WorkflowRepository
     """,
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
@@ -295,7 +308,7 @@ _NAMES = {
         ModelInstallStartError ModelInstallTimeout ModelNotFoundError NotFoundError NotInvokeAIError
         NotReadyError PermissionDeniedError PythonNotFoundError QuickTaskError RequestTimeoutError
         RunCanceledError RunError RunFailedError RunNotFinishedError RunTimeoutError SchemaFormatError
-        ServerError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
+        ServerError ServerTooOldError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
         UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
     """,
     "events.kinds": """
@@ -330,6 +343,7 @@ _NAMES = {
         PruneResult QueueStatus
     """,
     "models.user": "IvkUser",
+    "models.workflow": "IvkWorkflowRecord",
     "queue.handle": "AsyncQueueHandle",
     "queue.job": "AsyncJobHandle",
     "queue.repository": "AsyncQueueRepository",
@@ -349,6 +363,7 @@ _NAMES = {
     "sweep.sweep": "AsyncSweep",
     "transport.settings": "ConnectionSettings Credentials ServerAddress",
     "transport.responses": "Response",
+    "user.repository": "AsyncUserRepository",
     "v1.session": "AsyncSession",
     "workflow.handle": "AsyncWorkflowHandle",
     "workflow.outputs": "OutputMapping WorkflowOutput WorkflowSubmission",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
@@ -423,8 +424,8 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
         and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
-        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive others' events, and events
-        about downloads and installations.
+        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive others' events,
+        and events about downloads and installations.
 
         ``EventsConnected`` is yielded first, when events arrive. It is yielded again whenever events may have been
         missed, for example after a lost connection. Events that this client does not know are yielded as
@@ -447,6 +448,13 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         async with aclosing(self.connection.part(Watches).events(kinds, queue_id)) as events:
             async for event in events:
                 yield event
+
+    @property
+    def users(self) -> AsyncUserRepository:
+        """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
+        from invokeai_py_client.user.repository import AsyncUserRepository
+
+        return self.connection.part(AsyncUserRepository)
 
     # ------------------------------------------------------------------ raw events
 
@@ -516,13 +524,8 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         Raises:
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
-        from invokeai_py_client.transport.responses import Response
-
         path = endpoint if endpoint.startswith("/api/") else f"/api/v1/{endpoint.lstrip('/')}"
-        content, content_type = await self.connection.http.raw(
-            method.upper(), path, params=params, json=json, timeout=timeout
-        )
-        return Response(content, content_type)
+        return await self.connection.http.raw(method.upper(), path, params=params, json=json, timeout=timeout)
 
     # ------------------------------------------------------------------ users (InvokeAI 6.12+)
 

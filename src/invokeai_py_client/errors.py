@@ -14,8 +14,9 @@
     │   │   └── InputValueError         a value has the wrong type or is out of range
     │   ├── SchemaFormatError           the bytes are not a packed schema of this version
     │   ├── NotReadyError               the workflow is incomplete: .findings
-    │   └── UnknownNameError            nothing on the server has this name (also a NotFoundError)
-    │       └── ModelNotFoundError      the model is not on the server
+    │   ├── UnknownNameError            nothing on the server has this name (also a NotFoundError)
+    │   │   └── ModelNotFoundError      the model is not on the server
+    │   └── ServerTooOldError           the server does not have an operation yet (also a NotFoundError)
     ├── APIRequestError                 a request failed: .status_code, .payload
     │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403,
     │   │   NotFoundError 404, MethodNotAllowedError 405, ConflictError 409, UnprocessableError 422
@@ -259,6 +260,24 @@ class UnknownNameError(UsageError, NotFoundError):
         NotFoundError.__init__(self, 404, None, message)
         self.name = name
         self.candidates = tuple(candidates)
+
+
+class ServerTooOldError(UsageError, NotFoundError):
+    """Raised if the server's version does not have an operation.
+
+    Attributes:
+        since: The first version that has it.
+        version: The server's version.
+    """
+
+    code = "server_too_old"
+
+    def __init__(
+        self, message: str, *, since: str = "", version: str = "", method: str = "", path: str = ""
+    ) -> None:
+        NotFoundError.__init__(self, 404, None, message, method=method, path=path)
+        self.since = since
+        self.version = version
 
 
 class ModelNotFoundError(UnknownNameError):

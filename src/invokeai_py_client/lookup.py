@@ -17,7 +17,6 @@ from invokeai_py_client.errors import (
     NotFoundError,
     UnknownNameError,
     UsageError,
-    WorkflowNotFoundError,
 )
 from invokeai_py_client.models import UNCATEGORIZED, IvkBoard, IvkDnnModel
 from invokeai_py_client.models.base import as_mapping
@@ -67,9 +66,6 @@ BoardRef: TypeAlias = str | BoardLike
 
 ModelRef: TypeAlias = str | ModelRecord
 """A model: a record, a name, or a key."""
-
-WorkflowRef: TypeAlias = str | Mapping[str, Any]
-"""A workflow in the server's library: a record of ``list_workflows()``, a name, or an id."""
 
 
 class Lookup(Generic[T]):
@@ -123,6 +119,11 @@ class Lookup(Generic[T]):
                 f"Invalid {self.kind} of type {type(ref).__name__}: expected a {self.kind}, its id or its name."
             )
         return ExactId(found)
+
+    @staticmethod
+    def is_id(text: str) -> bool:
+        """Return whether a text has the form of an id. It may be a name nevertheless."""
+        return _ID.fullmatch(text) is not None
 
     def pick(self, text: str, records: Sequence[T]) -> T:
         """Return the record that a text refers to.
@@ -227,7 +228,7 @@ class Lookup(Generic[T]):
             return await self._by_id(connection, text), None
         records = await self._fetch_all(connection)
         found = self._only(text, records)
-        if _ID.fullmatch(text) and (found is None or text not in (self._name_of(found), self._id_of(found))):
+        if self.is_id(text) and (found is None or text not in (self._name_of(found), self._id_of(found))):
             # Lists omit what other users share, but it can be fetched. An id takes precedence over another case.
             found = await self._by_id(connection, text) or found
         return found, records
@@ -240,7 +241,7 @@ class Lookup(Generic[T]):
 
     def _unknown(self, text: str, records: Sequence[T]) -> UnknownNameError:
         names = [self._name_of(record) for record in records]
-        is_id = isinstance(text, ExactId) or _ID.fullmatch(text) is not None
+        is_id = isinstance(text, ExactId) or self.is_id(text)
         message, close = unknown(self.kind, text, names, is_id=is_id)
         return self._error(message, text, close)
 
@@ -308,29 +309,6 @@ async def _fetch_models(connection: Connection) -> list[IvkDnnModel]:
     return [IvkDnnModel.from_api_response(record) for record in response["models"]]
 
 
-async def fetch_workflow(connection: Connection, workflow_id: str) -> dict[str, Any]:
-    """Fetch the record of a workflow in the server's library, with its contents.
-
-    Raises:
-        NotFoundError: The workflow is not in the library.
-    """
-    path = route("/api/v1/workflows/i/{workflow}", workflow=workflow_id)
-    return await connection.http.json("GET", path, expect={"workflow_id": str, "workflow": dict})
-
-
-async def fetch_workflows(connection: Connection, **params: Any) -> list[dict[str, Any]]:
-    """Fetch the records of the workflows in the server's library, sorted by name. They have no contents.
-
-    Args:
-        connection: The server.
-        **params: Query parameters that override the defaults.
-    """
-    params = {"order_by": "name", "direction": "ASC", "categories": ("user", "default"), **params}
-    shape = {"items": ListOf({"workflow_id": str, "name": str})}
-    response = await connection.http.json("GET", "/api/v1/workflows/", params=params, expect=shape)
-    return cast("list[dict[str, Any]]", response["items"])
-
-
 BOARDS = Lookup("board", "board_id", "board_name", fetch_board, fetch_boards)
 MODELS = Lookup(
     "model",
@@ -341,15 +319,6 @@ MODELS = Lookup(
     describe=lambda model: f"{model.key} ({model.base} {model.type})",
     error=ModelNotFoundError,
     ambiguous_error=ModelNotFoundError,
-)
-WORKFLOWS = Lookup(
-    "workflow",
-    "workflow_id",
-    "name",
-    fetch_workflow,
-    fetch_workflows,
-    error=WorkflowNotFoundError,
-    ambiguous_error=WorkflowNotFoundError,
 )
 
 

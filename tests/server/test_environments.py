@@ -1,6 +1,6 @@
 """``ivk`` in odd environments: no home directory, unknown users, full disks, closed streams, encodings and terminals.
 
-Each environment runs some of the commands. With ``INVOKEAI_TEST_ALL_ENVIRONMENTS=1``, it runs all of them.
+Each environment runs some of the commands. With ``ALL_ENVIRONMENTS=1``, it runs all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from invokeai_py_client import InvokeAIClient
 if TYPE_CHECKING:
     from tests.conftest import RealServer
 
-ALL = bool(os.environ.get("INVOKEAI_TEST_ALL_ENVIRONMENTS"))
+ALL = bool(os.environ.get("ALL_ENVIRONMENTS"))
 SOME = 2
 
 

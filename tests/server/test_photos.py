@@ -18,7 +18,7 @@ from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
 from invokeai_py_client.errors import InputValueError, NotReadyError, ServerError
 from invokeai_py_client.image import upload
 from invokeai_py_client.image.upload import content_type
-from invokeai_py_client.transport.http import Upload
+from invokeai_py_client.transport.http import Form, FormFile
 
 __all__ = ["ivk_command"]
 
@@ -41,7 +41,7 @@ async def raw_upload(client: AsyncInvokeAIClient, data: bytes) -> str:
         "POST",
         "/api/v1/images/upload",
         params={"image_category": "user", "is_intermediate": False},
-        upload=Upload(data, "raw", content_type(data, "raw"), {}),
+        form=Form(files={"file": FormFile(data, "raw", content_type(data, "raw"))}),
     )
     return response["image_name"]
 

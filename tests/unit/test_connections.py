@@ -132,7 +132,7 @@ def test_a_client_works_on_both_sides_of_a_fork() -> None:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         client = InvokeAIClient.from_url(f"http://127.0.0.1:{server.server_port}")
         assert client.version() == "6.14.2"
         # Python 3.12 warns of every fork in a process with threads; this test is about just that.

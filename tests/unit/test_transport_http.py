@@ -22,7 +22,7 @@ from invokeai_py_client.errors import (
     ServerUnreachableError,
 )
 from invokeai_py_client.transport import retry
-from invokeai_py_client.transport.http import HttpTransport, Upload
+from invokeai_py_client.transport.http import Form, FormFile, HttpTransport
 from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
 
 
@@ -214,8 +214,8 @@ async def test_escaped_name_stays_escaped(server: Faulty, http: HttpTransport) -
 
 async def test_upload_is_a_form_and_can_be_repeated(server: Faulty, http: HttpTransport) -> None:
     server.script = [reply("503 Busy"), OK]
-    upload = Upload(b"\x89PNG", "ü.png", "image/png", {"metadata": "{}"})
-    await http.json("POST", "/api/v1/images/upload", upload=upload, idempotent=True)
+    form = Form({"metadata": "{}"}, {"file": FormFile(b"\x89PNG", "ü.png", "image/png")})
+    await http.json("POST", "/api/v1/images/upload", form=form, idempotent=True)
     first, second = server.seen
     for exchange in (first, second):
         assert b"\x89PNG" in exchange.body
@@ -328,9 +328,17 @@ async def test_stale_connection_is_replaced_without_retries(server: Faulty) -> N
     http = HttpTransport(settings(server.port, max_retries=0))
     server.script = [OK, drop, OK]
     for _ in range(2):
-        assert await http.json("GET", PATH, idempotent=False) == {"version": "6.14.2"}
+        assert await http.json("GET", PATH) == {"version": "6.14.2"}
     assert [exchange.connection for exchange in server.seen] == [1, 1, 2]
     await http.close()
+
+
+async def test_read_that_is_not_idempotent_is_never_repeated(server: Faulty, http: HttpTransport) -> None:
+    server.script = [OK, drop, OK]
+    await http.json("GET", PATH)
+    with pytest.raises(ConnectionLostError):
+        await http.json("GET", PATH, idempotent=False)
+    assert len(server.seen) == 2
 
 
 async def test_stale_connection_after_500_is_replaced(server: Faulty, http: HttpTransport) -> None:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "models": ("invokeai_py_client.cli.models", "List, install and uninstall models."),
     "queue": ("invokeai_py_client.cli.queue", "Watch and manage the queue."),
     "watch": ("invokeai_py_client.cli.events", "Print the server's events."),
+    "users": ("invokeai_py_client.cli.users", "Manage the user accounts of a server."),
     "doctor": ("invokeai_py_client.cli.doctor", "Check the connection and suggest fixes."),
     "config": ("invokeai_py_client.cli.config", "Show the server in use and the saved profiles."),
     "login": ("invokeai_py_client.cli.login", "Sign in to a server."),

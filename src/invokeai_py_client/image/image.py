@@ -226,7 +226,7 @@ class AsyncImage(AsyncObject):
         target = target_path(path, self.name)
         check_target(target, "PNG")
         if self._data is None or is_truncated(self._data):
-            from invokeai_py_client.image.download import fetch_to_disk
+            from invokeai_py_client.files.download import fetch_to_disk
 
             await fetch_to_disk(self.connection, self._path("full"), target)
         else:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.files.photos import Photo
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
-    from invokeai_py_client.transport.http import Upload
+    from invokeai_py_client.transport.payload import Form
 
 _IMAGES = "/api/v1/images"
 _BOARD_IMAGES = "/api/v1/board_images"
@@ -308,7 +308,7 @@ class AsyncImageRepository(Resource):
             await asyncio.to_thread(check_photo, photo.data, photo.name)
             raise
 
-    async def _post_image(self, form: Upload, board: str, params: Mapping[str, Any]) -> AsyncIvkImage:
+    async def _post_image(self, form: Form, board: str, params: Mapping[str, Any]) -> AsyncIvkImage:
         """Send an upload to a board.
 
         Raises:
@@ -316,7 +316,7 @@ class AsyncImageRepository(Resource):
         """
         board_id = None if board == UNCATEGORIZED else board
         path = f"{_IMAGES}/upload"
-        response = await self._json("POST", path, params={**params, "board_id": board_id}, upload=form)
+        response = await self._json("POST", path, params={**params, "board_id": board_id}, form=form)
         record = self._record(response)
         if board_id is not None and record.board_id is None:
             try:  # older servers (6.0.2) accept an image for a board that does not exist
@@ -426,8 +426,9 @@ class AsyncImageRepository(Resource):
             UsageError: The file cannot be written.
         """
         from invokeai_py_client.files.convert import check_target
+        from invokeai_py_client.files.download import fetch_to_disk
         from invokeai_py_client.files.names import target_path
-        from invokeai_py_client.image.download import fetch_to_disk, file_path
+        from invokeai_py_client.image.download import file_path
 
         http_path = file_path(image_name, full_resolution)
         name = name_of(image_name)

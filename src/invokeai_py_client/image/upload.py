@@ -15,7 +15,7 @@ from invokeai_py_client._pillow import changes_for, png_bytes
 from invokeai_py_client._text import first_lines, listed
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.files.photos import Photo, check_photo, prepare_photo
-from invokeai_py_client.transport.http import Upload
+from invokeai_py_client.transport.payload import Form, FormFile
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -70,7 +70,7 @@ def make_upload(
     filename: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     resize_to: tuple[int, int] | None = None,
-) -> Upload:
+) -> Form:
     """Return the form for ``POST /api/v1/images/upload``.
 
     Raises:
@@ -84,7 +84,7 @@ def make_upload(
         # The server's documentation says a list, but 6.14.2 rejects a list and reads an object.
         width, height = resize_to
         fields["resize_to"] = json.dumps({"width": width, "height": height})
-    return Upload(photo.data, name, content_type(photo.data, name), fields)
+    return Form(fields, {"file": FormFile(photo.data, name, content_type(photo.data, name))})
 
 
 def named_sources(

@@ -18,8 +18,8 @@ from invokeai_py_client.errors import (
     ServerError,
     UsageError,
 )
+from invokeai_py_client.files.download import fetch_to_disk
 from invokeai_py_client.files.names import target_path
-from invokeai_py_client.image.download import fetch_to_disk
 from invokeai_py_client.image.responses import MOST_NAMES
 from invokeai_py_client.lookup import fetch_board
 from invokeai_py_client.transport import timing

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.workflow import IvkWorkflowRecord
 
 __all__ = [
     "UNCATEGORIZED",
@@ -63,6 +64,7 @@ __all__ = [
     "IvkJob",
     "IvkModel",
     "IvkUser",
+    "IvkWorkflowRecord",
     "JobStatus",
     "ModelCacheStats",
     "ModelFormatEnum",
@@ -103,6 +105,7 @@ _MODULES = {
     "QueueStatus": "queue",
     "Row": "base",
     "IvkUser": "user",
+    "IvkWorkflowRecord": "workflow",
 }
 _PLACE = dict.fromkeys(__all__, "enums") | _MODULES
 

@@ -16,7 +16,8 @@ from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.engine.batch import ServerGenerator
 from invokeai_py_client.engine.dynamic_prompts import expansion_problem
 from invokeai_py_client.errors import NotFoundError, NotReadyError, UsageError
-from invokeai_py_client.lookup import BOARDS, WORKFLOWS, fetch_boards
+from invokeai_py_client.library import WORKFLOWS
+from invokeai_py_client.lookup import BOARDS, fetch_boards
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import is_path_part, route
 

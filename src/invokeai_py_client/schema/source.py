@@ -31,7 +31,7 @@ async def server_version(http: HttpTransport, *, timeout: float | None = None, o
     """
     path = "/api/v1/app/version"
     try:
-        answer = await http.json("GET", path, timeout=timeout, idempotent=not once, expect={"version": str})
+        answer = await http.json("GET", path, timeout=timeout, retry=not once, expect={"version": str})
     except NotFoundError as error:
         raise NotInvokeAIError(
             None,
@@ -58,7 +58,8 @@ async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -
     """
     version = await server_version(http)
     # The first request after its start takes the server 2-3 s.
-    document, content_type = await http.raw("GET", _DOCUMENT, timeout=_SCHEMA_PATIENCE)
+    response = await http.raw("GET", _DOCUMENT, timeout=_SCHEMA_PATIENCE)
+    document, content_type = response.content, response.content_type
     mark = fingerprint(url, version, document)
     cache = SchemaCache()
     schema = None if refresh else cache.load(mark)

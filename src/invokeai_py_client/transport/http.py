@@ -7,7 +7,7 @@ import logging
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from invokeai_py_client._aio import LoopBound
 from invokeai_py_client._text import shown
@@ -20,9 +20,11 @@ from invokeai_py_client.transport.auth import LOGIN, Auth, AuthFlow
 from invokeai_py_client.transport.http_errors import translate_errors
 from invokeai_py_client.transport.json_shape import Shape, shape_error, summarize
 from invokeai_py_client.transport.limits import LARGEST_ERROR, LARGEST_FILE, check_pace, read_all
-from invokeai_py_client.transport.payload import Params, Upload, dump_json, query_of, unicode_text
+from invokeai_py_client.transport.payload import Form, FormFile, Params, dump_json, query_of, unicode_text
 from invokeai_py_client.transport.proxies import Proxy, proxy_for
 from invokeai_py_client.transport.responses import (
+    Headers,
+    Response,
     check_is_file,
     check_is_ours,
     decode_json,
@@ -31,6 +33,7 @@ from invokeai_py_client.transport.responses import (
 )
 from invokeai_py_client.transport.retry import Outage, Retries, is_patient, parse_retry_after
 from invokeai_py_client.transport.secrets import Hidden, redacted, redacted_text, secrets_of
+from invokeai_py_client.transport.sent_files import SentFiles
 
 if TYPE_CHECKING:
     import aiohttp
@@ -39,12 +42,36 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("invokeai_py_client.http")
 
-__all__ = ["HttpTransport", "Params", "Upload", "session_for_events"]
+__all__ = ["Form", "FormFile", "HttpTransport", "Params", "Stream", "session_for_events"]
 
 _CONNECTIONS = 16
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _READS = frozenset({"GET", "HEAD"})
 _CHUNK = 1 << 18
+
+
+class Stream:
+    """A response whose body arrives in chunks. Iterate over it once.
+
+    Attributes:
+        status_code: The HTTP status.
+        content_type: The media type of the body.
+        headers: The headers of the response.
+    """
+
+    def __init__(
+        self, status_code: int, content_type: str, headers: Headers, chunks: AsyncIterator[bytes]
+    ) -> None:
+        self.status_code = status_code
+        self.content_type = content_type
+        self.headers = headers
+        self._chunks = chunks
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await anext(self._chunks)
 
 
 class HttpTransport:
@@ -83,9 +110,10 @@ class HttpTransport:
         *,
         params: Params | None = None,
         json: Any = None,
-        upload: Upload | None = None,
+        form: Form | None = None,
         timeout: float | None = None,
         idempotent: bool | None = None,
+        retry: bool = True,
         expect: Shape | None = None,
     ) -> Any:
         """Send a request and decode its JSON response.
@@ -95,10 +123,13 @@ class HttpTransport:
             path: The path below the server's address, with its leading slash.
             params: Query parameters. None values are omitted, and sequences are repeated.
             json: The body, as JSON data.
-            upload: A file to send instead of JSON.
-            timeout: Timeout for the request and its response, in seconds. Defaults to the client's timeout.
+            form: A form with fields and files, to send instead of JSON. Files on disk are read while they are sent.
+            timeout: Timeout for the request and its response, in seconds. For a form with files on disk, how long
+                nothing may be sent or received. Defaults to the client's timeout.
             idempotent: Whether the request may be repeated if its outcome is unknown. Defaults to True for all methods
                 except POST and PATCH.
+            retry: Whether to repeat the request if the server is busy or does not respond. Defaults to True. In any
+                case, an idempotent read is sent again if the server had closed the connection.
             expect: The shape of the response. Pass it if you access the response's content, so that the response of
                 a server that is not InvokeAI raises ``NotInvokeAIError``. Defaults to None: any JSON.
 
@@ -109,10 +140,17 @@ class HttpTransport:
             APIRequestError: The server rejected the request or failed, could not be reached, or sent an unexpected
                 response.
         """
-        body, content_type, request_id = await self._exchange(
-            method, path, params=params, json=json, upload=upload, timeout=timeout, idempotent=idempotent
+        response, where = await self._exchange(
+            method,
+            path,
+            params=params,
+            json=json,
+            form=form,
+            timeout=timeout,
+            idempotent=idempotent,
+            retry=retry,
         )
-        where = {"method": method, "path": path, "request_id": request_id}
+        body, content_type = response.content, response.content_type
         data = decode_json(body, content_type, url=self.url, **where)
         wrong = None if expect is None else shape_error(data, expect)
         if wrong is not None:
@@ -133,10 +171,9 @@ class HttpTransport:
         Raises:
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
-        body, content_type, request_id = await self._exchange("GET", path, params=params, timeout=timeout)
-        where = {"method": "GET", "path": path, "request_id": request_id}
-        check_is_file(content_type, url=self.url, **where)
-        return body
+        response, where = await self._exchange("GET", path, params=params, timeout=timeout)
+        check_is_file(response.content_type, url=self.url, **where)
+        return response.content
 
     async def raw(
         self,
@@ -145,29 +182,70 @@ class HttpTransport:
         *,
         params: Params | None = None,
         json: Any = None,
+        form: Form | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
-    ) -> tuple[bytes, str]:
+        idempotent: bool | None = None,
+    ) -> Response:
         """Send a request and return the response without decoding it.
 
-        Returns:
-            The body and its content type.
+        The arguments are those of ``json()``.
+
+        Args:
+            method: The HTTP method.
+            path: The path below the server's address.
+            params: Query parameters.
+            json: The body, as JSON data.
+            form: A form to send instead of JSON.
+            headers: Additional headers. They replace those of the client.
+            timeout: Timeout in seconds. Defaults to the client's timeout.
+            idempotent: Whether the request may be repeated if its outcome is unknown.
 
         Raises:
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
-        body, content_type, _ = await self._exchange(method, path, params=params, json=json, timeout=timeout)
-        return body, content_type
+        response, _ = await self._exchange(
+            method,
+            path,
+            params=params,
+            json=json,
+            form=form,
+            headers=headers,
+            timeout=timeout,
+            idempotent=idempotent,
+        )
+        return response
 
     @asynccontextmanager
     async def stream(
-        self, path: str, *, headers: Mapping[str, str] | None = None, timeout: float | None = None
-    ) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """Download a file in chunks, without holding all of it in memory.
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        params: Params | None = None,
+        json: Any = None,
+        form: Form | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        any_type: bool = False,
+    ) -> AsyncGenerator[Stream]:
+        """Send a request once, and receive the body of the response in chunks, without holding all of it in memory.
+
+        The request is repeated only if its token was rejected. ``fetch_to_disk()`` repeats and resumes downloads.
 
         Args:
             path: The path below the server's address.
-            headers: Additional headers.
+            method: The HTTP method. Defaults to GET.
+            params: Query parameters.
+            json: The body, as JSON data.
+            form: A form to send instead of JSON.
+            headers: Additional headers, such as ``Range``. They replace those of the client.
             timeout: How many seconds to wait for the next bytes. Defaults to the client's timeout.
+            any_type: Whether to accept text and JSON. Defaults to False: they raise an error, because an error of a
+                proxy would be mistaken for a file.
+
+        Yields:
+            The response. Iterate over it for the chunks of its body.
 
         Raises:
             APIRequestError: The server rejected the request or failed, or could not be reached.
@@ -177,27 +255,44 @@ class HttpTransport:
         patience = timeout or self._settings.timeout
         limits = aiohttp.ClientTimeout(sock_connect=self._connect_timeout(patience), sock_read=patience)
         flow = self.auth.flow(path)
-        while True:
-            try:
-                response, where = await self._send(
-                    flow, "GET", path, patience=patience, headers=headers, timeout=limits
+        async with SentFiles(form, patience) as files:
+            while True:
+                try:
+                    response, where = await self._send(
+                        flow,
+                        method,
+                        path,
+                        params,
+                        json,
+                        patience=patience,
+                        params=query_of(params),
+                        json=json,
+                        form=form,
+                        files=files,
+                        headers=headers,
+                        timeout=limits,
+                    )
+                    break
+                except APIRequestError:
+                    if not await flow.renewed():
+                        raise
+
+            async def chunks() -> AsyncIterator[bytes]:
+                with self._our_errors(where, patience):
+                    async for chunk in check_pace(
+                        response.content.iter_chunked(_CHUNK), patience, LARGEST_FILE
+                    ):
+                        yield chunk
+
+            # Errors of the caller's block (a full disk, for example) are not translated.
+            async with response:
+                with self._our_errors(where, patience):
+                    self._check(response, where)
+                    if not any_type:
+                        check_is_file(response.content_type, url=self.url, **where)
+                yield Stream(
+                    response.status, response.content_type, Headers(response.headers.items()), chunks()
                 )
-                break
-            except APIRequestError:
-                if not await flow.renewed():
-                    raise
-
-        async def chunks() -> AsyncIterator[bytes]:
-            with self._our_errors(where, patience):
-                async for chunk in check_pace(response.content.iter_chunked(_CHUNK), patience, LARGEST_FILE):
-                    yield chunk
-
-        # Errors of the caller's block (a full disk, for example) are not translated.
-        async with response:
-            with self._our_errors(where, patience):
-                self._check(response, where)
-                check_is_file(response.content_type, url=self.url, **where)
-            yield chunks()
 
     def retries(self, *, idempotent: bool = True) -> Retries:
         """Return the counter of attempts for a request.
@@ -230,47 +325,60 @@ class HttpTransport:
         *,
         params: Params | None = None,
         json: Any = None,
-        upload: Upload | None = None,
+        form: Form | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         idempotent: bool | None = None,
-    ) -> tuple[bytes, str, str]:
+        retry: bool = True,
+    ) -> tuple[Response, dict[str, str]]:
         import aiohttp
 
         patience = timeout or self._settings.timeout
-        limits = aiohttp.ClientTimeout(total=patience, sock_connect=self._connect_timeout(patience))
+        connect = self._connect_timeout(patience)
+        # Sending a large file takes as long as it takes. SentFiles watches that it goes on.
+        limits = (
+            aiohttp.ClientTimeout(sock_connect=connect, sock_read=patience)
+            if form is not None and form.has_files_on_disk
+            else aiohttp.ClientTimeout(total=patience, sock_connect=connect)
+        )
         may_repeat = method in _REPEATABLE if idempotent is None else idempotent
         # A server may have closed an idle connection (InvokeAI does so after an unhandled error), which is noticed
         # only when the connection is used again. So a read that breaks is repeated once at once, even without retries.
-        maybe_stale = method in _READS
-        retries = self.retries(idempotent=may_repeat)
+        maybe_stale = method in _READS and may_repeat
+        retries = self.retries(idempotent=may_repeat) if retry else Retries(0)
         flow = self.auth.flow(path)
         while True:
             try:
-                response, where = await self._send(
-                    flow,
-                    method,
-                    path,
-                    params,
-                    json,
-                    patience=patience,
-                    params=query_of(params),
-                    json=json,
-                    data=_form(upload),
-                    timeout=limits,
-                )
-                with self._our_errors(where, patience):
-                    async with response:
-                        self._check(response, where)
-                        retries.responded()
-                        limit = self._settings.largest_answer
-                        chunks = response.content.iter_chunked(_CHUNK)
-                        body = await read_all(chunks, response.content_length, limit)
-                request_id = where["request_id"]
+                async with SentFiles(form, patience) as files:
+                    response, where = await self._send(
+                        flow,
+                        method,
+                        path,
+                        params,
+                        json,
+                        patience=patience,
+                        params=query_of(params),
+                        json=json,
+                        form=form,
+                        files=files,
+                        headers=headers,
+                        timeout=limits,
+                    )
+                    with self._our_errors(where, patience):
+                        async with response:
+                            self._check(response, where)
+                            retries.responded()
+                            limit = self._settings.largest_answer
+                            chunks = response.content.iter_chunked(_CHUNK)
+                            # The length in a response to HEAD is that of a body that is not sent.
+                            length = None if method == "HEAD" else response.content_length
+                            body = await read_all(chunks, length, limit)
                 logger.debug(
-                    "%s %s -> %d (%d bytes) %s", method, path, response.status, len(body), request_id
+                    "%s %s -> %d (%d bytes) %s", method, path, response.status, len(body), where["request_id"]
                 )
                 self.clock_difference = seconds_ahead(response.headers.get("Date"))
-                return body, response.content_type, request_id
+                sent_back = Headers(response.headers.items())
+                return Response(body, response.content_type, response.status, sent_back), where
             except APIRequestError as error:
                 if await flow.renewed():
                     continue
@@ -281,7 +389,16 @@ class HttpTransport:
                     raise
 
     async def _send(
-        self, flow: AuthFlow, method: str, path: str, *sent: Any, patience: float, **options: Any
+        self,
+        flow: AuthFlow,
+        method: str,
+        path: str,
+        *sent: Any,
+        patience: float,
+        form: Form | None,
+        files: SentFiles,
+        headers: Mapping[str, str] | None,
+        **options: Any,
     ) -> tuple[aiohttp.ClientResponse, dict[str, str]]:
         """Send a request once.
 
@@ -291,6 +408,9 @@ class HttpTransport:
             path: The path below the server's address.
             sent: Request data that the server may repeat in an error. Secrets in it are redacted.
             patience: The timeout to name in errors, in seconds.
+            form: A form to send, or None.
+            files: The open files of the form.
+            headers: Additional headers.
             options: The options of ``_open()``.
 
         Returns:
@@ -303,11 +423,15 @@ class HttpTransport:
         await self._current_session()  # errors name its proxy
         flow.begin()
         with self._our_errors(where, patience):
-            response = await (await self._open(method, path, where["request_id"], **options))
+            data = None if form is None else _form_data(form, files)
+            async with files.watched():
+                opening = self._open(method, path, where["request_id"], headers, data=data, **options)
+                response = await (await opening)
             flow.received(response.status, response.headers)
             if response.status >= 400:
                 async with response:
-                    error = await self._error(response, where, *sent)
+                    fields = None if form is None else form.fields
+                    error = await self._error(response, where, *sent, fields, headers)
                     error.retry_after = parse_retry_after(response.headers.get("Retry-After"))
                     raise error
         return response, where
@@ -411,14 +535,14 @@ def session_for_events(proxy: Proxy | None) -> aiohttp.ClientSession:
     )
 
 
-def _form(upload: Upload | None) -> aiohttp.FormData | None:
-    if upload is None:
-        return None
+def _form_data(form: Form, files: SentFiles) -> aiohttp.FormData:
     import aiohttp
 
-    form = aiohttp.FormData()
-    for name, value in upload.fields.items():
-        form.add_field(name, unicode_text(value, f"The field {name!r}"))
-    filename = unicode_text(upload.filename, shown(upload.filename))
-    form.add_field("file", upload.data, filename=filename, content_type=upload.content_type)
-    return form
+    data = aiohttp.FormData()
+    for name, text in form.texts():
+        data.add_field(name, text)
+    for name, part in form.parts():
+        filename = unicode_text(part.filename, shown(part.filename))
+        content = part.data if isinstance(part.data, bytes) else files.open(part.data)
+        data.add_field(name, content, filename=filename, content_type=part.content_type)
+    return data

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from invokeai_py_client.errors import (
-    APIRequestError,
     CertificateError,
     ConnectionLostError,
+    InvokeAIClientError,
     NotInvokeAIError,
     RequestTimeoutError,
     ServerUnreachableError,
@@ -57,7 +57,7 @@ class translate_errors:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        if error is None or isinstance(error, APIRequestError) or not isinstance(error, Exception):
+        if error is None or isinstance(error, InvokeAIClientError) or not isinstance(error, Exception):
             return
         import aiohttp
 

@@ -1,10 +1,11 @@
-"""The data that a request carries: parts of its path, its query, or a file."""
+"""The data that a request carries: parts of its path, its query, a form with files, or JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -16,13 +17,56 @@ Params = Mapping[str, str | int | float | bool | Sequence[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """A file to send as a multipart form."""
+class FormFile:
+    """A file in a form.
 
-    data: bytes
+    Attributes:
+        data: The content, or the path of a file. A file on disk is read while it is sent, so any size can be sent.
+        filename: The file name to send.
+        content_type: The content type to send.
+    """
+
+    data: bytes | Path
     filename: str
-    content_type: str
-    fields: Mapping[str, str]
+    content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart form to send instead of JSON.
+
+    Attributes:
+        fields: The values of the fields. None values are omitted, and sequences are repeated.
+        files: The files by field. Sequences of files are repeated.
+    """
+
+    fields: Params = field(default_factory=dict[str, str])
+    files: Mapping[str, FormFile | Sequence[FormFile]] = field(default_factory=dict[str, FormFile])
+
+    @property
+    def has_files_on_disk(self) -> bool:
+        """Whether a file is read from disk while it is sent."""
+        return any(isinstance(file.data, Path) for _, file in self.parts())
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Yield the fields as pairs of strings.
+
+        Raises:
+            UsageError: A value contains lone surrogates.
+        """
+        for name, text in _pairs(self.fields):
+            yield name, unicode_text(text, f"The field {name!r}")
+
+    def parts(self) -> Iterator[tuple[str, FormFile]]:
+        """Yield the files as pairs of a field and a file."""
+        for name, several in self.files.items():
+            for file in [several] if isinstance(several, FormFile) else several:
+                yield name, file
+
+
+def form_of(fields: Params, files: Mapping[str, FormFile | None]) -> Form:
+    """Return a form that omits fields and files without a value."""
+    return Form(fields, {name: file for name, file in files.items() if file is not None})
 
 
 class Query(list[tuple[str, str]]):
@@ -36,13 +80,15 @@ def query_of(params: Params | None) -> Query | None:
     """Return query parameters as pairs of strings, or None if there are no parameters."""
     if not params:
         return None
-    pairs = Query()
+    return Query((name, unicode_text(text, f"The parameter {name!r}")) for name, text in _pairs(params))
+
+
+def _pairs(params: Params) -> Iterator[tuple[str, str]]:
     for name, value in params.items():
         if value is None:
             continue
         values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-        pairs.extend((name, unicode_text(_text(one), f"The parameter {name!r}")) for one in values)
-    return pairs
+        yield from ((name, _text(one)) for one in values)
 
 
 def _text(value: str | int | float | bool) -> str:
@@ -92,6 +138,19 @@ def path_part(text: object, what: str) -> str:
             f"{text!r} is not a valid name or id of {what}; expected a non-empty string without a slash."
         )
     return quote(unicode_text(text, shown(text)), safe="")
+
+
+def path_parts(text: object, what: str) -> str:
+    """Return a path below a folder, with slashes, escaped for use in a path.
+
+    Args:
+        text: The path.
+        what: The kind of item, for the error message: ``a font``.
+
+    Raises:
+        UsageError: The path is not valid.
+    """
+    return "/".join(path_part(part, what) for part in str(text).split("/"))
 
 
 def is_path_part(text: str) -> bool:

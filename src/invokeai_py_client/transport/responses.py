@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, cast
 
 from invokeai_py_client._text import clip
@@ -19,6 +21,8 @@ PROXY_SIGN_IN = 407
 """The status with which a proxy requires a user name and a password."""
 
 # A proxy responds with these if it cannot reach the server.
+_OK = 200  # the status of the web page for unknown paths
+
 _GATEWAY = frozenset({502, 503, 504})
 
 
@@ -123,7 +127,7 @@ def check_is_ours(
             "use the address that it redirects to, or sign in to the proxy in front of the server.",
             **where,
         )
-    if content_type == "text/html":
+    if content_type == "text/html" and status == _OK:  # a page about a model installation has 201
         raise NotInvokeAIError(
             None,
             None,
@@ -192,20 +196,65 @@ def _detail(payload: Any) -> str:
     return clip(str(detail), _LONGEST_DETAIL).rstrip(".")
 
 
+class Headers(Mapping[str, str]):
+    """The headers of a response. Their names are case-insensitive. Values of a repeated header are joined by commas."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._values: dict[str, tuple[str, str]] = {}
+        for name, value in pairs:
+            known = self._values.get(name.lower())
+            self._values[name.lower()] = (
+                (name, value) if known is None else (known[0], f"{known[1]}, {value}")
+            )
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()][1]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._values.values())
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        # A server can send a token in a header.
+        return f"<Headers: {', '.join(self)}>"
+
+
 class Response:
     """A successful response to ``client.request()``. Other responses raise an error instead.
 
     Attributes:
-        content: The body.
+        status_code: The HTTP status, such as 200 or 204.
+        headers: The headers. Their names are case-insensitive.
+        content: The body. Empty if it was saved to a file.
         content_type: The body's media type: ``application/json``, ``image/png``...
+        path: The file that the body was saved to, or None.
+        ok: True.
     """
 
-    status_code = 200
+    # Older versions pickled responses without these.
+    status_code: int = 200
+    headers: Headers = Headers()
+    path: Path | None = None
     ok = True
 
-    def __init__(self, content: bytes, content_type: str) -> None:
+    def __init__(
+        self,
+        content: bytes,
+        content_type: str,
+        status_code: int = 200,
+        headers: Headers | None = None,
+        path: Path | None = None,
+    ) -> None:
         self.content = content
         self.content_type = content_type
+        self.status_code = status_code
+        self.headers = headers or Headers()
+        self.path = path
 
     @property
     def text(self) -> str:
@@ -220,7 +269,7 @@ class Response:
         """
         try:
             return json.loads(self.content) if self.content else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NotInvokeAIError(
                 None,
                 self.text,
@@ -231,4 +280,6 @@ class Response:
         """Do nothing. Kept for older code: requests that fail raise an error themselves."""
 
     def __repr__(self) -> str:
-        return f"<Response: {len(self.content)} bytes of {self.content_type}>"
+        if self.path is not None:
+            return f"<Response {self.status_code}: {self.content_type} in {str(self.path)!r}>"
+        return f"<Response {self.status_code}: {len(self.content)} bytes of {self.content_type}>"

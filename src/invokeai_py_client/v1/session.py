@@ -92,13 +92,8 @@ class AsyncSession(AsyncObject):
             UsageError: The URL belongs to another server.
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
-        from invokeai_py_client.transport.responses import Response
-
         root = self.connection.url
         path = url.removeprefix(root)
         if not path.startswith("/api/") or (path == url and "://" in url):
             raise UsageError(f"Invalid URL {url!r}: expected a URL that starts with {root}/api/.")
-        content, content_type = await self.connection.http.raw(
-            method.upper(), path, params=params, json=json, timeout=timeout
-        )
-        return Response(content, content_type)
+        return await self.connection.http.raw(method.upper(), path, params=params, json=json, timeout=timeout)
