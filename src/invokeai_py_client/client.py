@@ -482,13 +482,6 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             async for event in events:
                 yield event
 
-    @property
-    def users(self) -> AsyncUserRepository:
-        """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
-        from invokeai_py_client.user.repository import AsyncUserRepository
-
-        return self.connection.part(AsyncUserRepository)
-
     # ------------------------------------------------------------------ raw events
 
     @face(same=True)
@@ -759,7 +752,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
     async def set_up(self, email: str, password: str, *, display_name: str | None = None) -> IvkUser:
         """Create the first administrator of a server with users, and sign in. Needs InvokeAI 6.12.
 
-        Anybody may call this, as long as the server has no administrator.
+        Anyone may call this, as long as the server has no administrator.
 
         Args:
             email: The email address.
