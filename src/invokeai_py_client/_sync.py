@@ -2249,6 +2249,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
 
         The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
         and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
+        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive
+        others' events, and events about downloads and installations.
         ``event.redacted`` is True, and hidden values have the value None. Only administrators receive others' events,
         and events about downloads and installations.
 
@@ -2450,7 +2452,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def set_up(self, email: str, password: str, *, display_name: str | None = None) -> IvkUser:
         """Create the first administrator of a server with users, and sign in. Needs InvokeAI 6.12.
 
-        Anybody may call this, as long as the server has no administrator.
+        Anyone may call this, as long as the server has no administrator.
 
         Args:
             email: The email address.
