@@ -287,8 +287,7 @@ __all__ = [
     "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkUser",
     "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent", "LLMTaskFailed",
     "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "LogLevel",
-    "MaintenanceError",
-    "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum",
+    "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum",
     "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig",
     "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed",
     "ModelInstallJobFailed", "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted",
@@ -305,10 +304,9 @@ __all__ = [
     "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan",
     "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError",
     "UnprocessableError", "UsageError", "UserRepository", "WorkflowAccessRevoked", "WorkflowCreated",
-    "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
-    "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
-    "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow",
-    "reference_schema",
+    "WorkflowDefinition", "WorkflowDeleted", "WorkflowError", "WorkflowFormatError", "WorkflowHandle",
+    "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission",
+    "WorkflowUpdated", "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
 # fmt: on
 
