@@ -455,8 +455,6 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
         and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
-        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive
-        others' events, and events about downloads and installations.
         ``event.redacted`` is True, and hidden values have the value None. Only administrators receive others' events,
         and events about downloads and installations.
 
@@ -481,13 +479,6 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         async with aclosing(self.connection.part(Watches).events(kinds, queue_id)) as events:
             async for event in events:
                 yield event
-
-    @property
-    def users(self) -> AsyncUserRepository:
-        """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
-        from invokeai_py_client.user.repository import AsyncUserRepository
-
-        return self.connection.part(AsyncUserRepository)
 
     # ------------------------------------------------------------------ raw events
 

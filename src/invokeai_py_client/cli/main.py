@@ -31,8 +31,6 @@ _COMMANDS = {
     "users": ("invokeai_py_client.cli.users", "Manage the user accounts of a server."),
     "nodes": ("invokeai_py_client.cli.nodes", "List node types and install packs of custom nodes."),
     "watch": ("invokeai_py_client.cli.events", "Print the server's events."),
-    "watch": ("invokeai_py_client.cli.events", "Print the server's events."),
-    "users": ("invokeai_py_client.cli.users", "Manage the user accounts of a server."),
     "doctor": ("invokeai_py_client.cli.doctor", "Check the connection and suggest fixes."),
     "config": ("invokeai_py_client.cli.config", "Show the server in use and the saved profiles."),
     "login": ("invokeai_py_client.cli.login", "Sign in to a server."),
