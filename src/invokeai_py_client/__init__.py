@@ -144,7 +144,7 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
@@ -200,7 +200,8 @@ __all__ = [
     "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
     "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
     "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
-    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
+    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkAuthStatus", "IvkBoard",
+    "IvkDnnModel",
     "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "IvkWorkflowRecord",
     "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
     "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
@@ -273,7 +274,7 @@ _NAMES = {
         BatchStatus CancelAllExceptCurrentResult ClearResult DestinationStatus EnqueueResult ProcessorStatus
         PruneResult QueueStatus
     """,
-    "models.user": "IvkUser",
+    "models.user": "IvkAuthStatus IvkUser",
     "models.workflow": "IvkWorkflowRecord",
     "queue.handle": "AsyncQueueHandle",
     "queue.job": "AsyncJobHandle",

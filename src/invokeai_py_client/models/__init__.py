@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "ImageOrigin",
     "InstallStatus",
     "InvocationEvent",
+    "IvkAuthStatus",
     "IvkBoard",
     "IvkDnnModel",
     "IvkImage",
@@ -102,6 +103,7 @@ _MODULES = {
     "PruneResult": "queue",
     "QueueStatus": "queue",
     "Row": "base",
+    "IvkAuthStatus": "user",
     "IvkUser": "user",
     "IvkWorkflowRecord": "workflow",
 }
