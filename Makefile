@@ -7,7 +7,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-pythons test-versions lint format docs docs-serve pictures setup clean
+.PHONY: help api demo test test-unit test-pythons test-versions lint format docs docs-serve pictures setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ test-pythons: $(READY) ## run the unit tests on the other installed versions of 
 # The contract's tests that apply to older servers; docs/compatibility.md lists the differences.
 OLDER := 6.0.2 5.15.0
 OLDER_TESTS := tests/spec tests/server/test_runs.py tests/server/test_results.py tests/server/test_images.py \
-    tests/server/test_queue.py
+    tests/server/test_queue.py tests/server/test_generate.py
 
 test-versions: $(READY) ## run the contract's tests on real servers of 6.0.2 and 5.15.0 (five minutes each)
 	@failed=; \

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from zipfile import ZIP_STORED, ZipFile
 
 from invokeai_py_client._atomic import Draft
+from invokeai_py_client.api.images import AsyncImagesApi
+from invokeai_py_client.api.operations import OPERATIONS
 from invokeai_py_client.errors import (
     APIRequestError,
     ConnectionLostError,
@@ -27,7 +29,7 @@ from invokeai_py_client.image.responses import MOST_NAMES
 from invokeai_py_client.lookup import fetch_board
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
-from invokeai_py_client.transport.payload import portions, route
+from invokeai_py_client.transport.payload import portions
 from invokeai_py_client.transport.socket import BULK_DOWNLOADS
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.transport.changes import Changes
 
-_ROUTE = "/api/v1/images/download"
 _CHUNK = 1 << 20
 # The zip's name, whether it had been announced before the download, and the file or the error.
 _Fetched = tuple[str, bool, Path | NotFoundError | ConnectionLostError]
@@ -78,7 +79,7 @@ async def fetch_zip(
             None,
             f"{connection.url} did not create the zip within {timeout:g} seconds. Pass a longer timeout.",
             method="POST",
-            path=_ROUTE,
+            path=OPERATIONS["download_images_from_list"].path,
         ) from None
 
 
@@ -209,7 +210,7 @@ class _Zip:
         target = target_path(self._path, item)
         self._fetching += 1
         try:
-            path = route("/api/v1/images/download/{zip}", zip=item)
+            path = self._connection.part(AsyncImagesApi).get_bulk_download_item_path(item)
             await fetch_to_disk(self._connection, path, target, once=True)
         except (NotFoundError, ConnectionLostError) as error:
             return item, announced, error
@@ -237,10 +238,9 @@ class _Zip:
 
 
 async def _ask(connection: Connection, wanted: dict[str, Any]) -> str:
-    http = connection.http
     try:
-        response = await http.json(
-            "POST", _ROUTE, json=wanted, idempotent=True, expect={"bulk_download_item_name": str}
+        response: Any = await connection.part(AsyncImagesApi).download_images_from_list(
+            **wanted, expect={"bulk_download_item_name": str}
         )
     except APIRequestError as error:
         board_id = wanted.get("board_id")
@@ -248,4 +248,4 @@ async def _ask(connection: Connection, wanted: dict[str, Any]) -> str:
         if error.status_code in (404, 500) and board_id:
             await fetch_board(connection, board_id)
         raise
-    return response["bulk_download_item_name"]
+    return str(response["bulk_download_item_name"])

@@ -10,9 +10,28 @@ from typing import TYPE_CHECKING
 from invokeai_py_client._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from invokeai_py_client.models.administration import (
+        FontFace,
+        ImageMoveStatus,
+        InvocationCacheStatus,
+        IvkDevice,
+        IvkFont,
+        IvkNodePack,
+        IvkProvider,
+        IvkProviderSettings,
+        IvkServerConfig,
+    )
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import UNCATEGORIZED, IvkBoard
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.dnn_model import (
+        FoundModel,
+        HuggingFaceModels,
+        IvkDnnModel,
+        ModelCacheStats,
+        OrphanedModel,
+        StarterBundle,
+        StarterModel,
+    )
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -21,13 +40,14 @@ if TYPE_CHECKING:
         ImageOrigin,
         InstallStatus,
         JobStatus,
+        LogLevel,
         ModelFormatEnum,
         ModelTypeEnum,
         OpenEnum,
     )
     from invokeai_py_client.models.events import InvocationEvent, SessionEvent
     from invokeai_py_client.models.image import IvkImage
-    from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
+    from invokeai_py_client.models.install import InstallFile, ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
     from invokeai_py_client.models.queue import (
         BatchStatus,
@@ -51,46 +71,78 @@ __all__ = [
     "ClearResult",
     "DestinationStatus",
     "EnqueueResult",
+    "FontFace",
     "FoundModel",
     "HFLoginStatus",
+    "HuggingFaceModels",
     "ImageCategory",
+    "ImageMoveStatus",
     "ImageOrigin",
+    "InstallFile",
     "InstallStatus",
+    "InvocationCacheStatus",
     "InvocationEvent",
     "IvkAuthStatus",
     "IvkBoard",
+    "IvkDevice",
     "IvkDnnModel",
+    "IvkFont",
     "IvkImage",
     "IvkJob",
     "IvkModel",
+    "IvkNodePack",
+    "IvkProvider",
+    "IvkProviderSettings",
+    "IvkServerConfig",
     "IvkUser",
     "IvkWorkflowRecord",
     "JobStatus",
+    "LogLevel",
     "ModelCacheStats",
     "ModelFormatEnum",
     "ModelInstJobInfo",
     "ModelInstallConfig",
     "ModelTypeEnum",
     "OpenEnum",
+    "OrphanedModel",
     "ProcessorStatus",
     "PruneResult",
     "QueueStatus",
     "Row",
     "SessionEvent",
+    "StarterBundle",
     "StarterModel",
 ]
 
 _MODULES = {
+    **dict.fromkeys(
+        (
+            "FontFace",
+            "ImageMoveStatus",
+            "InvocationCacheStatus",
+            "IvkDevice",
+            "IvkFont",
+            "IvkNodePack",
+            "IvkProvider",
+            "IvkProviderSettings",
+            "IvkServerConfig",
+        ),
+        "administration",
+    ),
     "IvkModel": "base",
     "UNCATEGORIZED": "board",
     "IvkBoard": "board",
     "FoundModel": "dnn_model",
+    "HuggingFaceModels": "dnn_model",
     "IvkDnnModel": "dnn_model",
     "ModelCacheStats": "dnn_model",
+    "OrphanedModel": "dnn_model",
+    "StarterBundle": "dnn_model",
     "StarterModel": "dnn_model",
     "InvocationEvent": "events",
     "SessionEvent": "events",
     "IvkImage": "image",
+    "InstallFile": "install",
     "ModelInstJobInfo": "install",
     "ModelInstallConfig": "install",
     "IvkJob": "job",

@@ -93,6 +93,11 @@ class ConnectionSettings:
         self.credentials = credentials
         self._session += 1
 
+    def use_password(self, password: str) -> None:
+        """Sign in with another password from now on, if there are credentials."""
+        if self.credentials is not None:
+            self.credentials = replace(self.credentials, password=password)
+
     @property
     def has_account(self) -> bool:
         """Whether the client signs in, so that the server may have several users."""
