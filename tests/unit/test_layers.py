@@ -26,7 +26,6 @@ LAYERS: list[set[str]] = [
     {"recipes"},
     {"sweep"},
     {"administration", "dnn_model", "queue", "display", "user"},
-    {"dnn_model", "queue", "display", "user"},
     {"events"},
     {"run"},
     {"board"},
