@@ -2279,8 +2279,6 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
 
         The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
         and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
-        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive
-        others' events, and events about downloads and installations.
         ``event.redacted`` is True, and hidden values have the value None. Only administrators receive others' events,
         and events about downloads and installations.
 
