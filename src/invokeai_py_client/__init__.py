@@ -217,7 +217,7 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
@@ -283,7 +283,8 @@ __all__ = [
     "InstallCancelled", "InstallCompleted", "InstallDownloaded", "InstallDownloading", "InstallError",
     "InstallEvent", "InstallFailed", "InstallFile", "InstallPaused", "InstallStarted", "InstallStatus",
     "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "ItemsCanceled",
-    "ItemsEvent", "ItemsRetried", "IvkBoard", "IvkDevice", "IvkDnnModel", "IvkField", "IvkFont", "IvkImage",
+    "ItemsEvent", "ItemsRetried", "IvkAuthStatus",
+    "IvkBoard", "IvkDevice", "IvkDnnModel", "IvkField", "IvkFont", "IvkImage",
     "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkUser",
     "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent", "LLMTaskFailed",
     "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "LogLevel",
@@ -387,7 +388,7 @@ _NAMES = {
         BatchStatus CancelAllExceptCurrentResult ClearResult DestinationStatus EnqueueResult ProcessorStatus
         PruneResult QueueStatus
     """,
-    "models.user": "IvkUser",
+    "models.user": "IvkAuthStatus IvkUser",
     "models.workflow": "IvkWorkflowRecord",
     "queue.handle": "AsyncQueueHandle",
     "queue.job": "AsyncJobHandle",

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "InstallStatus",
     "InvocationCacheStatus",
     "InvocationEvent",
+    "IvkAuthStatus",
     "IvkBoard",
     "IvkDevice",
     "IvkDnnModel",
@@ -154,6 +155,7 @@ _MODULES = {
     "PruneResult": "queue",
     "QueueStatus": "queue",
     "Row": "base",
+    "IvkAuthStatus": "user",
     "IvkUser": "user",
     "IvkWorkflowRecord": "workflow",
 }
