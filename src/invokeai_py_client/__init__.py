@@ -23,22 +23,33 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync import (
         BoardHandle,
         BoardRepository,
+        CacheOff,
         DnnModelRepository,
         Image,
         ImageRepository,
         InvokeAIClient,
         JobHandle,
         ModelInstJobHandle,
+        NodeRepository,
         QueueHandle,
         QueueRepository,
         QuickClient,
         Run,
+        ServerRepository,
         Session,
+        StateRepository,
         Sweep,
         UserRepository,
         WorkflowHandle,
         WorkflowRepository,
     )
+    from invokeai_py_client._sync_api import Api, Download
+    from invokeai_py_client.administration.cache import AsyncCacheOff
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
+    from invokeai_py_client.administration.state import AsyncStateRepository
+    from invokeai_py_client.api.all import AsyncApi
+    from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.board.handle import AsyncBoardHandle
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -75,6 +86,7 @@ if TYPE_CHECKING:
         InstallError,
         InvokeAIClientError,
         LocalServerError,
+        MaintenanceError,
         MethodNotAllowedError,
         ModelInstallError,
         ModelInstallJobFailed,
@@ -155,10 +167,29 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.responses import NamedImage
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.ivk_fields.base import IvkField
+    from invokeai_py_client.models.administration import (
+        FontFace,
+        ImageMoveStatus,
+        InvocationCacheStatus,
+        IvkDevice,
+        IvkFont,
+        IvkNodePack,
+        IvkProvider,
+        IvkProviderSettings,
+        IvkServerConfig,
+    )
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.board import IvkBoard as Board
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.dnn_model import (
+        FoundModel,
+        HuggingFaceModels,
+        IvkDnnModel,
+        ModelCacheStats,
+        OrphanedModel,
+        StarterBundle,
+        StarterModel,
+    )
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -167,6 +198,7 @@ if TYPE_CHECKING:
         ImageOrigin,
         InstallStatus,
         JobStatus,
+        LogLevel,
         ModelFormatEnum,
         ModelTypeEnum,
         OpenEnum,
@@ -222,6 +254,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sources import DynamicPrompts
     from invokeai_py_client.sweep.sweep import AsyncSweep
+    from invokeai_py_client.transport.payload import FormFile
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
     from invokeai_py_client.user.repository import AsyncUserRepository
@@ -232,60 +265,65 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository",
-    "AsyncDnnModelRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
-    "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository",
-    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncUserRepository",
-    "AsyncWorkflowHandle", "AsyncWorkflowRepository",
-    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchEnqueued", "BatchStatus", "Board", "BoardHandle",
-    "BoardRepository", "BoardVisibility", "BulkDownloadCompleted", "BulkDownloadEvent", "BulkDownloadFailed",
-    "BulkDownloadStarted", "CalledResults",
-    "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
-    "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
-    "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed", "DownloadProgress", "DownloadStarted",
-    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "EventsConnected", "FieldType",
-    "FoundModel", "GeneralEvent",
-    "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
-    "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
-    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallFile", "InstallPaused",
-    "InstallStarted",
-    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "ItemsCanceled", "ItemsEvent",
-    "ItemsRetried", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "IvkWorkflowRecord",
-    "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent", "LLMTaskFailed", "LLMTaskProgress",
-    "LibraryChanged", "Limits", "LoadedWorkflow",
-    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter",
-    "ModelFormatEnum",
+    "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi", "AsyncBoardHandle", "AsyncBoardRepository",
+    "AsyncCacheOff", "AsyncDnnModelRepository", "AsyncDownload", "AsyncImage", "AsyncImageMetadata",
+    "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle",
+    "AsyncNodeRepository", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun",
+    "AsyncServerRepository", "AsyncSession", "AsyncStateRepository", "AsyncSweep", "AsyncUserRepository",
+    "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum",
+    "BatchEnqueued", "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility",
+    "BulkDownloadCompleted", "BulkDownloadEvent", "BulkDownloadFailed", "BulkDownloadStarted", "CacheOff",
+    "CalledResults", "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError",
+    "Connection", "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus",
+    "DnnModelRepository", "Download", "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed",
+    "DownloadProgress", "DownloadStarted", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError",
+    "EventsConnected", "FieldType", "FileOptions", "FontFace", "FormFile", "FoundModel", "GeneralEvent",
+    "HFLoginStatus", "HuggingFaceModels", "Image", "ImageCategory", "ImageMetadata", "ImageMoveStatus",
+    "ImageOrigin", "ImageRepository", "InputError", "InputSet", "InputTemplate", "InputValueError",
+    "InstallCancelled", "InstallCompleted", "InstallDownloaded", "InstallDownloading", "InstallError",
+    "InstallEvent", "InstallFailed", "InstallFile", "InstallPaused", "InstallStarted", "InstallStatus",
+    "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "ItemsCanceled",
+    "ItemsEvent", "ItemsRetried", "IvkBoard", "IvkDevice", "IvkDnnModel", "IvkField", "IvkFont", "IvkImage",
+    "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkUser",
+    "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent", "LLMTaskFailed",
+    "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "LogLevel",
+    "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum",
     "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig",
     "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed",
-    "ModelInstallJobFailed", "ModelInstallProgress",
-    "ModelInstallStartError", "ModelInstallStarted", "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent",
-    "ModelLoadStarted", "ModelLoaded", "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
-    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate",
-    "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OtherEvent", "OutputMapping",
-    "OutputTemplate", "ParametersRecalled",
-    "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
-    "QueueCleared", "QueueEvent",
-    "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError",
-    "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
-    "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerEvent", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
-    "StartError", "StarterModel", "StatusChanged",
-    "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
-    "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowAccessRevoked",
-    "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
-    "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
-    "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow",
-    "reference_schema",
+    "ModelInstallJobFailed", "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted",
+    "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted", "ModelLoaded",
+    "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed",
+    "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate", "NotFoundError",
+    "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent", "OutputMapping",
+    "OutputTemplate", "ParametersRecalled", "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus",
+    "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent", "QueueHandle", "QueueRepository",
+    "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError", "Response", "Results",
+    "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
+    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerEvent",
+    "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent", "StartError",
+    "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan",
+    "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError",
+    "UnprocessableError", "UsageError", "UserRepository", "WorkflowAccessRevoked", "WorkflowCreated",
+    "WorkflowDefinition", "WorkflowDeleted", "WorkflowError", "WorkflowFormatError", "WorkflowHandle",
+    "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission",
+    "WorkflowUpdated", "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
 # fmt: on
 
 _NAMES = {
+    "_sync_api": "Api Download",
+    "api.all": "AsyncApi",
+    "api.base": "AsyncDownload FileOptions RequestOptions StreamOptions",
     "_sync": """
+        CacheOff NodeRepository ServerRepository StateRepository
         BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
         ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep UserRepository WorkflowHandle
         WorkflowRepository
     """,
+    "administration.cache": "AsyncCacheOff",
+    "administration.nodes": "AsyncNodeRepository",
+    "administration.server": "AsyncServerRepository",
+    "administration.state": "AsyncStateRepository",
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
     "client": "AsyncInvokeAIClient",
@@ -304,7 +342,8 @@ _NAMES = {
     "errors": """
         APIRequestError AmbiguousInputError AuthenticationError BadRequestError CertificateError ConflictError
         ConnectionLostError EnqueueError EnqueueUnknownError InputError InputValueError InstallError
-        InvokeAIClientError LocalServerError MethodNotAllowedError ModelInstallError ModelInstallJobFailed
+        InvokeAIClientError LocalServerError MaintenanceError MethodNotAllowedError ModelInstallError
+        ModelInstallJobFailed
         ModelInstallStartError ModelInstallTimeout ModelNotFoundError NotFoundError NotInvokeAIError
         NotReadyError PermissionDeniedError PythonNotFoundError QuickTaskError RequestTimeoutError
         RunCanceledError RunError RunFailedError RunNotFinishedError RunTimeoutError SchemaFormatError
@@ -327,12 +366,18 @@ _NAMES = {
     "image.responses": "NamedImage",
     "image.transfer": "TransferProgress",
     "ivk_fields.base": "IvkField",
+    "models.administration": """
+        FontFace ImageMoveStatus InvocationCacheStatus IvkDevice IvkFont IvkNodePack IvkProvider IvkProviderSettings
+        IvkServerConfig
+    """,
     "models.base": "IvkModel Row",
     "models.board": "Board IvkBoard",
-    "models.dnn_model": "FoundModel IvkDnnModel ModelCacheStats StarterModel",
+    "models.dnn_model": """
+        FoundModel HuggingFaceModels IvkDnnModel ModelCacheStats OrphanedModel StarterBundle StarterModel
+    """,
     "models.enums": """
         BaseModelEnum BoardVisibility HFLoginStatus ImageCategory ImageOrigin InstallStatus JobStatus
-        ModelFormatEnum ModelTypeEnum OpenEnum
+        LogLevel ModelFormatEnum ModelTypeEnum OpenEnum
     """,
     "models.events": "InvocationEvent SessionEvent",
     "models.image": "ImageMetadata IvkImage",
@@ -361,6 +406,7 @@ _NAMES = {
     "sweep.plan": "SweepPlan",
     "sweep.sources": "DynamicPrompts",
     "sweep.sweep": "AsyncSweep",
+    "transport.payload": "FormFile",
     "transport.settings": "ConnectionSettings Credentials ServerAddress",
     "transport.responses": "Response",
     "user.repository": "AsyncUserRepository",

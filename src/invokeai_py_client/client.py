@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import socketio
     from PIL.Image import Image as PILImage
 
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
+    from invokeai_py_client.api.all import AsyncApi
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
-    from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.transport.settings import ConnectionSettings, Credentials
     from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
@@ -417,6 +420,34 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         return self.connection.part(AsyncQueueRepository)
 
+    @property
+    def api(self) -> AsyncApi:
+        """Every operation of the server's API, as a method with plain JSON data. See "Every operation" in the docs."""
+        from invokeai_py_client.api.all import AsyncApi
+
+        return self.connection.part(AsyncApi)
+
+    @property
+    def users(self) -> AsyncUserRepository:
+        """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
+        from invokeai_py_client.user.repository import AsyncUserRepository
+
+        return self.connection.part(AsyncUserRepository)
+
+    @property
+    def server(self) -> AsyncServerRepository:
+        """The server itself: devices, configuration, caches, log level, image storage, external providers."""
+        from invokeai_py_client.administration.server import AsyncServerRepository
+
+        return self.connection.part(AsyncServerRepository)
+
+    @property
+    def nodes(self) -> AsyncNodeRepository:
+        """Node types, and packs of custom nodes."""
+        from invokeai_py_client.administration.nodes import AsyncNodeRepository
+
+        return self.connection.part(AsyncNodeRepository)
+
     # ------------------------------------------------------------------ events
 
     async def watch(self, *kinds: type[ServerEvent], queue_id: str = "default") -> AsyncIterator[ServerEvent]:
@@ -448,13 +479,6 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         async with aclosing(self.connection.part(Watches).events(kinds, queue_id)) as events:
             async for event in events:
                 yield event
-
-    @property
-    def users(self) -> AsyncUserRepository:
-        """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
-        from invokeai_py_client.user.repository import AsyncUserRepository
-
-        return self.connection.part(AsyncUserRepository)
 
     # ------------------------------------------------------------------ raw events
 
@@ -510,22 +534,74 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        idempotent: bool | None = None,
+        save_to: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Response:
         """Send a request that this client has no method for.
 
+        It is sent like all others: with the client's token, with retries if they are safe, and with its errors.
+
         Args:
             method: The HTTP method, such as ``"GET"`` or ``"POST"``.
-            endpoint: The path below ``/api/v1``, or a full path (``/api/v2/models/stats``).
-            params: Query parameters.
+            endpoint: The path below ``/api/v1``, a full path (``/api/v2/models/stats``), or ``/openapi.json``.
+            params: Query parameters. None values are omitted, and lists are repeated.
             json: The body, as JSON data.
-            timeout: Timeout for the request and its response, in seconds. Defaults to the client's timeout.
+            form: The fields of a form, instead of JSON. None values are omitted, and lists are repeated.
+            files: The files of a form: a path, bytes, or a tuple of the file name to send, a path or bytes, and the
+                content type (optional). A list sends several files in one field. Files on disk are read while they
+                are sent, so they may be large.
+            headers: Additional headers. They replace those of the client.
+            timeout: Timeout for the request and its response, in seconds. With ``save_to`` or files on disk, how long
+                nothing may be received or sent. Defaults to the client's timeout.
+            idempotent: Whether the request may be sent again if its outcome is unknown. Defaults to True for all
+                methods except POST and PATCH.
+            save_to: A file to write the body to, as it arrives. It appears when it is complete. A GET that breaks
+                continues where it stopped, if the server supports that. Defaults to None: the body is held in memory,
+                at most 256 MB.
+            on_progress: Called while a file is saved, with the number of bytes so far, and the size of the file or
+                None if the server does not send it.
+
+        Returns:
+            The response, with its status, headers and body.
 
         Raises:
+            UsageError: An argument is not valid, or a file cannot be read or written.
             APIRequestError: The server rejected the request or failed, or could not be reached.
+
+        Example:
+            ```python
+            response = await client.request("GET", "/app/version")
+            print(response.status_code, response.json()["version"])
+            ```
         """
-        path = endpoint if endpoint.startswith("/api/") else f"/api/v1/{endpoint.lstrip('/')}"
-        return await self.connection.http.raw(method.upper(), path, params=params, json=json, timeout=timeout)
+        from invokeai_py_client.files.atomic import file_target
+        from invokeai_py_client.files.download import save_to_disk
+        from invokeai_py_client.files.form import form_of_sources
+        from invokeai_py_client.transport.payload import check_headers, check_method, endpoint_path
+        from invokeai_py_client.transport.secrets import Hidden
+
+        if json is not None and (form is not None or files is not None):
+            raise UsageError("Pass either json, or form and files: a request has one body.")
+        method, path = check_method(method), endpoint_path(endpoint)
+        sent: dict[str, Any] = {
+            "params": params,
+            "json": json,
+            "form": form_of_sources(form, files),
+            "headers": Hidden(check_headers(headers or {})),
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        if save_to is None:
+            return await self.connection.http.raw(method, path, **sent)
+        target = file_target(save_to)
+        return await save_to_disk(
+            self.connection, path, target, method=method, on_progress=on_progress, **sent
+        )
 
     # ------------------------------------------------------------------ users (InvokeAI 6.12+)
 
@@ -570,11 +646,13 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         The server keeps no list of tokens (6.14). A copy of the token remains valid until it expires or the password
         is changed.
         """
+        from invokeai_py_client.api.auth import AsyncAuthApi
+
         self.connection.profile = None
         if self.settings.token is not None:
             try:
                 self.settings.credentials = None  # do not sign in again if the token has expired
-                await self.connection.http.json("POST", "/api/v1/auth/logout")
+                await self.connection.part(AsyncAuthApi).logout(idempotent=False, explain=False)
             except APIRequestError as error:
                 logger.info("could not sign out on the server: %s", error)
         self.settings.use_token(None)
@@ -600,6 +678,134 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.transport.auth import current_user
 
         return await current_user(self.connection.http)
+
+    async def update_me(self, *, display_name: str) -> IvkUser:
+        """Change the display name of the user that this client is signed in as. Needs InvokeAI 6.12.
+
+        Any signed-in user may call this.
+
+        Args:
+            display_name: The new name.
+
+        Returns:
+            The user's record.
+
+        Raises:
+            AuthenticationError: The client is not signed in.
+            UsageError: The name is empty, or the server has no users.
+            APIRequestError: The server rejected the request or failed, or could not be reached.
+        """
+        from invokeai_py_client.api.auth import AsyncAuthApi
+        from invokeai_py_client.models import IvkUser
+
+        refuse_empty(display_name=display_name)
+        await self._account()
+        record = await self.connection.part(AsyncAuthApi).update_current_user(
+            display_name=display_name, expect={"user_id": str, "email": str}
+        )
+        return IvkUser.from_api_response(record)
+
+    async def change_password(self, old_password: str, new_password: str) -> None:
+        """Change the password of the user that this client is signed in as. Needs InvokeAI 6.12.
+
+        Any signed-in user may call this. The server rejects all older tokens of the user from then on (6.14), so that
+        other programs have to sign in again. This client goes on: it keeps the new password in memory, and waits for
+        runs continue. If its token comes from a profile in the configuration file, the new token is saved there.
+
+        Args:
+            old_password: The current password.
+            new_password: The new password.
+
+        Raises:
+            BadRequestError: The old password is wrong, or the new one is too weak.
+            AuthenticationError: The client is not signed in.
+            UsageError: A password is empty, or the server has no users.
+            APIRequestError: The server failed, or could not be reached. The password was not changed, unless the error
+                is a ``ConnectionLostError`` or a ``RequestTimeoutError`` and the server does not respond any more.
+        """
+        from invokeai_py_client.api.auth import AsyncAuthApi
+        from invokeai_py_client.transport.secrets import hidden
+        from invokeai_py_client.transport.settings import Credentials
+
+        refuse_empty(old_password=old_password, new_password=new_password)
+        old, new = hidden(old_password), hidden(new_password)
+        del old_password, new_password  # keep them out of tracebacks that show variables
+        user = await self._account()
+        auth = self.connection.http.auth
+        async with auth.changing_password():
+            had = self.settings.credentials
+            try:
+                await self.connection.part(AsyncAuthApi).update_current_user(
+                    current_password=old, new_password=new
+                )
+            except APIRequestError as error:
+                remember_me = had is not None and had.remember_me
+                if not await self._is_accepted(error, Credentials(user.email, str(new), remember_me)):
+                    raise
+                if had is None:
+                    self.settings.credentials = None  # as before
+            self.settings.use_password(str(new))
+        self._keep_token()
+
+    async def set_up(self, email: str, password: str, *, display_name: str | None = None) -> IvkUser:
+        """Create the first administrator of a server with users, and sign in. Needs InvokeAI 6.12.
+
+        Anybody may call this, as long as the server has no administrator.
+
+        Args:
+            email: The email address.
+            password: The password.
+            display_name: The name to display. Defaults to None.
+
+        Returns:
+            The administrator's record.
+
+        Raises:
+            BadRequestError: The server already has an administrator, or the password is too weak.
+            PermissionDeniedError: The server has no users (single-user mode).
+            UsageError: The email or the password is missing.
+            APIRequestError: The server failed, or could not be reached.
+        """
+        from invokeai_py_client.api.auth import AsyncAuthApi
+        from invokeai_py_client.transport.settings import credentials_of
+
+        refuse_empty(display_name=display_name)
+        credentials = credentials_of(email, password)
+        del password
+        if credentials is None:
+            raise UsageError("Cannot create an administrator without an email and a password. Pass both.")
+        try:
+            await self.connection.part(AsyncAuthApi).setup_admin(
+                email=credentials.email, password=credentials.password, display_name=display_name
+            )
+        except APIRequestError as error:
+            if not await self._is_accepted(error, credentials):
+                raise
+        return await self.login(credentials.email, credentials.password)
+
+    async def _account(self) -> IvkUser:
+        """Return the user that this client is signed in as.
+
+        Raises:
+            UsageError: The server has no users.
+        """
+        user = await self.me()
+        if user is None:
+            raise UsageError(f"{self.url} has no user accounts: it runs in single-user mode.")
+        return user
+
+    async def _is_accepted(self, error: APIRequestError, credentials: Credentials) -> bool:
+        """Return whether the server has carried out a request whose response was lost: it accepts the credentials."""
+        from invokeai_py_client.transport.retry import is_unclear
+
+        if not is_unclear(error):
+            return False
+        try:
+            await self.connection.http.auth.sign_in(credentials)
+        except APIRequestError as other:
+            logger.info("could not sign in after a lost response: %s", other)
+            return False
+        return True
 
     def _keep_token(self) -> None:
         """Save a token that the server has renewed to the profile that the old token came from."""

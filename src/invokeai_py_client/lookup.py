@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from invokeai_py_client._names import ExactId, ambiguous, matching, unknown
+from invokeai_py_client.api.boards import AsyncBoardsApi
+from invokeai_py_client.api.images import AsyncImagesApi
+from invokeai_py_client.api.models import AsyncModelsApi
 from invokeai_py_client.errors import (
     ModelNotFoundError,
     NotFoundError,
@@ -21,7 +24,6 @@ from invokeai_py_client.errors import (
 from invokeai_py_client.models import UNCATEGORIZED, IvkBoard, IvkDnnModel
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import route
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -282,8 +284,7 @@ async def fetch_board(connection: Connection, board_id: str) -> IvkBoard:
     """
     if board_id == UNCATEGORIZED:
         return IvkBoard.uncategorized()
-    path = route("/api/v1/boards/{board}", board=board_id)
-    return IvkBoard.from_api_response(await connection.http.json("GET", path))
+    return IvkBoard.from_api_response(await connection.part(AsyncBoardsApi).get_board(board_id))
 
 
 async def fetch_boards(connection: Connection, **params: Any) -> list[IvkBoard]:
@@ -293,19 +294,18 @@ async def fetch_boards(connection: Connection, **params: Any) -> list[IvkBoard]:
         connection: The server.
         **params: Query parameters that override these defaults.
     """
-    params = {"all": True, "include_archived": True, **params}
+    options: dict[str, Any] = {"all": True, "include_archived": True, **params}
     shape = ListOf({"board_id": str, "board_name": str})
-    response = await connection.http.json("GET", "/api/v1/boards/", params=params, expect=shape)
+    response: Any = await connection.part(AsyncBoardsApi).list_boards(**options, expect=shape)
     return [IvkBoard.from_api_response(record) for record in response]
 
 
 async def _fetch_model(connection: Connection, key: str) -> IvkDnnModel:
-    path = route("/api/v2/models/i/{model}", model=key)
-    return IvkDnnModel.from_api_response(await connection.http.json("GET", path))
+    return IvkDnnModel.from_api_response(await connection.part(AsyncModelsApi).get_model_record(key))
 
 
 async def _fetch_models(connection: Connection) -> list[IvkDnnModel]:
-    response = await connection.http.json("GET", "/api/v2/models/", expect={"models": list})
+    response = await connection.part(AsyncModelsApi).list_model_records(expect={"models": list})
     return [IvkDnnModel.from_api_response(record) for record in response["models"]]
 
 
@@ -324,8 +324,8 @@ MODELS = Lookup(
 
 async def unknown_image(connection: Connection, name: str) -> UnknownNameError:
     """Return the error for an image that is not on the server, with similar names among the latest images."""
-    params = {"limit": _LATEST, "order_dir": "DESC"}
-    response = await connection.http.json("GET", "/api/v1/images/", params=params, expect={"items": list})
+    api = connection.part(AsyncImagesApi)
+    response = await api.list_image_dtos(limit=_LATEST, order_dir="DESC", expect={"items": list})
     latest = [str(as_mapping(record).get("image_name")) for record in response["items"]]
     message, close = unknown("image", name, latest)
     return UnknownNameError(message, name, close)

@@ -18,6 +18,7 @@ class ModelHost(ThreadingHTTPServer):
         go_on: An event that releases the rest of the file.
         breaks: Whether to close the connection after half of the file.
         ranges: The Range headers of the requests.
+        refuse: The number of requests to answer with an error. It counts down.
     """
 
     daemon_threads = True
@@ -29,6 +30,7 @@ class ModelHost(ThreadingHTTPServer):
         self.go_on = threading.Event()
         self.breaks = breaks
         self.ranges: list[str | None] = []
+        self.refuse = 0
 
     @property
     def url(self) -> str:
@@ -42,6 +44,10 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(host, ModelHost)
         wanted = self.headers.get("Range")
         host.ranges.append(wanted)
+        if host.refuse:
+            host.refuse -= 1
+            self.send_error(503)
+            return
         begin = int(wanted.removeprefix("bytes=").partition("-")[0]) if wanted else 0
         rest = host.data[begin:]
         self.send_response(206 if begin else 200)

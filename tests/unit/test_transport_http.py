@@ -21,7 +21,7 @@ from invokeai_py_client.errors import (
     ServerError,
     ServerUnreachableError,
 )
-from invokeai_py_client.transport import retry
+from invokeai_py_client.transport import retry, timing
 from invokeai_py_client.transport.http import Form, FormFile, HttpTransport
 from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
 
@@ -236,6 +236,14 @@ async def test_renewed_token_is_used_in_later_requests(server: Faulty) -> None:
     await http.json("GET", PATH)
     assert [exchange.header("Authorization") for exchange in server.seen] == ["Bearer old", "Bearer new"]
     await http.close()
+
+
+async def test_errors_contain_no_secrets_of_own_headers(server: Faulty, http: HttpTransport) -> None:
+    server.script = [reply("400 Bad Request", b'{"detail": "bad: Bearer my-own-token, session=my-cookie"}')]
+    headers = {"authorization": "Bearer my-own-token", "Cookie": "session=my-cookie", "X-Name": "bad"}
+    with pytest.raises(APIRequestError, match=r"bad: \*\*\*") as caught:
+        await http.raw("GET", PATH, headers=headers)
+    assert "my-" not in f"{caught.value} {caught.value.payload}"
 
 
 # --------------------------------------------------------------------------- invalid responses
@@ -657,3 +665,13 @@ async def test_token_renewed_by_server_is_used(server: Faulty, fetch: Fetch) -> 
     assert await fetch(http) == await fetch(http) == b"abc"
     assert [exchange.header("Authorization") for exchange in server.seen] == ["Bearer old", "Bearer new"]
     await http.close()
+
+
+async def test_outage_may_last_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "POLL", 0.0)
+    outage = retry.Outage(3600)
+    for _ in range(1100):
+        await outage.tolerate(ServerUnreachableError(None, None, "down"))
+    delay = retry.retry_delay(RequestTimeoutError(), attempt=1100, max_retries=2000, idempotent=True)
+    assert delay is not None
+    assert delay < 11

@@ -8,7 +8,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from invokeai_py_client._base import AsyncObject, repository_of
-from invokeai_py_client._text import hide_secrets
+from invokeai_py_client._text import hide_secrets, listed
+from invokeai_py_client.api.models import AsyncModelsApi
 from invokeai_py_client.dnn_model.events import InstallEvents, event_between
 from invokeai_py_client.dnn_model.start import already_installed, duplicate_of, model_of_source
 from invokeai_py_client.errors import (
@@ -23,7 +24,6 @@ from invokeai_py_client.models import InstallStatus, ModelInstJobInfo
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
 from invokeai_py_client.transport.loop import call_back
-from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_JOB = "/api/v2/models/install/{installation}"
+_NAMED = 10
 
 
 class AsyncModelInstJobHandle(AsyncObject):
@@ -190,7 +190,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         """
         if (await self.refresh()).is_complete():  # the server would mark a completed job as canceled
             return self._info
-        await self._json("DELETE", route(_JOB, installation=self._info.id), idempotent=False)
+        await self._api.cancel_model_install_job(self._id, idempotent=False)
         return await self.refresh()
 
     async def pause(self) -> ModelInstJobInfo:
@@ -211,7 +211,105 @@ class AsyncModelInstJobHandle(AsyncObject):
         """
         return await self._order("resume")
 
+    async def restart_failed(self) -> ModelInstJobInfo:
+        """Download again what failed, or what cannot be resumed. Does nothing if no download failed.
+
+        Wait for it with ``wait_until()`` as before. Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Raises:
+            UsageError: The source is a path; the installation was canceled; or the server has deleted files of it that
+                were downloaded already (6.14.2 does so when a file fails), so that the model has to be installed again.
+            ModelInstallJobFailed: The server no longer has the job.
+            ServerTooOldError: The server is older.
+        """
+        if not await self._restartable("restart"):
+            return self._info
+        response = await self._api.restart_failed_model_install_job(self._id, idempotent=False)
+        info = ModelInstJobInfo.from_api_response(response)
+        if info.status is InstallStatus.ERROR:
+            # Servers (6.14.2) have no record of a file whose request was refused.
+            if info.source_type != "url":
+                raise UsageError(
+                    f"Cannot restart the installation of {self._source}: the server has not recorded which of its "
+                    "files failed. Install the model again."
+                )
+            info = await self._restarted_file(info.source or "")
+        self._info = info
+        return info
+
+    async def restart_file(self, url: str) -> ModelInstJobInfo:
+        """Download one file of the installation again. Does nothing if the installation is complete.
+
+        Wait for it with ``wait_until()`` as before. Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Args:
+            url: The URL of the file: the ``source`` of one of ``info.download_parts``, or the source of the job.
+
+        Raises:
+            UsageError: The installation has no such file, or as in ``restart_failed()``.
+            ModelInstallJobFailed: The server no longer has the job.
+            ServerTooOldError: The server is older.
+        """
+        if not await self._restartable("restart"):
+            return self._info
+        files = [str(part.get("source")) for part in self._info.download_parts]
+        if self._info.source_type == "url":
+            files.append(self._info.source or "")
+        if url not in files:  # the server (6.14.2) would leave the job waiting forever
+            known = listed(list(dict.fromkeys(map(hide_secrets, files))), _NAMED) if files else "none"
+            raise UsageError(
+                f"The installation of {self._source} has no file {hide_secrets(url)!r}; expected one of {known}."
+            )
+        self._info = await self._restarted_file(url)
+        return self._info
+
     # ------------------------------------------------------------------ internals
+
+    @property
+    def _api(self) -> AsyncModelsApi:
+        return self.connection.part(AsyncModelsApi)
+
+    @property
+    def _id(self) -> int:
+        assert self._info.id is not None
+        return self._info.id
+
+    async def _restartable(self, what: str) -> bool:
+        """Fetch the job, and return whether there is anything left to download.
+
+        Raises:
+            UsageError: The installation cannot be restarted.
+        """
+        self._check_remote(what)
+        if self._info.id is None or self._info.is_successful():
+            return False
+        self._info = await self._fetched(even_complete=True)  # someone else may have restarted it
+        if self._info.is_successful():
+            return False
+        reason = ""
+        if self._info.status is InstallStatus.CANCELLED:
+            reason = "it was canceled"
+        elif self._info.status is InstallStatus.ERROR and any(
+            part.get("status") == "completed" for part in self._info.download_parts
+        ):
+            reason = "the server has deleted the files that it had downloaded"
+        if reason:
+            raise UsageError(
+                f"Cannot {what} the installation of {self._source}: {reason}. Install the model again."
+            )
+        return True
+
+    async def _restarted_file(self, url: str) -> ModelInstJobInfo:
+        return ModelInstJobInfo.from_api_response(
+            await self._api.restart_model_install_file(self._id, body=url, idempotent=False)
+        )
+
+    def _check_remote(self, what: str) -> None:
+        if self._info.source_type == "local":
+            raise UsageError(
+                f"Cannot {what} the installation of {self._source}: only downloads can be paused, resumed or "
+                "restarted, and a local path is not downloaded."
+            )
 
     async def _follow(
         self, deadline: float | None, poll_interval: float
@@ -262,14 +360,12 @@ class AsyncModelInstJobHandle(AsyncObject):
                 if pause.is_over(change):
                     return
 
-    async def _fetched(self) -> ModelInstJobInfo:
+    async def _fetched(self, *, even_complete: bool = False) -> ModelInstJobInfo:
         """Fetch the job, unless it is complete."""
-        if self._info.id is None or self._info.is_complete():
+        if self._info.id is None or (self._info.is_complete() and not even_complete):
             return self._info
         try:
-            job = ModelInstJobInfo.from_api_response(
-                await self._json("GET", route(_JOB, installation=self._info.id))
-            )
+            job = ModelInstJobInfo.from_api_response(await self._api.get_model_install_job(self._id))
         except NotFoundError:
             job = None
         # After a restart, the server's job ids start from 0 again, so another job may have this id now.
@@ -278,16 +374,15 @@ class AsyncModelInstJobHandle(AsyncObject):
         return await self._accept_duplicate(job)
 
     async def _order(self, what: str) -> ModelInstJobInfo:
-        if self._info.source_type == "local":
-            raise UsageError(
-                f"Cannot {what} the installation of {self._source}: only downloads can be paused or "
-                "resumed, and a local path is not downloaded."
-            )
+        self._check_remote(what)
         if (await self.refresh()).is_complete():
             return self._info
         try:
-            path = f"{route(_JOB, installation=self._info.id)}/{what}"
-            response = await self._json("POST", path, idempotent=True)
+            change = {
+                "pause": self._api.pause_model_install_job,
+                "resume": self._api.resume_model_install_job,
+            }[what]
+            response = await change(self._id, explain=False)
         except APIRequestError as error:
             if error.status_code in (404, 405):  # the response of older servers to unknown routes
                 raise UsageError(
@@ -324,9 +419,6 @@ class AsyncModelInstJobHandle(AsyncObject):
     def _source(self) -> str:
         """The source, for messages."""
         return hide_secrets(self._info.source)
-
-    async def _json(self, method: str, path: str, **options: Any) -> Any:
-        return await self.connection.http.json(method, path, **options)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

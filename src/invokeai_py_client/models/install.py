@@ -74,6 +74,8 @@ class ModelInstJobInfo(IvkModel):
         bytes: The number of bytes downloaded so far.
         total_bytes: The number of bytes to download, as far as known.
         config_out: The record of the model, after it was installed.
+        source_metadata: The description of the model by its source: author, license, files...
+        download_parts: The state of each file to download.
         extra: Information added by this client: ``reason`` is ``already_installed`` if there was nothing to do.
     """
 
@@ -93,6 +95,7 @@ class ModelInstJobInfo(IvkModel):
     total_bytes: int = 0
     config_in: dict[str, Any] | None = None
     config_out: dict[str, Any] | None = None
+    source_metadata: dict[str, Any] | None = None
     download_parts: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     extra: dict[str, Any] = Field(default_factory=dict[str, Any])
 
@@ -128,6 +131,10 @@ class ModelInstJobInfo(IvkModel):
         source = data.get("source")
         if isinstance(source, Mapping):
             data["source"], data["source_type"] = source_text(cast("Mapping[str, Any]", source))
+        if data.get("status") not in (None, "error"):
+            # Servers keep the error of the first attempt after a restart (6.14.2).
+            for name in ("error", "error_reason", "error_traceback"):
+                data.pop(name, None)
         if data.get("model_key") is None:
             data["model_key"] = as_mapping(data.get("config_out")).get("key")
         return data
