@@ -24,11 +24,14 @@ if TYPE_CHECKING:
         BoardHandle,
         BoardRepository,
         DnnModelRepository,
+        GalleryRepository,
         Image,
         ImageRepository,
         InvokeAIClient,
         JobHandle,
         ModelInstJobHandle,
+        PresetRepository,
+        PromptRepository,
         QueueHandle,
         QueueRepository,
         QuickClient,
@@ -107,6 +110,7 @@ if TYPE_CHECKING:
         WorkflowFormatError,
         WorkflowNotFoundError,
     )
+    from invokeai_py_client.gallery.repository import AsyncGalleryRepository
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.record import AsyncImageMetadata, AsyncIvkImage
     from invokeai_py_client.image.repository import AsyncImageRepository
@@ -130,9 +134,16 @@ if TYPE_CHECKING:
         OpenEnum,
     )
     from invokeai_py_client.models.events import InvocationEvent, SessionEvent
+    from invokeai_py_client.models.gallery import (
+        IvkGalleryDay,
+        IvkGalleryImage,
+        IvkGalleryItem,
+        IvkGalleryVideo,
+    )
     from invokeai_py_client.models.image import ImageMetadata, IvkImage
     from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
+    from invokeai_py_client.models.prompts import ExpandedPrompt, IvkStylePreset, IvkSystemPrompt
     from invokeai_py_client.models.queue import (
         BatchStatus,
         CancelAllExceptCurrentResult,
@@ -144,6 +155,9 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.presets.repository import AsyncPresetRepository
+    from invokeai_py_client.prompts.progress import PromptProgress
+    from invokeai_py_client.prompts.repository import AsyncPromptRepository
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
     from invokeai_py_client.queue.repository import AsyncQueueRepository
@@ -184,42 +198,44 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository",
-    "AsyncDnnModelRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
-    "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncQueueHandle", "AsyncQueueRepository",
-    "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncWorkflowHandle", "AsyncWorkflowRepository",
-    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
-    "BoardRepository", "BoardVisibility", "CalledResults",
+    "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository", "AsyncDnnModelRepository",
+    "AsyncGalleryRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
+    "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncPresetRepository", "AsyncPromptRepository",
+    "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep",
+    "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum",
+    "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "CalledResults",
     "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
     "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
-    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "FieldType", "FoundModel",
-    "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
-    "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
-    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
-    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel",
-    "IvkField", "IvkImage", "IvkJob", "IvkModel", "IvkUser", "JobHandle", "JobStatus", "Limits", "LoadedWorkflow",
-    "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter", "ModelFormatEnum",
-    "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError", "ModelInstallJobFailed",
-    "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
-    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted", "NodeTemplate",
-    "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping", "OutputTemplate",
-    "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus", "PruneResult", "PythonNotFoundError",
-    "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError",
-    "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
-    "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent",
-    "StartError", "StarterModel", "StatusChanged",
-    "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
-    "UnknownNodeError", "UnprocessableError", "UsageError", "WorkflowDefinition", "WorkflowError",
-    "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
-    "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow", "reference_schema",
+    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "ExpandedPrompt", "FieldType",
+    "FoundModel", "GalleryRepository", "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin",
+    "ImageRepository", "InputError", "InputSet", "InputTemplate", "InputValueError", "InstallCancelled",
+    "InstallCompleted", "InstallDownloaded", "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed",
+    "InstallPaused", "InstallStarted", "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError",
+    "IvkBoard", "IvkDnnModel", "IvkField", "IvkGalleryDay", "IvkGalleryImage", "IvkGalleryItem", "IvkGalleryVideo",
+    "IvkImage", "IvkJob", "IvkModel", "IvkStylePreset", "IvkSystemPrompt", "IvkUser", "JobHandle", "JobStatus",
+    "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats",
+    "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig",
+    "ModelInstallError", "ModelInstallJobFailed", "ModelInstallStartError", "ModelInstallTimeout",
+    "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput",
+    "NodeProgress", "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum",
+    "OutputMapping", "OutputTemplate", "PermissionDeniedError", "PresetRepository", "Preview", "Problem",
+    "ProcessorStatus", "PromptProgress", "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueHandle",
+    "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError", "Response", "Results",
+    "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
+    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerTooOldError",
+    "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterModel", "StatusChanged", "Sweep",
+    "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError",
+    "UnprocessableError", "UsageError", "WorkflowDefinition", "WorkflowError", "WorkflowFormatError", "WorkflowHandle",
+    "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission",
+    "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
 # fmt: on
 
 _NAMES = {
     "_sync": """
-        BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
-        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep WorkflowHandle WorkflowRepository
+        BoardHandle BoardRepository DnnModelRepository GalleryRepository Image ImageRepository InvokeAIClient JobHandle
+        ModelInstJobHandle PresetRepository PromptRepository QueueHandle QueueRepository QuickClient Run Session Sweep
+        WorkflowHandle WorkflowRepository
     """,
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
@@ -246,6 +262,7 @@ _NAMES = {
         ServerError ServerTooOldError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
         UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
     """,
+    "gallery.repository": "AsyncGalleryRepository",
     "image.image": "AsyncImage",
     "image.record": "AsyncImageMetadata AsyncIvkImage",
     "image.repository": "AsyncImageRepository",
@@ -260,14 +277,19 @@ _NAMES = {
         ModelFormatEnum ModelTypeEnum OpenEnum
     """,
     "models.events": "InvocationEvent SessionEvent",
+    "models.gallery": "IvkGalleryDay IvkGalleryImage IvkGalleryItem IvkGalleryVideo",
     "models.image": "ImageMetadata IvkImage",
     "models.install": "ModelInstJobInfo ModelInstallConfig",
     "models.job": "IvkJob",
+    "models.prompts": "ExpandedPrompt IvkStylePreset IvkSystemPrompt",
     "models.queue": """
         BatchStatus CancelAllExceptCurrentResult ClearResult DestinationStatus EnqueueResult ProcessorStatus
         PruneResult QueueStatus
     """,
     "models.user": "IvkUser",
+    "presets.repository": "AsyncPresetRepository",
+    "prompts.progress": "PromptProgress",
+    "prompts.repository": "AsyncPromptRepository",
     "queue.handle": "AsyncQueueHandle",
     "queue.job": "AsyncJobHandle",
     "queue.repository": "AsyncQueueRepository",

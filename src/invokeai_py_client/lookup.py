@@ -1,4 +1,4 @@
-"""Boards, models, workflows and images by object, id or name: the one resolver for all of them.
+"""Boards, models, workflows, presets and images by object, id or name: the one resolver for all of them.
 
 A string is compared with exact names first, then with ids, and finally with names in another case. This takes one
 request, which lists everything of that kind, and a second one if nothing in the list matches a string in the form of an
@@ -15,6 +15,7 @@ from invokeai_py_client._names import ExactId, ambiguous, matching, unknown
 from invokeai_py_client.errors import (
     ModelNotFoundError,
     NotFoundError,
+    ServerTooOldError,
     UnknownNameError,
     UsageError,
     WorkflowNotFoundError,
@@ -26,6 +27,7 @@ from invokeai_py_client.transport.payload import route
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
+    from invokeai_py_client.models import IvkStylePreset, IvkSystemPrompt
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -62,6 +64,20 @@ class ModelRecord(Protocol):
         ...
 
 
+class NamedRecord(Protocol):
+    """A record with an id and a name: a style preset, or a system prompt."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+
 BoardRef: TypeAlias = str | BoardLike
 """A board: a record or handle, a name, or an id. ``"none"`` means the uncategorized images."""
 
@@ -70,6 +86,13 @@ ModelRef: TypeAlias = str | ModelRecord
 
 WorkflowRef: TypeAlias = str | Mapping[str, Any]
 """A workflow in the server's library: a record of ``list_workflows()``, a name, or an id."""
+
+
+StylePresetRef: TypeAlias = str | NamedRecord
+"""A style preset: a record, a name, or an id."""
+
+SystemPromptRef: TypeAlias = str | NamedRecord
+"""A system prompt: a record, a name, or an id."""
 
 
 class Lookup(Generic[T]):
@@ -182,6 +205,8 @@ class Lookup(Generic[T]):
         known = await self.id_of(connection, ref)
         try:
             return await action(known)
+        except ServerTooOldError:
+            raise
         except NotFoundError:
             await self.checked_id(connection, ExactId(known))
             raise  # something else was not found
@@ -207,6 +232,8 @@ class Lookup(Generic[T]):
             text = self._id_of(record)
         try:
             await action(text)
+        except ServerTooOldError:
+            raise
         except NotFoundError:
             return False
         return True
@@ -235,6 +262,8 @@ class Lookup(Generic[T]):
     async def _by_id(self, connection: Connection, text: str) -> T | None:
         try:
             return await self._fetch(connection, text)
+        except ServerTooOldError:
+            raise
         except NotFoundError:
             return None
 
@@ -303,7 +332,8 @@ async def _fetch_model(connection: Connection, key: str) -> IvkDnnModel:
     return IvkDnnModel.from_api_response(await connection.http.json("GET", path))
 
 
-async def _fetch_models(connection: Connection) -> list[IvkDnnModel]:
+async def fetch_models(connection: Connection) -> list[IvkDnnModel]:
+    """Fetch the records of all models."""
     response = await connection.http.json("GET", "/api/v2/models/", expect={"models": list})
     return [IvkDnnModel.from_api_response(record) for record in response["models"]]
 
@@ -337,7 +367,7 @@ MODELS = Lookup(
     "key",
     "name",
     _fetch_model,
-    _fetch_models,
+    fetch_models,
     describe=lambda model: f"{model.key} ({model.base} {model.type})",
     error=ModelNotFoundError,
     ambiguous_error=ModelNotFoundError,
@@ -351,6 +381,44 @@ WORKFLOWS = Lookup(
     error=WorkflowNotFoundError,
     ambiguous_error=WorkflowNotFoundError,
 )
+
+
+async def fetch_style_presets(connection: Connection) -> list[IvkStylePreset]:
+    """Fetch the records of the style presets that the user can see, sorted by name."""
+    from invokeai_py_client.api.style_presets import AsyncStylePresetsApi
+    from invokeai_py_client.models import IvkStylePreset
+
+    records = await connection.part(AsyncStylePresetsApi).list_style_presets(expect=ListOf({"id": str}))
+    return [IvkStylePreset.from_api_response(record) for record in records]
+
+
+async def _fetch_style_preset(connection: Connection, preset_id: str) -> IvkStylePreset:
+    from invokeai_py_client.api.style_presets import AsyncStylePresetsApi
+    from invokeai_py_client.models import IvkStylePreset
+
+    record = await connection.part(AsyncStylePresetsApi).get_style_preset(preset_id)
+    return IvkStylePreset.from_api_response(record)
+
+
+async def fetch_system_prompts(connection: Connection) -> list[IvkSystemPrompt]:
+    """Fetch the records of the system prompts that the user can see (6.14+)."""
+    from invokeai_py_client.api.system_prompts import AsyncSystemPromptsApi
+    from invokeai_py_client.models import IvkSystemPrompt
+
+    records = await connection.part(AsyncSystemPromptsApi).list_system_prompts(expect=ListOf({"id": str}))
+    return [IvkSystemPrompt.from_api_response(record) for record in records]
+
+
+async def _fetch_system_prompt(connection: Connection, prompt_id: str) -> IvkSystemPrompt:
+    from invokeai_py_client.api.system_prompts import AsyncSystemPromptsApi
+    from invokeai_py_client.models import IvkSystemPrompt
+
+    record = await connection.part(AsyncSystemPromptsApi).get_system_prompt(prompt_id)
+    return IvkSystemPrompt.from_api_response(record)
+
+
+STYLE_PRESETS = Lookup("style preset", "id", "name", _fetch_style_preset, fetch_style_presets)
+SYSTEM_PROMPTS = Lookup("system prompt", "id", "name", _fetch_system_prompt, fetch_system_prompts)
 
 
 async def unknown_image(connection: Connection, name: str) -> UnknownNameError:

@@ -109,6 +109,7 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
         "target_board_id": "c",
         "changes": {"name": "other"},
         "config": {"name": "x"},
+        "content": "Write words.",
         "data": workflows.add() if owner.startswith("workflow") else picture.read_bytes(),
         "definition": WorkflowDefinition.from_dict(workflows.add()),
         "destination": "here",
@@ -140,6 +141,7 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
         "names": ["a.png", "b.png"],
         "path": folder / "file.png",
         "paths": [picture],
+        "preset": "p",
         "prompt": "a {red|green} house",
         "query": "x",
         "repo_id": "org/name",
@@ -182,6 +184,9 @@ def _targets(client: AsyncInvokeAIClient) -> dict[str, object]:
         "queue": client.queue_repo.get_queue(),
         "job": AsyncJobHandle(client.queue_repo, "default", 7),
         "workflow_repo": client.workflow_repo,
+        "gallery": client.gallery,
+        "presets": client.presets,
+        "prompts": client.prompts,
     }
 
 

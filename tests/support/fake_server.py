@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import unquote
 
+from invokeai_py_client.api.base import ApiResource
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.run.lookup import UploadCache
@@ -61,7 +62,9 @@ class FakeServer:
         return cast(Connection, self)
 
     def part(self, kind: type[Any]) -> Any:
-        """Imitate `Connection.part`: return the upload cache, or itself as the image repository."""
+        """Imitate `Connection.part`: return the upload cache, operations, or itself as the image repository."""
+        if issubclass(kind, ApiResource):
+            return kind(self.connection)
         return self._uploads if kind is UploadCache else self
 
     async def upload(self, data: bytes, *, filename: str) -> Any:

@@ -26,6 +26,11 @@ _COMMANDS = {
     ),
     "boards": ("invokeai_py_client.cli.boards", "Manage boards."),
     "models": ("invokeai_py_client.cli.models", "List, install and uninstall models."),
+    "prompt": (
+        "invokeai_py_client.cli.prompt",
+        "Spell out prompts, and write them with language models.",
+    ),
+    "presets": ("invokeai_py_client.cli.presets", "Manage style presets: texts around prompts."),
     "queue": ("invokeai_py_client.cli.queue", "Watch and manage the queue."),
     "doctor": ("invokeai_py_client.cli.doctor", "Check the connection and suggest fixes."),
     "config": ("invokeai_py_client.cli.config", "Show the server in use and the saved profiles."),

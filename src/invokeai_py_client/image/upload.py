@@ -76,7 +76,6 @@ def make_upload(
     Raises:
         InputValueError: The metadata is not a mapping of JSON values.
     """
-    name = _NOT_IN_HEADERS.sub("_", Path(filename or photo.name).name) or "image.png"
     fields: dict[str, str] = {}
     if metadata is not None:
         fields["metadata"] = _json(metadata)
@@ -84,7 +83,18 @@ def make_upload(
         # The server's documentation says a list, but 6.14.2 rejects a list and reads an object.
         width, height = resize_to
         fields["resize_to"] = json.dumps({"width": width, "height": height})
-    return Form(fields, {"file": FormFile(photo.data, name, content_type(photo.data, name))})
+    return Form(fields, {"file": form_file(photo, filename=filename)})
+
+
+def form_file(photo: Photo, *, filename: str | None = None) -> FormFile:
+    """Return an image to send in a form.
+
+    Args:
+        photo: The image.
+        filename: The file name to send. Defaults to that of the image.
+    """
+    name = _NOT_IN_HEADERS.sub("_", Path(filename or photo.name).name) or "image.png"
+    return FormFile(photo.data, name, content_type(photo.data, name))
 
 
 def named_sources(

@@ -26,9 +26,16 @@ if TYPE_CHECKING:
         OpenEnum,
     )
     from invokeai_py_client.models.events import InvocationEvent, SessionEvent
+    from invokeai_py_client.models.gallery import (
+        IvkGalleryDay,
+        IvkGalleryImage,
+        IvkGalleryItem,
+        IvkGalleryVideo,
+    )
     from invokeai_py_client.models.image import IvkImage
     from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
+    from invokeai_py_client.models.prompts import ExpandedPrompt, IvkStylePreset, IvkSystemPrompt
     from invokeai_py_client.models.queue import (
         BatchStatus,
         CancelAllExceptCurrentResult,
@@ -50,6 +57,7 @@ __all__ = [
     "ClearResult",
     "DestinationStatus",
     "EnqueueResult",
+    "ExpandedPrompt",
     "FoundModel",
     "HFLoginStatus",
     "ImageCategory",
@@ -58,9 +66,15 @@ __all__ = [
     "InvocationEvent",
     "IvkBoard",
     "IvkDnnModel",
+    "IvkGalleryDay",
+    "IvkGalleryImage",
+    "IvkGalleryItem",
+    "IvkGalleryVideo",
     "IvkImage",
     "IvkJob",
     "IvkModel",
+    "IvkStylePreset",
+    "IvkSystemPrompt",
     "IvkUser",
     "JobStatus",
     "ModelCacheStats",
@@ -87,10 +101,17 @@ _MODULES = {
     "StarterModel": "dnn_model",
     "InvocationEvent": "events",
     "SessionEvent": "events",
+    "IvkGalleryDay": "gallery",
+    "IvkGalleryImage": "gallery",
+    "IvkGalleryItem": "gallery",
+    "IvkGalleryVideo": "gallery",
     "IvkImage": "image",
     "ModelInstJobInfo": "install",
     "ModelInstallConfig": "install",
     "IvkJob": "job",
+    "ExpandedPrompt": "prompts",
+    "IvkStylePreset": "prompts",
+    "IvkSystemPrompt": "prompts",
     "BatchStatus": "queue",
     "CancelAllExceptCurrentResult": "queue",
     "ClearResult": "queue",
