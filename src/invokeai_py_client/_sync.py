@@ -1915,21 +1915,66 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        idempotent: bool | None = None,
+        save_to: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Response:
         """Send a request that this client has no method for.
 
+        It is sent like all others: with the client's token, with retries if they are safe, and with its errors.
+
         Args:
             method: The HTTP method, such as ``"GET"`` or ``"POST"``.
-            endpoint: The path below ``/api/v1``, or a full path (``/api/v2/models/stats``).
-            params: Query parameters.
+            endpoint: The path below ``/api/v1``, a full path (``/api/v2/models/stats``), or ``/openapi.json``.
+            params: Query parameters. None values are omitted, and lists are repeated.
             json: The body, as JSON data.
-            timeout: Timeout for the request and its response, in seconds. Defaults to the client's timeout.
+            form: The fields of a form, instead of JSON. None values are omitted, and lists are repeated.
+            files: The files of a form: a path, bytes, or a tuple of the file name to send, a path or bytes, and the
+                content type (optional). A list sends several files in one field. Files on disk are read while they
+                are sent, so they may be large.
+            headers: Additional headers. They replace those of the client.
+            timeout: Timeout for the request and its response, in seconds. With ``save_to`` or files on disk, how long
+                nothing may be received or sent. Defaults to the client's timeout.
+            idempotent: Whether the request may be sent again if its outcome is unknown. Defaults to True for all
+                methods except POST and PATCH.
+            save_to: A file to write the body to, as it arrives. It appears when it is complete. A GET that breaks
+                continues where it stopped, if the server supports that. Defaults to None: the body is held in memory,
+                at most 256 MB.
+            on_progress: Called while a file is saved, with the number of bytes so far, and the size of the file or
+                None if the server does not send it.
+
+        Returns:
+            The response, with its status, headers and body.
 
         Raises:
+            UsageError: An argument is not valid, or a file cannot be read or written.
             APIRequestError: The server rejected the request or failed, or could not be reached.
+
+        Example:
+            ```python
+            response = client.request("GET", "/app/version")
+            print(response.status_code, response.json()["version"])
+            ```
         """
-        return self._call(self._impl.request(method, endpoint, params=params, json=json, timeout=timeout))
+        return self._call(
+            self._impl.request(
+                method,
+                endpoint,
+                params=params,
+                json=json,
+                form=form,
+                files=files,
+                headers=headers,
+                timeout=timeout,
+                idempotent=idempotent,
+                save_to=save_to,
+                on_progress=on_progress,
+            )
+        )
 
     def login(self, email: str, password: str, *, remember_me: bool = False) -> IvkUser:
         """Sign in to a multi-user server. Later requests are sent as this user.

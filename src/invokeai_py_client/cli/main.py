@@ -27,7 +27,7 @@ _COMMANDS = {
     "boards": ("invokeai_py_client.cli.boards", "Manage boards."),
     "models": ("invokeai_py_client.cli.models", "List, install and uninstall models."),
     "queue": ("invokeai_py_client.cli.queue", "Watch and manage the queue."),
-    "users": ("invokeai_py_client.cli.users", "Manage the user accounts of a server."),
+    "users", "invokeai_py_client.cli.users", "Manage the user accounts of a server.", "api", "invokeai_py_client.cli.api", "Send any request to the server."),
     "doctor": ("invokeai_py_client.cli.doctor", "Check the connection and suggest fixes."),
     "config": ("invokeai_py_client.cli.config", "Show the server in use and the saved profiles."),
     "login": ("invokeai_py_client.cli.login", "Sign in to a server."),
