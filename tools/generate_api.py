@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, cast
 from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "api" / "operations.md"
 API = ROOT / "src" / "invokeai_py_client" / "api"
 DOCUMENT = ROOT / "tests" / "data" / "api-6.14.2.json.xz"
 FACTS: dict[str, Any] = tomllib.loads((ROOT / "tools" / "api_facts.toml").read_text())
@@ -316,7 +317,7 @@ def code(operation: Operation) -> str:
     arguments = [f'"{operation.name}"']
     if operation.gives in ("json", "text"):
         arguments.append(f'"{operation.method}"')
-    arguments += [path_text(operation), "options"]
+    arguments += [location(operation), "options"]
     hidden: list[str] = []
     query, body = operation.in_place("query"), operation.in_place("json")
     for place, found in (("params", query), ("json", body)):
@@ -360,13 +361,30 @@ def options_of(operation: Operation) -> str:
     return "RequestOptions" if operation.gives == "json" else "FileOptions"
 
 
+def located(operation: Operation) -> str:
+    """Return the method that returns the path of a file."""
+    parameters = ", ".join(["self", *(f"{one.name}: {one.type}" for one in operation.in_place("path"))])
+    text = f"    def {operation.name}_path({parameters}) -> str:\n"
+    text += (
+        f'        """Return the path on the server of the file that ``{operation.name}()`` downloads."""\n'
+    )
+    return text + f"        return {path_text(operation)}\n"
+
+
+def location(operation: Operation) -> str:
+    """Return the expression for the path in a method of the operation."""
+    if operation.gives != "file":
+        return path_text(operation)
+    return f"self.{operation.name}_path({', '.join(one.name for one in operation.in_place('path'))})"
+
+
 def streamed(operation: Operation) -> str:
     """Return the method that downloads a file in chunks."""
     text = f"    def {operation.name}_stream({signature(operation, 'StreamOptions')})"
-    text += " -> AbstractAsyncContextManager[Stream]:\n"
+    text += " -> AbstractAsyncContextManager[AsyncDownload]:\n"
     first = sentence(operation).rstrip(".") + " in chunks, without holding all of it in memory."
     text += docstring(operation, first)
-    return text + f'        return self._stream("{operation.name}", {path_text(operation)}, options)\n'
+    return text + f'        return self._stream("{operation.name}", {location(operation)}, options)\n'
 
 
 def class_name(router: str) -> str:
@@ -379,7 +397,10 @@ def module(router: str, found: list[Operation], homes: Mapping[str, str]) -> str
     body += (
         f'    """The operations below ``{found[0].path.partition("{")[0].split(router)[0]}{router}``."""\n\n'
     )
-    body += "\n".join(code(one) + ("\n" + streamed(one) if one.gives == "file" else "") for one in found)
+    for number, one in enumerate(found):
+        body += "\n" * bool(number) + code(one)
+        if one.gives == "file":
+            body += f"\n{streamed(one)}\n{located(one)}"
     body = re.sub(r"\bwire\.(\w+)", lambda match: f"{homes[match[1]]}.{match[1]}", body)
     head = f'"""The operations of the server about {title}."""\n\n{NOTE}\n\n'
     head += "from __future__ import annotations\n\n"
@@ -390,8 +411,12 @@ def module(router: str, found: list[Operation], homes: Mapping[str, str]) -> str
             "contextlib": ("AbstractAsyncContextManager",),
             "typing": ("Any", "Unpack"),
             WIRE: tuple(sorted({homes[name] for one in found for name in one.schemas})),
-            "invokeai_py_client.api.base": ("FileOptions", "RequestOptions", "StreamOptions"),
-            "invokeai_py_client.transport.http": ("Stream",),
+            "invokeai_py_client.api.base": (
+                "AsyncDownload",
+                "FileOptions",
+                "RequestOptions",
+                "StreamOptions",
+            ),
             "invokeai_py_client.transport.payload": ("FormFile",),
         },
     )
@@ -515,6 +540,21 @@ OPERATIONS: dict[str, Operation] = {{
 '''
 
 
+def page(found: list[Operation]) -> str:
+    """Return the page of the documentation with a table of the operations."""
+    who = {"anybody": "anyone", "user": "user", "administrator": "administrator"}
+    rows = ["| operation | request | who | since |", "|---|---|---|---|"]
+    rows += [
+        f"| `{one.name}` | `{one.method} {one.path}` | {who[one.who]}{' (multi-user servers only)' * one.multi_user} "
+        f"| {one.since or ''} |"
+        for one in found
+    ]
+    begin, end = "<!-- operations: written by tools/generate_api.py -->\n", "<!-- end -->"
+    text = PAGE.read_text()
+    before, after = text.partition(begin)[0], text.partition(end)[2]
+    return before + begin + "\n".join(rows) + "\n\n" + end + after
+
+
 def flat(routers: list[str]) -> str:
     """Return the module of the class that has all operations."""
     checked = "".join(
@@ -550,7 +590,7 @@ class AsyncApi(_AllRouters):
         def __getattr__(self, name: str) -> Any:
             from invokeai_py_client.api.operations import OPERATIONS
 
-            operation = OPERATIONS.get(name.removesuffix("_stream"))
+            operation = OPERATIONS.get(name.removesuffix("_stream").removesuffix("_path"))
             if operation is None:
                 raise AttributeError(f"{{type(self).__name__!r}} object has no attribute {{name!r}}")
             words = operation.router.split("_")
@@ -601,7 +641,8 @@ def generate() -> dict[Path, str]:
         files[API / "wire" / f"{home}.py"] = wire_module(
             home, names, homes, document["components"]["schemas"]
         )
-    return {path: tidy(path, text) for path, text in files.items()}
+    tidied = {path: tidy(path, text) for path, text in files.items()}
+    return tidied | {PAGE: page(sorted(found, key=lambda one: (one.router, one.path, one.method)))}
 
 
 def check_facts(names: set[str]) -> None:

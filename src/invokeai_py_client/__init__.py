@@ -38,9 +38,13 @@ if TYPE_CHECKING:
         Run,
         Session,
         Sweep,
+        UserRepository,
         WorkflowHandle,
         WorkflowRepository,
     )
+    from invokeai_py_client._sync_api import Api, Download
+    from invokeai_py_client.api.all import AsyncApi
+    from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.board.handle import AsyncBoardHandle
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -155,6 +159,7 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.presets.repository import AsyncPresetRepository
     from invokeai_py_client.prompts.progress import PromptProgress
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
@@ -189,8 +194,10 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sources import DynamicPrompts
     from invokeai_py_client.sweep.sweep import AsyncSweep
+    from invokeai_py_client.transport.payload import FormFile
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
+    from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.v1.session import AsyncSession
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
@@ -198,44 +205,49 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "APIRequestError", "AmbiguousInputError", "AsyncBoardHandle", "AsyncBoardRepository", "AsyncDnnModelRepository",
-    "AsyncGalleryRepository", "AsyncImage", "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient",
-    "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncPresetRepository", "AsyncPromptRepository",
-    "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun", "AsyncSession", "AsyncSweep",
-    "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum",
-    "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "CalledResults",
-    "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
-    "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
-    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "ExpandedPrompt", "FieldType",
-    "FoundModel", "GalleryRepository", "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin",
-    "ImageRepository", "InputError", "InputSet", "InputTemplate", "InputValueError", "InstallCancelled",
-    "InstallCompleted", "InstallDownloaded", "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed",
-    "InstallPaused", "InstallStarted", "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError",
-    "IvkBoard", "IvkDnnModel", "IvkField", "IvkGalleryDay", "IvkGalleryImage", "IvkGalleryItem", "IvkGalleryVideo",
-    "IvkImage", "IvkJob", "IvkModel", "IvkStylePreset", "IvkSystemPrompt", "IvkUser", "JobHandle", "JobStatus",
-    "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats",
-    "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig",
-    "ModelInstallError", "ModelInstallJobFailed", "ModelInstallStartError", "ModelInstallTimeout",
-    "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput",
-    "NodeProgress", "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum",
-    "OutputMapping", "OutputTemplate", "PermissionDeniedError", "PresetRepository", "Preview", "Problem",
-    "ProcessorStatus", "PromptProgress", "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueHandle",
-    "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestTimeoutError", "Response", "Results",
+    "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi", "AsyncBoardHandle", "AsyncBoardRepository",
+    "AsyncDnnModelRepository", "AsyncDownload", "AsyncGalleryRepository", "AsyncImage", "AsyncImageMetadata",
+    "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle",
+    "AsyncPresetRepository", "AsyncPromptRepository", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient",
+    "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncUserRepository", "AsyncWorkflowHandle", "AsyncWorkflowRepository",
+    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
+    "BoardRepository", "BoardVisibility", "CalledResults", "CancelAllExceptCurrentResult", "CertificateError",
+    "ClearResult", "ConflictError", "Connection", "ConnectionLostError", "ConnectionSettings", "Credentials",
+    "DestinationStatus", "DnnModelRepository", "Download", "DynamicPrompts", "EnqueueError", "EnqueueResult",
+    "EnqueueUnknownError", "ExpandedPrompt", "FieldType", "FileOptions", "FormFile", "FoundModel", "GalleryRepository",
+    "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
+    "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
+    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
+    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel", "IvkField",
+    "IvkGalleryDay", "IvkGalleryImage", "IvkGalleryItem", "IvkGalleryVideo", "IvkImage", "IvkJob", "IvkModel",
+    "IvkStylePreset", "IvkSystemPrompt", "IvkUser", "IvkWorkflowRecord", "JobHandle", "JobStatus", "Limits",
+    "LoadedWorkflow", "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter",
+    "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError",
+    "ModelInstallJobFailed", "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum",
+    "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted",
+    "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping",
+    "OutputTemplate", "PermissionDeniedError", "PresetRepository", "Preview", "Problem", "ProcessorStatus",
+    "PromptProgress", "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueHandle", "QueueRepository",
+    "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError", "Response", "Results",
     "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
     "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerTooOldError",
-    "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterModel", "StatusChanged", "Sweep",
-    "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError",
-    "UnprocessableError", "UsageError", "WorkflowDefinition", "WorkflowError", "WorkflowFormatError", "WorkflowHandle",
-    "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission",
-    "__version__", "find_problems", "load_workflow", "reference_schema",
+    "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterModel", "StatusChanged",
+    "StreamOptions", "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError",
+    "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowDefinition",
+    "WorkflowError", "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError",
+    "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow",
+    "reference_schema",
 ]
 # fmt: on
 
 _NAMES = {
+    "_sync_api": "Api Download",
+    "api.all": "AsyncApi",
+    "api.base": "AsyncDownload FileOptions RequestOptions StreamOptions",
     "_sync": """
         BoardHandle BoardRepository DnnModelRepository GalleryRepository Image ImageRepository InvokeAIClient JobHandle
         ModelInstJobHandle PresetRepository PromptRepository QueueHandle QueueRepository QuickClient Run Session Sweep
-        WorkflowHandle WorkflowRepository
+        UserRepository WorkflowHandle WorkflowRepository
     """,
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
@@ -287,6 +299,7 @@ _NAMES = {
         PruneResult QueueStatus
     """,
     "models.user": "IvkUser",
+    "models.workflow": "IvkWorkflowRecord",
     "presets.repository": "AsyncPresetRepository",
     "prompts.progress": "PromptProgress",
     "prompts.repository": "AsyncPromptRepository",
@@ -306,8 +319,10 @@ _NAMES = {
     "sweep.plan": "SweepPlan",
     "sweep.sources": "DynamicPrompts",
     "sweep.sweep": "AsyncSweep",
+    "transport.payload": "FormFile",
     "transport.settings": "ConnectionSettings Credentials ServerAddress",
     "transport.responses": "Response",
+    "user.repository": "AsyncUserRepository",
     "v1.session": "AsyncSession",
     "workflow.handle": "AsyncWorkflowHandle",
     "workflow.outputs": "OutputMapping WorkflowOutput WorkflowSubmission",

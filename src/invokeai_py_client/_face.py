@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from operator import attrgetter
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from invokeai_py_client._base import AsyncObject, completion_names
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
     from typing import Self
 
     from invokeai_py_client.transport.loop import LoopThread
@@ -73,6 +75,14 @@ class Face(Generic[A]):
     def _iterate(self, items: AsyncIterator[Any]) -> Iterator[Any]:
         return map(wrap, self._loop_thread.iterate(items))
 
+    @contextmanager
+    def _open(self, manager: AbstractAsyncContextManager[Any]) -> Generator[Any]:
+        opened = self._call(manager.__aenter__())
+        try:
+            yield wrap(opened)
+        finally:
+            self._call(_leave(manager, *sys.exc_info()))
+
     async def _await(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return await self._loop_thread.await_from_elsewhere(coroutine)
 
@@ -96,6 +106,10 @@ class Face(Generic[A]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return wrap, (self._impl,)
+
+
+async def _leave(manager: AbstractAsyncContextManager[Any], *exception: Any) -> None:
+    await manager.__aexit__(*exception)
 
 
 class LazyConstant:
@@ -166,11 +180,12 @@ def _with_faces(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def _face_class(kind: type[AsyncObject]) -> type[Face[Any]]:
-    # Imported by name: the generated module is in the top layer and this one in the bottom layer.
-    _sync = import_module("invokeai_py_client._sync")
+    # Imported by name: the generated modules are in the top layer and this one in the bottom layer.
+    home = "_sync_api" if kind.__module__.startswith("invokeai_py_client.api.") else "_sync"
+    faces = import_module(f"invokeai_py_client.{home}")
     for base in kind.__mro__:
         name = base.__name__
-        found = getattr(_sync, name.removeprefix("Async"), None) if name.startswith("Async") else None
+        found = getattr(faces, name.removeprefix("Async"), None) if name.startswith("Async") else None
         if isinstance(found, type) and issubclass(found, Face):
             return cast("type[Face[Any]]", found)
     raise TypeError(f"{kind.__name__} has no synchronous class. Run tools/generate_sync.py.")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import socketio
     from PIL.Image import Image as PILImage
 
+    from invokeai_py_client._sync_api import Api
     from invokeai_py_client.board.handle import AsyncBoardHandle
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.ivk_fields.base import IvkField
-    from invokeai_py_client.lookup import BoardRef, ModelRef, StylePresetRef, SystemPromptRef, WorkflowRef
+    from invokeai_py_client.library import WorkflowOrder, WorkflowRef
+    from invokeai_py_client.lookup import BoardRef, ModelRef, StylePresetRef, SystemPromptRef
     from invokeai_py_client.models.base import Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.presets.repository import AsyncPresetRepository
     from invokeai_py_client.prompts.progress import PromptProgress
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
@@ -83,6 +86,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.user.repository import AsyncUserRepository, UserRef
     from invokeai_py_client.v1.session import AsyncSession
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle, Values, _Callback
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
@@ -2127,6 +2131,16 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """The queue of runs."""
         return wrap(self._impl.queue)
 
+    @property
+    def api(self) -> Api:
+        """Every operation of the server's API, as a method with plain JSON data. See "Every operation" in the docs."""
+        return wrap(self._impl.api)
+
+    @property
+    def users(self) -> UserRepository:
+        """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
+        return wrap(self._impl.users)
+
     def recall(
         self,
         *,
@@ -2287,21 +2301,66 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        idempotent: bool | None = None,
+        save_to: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Response:
         """Send a request that this client has no method for.
 
+        It is sent like all others: with the client's token, with retries if they are safe, and with its errors.
+
         Args:
             method: The HTTP method, such as ``"GET"`` or ``"POST"``.
-            endpoint: The path below ``/api/v1``, or a full path (``/api/v2/models/stats``).
-            params: Query parameters.
+            endpoint: The path below ``/api/v1``, a full path (``/api/v2/models/stats``), or ``/openapi.json``.
+            params: Query parameters. None values are omitted, and lists are repeated.
             json: The body, as JSON data.
-            timeout: Timeout for the request and its response, in seconds. Defaults to the client's timeout.
+            form: The fields of a form, instead of JSON. None values are omitted, and lists are repeated.
+            files: The files of a form: a path, bytes, or a tuple of the file name to send, a path or bytes, and the
+                content type (optional). A list sends several files in one field. Files on disk are read while they
+                are sent, so they may be large.
+            headers: Additional headers. They replace those of the client.
+            timeout: Timeout for the request and its response, in seconds. With ``save_to`` or files on disk, how long
+                nothing may be received or sent. Defaults to the client's timeout.
+            idempotent: Whether the request may be sent again if its outcome is unknown. Defaults to True for all
+                methods except POST and PATCH.
+            save_to: A file to write the body to, as it arrives. It appears when it is complete. A GET that breaks
+                continues where it stopped, if the server supports that. Defaults to None: the body is held in memory,
+                at most 256 MB.
+            on_progress: Called while a file is saved, with the number of bytes so far, and the size of the file or
+                None if the server does not send it.
+
+        Returns:
+            The response, with its status, headers and body.
 
         Raises:
+            UsageError: An argument is not valid, or a file cannot be read or written.
             APIRequestError: The server rejected the request or failed, or could not be reached.
+
+        Example:
+            ```python
+            response = client.request("GET", "/app/version")
+            print(response.status_code, response.json()["version"])
+            ```
         """
-        return self._call(self._impl.request(method, endpoint, params=params, json=json, timeout=timeout))
+        return self._call(
+            self._impl.request(
+                method,
+                endpoint,
+                params=params,
+                json=json,
+                form=form,
+                files=files,
+                headers=headers,
+                timeout=timeout,
+                idempotent=idempotent,
+                save_to=save_to,
+                on_progress=on_progress,
+            )
+        )
 
     def login(self, email: str, password: str, *, remember_me: bool = False) -> IvkUser:
         """Sign in to a multi-user server. Later requests are sent as this user.
@@ -4157,6 +4216,130 @@ class Sweep(Face["AsyncSweep"]):
         return self._impl._repr_html_()
 
 
+class UserRepository(Face["AsyncUserRepository"]):
+    """The user accounts of a server (InvokeAI 6.12+ with the setting ``multiuser``).
+
+    Only administrators can use these methods, except for ``generate_password()``. For your own account, see
+    ``client.me()``, ``client.update_me()`` and ``client.change_password()``.
+
+    Example:
+        ```python
+        user = client.users.create_user("ann@example.org", client.users.generate_password())
+        client.users.update_user(user, display_name="Ann")
+        ```
+    """
+
+    def list_users(self) -> list[IvkUser]:
+        """List all users, oldest first. Administrator only (InvokeAI 6.12+).
+
+        Raises:
+            PermissionDeniedError: You are not an administrator.
+            AuthenticationError: The client is not signed in, or the server has no users (single-user mode).
+        """
+        return self._call(self._impl.list_users())
+
+    def get_user(self, user: UserRef) -> IvkUser:
+        """Return a user's record. Administrator only (InvokeAI 6.12+).
+
+        Args:
+            user: The user: a record, an email address, or an id.
+
+        Raises:
+            UnknownNameError: No user has this email address or id. This is also a ``NotFoundError``.
+            PermissionDeniedError: You are not an administrator.
+        """
+        return self._call(self._impl.get_user(user))
+
+    def find_user(self, user: UserRef) -> IvkUser | None:
+        """Return a user's record, as ``get_user()`` does, or None if there is no such user.
+
+        Raises:
+            PermissionDeniedError: You are not an administrator.
+        """
+        return self._call(self._impl.find_user(user))
+
+    def create_user(
+        self, email: str, password: str, *, display_name: str | None = None, is_admin: bool = False
+    ) -> IvkUser:
+        """Create a user. Administrator only (InvokeAI 6.12+).
+
+        Args:
+            email: The email address to sign in with.
+            password: The password. Servers with the setting ``strict_password_checking`` require 8 characters with
+                upper and lower case letters and digits. ``generate_password()`` returns such a password.
+            display_name: The name that others see. Defaults to none.
+            is_admin: Whether the user has administrator rights. Defaults to False.
+
+        Raises:
+            UsageError: The email or the password is empty.
+            APIRequestError: The email address is invalid or taken, or the password is too weak.
+            PermissionDeniedError: You are not an administrator.
+        """
+        return self._call(
+            self._impl.create_user(email, password, display_name=display_name, is_admin=is_admin)
+        )
+
+    def update_user(
+        self,
+        user: UserRef,
+        *,
+        display_name: str | None = None,
+        is_admin: bool | None = None,
+        is_active: bool | None = None,
+        password: str | None = None,
+    ) -> IvkUser:
+        """Change a user. Omitted arguments keep their values. Administrator only (InvokeAI 6.12+).
+
+        A new password ends all sessions of the user. If it is your own, this client continues with the new one.
+
+        Args:
+            user: The user: a record, an email address, or an id.
+            display_name: The new name that others see. The server cannot remove a name (6.14).
+            is_admin: Whether the user has administrator rights.
+            is_active: Whether the user can sign in. The items of an inactive user do not run.
+            password: The new password.
+
+        Returns:
+            The changed record.
+
+        Raises:
+            UnknownNameError: No user has this email address or id. This is also a ``NotFoundError``.
+            UsageError: There is nothing to change, or an argument is empty.
+            APIRequestError: The password is too weak, or no active administrator would be left.
+            PermissionDeniedError: You are not an administrator.
+        """
+        return self._call(
+            self._impl.update_user(
+                user, display_name=display_name, is_admin=is_admin, is_active=is_active, password=password
+            )
+        )
+
+    def delete_user(self, user: UserRef) -> bool:
+        """Delete a user's account. Administrator only (InvokeAI 6.12+).
+
+        The server keeps the user's images, boards, workflows and queue items. Afterwards only administrators see those
+        that the user did not share. To keep a user from signing in, use ``update_user(user, is_active=False)`` instead.
+
+        Args:
+            user: The user: a record, an email address, or an id.
+
+        Returns:
+            Whether the user existed.
+
+        Raises:
+            APIRequestError: The user is the last active administrator.
+            PermissionDeniedError: You are not an administrator.
+        """
+        return self._call(self._impl.delete_user(user))
+
+    def generate_password(self) -> str:
+        """Return a new random password of 16 characters, made by the server. Any signed-in user (InvokeAI 6.12+).
+
+        It has upper and lower case letters, digits and punctuation, so that every server accepts it.
+        """
+        return self._call(self._impl.generate_password())
+
+
 class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     """A workflow prepared for a server.
 
@@ -5104,22 +5287,78 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         return self._call(self._impl.get_definition(unwrap(source)))
 
     def list_workflows(
-        self, query: str | None = None, *, categories: Sequence[str] = ("user", "default")
-    ) -> list[dict[str, Any]]:
+        self,
+        query: str | None = None,
+        *,
+        categories: Sequence[str] = ("user", "default"),
+        tags: Sequence[str] | None = None,
+        shared: bool | None = None,
+        callable: bool | None = None,
+        opened: bool | None = None,
+        mine: bool = False,
+        order_by: WorkflowOrder = "name",
+        direction: Literal["ASC", "DESC"] = "ASC",
+    ) -> list[IvkWorkflowRecord]:
         """List the workflows in the server's library, sorted by name.
+
+        On servers with user accounts these are your own, those that come with the server, and those that other users
+        share. Administrators get the workflows of all users.
 
         Args:
             query: Only workflows whose name, description or tags contain this text. Defaults to all.
             categories: ``user`` for saved workflows, ``default`` for those that come with the server. Defaults to
                 both.
+            tags: Only workflows whose tags contain one of these texts, in any case. Defaults to all.
+            shared: Whether to list only workflows that are shared with all users. If False, only those that are not
+                (InvokeAI 6.13+). Defaults to None: both.
+            callable: Whether to list only workflows that other workflows can call. If False, only those that they
+                cannot call (InvokeAI 6.13+). Defaults to None: both.
+            opened: Whether to list only workflows that were opened in the web UI. If False, only those that were not
+                (InvokeAI 6.0+). Defaults to None: both.
+            mine: Whether to leave out the workflows of other users. Defaults to False.
+            order_by: The field to sort by. Defaults to ``"name"``.
+            direction: ``"ASC"`` for A to Z or oldest first, ``"DESC"`` for the reverse. Defaults to ``"ASC"``.
 
         Returns:
-            A record for each workflow, with ``workflow_id``, ``name``, ``description``, ``category`` and more.
+            A record for each workflow.
 
         Raises:
-            UsageError: The query or the categories are empty.
+            UsageError: A filter is empty.
         """
-        return self._call(self._impl.list_workflows(query, categories=categories))
+        return self._call(
+            self._impl.list_workflows(
+                query,
+                categories=categories,
+                tags=tags,
+                shared=shared,
+                callable=callable,
+                opened=opened,
+                mine=mine,
+                order_by=order_by,
+                direction=direction,
+            )
+        )
+
+    def get_record(
+        self, workflow: WorkflowRef, *, to: str | None = None, mine: bool = True
+    ) -> IvkWorkflowRecord:
+        """Return the record of a workflow in the server's library.
+
+        Args:
+            workflow: A record of ``list_workflows()``, a name, or an id. A name means one of your own workflows, or if
+                you have no such workflow, one that another user shares.
+            to: A change that you plan, such as ``"delete"``. Checks that you can change the workflow, and names the
+                change in errors. Defaults to None: nothing is checked.
+            mine: With ``to``, whether to accept only your own workflows. If False, administrators can change those of
+                other users. Defaults to True.
+
+        Raises:
+            WorkflowNotFoundError: No workflow has this id or name, or several have this name.
+            UsageError: You plan a change, and the workflow is a default workflow, or you are an administrator and it
+                belongs to another user.
+            PermissionDeniedError: You plan a change, and the workflow belongs to another user.
+        """
+        return self._call(self._impl.get_record(workflow, to=to, mine=mine))
 
     def get_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition:
         """Return a workflow from the server's library.
@@ -5141,6 +5380,192 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """
         return self._call(self._impl.find_workflow(name_or_id))
 
+    def upload_workflow(
+        self,
+        definition: WorkflowDefinition,
+        overwrite: bool = False,
+        *,
+        shared: bool | None = None,
+        mine: bool = True,
+    ) -> str:
+        """Save a workflow in the server's library, as one of your workflows.
+
+        Args:
+            definition: The workflow.
+            overwrite: Whether to replace the library workflow with the same id, if it exists. Defaults to False, so
+                that the workflow gets a new id.
+            shared: Whether all users of the server can see and run it (InvokeAI 6.13+). Defaults to None: a new
+                workflow is private on servers with user accounts, and a replaced one stays as it is.
+            mine: Whether to replace only your own workflow. If False, an administrator can replace that of another
+                user. Defaults to True.
+
+        Returns:
+            The workflow's id in the library.
+
+        Raises:
+            UsageError: You are an administrator, and the workflow to replace belongs to another user.
+            PermissionDeniedError: The workflow to replace belongs to another user.
+        """
+        return self._call(self._impl.upload_workflow(definition, overwrite, shared=shared, mine=mine))
+
+    def delete_workflow(self, workflow_id: WorkflowRef, *, mine: bool = True) -> bool:
+        """Delete a workflow from the server's library. Default workflows cannot be deleted.
+
+        Args:
+            workflow_id: A record of ``list_workflows()``, an id, or a name. A name means your own workflow.
+            mine: Whether to delete only your own workflow. If False, an administrator can delete that of another
+                user. Defaults to True.
+
+        Returns:
+            Whether the workflow existed.
+
+        Raises:
+            UsageError: The workflow is a default workflow, several workflows have this name, or you are an
+                administrator and the workflow belongs to another user.
+            PermissionDeniedError: The workflow belongs to another user.
+        """
+        return self._call(self._impl.delete_workflow(workflow_id, mine=mine))
+
+    def share(self, workflow: WorkflowRef, *, mine: bool = True) -> IvkWorkflowRecord:
+        """Let all users of the server see and run a workflow (InvokeAI 6.13+). Only its owner can change it.
+
+        The server also adds the tag ``shared``, and ``unshare()`` removes it.
+
+        Args:
+            workflow: A record of ``list_workflows()``, an id, or a name. A name means your own workflow.
+            mine: Whether to share only your own workflow. If False, an administrator can share that of another user.
+                Defaults to True.
+
+        Returns:
+            The changed record.
+
+        Raises:
+            WorkflowNotFoundError: No workflow has this id or name, or several have this name.
+            UsageError: The workflow is a default workflow, or you are an administrator and it belongs to another user.
+            PermissionDeniedError: The workflow belongs to another user.
+        """
+        return self._call(self._impl.share(workflow, mine=mine))
+
+    def unshare(self, workflow: WorkflowRef, *, mine: bool = True) -> IvkWorkflowRecord:
+        """Hide a workflow from other users again (InvokeAI 6.13+). The arguments and errors are those of ``share()``.
+
+        Args:
+            workflow: A record of ``list_workflows()``, an id, or a name. A name means your own workflow.
+            mine: Whether to change only your own workflow. If False, an administrator can change that of another user.
+                Defaults to True.
+
+        Returns:
+            The changed record.
+        """
+        return self._call(self._impl.unshare(workflow, mine=mine))
+
+    def mark_opened(self, workflow: WorkflowRef) -> None:
+        """Set the time when a workflow was last opened to now, as the web UI does when it opens one (InvokeAI 6.0+).
+
+        Args:
+            workflow: A record of ``list_workflows()``, an id, or a name.
+
+        Raises:
+            WorkflowNotFoundError: No workflow has this id or name, or several have this name.
+            PermissionDeniedError: The workflow is not your own.
+        """
+        self._call(self._impl.mark_opened(workflow))
+
+    def list_tags(
+        self, *, categories: Sequence[str] = ("user", "default"), shared: bool | None = None
+    ) -> list[str]:
+        """Return the tags of the workflows in the library, sorted (InvokeAI 6.10+).
+
+        Args:
+            categories: The categories, as in ``list_workflows()``. Defaults to both.
+            shared: Whether to use only workflows that are shared with all users. If False, only those that are not
+                (InvokeAI 6.13+). Defaults to None: your own and those that come with the server.
+        """
+        return self._call(self._impl.list_tags(categories=categories, shared=shared))
+
+    def count_by_tag(
+        self,
+        tags: Sequence[str] | None = None,
+        *,
+        categories: Sequence[str] = ("user", "default"),
+        opened: bool | None = None,
+        shared: bool | None = None,
+    ) -> dict[str, int]:
+        """Return the number of workflows with each tag.
+
+        The server counts a workflow for a tag if the text of its tags contains the tag, in any case.
+
+        Args:
+            tags: The tags. Defaults to all (InvokeAI 6.10+).
+            categories: The categories, as in ``list_workflows()``. Defaults to both.
+            opened: As in ``list_workflows()``.
+            shared: As in ``list_tags()``.
+        """
+        return self._call(self._impl.count_by_tag(tags, categories=categories, opened=opened, shared=shared))
+
+    def count_by_category(
+        self,
+        categories: Sequence[str] = ("user", "default"),
+        *,
+        opened: bool | None = None,
+        shared: bool | None = None,
+    ) -> dict[str, int]:
+        """Return the number of workflows in each category.
+
+        Args:
+            categories: The categories, as in ``list_workflows()``. Defaults to both.
+            opened: As in ``list_workflows()``.
+            shared: As in ``list_tags()``.
+        """
+        return self._call(self._impl.count_by_category(categories, opened=opened, shared=shared))
+
+    def get_picture(self, workflow: WorkflowRef) -> bytes:
+        """Return the picture of a workflow in the library: the content of an image file, at most 256 pixels wide.
+
+        Args:
+            workflow: A record of ``list_workflows()``, an id, or a name.
+
+        Raises:
+            WorkflowNotFoundError: No workflow has this id or name, or several have this name.
+            NotFoundError: The workflow has no picture.
+        """
+        return self._call(self._impl.get_picture(workflow))
+
+    def set_picture(self, workflow: WorkflowRef, image: ImageSource, *, mine: bool = True) -> None:
+        """Set the picture that the web UI's library shows for a workflow. The server reduces it to 256 pixels.
+
+        Args:
+            workflow: A record of ``list_workflows()``, an id, or a name. A name means your own workflow.
+            image: A path, the bytes of an image file, or a Pillow image.
+            mine: Whether to change only your own workflow. If False, an administrator can change that of another user.
+                Defaults to True.
+
+        Raises:
+            WorkflowNotFoundError: No workflow has this id or name, or several have this name.
+            InputValueError: The file does not exist or is not an image.
+            UsageError: The workflow is a default workflow, or you are an administrator and it belongs to another user.
+            PermissionDeniedError: The workflow belongs to another user.
+        """
+        self._call(self._impl.set_picture(workflow, image, mine=mine))
+
+    def delete_picture(self, workflow: WorkflowRef, *, mine: bool = True) -> bool:
+        """Remove the picture of a workflow.
+
+        Args:
+            workflow: A record of ``list_workflows()``, an id, or a name. A name means your own workflow.
+            mine: Whether to change only your own workflow. If False, an administrator can change that of another user.
+                Defaults to True.
+
+        Returns:
+            Whether the workflow had a picture.
+
+        Raises:
+            WorkflowNotFoundError: No workflow has this id or name, or several have this name.
+            UsageError: The workflow is a default workflow, or you are an administrator and it belongs to another user.
+            PermissionDeniedError: The workflow belongs to another user.
+        """
+        return self._call(self._impl.delete_picture(workflow, mine=mine))
+
     def create_workflow_from_file(self, filepath: str | os.PathLike[str]) -> WorkflowHandle:
         """Return a handle for a workflow file, as ``create_workflow()`` does.
 
@@ -5157,37 +5582,10 @@ class WorkflowRepository(Face["AsyncWorkflowRepository"]):
         """
         return wrap(self._call(self._impl.create_workflow_from_dict(data)))
 
-    def list_available_workflows(self) -> list[dict[str, Any]]:
+    def list_available_workflows(self) -> list[IvkWorkflowRecord]:
         """List the workflows in the server's library, as ``list_workflows()`` does."""
         return self._call(self._impl.list_available_workflows())
 
     def download_workflow(self, workflow_id: WorkflowRef) -> WorkflowDefinition | None:
         """Return a workflow from the server's library, or None if it is not there."""
         return self._call(self._impl.download_workflow(workflow_id))
-
-    def upload_workflow(self, definition: WorkflowDefinition, overwrite: bool = False) -> str:
-        """Save a workflow in the server's library, as one of the user's workflows.
-
-        Args:
-            definition: The workflow.
-            overwrite: Whether to replace the library workflow with the same id, if it exists. Defaults to False, so
-                that the workflow gets a new id.
-
-        Returns:
-            The workflow's id in the library.
-        """
-        return self._call(self._impl.upload_workflow(definition, overwrite))
-
-    def delete_workflow(self, workflow_id: WorkflowRef) -> bool:
-        """Delete a workflow from the server's library. Default workflows cannot be deleted.
-
-        Args:
-            workflow_id: A record of ``list_workflows()``, an id, or a name.
-
-        Returns:
-            Whether the workflow existed.
-
-        Raises:
-            UsageError: The workflow is a default workflow, or several workflows have this name.
-        """
-        return self._call(self._impl.delete_workflow(workflow_id))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import socketio
     from PIL.Image import Image as PILImage
 
+    from invokeai_py_client.api.all import AsyncApi
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
@@ -440,6 +442,20 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         return self.connection.part(AsyncQueueRepository)
 
+    @property
+    def api(self) -> AsyncApi:
+        """Every operation of the server's API, as a method with plain JSON data. See "Every operation" in the docs."""
+        from invokeai_py_client.api.all import AsyncApi
+
+        return self.connection.part(AsyncApi)
+
+    @property
+    def users(self) -> AsyncUserRepository:
+        """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
+        from invokeai_py_client.user.repository import AsyncUserRepository
+
+        return self.connection.part(AsyncUserRepository)
+
     # ------------------------------------------------------------------ the open web UI
 
     async def recall(
@@ -626,22 +642,74 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        idempotent: bool | None = None,
+        save_to: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[int, int | None], object] | None = None,
     ) -> Response:
         """Send a request that this client has no method for.
 
+        It is sent like all others: with the client's token, with retries if they are safe, and with its errors.
+
         Args:
             method: The HTTP method, such as ``"GET"`` or ``"POST"``.
-            endpoint: The path below ``/api/v1``, or a full path (``/api/v2/models/stats``).
-            params: Query parameters.
+            endpoint: The path below ``/api/v1``, a full path (``/api/v2/models/stats``), or ``/openapi.json``.
+            params: Query parameters. None values are omitted, and lists are repeated.
             json: The body, as JSON data.
-            timeout: Timeout for the request and its response, in seconds. Defaults to the client's timeout.
+            form: The fields of a form, instead of JSON. None values are omitted, and lists are repeated.
+            files: The files of a form: a path, bytes, or a tuple of the file name to send, a path or bytes, and the
+                content type (optional). A list sends several files in one field. Files on disk are read while they
+                are sent, so they may be large.
+            headers: Additional headers. They replace those of the client.
+            timeout: Timeout for the request and its response, in seconds. With ``save_to`` or files on disk, how long
+                nothing may be received or sent. Defaults to the client's timeout.
+            idempotent: Whether the request may be sent again if its outcome is unknown. Defaults to True for all
+                methods except POST and PATCH.
+            save_to: A file to write the body to, as it arrives. It appears when it is complete. A GET that breaks
+                continues where it stopped, if the server supports that. Defaults to None: the body is held in memory,
+                at most 256 MB.
+            on_progress: Called while a file is saved, with the number of bytes so far, and the size of the file or
+                None if the server does not send it.
+
+        Returns:
+            The response, with its status, headers and body.
 
         Raises:
+            UsageError: An argument is not valid, or a file cannot be read or written.
             APIRequestError: The server rejected the request or failed, or could not be reached.
+
+        Example:
+            ```python
+            response = await client.request("GET", "/app/version")
+            print(response.status_code, response.json()["version"])
+            ```
         """
-        path = endpoint if endpoint.startswith("/api/") else f"/api/v1/{endpoint.lstrip('/')}"
-        return await self.connection.http.raw(method.upper(), path, params=params, json=json, timeout=timeout)
+        from invokeai_py_client.files.atomic import file_target
+        from invokeai_py_client.files.download import save_to_disk
+        from invokeai_py_client.files.form import form_of_sources
+        from invokeai_py_client.transport.payload import check_headers, check_method, endpoint_path
+        from invokeai_py_client.transport.secrets import Hidden
+
+        if json is not None and (form is not None or files is not None):
+            raise UsageError("Pass either json, or form and files: a request has one body.")
+        method, path = check_method(method), endpoint_path(endpoint)
+        sent: dict[str, Any] = {
+            "params": params,
+            "json": json,
+            "form": form_of_sources(form, files),
+            "headers": Hidden(check_headers(headers or {})),
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        if save_to is None:
+            return await self.connection.http.raw(method, path, **sent)
+        target = file_target(save_to)
+        return await save_to_disk(
+            self.connection, path, target, method=method, on_progress=on_progress, **sent
+        )
 
     # ------------------------------------------------------------------ users (InvokeAI 6.12+)
 
@@ -686,11 +754,13 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         The server keeps no list of tokens (6.14). A copy of the token remains valid until it expires or the password
         is changed.
         """
+        from invokeai_py_client.api.auth import AsyncAuthApi
+
         self.connection.profile = None
         if self.settings.token is not None:
             try:
                 self.settings.credentials = None  # do not sign in again if the token has expired
-                await self.connection.http.json("POST", "/api/v1/auth/logout")
+                await self.connection.part(AsyncAuthApi).logout(idempotent=False, explain=False)
             except APIRequestError as error:
                 logger.info("could not sign out on the server: %s", error)
         self.settings.use_token(None)

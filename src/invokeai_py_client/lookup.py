@@ -12,18 +12,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from invokeai_py_client._names import ExactId, ambiguous, matching, unknown
+from invokeai_py_client.api.boards import AsyncBoardsApi
+from invokeai_py_client.api.images import AsyncImagesApi
+from invokeai_py_client.api.models import AsyncModelsApi
 from invokeai_py_client.errors import (
     ModelNotFoundError,
     NotFoundError,
     ServerTooOldError,
     UnknownNameError,
     UsageError,
-    WorkflowNotFoundError,
 )
 from invokeai_py_client.models import UNCATEGORIZED, IvkBoard, IvkDnnModel
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import route
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -84,9 +85,6 @@ BoardRef: TypeAlias = str | BoardLike
 ModelRef: TypeAlias = str | ModelRecord
 """A model: a record, a name, or a key."""
 
-WorkflowRef: TypeAlias = str | Mapping[str, Any]
-"""A workflow in the server's library: a record of ``list_workflows()``, a name, or an id."""
-
 
 StylePresetRef: TypeAlias = str | NamedRecord
 """A style preset: a record, a name, or an id."""
@@ -146,6 +144,11 @@ class Lookup(Generic[T]):
                 f"Invalid {self.kind} of type {type(ref).__name__}: expected a {self.kind}, its id or its name."
             )
         return ExactId(found)
+
+    @staticmethod
+    def is_id(text: str) -> bool:
+        """Return whether a text has the form of an id. It may be a name nevertheless."""
+        return _ID.fullmatch(text) is not None
 
     def pick(self, text: str, records: Sequence[T]) -> T:
         """Return the record that a text refers to.
@@ -254,7 +257,7 @@ class Lookup(Generic[T]):
             return await self._by_id(connection, text), None
         records = await self._fetch_all(connection)
         found = self._only(text, records)
-        if _ID.fullmatch(text) and (found is None or text not in (self._name_of(found), self._id_of(found))):
+        if self.is_id(text) and (found is None or text not in (self._name_of(found), self._id_of(found))):
             # Lists omit what other users share, but it can be fetched. An id takes precedence over another case.
             found = await self._by_id(connection, text) or found
         return found, records
@@ -269,7 +272,7 @@ class Lookup(Generic[T]):
 
     def _unknown(self, text: str, records: Sequence[T]) -> UnknownNameError:
         names = [self._name_of(record) for record in records]
-        is_id = isinstance(text, ExactId) or _ID.fullmatch(text) is not None
+        is_id = isinstance(text, ExactId) or self.is_id(text)
         message, close = unknown(self.kind, text, names, is_id=is_id)
         return self._error(message, text, close)
 
@@ -310,8 +313,7 @@ async def fetch_board(connection: Connection, board_id: str) -> IvkBoard:
     """
     if board_id == UNCATEGORIZED:
         return IvkBoard.uncategorized()
-    path = route("/api/v1/boards/{board}", board=board_id)
-    return IvkBoard.from_api_response(await connection.http.json("GET", path))
+    return IvkBoard.from_api_response(await connection.part(AsyncBoardsApi).get_board(board_id))
 
 
 async def fetch_boards(connection: Connection, **params: Any) -> list[IvkBoard]:
@@ -321,44 +323,20 @@ async def fetch_boards(connection: Connection, **params: Any) -> list[IvkBoard]:
         connection: The server.
         **params: Query parameters that override these defaults.
     """
-    params = {"all": True, "include_archived": True, **params}
+    options: dict[str, Any] = {"all": True, "include_archived": True, **params}
     shape = ListOf({"board_id": str, "board_name": str})
-    response = await connection.http.json("GET", "/api/v1/boards/", params=params, expect=shape)
+    response: Any = await connection.part(AsyncBoardsApi).list_boards(**options, expect=shape)
     return [IvkBoard.from_api_response(record) for record in response]
 
 
 async def _fetch_model(connection: Connection, key: str) -> IvkDnnModel:
-    path = route("/api/v2/models/i/{model}", model=key)
-    return IvkDnnModel.from_api_response(await connection.http.json("GET", path))
+    return IvkDnnModel.from_api_response(await connection.part(AsyncModelsApi).get_model_record(key))
 
 
 async def fetch_models(connection: Connection) -> list[IvkDnnModel]:
     """Fetch the records of all models."""
-    response = await connection.http.json("GET", "/api/v2/models/", expect={"models": list})
+    response = await connection.part(AsyncModelsApi).list_model_records(expect={"models": list})
     return [IvkDnnModel.from_api_response(record) for record in response["models"]]
-
-
-async def fetch_workflow(connection: Connection, workflow_id: str) -> dict[str, Any]:
-    """Fetch the record of a workflow in the server's library, with its contents.
-
-    Raises:
-        NotFoundError: The workflow is not in the library.
-    """
-    path = route("/api/v1/workflows/i/{workflow}", workflow=workflow_id)
-    return await connection.http.json("GET", path, expect={"workflow_id": str, "workflow": dict})
-
-
-async def fetch_workflows(connection: Connection, **params: Any) -> list[dict[str, Any]]:
-    """Fetch the records of the workflows in the server's library, sorted by name. They have no contents.
-
-    Args:
-        connection: The server.
-        **params: Query parameters that override the defaults.
-    """
-    params = {"order_by": "name", "direction": "ASC", "categories": ("user", "default"), **params}
-    shape = {"items": ListOf({"workflow_id": str, "name": str})}
-    response = await connection.http.json("GET", "/api/v1/workflows/", params=params, expect=shape)
-    return cast("list[dict[str, Any]]", response["items"])
 
 
 BOARDS = Lookup("board", "board_id", "board_name", fetch_board, fetch_boards)
@@ -371,15 +349,6 @@ MODELS = Lookup(
     describe=lambda model: f"{model.key} ({model.base} {model.type})",
     error=ModelNotFoundError,
     ambiguous_error=ModelNotFoundError,
-)
-WORKFLOWS = Lookup(
-    "workflow",
-    "workflow_id",
-    "name",
-    fetch_workflow,
-    fetch_workflows,
-    error=WorkflowNotFoundError,
-    ambiguous_error=WorkflowNotFoundError,
 )
 
 
@@ -423,8 +392,8 @@ SYSTEM_PROMPTS = Lookup("system prompt", "id", "name", _fetch_system_prompt, fet
 
 async def unknown_image(connection: Connection, name: str) -> UnknownNameError:
     """Return the error for an image that is not on the server, with similar names among the latest images."""
-    params = {"limit": _LATEST, "order_dir": "DESC"}
-    response = await connection.http.json("GET", "/api/v1/images/", params=params, expect={"items": list})
+    api = connection.part(AsyncImagesApi)
+    response = await api.list_image_dtos(limit=_LATEST, order_dir="DESC", expect={"items": list})
     latest = [str(as_mapping(record).get("image_name")) for record in response["items"]]
     message, close = unknown("image", name, latest)
     return UnknownNameError(message, name, close)

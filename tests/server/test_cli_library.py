@@ -86,7 +86,7 @@ def test_built_in_workflows_cannot_be_deleted(ivk: Command, client: InvokeAIClie
     assert json.loads(text)["name"] == DEFAULT
     done = ivk("workflows", "rm", DEFAULT, "--yes")
     assert done.code == 2
-    assert "is built into InvokeAI" in done.said
+    assert "it is a default workflow of the server" in done.said
     assert len(client.workflow_repo.list_workflows(DEFAULT)) == 1
     listed = ivk("workflows", "ls", "SDXL", "--json").objects
     assert listed[-1] == {"event": "result", "ok": True, "workflows": len(listed) - 1}

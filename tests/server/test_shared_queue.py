@@ -358,7 +358,10 @@ def test_workflows_of_others_are_neither_replaced_nor_deleted(
     assert descriptions() == before
     for one in (name, theirs):
         refused = ivk(ADMIN, "workflows", "rm", one, "--yes")
-        assert (refused.code, "belongs to another user. Pass --all-users" in refused.said) == (2, True)
+        assert (refused.code, "belongs to another user. Pass mine=False (--all-users)" in refused.said) == (
+            2,
+            True,
+        )
     assert ivk(ADMIN, "workflows", "push", str(file), "--replace", "--all-users").out == f"{theirs}\n"
     assert descriptions()[theirs] == "of the administrator"
     assert ivk(ADMIN, "workflows", "rm", name, "--yes", "--all-users").code == 0

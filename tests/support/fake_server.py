@@ -54,6 +54,7 @@ class FakeServer:
         self.uploaded: list[bytes] = []
         self.http = self
         self.url = "http://fake"
+        self.settings = SimpleNamespace(token=None, credentials=None)
         self._uploads = UploadCache(self.connection)
 
     @property
@@ -62,7 +63,7 @@ class FakeServer:
         return cast(Connection, self)
 
     def part(self, kind: type[Any]) -> Any:
-        """Imitate `Connection.part`: return the upload cache, operations, or itself as the image repository."""
+        """Imitate `Connection.part`: return the upload cache, the real API, or itself as the image repository."""
         if issubclass(kind, ApiResource):
             return kind(self.connection)
         return self._uploads if kind is UploadCache else self

@@ -18,7 +18,8 @@ from invokeai_py_client.errors import (
     UsageError,
     WorkflowNotFoundError,
 )
-from invokeai_py_client.lookup import BOARDS, MODELS, WORKFLOWS, fetch_boards
+from invokeai_py_client.library import WORKFLOWS
+from invokeai_py_client.lookup import BOARDS, MODELS, fetch_boards
 from invokeai_py_client.models import IvkBoard, IvkImage
 
 ID = "0f2a6d1e-8b7c-4d5e-9f10-3a4b5c6d7e8f"

@@ -238,6 +238,14 @@ async def test_renewed_token_is_used_in_later_requests(server: Faulty) -> None:
     await http.close()
 
 
+async def test_errors_contain_no_secrets_of_own_headers(server: Faulty, http: HttpTransport) -> None:
+    server.script = [reply("400 Bad Request", b'{"detail": "bad: Bearer my-own-token, session=my-cookie"}')]
+    headers = {"authorization": "Bearer my-own-token", "Cookie": "session=my-cookie", "X-Name": "bad"}
+    with pytest.raises(APIRequestError, match=r"bad: \*\*\*") as caught:
+        await http.raw("GET", PATH, headers=headers)
+    assert "my-" not in f"{caught.value} {caught.value.payload}"
+
+
 # --------------------------------------------------------------------------- invalid responses
 
 

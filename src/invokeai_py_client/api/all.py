@@ -66,7 +66,7 @@ class AsyncApi(_AllRouters):
         def __getattr__(self, name: str) -> Any:
             from invokeai_py_client.api.operations import OPERATIONS
 
-            operation = OPERATIONS.get(name.removesuffix("_stream"))
+            operation = OPERATIONS.get(name.removesuffix("_stream").removesuffix("_path"))
             if operation is None:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             words = operation.router.split("_")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
+from invokeai_py_client._base import AsyncObject
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import APIRequestError, NotFoundError
 from invokeai_py_client.transport.payload import ROUTE_MISSING
 
 if TYPE_CHECKING:
+    from invokeai_py_client.connection import Connection
     from invokeai_py_client.transport.http import Stream
     from invokeai_py_client.transport.json_shape import Shape
     from invokeai_py_client.transport.payload import Form, Params
@@ -30,6 +32,8 @@ class RequestOptions(TypedDict, total=False):
             None: any JSON.
         extra: More fields of the body. They are sent as they are: pass a field here to send null, or if the operation
             does not have it yet.
+        query: More parameters of the query, as for ``extra``.
+        raise_failure: Whether to raise an error if a response with status 200 reports a failure. Defaults to True.
         explain: Whether to ask for the server's version if the server does not have the operation, to say which version
             has. Defaults to True. Pass False if you handle this error.
     """
@@ -38,6 +42,8 @@ class RequestOptions(TypedDict, total=False):
     idempotent: bool | None
     expect: Shape | None
     extra: Mapping[str, Any]
+    query: Params
+    raise_failure: bool
     explain: bool
 
 
@@ -67,6 +73,29 @@ class StreamOptions(FileOptions, total=False):
 def given(**fields: Any) -> dict[str, Any]:
     """Return the fields of a body that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+class AsyncDownload(AsyncObject):
+    """A file that is being downloaded. Iterate over it once to get its content in chunks.
+
+    Attributes:
+        status_code: The HTTP status: 200, or 206 for a part of the file.
+        content_type: The media type, such as ``video/mp4``.
+        headers: The headers of the response, such as ``Content-Range``. Their names are case-insensitive.
+    """
+
+    def __init__(self, connection: Connection, stream: Stream) -> None:
+        self.connection = connection
+        self._stream = stream
+        self.status_code: int = stream.status_code
+        self.content_type: str = stream.content_type
+        self.headers: Mapping[str, str] = stream.headers
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream
+
+    def __repr__(self) -> str:
+        return f"<AsyncDownload of {self.content_type}, status {self.status_code}>"
 
 
 class ApiResource(Resource):
@@ -101,6 +130,11 @@ class ApiResource(Resource):
         more: dict[str, Any] = dict(options)
         explain: bool = more.pop("explain", True)
         extra = more.pop("extra", None)
+        query: Params | None = more.pop("query", None)
+        if query:
+            params = {**(params or {}), **query}
+        if not more.pop("raise_failure", True):
+            fails = None
         if extra:
             json = type(json)({**json, **extra}) if json else dict(extra)
         if more.get("idempotent") is None:
@@ -159,15 +193,17 @@ class ApiResource(Resource):
         return response.headers
 
     @asynccontextmanager
-    async def _stream(self, operation: str, path: str, options: StreamOptions) -> AsyncGenerator[Stream]:
+    async def _stream(
+        self, operation: str, path: str, options: StreamOptions
+    ) -> AsyncGenerator[AsyncDownload]:
         """Download a file in chunks."""
         opened = False
         try:
             async with self.connection.http.stream(
                 path, headers=options.get("headers"), timeout=options.get("timeout")
-            ) as download:
+            ) as stream:
                 opened = True
-                yield download
+                yield AsyncDownload(self.connection, stream)
         except ROUTE_MISSING as error:
             if not opened and options.get("explain", True):
                 await self._raise_if_too_old(operation, error)
@@ -187,7 +223,11 @@ class ApiResource(Resource):
         since = OPERATIONS[operation].since
         if since is None or _is_about_an_item(error):
             return
-        version = await server_version(self.connection.http)
+        # A 404 may also be about an item that does not exist, so the version is asked for only once.
+        seen = self.connection.part(_SeenVersion)
+        version = seen.version
+        if _numbers(version) < _numbers(since):
+            version = seen.version = await server_version(self.connection.http)
         if _numbers(version) < _numbers(since):
             raise ServerTooOldError(
                 f"`{operation}` needs InvokeAI {since} or later; this server is {version}.",
@@ -198,8 +238,20 @@ class ApiResource(Resource):
             ) from None
 
 
+class _SeenVersion:
+    """The server's version, after it was asked for.
+
+    Attributes:
+        version: The version, or "" before.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        del connection
+        self.version = ""
+
+
 def _is_about_an_item(error: APIRequestError) -> bool:
-    """Whether a server that has the route sent this 404. Without the route, the detail is a fixed text, or a page."""
+    """Whether a server that has the route sent this 404. Without the route, the detail is always "Not Found"."""
     payload = error.payload
     if not isinstance(error, NotFoundError) or not isinstance(payload, dict):
         return False

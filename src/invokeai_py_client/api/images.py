@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
-    from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
+    from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import common, images
-    from invokeai_py_client.transport.http import Stream
     from invokeai_py_client.transport.payload import FormFile
 
 
@@ -210,40 +209,40 @@ class AsyncImagesApi(ApiResource):
 
         ``GET /api/v1/images/i/{image_name}/full``. Any signed-in user may call this.
         """
-        return await self._file(
-            "get_image_full", route("/api/v1/images/i/{image}/full", image=image_name), options
-        )
+        return await self._file("get_image_full", self.get_image_full_path(image_name), options)
 
     def get_image_full_stream(
         self, image_name: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Stream]:
+    ) -> AbstractAsyncContextManager[AsyncDownload]:
         """Get image full in chunks, without holding all of it in memory.
 
         ``GET /api/v1/images/i/{image_name}/full``. Any signed-in user may call this.
         """
-        return self._stream(
-            "get_image_full", route("/api/v1/images/i/{image}/full", image=image_name), options
-        )
+        return self._stream("get_image_full", self.get_image_full_path(image_name), options)
+
+    def get_image_full_path(self, image_name: str) -> str:
+        """Return the path on the server of the file that ``get_image_full()`` downloads."""
+        return route("/api/v1/images/i/{image}/full", image=image_name)
 
     async def get_image_thumbnail(self, image_name: str, **options: Unpack[FileOptions]) -> bytes:
         """Get image thumbnail.
 
         ``GET /api/v1/images/i/{image_name}/thumbnail``. Any signed-in user may call this.
         """
-        return await self._file(
-            "get_image_thumbnail", route("/api/v1/images/i/{image}/thumbnail", image=image_name), options
-        )
+        return await self._file("get_image_thumbnail", self.get_image_thumbnail_path(image_name), options)
 
     def get_image_thumbnail_stream(
         self, image_name: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Stream]:
+    ) -> AbstractAsyncContextManager[AsyncDownload]:
         """Get image thumbnail in chunks, without holding all of it in memory.
 
         ``GET /api/v1/images/i/{image_name}/thumbnail``. Any signed-in user may call this.
         """
-        return self._stream(
-            "get_image_thumbnail", route("/api/v1/images/i/{image}/thumbnail", image=image_name), options
-        )
+        return self._stream("get_image_thumbnail", self.get_image_thumbnail_path(image_name), options)
+
+    def get_image_thumbnail_path(self, image_name: str) -> str:
+        """Return the path on the server of the file that ``get_image_thumbnail()`` downloads."""
+        return route("/api/v1/images/i/{image}/thumbnail", image=image_name)
 
     async def get_image_urls(self, image_name: str, **options: Unpack[RequestOptions]) -> images.ImageUrlsDTO:
         """Get image urls.
@@ -340,23 +339,23 @@ class AsyncImagesApi(ApiResource):
         ``GET /api/v1/images/download/{bulk_download_item_name}``. Any signed-in user may call this.
         """
         return await self._file(
-            "get_bulk_download_item",
-            route("/api/v1/images/download/{zip}", zip=bulk_download_item_name),
-            options,
+            "get_bulk_download_item", self.get_bulk_download_item_path(bulk_download_item_name), options
         )
 
     def get_bulk_download_item_stream(
         self, bulk_download_item_name: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Stream]:
+    ) -> AbstractAsyncContextManager[AsyncDownload]:
         """Get bulk download item in chunks, without holding all of it in memory.
 
         ``GET /api/v1/images/download/{bulk_download_item_name}``. Any signed-in user may call this.
         """
         return self._stream(
-            "get_bulk_download_item",
-            route("/api/v1/images/download/{zip}", zip=bulk_download_item_name),
-            options,
+            "get_bulk_download_item", self.get_bulk_download_item_path(bulk_download_item_name), options
         )
+
+    def get_bulk_download_item_path(self, bulk_download_item_name: str) -> str:
+        """Return the path on the server of the file that ``get_bulk_download_item()`` downloads."""
+        return route("/api/v1/images/download/{zip}", zip=bulk_download_item_name)
 
     async def get_image_names(
         self,

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Unpack
 
-    from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
+    from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import models
-    from invokeai_py_client.transport.http import Stream
     from invokeai_py_client.transport.payload import FormFile
 
 
@@ -169,18 +168,20 @@ class AsyncModelsApi(ApiResource):
 
         ``GET /api/v2/models/i/{key}/image``. Anyone may call this, even without signing in.
         """
-        return await self._file(
-            "get_model_image", route("/api/v2/models/i/{model}/image", model=key), options
-        )
+        return await self._file("get_model_image", self.get_model_image_path(key), options)
 
     def get_model_image_stream(
         self, key: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Stream]:
+    ) -> AbstractAsyncContextManager[AsyncDownload]:
         """Get model image in chunks, without holding all of it in memory.
 
         ``GET /api/v2/models/i/{key}/image``. Anyone may call this, even without signing in.
         """
-        return self._stream("get_model_image", route("/api/v2/models/i/{model}/image", model=key), options)
+        return self._stream("get_model_image", self.get_model_image_path(key), options)
+
+    def get_model_image_path(self, key: str) -> str:
+        """Return the path on the server of the file that ``get_model_image()`` downloads."""
+        return route("/api/v2/models/i/{model}/image", model=key)
 
     async def update_model_image(
         self, key: str, *, image: FormFile, **options: Unpack[RequestOptions]

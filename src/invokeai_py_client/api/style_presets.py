@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Unpack
 
-    from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
+    from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import style_presets
-    from invokeai_py_client.transport.http import Stream
     from invokeai_py_client.transport.payload import FormFile
 
 
@@ -100,23 +99,23 @@ class AsyncStylePresetsApi(ApiResource):
         ``GET /api/v1/style_presets/i/{style_preset_id}/image``. Any signed-in user may call this.
         """
         return await self._file(
-            "get_style_preset_image",
-            route("/api/v1/style_presets/i/{style_preset}/image", style_preset=style_preset_id),
-            options,
+            "get_style_preset_image", self.get_style_preset_image_path(style_preset_id), options
         )
 
     def get_style_preset_image_stream(
         self, style_preset_id: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Stream]:
+    ) -> AbstractAsyncContextManager[AsyncDownload]:
         """Get style preset image in chunks, without holding all of it in memory.
 
         ``GET /api/v1/style_presets/i/{style_preset_id}/image``. Any signed-in user may call this.
         """
         return self._stream(
-            "get_style_preset_image",
-            route("/api/v1/style_presets/i/{style_preset}/image", style_preset=style_preset_id),
-            options,
+            "get_style_preset_image", self.get_style_preset_image_path(style_preset_id), options
         )
+
+    def get_style_preset_image_path(self, style_preset_id: str) -> str:
+        """Return the path on the server of the file that ``get_style_preset_image()`` downloads."""
+        return route("/api/v1/style_presets/i/{style_preset}/image", style_preset=style_preset_id)
 
     async def export_style_presets(self, **options: Unpack[FileOptions]) -> bytes:
         """Export style presets.

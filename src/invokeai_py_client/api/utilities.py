@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
-    from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
+    from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import utilities
-    from invokeai_py_client.transport.http import Stream
 
 
 class AsyncUtilitiesApi(ApiResource):
@@ -56,20 +55,20 @@ class AsyncUtilitiesApi(ApiResource):
 
         ``GET /api/v1/utilities/fonts/{font_path}``. Any signed-in user may call this. Since InvokeAI 6.14.
         """
-        return await self._file(
-            "get_user_font_file", "/api/v1/utilities/fonts/" + path_parts(font_path, "a font"), options
-        )
+        return await self._file("get_user_font_file", self.get_user_font_file_path(font_path), options)
 
     def get_user_font_file_stream(
         self, font_path: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Stream]:
+    ) -> AbstractAsyncContextManager[AsyncDownload]:
         """Get user font file in chunks, without holding all of it in memory.
 
         ``GET /api/v1/utilities/fonts/{font_path}``. Any signed-in user may call this. Since InvokeAI 6.14.
         """
-        return self._stream(
-            "get_user_font_file", "/api/v1/utilities/fonts/" + path_parts(font_path, "a font"), options
-        )
+        return self._stream("get_user_font_file", self.get_user_font_file_path(font_path), options)
+
+    def get_user_font_file_path(self, font_path: str) -> str:
+        """Return the path on the server of the file that ``get_user_font_file()`` downloads."""
+        return "/api/v1/utilities/fonts/" + path_parts(font_path, "a font")
 
     async def expand_prompt(
         self,

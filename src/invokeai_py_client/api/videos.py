@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
-    from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
+    from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import common, videos
-    from invokeai_py_client.transport.http import Stream
     from invokeai_py_client.transport.payload import FormFile
 
 
@@ -166,40 +165,40 @@ class AsyncVideosApi(ApiResource):
 
         ``GET /api/v1/videos/i/{video_name}/full``. Any signed-in user may call this. Since InvokeAI 6.14.
         """
-        return await self._file(
-            "get_video_full", route("/api/v1/videos/i/{video}/full", video=video_name), options
-        )
+        return await self._file("get_video_full", self.get_video_full_path(video_name), options)
 
     def get_video_full_stream(
         self, video_name: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Stream]:
+    ) -> AbstractAsyncContextManager[AsyncDownload]:
         """Get video full in chunks, without holding all of it in memory.
 
         ``GET /api/v1/videos/i/{video_name}/full``. Any signed-in user may call this. Since InvokeAI 6.14.
         """
-        return self._stream(
-            "get_video_full", route("/api/v1/videos/i/{video}/full", video=video_name), options
-        )
+        return self._stream("get_video_full", self.get_video_full_path(video_name), options)
+
+    def get_video_full_path(self, video_name: str) -> str:
+        """Return the path on the server of the file that ``get_video_full()`` downloads."""
+        return route("/api/v1/videos/i/{video}/full", video=video_name)
 
     async def get_video_thumbnail(self, video_name: str, **options: Unpack[FileOptions]) -> bytes:
         """Get video thumbnail.
 
         ``GET /api/v1/videos/i/{video_name}/thumbnail``. Any signed-in user may call this. Since InvokeAI 6.14.
         """
-        return await self._file(
-            "get_video_thumbnail", route("/api/v1/videos/i/{video}/thumbnail", video=video_name), options
-        )
+        return await self._file("get_video_thumbnail", self.get_video_thumbnail_path(video_name), options)
 
     def get_video_thumbnail_stream(
         self, video_name: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Stream]:
+    ) -> AbstractAsyncContextManager[AsyncDownload]:
         """Get video thumbnail in chunks, without holding all of it in memory.
 
         ``GET /api/v1/videos/i/{video_name}/thumbnail``. Any signed-in user may call this. Since InvokeAI 6.14.
         """
-        return self._stream(
-            "get_video_thumbnail", route("/api/v1/videos/i/{video}/thumbnail", video=video_name), options
-        )
+        return self._stream("get_video_thumbnail", self.get_video_thumbnail_path(video_name), options)
+
+    def get_video_thumbnail_path(self, video_name: str) -> str:
+        """Return the path on the server of the file that ``get_video_thumbnail()`` downloads."""
+        return route("/api/v1/videos/i/{video}/thumbnail", video=video_name)
 
     async def get_video_urls(self, video_name: str, **options: Unpack[RequestOptions]) -> videos.VideoUrlsDTO:
         """Get video urls.

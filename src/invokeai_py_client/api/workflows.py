@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Any, Unpack
 
-    from invokeai_py_client.api.base import FileOptions, RequestOptions, StreamOptions
+    from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.api.wire import common, workflows
-    from invokeai_py_client.transport.http import Stream
     from invokeai_py_client.transport.payload import FormFile
 
 
@@ -149,23 +148,21 @@ class AsyncWorkflowsApi(ApiResource):
         ``GET /api/v1/workflows/i/{workflow_id}/thumbnail``. Anyone may call this, even without signing in.
         """
         return await self._file(
-            "get_workflow_thumbnail",
-            route("/api/v1/workflows/i/{workflow}/thumbnail", workflow=workflow_id),
-            options,
+            "get_workflow_thumbnail", self.get_workflow_thumbnail_path(workflow_id), options
         )
 
     def get_workflow_thumbnail_stream(
         self, workflow_id: str, **options: Unpack[StreamOptions]
-    ) -> AbstractAsyncContextManager[Stream]:
+    ) -> AbstractAsyncContextManager[AsyncDownload]:
         """Get workflow thumbnail in chunks, without holding all of it in memory.
 
         ``GET /api/v1/workflows/i/{workflow_id}/thumbnail``. Anyone may call this, even without signing in.
         """
-        return self._stream(
-            "get_workflow_thumbnail",
-            route("/api/v1/workflows/i/{workflow}/thumbnail", workflow=workflow_id),
-            options,
-        )
+        return self._stream("get_workflow_thumbnail", self.get_workflow_thumbnail_path(workflow_id), options)
+
+    def get_workflow_thumbnail_path(self, workflow_id: str) -> str:
+        """Return the path on the server of the file that ``get_workflow_thumbnail()`` downloads."""
+        return route("/api/v1/workflows/i/{workflow}/thumbnail", workflow=workflow_id)
 
     async def update_workflow_is_public(
         self, workflow_id: str, *, is_public: bool, **options: Unpack[RequestOptions]

@@ -12,7 +12,7 @@ from invokeai_py_client.image.record import AsyncIvkImage
 from invokeai_py_client.image.responses import ImageName, ImageNames, category_words, name_list
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkBoard
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import path_part, route
+from invokeai_py_client.transport.payload import path_part
 
 if TYPE_CHECKING:
     import os
@@ -189,9 +189,14 @@ class AsyncBoardHandle(AsyncObject):
             UsageError: A category is unknown, or the list of categories is empty.
         """
         refuse_empty(categories=categories)
-        params = {"categories": category_words(categories), "is_intermediate": is_intermediate}
-        path = route("/api/v1/boards/{board}/image_names", board=self.board_id)
-        return await self.connection.http.json("GET", path, params=params, expect=ListOf(str))
+        from invokeai_py_client.api.boards import AsyncBoardsApi
+
+        return await self.connection.part(AsyncBoardsApi).list_all_board_image_names(
+            self.board_id,
+            categories=category_words(categories),
+            is_intermediate=is_intermediate,
+            expect=ListOf(str),
+        )
 
     async def get_image_count(self) -> int:
         """Return the number of images that ``list_images()`` would list, without intermediate images."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._text import clip
+from invokeai_py_client.api.boards import AsyncBoardsApi
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, UsageError
 from invokeai_py_client.image.changes import raise_if_images_deleted, raise_if_images_left
 from invokeai_py_client.image.responses import ImageName, name_of
 from invokeai_py_client.lookup import BOARDS, fetch_board, fetch_boards
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
-from invokeai_py_client.transport.payload import route
 from invokeai_py_client.v1.boards import V1BoardMethods
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.lookup import BoardRef
 
-_BOARDS = "/api/v1/boards"
 _LONGEST_NAME = 300
 
 
@@ -71,7 +70,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         if board_id == UNCATEGORIZED:
             return await self._uncategorized()
         try:
-            return IvkBoard.from_api_response(await self._json("GET", _path(board_id)))
+            return IvkBoard.from_api_response(await self._api.get_board(board_id))
         except NotFoundError:
             return None
 
@@ -149,8 +148,9 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         Raises:
             UsageError: The name is empty or too long.
         """
-        params = {"board_name": _checked_name(name), "is_private": is_private}
-        board = IvkBoard.from_api_response(await self._json("POST", f"{_BOARDS}/", params=params))
+        # Servers up to 6.8 take is_private.
+        made = await self._api.create_board(board_name=_checked_name(name), query={"is_private": is_private})
+        board = IvkBoard.from_api_response(made)
         # Since 6.13 servers ignore is_private. Older servers have no visibility.
         wanted = _visibility(is_private)
         if wanted is not None and board.board_visibility not in (None, wanted):
@@ -203,16 +203,16 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             "archived": archived,
             "board_visibility": None if board_visibility is None else str(board_visibility),
         }
-        sent = {key: value for key, value in changes.items() if value is not None}
+        sent: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
         if not sent:
             raise UsageError("Nothing to change: pass at least one new value to update_board().")
         _refuse_uncategorized(board_id, "changed")
 
         async def change(board: str) -> IvkBoard:
             try:
-                response = await self._json("PATCH", _path(board), json=sent, idempotent=True)
+                response = await self._api.update_board(board, **sent)
             except ServerError:  # the response of older servers (6.0.2) if the board does not exist
-                await self._json("GET", _path(board))
+                await self._api.get_board(board)
                 raise
             return IvkBoard.from_api_response(response)
 
@@ -236,15 +236,12 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
                 they belong to other users. They are uncategorized now.
         """
         _refuse_uncategorized(board_id, "deleted")
-        params = {"include_images": delete_images}
 
         async def delete(board: str) -> None:
             record = await fetch_board(self.connection, board)  # 6.0.2 reports success for missing boards
             there = await self._handle(record).list_image_names(is_intermediate=None) if delete_images else []
             try:
-                response = await self._json(
-                    "DELETE", _path(board), params=params, idempotent=False, expect=dict
-                )
+                response = await self._api.delete_board(board, include_images=delete_images, expect=dict)
             except ServerError as error:
                 raise_if_images_deleted(record.board_name, error)
                 raise
@@ -254,6 +251,10 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         return await BOARDS.call_if_found(self.connection, board_id, delete)
 
     # ------------------------------------------------------------------ internals
+
+    @property
+    def _api(self) -> AsyncBoardsApi:
+        return self.connection.part(AsyncBoardsApi)
 
     async def _uncategorized(self) -> IvkBoard:
         images = self.images
@@ -270,10 +271,6 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         from invokeai_py_client.board.handle import AsyncBoardHandle
 
         return AsyncBoardHandle(self, board)
-
-
-def _path(board_id: str) -> str:
-    return route("/api/v1/boards/{board}", board=board_id)
 
 
 def _checked_name(name: str) -> str:

@@ -80,6 +80,14 @@ def complete_system_prompts(
     )
 
 
+def complete_users(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the email addresses of users."""
+    del parameter
+    return _matching(context, incomplete, lambda client: (one.email for one in client.users.list_users()))
+
+
 def complete_settings(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

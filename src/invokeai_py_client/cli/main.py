@@ -32,6 +32,8 @@ _COMMANDS = {
     ),
     "presets": ("invokeai_py_client.cli.presets", "Manage style presets: texts around prompts."),
     "queue": ("invokeai_py_client.cli.queue", "Watch and manage the queue."),
+    "api": ("invokeai_py_client.cli.api", "Send any request to the server."),
+    "users": ("invokeai_py_client.cli.users", "Manage the user accounts of a server."),
     "doctor": ("invokeai_py_client.cli.doctor", "Check the connection and suggest fixes."),
     "config": ("invokeai_py_client.cli.config", "Show the server in use and the saved profiles."),
     "login": ("invokeai_py_client.cli.login", "Sign in to a server."),

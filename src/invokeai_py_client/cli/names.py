@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client import library
 from invokeai_py_client._given import is_blank
 from invokeai_py_client._names import unknown
 from invokeai_py_client._text import clip, listed
 from invokeai_py_client.cli.streams import read_stdin
 from invokeai_py_client.errors import UnknownNameError, UsageError
-from invokeai_py_client.lookup import MODELS, WORKFLOWS
+from invokeai_py_client.lookup import MODELS
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
@@ -132,26 +133,4 @@ def find_items(client: InvokeAIClient, item_ids: Sequence[int]) -> list[IvkJob]:
 
 def has_account(client: InvokeAIClient) -> bool:
     """Whether the client signs in, so that the server may have several users."""
-    return client.settings.token is not None or client.settings.credentials is not None
-
-
-def own_workflows(client: InvokeAIClient, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the workflows of this user, and those that come with the server.
-
-    The server lists the workflows of other users for administrators only. Servers without user accounts have none.
-    """
-    me = client.me() if has_account(client) else None
-    return [
-        one
-        for one in records
-        if me is None or one.get("category") == "default" or one.get("user_id") in (None, me.user_id)
-    ]
-
-
-def find_workflow(client: InvokeAIClient, name: str) -> dict[str, Any]:
-    """Return the record of a library workflow by its id or name.
-
-    Raises:
-        WorkflowNotFoundError: The workflow does not exist, or several workflows have the name.
-    """
-    return dict(WORKFLOWS.pick(name, client.workflow_repo.list_workflows()))
+    return library.has_account(client.connection)

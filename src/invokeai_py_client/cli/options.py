@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import click
 
@@ -64,10 +64,25 @@ def url_option(command: F) -> F:
     )(command)
 
 
-def output_options(command: F) -> F:
-    """Add the options ``--json`` and ``--quiet``, which may also come before the command."""
+@overload
+def output_options(command: F) -> F: ...
+@overload
+def output_options(*, short_quiet: bool) -> Callable[[F], F]: ...
+def output_options(command: F | None = None, *, short_quiet: bool = True) -> F | Callable[[F], F]:
+    """Add the options ``--json`` and ``--quiet``, which may also come before the command.
+
+    Args:
+        command: The command.
+        short_quiet: Whether ``-q`` is short for ``--quiet``. Defaults to True.
+    """
+    if command is None:
+        return lambda command: _with_output_options(command, short_quiet)
+    return _with_output_options(command, short_quiet)
+
+
+def _with_output_options(command: F, short_quiet: bool) -> F:
     quiet = click.option(
-        "-q",
+        *(["-q"] if short_quiet else []),
         "--quiet",
         is_flag=True,
         expose_value=False,

@@ -50,7 +50,7 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code. Errors are printed without a traceback."""
     as_json, debug = "--json" in arguments, "--debug" in arguments
     try:
-        with _notes_printed(quiet=not {"-q", "--quiet"}.isdisjoint(arguments), debug=debug):
+        with _notes_printed(quiet=_is_quiet(arguments), debug=debug):
             ended = command.main(args=list(arguments), prog_name="ivk", standalone_mode=False)
     except (click.Abort, CommandInterrupted, KeyboardInterrupt) as interruption:
         if as_json:
@@ -81,6 +81,11 @@ def run_command(command: click.Command, arguments: Sequence[str]) -> int:
         return _crashed(error, as_json, debug)
     # Commands return None. If one ends with click's Exit, main() returns its code.
     return ended if isinstance(ended, int) else OK
+
+
+def _is_quiet(arguments: Sequence[str]) -> bool:
+    """Return whether a command line has ``--quiet``. In ``ivk api``, ``-q`` is a query parameter."""
+    return "--quiet" in arguments or ("-q" in arguments and "api" not in arguments)
 
 
 def finish(code: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import click
 from invokeai_py_client._paths import exists
 from invokeai_py_client.cli.complete import complete_workflows
 from invokeai_py_client.cli.group import IvkGroup
-from invokeai_py_client.cli.names import find_workflow, own_workflows
+from invokeai_py_client.cli.names import has_account
 from invokeai_py_client.cli.options import (
     UserPath,
     connect,
@@ -30,13 +30,13 @@ from invokeai_py_client.errors import (
     InvokeAIClientError,
     ServerUnreachableError,
     UsageError,
-    WorkflowNotFoundError,
 )
 from invokeai_py_client.files.text import write_text
-from invokeai_py_client.lookup import WORKFLOWS
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
+    from invokeai_py_client.library import WorkflowOrder
+    from invokeai_py_client.models import IvkUser, IvkWorkflowRecord
 
 _LONGEST_NAME = 200
 
@@ -51,15 +51,51 @@ def workflows() -> None:
 
 @workflows.command("ls")
 @click.argument("query", required=False)
-@click.option("--mine", "category", flag_value="user", help="Only saved (not built-in) workflows.")
-@click.option("--default", "category", flag_value="default", help="Only workflows built into InvokeAI.")
+@click.option("--mine", is_flag=True, help="Only your own saved workflows.")
+@click.option("--default", is_flag=True, help="Only workflows built into InvokeAI.")
+@click.option(
+    "--shared", is_flag=True, help="Only saved workflows that all users can see, with their owners."
+)
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only workflows with this tag. Repeatable.")
+@click.option(
+    "--sort",
+    "order",
+    type=click.Choice(["name", "created", "saved", "opened"]),
+    default="name",
+    help="Sort by name, or by a time, newest first. Defaults to the name.",
+)
 @url_option
 @output_options
-def list_(query: str | None, category: str | None, url: str | None, as_json: bool) -> None:
-    """List the workflows in the library. QUERY searches names, descriptions and tags."""
+def list_(
+    query: str | None,
+    mine: bool,
+    default: bool,
+    shared: bool,
+    tags: tuple[str, ...],
+    order: str,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """List the workflows in the library. QUERY searches names, descriptions and tags.
+
+    On servers with user accounts these are your own workflows, those that other users share, and those built into
+    InvokeAI. Administrators see those of all users.
+    """
+    if default and (mine or shared):
+        raise UsageError("--default excludes --mine and --shared.")
     with connect(url) as client:
-        categories = (category,) if category else ("user", "default")
-        found = client.workflow_repo.list_workflows(query, categories=categories)
+        found = client.workflow_repo.list_workflows(
+            query,
+            categories=("default",) if default else ("user",) if mine or shared else ("user", "default"),
+            tags=tags or None,
+            shared=True if shared else None,
+            mine=mine,
+            order_by=_ORDERS[order],
+            direction="ASC" if order == "name" else "DESC",
+        )
+        me = client.me() if has_account(client) else None
+        users = client.users.list_users() if me and me.is_admin and not as_json else []
+        owners = {one.user_id: one.email for one in users}
     if as_json:
         for one in found:
             emit({"event": "workflow", **one})
@@ -68,12 +104,13 @@ def list_(query: str | None, category: str | None, url: str | None, as_json: boo
     columns = [
         Column("workflow", whole=False),
         Column("category"),
+        *([Column("owner"), Column("shared")] if me else []),
         Column("saved"),
         Column("description", whole=False, wide=True),
         Column("id", wide=True),
     ]
     if found or not is_watched(sys.stdout):
-        show_table(columns, [_row(one) for one in found])
+        show_table(columns, [_row(one, me, owners) for one in found])
     hint(
         "Show a workflow's inputs: ivk inputs NAME"
         if found
@@ -81,13 +118,27 @@ def list_(query: str | None, category: str | None, url: str | None, as_json: boo
     )
 
 
-def _row(record: dict[str, Any]) -> list[str]:
+_ORDERS: dict[str, WorkflowOrder] = {
+    "name": "name",
+    "created": "created_at",
+    "saved": "updated_at",
+    "opened": "opened_at",
+}
+
+
+def _row(record: IvkWorkflowRecord, me: IvkUser | None, owners: Mapping[str, str]) -> list[str]:
+    whose: list[str] = []
+    if me is not None:
+        user_id = record.user_id or ""
+        owner = "you" if user_id == me.user_id else owners.get(user_id, user_id)
+        whose = ["", ""] if record.is_default else [owner, "yes" if record.is_public else "no"]
     return [
-        str(record["name"]),
-        str(record.get("category") or ""),
-        time_of(record.get("updated_at")),
-        str(record.get("description") or ""),
-        str(record["workflow_id"]),
+        record.name,
+        record.category,
+        *whose,
+        time_of(record.updated_at),
+        record.description,
+        record.workflow_id,
     ]
 
 
@@ -185,7 +236,7 @@ def _problem_of(client: InvokeAIClient, source: str) -> tuple[InvokeAIClientErro
 def pull(name: str, output: Path | None, overwrite: bool, url: str | None, as_json: bool) -> None:
     """Download a workflow from the library."""
     with connect(url) as client:
-        record = find_workflow(client, name)
+        record = client.workflow_repo.get_record(name)
         definition = client.workflow_repo.get_workflow(record)
     if output is not None and str(output) == "-":
         emit(definition.to_dict(), None if as_json else 2)
@@ -217,38 +268,23 @@ _all_users = click.option(
 )
 
 
-def _find_own(client: InvokeAIClient, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return workflows by their ids or names, none of which belongs to another user.
-
-    Raises:
-        WorkflowNotFoundError: A workflow does not exist, or several workflows have the name.
-        UsageError: A workflow belongs to another user.
-    """
-    known = client.workflow_repo.list_workflows()
-    own = own_workflows(client, known)
-    found: list[dict[str, Any]] = []
-    for name in names:
-        try:
-            found.append(WORKFLOWS.pick(name, own))
-        except WorkflowNotFoundError:
-            if len(own) == len(known) or any(name in (one["workflow_id"], one["name"]) for one in own):
-                raise
-            other = WORKFLOWS.pick(name, known)
-            raise UsageError(
-                f"The workflow {other['name']!r} (id {other['workflow_id']}) belongs to another user. Pass "
-                "--all-users to include the workflows of other users. Nothing was changed."
-            ) from None
-    return found
-
-
 @workflows.command("push")
 @click.argument("file", type=click.Path())
 @click.option("--replace", is_flag=True, help="Replace the library workflow with the same id or name.")
 @click.option("--new", is_flag=True, help="Save a new copy even if the workflow already exists.")
+@click.option("--shared", is_flag=True, default=None, help="Let all users of the server see and run it.")
 @_all_users
 @url_option
 @output_options
-def push(file: str, replace: bool, new: bool, all_users: bool, url: str | None, as_json: bool) -> None:
+def push(
+    file: str,
+    replace: bool,
+    new: bool,
+    shared: bool | None,
+    all_users: bool,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """Save a workflow in the library. FILE is a workflow file or an image with an embedded workflow.
 
     If the library already has a workflow with its id or name, pass --replace or --new. Prints the workflow's id.
@@ -259,8 +295,7 @@ def push(file: str, replace: bool, new: bool, all_users: bool, url: str | None, 
         raise UsageError("--replace and --new cannot be used together.")
     definition = WorkflowDefinition.from_file(file)
     with connect(url) as client:
-        known = client.workflow_repo.list_workflows(categories=("user",))
-        known = known if all_users else own_workflows(client, known)
+        known = client.workflow_repo.list_workflows(categories=("user",), mine=not all_users)
         alike = [one for one in known if one["workflow_id"] == definition.id]
         alike = alike or [one for one in known if one["name"] == definition.name]
         if alike and not (replace or new):
@@ -276,10 +311,10 @@ def push(file: str, replace: bool, new: bool, all_users: bool, url: str | None, 
         if replace and alike:
             document = {**definition.to_dict(), "id": alike[0]["workflow_id"]}
             saved = client.workflow_repo.upload_workflow(
-                WorkflowDefinition.from_dict(document), overwrite=True
+                WorkflowDefinition.from_dict(document), overwrite=True, shared=shared, mine=not all_users
             )
         else:
-            saved = client.workflow_repo.upload_workflow(definition)
+            saved = client.workflow_repo.upload_workflow(definition, shared=shared)
     if as_json:
         replaced = bool(replace and alike)
         emit(
@@ -305,21 +340,19 @@ def push(file: str, replace: bool, new: bool, all_users: bool, url: str | None, 
 def rm(names: tuple[str, ...], all_users: bool, yes: bool, url: str | None, as_json: bool) -> None:
     """Delete workflows from the library. Built-in workflows cannot be deleted."""
     with connect(url) as client:
-        chosen = [find_workflow(client, name) for name in names] if all_users else _find_own(client, names)
-        found = {one["workflow_id"]: one for one in chosen}
-        fixed = [one["name"] for one in found.values() if one.get("category") == "default"]
-        if fixed:
-            raise UsageError(
-                f"{fixed[0]!r} is built into InvokeAI and cannot be deleted. Nothing was changed."
-            )
-        listed = ", ".join(repr(one["name"]) for one in found.values())
+        library = client.workflow_repo
+        found = {
+            one.workflow_id: one
+            for one in (library.get_record(name, to="delete", mine=not all_users) for name in names)
+        }
+        listed = ", ".join(repr(one.name) for one in found.values())
         confirm(f"Delete {listed} from the library?", yes)
         gone, error = try_each(
             found,
-            client.workflow_repo.delete_workflow,
+            lambda one: library.delete_workflow(one, mine=not all_users),
             what="deleted",
             kind="workflow",
-            label=lambda one: str(one["name"]),
+            label=lambda one: one.name,
         )
     if as_json:
         emit({"event": "result", "ok": error is None, "workflows": len(gone), "ids": list(gone)})
@@ -327,3 +360,66 @@ def rm(names: tuple[str, ...], all_users: bool, yes: bool, url: str | None, as_j
         say(f"Deleted {counted(len(gone), 'workflow')}.")
     if error is not None:
         raise error
+
+
+@workflows.command("share")
+@click.argument("names", metavar="NAMES...", nargs=-1, required=True, shell_complete=complete_workflows)
+@_all_users
+@url_option
+@output_options
+def share(names: tuple[str, ...], all_users: bool, url: str | None, as_json: bool) -> None:
+    """Let all users of the server see and run workflows. Only their owner can change them."""
+    _set_shared(names, True, all_users, url, as_json)
+
+
+@workflows.command("unshare")
+@click.argument("names", metavar="NAMES...", nargs=-1, required=True, shell_complete=complete_workflows)
+@_all_users
+@url_option
+@output_options
+def unshare(names: tuple[str, ...], all_users: bool, url: str | None, as_json: bool) -> None:
+    """Hide workflows from other users again."""
+    _set_shared(names, False, all_users, url, as_json)
+
+
+def _set_shared(
+    names: tuple[str, ...], shared: bool, all_users: bool, url: str | None, as_json: bool
+) -> None:
+    word, mine = "share" if shared else "unshare", not all_users
+    with connect(url) as client:
+        library = client.workflow_repo
+        found = {
+            one.workflow_id: one for one in (library.get_record(name, to=word, mine=mine) for name in names)
+        }
+        change = library.share if shared else library.unshare
+        done, error = try_each(
+            found,
+            lambda one: change(one, mine=mine),
+            what=f"{word}d",
+            kind="workflow",
+            label=lambda one: one.name,
+        )
+    if as_json:
+        emit({"event": "result", "ok": error is None, "workflows": len(done), "ids": list(done)})
+    else:
+        say(f"{word.capitalize()}d {counted(len(done), 'workflow')}.")
+    if error is not None:
+        raise error
+
+
+@workflows.command("tags")
+@click.option("--shared", is_flag=True, default=None, help="Only of saved workflows that all users can see.")
+@url_option
+@output_options
+def tags(shared: bool | None, url: str | None, as_json: bool) -> None:
+    """List the tags in the library, with the number of workflows that have them."""
+    with connect(url) as client:
+        counts = client.workflow_repo.count_by_tag(shared=shared)
+    if as_json:
+        for tag, count in counts.items():
+            emit({"event": "tag", "name": tag, "workflows": count})
+        emit({"event": "result", "ok": True, "tags": len(counts)})
+        return
+    columns = [Column("tag", whole=False), Column("workflows", right=True)]
+    show_table(columns, [[tag, str(count)] for tag, count in counts.items()])
+    hint("List the workflows with a tag: ivk workflows ls --tag TAG")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from invokeai_py_client._atomic import Draft
-from invokeai_py_client._paths import exists
+from invokeai_py_client._paths import exists, is_folder, user_path
 from invokeai_py_client.errors import UsageError
 
 
@@ -73,6 +74,18 @@ def write_atomically(target: Path, data: bytes) -> None:
     with AtomicFile(target) as file:
         file.write(data)
         file.keep()
+
+
+def file_target(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file to write.
+
+    Raises:
+        UsageError: The path is not valid, or is a folder.
+    """
+    target = user_path(path)
+    if is_folder(target) or str(path).endswith(("/", os.sep)):
+        raise UsageError(f"Cannot write the file {str(path)!r}: it is a folder. Add a file name.")
+    return target
 
 
 def check_writable(target: Path) -> None:

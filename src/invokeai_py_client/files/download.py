@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from invokeai_py_client.files.atomic import AtomicFile, write_atomically
 from invokeai_py_client.files.convert import convert
 from invokeai_py_client.files.formats import Edges, needs_conversion
 from invokeai_py_client.transport.loop import call_back
-from invokeai_py_client.transport.responses import Headers
+from invokeai_py_client.transport.responses import Headers, Response
 from invokeai_py_client.transport.retry import Retries, patient
 
 if TYPE_CHECKING:
@@ -30,23 +29,6 @@ _RANGE_NOT_SATISFIABLE = 416
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _PROGRESS = 1 << 18
 """How many bytes a resumed download has to receive before it counts as a new attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A response whose body was saved to a file.
-
-    Attributes:
-        size: The number of bytes that arrived.
-        status_code: The HTTP status of the first response.
-        content_type: The media type of the body.
-        headers: The headers of the first response.
-    """
-
-    size: int
-    status_code: int
-    content_type: str
-    headers: Headers
 
 
 @patient
@@ -81,7 +63,8 @@ async def fetch_to_disk(
         UsageError: The file cannot be written, or the image cannot be converted to its format.
     """
     download = _Download(connection, path, target, is_media=True, on_progress=on_progress)
-    return (await download.run(once=once)).size
+    await download.run(once=once)
+    return download.size
 
 
 async def save_to_disk(
@@ -97,7 +80,7 @@ async def save_to_disk(
     timeout: float | None = None,
     idempotent: bool | None = None,
     on_progress: Callable[[int, int | None], object] | None = None,
-) -> Saved:
+) -> Response:
     """Send a request and save the body of its response. Every download to disk goes through this module.
 
     The data is written as it arrives, so at most one chunk is in memory. The file appears under its name when it is
@@ -118,9 +101,12 @@ async def save_to_disk(
         form: A form to send instead of JSON.
         headers: Additional headers.
         timeout: How many seconds to wait for the next bytes. Defaults to the client's timeout.
-        idempotent: Whether the request may be repeated if its outcome is unknown. Defaults to whether ``method`` is
-            GET.
+        idempotent: Whether the request may be repeated if its outcome is unknown. Defaults to True for all methods
+            except POST and PATCH.
         on_progress: As for ``fetch_to_disk()``.
+
+    Returns:
+        The first response, with the path of the file instead of a body.
 
     Raises:
         APIRequestError: The server rejected the request or failed, could not be reached, or sent only part of the
@@ -131,8 +117,8 @@ async def save_to_disk(
     download = _Download(
         connection, path, target, is_media=False, on_progress=on_progress, headers=headers, request=request
     )
-    may_repeat = method == "GET" if idempotent is None else idempotent
-    return await download.run(once=False, idempotent=may_repeat, resumes=method == "GET")
+    may_repeat = method not in ("POST", "PATCH") if idempotent is None else idempotent
+    return await download.run(once=False, idempotent=may_repeat, is_read=method == "GET")
 
 
 class _Download:
@@ -161,18 +147,21 @@ class _Download:
         self._first: Stream | None = None
         self._total: int | None = None
         self._gained = 0
+        self._has_own_range = any(name.lower() == "range" for name in self._headers)
+        self.size = 0
+        """The size of the file, once it is complete."""
 
-    async def run(self, *, once: bool, idempotent: bool = True, resumes: bool = True) -> Saved:
+    async def run(self, *, once: bool, idempotent: bool = True, is_read: bool = True) -> Response:
         """Download the file.
 
         Args:
             once: Whether to send the request only once.
             idempotent: Whether to send the request again if its outcome is unknown.
-            resumes: Whether to continue a download that broke.
+            is_read: Whether the method is GET, so that the download can continue if it breaks.
         """
         retries = Retries(0) if once else self._http.retries(idempotent=idempotent)
         # As for any other read: a connection that the server has closed is only noticed when it is used again.
-        maybe_stale = idempotent and not once
+        maybe_stale = is_read and idempotent and not once
         try:
             while True:
                 start = self._edges.size
@@ -180,7 +169,7 @@ class _Download:
                     if await self._receive(retries):
                         return await self._finish()
                 except APIRequestError as error:
-                    if once or not resumes or not self._can_resume(error):
+                    if once or not is_read or not self._can_resume(error):
                         self._discard()
                     if self._gained >= _PROGRESS:
                         retries = self._http.retries(idempotent=idempotent)
@@ -196,7 +185,7 @@ class _Download:
 
     def _can_resume(self, error: APIRequestError) -> bool:
         """Return whether the next request may ask for the rest of the file."""
-        if error.status_code == _RANGE_NOT_SATISFIABLE or self._first is None:
+        if error.status_code == _RANGE_NOT_SATISFIABLE or self._first is None or self._has_own_range:
             return False
         has_rest = self._total is not None and 0 < self._edges.size < self._total
         return has_rest and self._first.headers.get("Accept-Ranges", "").strip().lower() == "bytes"
@@ -224,7 +213,7 @@ class _Download:
         size = self._edges.size
         if self._total is not None and size < self._total:
             # 6.14 sends at most 1 MB of a video for each request with a range.
-            if stream.status_code == _PARTIAL and size > start:
+            if stream.status_code == _PARTIAL and size > start and not self._has_own_range:
                 return False
             raise self._incomplete()
         if (self._is_media and self._edges.truncated) or (self._total is not None and size > self._total):
@@ -244,7 +233,7 @@ class _Download:
 
     def _begin(self, stream: Stream) -> AtomicFile:
         """Return the file to append the body of a response to."""
-        if stream.status_code == _PARTIAL:
+        if stream.status_code == _PARTIAL and not self._has_own_range:
             found = _CONTENT_RANGE.fullmatch(stream.headers.get("Content-Range", "").strip())
             if found is None or int(found[1]) != self._edges.size or not self._is_same(stream, int(found[3])):
                 self._discard()
@@ -281,15 +270,15 @@ class _Download:
             path=self._path,
         )
 
-    async def _finish(self) -> Saved:
+    async def _finish(self) -> Response:
         assert self._first is not None and self._file is not None
         if self._is_media and needs_conversion(self._edges.head, self._target):
             data, target = self._file.content(), self._target
             await asyncio.to_thread(lambda: write_atomically(target, convert(data, target)))
         else:
             self._file.keep()
-        first = self._first
-        return Saved(self._edges.size, first.status_code, first.content_type, first.headers)
+        first, self.size = self._first, self._edges.size
+        return Response(b"", first.content_type, first.status_code, first.headers, self._target)
 
     def _discard(self) -> None:
         """Delete what has arrived."""

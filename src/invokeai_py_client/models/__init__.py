@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.workflow import IvkWorkflowRecord
 
 __all__ = [
     "UNCATEGORIZED",
@@ -76,6 +77,7 @@ __all__ = [
     "IvkStylePreset",
     "IvkSystemPrompt",
     "IvkUser",
+    "IvkWorkflowRecord",
     "JobStatus",
     "ModelCacheStats",
     "ModelFormatEnum",
@@ -122,6 +124,7 @@ _MODULES = {
     "QueueStatus": "queue",
     "Row": "base",
     "IvkUser": "user",
+    "IvkWorkflowRecord": "workflow",
 }
 _PLACE = dict.fromkeys(__all__, "enums") | _MODULES
 

@@ -16,7 +16,11 @@ class IvkUser(IvkModel):
         display_name: The name that others see.
         is_admin: Whether the user has administrator rights.
         is_active: Whether the user can sign in.
-        last_login_at: The time when the user last signed in.
+        created_at: The time when the account was created.
+        updated_at: The time when the account was last changed.
+        last_login_at: The time when the user last signed in, or None if never.
+        token_epoch: A number that increases when the password changes, which invalidates all earlier tokens
+            (InvokeAI 6.14+). None if the server does not send it.
     """
 
     _brief: ClassVar[tuple[str, ...]] = ("email", "is_admin", "is_active")
@@ -29,3 +33,4 @@ class IvkUser(IvkModel):
     created_at: Timestamp = None
     updated_at: Timestamp = None
     last_login_at: Timestamp = None
+    token_epoch: int | None = None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from invokeai_py_client.engine.dynamic_prompts import expansion_problem
-from invokeai_py_client.errors import APIRequestError
-from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.transport.json_shape import ListOf
 
 if TYPE_CHECKING:
@@ -30,18 +28,13 @@ async def spell_out(
     """
     from invokeai_py_client.api.utilities import AsyncUtilitiesApi
 
-    try:
-        response = await connection.part(AsyncUtilitiesApi).parse_dynamicprompts(
-            prompt=prompt,
-            max_prompts=most,
-            combinatorial=combinatorial,
-            seed=seed,
-            expect={"prompts": ListOf(str), "error": str | None},
-        )
-    except APIRequestError as error:
-        if error.status_code != 200:
-            raise
-        reason = str(as_mapping(error.payload).get("error"))
-        return [prompt], expansion_problem(prompt, [prompt], reason)
+    response = await connection.part(AsyncUtilitiesApi).parse_dynamicprompts(
+        prompt=prompt,
+        max_prompts=most,
+        combinatorial=combinatorial,
+        seed=seed,
+        expect={"prompts": ListOf(str), "error": str | None},
+        raise_failure=False,
+    )
     prompts = response["prompts"]
-    return prompts, expansion_problem(prompt, prompts, None)
+    return prompts, expansion_problem(prompt, prompts, response.get("error"))

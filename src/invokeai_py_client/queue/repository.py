@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client.api.queue import AsyncQueueApi
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, ServerError, UsageError
 from invokeai_py_client.models import (
@@ -23,7 +24,7 @@ from invokeai_py_client.models import (
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.queue.scope import Scope, scope_of
 from invokeai_py_client.run import blockage, queue_items, retries
-from invokeai_py_client.transport.payload import id_number, path_part, route
+from invokeai_py_client.transport.payload import id_number, path_part
 
 if TYPE_CHECKING:
     from typing import Self
@@ -80,22 +81,19 @@ class AsyncQueueRepository(Resource):
                 account, or on servers without user accounts, all items.
             queue_id: The queue. Defaults to the queue that the web UI shows.
         """
-        status = QueueStatus.from_api_response(await self._ask("GET", queue_id, "status"))
+        status = QueueStatus.from_api_response(await self._ask(self._api.get_queue_status(queue_id)))
         scope = await scope_of(self.connection, mine)
         return status if scope.everyone else own_status(status, await self._items_in(scope, queue_id))
 
     async def batch_status(self, batch_id: str, *, queue_id: str = "default") -> BatchStatus:
         """Return the number of items of a batch in each state. All are 0 if the queue does not have the batch."""
-        path = route("b/{batch}/status", batch=batch_id)
-        return BatchStatus.from_api_response(await self._ask("GET", queue_id, path))
+        return BatchStatus.from_api_response(await self._ask(self._api.get_batch_status(queue_id, batch_id)))
 
     async def destination_status(self, destination: str, *, queue_id: str = "default") -> DestinationStatus:
         """Return the number of items with a destination in each state. All are 0 if the queue has no such items."""
         refuse_empty(destination=destination)
-        params = {"destination": destination}
-        return DestinationStatus.from_api_response(
-            await self._ask("GET", queue_id, "counts_by_destination", params=params)
-        )
+        response = await self._ask(self._api.counts_by_destination(queue_id, destination=destination))
+        return DestinationStatus.from_api_response(response)
 
     async def wait_until_idle(
         self, timeout: float | None = None, *, queue_id: str = "default"
@@ -151,7 +149,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             NotFoundError: The queue has no such item.
         """
-        return IvkJob.from_api_response(await self._of_item("GET", queue_id, item_id))
+        return IvkJob.from_api_response(await self._of_item(self._api.get_queue_item, queue_id, item_id))
 
     async def items(
         self,
@@ -234,7 +232,7 @@ class AsyncQueueRepository(Resource):
         count = (await self.status(mine=False, queue_id=queue_id)).in_progress
         if count > 1:
             return await self.items(status=JobStatus.RUNNING, mine=mine, queue_id=queue_id)
-        response = await self._ask("GET", queue_id, "current") if count else None
+        response = await self._ask(self._api.get_current_queue_item(queue_id)) if count else None
         scope = await scope_of(self.connection, mine)
         return [
             job
@@ -257,7 +255,7 @@ class AsyncQueueRepository(Resource):
 
     async def next_item(self, *, queue_id: str = "default") -> IvkJob | None:
         """Return the item that will run next, or None if no item is pending."""
-        response = await self._ask("GET", queue_id, "next")
+        response = await self._ask(self._api.get_next_queue_item(queue_id))
         return None if response is None else IvkJob.from_api_response(response)
 
     # ------------------------------------------------------------------ canceling, retrying, removing
@@ -271,7 +269,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             NotFoundError: The queue has no such item.
         """
-        return IvkJob.from_api_response(await self._of_item("PUT", queue_id, item_id, "/cancel"))
+        return IvkJob.from_api_response(await self._of_item(self._api.cancel_queue_item, queue_id, item_id))
 
     async def cancel_current(self, *, mine: bool | None = None, queue_id: str = "default") -> IvkJob | None:
         """Cancel the running item, or all running items on a server with several GPUs.
@@ -325,9 +323,7 @@ class AsyncQueueRepository(Resource):
         ids = [batch_ids] if isinstance(batch_ids, str) else list(batch_ids)
         if ids:
             refuse_empty(batch_ids=ids)
-        return _count(
-            await self._ask("PUT", queue_id, "cancel_by_batch_ids", json={"batch_ids": ids}), "canceled"
-        )
+        return _count(await self._ask(self._api.cancel_by_batch_ids(queue_id, batch_ids=ids)), "canceled")
 
     async def cancel_destination(
         self, destination: str, *, mine: bool | None = None, queue_id: str = "default"
@@ -352,8 +348,9 @@ class AsyncQueueRepository(Resource):
         if not scope.is_bulk:
             found = await self._items_in(scope, queue_id, OPEN)
             return await self._cancel_jobs([job for job in found if job.destination == destination], queue_id)
-        params = {"destination": destination}
-        return _count(await self._ask("PUT", queue_id, "cancel_by_destination", params=params), "canceled")
+        return _count(
+            await self._ask(self._api.cancel_by_destination(queue_id, destination=destination)), "canceled"
+        )
 
     async def cancel_all_except_current(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Cancel all pending items.
@@ -372,7 +369,7 @@ class AsyncQueueRepository(Resource):
         """
         scope = await self._scope(mine, "cancel", queue_id)
         if scope.is_bulk:
-            return _count(await self._ask("PUT", queue_id, "cancel_all_except_current"), "canceled")
+            return _count(await self._ask(self._api.cancel_all_except_current(queue_id)), "canceled")
         found = await self._items_not_running(scope, queue_id)
         for job in found:
             await self.cancel(int(job.id), queue_id=queue_id)
@@ -408,7 +405,7 @@ class AsyncQueueRepository(Resource):
         if item_id not in known:  # 6.0.2 reports success for items that do not exist
             return False
         try:
-            await self._of_item("DELETE", queue_id, item_id, idempotent=False)
+            await self._of_item(self._api.delete_queue_item, queue_id, item_id)
         except NotFoundError:
             return False
         return True
@@ -437,8 +434,7 @@ class AsyncQueueRepository(Resource):
         if not scope.is_bulk:
             found = await self._items_in(scope, queue_id)
             return await self._delete_jobs([job for job in found if job.destination == destination], queue_id)
-        path = route("d/{destination}", destination=destination)
-        return _count(await self._ask("DELETE", queue_id, path, idempotent=False), "deleted")
+        return _count(await self._ask(self._api.delete_by_destination(queue_id, destination)), "deleted")
 
     async def delete_all_except_current(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Delete all pending items. InvokeAI 6.0+.
@@ -458,9 +454,7 @@ class AsyncQueueRepository(Resource):
         scope = await self._scope(mine, "delete", queue_id)
         if not scope.is_bulk:
             return await self._delete_jobs(await self._items_not_running(scope, queue_id), queue_id)
-        return _count(
-            await self._ask("PUT", queue_id, "delete_all_except_current", idempotent=False), "deleted"
-        )
+        return _count(await self._ask(self._api.delete_all_except_current(queue_id)), "deleted")
 
     async def prune(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Delete all items that have ended.
@@ -480,7 +474,7 @@ class AsyncQueueRepository(Resource):
         scope = await self._scope(mine, "delete", queue_id)
         if not scope.is_bulk:
             return await self._delete_jobs(await self._items_in(scope, queue_id, ENDED), queue_id)
-        return _count(await self._ask("PUT", queue_id, "prune", idempotent=False), "deleted")
+        return _count(await self._ask(self._api.prune(queue_id)), "deleted")
 
     async def clear(self, *, mine: bool | None = None, queue_id: str = "default") -> int:
         """Cancel the running items and delete all items.
@@ -500,7 +494,7 @@ class AsyncQueueRepository(Resource):
         scope = await self._scope(mine, "delete", queue_id)
         if not scope.is_bulk:
             return await self._delete_jobs(await self._items_in(scope, queue_id), queue_id)
-        return _count(await self._ask("PUT", queue_id, "clear", idempotent=False), "deleted")
+        return _count(await self._ask(self._api.clear(queue_id)), "deleted")
 
     async def unreadable_batches(self, *, queue_id: str = "default") -> list[str]:
         """Return the ids of the batches with unfinished items that the server cannot read.
@@ -545,11 +539,11 @@ class AsyncQueueRepository(Resource):
 
     async def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
         """Pause the processor: no more items start, in any queue. The running item finishes."""
-        return ProcessorStatus.from_api_response(await self._ask("PUT", queue_id, "processor/pause"))
+        return ProcessorStatus.from_api_response(await self._ask(self._api.pause(queue_id)))
 
     async def resume(self, *, queue_id: str = "default") -> ProcessorStatus:
         """Resume the processor: items start again, in all queues."""
-        return ProcessorStatus.from_api_response(await self._ask("PUT", queue_id, "processor/resume"))
+        return ProcessorStatus.from_api_response(await self._ask(self._api.resume(queue_id)))
 
     # ------------------------------------------------------------------ internals
 
@@ -606,7 +600,7 @@ class AsyncQueueRepository(Resource):
                 with suppress(
                     NotFoundError
                 ):  # the server deletes the items of called workflows with their callers
-                    await self._of_item("DELETE", queue_id, int(job.id), idempotent=False)
+                    await self._of_item(self._api.delete_queue_item, queue_id, int(job.id))
 
         await gather_or_cancel(map(delete, jobs))
         return len(jobs)
@@ -624,20 +618,23 @@ class AsyncQueueRepository(Resource):
         return [whole.get(job.id, job) for job in jobs]
 
     async def _of_item(
-        self, method: str, queue_id: str, item_id: int, action: str = "", **options: Any
+        self, operation: Callable[[str, int], Awaitable[Any]], queue_id: str, item_id: int
     ) -> Any:
         number = id_number(item_id, "queue item")
         try:
-            return await self._ask(method, queue_id, route("i/{item}", item=number) + action, **options)
+            return await self._ask(operation(queue_id, number))
         except APIRequestError as error:
             if await queue_items.is_missing(self.connection, queue_id, number, error):
                 raise queue_items.no_item(queue_id, item_id, error) from None
             raise
 
-    async def _ask(self, method: str, queue_id: str, path: str, **options: Any) -> Any:
-        full_path = f"{route('/api/v1/queue/{queue}', queue=queue_id)}/{path}"
+    @property
+    def _api(self) -> AsyncQueueApi:
+        return self.connection.part(AsyncQueueApi)
+
+    async def _ask(self, sending: Awaitable[Any]) -> Any:
         try:
-            return await self.connection.http.json(method, full_path, **options)
+            return await sending
         except APIRequestError as error:
             if not blockage.is_blocked(error):
                 raise

@@ -17,11 +17,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from invokeai_py_client.api.queue import AsyncQueueApi
 from invokeai_py_client.errors import APIRequestError, RunError, ServerError
 from invokeai_py_client.models.job import is_hidden
 from invokeai_py_client.run.queue_items import item_ids, read_items, read_states
 from invokeai_py_client.transport import timing
-from invokeai_py_client.transport.payload import route
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -94,9 +94,9 @@ async def is_stopped(connection: Connection, queue_id: str) -> bool:
     """
     since = time.monotonic()
     first: Any = None
-    path = route("/api/v1/queue/{queue}/status", queue=queue_id)
+    api = connection.part(AsyncQueueApi)
     while True:
-        status = await connection.http.json("GET", path, expect=_STATUS)
+        status: Any = await api.get_queue_status(queue_id, expect=_STATUS)
         queue, processor = status["queue"], status["processor"]
         if not processor["is_started"] or processor["is_processing"]:
             return False
@@ -122,7 +122,7 @@ async def why_blocked(connection: Connection, queue_id: str) -> str | None:
         APIRequestError: The server refused the request, failed, or could not be reached.
     """
     try:
-        await connection.http.json("GET", route("/api/v1/queue/{queue}/next", queue=queue_id))
+        await connection.part(AsyncQueueApi).get_next_queue_item(queue_id)
     except APIRequestError as error:
         if is_blocked(error):
             return WAY_OUT

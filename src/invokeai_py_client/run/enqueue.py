@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import cancel_and_wait
+from invokeai_py_client.api.queue import AsyncQueueApi
 from invokeai_py_client.errors import (
     APIRequestError,
     EnqueueError,
@@ -22,7 +23,6 @@ from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.queue_items import items_of_batch, read_items
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.json_shape import ListOf, shape_error
-from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.retry import Retries, is_passing, is_unclear
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("invokeai_py_client.run")
 
-_BATCH = "/api/v1/queue/{queue}/b/{batch}/status"
-_ITEM = "/api/v1/queue/{queue}/i/{item}"
 _TAKEN = {"enqueued": int, "requested": int}
 
 
@@ -49,8 +47,8 @@ class Enqueued:
 
 
 async def _batch_status(connection: Connection, queue_id: str, batch_id: str) -> dict[str, Any]:
-    path = route(_BATCH, queue=queue_id, batch=batch_id)
-    return await connection.http.json("GET", path, expect={"total": int})
+    status = await connection.part(AsyncQueueApi).get_batch_status(queue_id, batch_id, expect={"total": int})
+    return cast("dict[str, Any]", status)
 
 
 async def batch_taken(connection: Connection, queue_id: str, batch_id: str) -> Enqueued | None:
@@ -108,7 +106,6 @@ class _Request:
         self.queue_id = queue_id
         self.batch_id: str = body["batch"]["batch_id"]
         self._body = body
-        self._path = route("/api/v1/queue/{queue}/enqueue_batch", queue=queue_id)
         self._sending: asyncio.Task[Any] | None = None
 
     async def send(self) -> Any:
@@ -117,8 +114,12 @@ class _Request:
         The request goes on if the caller is canceled. A server that has received it would carry it out anyway, and
         its response says when that is done.
         """
-        http = self.connection.http
-        self._sending = asyncio.ensure_future(http.json("POST", self._path, json=self._body, expect=_TAKEN))
+        api = self.connection.part(AsyncQueueApi)
+        self._sending = asyncio.ensure_future(
+            api.enqueue_batch(
+                self.queue_id, batch=self._body["batch"], prepend=self._body["prepend"], expect=_TAKEN
+            )
+        )
         return await asyncio.shield(self._sending)
 
     async def take_back(self) -> None:
@@ -242,7 +243,7 @@ async def _taken_or_unknown(
 
 async def remove_surplus(connection: Connection, queue_id: str, batch_id: str, kept: Sequence[int]) -> None:
     """Remove the items that were enqueued twice because a request reached the server a second time."""
-    http = connection.http
+    api = connection.part(AsyncQueueApi)
     known = await _batch_status(connection, queue_id, batch_id)
     if known["total"] <= len(kept):
         return
@@ -252,17 +253,16 @@ async def remove_surplus(connection: Connection, queue_id: str, batch_id: str, k
             continue  # a retry of one of our items
         logger.warning("batch %s reached the server twice; removing item %d", batch_id, item["item_id"])
         try:
-            await http.json("DELETE", route(_ITEM, queue=queue_id, item=item["item_id"]))
+            await api.delete_queue_item(queue_id, item["item_id"], idempotent=True, explain=False)
         except NotFoundError:
             logger.debug("queue item %d was already removed", item["item_id"])
         except MethodNotAllowedError:  # items cannot be removed before InvokeAI 6.0
-            await http.json("PUT", route(f"{_ITEM}/cancel", queue=queue_id, item=item["item_id"]))
+            await api.cancel_queue_item(queue_id, item["item_id"])
 
 
 async def cancel_batches(connection: Connection, queue_id: str, batch_ids: Sequence[str]) -> None:
     """Cancel the unfinished items of some batches."""
-    path = route("/api/v1/queue/{queue}/cancel_by_batch_ids", queue=queue_id)
-    await connection.http.json("PUT", path, json={"batch_ids": list(batch_ids)})
+    await connection.part(AsyncQueueApi).cancel_by_batch_ids(queue_id, batch_ids=list(batch_ids))
 
 
 async def cancel_quietly(cancellation: Coroutine[Any, Any, object]) -> bool:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from invokeai_py_client._aio import gather_or_cancel
+from invokeai_py_client.api.boards import AsyncBoardsApi
+from invokeai_py_client.api.images import AsyncImagesApi
+from invokeai_py_client.api.models import AsyncModelsApi
 from invokeai_py_client.engine.batch import ServerGenerator
 from invokeai_py_client.errors import NotFoundError, NotReadyError, UsageError
+from invokeai_py_client.library import WORKFLOWS
 from invokeai_py_client.lookup import (
     BOARDS,
     STYLE_PRESETS,
     SYSTEM_PROMPTS,
-    WORKFLOWS,
     Lookup,
     fetch_boards,
     fetch_style_presets,
@@ -27,7 +30,7 @@ from invokeai_py_client.lookup import (
 )
 from invokeai_py_client.prompts.alternatives import spell_out
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import is_path_part, route
+from invokeai_py_client.transport.payload import is_path_part
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -40,7 +43,6 @@ T = TypeVar("T")
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MODELS = {"models": ListOf({"key": str, "hash": str, "name": str, "base": str, "type": str})}
 _READ_AT_ONCE = 4
-_IMAGE = "/api/v1/images/i/{name}"
 _CATEGORIES = {"images": ("general",), "assets": ("control", "mask", "user", "other")}
 
 
@@ -65,7 +67,7 @@ class ServerSide:
         self._boards: list[IvkBoard] | None = None
         self._style_presets: list[IvkStylePreset] | None = None
         self._system_prompts: list[IvkSystemPrompt] | None = None
-        self._there: dict[str, bool] = {}
+        self._there: dict[tuple[str, str], bool] = {}
         self._workflow_ids: dict[str, str] = {}
         self._uploading: dict[str, asyncio.Lock] = {}
         self._problems: dict[LocalImage, str | None] = {}
@@ -77,7 +79,7 @@ class ServerSide:
         """Return all model records."""
         async with self._asking:
             if self._models is None:
-                response = await self._http.json("GET", "/api/v2/models/", expect=_MODELS)
+                response = await self._connection.part(AsyncModelsApi).list_model_records(expect=_MODELS)
                 self._models = cast("list[dict[str, Any]]", response["models"])
             return self._models
 
@@ -104,15 +106,21 @@ class ServerSide:
 
     async def has_image(self, name: str) -> bool:
         """Return whether an image with this name exists."""
-        return await self._exists(_IMAGE, name)
+        return await self._exists("image", self._connection.part(AsyncImagesApi).get_image_dto, name)
 
     async def has_video(self, name: str) -> bool:
         """Return whether a video with this name exists (6.14+)."""
-        return await self._exists("/api/v1/videos/i/{name}", name)
+        from invokeai_py_client.api.videos import AsyncVideosApi
+
+        return await self._exists("video", self._connection.part(AsyncVideosApi).get_video_dto, name)
 
     async def has_workflow(self, workflow_id: str) -> bool:
         """Return whether the library has a workflow with this id."""
-        return await self._exists("/api/v1/workflows/i/{name}", workflow_id)
+        from invokeai_py_client.api.workflows import AsyncWorkflowsApi
+
+        return await self._exists(
+            "workflow", self._connection.part(AsyncWorkflowsApi).get_workflow, workflow_id
+        )
 
     async def workflow_id(self, name_or_id: str) -> str:
         """Return the id of a workflow in the library.
@@ -180,7 +188,7 @@ class ServerSide:
                 images = self._connection.part(AsyncImageRepository)
                 record = await images.upload(photo.data, filename=image.name)
                 known = uploads[mark] = record.image_name
-                self._there.pop(route(_IMAGE, name=known), None)
+                self._there.pop(("image", known), None)
             return known
 
     async def board_id(self, name_or_id: str, place: str, *, trust: bool = False) -> str:
@@ -251,10 +259,10 @@ class ServerSide:
         if generator.board_id is None:
             return []
         try:
-            names = await self._http.json(
-                "GET",
-                route("/api/v1/boards/{board}/image_names", board=generator.board_id),
-                params={"categories": _CATEGORIES[generator.category], "is_intermediate": False},
+            names = await self._connection.part(AsyncBoardsApi).list_all_board_image_names(
+                generator.board_id,
+                categories=_CATEGORIES[generator.category],
+                is_intermediate=False,
                 expect=ListOf(str),
             )
         except NotFoundError:
@@ -271,22 +279,18 @@ class ServerSide:
         )
         return prompts if problem is None else problem
 
-    async def _exists(self, pattern: str, name: str) -> bool:
+    async def _exists(self, kind: str, read: Callable[..., Awaitable[Any]], name: str) -> bool:
         if not is_path_part(name):
             return False
-        path = route(pattern, name=name)
-        if path not in self._there:
+        key = (kind, name)
+        if key not in self._there:
             try:
-                await self._http.json("GET", path)
+                await read(name, explain=False)
             except NotFoundError:
-                self._there[path] = False
+                self._there[key] = False
             else:
-                self._there[path] = True
-        return self._there[path]
-
-    @property
-    def _http(self) -> Any:
-        return self._connection.http
+                self._there[key] = True
+        return self._there[key]
 
 
 def _pick(lookup: Lookup[T], text: str, records: Sequence[T], place: str) -> T:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from invokeai_py_client._aio import gather_or_cancel
+from invokeai_py_client.api.queue import AsyncQueueApi
 from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM, ListOf
 from invokeai_py_client.transport.payload import ROUTE_MISSING, route
@@ -28,7 +29,8 @@ logger = logging.getLogger("invokeai_py_client.run")
 _ITEMS = 100
 _SUMMARIES = 1000
 _AT_ONCE = 8
-_ITEM = "/api/v1/queue/{queue}/i/{item}"
+# InvokeAI 5.15 has this instead of `list_all_queue_items`, which came with 6.0.
+_PAGES = "/api/v1/queue/{queue}/list"
 
 
 def of_batch(item: Item | None, batch_id: str | None) -> Item | None:
@@ -73,16 +75,17 @@ async def read_item(
         NotFoundError: The queue has no such item, or the item belongs to another batch.
         APIRequestError: The server refused the request, failed, or could not be reached.
     """
-    http = connection.http
+    api = connection.part(AsyncQueueApi)
     try:
-        item = await http.json("GET", route(_ITEM, queue=queue_id, item=item_id), expect=QUEUE_ITEM)
+        item = await api.get_queue_item(queue_id, item_id, expect=QUEUE_ITEM)
     except ServerError as error:
         if await is_missing(connection, queue_id, item_id, error):
             raise no_item(queue_id, item_id, error) from None
         raise
-    if of_batch(item, batch_id) is None:
-        raise no_item_of_batch(queue_id, item, str(batch_id))
-    return item
+    found = cast("dict[str, Any]", item)
+    if of_batch(found, batch_id) is None:
+        raise no_item_of_batch(queue_id, found, str(batch_id))
+    return found
 
 
 async def is_missing(connection: Connection, queue_id: str, item_id: int, error: APIRequestError) -> bool:
@@ -115,6 +118,8 @@ def no_item(queue_id: str, item_id: int, error: APIRequestError) -> NotFoundErro
 
 def no_item_of_batch(queue_id: str, item: Mapping[str, Any], batch_id: str) -> NotFoundError:
     """Return the error for a queue item whose id was given to an item of another batch."""
+    from invokeai_py_client.api.operations import OPERATIONS
+
     item_id = item["item_id"]
     return NotFoundError(
         404,
@@ -122,7 +127,7 @@ def no_item_of_batch(queue_id: str, item: Mapping[str, Any], batch_id: str) -> N
         f"The queue {queue_id!r} has no item {item_id} of batch {batch_id}. Item {item_id} belongs to batch "
         f"{item['batch_id']}: the server's database was recreated, or this is another server.",
         method="GET",
-        path=route("/api/v1/queue/{queue}/i/{item}", queue=queue_id, item=item_id),
+        path=route(OPERATIONS["get_queue_item"].path, queue_id=queue_id, item_id=item_id),
     )
 
 
@@ -140,11 +145,9 @@ async def item_ids(connection: Connection, queue_id: str) -> list[int]:
 
 async def cheap_item_ids(connection: Connection, queue_id: str) -> list[int] | None:
     """Return the ids of all items of a queue, or None if the server can't list ids alone (before 6.7)."""
-    http = connection.http
+    api = connection.part(AsyncQueueApi)
     try:
-        response = await http.json(
-            "GET", route("/api/v1/queue/{queue}/item_ids", queue=queue_id), expect={"item_ids": ListOf(int)}
-        )
+        response = await api.get_queue_item_ids(queue_id, expect={"item_ids": ListOf(int)}, explain=False)
     except ROUTE_MISSING:
         return None
     return response["item_ids"]
@@ -161,7 +164,7 @@ async def read_items(
     found: dict[int, dict[str, Any]] = {}
     for start in range(0, len(ids), _ITEMS):
         chunk = ids[start : start + _ITEMS]
-        items = await _by_ids(connection, queue_id, "items_by_ids", chunk)
+        items = await _by_ids(connection.part(AsyncQueueApi).get_queue_items_by_item_ids, queue_id, chunk)
         if items is None:
             items = await _one_by_one(connection, queue_id, chunk)
         found.update((item["item_id"], item) for item in items)
@@ -179,7 +182,7 @@ async def read_states(
     found: dict[int, dict[str, Any]] = {}
     for start in range(0, len(ids), _SUMMARIES):
         chunk = ids[start : start + _SUMMARIES]
-        items = await _by_ids(connection, queue_id, "item_summaries_by_ids", chunk)
+        items = await _by_ids(connection.part(AsyncQueueApi).get_queue_item_summaries_by_ids, queue_id, chunk)
         if items is None:
             found |= await read_items(connection, queue_id, chunk)
         else:
@@ -189,18 +192,18 @@ async def read_states(
 
 async def _all_items(connection: Connection, queue_id: str) -> list[dict[str, Any]]:
     """Return all items: in one request from InvokeAI 6.0, else page by page, those with the highest priority first."""
-    http = connection.http
+    api = connection.part(AsyncQueueApi)
     try:
-        path = route("/api/v1/queue/{queue}/list_all", queue=queue_id)
-        return await http.json("GET", path, expect=ListOf(QUEUE_ITEM))
+        every = await api.list_all_queue_items(queue_id, expect=ListOf(QUEUE_ITEM), explain=False)
+        return cast("list[dict[str, Any]]", every)
     except ROUTE_MISSING:
         pass
     items: list[dict[str, Any]] = []
     params: dict[str, Any] = {"limit": _SUMMARIES}
-    path = route("/api/v1/queue/{queue}/list", queue=queue_id)
+    path = route(_PAGES, queue=queue_id)
     more = True
     while more:
-        page = await http.json(
+        page = await connection.http.json(
             "GET", path, params=params, expect={"items": ListOf(QUEUE_ITEM), "has_more": bool}
         )
         items += page["items"]
@@ -211,17 +214,10 @@ async def _all_items(connection: Connection, queue_id: str) -> list[dict[str, An
 
 
 async def _by_ids(
-    connection: Connection, queue_id: str, name: str, ids: Sequence[int]
+    operation: Callable[..., Awaitable[Any]], queue_id: str, ids: Sequence[int]
 ) -> list[dict[str, Any]] | None:
-    http = connection.http
     try:
-        return await http.json(
-            "POST",
-            f"{route('/api/v1/queue/{queue}', queue=queue_id)}/{name}",
-            json={"item_ids": list(ids)},
-            idempotent=True,
-            expect=ListOf(QUEUE_ITEM),
-        )
+        return await operation(queue_id, item_ids=list(ids), expect=ListOf(QUEUE_ITEM), explain=False)
     except ROUTE_MISSING:
         return None  # the server is too old for this route
 
@@ -272,6 +268,5 @@ async def items_of_batch(connection: Connection, queue_id: str, batch_id: str, c
 
 async def pending_count(connection: Connection, queue_id: str) -> int:
     """Return how many items of a queue are pending."""
-    path = route("/api/v1/queue/{queue}/status", queue=queue_id)
-    status = await connection.http.json("GET", path, expect=_PENDING)
+    status = await connection.part(AsyncQueueApi).get_queue_status(queue_id, expect=_PENDING)
     return status["queue"]["pending"]

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from invokeai_py_client.api.queue import AsyncQueueApi
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models.job import is_hidden
 from invokeai_py_client.run.queue_items import item_ids, of_batches, read_items
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.retry import Retries, is_unclear
 
 if TYPE_CHECKING:
@@ -60,12 +60,8 @@ async def retry_items(
     }
     last = max(await item_ids(connection, queue_id), default=0)
     try:
-        response = await connection.http.json(
-            "PUT",
-            route("/api/v1/queue/{queue}/retry_items_by_id", queue=queue_id),
-            json=list(known),
-            idempotent=False,
-            expect={"retried_item_ids": ListOf(int)},
+        response = await connection.part(AsyncQueueApi).retry_items_by_id(
+            queue_id, body=list(known), expect={"retried_item_ids": ListOf(int)}
         )
     except APIRequestError as error:
         if not is_unclear(error):

@@ -12,6 +12,7 @@ from weakref import ref
 
 from invokeai_py_client._base import AsyncObject
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client.api.queue import AsyncQueueApi
 from invokeai_py_client.engine.seeds import SEED
 from invokeai_py_client.errors import (
     APIRequestError,
@@ -42,7 +43,6 @@ from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change, Changes, ignore_response, last_look
 from invokeai_py_client.transport.json_shape import QUEUE_ITEM
 from invokeai_py_client.transport.loop import call_back, if_abandoned
-from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.retry import patient, patiently
 
 if TYPE_CHECKING:
@@ -306,9 +306,9 @@ class AsyncRun(AsyncObject):
         item = None
         known = await read_states(self.connection, self.queue_id, [self.item_id])
         if of_batches(known, {self.item_id: self.batch_id}):  # never cancel the run of someone else
-            path = route("/api/v1/queue/{queue}/i/{item}/cancel", queue=self.queue_id, item=self.item_id)
+            api = self.connection.part(AsyncQueueApi)
             try:
-                item = await self.connection.http.json("PUT", path, expect=QUEUE_ITEM)
+                item = await api.cancel_queue_item(self.queue_id, self.item_id, expect=QUEUE_ITEM)
             except APIRequestError as error:
                 if not await is_missing(self.connection, self.queue_id, self.item_id, error):
                     raise

@@ -6,7 +6,7 @@ import logging
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.transport.payload import route
+from invokeai_py_client.api.queue import AsyncQueueApi
 from invokeai_py_client.transport.settings import ServerAddress
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ async def warn_if_foreign(connection: Connection, queue_id: str, kept: Manifest)
     if not kept.batches or ServerAddress.parse(url).is_same(connection.settings.address):
         return
     for sending in islice(reversed(kept.batches), _BATCHES):
-        path = route("/api/v1/queue/{queue}/b/{batch}/status", queue=queue_id, batch=sending.batch_id)
-        if (await connection.http.json("GET", path, expect={"total": int}))["total"]:
+        api = connection.part(AsyncQueueApi)
+        if (await api.get_batch_status(queue_id, sending.batch_id, expect={"total": int}))["total"]:
             return
     from invokeai_py_client.image.repository import AsyncImageRepository
 

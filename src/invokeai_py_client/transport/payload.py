@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from invokeai_py_client._text import shown
 from invokeai_py_client.errors import MethodNotAllowedError, NotFoundError, NotInvokeAIError, UsageError
@@ -119,6 +120,61 @@ def route(pattern: str, /, **parts: object) -> str:
         is_number = isinstance(part, int) and not isinstance(part, bool)
         written[kind] = str(part) if is_number else path_part(part, _ARTICLES.get(kind, f"a {kind}"))
     return pattern.format(**written)
+
+
+_API = "/api/v1/"
+_DOCUMENT = "/openapi.json"
+_METHOD = re.compile(r"[A-Za-z]+")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+
+
+def check_method(method: str) -> str:
+    """Return an HTTP method in capitals.
+
+    Raises:
+        UsageError: The method is not valid.
+    """
+    if not _METHOD.fullmatch(method):
+        raise UsageError(f"Invalid method {shown(method)}: expected something like 'GET' or 'POST'.")
+    return method.upper()
+
+
+def endpoint_path(endpoint: str) -> str:
+    """Return the path of a request on the server.
+
+    Args:
+        endpoint: A path below ``/api/v1``, a full path that begins with ``/api/``, or ``/openapi.json``.
+
+    Raises:
+        UsageError: The path is not valid.
+    """
+    unicode_text(endpoint, shown(endpoint))
+    path = endpoint.partition("?")[0]
+    # ".." would leave the prefix of a reverse proxy, and send the token to another program behind it.
+    parts = [unquote(part) for part in path.split("/")]
+    if "://" in path or not path.strip("/") or "#" in path or ".." in parts or "." in parts:
+        raise UsageError(
+            f"Invalid path {shown(endpoint)}: expected a path below {_API}, such as 'app/version', a path that begins "
+            f"with /api/, or {_DOCUMENT}."
+        )
+    is_full = path.startswith("/api/") or path == _DOCUMENT
+    return endpoint if is_full else _API + endpoint.lstrip("/")
+
+
+def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return headers that can be sent.
+
+    Raises:
+        UsageError: A name or a value is not valid.
+    """
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise UsageError(f"Invalid header {shown(name)}: expected a name such as 'X-Name'.")
+        if not isinstance(value, str) or _NOT_IN_HEADER.search(value):  # pyright: ignore[reportUnnecessaryIsInstance]
+            # The value may be a secret.
+            raise UsageError(f"The value of the header {name!r} is not valid: expected one line of text.")
+    return headers
 
 
 def path_part(text: object, what: str) -> str:

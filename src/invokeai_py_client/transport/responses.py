@@ -238,7 +238,7 @@ class Response:
 
     # Older versions pickled responses without these.
     status_code: int = 200
-    headers: Headers = Headers()
+    headers: Mapping[str, str] = Headers()
     path: Path | None = None
     ok = True
 
@@ -247,7 +247,7 @@ class Response:
         content: bytes,
         content_type: str,
         status_code: int = 200,
-        headers: Headers | None = None,
+        headers: Mapping[str, str] | None = None,
         path: Path | None = None,
     ) -> None:
         self.content = content

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.transport.settings import ConnectionSettings
 
 _SECRET_KEYS = frozenset({"password", "current_password", "new_password", "token", "access_token", "api_key"})
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 _SHORTEST = 4  # shorter secrets would match parts of ordinary words
 _GONE = b"***"
 _NESTED = 3
@@ -86,3 +87,6 @@ def _named(data: Any) -> Iterator[str]:
         for key, value in cast("Mapping[str, Any]", data).items():
             if key in _SECRET_KEYS and isinstance(value, str):
                 yield value
+            elif isinstance(value, str) and str(key).lower() in _SECRET_HEADERS:
+                yield value
+                yield value.rpartition(" ")[2]  # without "Bearer"

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from invokeai_py_client._base import face
 from invokeai_py_client._paths import user_path
-from invokeai_py_client.errors import NotFoundError, UsageError
-from invokeai_py_client.lookup import WORKFLOWS, fetch_workflow
-from invokeai_py_client.transport.payload import route
 
 if TYPE_CHECKING:
     import os
 
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.definition import WorkflowDefinition
-    from invokeai_py_client.lookup import WorkflowRef
+    from invokeai_py_client.library import WorkflowRef
+    from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
-
-_ROUTE = "/api/v1/workflows"
-_RECORD = "/api/v1/workflows/i/{workflow}"
 
 
 class _WorkflowRepository(Protocol):
@@ -32,7 +27,7 @@ class _WorkflowRepository(Protocol):
         self, definition: os.PathLike[str] | Mapping[str, Any], /
     ) -> AsyncWorkflowHandle: ...
 
-    async def list_workflows(self) -> list[dict[str, Any]]: ...
+    async def list_workflows(self) -> list[IvkWorkflowRecord]: ...
 
     async def find_workflow(self, name_or_id: WorkflowRef) -> WorkflowDefinition | None: ...
 
@@ -58,7 +53,7 @@ class V1WorkflowHandleMethods:
 
 
 class V1WorkflowMethods:
-    """A base class of the workflow repository: handles from files and dicts, and the server's library."""
+    """A base class of the workflow repository: handles from files and dicts, and older names for the library."""
 
     async def create_workflow_from_file(
         self: _WorkflowRepository, filepath: str | os.PathLike[str]
@@ -80,7 +75,7 @@ class V1WorkflowMethods:
         """
         return await self.create_workflow(data)
 
-    async def list_available_workflows(self: _WorkflowRepository) -> list[dict[str, Any]]:
+    async def list_available_workflows(self: _WorkflowRepository) -> list[IvkWorkflowRecord]:
         """List the workflows in the server's library, as ``list_workflows()`` does."""
         return await self.list_workflows()
 
@@ -89,61 +84,3 @@ class V1WorkflowMethods:
     ) -> WorkflowDefinition | None:
         """Return a workflow from the server's library, or None if it is not there."""
         return await self.find_workflow(workflow_id)
-
-    async def upload_workflow(
-        self: _WorkflowRepository, definition: WorkflowDefinition, overwrite: bool = False
-    ) -> str:
-        """Save a workflow in the server's library, as one of the user's workflows.
-
-        Args:
-            definition: The workflow.
-            overwrite: Whether to replace the library workflow with the same id, if it exists. Defaults to False, so
-                that the workflow gets a new id.
-
-        Returns:
-            The workflow's id in the library.
-        """
-        document = definition.to_dict()
-        # The server rejects the default workflows of InvokeAI with status 500 (6.14.2), so change the category.
-        if isinstance(meta := document.get("meta"), dict):
-            document["meta"] = {**meta, "category": "user"}
-        http = self.connection.http
-        if overwrite and definition.id is not None:
-            try:
-                path = route(_RECORD, workflow=definition.id)
-                await http.json("GET", path)
-                await http.json("PATCH", path, json={"workflow": document}, idempotent=True)
-            except NotFoundError:
-                pass  # the workflow is not in the library
-            else:
-                return definition.id
-        document.pop("id", None)
-        record = await http.json(
-            "POST", f"{_ROUTE}/", json={"workflow": document}, expect={"workflow_id": str}, idempotent=False
-        )
-        return record["workflow_id"]
-
-    async def delete_workflow(self: _WorkflowRepository, workflow_id: WorkflowRef) -> bool:
-        """Delete a workflow from the server's library. Default workflows cannot be deleted.
-
-        Args:
-            workflow_id: A record of ``list_workflows()``, an id, or a name.
-
-        Returns:
-            Whether the workflow existed.
-
-        Raises:
-            UsageError: The workflow is a default workflow, or several workflows have this name.
-        """
-
-        async def delete(workflow_id: str) -> None:
-            record = await fetch_workflow(self.connection, workflow_id)
-            meta: Any = record["workflow"].get("meta")
-            if isinstance(meta, Mapping) and cast("Mapping[str, Any]", meta).get("category") == "default":
-                raise UsageError(
-                    f"Cannot delete workflow {record.get('name')!r}: it is a default workflow of the server."
-                )
-            path = route(_RECORD, workflow=workflow_id)
-            await self.connection.http.json("DELETE", path, idempotent=False)
-
-        return await WORKFLOWS.call_if_found(self.connection, workflow_id, delete)

@@ -1,0 +1,1 @@
+"""The user accounts of a server (InvokeAI 6.12+)."""
