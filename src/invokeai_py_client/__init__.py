@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from invokeai_py_client._sync import (
         BoardHandle,
         BoardRepository,
+        CacheOff,
         DnnModelRepository,
         GalleryRepository,
         Image,
@@ -30,19 +31,26 @@ if TYPE_CHECKING:
         InvokeAIClient,
         JobHandle,
         ModelInstJobHandle,
+        NodeRepository,
         PresetRepository,
         PromptRepository,
         QueueHandle,
         QueueRepository,
         QuickClient,
         Run,
+        ServerRepository,
         Session,
+        StateRepository,
         Sweep,
         UserRepository,
         WorkflowHandle,
         WorkflowRepository,
     )
     from invokeai_py_client._sync_api import Api, Download
+    from invokeai_py_client.administration.cache import AsyncCacheOff
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
+    from invokeai_py_client.administration.state import AsyncStateRepository
     from invokeai_py_client.api.all import AsyncApi
     from invokeai_py_client.api.base import AsyncDownload, FileOptions, RequestOptions, StreamOptions
     from invokeai_py_client.board.handle import AsyncBoardHandle
@@ -114,6 +122,47 @@ if TYPE_CHECKING:
         WorkflowFormatError,
         WorkflowNotFoundError,
     )
+    from invokeai_py_client.events.kinds import (
+        BatchEnqueued,
+        BulkDownloadCompleted,
+        BulkDownloadEvent,
+        BulkDownloadFailed,
+        BulkDownloadStarted,
+        DownloadCanceled,
+        DownloadCompleted,
+        DownloadEvent,
+        DownloadFailed,
+        DownloadProgress,
+        DownloadStarted,
+        EventsConnected,
+        GeneralEvent,
+        ItemsCanceled,
+        ItemsEvent,
+        ItemsRetried,
+        LibraryChanged,
+        LLMTaskCompleted,
+        LLMTaskEvent,
+        LLMTaskFailed,
+        LLMTaskProgress,
+        ModelInstallCanceled,
+        ModelInstallCompleted,
+        ModelInstallDownloaded,
+        ModelInstallEvent,
+        ModelInstallFailed,
+        ModelInstallProgress,
+        ModelInstallStarted,
+        ModelLoadCompleted,
+        ModelLoadEvent,
+        ModelLoadStarted,
+        OtherEvent,
+        ParametersRecalled,
+        QueueCleared,
+        QueueEvent,
+        WorkflowAccessRevoked,
+        WorkflowCreated,
+        WorkflowDeleted,
+        WorkflowUpdated,
+    )
     from invokeai_py_client.gallery.repository import AsyncGalleryRepository
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.record import AsyncImageMetadata, AsyncIvkImage
@@ -121,10 +170,29 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.responses import NamedImage
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.ivk_fields.base import IvkField
+    from invokeai_py_client.models.administration import (
+        FontFace,
+        ImageMoveStatus,
+        InvocationCacheStatus,
+        IvkDevice,
+        IvkFont,
+        IvkNodePack,
+        IvkProvider,
+        IvkProviderSettings,
+        IvkServerConfig,
+    )
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import IvkBoard
     from invokeai_py_client.models.board import IvkBoard as Board
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.dnn_model import (
+        FoundModel,
+        HuggingFaceModels,
+        IvkDnnModel,
+        ModelCacheStats,
+        OrphanedModel,
+        StarterBundle,
+        StarterModel,
+    )
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -133,6 +201,7 @@ if TYPE_CHECKING:
         ImageOrigin,
         InstallStatus,
         JobStatus,
+        LogLevel,
         ModelFormatEnum,
         ModelTypeEnum,
         OpenEnum,
@@ -145,7 +214,7 @@ if TYPE_CHECKING:
         IvkGalleryVideo,
     )
     from invokeai_py_client.models.image import ImageMetadata, IvkImage
-    from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
+    from invokeai_py_client.models.install import InstallFile, ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
     from invokeai_py_client.models.prompts import ExpandedPrompt, IvkStylePreset, IvkSystemPrompt
     from invokeai_py_client.models.queue import (
@@ -168,6 +237,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.quick.client import AsyncQuickClient
     from invokeai_py_client.run.events import (
+        ModelEvent,
+        ModelLoaded,
+        ModelLoading,
         NodeCompleted,
         NodeEvent,
         NodeFailed,
@@ -175,6 +247,7 @@ if TYPE_CHECKING:
         NodeStarted,
         Preview,
         RunEvent,
+        ServerEvent,
         StatusChanged,
     )
     from invokeai_py_client.run.results import CalledResults, NodeOutput, Results
@@ -206,36 +279,48 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi", "AsyncBoardHandle", "AsyncBoardRepository",
-    "AsyncDnnModelRepository", "AsyncDownload", "AsyncGalleryRepository", "AsyncImage", "AsyncImageMetadata",
-    "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle",
-    "AsyncPresetRepository", "AsyncPromptRepository", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient",
-    "AsyncRun", "AsyncSession", "AsyncSweep", "AsyncUserRepository", "AsyncWorkflowHandle", "AsyncWorkflowRepository",
-    "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchStatus", "Board", "BoardHandle",
-    "BoardRepository", "BoardVisibility", "CalledResults", "CancelAllExceptCurrentResult", "CertificateError",
-    "ClearResult", "ConflictError", "Connection", "ConnectionLostError", "ConnectionSettings", "Credentials",
-    "DestinationStatus", "DnnModelRepository", "Download", "DynamicPrompts", "EnqueueError", "EnqueueResult",
-    "EnqueueUnknownError", "ExpandedPrompt", "FieldType", "FileOptions", "FormFile", "FoundModel", "GalleryRepository",
-    "HFLoginStatus", "Image", "ImageCategory", "ImageMetadata", "ImageOrigin", "ImageRepository", "InputError",
-    "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded",
-    "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallPaused", "InstallStarted",
-    "InstallStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "IvkBoard", "IvkDnnModel", "IvkField",
-    "IvkGalleryDay", "IvkGalleryImage", "IvkGalleryItem", "IvkGalleryVideo", "IvkImage", "IvkJob", "IvkModel",
-    "IvkStylePreset", "IvkSystemPrompt", "IvkUser", "IvkWorkflowRecord", "JobHandle", "JobStatus", "Limits",
-    "LoadedWorkflow", "LocalServer", "LocalServerError", "MethodNotAllowedError", "ModelCacheStats", "ModelFilter",
-    "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallConfig", "ModelInstallError",
-    "ModelInstallJobFailed", "ModelInstallStartError", "ModelInstallTimeout", "ModelNotFoundError", "ModelTypeEnum",
-    "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeStarted",
-    "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OutputMapping",
-    "OutputTemplate", "PermissionDeniedError", "PresetRepository", "Preview", "Problem", "ProcessorStatus",
-    "PromptProgress", "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueHandle", "QueueRepository",
-    "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError", "Response", "Results",
-    "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
-    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerTooOldError",
-    "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterModel", "StatusChanged",
+    "AsyncCacheOff", "AsyncDnnModelRepository", "AsyncDownload", "AsyncGalleryRepository", "AsyncImage",
+    "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle",
+    "AsyncModelInstJobHandle", "AsyncNodeRepository", "AsyncPresetRepository", "AsyncPromptRepository",
+    "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun", "AsyncServerRepository",
+    "AsyncSession", "AsyncStateRepository", "AsyncSweep", "AsyncUserRepository", "AsyncWorkflowHandle",
+    "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchEnqueued",
+    "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "BulkDownloadCompleted",
+    "BulkDownloadEvent", "BulkDownloadFailed", "BulkDownloadStarted", "CacheOff", "CalledResults",
+    "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
+    "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository", "Download",
+    "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed", "DownloadProgress", "DownloadStarted",
+    "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "EventsConnected", "ExpandedPrompt",
+    "FieldType", "FileOptions", "FontFace", "FormFile", "FoundModel", "GalleryRepository", "GeneralEvent",
+    "HFLoginStatus", "HuggingFaceModels", "Image", "ImageCategory", "ImageMetadata", "ImageMoveStatus", "ImageOrigin",
+    "ImageRepository", "InputError", "InputSet", "InputTemplate", "InputValueError", "InstallCancelled",
+    "InstallCompleted", "InstallDownloaded", "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed",
+    "InstallFile", "InstallPaused", "InstallStarted", "InstallStatus", "InvocationCacheStatus", "InvocationEvent",
+    "InvokeAIClient", "InvokeAIClientError", "ItemsCanceled", "ItemsEvent", "ItemsRetried", "IvkBoard", "IvkDevice",
+    "IvkDnnModel", "IvkField", "IvkFont", "IvkGalleryDay", "IvkGalleryImage", "IvkGalleryItem", "IvkGalleryVideo",
+    "IvkImage", "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig",
+    "IvkStylePreset", "IvkSystemPrompt", "IvkUser", "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted",
+    "LLMTaskEvent", "LLMTaskFailed", "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer",
+    "LocalServerError", "LogLevel", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter",
+    "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled", "ModelInstallCompleted",
+    "ModelInstallConfig", "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed",
+    "ModelInstallJobFailed", "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted",
+    "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted", "ModelLoaded", "ModelLoading",
+    "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput",
+    "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError",
+    "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent", "OutputMapping", "OutputTemplate",
+    "ParametersRecalled", "PermissionDeniedError", "PresetRepository", "Preview", "Problem", "ProcessorStatus",
+    "PromptProgress", "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent",
+    "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions",
+    "RequestTimeoutError", "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent",
+    "RunFailedError", "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError",
+    "ServerAddress", "ServerError", "ServerEvent", "ServerRepository", "ServerTooOldError", "ServerUnreachableError",
+    "Session", "SessionEvent", "StartError", "StarterBundle", "StarterModel", "StateRepository", "StatusChanged",
     "StreamOptions", "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError",
-    "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowDefinition",
-    "WorkflowError", "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError",
-    "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission", "__version__", "find_problems", "load_workflow",
+    "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository",
+    "WorkflowAccessRevoked", "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
+    "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
+    "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow",
     "reference_schema",
 ]
 # fmt: on
@@ -245,10 +330,14 @@ _NAMES = {
     "api.all": "AsyncApi",
     "api.base": "AsyncDownload FileOptions RequestOptions StreamOptions",
     "_sync": """
-        BoardHandle BoardRepository DnnModelRepository GalleryRepository Image ImageRepository InvokeAIClient JobHandle
-        ModelInstJobHandle PresetRepository PromptRepository QueueHandle QueueRepository QuickClient Run Session Sweep
-        UserRepository WorkflowHandle WorkflowRepository
+        BoardHandle BoardRepository CacheOff DnnModelRepository GalleryRepository Image ImageRepository InvokeAIClient
+        JobHandle ModelInstJobHandle NodeRepository PresetRepository PromptRepository QueueHandle QueueRepository
+        QuickClient Run ServerRepository Session StateRepository Sweep UserRepository WorkflowHandle WorkflowRepository
     """,
+    "administration.cache": "AsyncCacheOff",
+    "administration.nodes": "AsyncNodeRepository",
+    "administration.server": "AsyncServerRepository",
+    "administration.state": "AsyncStateRepository",
     "board.handle": "AsyncBoardHandle",
     "board.repository": "AsyncBoardRepository",
     "client": "AsyncInvokeAIClient",
@@ -274,6 +363,16 @@ _NAMES = {
         ServerError ServerTooOldError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
         UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
     """,
+    "events.kinds": """
+        BatchEnqueued BulkDownloadCompleted BulkDownloadEvent BulkDownloadFailed BulkDownloadStarted
+        DownloadCanceled DownloadCompleted DownloadEvent DownloadFailed DownloadProgress DownloadStarted
+        EventsConnected GeneralEvent ItemsCanceled ItemsEvent ItemsRetried LLMTaskCompleted LLMTaskEvent
+        LLMTaskFailed LLMTaskProgress LibraryChanged ModelInstallCanceled ModelInstallCompleted
+        ModelInstallDownloaded ModelInstallEvent ModelInstallFailed ModelInstallProgress
+        ModelInstallStarted ModelLoadCompleted ModelLoadEvent ModelLoadStarted OtherEvent
+        ParametersRecalled QueueCleared QueueEvent WorkflowAccessRevoked WorkflowCreated WorkflowDeleted
+        WorkflowUpdated
+    """,
     "gallery.repository": "AsyncGalleryRepository",
     "image.image": "AsyncImage",
     "image.record": "AsyncImageMetadata AsyncIvkImage",
@@ -281,17 +380,23 @@ _NAMES = {
     "image.responses": "NamedImage",
     "image.transfer": "TransferProgress",
     "ivk_fields.base": "IvkField",
+    "models.administration": """
+        FontFace ImageMoveStatus InvocationCacheStatus IvkDevice IvkFont IvkNodePack IvkProvider IvkProviderSettings
+        IvkServerConfig
+    """,
     "models.base": "IvkModel Row",
     "models.board": "Board IvkBoard",
-    "models.dnn_model": "FoundModel IvkDnnModel ModelCacheStats StarterModel",
+    "models.dnn_model": """
+        FoundModel HuggingFaceModels IvkDnnModel ModelCacheStats OrphanedModel StarterBundle StarterModel
+    """,
     "models.enums": """
         BaseModelEnum BoardVisibility HFLoginStatus ImageCategory ImageOrigin InstallStatus JobStatus
-        ModelFormatEnum ModelTypeEnum OpenEnum
+        LogLevel ModelFormatEnum ModelTypeEnum OpenEnum
     """,
     "models.events": "InvocationEvent SessionEvent",
     "models.gallery": "IvkGalleryDay IvkGalleryImage IvkGalleryItem IvkGalleryVideo",
     "models.image": "ImageMetadata IvkImage",
-    "models.install": "ModelInstJobInfo ModelInstallConfig",
+    "models.install": "InstallFile ModelInstJobInfo ModelInstallConfig",
     "models.job": "IvkJob",
     "models.prompts": "ExpandedPrompt IvkStylePreset IvkSystemPrompt",
     "models.queue": """
@@ -308,7 +413,8 @@ _NAMES = {
     "queue.repository": "AsyncQueueRepository",
     "quick.client": "AsyncQuickClient",
     "run.events": """
-        NodeCompleted NodeEvent NodeFailed NodeProgress NodeStarted Preview RunEvent StatusChanged
+        ModelEvent ModelLoaded ModelLoading NodeCompleted NodeEvent NodeFailed NodeProgress NodeStarted Preview
+        RunEvent ServerEvent StatusChanged
     """,
     "run.results": "CalledResults NodeOutput Results",
     "run.run": "AsyncRun",

@@ -24,13 +24,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
     from invokeai_py_client._sync_api import Api
+    from invokeai_py_client.administration.cache import AsyncCacheOff
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
+    from invokeai_py_client.administration.state import AsyncStateRepository
     from invokeai_py_client.board.handle import AsyncBoardHandle
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.client import AsyncInvokeAIClient
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.dnn_model.events import InstallEvent
     from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
-    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
+    from invokeai_py_client.dnn_model.order import Direction, ModelOrder
+    from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository, ModelRefs, OrphanedPath
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.engine.workflow import LoadedWorkflow
@@ -43,9 +48,27 @@ if TYPE_CHECKING:
     from invokeai_py_client.ivk_fields.base import IvkField
     from invokeai_py_client.library import WorkflowOrder, WorkflowRef
     from invokeai_py_client.lookup import BoardRef, ModelRef, StylePresetRef, SystemPromptRef
+    from invokeai_py_client.models.administration import (
+        ImageMoveStatus,
+        InvocationCacheStatus,
+        IvkDevice,
+        IvkFont,
+        IvkNodePack,
+        IvkProvider,
+        IvkProviderSettings,
+        IvkServerConfig,
+    )
     from invokeai_py_client.models.base import Row
     from invokeai_py_client.models.board import IvkBoard
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.dnn_model import (
+        FoundModel,
+        HuggingFaceModels,
+        IvkDnnModel,
+        ModelCacheStats,
+        OrphanedModel,
+        StarterBundle,
+        StarterModel,
+    )
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -53,6 +76,7 @@ if TYPE_CHECKING:
         ImageOrigin,
         InstallStatus,
         JobStatus,
+        LogLevel,
     )
     from invokeai_py_client.models.gallery import IvkGalleryDay, IvkGalleryItem
     from invokeai_py_client.models.image import IvkImage
@@ -77,11 +101,11 @@ if TYPE_CHECKING:
     from invokeai_py_client.queue.job import AsyncJobHandle
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.quick.client import AsyncQuickClient
-    from invokeai_py_client.run.events import RunEvent
+    from invokeai_py_client.run.events import RunEvent, ServerEvent
     from invokeai_py_client.run.results import Results
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.run.status import RunStatus
-    from invokeai_py_client.schema.template import Schema
+    from invokeai_py_client.schema.template import NodeTemplate, Schema
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.transport.responses import Response
@@ -545,6 +569,21 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         self._impl.clear_cache()
 
 
+class CacheOff(Face["AsyncCacheOff"]):
+    """The invocation cache, switched off for the duration of a ``with`` block. See ``server.cache_off()``."""
+
+    def __enter__(self) -> Self:
+        self._call(self._impl.__aenter__())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Switch the cache on again if it was on before. Called at the end of the block."""
+        self._call(self._impl.close())
+
+
 class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     """The models on a server. Nothing is cached: every call sends a request.
 
@@ -570,23 +609,34 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     def list_models(
         self,
         *,
-        base: BaseModelEnum | str | None = None,
+        base: BaseModelEnum | str | Iterable[BaseModelEnum | str] | None = None,
         type: str | None = None,
         name: str | None = None,
         format: str | None = None,
+        order_by: ModelOrder | None = None,
+        direction: Direction = "ASC",
     ) -> list[IvkDnnModel]:
         """List the records of all models.
 
         Args:
-            base: Only models of this architecture. Defaults to all.
+            base: Only models of this architecture, or of one of several. Defaults to all.
             type: Only models of this type: ``main``, ``lora``... Defaults to all.
             name: Only models with exactly this name. Defaults to all.
             format: Only models of this format: ``diffusers``, ``checkpoint``... Defaults to all.
+            order_by: The value to sort by: ``name``, ``type``, ``base``, ``format``, ``size``, ``path``, ``created_at``
+                or ``updated_at``, or ``default`` for type, base, name and format. ``created_at`` and ``updated_at``
+                need InvokeAI 6.13 or later. Defaults to the order of the server, which is the name since 6.13.
+            direction: ``ASC`` or ``DESC``. Defaults to ``ASC``.
 
         Raises:
-            UsageError: A filter is an empty text.
+            UsageError: A filter is an empty text, or the order is not valid.
+            ServerTooOldError: The server cannot sort by this value.
         """
-        return self._call(self._impl.list_models(base=base, type=type, name=name, format=format))
+        return self._call(
+            self._impl.list_models(
+                base=base, type=type, name=name, format=format, order_by=order_by, direction=direction
+            )
+        )
 
     def get_model(self, model: ModelRef) -> IvkDnnModel:
         """Return a model's record.
@@ -611,6 +661,41 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     def get_model_by_key(self, key: str) -> IvkDnnModel | None:
         """Return a model's record, or None if no model has this key."""
         return self._call(self._impl.get_model_by_key(key))
+
+    def get_model_by_hash(self, hash: str) -> IvkDnnModel | None:
+        """Return the record of the model with this hash of its weights, or None if the server has no such model.
+
+        The hash is the same on every server, unlike the key. Needs InvokeAI 6.12 or later.
+
+        Args:
+            hash: The hash with its algorithm, as in ``model.hash``: ``blake3:1f27...``.
+
+        Raises:
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.get_model_by_hash(hash))
+
+    def get_model_by_name(self, name: str, base: BaseModelEnum | str, type: str) -> IvkDnnModel | None:
+        """Return a model's record, or None if no model has this name, architecture and type.
+
+        Models of different architectures or types can have the same name, for which ``get_model()`` raises an error.
+
+        Args:
+            name: The exact name.
+            base: The architecture.
+            type: The type: ``main``, ``lora``...
+        """
+        return self._call(self._impl.get_model_by_name(name, base, type))
+
+    def list_missing(self) -> list[IvkDnnModel]:
+        """List the records of models whose files the server cannot find, for example because a disk is not mounted.
+
+        Needs InvokeAI 6.12 or later. If the files are elsewhere now, set ``path`` with ``update_model()``.
+
+        Raises:
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.list_missing())
 
     def install_model(
         self,
@@ -749,6 +834,49 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """
         return wrap(self._call(self._impl.install_starter_model(name, access_token=access_token)))
 
+    def list_starter_bundles(self) -> list[StarterBundle]:
+        """List the bundles of starter models of the server's version of InvokeAI: one for each architecture.
+
+        Only administrators may call this.
+        """
+        return self._call(self._impl.list_starter_bundles())
+
+    def install_starter_bundle(
+        self, name: str | StarterBundle, *, access_token: str | None = None
+    ) -> list[ModelInstJobHandle]:
+        """Start the installation of all models of a bundle and of the models that they depend on.
+
+        Only administrators may call this.
+
+        Args:
+            name: The bundle's id or name, or an element of ``list_starter_bundles()``.
+            access_token: The token for models that require their users to accept a license.
+
+        Returns:
+            A handle for each model, once per model. Models that are already installed have completed jobs. Pass the
+            handles to ``wait_all()`` to wait for them.
+
+        Raises:
+            ModelNotFoundError: No bundle has this name.
+            ModelInstallStartError: The server did not start an installation. Those before it continue.
+        """
+        return wrap(self._call(self._impl.install_starter_bundle(name, access_token=access_token)))
+
+    def list_hugging_face(self, repo_id: str) -> HuggingFaceModels:
+        """List the models in a repository on Hugging Face. The server looks it up, with its own token.
+
+        Only administrators may call this.
+
+        Args:
+            repo_id: The repository, as ``owner/name``.
+
+        Raises:
+            UsageError: The argument is not a repository id.
+            BadRequestError: There is no such repository, or the server's token has no access to it.
+            ServerError: The server cannot reach Hugging Face.
+        """
+        return self._call(self._impl.list_hugging_face(repo_id))
+
     def list_install_jobs(self) -> list[ModelInstJobHandle]:
         """List the installation jobs since the server started, oldest first, without those that were pruned."""
         return wrap(self._call(self._impl.list_install_jobs()))
@@ -768,6 +896,99 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
             Always True. Failures raise an error.
         """
         return self._call(self._impl.prune_install_jobs())
+
+    def update_model(
+        self,
+        model: ModelRef,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        trigger_phrases: str | Iterable[str] | None = None,
+        default_settings: Mapping[str, Any] | None = None,
+        cpu_only: bool | None = None,
+        source_url: str | None = None,
+        path: str | None = None,
+        base: BaseModelEnum | str | None = None,
+        type: str | None = None,
+        format: str | None = None,
+        variant: str | None = None,
+        prediction_type: str | None = None,
+        upcast_attention: bool | None = None,
+        clear: str | Iterable[str] = (),
+    ) -> IvkDnnModel:
+        """Change a model's record. Omitted arguments, and None, keep their values. The files do not change.
+
+        Only administrators may call this.
+
+        Args:
+            model: The model: a record, a name, or a key.
+            name: The new name.
+            description: The description.
+            trigger_phrases: The trigger phrases of a main model or a LoRA. They replace the previous ones.
+            default_settings: Settings to change, by name. The others keep their values, and None removes a setting.
+                Main models have ``vae`` (its name or key), ``vae_precision``, ``scheduler``, ``steps``, ``cfg_scale``,
+                ``cfg_rescale_multiplier``, ``width``, ``height``, ``guidance``, ``cpu_only`` and ``fp8_storage``. LoRAs
+                have ``weight``, ``weight_min`` and ``weight_max``. ControlNets and T2I adapters have ``preprocessor``
+                and ``fp8_storage``.
+            cpu_only: Whether the model always runs on the CPU. For main models, whether their text encoders do.
+            source_url: The web page of the model.
+            path: The path of the files on the server's machine, if they were moved.
+            base: The architecture, if the server did not recognize it.
+            type: The type, if the server did not recognize it.
+            format: The format, if the server did not recognize it.
+            variant: The variant, such as ``inpaint``.
+            prediction_type: The prediction type: ``epsilon``, ``v_prediction`` or ``sample``.
+            upcast_attention: Whether to compute attention in 32 bits.
+            clear: Values to remove: ``description``, ``trigger_phrases``, ``default_settings``, ``cpu_only`` or
+                ``source_url``.
+
+        Returns:
+            The changed record.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+            UsageError: There is nothing to change, a value is not valid, or models of this type do not have it.
+            ConflictError: The server cannot combine the values, or another operation changes the model.
+        """
+        return self._call(
+            self._impl.update_model(
+                model,
+                name=name,
+                description=description,
+                trigger_phrases=trigger_phrases,
+                default_settings=default_settings,
+                cpu_only=cpu_only,
+                source_url=source_url,
+                path=path,
+                base=base,
+                type=type,
+                format=format,
+                variant=variant,
+                prediction_type=prediction_type,
+                upcast_attention=upcast_attention,
+                clear=clear,
+            )
+        )
+
+    def reidentify(self, models: ModelRefs) -> list[IvkDnnModel]:
+        """Detect the properties of models again from their files, for example after a file was replaced.
+
+        Names, descriptions, trigger phrases, pictures and sources are kept. Default settings are detected again. Only
+        administrators may call this. Needs InvokeAI 6.9 or later.
+
+        Args:
+            models: A model or several: records, names or keys.
+
+        Returns:
+            The new records, in the order of the models.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server. Nothing was changed.
+            TransferError: The server did not recognize some of the models. ``done`` has the records of the others by
+                key, and ``failed`` the errors by name.
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.reidentify(models))
 
     def convert_model(self, key: ModelRef) -> IvkDnnModel:
         """Permanently convert a checkpoint to the diffusers format. Only for SD-1, SD-2 and SDXL main models.
@@ -799,14 +1020,111 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         """
         return self._call(self._impl.delete_model(key))
 
+    def delete_models(self, models: ModelRefs) -> list[str]:
+        """Uninstall several models, as ``delete_model()`` does for one. A failure does not stop the others.
+
+        Only administrators may call this.
+
+        Args:
+            models: A model or several: records, names or keys.
+
+        Returns:
+            The keys of the deleted models.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server. Nothing was deleted.
+            TransferError: The server failed to delete some of the models. ``done`` has the keys of the others, and
+                ``failed`` the errors by name.
+        """
+        return self._call(self._impl.delete_models(models))
+
     def delete_all_models(self) -> dict[str, Any]:
         """Uninstall all models. A failure does not stop the others.
+
+        Only administrators may call this.
 
         Returns:
             A dict with ``total`` (the number of models), ``deleted`` (the keys of the deleted models) and ``failed``
             (key and error of the others).
         """
         return self._call(self._impl.delete_all_models())
+
+    def get_picture(self, model: ModelRef) -> bytes | None:
+        """Return the picture that represents a model in the web UI, as a WebP file, or None if it has none.
+
+        Args:
+            model: The model: a record, a name, or a key.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+        """
+        return self._call(self._impl.get_picture(model))
+
+    def set_picture(self, model: ModelRef, image: ImageSource) -> None:
+        """Set the picture that represents a model in the web UI. The server reduces it to 256 pixels.
+
+        Only administrators may call this.
+
+        Args:
+            model: The model: a record, a name, or a key.
+            image: A path, the bytes of an image file, or a Pillow image.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+            InputValueError: The file does not exist, or is not an image.
+        """
+        self._call(self._impl.set_picture(model, image))
+
+    def delete_picture(self, model: ModelRef) -> bool:
+        """Delete the picture that represents a model in the web UI.
+
+        Only administrators may call this.
+
+        Args:
+            model: The model: a record, a name, or a key.
+
+        Returns:
+            Whether it had a picture.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+        """
+        return self._call(self._impl.delete_picture(model))
+
+    def related_to(self, models: ModelRefs) -> list[IvkDnnModel]:
+        """List the models that are related to a model, or to at least one of several, sorted by name.
+
+        Relationships are made by administrators: the LoRAs that suit a main model, for example.
+
+        Args:
+            models: A model or several: records, names or keys.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server, or several models have this name.
+        """
+        return self._call(self._impl.related_to(models))
+
+    def relate(self, model: ModelRef, other: ModelRef) -> None:
+        """Relate two models to each other. Does nothing if they are related.
+
+        Only administrators may call this.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server, or several models have this name.
+            UsageError: Both are the same model.
+        """
+        self._call(self._impl.relate(model, other))
+
+    def unrelate(self, model: ModelRef, other: ModelRef) -> None:
+        """End the relationship of two models. Does nothing if they are not related.
+
+        Only administrators may call this.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server, or several models have this name.
+            UsageError: Both are the same model.
+        """
+        self._call(self._impl.unrelate(model, other))
 
     def scan_folder(self, scan_path: str | os.PathLike[str]) -> list[FoundModel]:
         """List the models in a folder on the server's machine.
@@ -819,6 +1137,37 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
             BadRequestError: The folder does not exist on the server's machine.
         """
         return self._call(self._impl.scan_folder(scan_path))
+
+    def list_orphaned(self) -> list[OrphanedModel]:
+        """List the files and folders in the server's models folder that no model uses.
+
+        The folders of running and paused installations are omitted. Only administrators may call this. Needs InvokeAI
+        6.12 or later.
+
+        Raises:
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.list_orphaned())
+
+    def delete_orphaned(self, paths: OrphanedPath | Iterable[OrphanedPath]) -> list[str]:
+        """Permanently delete folders in the server's models folder that no model uses.
+
+        Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Args:
+            paths: Elements of ``list_orphaned()``, or their paths.
+
+        Returns:
+            The paths of the deleted folders.
+
+        Raises:
+            UsageError: A path is not in the list of orphaned models. Nothing was deleted: servers (6.14.2) delete every
+                folder that they are told to, even one of an installed model.
+            TransferError: The server failed to delete some of them, such as single files, which it cannot delete
+                (6.14.2). ``done`` has the paths of the others, ``failed`` the errors.
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.delete_orphaned(paths))
 
     def empty_model_cache(self) -> bool:
         """Remove models that are not in use from the server's memory.
@@ -2141,6 +2490,42 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """User accounts: list, create, change and delete them. Administrator only (InvokeAI 6.12+)."""
         return wrap(self._impl.users)
 
+    @property
+    def server(self) -> ServerRepository:
+        """The server itself: devices, configuration, caches, log level, image storage, external providers."""
+        return wrap(self._impl.server)
+
+    @property
+    def nodes(self) -> NodeRepository:
+        """Node types, and packs of custom nodes."""
+        return wrap(self._impl.nodes)
+
+    def watch(self, *kinds: type[ServerEvent], queue_id: str = "default") -> Iterator[ServerEvent]:
+        """Yield the server's events, until you leave the loop or the client is closed.
+
+        The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
+        and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
+        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive
+        others' events, and events about downloads and installations.
+
+        ``EventsConnected`` is yielded first, when events arrive. It is yielded again whenever events may have been
+        missed, for example after a lost connection. Events that this client does not know are yielded as
+        ``OtherEvent``. Copies of an event within one second are left out, because servers send some events twice.
+
+        To follow one run, use ``run.events()``. To follow a queue, use ``queue.watch()``.
+
+        Args:
+            *kinds: The classes of the events to yield, such as ``BatchEnqueued``, or base classes such as
+                ``LibraryChanged``, ``DownloadEvent``, ``ModelInstallEvent``, ``QueueEvent``, ``LLMTaskEvent`` and
+                ``RunEvent``. Defaults to all events.
+            queue_id: The queue whose events to yield. Defaults to the queue that the web UI shows.
+
+        Raises:
+            UsageError: A kind is not a class of events, or is one that only ``run.events()`` yields.
+            ServerUnreachableError: Events do not arrive, or have not arrived for five minutes.
+        """
+        return self._iterate(self._impl.watch(*kinds, queue_id=queue_id))
+
     def recall(
         self,
         *,
@@ -2754,6 +3139,106 @@ class ModelInstJobHandle(Face["AsyncModelInstJobHandle"]):
             ModelInstallJobFailed: The server no longer has the job, nor a model from its source.
         """
         return self._call(self._impl.resume())
+
+    def restart_failed(self) -> ModelInstJobInfo:
+        """Download again what failed, or what cannot be resumed. Does nothing if no download failed.
+
+        Wait for it with ``wait_until()`` as before. Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Raises:
+            UsageError: The source is a path; the installation was canceled; or the server has deleted files of it that
+                were downloaded already (6.14.2 does so when a file fails), so that the model has to be installed again.
+            ModelInstallJobFailed: The server no longer has the job.
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.restart_failed())
+
+    def restart_file(self, url: str) -> ModelInstJobInfo:
+        """Download one file of the installation again. Does nothing if the installation is complete.
+
+        Wait for it with ``wait_until()`` as before. Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Args:
+            url: The URL of the file: the ``source`` of one of ``info.download_parts``, or the source of the job.
+
+        Raises:
+            UsageError: The installation has no such file, or as in ``restart_failed()``.
+            ModelInstallJobFailed: The server no longer has the job.
+            ServerTooOldError: The server is older.
+        """
+        return self._call(self._impl.restart_file(url))
+
+
+class NodeRepository(Face["AsyncNodeRepository"]):
+    """The node types of a server, and its packs of custom nodes.
+
+    Packs are for administrators (InvokeAI 6.13+). A pack is a program that runs on the server with all of the server's
+    rights: install only packs that you trust.
+
+    Example:
+        ```python
+        for node in client.nodes.list_nodes(category="math"):
+            print(node.type, node.title, node.version)
+        ```
+    """
+
+    def list_nodes(self, *, pack: str | None = None, category: str | None = None) -> list[NodeTemplate]:
+        """List the node types that workflows can use, sorted by type. For every user.
+
+        Args:
+            pack: Only nodes of this pack. Those of InvokeAI itself are in ``"invokeai"``. Defaults to all.
+            category: Only nodes of this category, such as ``"math"``. Defaults to all.
+
+        Raises:
+            UnknownNameError: No node has this pack or category.
+        """
+        return self._call(self._impl.list_nodes(pack=pack, category=category))
+
+    def list_packs(self) -> list[IvkNodePack]:
+        """List the packs of custom nodes. For administrators. InvokeAI 6.13+."""
+        return self._call(self._impl.list_packs())
+
+    def install_pack(self, source: str) -> IvkNodePack:
+        """Install a pack of custom nodes from a git repository, and load its nodes. For administrators. InvokeAI 6.13+.
+
+        The server clones the repository into its folder of custom nodes, under the last part of the address. Workflows
+        in the pack are added to the library. Python packages that the pack needs are not installed: see
+        ``dependency_file``.
+
+        Args:
+            source: The address of the repository, as for ``git clone`` on the server's machine.
+
+        Returns:
+            The pack, with the types of its nodes. They can be used at once.
+
+        Raises:
+            UsageError: The address is empty or begins with a hyphen. Nothing was sent.
+            APIRequestError: The server has a pack of this name, cannot clone the repository, or cannot load its nodes.
+        """
+        return self._call(self._impl.install_pack(source))
+
+    def uninstall_pack(self, pack: IvkNodePack | str) -> None:
+        """Delete a pack of custom nodes, and the workflows that came with it. For administrators. InvokeAI 6.13+.
+
+        Args:
+            pack: The pack, or its name.
+
+        Raises:
+            UnknownNameError: The server has no pack with this name.
+            APIRequestError: The server could not delete it.
+        """
+        self._call(self._impl.uninstall_pack(pack))
+
+    def reload(self) -> list[IvkNodePack]:
+        """Load the packs in the server's folder of custom nodes again. For administrators. InvokeAI 6.13+.
+
+        The file ``__init__.py`` of every pack runs again. Other modules that a pack imports are not read again if they
+        are already loaded (6.14.2): restart the server if those have changed.
+
+        Returns:
+            All packs. One without nodes could not be loaded: see the server's log.
+        """
+        return self._call(self._impl.reload())
 
 
 class PresetRepository(Face["AsyncPresetRepository"]):
@@ -3904,6 +4389,250 @@ class Run(Face["AsyncRun"]):
         return self._impl._repr_html_()
 
 
+class ServerRepository(Face["AsyncServerRepository"]):
+    """The server itself: its devices, configuration, caches, log level, fonts, image storage and providers.
+
+    On a server with user accounts, most of it is for administrators. Each method says who may call it.
+
+    Example:
+        ```python
+        with client.server.cache_off():
+            run = wf.run(seed=7)  # every node runs, although the seed was used before
+        ```
+    """
+
+    @property
+    def state(self) -> StateRepository:
+        """Small values that a program keeps on the server."""
+        return wrap(self._impl.state)
+
+    def devices(self) -> list[IvkDevice]:
+        """List the devices that the server can generate images on. For every user. InvokeAI 6.14+.
+
+        Returns:
+            The devices. ``in_use`` says whether the server uses a device, or has no value if the user is not an
+            administrator, who alone can read the configuration.
+        """
+        return self._call(self._impl.devices())
+
+    def dependencies(self) -> dict[str, str]:
+        """Return the versions of the Python packages on the server and of CUDA, for bug reports. For every user."""
+        return self._call(self._impl.dependencies())
+
+    def has_patchmatch(self) -> bool:
+        """Return whether the server can fill areas with PatchMatch. For every user. InvokeAI 6.9+."""
+        return self._call(self._impl.has_patchmatch())
+
+    def config(self) -> IvkServerConfig:
+        """Return the server's configuration. For administrators.
+
+        API keys and tokens are replaced by asterisks.
+        """
+        return self._call(self._impl.config())
+
+    def update_config(
+        self,
+        *,
+        image_subfolder_strategy: str | None = None,
+        max_queue_history: int | str | None = None,
+        generation_devices: str | Sequence[str] | None = None,
+    ) -> IvkServerConfig:
+        """Change settings and save them in the server's ``invokeai.yaml``. For administrators. InvokeAI 6.13+.
+
+        Settings that are not given keep their values. Servers can change no other settings while they run: edit
+        ``invokeai.yaml`` and restart the server.
+
+        Args:
+            image_subfolder_strategy: How to organize the files of new images: ``flat``, ``date``, ``type`` or ``hash``.
+                ``move_images()`` moves the others.
+            max_queue_history: The number of finished queue items to keep when the server starts, or ``"all"``.
+            generation_devices: The devices to generate on at the same time, from the next start of the server (6.14+):
+                ``"auto"`` for all GPUs, or a device or list of devices, such as ``["cuda:0", "cuda:1"]``.
+
+        Returns:
+            The new configuration.
+
+        Raises:
+            UsageError: Nothing is given, or a value is invalid. Nothing was sent.
+            UnprocessableError: The server has no such device.
+        """
+        return self._call(
+            self._impl.update_config(
+                image_subfolder_strategy=image_subfolder_strategy,
+                max_queue_history=max_queue_history,
+                generation_devices=generation_devices,
+            )
+        )
+
+    def cache_status(self) -> InvocationCacheStatus:
+        """Return the status of the invocation cache, which keeps results of nodes. For administrators."""
+        return self._call(self._impl.cache_status())
+
+    def clear_cache(self) -> None:
+        """Remove all results from the invocation cache. For administrators."""
+        self._call(self._impl.clear_cache())
+
+    def enable_cache(self) -> None:
+        """Switch the invocation cache on, for all users. For administrators.
+
+        If the cache has no room (``max_size`` is 0), it stays off.
+        """
+        self._call(self._impl.enable_cache())
+
+    def disable_cache(self) -> None:
+        """Switch the invocation cache off, for all users, until the server restarts. For administrators.
+
+        The results in it are kept.
+        """
+        self._call(self._impl.disable_cache())
+
+    def cache_off(self) -> CacheOff:
+        """Return a context manager that switches the invocation cache off for the duration of a block.
+
+        Every node runs inside the block, even if its inputs are those of an earlier run. Afterwards, also after an
+        error, the cache is as it was before. The switch affects all users of the server. For administrators.
+
+        Example:
+            ```python
+            with client.server.cache_off():
+                run = wf.run(seed=7)
+            ```
+        """
+        return wrap(self._impl.cache_off())
+
+    def log_level(self) -> LogLevel | str:
+        """Return the lowest level of the messages in the server's log. For administrators."""
+        return self._call(self._impl.log_level())
+
+    def set_log_level(self, level: LogLevel | str | int) -> LogLevel | str:
+        """Set the lowest level of the messages in the server's log, until the server restarts. For administrators.
+
+        Args:
+            level: ``debug``, ``info``, ``warning``, ``error`` or ``critical``, or a number of Python's ``logging``.
+
+        Returns:
+            The new level.
+
+        Raises:
+            UsageError: It is not a log level. Nothing was sent.
+        """
+        return self._call(self._impl.set_log_level(level))
+
+    def fonts(self) -> list[IvkFont]:
+        """List the fonts in the server's folder of fonts, for text in images. For every user. InvokeAI 6.14.2+."""
+        return self._call(self._impl.fonts())
+
+    def get_font(self, font: IvkFont | str) -> bytes:
+        """Return the content of a font file. For every user. InvokeAI 6.14.2+.
+
+        Args:
+            font: A font, or the path of one of its files, as ``fonts()`` returns it.
+
+        Raises:
+            UnknownNameError: The server has no such file.
+        """
+        return self._call(self._impl.get_font(font))
+
+    def image_move_status(self) -> ImageMoveStatus:
+        """Return how many image files are in another folder than they should be, and whether they are being moved.
+
+        For administrators. InvokeAI 6.14+.
+        """
+        return self._call(self._impl.image_move_status())
+
+    def move_images(self, *, wait: bool = True, timeout: float | None = None) -> ImageMoveStatus:
+        """Move image files to the folders of the setting ``image_subfolder_strategy``. For administrators.
+
+        Until that ends, the server rejects uploads, downloads, runs and other changes of images. InvokeAI 6.14+.
+        InvokeAI 6.14.2 cannot delete images whose files were moved: its record of the move refers to them.
+
+        Args:
+            wait: Whether to wait until all files are moved. Defaults to True.
+            timeout: Seconds to wait. The server continues afterwards. Defaults to no limit.
+
+        Returns:
+            The status.
+
+        Raises:
+            ConflictError: Files are already being moved, or the queue has unfinished items.
+            RequestTimeoutError: The files were not moved in time.
+            TransferError: Some files could not be moved.
+        """
+        return self._call(self._impl.move_images(wait=wait, timeout=timeout))
+
+    def recover_image_move(self, *, wait: bool = True, timeout: float | None = None) -> ImageMoveStatus:
+        """Finish or undo a move of image files that was interrupted. For administrators. InvokeAI 6.14+.
+
+        Servers also do this when they start.
+
+        Args:
+            wait: Whether to wait for the end. Defaults to True.
+            timeout: Seconds to wait. The server continues afterwards. Defaults to no limit.
+
+        Returns:
+            The status. ``needs_move_count`` is the number of files that are still to be moved.
+
+        Raises:
+            ConflictError: Files are being moved.
+            RequestTimeoutError: The recovery did not end in time.
+            TransferError: Some files could not be moved.
+        """
+        return self._call(self._impl.recover_image_move(wait=wait, timeout=timeout))
+
+    def providers(self) -> list[IvkProvider]:
+        """List the services that can generate images for the server. For every user. InvokeAI 6.13+."""
+        return self._call(self._impl.providers())
+
+    def provider_settings(self) -> list[IvkProviderSettings]:
+        """List the settings of these services. For administrators. InvokeAI 6.13+.
+
+        Servers never return API keys.
+        """
+        return self._call(self._impl.provider_settings())
+
+    def set_provider(
+        self,
+        provider: IvkProvider | IvkProviderSettings | str,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+    ) -> IvkProviderSettings:
+        """Set the API key or the URL of a service that generates images. For administrators. InvokeAI 6.13+.
+
+        The server saves the key in its file ``api_keys.yaml``.
+
+        Args:
+            provider: The service, such as ``"openai"``.
+            api_key: The API key. Defaults to None: keep the current one.
+            base_url: The URL to send requests to, or ``"default"`` for the service's own. Defaults to None: keep the
+                current one.
+
+        Returns:
+            The new settings.
+
+        Raises:
+            UsageError: Nothing is given, or the URL is invalid. Nothing was sent.
+            UnknownNameError: The server does not know this service.
+        """
+        return self._call(self._impl.set_provider(provider, api_key=api_key, base_url=base_url))
+
+    def reset_provider(self, provider: IvkProvider | IvkProviderSettings | str) -> IvkProviderSettings:
+        """Remove the API key and the URL of a service that generates images. For administrators. InvokeAI 6.13+.
+
+        The server also uninstalls the models of this service.
+
+        Args:
+            provider: The service, such as ``"openai"``.
+
+        Returns:
+            The new settings.
+
+        Raises:
+            UnknownNameError: The server does not know this service.
+        """
+        return self._call(self._impl.reset_provider(provider))
+
+
 class Session(Face["AsyncSession"]):
     """The HTTP session of version 1's client, which sends requests to full URLs. Prefer ``client.request()``.
 
@@ -3978,6 +4707,52 @@ class Session(Face["AsyncSession"]):
             APIRequestError: The server rejected the request or failed, or could not be reached.
         """
         return self._call(self._impl.request(method, url, params=params, json=json, timeout=timeout))
+
+
+class StateRepository(Face["AsyncStateRepository"]):
+    """Small values that a program keeps on a server, such as settings that several machines share.
+
+    Every user has their own values. They are stored next to the web UI's, under keys with a prefix: the web UI's own
+    values can neither be read nor changed here. InvokeAI 6.3+.
+
+    Example:
+        ```python
+        client.server.state.set("last-sweep", {"seed": 7})
+        print(client.server.state.get("last-sweep"))
+        ```
+    """
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a value, or the default if the server has no such key. For every user.
+
+        Args:
+            key: The key.
+            default: The value to return for an unknown key. Defaults to None.
+
+        Raises:
+            APIRequestError: Another program has stored something else than JSON under this key.
+        """
+        return self._call(self._impl.get(key, default))
+
+    def set(self, key: str, value: Any) -> None:
+        """Store a value under a key. For every user.
+
+        Args:
+            key: The key.
+            value: JSON data: a text, number, boolean, None, or a list or dict of such values.
+
+        Raises:
+            UsageError: The value is not JSON data. Nothing was sent.
+        """
+        self._call(self._impl.set(key, value))
+
+    def keys(self) -> list[str]:
+        """List the keys, sorted. For every user. InvokeAI 6.13+."""
+        return self._call(self._impl.keys())
+
+    def delete(self, key: str) -> None:
+        """Delete a value. Does nothing if the server has no such key. For every user. InvokeAI 6.13+."""
+        self._call(self._impl.delete(key))
 
 
 class Sweep(Face["AsyncSweep"]):

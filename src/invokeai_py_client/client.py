@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject, face
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import socketio
     from PIL.Image import Image as PILImage
 
+    from invokeai_py_client.administration.nodes import AsyncNodeRepository
+    from invokeai_py_client.administration.server import AsyncServerRepository
     from invokeai_py_client.api.all import AsyncApi
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.presets.repository import AsyncPresetRepository
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
     from invokeai_py_client.queue.repository import AsyncQueueRepository
-    from invokeai_py_client.run.events import RunEvent
+    from invokeai_py_client.run.events import RunEvent, ServerEvent
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
@@ -455,6 +457,52 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.user.repository import AsyncUserRepository
 
         return self.connection.part(AsyncUserRepository)
+
+    @property
+    def server(self) -> AsyncServerRepository:
+        """The server itself: devices, configuration, caches, log level, image storage, external providers."""
+        from invokeai_py_client.administration.server import AsyncServerRepository
+
+        return self.connection.part(AsyncServerRepository)
+
+    @property
+    def nodes(self) -> AsyncNodeRepository:
+        """Node types, and packs of custom nodes."""
+        from invokeai_py_client.administration.nodes import AsyncNodeRepository
+
+        return self.connection.part(AsyncNodeRepository)
+
+    # ------------------------------------------------------------------ events
+
+    async def watch(self, *kinds: type[ServerEvent], queue_id: str = "default") -> AsyncIterator[ServerEvent]:
+        """Yield the server's events, until you leave the loop or the client is closed.
+
+        The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
+        and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
+        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive
+        others' events, and events about downloads and installations.
+
+        ``EventsConnected`` is yielded first, when events arrive. It is yielded again whenever events may have been
+        missed, for example after a lost connection. Events that this client does not know are yielded as
+        ``OtherEvent``. Copies of an event within one second are left out, because servers send some events twice.
+
+        To follow one run, use ``run.events()``. To follow a queue, use ``queue.watch()``.
+
+        Args:
+            *kinds: The classes of the events to yield, such as ``BatchEnqueued``, or base classes such as
+                ``LibraryChanged``, ``DownloadEvent``, ``ModelInstallEvent``, ``QueueEvent``, ``LLMTaskEvent`` and
+                ``RunEvent``. Defaults to all events.
+            queue_id: The queue whose events to yield. Defaults to the queue that the web UI shows.
+
+        Raises:
+            UsageError: A kind is not a class of events, or is one that only ``run.events()`` yields.
+            ServerUnreachableError: Events do not arrive, or have not arrived for five minutes.
+        """
+        from invokeai_py_client.events.watch import Watches
+
+        async with aclosing(self.connection.part(Watches).events(kinds, queue_id)) as events:
+            async for event in events:
+                yield event
 
     # ------------------------------------------------------------------ the open web UI
 

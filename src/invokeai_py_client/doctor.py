@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from invokeai_py_client import __version__
 from invokeai_py_client.config import config_path, permission_problem, read_profiles
@@ -19,6 +21,7 @@ from invokeai_py_client.errors import (
     CertificateError,
     InvokeAIClientError,
     PermissionDeniedError,
+    ServerTooOldError,
     UsageError,
 )
 from invokeai_py_client.server.log_signs import cleanup_failure, worker_failure
@@ -33,6 +36,8 @@ _CLOCKS_APART = 60.0
 # With 2,000 finished items, 6.14.2 takes 16 ms between two items instead of 4 ms.
 _MANY_ITEMS = 1_000
 _LITTLE_SPACE = 2 << 30
+# The number of unknown operations to name.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +108,18 @@ async def examine(
     proxy = _proxy_of(client)
     if proxy is not None:
         yield Finding("proxy", "ok", f"requests and events go through {proxy.shown}")
-    steps: dict[str, Callable[[AsyncInvokeAIClient], Awaitable[Finding]]] = {
-        "sign-in": _sign_in,
-        "events": _events,
-        "models": _models,
-        "queue": _queue,
+    rights = _Rights()
+    steps: dict[str, Callable[[], Awaitable[Finding]]] = {
+        "sign-in": lambda: _sign_in(client, rights),
+        "api": lambda: _operations(client),
+        "device": lambda: _device(client, root),
+        "events": lambda: _events(client),
+        "models": lambda: _models(client, rights),
+        "queue": lambda: _queue(client, rights),
     }
     for about, step in steps.items():
         try:
-            found = await step(client)
+            found = await step()
         except AuthenticationError as error:
             found = Finding(about, "fail", str(error), f"Run `ivk login {client.url}`.")
         except InvokeAIClientError as error:
@@ -182,7 +190,29 @@ def _clock(client: AsyncInvokeAIClient) -> Finding:
     return Finding("clock", "ok", f"within {max(1, round(abs(apart)))} s of this machine's")
 
 
-async def _sign_in(client: AsyncInvokeAIClient) -> Finding:
+@dataclass(slots=True)
+class _Rights:
+    """The rights of the user.
+
+    Attributes:
+        is_admin: Whether the user may administer the server. On a server without user accounts, everybody may.
+    """
+
+    is_admin: bool = True
+
+    def advice(self, task: str, command: str) -> str:
+        """Return how to get a task done that only administrators may do.
+
+        Args:
+            task: The task, in the imperative: "resume the queue".
+            command: The command for it, in backticks.
+        """
+        if self.is_admin:
+            return f"{task[0].upper()}{task[1:]}: {command}."
+        return f"Ask an administrator of the server to {task} ({command})."
+
+
+async def _sign_in(client: AsyncInvokeAIClient, rights: _Rights) -> Finding:
     from invokeai_py_client.transport.auth import auth_status
 
     status = await auth_status(client.connection.http)
@@ -194,9 +224,61 @@ async def _sign_in(client: AsyncInvokeAIClient) -> Finding:
             "sign-in", "fail", says, f"Open {client.url} in a browser and create the administrator."
         )
     user = await client.me()
+    rights.is_admin = user is not None and user.is_admin
     name = user.email if user else "unknown"
     role = "administrator" if user and user.is_admin else "user"
     return Finding("sign-in", "ok", f"signed in as {name} ({role})")
+
+
+async def _operations(client: AsyncInvokeAIClient) -> Finding:
+    from invokeai_py_client.api.operations import OPERATIONS
+    from invokeai_py_client.schema.source import operations
+
+    offered = await operations(client.connection.http)
+    unknown = sorted(offered - {(one.method, one.path) for one in OPERATIONS.values()})
+    if not unknown:
+        return Finding("api", "ok", f"all {len(offered)} operations of the server are known")
+    named = ", ".join(f"{method} {path}" for method, path in unknown[:_NAMED])
+    more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+    return Finding(
+        "api",
+        "ok",
+        f"{len(unknown)} of the server's {len(offered)} operations are unknown to this client: {named}{more}",
+        "Call them with `ivk api METHOD PATH`, or update the client.",
+    )
+
+
+async def _device(client: AsyncInvokeAIClient, root: Path | None) -> Finding:
+    from invokeai_py_client.server.torch_choice import find_gpu
+
+    try:
+        devices = await client.server.devices()
+    except ServerTooOldError as error:
+        return Finding("device", "ok", f"unknown (InvokeAI {error.since} and later report it)")
+    used = [one for one in devices if one.in_use is not False]
+    says = ", ".join(
+        one.device if one.name in ("", one.device) else f"{one.device} ({one.name})" for one in used
+    )
+    if any(one.is_gpu for one in used):
+        return Finding("device", "ok", says)
+    idle = next((one for one in devices if one.is_gpu), None)
+    if idle is not None:
+        return Finding(
+            "device",
+            "warn",
+            f"{says}, although the server has {idle.device} ({idle.name})",
+            "Remove `device` and `generation_devices` from the server's invokeai.yaml, and restart the server.",
+        )
+    is_here = root is not None or urlsplit(client.url).hostname in ("localhost", "127.0.0.1", "::1")
+    gpu = await asyncio.to_thread(find_gpu) if is_here else None
+    if gpu is None:
+        return Finding("device", "ok", says)
+    cure = (
+        "Install the PyTorch for this GPU: `ivk server install --force`, then restart the server."
+        if root is not None
+        else "Install a PyTorch for this GPU in the server's environment, and restart the server."
+    )
+    return Finding("device", "warn", f"{says}, although this machine has {gpu}", cure)
 
 
 async def _events(client: AsyncInvokeAIClient) -> Finding:
@@ -235,30 +317,35 @@ def _proxy_of(client: AsyncInvokeAIClient) -> Proxy | None:
         return None
 
 
-async def _models(client: AsyncInvokeAIClient) -> Finding:
+async def _models(client: AsyncInvokeAIClient, rights: _Rights) -> Finding:
     kinds = Counter(str(model.type) for model in await client.models.list_models())
     says = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common()) or "none"
     if not kinds.get("main"):
-        return Finding(
-            "models", "warn", says, "Install a main model: `ivk models install`, or in the web UI."
-        )
+        return Finding("models", "warn", says, rights.advice("install a main model", "`ivk models install`"))
     return Finding("models", "ok", says)
 
 
-async def _queue(client: AsyncInvokeAIClient) -> Finding:
+async def _queue(client: AsyncInvokeAIClient, rights: _Rights) -> Finding:
     from invokeai_py_client.run.blockage import WAY_OUT, why_blocked
 
     status = await client.queue.status(mine=False)
     says = f"{status.pending} pending, {status.in_progress} in progress, {status.total} in total"
     reason = await why_blocked(client.connection, "default")
     if reason is not None:
-        return Finding("queue", "fail", f"{'blocked' if reason == WAY_OUT else 'stopped'}; {says}", reason)
+        state = "blocked" if reason == WAY_OUT else "stopped"
+        if not rights.is_admin:
+            reason += " You can cancel your own items only: ask an administrator of the server if that is not enough."
+        return Finding("queue", "fail", f"{state}; {says}", reason)
     if not status.is_started:
-        return Finding("queue", "warn", f"paused; {says}", "Run `ivk queue resume`.")
+        return Finding(
+            "queue", "warn", f"paused; {says}", rights.advice("resume the queue", "`ivk queue resume`")
+        )
     finished = status.total - status.unfinished
     if finished > _MANY_ITEMS:
         says = f"{says}; the {finished:,} finished items slow the server down"
         cure = "Run `ivk queue prune`. Before that, resume the sweeps whose manifests still lack results."
+        if not rights.is_admin:
+            cure += " It removes your own items only: ask an administrator of the server to do the same."
         return Finding("queue", "warn", says, cure)
     return Finding("queue", "ok", says)
 

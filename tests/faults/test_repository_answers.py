@@ -15,6 +15,7 @@ from aiohttp import web
 
 from invokeai_py_client import AsyncInvokeAIClient
 from invokeai_py_client.errors import (
+    BadRequestError,
     ConnectionLostError,
     ModelInstallJobFailed,
     ModelInstallStartError,
@@ -23,6 +24,7 @@ from invokeai_py_client.errors import (
     PermissionDeniedError,
     RunError,
     ServerError,
+    ServerTooOldError,
     TransferError,
     UsageError,
 )
@@ -496,6 +498,97 @@ async def test_starter_model_with_dependencies(fake: Fake) -> None:
         ("org/needed", {"name": "needed", "description": "?", "base": "any", "type": "t5_encoder"}),
         ("org/flux", {"name": "Flux", "description": "?", "base": "flux", "type": "main"}),
     ]
+
+
+async def test_bundle_of_starter_models_is_installed_once_per_model(fake: Fake) -> None:
+    """This does not use a real server, because its bundles are many gigabytes."""
+    server, client = fake
+    needed = {"name": "T5", "source": "org/t5", "base": "any", "type": "t5_encoder"}
+    models = [
+        {"name": name, "source": f"org/{name}", "base": "flux", "type": "main", "dependencies": [needed]}
+        for name in ("dev", "schnell")
+    ]
+    bundles = {"flux": {"name": "FLUX.1 dev", "models": models}}
+    server.answers[("GET", "/api/v2/models/starter_models")] = {
+        "starter_models": [],
+        "starter_bundles": bundles,
+    }
+    server.answers[("GET", "/api/v2/models/")] = {"models": [MODEL]}
+
+    def started(request: web.Request) -> dict[str, Any]:
+        repo_id = request.query["source"]
+        return {"id": len(server.asked), "status": "waiting", "source": {"type": "hf", "repo_id": repo_id}}
+
+    server.answers[("POST", "/api/v2/models/install")] = started
+    jobs = await client.models.install_starter_bundle("flux.1 DEV")
+    assert [job.info.source for job in jobs] == ["org/t5", "org/dev", "org/schnell"]
+
+
+async def test_models_of_a_repository_on_hugging_face(fake: Fake) -> None:
+    """This does not use a real server, because the tests' server has no access to Hugging Face."""
+    server, client = fake
+    path = ("GET", "/api/v2/models/hugging_face")
+    server.answers[path] = {
+        "urls": ["https://huggingface.co/o/n/resolve/main/a.safetensors"],
+        "is_diffusers": False,
+    }
+    found = await client.models.list_hugging_face("o/n")
+    assert (len(found.urls), found.is_diffusers) == (1, False)
+    assert server.asked[-1][2] == {"hugging_face_repo": "o/n"}
+    server.answers[path] = {"urls": None, "is_diffusers": True}
+    assert (await client.models.list_hugging_face("o/n")).urls == []
+    server.answers[path] = 400
+    with pytest.raises(BadRequestError, match=r"No repository 'o/n' on Hugging Face .* hf_login\(\)"):
+        await client.models.list_hugging_face("o/n")
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([{"source": "https://h/a", "status": "completed"}], "the server has deleted the files"),
+        ([], "has not recorded which of its files failed"),
+    ],
+)
+async def test_repository_that_cannot_be_restarted(fake: Fake, parts: list[Any], message: str) -> None:
+    """This does not use a real server, because only Hugging Face has models of several files."""
+    server, client = fake
+    job = {
+        "id": 3,
+        "status": "error",
+        "error": "Not Found",
+        "source": {"type": "hf", "repo_id": "o/n"},
+        "download_parts": parts,
+    }
+    server.answers[("GET", "/api/v2/models/install/3")] = job
+    server.answers[("POST", "/api/v2/models/install/3/restart_failed")] = job
+    handle = await client.models.get_install_job(3)
+    assert handle is not None
+    with pytest.raises(UsageError, match=rf"Cannot restart .* o/n: .*{message}.* Install the model again\."):
+        await handle.restart_failed()
+    assert handle.info.status is InstallStatus.ERROR
+
+
+async def test_older_servers_do_not_sort_models_and_delete_them_one_by_one(fake: Fake) -> None:
+    server, client = fake
+    server.answers[("GET", "/api/v1/app/version")] = {"version": "6.12.0"}
+    server.answers[("GET", "/api/v2/models/")] = {
+        "models": [{**MODEL, "key": key, "name": key} for key in "ba"]
+    }
+    with pytest.raises(
+        ServerTooOldError, match=r"created_at needs InvokeAI 6\.13 or later; this server is 6\.12"
+    ):
+        await client.models.list_models(order_by="created_at")
+    assert [model.name for model in await client.models.list_models(order_by="name", direction="DESC")] == [
+        "b",
+        "a",
+    ]
+    server.answers[("POST", "/api/v2/models/i/bulk_delete")] = 405
+    for key in "ab":
+        server.answers[("DELETE", f"/api/v2/models/i/{key}")] = web.Response(status=204)
+    server.answers[("DELETE", "/api/v2/models/i/b")] = 409
+    with pytest.raises(TransferError, match="1 of 2 models could not be deleted") as caught:
+        await client.models.delete_models(["b", "a"])
+    assert (list(caught.value.done), list(caught.value.failed)) == (["a"], ["b"])
 
 
 async def test_S34_statistics_may_be_missing(fake: Fake) -> None:

@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING
 import pytest
 import workflows
 from click.testing import CliRunner
+from multi_user import ADMIN, ANN
 from proxy import Proxy
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
+from invokeai_py_client.administration.server import AsyncServerRepository
+from invokeai_py_client.api.operations import OPERATIONS
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.config import Profile, keep_profile
 from invokeai_py_client.doctor import Finding, _clock, examine
+from invokeai_py_client.models import IvkDevice
 from invokeai_py_client.transport.responses import seconds_ahead
 
 if TYPE_CHECKING:
+    from multi_user import Users
     from tests.conftest import RealServer
 
 Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
@@ -43,12 +48,103 @@ def test_no_problems(doctor: Doctor, server: RealServer) -> None:
     code, found = doctor(server.url)
     assert code == 0
     assert {about: one["state"] for about, one in found.items()} == dict.fromkeys(
-        ("client", "config", "server", "clock", "sign-in", "events", "models", "queue", "disk"), "ok"
+        (
+            "client",
+            "config",
+            "server",
+            "clock",
+            "sign-in",
+            "api",
+            "device",
+            "events",
+            "models",
+            "queue",
+            "disk",
+        ),
+        "ok",
     )
     assert f"InvokeAI {server.version}" in found["server"]["says"]
     assert "no sign-in required" in found["sign-in"]["says"]
+    assert found["api"]["says"] == "all 191 operations of the server are known"
+    assert found["device"]["says"] == "cpu (CPU)"
     assert " main" in found["models"]["says"]
     assert "GB free" in found["disk"]["says"]
+
+
+def test_operations_that_this_client_does_not_know(
+    doctor: Doctor, server: RealServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(OPERATIONS, "app_version")
+    monkeypatch.delitem(OPERATIONS, "get_user_font_file")
+    code, found = doctor(server.url)
+    assert (code, found["api"]["state"]) == (0, "ok")
+    assert found["api"]["says"] == (
+        "2 of the server's 191 operations are unknown to this client: GET /api/v1/app/version, "
+        "GET /api/v1/utilities/fonts/{font_path}"
+    )
+    assert "ivk api" in found["api"]["cure"]
+
+
+def test_gpu_that_a_local_server_does_not_use(
+    doctor: Doctor, server: RealServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("invokeai_py_client.server.torch_choice._NVIDIA_DRIVER", tmp_path)
+    monkeypatch.setattr("invokeai_py_client.server.torch_choice.has_nvidia_gpu", lambda: False)
+    assert doctor(server.url)[1]["device"]["state"] == "ok"
+    (tmp_path / "0000:01:00.0").mkdir()  # the driver has a GPU, although nvidia-smi is not installed
+    code, found = doctor(server.url)
+    assert (code, found["device"]["state"]) == (0, "warn")
+    assert found["device"]["says"] == "cpu (CPU), although this machine has an NVIDIA GPU"
+    assert "ivk server install --force" in found["device"]["cure"]  # the test's server was started that way
+
+
+@pytest.mark.parametrize(
+    ("reported", "state", "says"),
+    [
+        (
+            [IvkDevice(device="cuda:0", name="RTX", in_use=True), IvkDevice(device="cuda:1", in_use=False)],
+            "ok",
+            "cuda:0 (RTX)",
+        ),
+        (
+            [IvkDevice(device="cuda:0", name="RTX", in_use=False), IvkDevice(device="cpu", in_use=True)],
+            "warn",
+            "cpu, although the server has cuda:0 (RTX)",
+        ),
+    ],
+)
+def test_devices_of_the_server(
+    doctor: Doctor,
+    server: RealServer,
+    monkeypatch: pytest.MonkeyPatch,
+    reported: list[IvkDevice],
+    state: str,
+    says: str,
+) -> None:
+    async def devices(_: object) -> list[IvkDevice]:
+        return reported
+
+    monkeypatch.setattr(AsyncServerRepository, "devices", devices)
+    _, found = doctor(server.url)
+    assert (found["device"]["state"], found["device"]["says"]) == (state, says)
+
+
+def test_users_are_sent_to_an_administrator(
+    doctor: Doctor, users: Users, held: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOKEAI_EMAIL", ANN[0])
+    monkeypatch.setenv("INVOKEAI_PASSWORD", ANN[1])
+    _, found = doctor(users.url)
+    assert (
+        found["queue"]["cure"]
+        == "Ask an administrator of the server to resume the queue (`ivk queue resume`)."
+    )
+    assert found["models"]["cure"].startswith("Ask an administrator of the server to install a main model")
+    assert found["device"]["says"] == "cpu (CPU)"
+    monkeypatch.setenv("INVOKEAI_EMAIL", ADMIN[0])
+    monkeypatch.setenv("INVOKEAI_PASSWORD", ADMIN[1])
+    _, found = doctor(users.url)
+    assert found["queue"]["cure"] == "Resume the queue: `ivk queue resume`."
 
 
 def test_text_output(server: RealServer) -> None:

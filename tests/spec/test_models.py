@@ -500,6 +500,8 @@ async def test_S33_a_path_has_nothing_to_pause(async_client: AsyncInvokeAIClient
         await job.pause()
     with pytest.raises(UsageError, match="Cannot resume"):
         await job.resume()
+    with pytest.raises(UsageError, match="Cannot restart"):
+        await job.restart_failed()
     await job.wait_until(timeout=PATIENCE)
 
 

@@ -34,6 +34,8 @@ class Library:
 
     def __init__(self) -> None:
         self.workflow_repo = self
+        self.server = self
+        self.nodes = self
 
     def __enter__(self) -> Self:
         return self
@@ -46,6 +48,15 @@ class Library:
         prompt = SimpleNamespace(label="Positive Prompt", field_name="prompt", connected=False)
         fed = SimpleNamespace(label="Width", field_name="width", connected=True)
         return SimpleNamespace(inputs=Inputs([prompt, fed]))
+
+    def providers(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(provider_id=name) for name in ("gemini", "openai")]
+
+    def list_packs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="amber")]
+
+    def schema(self) -> dict[str, SimpleNamespace]:
+        return {"add": SimpleNamespace(node_pack="invokeai", category="math")}
 
     def list_workflows(self) -> list[dict[str, Any]]:
         return [{"name": name} for name in NAMES]
@@ -151,3 +162,21 @@ def test_no_proposals_without_a_server(
     monkeypatch.setattr(InvokeAIClient, "from_url", fail)
     assert completed(monkeypatch, capsys, "zsh", "models", "rm", "tiny") == []
     assert completed(monkeypatch, capsys, "zsh", "run", "por")[:2] == ["file", "por"]
+
+
+def test_names_of_the_administration(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], library: SimpleNamespace
+) -> None:
+    def proposals(*words: str) -> list[str]:
+        return completed(monkeypatch, capsys, "zsh", *words)[1::3]
+
+    assert proposals("server", "providers", "set", "o") == ["openai"]
+    assert proposals("nodes", "rm", "a") == ["amber"]
+    assert proposals("nodes", "types", "--pack", "") == ["invokeai"]
+    assert proposals("nodes", "types", "--category", "m") == ["math"]
+    assert len(library.urls) == 4
+    assert proposals("server", "config", "image") == ["image_subfolder_strategy="]
+    assert proposals("server", "config", "image_subfolder_strategy=d") == ["image_subfolder_strategy=date"]
+    assert proposals("server", "cache", "c") == ["clear"]
+    assert proposals("server", "log-level", "w") == ["warning"]
+    assert len(library.urls) == 4

@@ -127,5 +127,8 @@ def test_assignment_is_stored_or_rejected_with_input_error(kind: type[IvkModel],
     try:
         setattr(record, name, data.draw(junk))
     except InvokeAIClientError as error:
-        assert str(error).startswith(f"{kind.__name__}.{name}: ")
+        field = f"{kind.__name__}.{name}"
+        assert str(error).startswith(
+            (f"{field}: ", f"{field}.")
+        )  # of an element of a list, its index follows
         assert record == before

@@ -29,6 +29,7 @@ from invokeai_py_client.models import (
     ModelInstJobInfo,
     QueueStatus,
     SessionEvent,
+    StarterBundle,
 )
 from invokeai_py_client.models.base import jsonable
 
@@ -193,7 +194,49 @@ def test_S07_known_bases_are_members() -> None:
     )
     assert isinstance(sd.base, BaseModelEnum)
     assert not isinstance(tomorrow.base, BaseModelEnum)
-    assert getattr(sd, "default_settings") == {"vae": None, "steps": 30}  # noqa: B009 - kept, though no field
+    assert sd.default_settings == {"vae": None, "steps": 30}
+
+
+def test_values_of_a_model_are_typed_and_unknown_ones_are_kept() -> None:
+    data = {
+        "key": "k",
+        "name": "n",
+        "base": "sd-1",
+        "type": "main",
+        "file_size": 4_265_380_512,
+        "source": "org/name",
+        "source_type": "hf_repo_id",
+        "trigger_phrases": ["oil painting"],
+        "default_settings": {"steps": 30},
+        "submodels": {"vae": {"path_or_prefix": "vae"}},
+        "cpu_only": None,
+        "prediction_type": "v_prediction",
+        "cover_image": "/api/v2/models/i/k/image?1",
+        "from_a_newer_server": [1],
+    }
+    model = IvkDnnModel.from_api_response(data)
+    assert model.trigger_phrases == ["oil painting"]
+    assert (model.cpu_only, model.tags, model.format_file_size()) == (None, None, "4.0 GB")
+    assert model.to_dict() == {**{k: v for k, v in data.items() if v is not None}, "metadata": {}}
+    with pytest.raises(InputValueError, match=r"IvkDnnModel\.file_size: 'big' is not valid"):
+        setattr(model, "file_size", "big")  # noqa: B010 - pyright knows that text is not valid
+
+
+def test_bundle_of_starter_models_is_installed_if_all_of_its_models_are() -> None:
+    model = {"name": "n", "source": "o/n", "base": "flux", "type": "main", "is_installed": True}
+    bundle = StarterBundle.from_api_response({"id": "flux", "name": "FLUX.1 dev", "models": [model, model]})
+    assert bundle.is_installed
+    assert [one.base for one in bundle.models] == [BaseModelEnum.FLUX] * 2
+    assert StarterBundle.from_api_response(bundle.to_dict()) == bundle
+    bundle.models[1].is_installed = False
+    assert not bundle.is_installed
+
+
+def test_installation_that_was_restarted_has_no_error_of_the_first_attempt() -> None:
+    failed = {"error": "Not Found", "error_reason": "HTTPError", "error_traceback": "..."}
+    for status, error in (("error", "Not Found"), ("waiting", None), ("completed", None)):
+        job = ModelInstJobInfo.from_api_response({"id": 1, "status": status, **failed})
+        assert job.error == error
 
 
 def test_S07_older_names_are_accepted_and_readable() -> None:

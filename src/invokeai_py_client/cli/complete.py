@@ -52,6 +52,23 @@ def complete_models(
     )
 
 
+def complete_model_settings(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the default settings that the model on the command line can have."""
+    del parameter
+    # click stops parsing at the option whose value is being completed, and leaves the arguments before it unparsed.
+    name = context.params.get("name") or next(iter(context.args), None)
+
+    def settings(client: InvokeAIClient) -> Iterable[str]:
+        from invokeai_py_client.dnn_model.settings import SETTINGS
+
+        model = client.dnn_model_repo.find_model(str(name))
+        return (f"{setting}=" for setting in SETTINGS.get(str(model and model.type), {}))
+
+    return _matching(context, incomplete, settings) if name else []
+
+
 def complete_boards(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -86,6 +103,56 @@ def complete_users(
     """Propose the email addresses of users."""
     del parameter
     return _matching(context, incomplete, lambda client: (one.email for one in client.users.list_users()))
+
+
+def complete_providers(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the names of external providers."""
+    del parameter
+    return _matching(
+        context, incomplete, lambda client: (one.provider_id for one in client.server.providers())
+    )
+
+
+def complete_packs(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the names of packs of custom nodes."""
+    del parameter
+    return _matching(context, incomplete, lambda client: (one.name for one in client.nodes.list_packs()))
+
+
+def complete_node_packs(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the packs or categories that node types have, as the name of the option says."""
+    attribute = "node_pack" if parameter.name == "pack" else "category"
+    return _matching(
+        context,
+        incomplete,
+        lambda client: sorted({str(getattr(one, attribute)) for one in client.schema().values()}),
+    )
+
+
+def complete_config(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the settings of a server that can be changed, and the values of those with a few. Sends no request."""
+    from click.shell_completion import CompletionItem
+
+    from invokeai_py_client.administration.values import SETTINGS, SUBFOLDER_STRATEGIES
+
+    del context, parameter
+    values = {
+        "image_subfolder_strategy": SUBFOLDER_STRATEGIES,
+        "max_queue_history": ("all",),
+        "generation_devices": ("auto",),
+    }
+    texts = [f"{name}=" for name in SETTINGS]
+    if "=" in incomplete:
+        texts = [f"{name}={value}" for name in SETTINGS for value in values[name]]
+    return [CompletionItem(text) for text in texts if text.startswith(incomplete)]
 
 
 def complete_settings(

@@ -34,11 +34,13 @@ _COMMANDS = {
     "queue": ("invokeai_py_client.cli.queue", "Watch and manage the queue."),
     "api": ("invokeai_py_client.cli.api", "Send any request to the server."),
     "users": ("invokeai_py_client.cli.users", "Manage the user accounts of a server."),
+    "nodes": ("invokeai_py_client.cli.nodes", "List node types and install packs of custom nodes."),
+    "watch": ("invokeai_py_client.cli.events", "Print the server's events."),
     "doctor": ("invokeai_py_client.cli.doctor", "Check the connection and suggest fixes."),
     "config": ("invokeai_py_client.cli.config", "Show the server in use and the saved profiles."),
     "login": ("invokeai_py_client.cli.login", "Sign in to a server."),
     "logout": ("invokeai_py_client.cli.login", "Sign out of a server."),
-    "server": ("invokeai_py_client.cli.server", "Install and run a local InvokeAI server."),
+    "server": ("invokeai_py_client.cli.server", "Run a local InvokeAI server, and administer any server."),
     "completion": ("invokeai_py_client.cli.completion", "Print a shell completion script."),
 }
 

@@ -1,4 +1,4 @@
-"""``ivk server``: install, start, inspect and stop a local InvokeAI server."""
+"""``ivk server``: install, start, inspect and stop a local InvokeAI server, and administer any server."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from invokeai_py_client._paths import absolute_path
+from invokeai_py_client.cli.administration import COMMANDS
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.options import UserPath, output_options
 from invokeai_py_client.cli.output import echo, emit, hint, say
@@ -32,7 +33,15 @@ _root = click.option(
 
 @click.group(name="server", cls=IvkGroup)
 def server() -> None:
-    """Install and run a local InvokeAI server in a separate environment."""
+    """Run a local InvokeAI server, and administer the server at a URL.
+
+    install, start, status, logs and stop are for servers on this machine, which run in a separate environment. The
+    other commands take --url.
+    """
+
+
+for _command in COMMANDS:
+    server.add_command(_command)
 
 
 def _print(data: dict[str, Any], sentence: str, as_json: bool) -> None:

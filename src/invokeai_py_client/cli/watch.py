@@ -16,7 +16,15 @@ from invokeai_py_client.display import line_of
 from invokeai_py_client.display.console import console_for
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models import IvkJob, JobStatus, QueueStatus
-from invokeai_py_client.run.events import NodeEvent, NodeProgress, NodeStarted, RunEvent, StatusChanged
+from invokeai_py_client.run.events import (
+    ModelLoaded,
+    ModelLoading,
+    NodeEvent,
+    NodeProgress,
+    NodeStarted,
+    RunEvent,
+    StatusChanged,
+)
 from invokeai_py_client.run.status import state_word
 from invokeai_py_client.transport.retry import is_passing
 
@@ -108,6 +116,7 @@ class QueueView:
         self._status: QueueStatus | None = None
         self._jobs: list[IvkJob] = []
         self._node: dict[int, tuple[str, float | None]] = {}
+        self._device: dict[int, str] = {}
         self.ended = False
 
     def show_status(self, status: QueueStatus, jobs: list[IvkJob]) -> None:
@@ -115,12 +124,17 @@ class QueueView:
         self._status, self._jobs = status, jobs
         running = {job.item_id for job in jobs if job.status is JobStatus.RUNNING}
         self._node = {item_id: node for item_id, node in self._node.items() if item_id in running}
+        self._device = {item_id: device for item_id, device in self._device.items() if item_id in running}
 
     def show_event(self, event: RunEvent) -> None:
         """Update the progress of a running item."""
         if isinstance(event, NodeProgress):
             self._node[event.item_id] = (f"{event.node_type}: {event.message}", event.fraction)
-        elif isinstance(event, NodeStarted):
+            if event.device:
+                self._device[event.item_id] = event.device
+        elif isinstance(event, ModelLoading):
+            self._node[event.item_id] = (f"{event.node_type}: loading {event.what}", None)
+        elif isinstance(event, NodeStarted | ModelLoaded):
             self._node[event.item_id] = (event.node_type, None)
 
     def __rich_console__(self, console: Console, options: Any) -> Any:
@@ -156,6 +170,8 @@ class QueueView:
         text, fraction = self._node.get(job.item_id or -1, ("", None))
         if job.status is not JobStatus.RUNNING or not text:
             return Text(what_of(job))
+        if len(set(self._device.values())) > 1:  # several GPUs are at work
+            text = f"{self._device.get(job.item_id or -1, '')} {text}".lstrip()
         if fraction is None:
             return Text(text)
         full = round(fraction * _BAR)
@@ -204,7 +220,7 @@ def _lines(client: InvokeAIClient, until_idle: bool, as_json: bool) -> None:
         if isinstance(update, RunEvent):
             if as_json:
                 emit(plain_event(update))
-            elif isinstance(update, StatusChanged):
+            elif isinstance(update, StatusChanged | ModelLoading):
                 echo(line_of(update, str))
             continue
         line = status_line(update)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Self, TextIO
 from invokeai_py_client._text import printable
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.run.events import (
+    ModelLoaded,
+    ModelLoading,
     NodeCompleted,
     NodeFailed,
     NodeProgress,
@@ -32,7 +34,8 @@ class Progress:
         total: The minimum number of nodes that will run.
         word: The state of the run: ``queued``, ``running``...
         done: The number of nodes that have finished.
-        node: The label of the current node and its latest message. Empty if no node is running.
+        node: The label of the current node and its latest message, or the model that is being loaded for it. Empty if
+            no node is running.
         fraction: The completed fraction of that node, from 0 to 1, or None if unknown.
         preview: The latest preview of the image.
     """
@@ -55,6 +58,10 @@ class Progress:
             self.node = f"{self.labels(event.node_id)}: {event.message}"
             self.fraction = event.fraction
             self.preview = event.preview or self.preview
+        elif isinstance(event, ModelLoading):
+            self.node, self.fraction = f"{self.labels(event.node_id)}: loading {event.what}", None
+        elif isinstance(event, ModelLoaded):
+            self.node, self.fraction = self.labels(event.node_id), None
         elif isinstance(event, NodeCompleted):
             self.done += 1
             self.total = max(self.total, self.done)  # iterations run a node more than once
@@ -69,6 +76,7 @@ class LineDisplay:
     def __init__(self, labels: Labels, stream: TextIO) -> None:
         self._labels = labels
         self._stream = stream
+        self._loading: tuple[str, str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +88,11 @@ class LineDisplay:
         """Do nothing: plain lines contain no images."""
 
     def show(self, event: RunEvent) -> None:
-        """Write the line for an event, if it has one."""
+        """Write the line for an event, if it has one. A model of several parts has one line for each node."""
+        if isinstance(event, ModelLoading):
+            before, self._loading = self._loading, (event.prepared_id, event.model_key)
+            if before == self._loading:
+                return
         text = line_of(event, self._labels)
         if text:
             # One line for each event: a label or message with line breaks could pass for other events.
@@ -97,6 +109,8 @@ def line_of(event: RunEvent, labels: Labels) -> str:
         return f"  {labels(event.node_id)}"
     if isinstance(event, NodeProgress) and event.fraction is not None:
         return f"  {labels(event.node_id)} {event.fraction:4.0%} {event.message}"
+    if isinstance(event, ModelLoading):
+        return f"  {labels(event.node_id)}: loading {event.model_name}"
     if isinstance(event, NodeFailed):
         return f"  {labels(event.node_id)} failed: {event.error_type}"
     return ""

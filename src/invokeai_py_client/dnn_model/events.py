@@ -9,6 +9,7 @@ from typing import Any
 
 from invokeai_py_client.models import InstallStatus, ModelInstJobInfo
 from invokeai_py_client.models.base import as_mapping
+from invokeai_py_client.models.install import InstallFile, without_secrets
 
 DOWNLOADING = "model_install_download_progress"
 _STATUS_OF = {
@@ -68,6 +69,11 @@ class InstallDownloading(InstallEvent):
         """Downloaded fraction from 0 to 1, or None if the size is unknown."""
         return self.info.progress
 
+    @property
+    def files(self) -> list[InstallFile]:
+        """The progress of each file."""
+        return self.info.files
+
 
 @dataclass(frozen=True, slots=True)
 class InstallDownloaded(InstallEvent):
@@ -107,6 +113,11 @@ class InstallFailed(InstallEvent):
     def error_reason(self) -> str | None:
         """The server's exception type."""
         return self.info.error_reason
+
+    @property
+    def failed_files(self) -> list[InstallFile]:
+        """The files whose download failed. Empty if the server does not name them, or if something else failed."""
+        return [file for file in self.info.files if file.failed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +171,8 @@ def after_event(info: ModelInstJobInfo, name: str, payload: Mapping[str, Any]) -
     if name == DOWNLOADING:
         event = ModelInstJobInfo.from_api_response(payload)
         update |= {"bytes": event.bytes, "total_bytes": max(event.total_bytes, info.total_bytes)}
+        if isinstance(payload.get("parts"), list):
+            update["download_parts"] = without_secrets(payload["parts"])
     return info.model_copy(update=update)
 
 

@@ -8,7 +8,8 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from invokeai_py_client._base import AsyncObject, repository_of
-from invokeai_py_client._text import hide_secrets
+from invokeai_py_client._text import hide_secrets, listed
+from invokeai_py_client.api.models import AsyncModelsApi
 from invokeai_py_client.dnn_model.events import InstallEvents, event_between
 from invokeai_py_client.dnn_model.start import already_installed, duplicate_of, model_of_source
 from invokeai_py_client.errors import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _JOB = "/api/v2/models/install/{installation}"
+_NAMED = 10
 
 
 class AsyncModelInstJobHandle(AsyncObject):
@@ -100,7 +102,12 @@ class AsyncModelInstJobHandle(AsyncObject):
         if info.is_complete() and not info.is_successful():
             how = "was canceled" if info.status is InstallStatus.CANCELLED else "failed"
             why = ": " + ": ".join(filter(None, (info.error_reason, info.error))) if info.error else ""
-            raise ModelInstallJobFailed(info, hide_secrets(f"The installation of {info.source} {how}{why}."))
+            failed = [file.name for file in info.files if file.failed]
+            # The source of a single file names it already.
+            which = f" at {', '.join(failed)}" if failed and len(info.files) > 1 else ""
+            raise ModelInstallJobFailed(
+                info, hide_secrets(f"The installation of {info.source} {how}{which}{why}.")
+            )
 
     # ------------------------------------------------------------------ following
 
@@ -206,7 +213,105 @@ class AsyncModelInstJobHandle(AsyncObject):
         """
         return await self._order("resume")
 
+    async def restart_failed(self) -> ModelInstJobInfo:
+        """Download again what failed, or what cannot be resumed. Does nothing if no download failed.
+
+        Wait for it with ``wait_until()`` as before. Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Raises:
+            UsageError: The source is a path; the installation was canceled; or the server has deleted files of it that
+                were downloaded already (6.14.2 does so when a file fails), so that the model has to be installed again.
+            ModelInstallJobFailed: The server no longer has the job.
+            ServerTooOldError: The server is older.
+        """
+        if not await self._restartable("restart"):
+            return self._info
+        response = await self._api.restart_failed_model_install_job(self._id, idempotent=False)
+        info = ModelInstJobInfo.from_api_response(response)
+        if info.status is InstallStatus.ERROR:
+            # Servers (6.14.2) have no record of a file whose request was refused.
+            if info.source_type != "url":
+                raise UsageError(
+                    f"Cannot restart the installation of {self._source}: the server has not recorded which of its "
+                    "files failed. Install the model again."
+                )
+            info = await self._restarted_file(info.source or "")
+        self._info = info
+        return info
+
+    async def restart_file(self, url: str) -> ModelInstJobInfo:
+        """Download one file of the installation again. Does nothing if the installation is complete.
+
+        Wait for it with ``wait_until()`` as before. Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Args:
+            url: The URL of the file: the ``source`` of one of ``info.download_parts``, or the source of the job.
+
+        Raises:
+            UsageError: The installation has no such file, or as in ``restart_failed()``.
+            ModelInstallJobFailed: The server no longer has the job.
+            ServerTooOldError: The server is older.
+        """
+        if not await self._restartable("restart"):
+            return self._info
+        files = [str(part.get("source")) for part in self._info.download_parts]
+        if self._info.source_type == "url":
+            files.append(self._info.source or "")
+        if url not in files:  # the server (6.14.2) would leave the job waiting forever
+            known = listed(list(dict.fromkeys(map(hide_secrets, files))), _NAMED) if files else "none"
+            raise UsageError(
+                f"The installation of {self._source} has no file {hide_secrets(url)!r}; expected one of {known}."
+            )
+        self._info = await self._restarted_file(url)
+        return self._info
+
     # ------------------------------------------------------------------ internals
+
+    @property
+    def _api(self) -> AsyncModelsApi:
+        return self.connection.part(AsyncModelsApi)
+
+    @property
+    def _id(self) -> int:
+        assert self._info.id is not None
+        return self._info.id
+
+    async def _restartable(self, what: str) -> bool:
+        """Fetch the job, and return whether there is anything left to download.
+
+        Raises:
+            UsageError: The installation cannot be restarted.
+        """
+        self._check_remote(what)
+        if self._info.id is None or self._info.is_successful():
+            return False
+        self._info = await self._fetched(even_complete=True)  # someone else may have restarted it
+        if self._info.is_successful():
+            return False
+        reason = ""
+        if self._info.status is InstallStatus.CANCELLED:
+            reason = "it was canceled"
+        elif self._info.status is InstallStatus.ERROR and any(
+            part.get("status") == "completed" for part in self._info.download_parts
+        ):
+            reason = "the server has deleted the files that it had downloaded"
+        if reason:
+            raise UsageError(
+                f"Cannot {what} the installation of {self._source}: {reason}. Install the model again."
+            )
+        return True
+
+    async def _restarted_file(self, url: str) -> ModelInstJobInfo:
+        return ModelInstJobInfo.from_api_response(
+            await self._api.restart_model_install_file(self._id, body=url, idempotent=False)
+        )
+
+    def _check_remote(self, what: str) -> None:
+        if self._info.source_type == "local":
+            raise UsageError(
+                f"Cannot {what} the installation of {self._source}: only downloads can be paused, resumed or "
+                "restarted, and a local path is not downloaded."
+            )
 
     async def _follow(
         self, deadline: float | None, poll_interval: float
@@ -257,9 +362,9 @@ class AsyncModelInstJobHandle(AsyncObject):
                 if pause.is_over(change):
                     return
 
-    async def _fetched(self) -> ModelInstJobInfo:
+    async def _fetched(self, *, even_complete: bool = False) -> ModelInstJobInfo:
         """Fetch the job, unless it is complete."""
-        if self._info.id is None or self._info.is_complete():
+        if self._info.id is None or (self._info.is_complete() and not even_complete):
             return self._info
         try:
             job = ModelInstJobInfo.from_api_response(
@@ -273,11 +378,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         return await self._accept_duplicate(job)
 
     async def _order(self, what: str) -> ModelInstJobInfo:
-        if self._info.source_type == "local":
-            raise UsageError(
-                f"Cannot {what} the installation of {self._source}: only downloads can be paused or "
-                "resumed, and a local path is not downloaded."
-            )
+        self._check_remote(what)
         if (await self.refresh()).is_complete():
             return self._info
         try:

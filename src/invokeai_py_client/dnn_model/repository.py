@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._partial import is_hopeless, partial_failure
+from invokeai_py_client.api.model_relationships import AsyncModelRelationshipsApi
+from invokeai_py_client.api.models import AsyncModelsApi
 from invokeai_py_client.connection import Resource
+from invokeai_py_client.dnn_model.changes import changes_of
 from invokeai_py_client.dnn_model.install import ended_or_error, raise_first
+from invokeai_py_client.dnn_model.order import (
+    ON_SERVER,
+    ON_SERVER_SINCE,
+    Direction,
+    ModelOrder,
+    check_order,
+    sorted_models,
+    sorts_on_server,
+)
 from invokeai_py_client.dnn_model.start import (
     already_installed,
     looks_like_repository,
@@ -17,35 +32,49 @@ from invokeai_py_client.dnn_model.start import (
     start,
     start_each,
 )
-from invokeai_py_client.dnn_model.starters import installed_starter, starter, starter_config
+from invokeai_py_client.dnn_model.starters import bundle, installed_starter, starter, starter_config
 from invokeai_py_client.errors import (
     APIRequestError,
+    BadRequestError,
+    ConflictError,
     ConnectionLostError,
+    InvokeAIClientError,
     NotFoundError,
+    ServerError,
+    ServerTooOldError,
     UsageError,
 )
 from invokeai_py_client.lookup import MODELS
 from invokeai_py_client.models import (
     BaseModelEnum,
     FoundModel,
+    HuggingFaceModels,
     IvkDnnModel,
     ModelCacheStats,
     ModelInstJobInfo,
+    OrphanedModel,
+    StarterBundle,
     StarterModel,
 )
-from invokeai_py_client.models.base import as_mapping
-from invokeai_py_client.transport.payload import id_number, route
+from invokeai_py_client.transport.payload import ROUTE_MISSING, id_number, route
 from invokeai_py_client.transport.secrets import Hidden
 
 if TYPE_CHECKING:
-    import os
-
     from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
+    from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.lookup import ModelRef
 
+    ModelRefs: TypeAlias = ModelRef | Iterable[ModelRef]
+    """One model or several, each as a record, a name or a key."""
+
+    OrphanedPath: TypeAlias = str | os.PathLike[str] | OrphanedModel
+    """A folder that no model uses: an element of ``list_orphaned()``, or its path."""
+
 _MODELS = "/api/v2/models"
-# The server responds to conversions and scans only when they are done.
+# The server responds to conversions, scans and deletions only when they are done.
 _LONG = 1800.0
+_GONE = "model not found"
+"""The reason that servers report for a model that does not exist (6.10 to 6.14.2)."""
 
 
 class AsyncDnnModelRepository(Resource):
@@ -62,31 +91,53 @@ class AsyncDnnModelRepository(Resource):
     async def list_models(
         self,
         *,
-        base: BaseModelEnum | str | None = None,
+        base: BaseModelEnum | str | Iterable[BaseModelEnum | str] | None = None,
         type: str | None = None,
         name: str | None = None,
         format: str | None = None,
+        order_by: ModelOrder | None = None,
+        direction: Direction = "ASC",
     ) -> list[IvkDnnModel]:
         """List the records of all models.
 
         Args:
-            base: Only models of this architecture. Defaults to all.
+            base: Only models of this architecture, or of one of several. Defaults to all.
             type: Only models of this type: ``main``, ``lora``... Defaults to all.
             name: Only models with exactly this name. Defaults to all.
             format: Only models of this format: ``diffusers``, ``checkpoint``... Defaults to all.
+            order_by: The value to sort by: ``name``, ``type``, ``base``, ``format``, ``size``, ``path``, ``created_at``
+                or ``updated_at``, or ``default`` for type, base, name and format. ``created_at`` and ``updated_at``
+                need InvokeAI 6.13 or later. Defaults to the order of the server, which is the name since 6.13.
+            direction: ``ASC`` or ``DESC``. Defaults to ``ASC``.
 
         Raises:
-            UsageError: A filter is an empty text.
+            UsageError: A filter is an empty text, or the order is not valid.
+            ServerTooOldError: The server cannot sort by this value.
         """
         refuse_empty(base=base, type=type, name=name, format=format)
-        params = {
-            "base_models": None if base is None else str(BaseModelEnum.parse(base)),
+        word = check_order(order_by, direction)
+        several = not isinstance(base, str) and base is not None
+        bases = [base] if isinstance(base, str) else list(base or ())
+        params: dict[str, Any] = {
+            "base_models": [str(BaseModelEnum.parse(one)) for one in bases] or None,
             "model_type": type,
             "model_name": name,
             "model_format": format,
         }
-        response = as_mapping(await self._json("GET", f"{_MODELS}/", params=params))
-        return [IvkDnnModel.from_api_response(record) for record in response.get("models") or ()]
+        if order_by in ON_SERVER:
+            await self._check_sorts(order_by)
+            params |= {"order_by": order_by, "direction": word}
+        models = await self._listed(params)
+        if order_by in ON_SERVER:
+            if len(bases) < 2:
+                return models
+            # Servers sort the models of each base separately.
+            keys = {model.key for model in models}
+            everything = await self._listed({**params, "base_models": None})
+            return [model for model in everything if model.key in keys]
+        if order_by is None and word == "ASC" and not several:
+            return models
+        return sorted_models(models, order_by or "name", word)
 
     async def get_model(self, model: ModelRef) -> IvkDnnModel:
         """Return a model's record.
@@ -114,6 +165,54 @@ class AsyncDnnModelRepository(Resource):
             return IvkDnnModel.from_api_response(await self._json("GET", _path(key)))
         except NotFoundError:
             return None
+
+    async def get_model_by_hash(self, hash: str) -> IvkDnnModel | None:
+        """Return the record of the model with this hash of its weights, or None if the server has no such model.
+
+        The hash is the same on every server, unlike the key. Needs InvokeAI 6.12 or later.
+
+        Args:
+            hash: The hash with its algorithm, as in ``model.hash``: ``blake3:1f27...``.
+
+        Raises:
+            ServerTooOldError: The server is older.
+        """
+        refuse_empty(hash=hash)
+        try:
+            return IvkDnnModel.from_api_response(await self._api.get_model_records_by_hash(hash=hash))
+        except ServerTooOldError:
+            raise
+        except NotFoundError:
+            return None
+
+    async def get_model_by_name(self, name: str, base: BaseModelEnum | str, type: str) -> IvkDnnModel | None:
+        """Return a model's record, or None if no model has this name, architecture and type.
+
+        Models of different architectures or types can have the same name, for which ``get_model()`` raises an error.
+
+        Args:
+            name: The exact name.
+            base: The architecture.
+            type: The type: ``main``, ``lora``...
+        """
+        refuse_empty(name=name, base=base, type=type)
+        word = str(BaseModelEnum.parse(base))
+        try:
+            record = await self._api.get_model_records_by_attrs(name=name, base=word, type=str(type))
+        except NotFoundError:
+            return None
+        return IvkDnnModel.from_api_response(record)
+
+    async def list_missing(self) -> list[IvkDnnModel]:
+        """List the records of models whose files the server cannot find, for example because a disk is not mounted.
+
+        Needs InvokeAI 6.12 or later. If the files are elsewhere now, set ``path`` with ``update_model()``.
+
+        Raises:
+            ServerTooOldError: The server is older.
+        """
+        response = await self._api.list_missing_models(expect={"models": list})
+        return [IvkDnnModel.from_api_response(record) for record in response["models"]]
 
     # ------------------------------------------------------------------ installing
 
@@ -266,15 +365,69 @@ class AsyncDnnModelRepository(Resource):
         """
         refuse_empty(name=name, access_token=access_token)
         model = name if isinstance(name, StarterModel) else starter(await self.list_starter_models(), name)
-        known = await self.list_models()
-        jobs: list[AsyncModelInstJobHandle] = []
-        for item in (*model.dependencies, model):
-            installed = installed_starter(item, known)
-            if installed is not None:
-                jobs.append(self._handle(already_installed(item.source, installed)))
-                continue
-            jobs.append(await self._install(item.source, starter_config(item), None, access_token, known))
-        return jobs
+        return await self._install_starters([model], access_token)
+
+    async def list_starter_bundles(self) -> list[StarterBundle]:
+        """List the bundles of starter models of the server's version of InvokeAI: one for each architecture.
+
+        Only administrators may call this.
+        """
+        response = await self._api.get_starter_models(expect={"starter_bundles": dict})
+        return [
+            StarterBundle.from_api_response({**bundle, "id": id})
+            for id, bundle in response["starter_bundles"].items()
+        ]
+
+    async def install_starter_bundle(
+        self, name: str | StarterBundle, *, access_token: str | None = None
+    ) -> list[AsyncModelInstJobHandle]:
+        """Start the installation of all models of a bundle and of the models that they depend on.
+
+        Only administrators may call this.
+
+        Args:
+            name: The bundle's id or name, or an element of ``list_starter_bundles()``.
+            access_token: The token for models that require their users to accept a license.
+
+        Returns:
+            A handle for each model, once per model. Models that are already installed have completed jobs. Pass the
+            handles to ``wait_all()`` to wait for them.
+
+        Raises:
+            ModelNotFoundError: No bundle has this name.
+            ModelInstallStartError: The server did not start an installation. Those before it continue.
+        """
+        refuse_empty(name=name, access_token=access_token)
+        chosen = name if isinstance(name, StarterBundle) else bundle(await self.list_starter_bundles(), name)
+        return await self._install_starters(chosen.models, access_token)
+
+    async def list_hugging_face(self, repo_id: str) -> HuggingFaceModels:
+        """List the models in a repository on Hugging Face. The server looks it up, with its own token.
+
+        Only administrators may call this.
+
+        Args:
+            repo_id: The repository, as ``owner/name``.
+
+        Raises:
+            UsageError: The argument is not a repository id.
+            BadRequestError: There is no such repository, or the server's token has no access to it.
+            ServerError: The server cannot reach Hugging Face.
+        """
+        if not looks_like_repository(repo_id) or ":" in repo_id:
+            raise UsageError(f"Invalid Hugging Face repository {repo_id!r}: expected owner/name.")
+        try:
+            response = await self._api.get_hugging_face_models(hugging_face_repo=repo_id, timeout=_LONG)
+        except BadRequestError as error:
+            raise BadRequestError(
+                error.status_code,
+                error.payload,
+                f"No repository {repo_id!r} on Hugging Face that this server may read. If it is private or requires "
+                "you to accept a license, set the server's token with hf_login().",
+                method=error.method,
+                path=error.path,
+            ) from None
+        return HuggingFaceModels.from_api_response(response)
 
     # ------------------------------------------------------------------ installation jobs
 
@@ -308,6 +461,122 @@ class AsyncDnnModelRepository(Resource):
         return True
 
     # ------------------------------------------------------------------ changing
+
+    async def update_model(
+        self,
+        model: ModelRef,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        trigger_phrases: str | Iterable[str] | None = None,
+        default_settings: Mapping[str, Any] | None = None,
+        cpu_only: bool | None = None,
+        source_url: str | None = None,
+        path: str | None = None,
+        base: BaseModelEnum | str | None = None,
+        type: str | None = None,
+        format: str | None = None,
+        variant: str | None = None,
+        prediction_type: str | None = None,
+        upcast_attention: bool | None = None,
+        clear: str | Iterable[str] = (),
+    ) -> IvkDnnModel:
+        """Change a model's record. Omitted arguments, and None, keep their values. The files do not change.
+
+        Only administrators may call this.
+
+        Args:
+            model: The model: a record, a name, or a key.
+            name: The new name.
+            description: The description.
+            trigger_phrases: The trigger phrases of a main model or a LoRA. They replace the previous ones.
+            default_settings: Settings to change, by name. The others keep their values, and None removes a setting.
+                Main models have ``vae`` (its name or key), ``vae_precision``, ``scheduler``, ``steps``, ``cfg_scale``,
+                ``cfg_rescale_multiplier``, ``width``, ``height``, ``guidance``, ``cpu_only`` and ``fp8_storage``. LoRAs
+                have ``weight``, ``weight_min`` and ``weight_max``. ControlNets and T2I adapters have ``preprocessor``
+                and ``fp8_storage``.
+            cpu_only: Whether the model always runs on the CPU. For main models, whether their text encoders do.
+            source_url: The web page of the model.
+            path: The path of the files on the server's machine, if they were moved.
+            base: The architecture, if the server did not recognize it.
+            type: The type, if the server did not recognize it.
+            format: The format, if the server did not recognize it.
+            variant: The variant, such as ``inpaint``.
+            prediction_type: The prediction type: ``epsilon``, ``v_prediction`` or ``sample``.
+            upcast_attention: Whether to compute attention in 32 bits.
+            clear: Values to remove: ``description``, ``trigger_phrases``, ``default_settings``, ``cpu_only`` or
+                ``source_url``.
+
+        Returns:
+            The changed record.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+            UsageError: There is nothing to change, a value is not valid, or models of this type do not have it.
+            ConflictError: The server cannot combine the values, or another operation changes the model.
+        """
+        given = {
+            "name": name,
+            "description": description,
+            "trigger_phrases": trigger_phrases,
+            "cpu_only": cpu_only,
+            "source_url": source_url,
+            "path": path,
+            "base": base,
+            "type": type,
+            "format": format,
+            "variant": variant,
+            "prediction_type": prediction_type,
+            "upcast_attention": upcast_attention,
+        }
+
+        async def update(key: str) -> IvkDnnModel:
+            record = await self._api.get_model_record(key, expect={"key": str, "name": str})
+            settings = await self._resolved_settings(default_settings)
+            body = changes_of(record, {**given, "default_settings": settings}, clear)
+            return IvkDnnModel.from_api_response(await self._api.update_model_record(key, body=body))
+
+        return await MODELS.call(self.connection, model, update)
+
+    async def reidentify(self, models: ModelRefs) -> list[IvkDnnModel]:
+        """Detect the properties of models again from their files, for example after a file was replaced.
+
+        Names, descriptions, trigger phrases, pictures and sources are kept. Default settings are detected again. Only
+        administrators may call this. Needs InvokeAI 6.9 or later.
+
+        Args:
+            models: A model or several: records, names or keys.
+
+        Returns:
+            The new records, in the order of the models.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server. Nothing was changed.
+            TransferError: The server did not recognize some of the models. ``done`` has the records of the others by
+                key, and ``failed`` the errors by name.
+            ServerTooOldError: The server is older.
+        """
+        done: dict[str, IvkDnnModel] = {}
+        failed: dict[str, InvokeAIClientError] = {}
+        hopeless: InvokeAIClientError | None = None
+        for model in await self._chosen(models):
+            # One request at a time: servers refuse simultaneous operations on models (6.14.2).
+            try:
+                if hopeless is not None:
+                    raise hopeless
+                record = await self._api.reidentify_model(model.key, timeout=_LONG)
+            except ServerTooOldError:
+                raise
+            except APIRequestError as error:
+                failed[_unique(model, failed)] = error
+                hopeless = error if is_hopeless(error) else None
+            else:
+                done[model.key] = IvkDnnModel.from_api_response(record)
+        if hopeless is not None and not done:
+            raise hopeless
+        if failed:
+            raise partial_failure("recognized", failed, done, kind="model")
+        return list(done.values())
 
     async def convert_model(self, key: ModelRef) -> IvkDnnModel:
         """Permanently convert a checkpoint to the diffusers format. Only for SD-1, SD-2 and SDXL main models.
@@ -353,28 +622,156 @@ class AsyncDnnModelRepository(Resource):
         """
         return await MODELS.call_if_found(self.connection, key, self._delete)
 
+    async def delete_models(self, models: ModelRefs) -> list[str]:
+        """Uninstall several models, as ``delete_model()`` does for one. A failure does not stop the others.
+
+        Only administrators may call this.
+
+        Args:
+            models: A model or several: records, names or keys.
+
+        Returns:
+            The keys of the deleted models.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server. Nothing was deleted.
+            TransferError: The server failed to delete some of the models. ``done`` has the keys of the others, and
+                ``failed`` the errors by name.
+        """
+        chosen = {model.key: model for model in await self._chosen(models)}
+        deleted, failed = await self._delete_keys(list(chosen))
+        if failed:
+            errors: dict[str, InvokeAIClientError] = {}
+            for key, error in failed.items():
+                errors[_unique(chosen[key], errors)] = error
+            raise partial_failure("deleted", errors, {key: chosen[key].name for key in deleted}, kind="model")
+        return deleted
+
     async def delete_all_models(self) -> dict[str, Any]:
         """Uninstall all models. A failure does not stop the others.
+
+        Only administrators may call this.
 
         Returns:
             A dict with ``total`` (the number of models), ``deleted`` (the keys of the deleted models) and ``failed``
             (key and error of the others).
         """
         keys = [model.key for model in await self.list_models()]
-        deleted: list[str] = []
-        failed: list[dict[str, str]] = []
-        for key in keys:
-            try:
-                await self._delete(key)
-            except NotFoundError:
-                pass  # someone else deleted it in the meantime
-            except APIRequestError as error:
-                if error.status_code is None:
-                    raise
-                failed.append({"key": key, "error": str(error)})
-                continue
-            deleted.append(key)
-        return {"total": len(keys), "deleted": deleted, "failed": failed}
+        deleted, failed = await self._delete_keys(keys)
+        return {
+            "total": len(keys),
+            "deleted": deleted,
+            "failed": [{"key": key, "error": str(error)} for key, error in failed.items()],
+        }
+
+    # ------------------------------------------------------------------ pictures
+
+    async def get_picture(self, model: ModelRef) -> bytes | None:
+        """Return the picture that represents a model in the web UI, as a WebP file, or None if it has none.
+
+        Args:
+            model: The model: a record, a name, or a key.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+        """
+
+        async def fetch(key: str) -> bytes | None:
+            # Servers respond with an internal error if there is no picture (6.14.2).
+            record = await self._api.get_model_record(key)
+            return await self._api.get_model_image(key) if record.get("cover_image") else None
+
+        return await MODELS.call(self.connection, model, fetch)
+
+    async def set_picture(self, model: ModelRef, image: ImageSource) -> None:
+        """Set the picture that represents a model in the web UI. The server reduces it to 256 pixels.
+
+        Only administrators may call this.
+
+        Args:
+            model: The model: a record, a name, or a key.
+            image: A path, the bytes of an image file, or a Pillow image.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+            InputValueError: The file does not exist, or is not an image.
+        """
+        from invokeai_py_client.image.upload import make_upload, read_photo
+
+        form = make_upload(await asyncio.to_thread(read_photo, image))
+
+        async def send(key: str) -> None:
+            await self._api.update_model_image(key, image=form)
+
+        await MODELS.call(self.connection, model, send)
+
+    async def delete_picture(self, model: ModelRef) -> bool:
+        """Delete the picture that represents a model in the web UI.
+
+        Only administrators may call this.
+
+        Args:
+            model: The model: a record, a name, or a key.
+
+        Returns:
+            Whether it had a picture.
+
+        Raises:
+            ModelNotFoundError: The model is not on the server, or several models have this name.
+        """
+        key = await MODELS.checked_id(self.connection, model)
+        try:
+            await self._api.delete_model_image(key)
+        except NotFoundError:
+            return False
+        return True
+
+    # ------------------------------------------------------------------ relationships
+
+    async def related_to(self, models: ModelRefs) -> list[IvkDnnModel]:
+        """List the models that are related to a model, or to at least one of several, sorted by name.
+
+        Relationships are made by administrators: the LoRAs that suit a main model, for example.
+
+        Args:
+            models: A model or several: records, names or keys.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server, or several models have this name.
+        """
+        known = await self.list_models()
+        chosen = self._picked(models, known)
+        keys = [model.key for model in chosen]
+        if len(keys) == 1:
+            related = await self._relationships.get_related_models(keys[0], expect=list)
+        else:
+            related = await self._relationships.get_related_models_batch(model_keys=keys, expect=list)
+        wanted = set(related)
+        return sorted_models([model for model in known if model.key in wanted], "name", "ASC")
+
+    async def relate(self, model: ModelRef, other: ModelRef) -> None:
+        """Relate two models to each other. Does nothing if they are related.
+
+        Only administrators may call this.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server, or several models have this name.
+            UsageError: Both are the same model.
+        """
+        one, two = await self._pair(model, other)
+        await self._relationships.add_model_relationship(model_key_1=one, model_key_2=two, idempotent=True)
+
+    async def unrelate(self, model: ModelRef, other: ModelRef) -> None:
+        """End the relationship of two models. Does nothing if they are not related.
+
+        Only administrators may call this.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server, or several models have this name.
+            UsageError: Both are the same model.
+        """
+        one, two = await self._pair(model, other)
+        await self._relationships.remove_model_relationship(model_key_1=one, model_key_2=two, idempotent=True)
 
     # ------------------------------------------------------------------ folders and cache
 
@@ -394,6 +791,65 @@ class AsyncDnnModelRepository(Resource):
             "GET", f"{_MODELS}/scan_folder", params=params, timeout=_LONG, expect=list
         )
         return [FoundModel.from_api_response(found) for found in response]
+
+    async def list_orphaned(self) -> list[OrphanedModel]:
+        """List the files and folders in the server's models folder that no model uses.
+
+        The folders of running and paused installations are omitted. Only administrators may call this. Needs InvokeAI
+        6.12 or later.
+
+        Raises:
+            ServerTooOldError: The server is older.
+        """
+        response = await self._api.get_orphaned_models(timeout=_LONG, expect=list)
+        # Listed second, so that no installation starts in between.
+        jobs = [job.info for job in await self.list_install_jobs()]
+        busy = [job.local_path for job in jobs if not job.is_complete()]
+        found = [OrphanedModel.from_api_response(record) for record in response]
+        return sorted((one for one in found if one.absolute_path not in busy), key=lambda one: one.path)
+
+    async def delete_orphaned(self, paths: OrphanedPath | Iterable[OrphanedPath]) -> list[str]:
+        """Permanently delete folders in the server's models folder that no model uses.
+
+        Only administrators may call this. Needs InvokeAI 6.12 or later.
+
+        Args:
+            paths: Elements of ``list_orphaned()``, or their paths.
+
+        Returns:
+            The paths of the deleted folders.
+
+        Raises:
+            UsageError: A path is not in the list of orphaned models. Nothing was deleted: servers (6.14.2) delete every
+                folder that they are told to, even one of an installed model.
+            TransferError: The server failed to delete some of them, such as single files, which it cannot delete
+                (6.14.2). ``done`` has the paths of the others, ``failed`` the errors.
+            ServerTooOldError: The server is older.
+        """
+        several = [paths] if isinstance(paths, str | os.PathLike | OrphanedModel) else list(paths)
+        wanted = list(
+            dict.fromkeys(one.path if isinstance(one, OrphanedModel) else os.fspath(one) for one in several)
+        )
+        refuse_empty(paths=wanted)
+        known = {one.path for one in await self.list_orphaned()}
+        for path in wanted:
+            if path not in known:
+                raise UsageError(
+                    f"{path!r} is not orphaned: expected a path in list_orphaned(), which has {len(known)} at present. "
+                    "Nothing was deleted."
+                )
+        shape = {"deleted": list, "errors": dict}
+        response = await self._api.delete_orphaned_models(
+            paths=wanted, timeout=_LONG, idempotent=False, expect=shape
+        )
+        failed: dict[str, InvokeAIClientError] = {
+            path: ServerError(None, response, f"{str(reason).removeprefix('error: ').rstrip('.')}.")
+            for path, reason in response["errors"].items()
+        }
+        if failed:
+            done = {path: path for path in response["deleted"]}
+            raise partial_failure("deleted", failed, done, kind="folder")
+        return list(response["deleted"])
 
     async def empty_model_cache(self) -> bool:
         """Remove models that are not in use from the server's memory.
@@ -434,6 +890,137 @@ class AsyncDnnModelRepository(Resource):
 
     # ------------------------------------------------------------------ internals
 
+    @property
+    def _api(self) -> AsyncModelsApi:
+        return self.connection.part(AsyncModelsApi)
+
+    @property
+    def _relationships(self) -> AsyncModelRelationshipsApi:
+        return self.connection.part(AsyncModelRelationshipsApi)
+
+    async def _listed(self, filters: Mapping[str, Any]) -> list[IvkDnnModel]:
+        response = await self._api.list_model_records(**filters, expect={"models": list})
+        return [IvkDnnModel.from_api_response(record) for record in response["models"]]
+
+    async def _chosen(self, models: ModelRefs) -> list[IvkDnnModel]:
+        """Return the records of one or several models, each once.
+
+        Raises:
+            ModelNotFoundError: A model is not on the server, or several models have this name.
+        """
+        return self._picked(models, await self.list_models())
+
+    def _picked(self, models: ModelRefs, known: Sequence[IvkDnnModel]) -> list[IvkDnnModel]:
+        if isinstance(models, str) or not isinstance(models, Iterable) or hasattr(models, "key"):
+            several: list[Any] = [models]  # a record, although records are iterable
+        else:
+            several = list(models)
+        refuse_empty(models=several)
+        found = [MODELS.pick(MODELS.text(model), known) for model in several]
+        return list({model.key: model for model in found}.values())
+
+    async def _pair(self, model: ModelRef, other: ModelRef) -> tuple[str, str]:
+        known = await self.list_models()
+        one, two = (MODELS.pick(MODELS.text(ref), known) for ref in (model, other))
+        if one.key == two.key:
+            raise UsageError(f"{one.name!r} and {other!r} are the same model: expected two different models.")
+        return one.key, two.key
+
+    async def _resolved_settings(self, settings: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """Return default settings with the key of a VAE instead of its name, and the server's name of a scheduler.
+
+        Raises:
+            ModelNotFoundError: The VAE is not on the server.
+            UsageError: The model is not a VAE.
+        """
+        if not isinstance(settings, Mapping):
+            return settings
+        found = dict(settings)
+        if found.get("vae") is not None:
+            vae = await MODELS.get(self.connection, found["vae"])
+            if vae.type != "vae":
+                raise UsageError(
+                    f"default_settings['vae']: the model {vae.name!r} is of type {vae.type}; expected a VAE."
+                )
+            found["vae"] = vae.key
+        if isinstance(found.get("scheduler"), str):
+            from invokeai_py_client.ivk_fields.enums import SchedulerName, scheduler_on_wire
+
+            words = [member.value for member in SchedulerName]
+            found["scheduler"] = scheduler_on_wire(found["scheduler"], words) or found["scheduler"]
+        return found
+
+    async def _check_sorts(self, order_by: str) -> None:
+        """Raise an error if the server is too old to sort models: it would ignore the parameter."""
+        from invokeai_py_client.schema.source import server_version
+
+        version = await server_version(self.connection.http)
+        if not sorts_on_server(version):
+            raise ServerTooOldError(
+                f"Sorting models by {order_by} needs InvokeAI {ON_SERVER_SINCE} or later; this server is {version}.",
+                since=ON_SERVER_SINCE,
+                version=version,
+            )
+
+    async def _install_starters(
+        self, models: Sequence[StarterModel], access_token: str | None
+    ) -> list[AsyncModelInstJobHandle]:
+        """Start the installation of starter models, each after those that it depends on."""
+        known = await self.list_models()
+        jobs: dict[str, AsyncModelInstJobHandle] = {}
+        for item in (one for model in models for one in (*model.dependencies, model)):
+            if item.source in jobs:
+                continue
+            installed = installed_starter(item, known)
+            if installed is not None:
+                jobs[item.source] = self._handle(already_installed(item.source, installed))
+                continue
+            jobs[item.source] = await self._install(
+                item.source, starter_config(item), None, access_token, known
+            )
+        return list(jobs.values())
+
+    async def _delete_keys(self, keys: list[str]) -> tuple[list[str], dict[str, InvokeAIClientError]]:
+        """Uninstall models. Returns the keys of those that are gone, and the errors of the others by key."""
+        if not keys:
+            return [], {}
+        try:
+            response = await self._api.bulk_delete_models(
+                keys=keys,
+                timeout=_LONG,
+                idempotent=False,
+                explain=False,
+                expect={"deleted": list, "failed": list},
+            )
+        except ROUTE_MISSING:  # before 6.10
+            return await self._delete_each(keys)
+        reasons = {str(one.get("key")): str(one.get("error")) for one in response["failed"]}
+        failed: dict[str, InvokeAIClientError] = {
+            key: ConflictError(409, response, reason)
+            if "already in progress" in reason
+            else ServerError(None, response, f"The server failed to delete it: {reason.rstrip('.')}.")
+            for key, reason in reasons.items()
+            if reason != _GONE
+        }
+        return [key for key in keys if key not in failed], failed
+
+    async def _delete_each(self, keys: list[str]) -> tuple[list[str], dict[str, InvokeAIClientError]]:
+        """Uninstall models with a request for each."""
+        deleted: list[str] = []
+        failed: dict[str, InvokeAIClientError] = {}
+        for key in keys:
+            try:
+                await self._delete(key)
+            except NotFoundError:
+                pass  # someone else deleted it in the meantime
+            except APIRequestError as error:
+                if error.status_code is None:
+                    raise
+                failed[key] = error
+                continue
+            deleted.append(key)
+        return deleted, failed
+
     async def _install(
         self,
         source: str,
@@ -461,3 +1048,8 @@ class AsyncDnnModelRepository(Resource):
 
 def _path(key: str) -> str:
     return route("/api/v2/models/i/{model}", model=key)
+
+
+def _unique(model: IvkDnnModel, taken: Mapping[str, object]) -> str:
+    """Return the name of a model, with its key if another model has the same name."""
+    return f"{model.name} ({model.key})" if model.name in taken else model.name

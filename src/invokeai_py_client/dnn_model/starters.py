@@ -8,7 +8,7 @@ from typing import Any
 from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.dnn_model.start import model_of_source
 from invokeai_py_client.errors import ModelNotFoundError
-from invokeai_py_client.models import IvkDnnModel, StarterModel
+from invokeai_py_client.models import IvkDnnModel, StarterBundle, StarterModel
 
 
 def starter(models: Sequence[StarterModel], name: str) -> StarterModel:
@@ -29,6 +29,23 @@ def starter(models: Sequence[StarterModel], name: str) -> StarterModel:
         )
     hint = did_you_mean(close_names(name, [model.name for model in models]))
     raise ModelNotFoundError(f"No starter model named {name!r}.{hint}")
+
+
+def bundle(bundles: Sequence[StarterBundle], name: str) -> StarterBundle:
+    """Return the bundle of starter models with an id or name.
+
+    Raises:
+        ModelNotFoundError: No bundle matches.
+    """
+    wanted = name.casefold()
+    for one in bundles:
+        if wanted in (one.id.casefold(), one.name.casefold()):
+            return one
+    names = [known for one in bundles for known in (one.id, one.name)]
+    hint = (
+        did_you_mean(close_names(name, names)) or f" Expected one of {', '.join(one.id for one in bundles)}."
+    )
+    raise ModelNotFoundError(f"No bundle of starter models named {name!r}.{hint}")
 
 
 def installed_starter(model: StarterModel, known: Iterable[IvkDnnModel]) -> IvkDnnModel | None:

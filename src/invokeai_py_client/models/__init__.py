@@ -10,9 +10,28 @@ from typing import TYPE_CHECKING
 from invokeai_py_client._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from invokeai_py_client.models.administration import (
+        FontFace,
+        ImageMoveStatus,
+        InvocationCacheStatus,
+        IvkDevice,
+        IvkFont,
+        IvkNodePack,
+        IvkProvider,
+        IvkProviderSettings,
+        IvkServerConfig,
+    )
     from invokeai_py_client.models.base import IvkModel, Row
     from invokeai_py_client.models.board import UNCATEGORIZED, IvkBoard
-    from invokeai_py_client.models.dnn_model import FoundModel, IvkDnnModel, ModelCacheStats, StarterModel
+    from invokeai_py_client.models.dnn_model import (
+        FoundModel,
+        HuggingFaceModels,
+        IvkDnnModel,
+        ModelCacheStats,
+        OrphanedModel,
+        StarterBundle,
+        StarterModel,
+    )
     from invokeai_py_client.models.enums import (
         BaseModelEnum,
         BoardVisibility,
@@ -21,6 +40,7 @@ if TYPE_CHECKING:
         ImageOrigin,
         InstallStatus,
         JobStatus,
+        LogLevel,
         ModelFormatEnum,
         ModelTypeEnum,
         OpenEnum,
@@ -33,7 +53,7 @@ if TYPE_CHECKING:
         IvkGalleryVideo,
     )
     from invokeai_py_client.models.image import IvkImage
-    from invokeai_py_client.models.install import ModelInstallConfig, ModelInstJobInfo
+    from invokeai_py_client.models.install import InstallFile, ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
     from invokeai_py_client.models.prompts import ExpandedPrompt, IvkStylePreset, IvkSystemPrompt
     from invokeai_py_client.models.queue import (
@@ -59,14 +79,21 @@ __all__ = [
     "DestinationStatus",
     "EnqueueResult",
     "ExpandedPrompt",
+    "FontFace",
     "FoundModel",
     "HFLoginStatus",
+    "HuggingFaceModels",
     "ImageCategory",
+    "ImageMoveStatus",
     "ImageOrigin",
+    "InstallFile",
     "InstallStatus",
+    "InvocationCacheStatus",
     "InvocationEvent",
     "IvkBoard",
+    "IvkDevice",
     "IvkDnnModel",
+    "IvkFont",
     "IvkGalleryDay",
     "IvkGalleryImage",
     "IvkGalleryItem",
@@ -74,32 +101,56 @@ __all__ = [
     "IvkImage",
     "IvkJob",
     "IvkModel",
+    "IvkNodePack",
+    "IvkProvider",
+    "IvkProviderSettings",
+    "IvkServerConfig",
     "IvkStylePreset",
     "IvkSystemPrompt",
     "IvkUser",
     "IvkWorkflowRecord",
     "JobStatus",
+    "LogLevel",
     "ModelCacheStats",
     "ModelFormatEnum",
     "ModelInstJobInfo",
     "ModelInstallConfig",
     "ModelTypeEnum",
     "OpenEnum",
+    "OrphanedModel",
     "ProcessorStatus",
     "PruneResult",
     "QueueStatus",
     "Row",
     "SessionEvent",
+    "StarterBundle",
     "StarterModel",
 ]
 
 _MODULES = {
+    **dict.fromkeys(
+        (
+            "FontFace",
+            "ImageMoveStatus",
+            "InvocationCacheStatus",
+            "IvkDevice",
+            "IvkFont",
+            "IvkNodePack",
+            "IvkProvider",
+            "IvkProviderSettings",
+            "IvkServerConfig",
+        ),
+        "administration",
+    ),
     "IvkModel": "base",
     "UNCATEGORIZED": "board",
     "IvkBoard": "board",
     "FoundModel": "dnn_model",
+    "HuggingFaceModels": "dnn_model",
     "IvkDnnModel": "dnn_model",
     "ModelCacheStats": "dnn_model",
+    "OrphanedModel": "dnn_model",
+    "StarterBundle": "dnn_model",
     "StarterModel": "dnn_model",
     "InvocationEvent": "events",
     "SessionEvent": "events",
@@ -108,6 +159,7 @@ _MODULES = {
     "IvkGalleryItem": "gallery",
     "IvkGalleryVideo": "gallery",
     "IvkImage": "image",
+    "InstallFile": "install",
     "ModelInstJobInfo": "install",
     "ModelInstallConfig": "install",
     "IvkJob": "job",

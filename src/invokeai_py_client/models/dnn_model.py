@@ -26,8 +26,7 @@ class IvkDnnModel(IvkModel):
     """A model on a server.
 
     The names in older documents (``model_key``, ``model_name``, ``base_model``, ``model_type``, ``model_format``) are
-    accepted too, and available as properties. All other values from the server (``file_size``, ``source``,
-    ``default_settings``...) are attributes with the same names.
+    accepted too, and available as properties. Values that only a newer server sends are attributes with the same names.
 
     Attributes:
         key: The model's key on this server. Other servers have different keys for the same model.
@@ -35,9 +34,38 @@ class IvkDnnModel(IvkModel):
         base: The architecture. A base that this client does not know stays text.
         type: The type of model. A type that this client does not know stays text.
         hash: The hash of its weights, which is the same on every server.
-        path: Its path on the server.
+        path: Its path on the server: absolute, or relative to the server's models folder.
+        description: A description for users.
         format: The storage format. A format that this client does not know stays text.
         variant: ``normal``, ``inpaint``, ``schnell``..., if its type has variants.
+        file_size: The size of its files, in bytes.
+        source: The path, URL or Hugging Face repository that it was installed from.
+        source_type: ``path``, ``url``, ``hf_repo_id`` or ``external``.
+        source_url: The web page of the model.
+        source_api_response: The response of the source about the model, as JSON text.
+        cover_image: The path of its picture on the server. ``get_picture()`` of the repository downloads it.
+        trigger_phrases: Words that a prompt should contain to activate it. Main models and LoRAs have them.
+        default_settings: The settings that the web UI uses with it: ``steps``, ``cfg_scale``, ``scheduler``, ``width``,
+            ``height``, ``vae``... for main models, ``weight`` for LoRAs, ``preprocessor`` for ControlNets.
+        cpu_only: Whether it always runs on the CPU. Only encoders, VAEs and language models have this value. For main
+            models, ``default_settings["cpu_only"]`` is about their text encoders.
+        submodels: The parts of a main model that consists of several, by name.
+        prediction_type: ``epsilon``, ``v_prediction``..., for Stable Diffusion.
+        upcast_attention: Whether attention is computed in 32 bits, for Stable Diffusion.
+        repo_variant: ``fp16``, ``onnx``... or an empty text, for models in the diffusers format.
+        config_path: The configuration file of a checkpoint.
+        image_encoder_model_id: The CLIP vision model that an IP adapter needs.
+        latent_channels: The number of channels of a Wan VAE.
+        expert: ``high`` or ``low``, for a part of a Wan model of two experts.
+        has_dual_expert: Whether a Wan model has two experts.
+        boundary_ratio: The part of the noise at which a Wan model changes from one expert to the other.
+        cond_in_channels: The number of input channels of a control LoRA.
+        provider_id: The provider of an external model.
+        provider_model_id: The name of an external model at its provider.
+        capabilities: The abilities of an external model.
+        panel_schema: The controls that the web UI shows for an external model.
+        tags: The tags of an external model.
+        is_default: Whether an external model is the default of its provider.
     """
 
     _brief: ClassVar[tuple[str, ...]] = ("key", "name", "base", "type", "format")
@@ -51,6 +79,32 @@ class IvkDnnModel(IvkModel):
     description: str | None = None
     format: ModelFormatField | None = Field(default=None, validation_alias=_either("format", "model_format"))
     variant: str | None = None
+    file_size: int | None = None
+    source: str | None = None
+    source_type: str | None = None
+    source_url: str | None = None
+    source_api_response: str | None = None
+    cover_image: str | None = None
+    trigger_phrases: list[str] | None = None
+    default_settings: dict[str, Any] | None = None
+    cpu_only: bool | None = None
+    submodels: dict[str, Any] | None = None
+    prediction_type: str | None = None
+    upcast_attention: bool | None = None
+    repo_variant: str | None = None
+    config_path: str | None = None
+    image_encoder_model_id: str | None = None
+    latent_channels: int | None = None
+    expert: str | None = None
+    has_dual_expert: bool | None = None
+    boundary_ratio: float | None = None
+    cond_in_channels: int | None = None
+    provider_id: str | None = None
+    provider_model_id: str | None = None
+    capabilities: dict[str, Any] | None = None
+    panel_schema: dict[str, Any] | None = None
+    tags: list[str] | None = None
+    is_default: bool | None = None
     metadata: dict[str, Any] = Field(default_factory=dict[str, Any])
 
     # Explicit, so that type checkers accept the older names too.
@@ -63,14 +117,7 @@ class IvkDnnModel(IvkModel):
 
     def format_file_size(self) -> str:
         """Return its size in powers of 1,024, such as ``6.9 GB``, or ``unknown`` if the server does not report it."""
-        size: Any = getattr(self, "file_size", None)
-        if not isinstance(size, int | float):
-            return "unknown"
-        for unit in ("B", "KB", "MB"):
-            if size < 1024:
-                return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-            size /= 1024
-        return f"{size:.1f} GB"
+        return "unknown" if self.file_size is None else _size_text(self.file_size)
 
     @property
     def model_key(self) -> str:
@@ -108,6 +155,14 @@ class IvkDnnModel(IvkModel):
                 if not isinstance(data.get(name), str):
                     data[name] = default
         return data
+
+
+def _size_text(size: float) -> str:
+    for unit in ("B", "KB", "MB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GB"
 
 
 class FoundModel(IvkModel):
@@ -165,6 +220,9 @@ class StarterModel(IvkModel):
         is_installed: Whether it is installed on the server.
         previous_names: Its earlier names.
         dependencies: Other models that it needs and that are not installed on the server.
+        capabilities: The abilities of an external model.
+        default_settings: The settings that the web UI uses with an external model.
+        panel_schema: The controls that the web UI shows for an external model.
     """
 
     _brief: ClassVar[tuple[str, ...]] = ("name", "base", "type", "is_installed")
@@ -179,13 +237,79 @@ class StarterModel(IvkModel):
     is_installed: bool = False
     previous_names: list[str] = Field(default_factory=list[str])
     dependencies: list[StarterModel] = Field(default_factory=list["StarterModel"])
+    capabilities: dict[str, Any] | None = None
+    default_settings: dict[str, Any] | None = None
+    panel_schema: dict[str, Any] | None = None
 
     @classmethod
     def _shape(cls, data: dict[str, Any]) -> dict[str, Any]:
         needed = data.get("dependencies")
         if isinstance(needed, list):
-            data["dependencies"] = [
-                one if isinstance(one, StarterModel) else cls.from_api_response(one)
-                for one in cast("list[Any]", needed)
-            ]
+            data["dependencies"] = _starters(cast("list[Any]", needed))
         return data
+
+
+class StarterBundle(IvkModel):
+    """A bundle of starter models: all that InvokeAI suggests for one architecture.
+
+    Attributes:
+        id: Its id, which is the architecture of most bundles: ``sdxl``, ``flux``, ``wan_t2v``...
+        name: Its name, such as ``FLUX.1 dev``.
+        models: Its models.
+    """
+
+    _brief: ClassVar[tuple[str, ...]] = ("id", "name")
+
+    id: str
+    name: str
+    models: list[StarterModel] = Field(default_factory=list[StarterModel])
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether all of its models are installed on the server."""
+        return all(model.is_installed for model in self.models)
+
+    @classmethod
+    def _shape(cls, data: dict[str, Any]) -> dict[str, Any]:
+        models = data.get("models")
+        if isinstance(models, list):
+            data["models"] = _starters(cast("list[Any]", models))
+        return data
+
+
+def _starters(records: list[Any]) -> list[StarterModel]:
+    return [one if isinstance(one, StarterModel) else StarterModel.from_api_response(one) for one in records]
+
+
+class HuggingFaceModels(IvkModel):
+    """The models in a repository on Hugging Face.
+
+    Attributes:
+        urls: The URLs of its single-file models, each of which can be installed.
+        is_diffusers: Whether the repository is a model in the diffusers format, to be installed as ``owner/name``.
+    """
+
+    urls: list[str] = Field(default_factory=list[str])
+    is_diffusers: bool = False
+
+
+class OrphanedModel(IvkModel):
+    """A file or folder in the server's models folder that no model uses.
+
+    Attributes:
+        path: Its path in the models folder.
+        absolute_path: Its path on the server's machine.
+        files: The model files in it, relative to it.
+        size_bytes: The size of these files.
+    """
+
+    _brief: ClassVar[tuple[str, ...]] = ("path", "size_bytes")
+
+    path: str
+    absolute_path: str = ""
+    files: list[str] = Field(default_factory=list[str])
+    size_bytes: int = 0
+
+    def format_size(self) -> str:
+        """Return the size of its files in powers of 1,024, such as ``6.9 GB``."""
+        return _size_text(self.size_bytes)

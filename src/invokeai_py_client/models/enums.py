@@ -113,6 +113,28 @@ class HFLoginStatus(OpenEnum):
     """Unknown, because Hugging Face could not be reached."""
 
 
+class LogLevel(OpenEnum):
+    """The level of messages in the server's log."""
+
+    NOTSET = "notset"
+    """All messages."""
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+    @property
+    def number(self) -> int:
+        """The number of the level in Python's ``logging``, which servers use."""
+        return 10 * [*type(self)].index(self)
+
+    @classmethod
+    def of_number(cls, number: int) -> LogLevel | str:
+        """Return the level with a number, or the number as text if it is not a level."""
+        return next((level for level in cls if level.number == number), str(number))
+
+
 class ImageCategory(OpenEnum):
     """The category of an image.
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, ClassVar, cast
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field
 
@@ -12,6 +15,46 @@ from invokeai_py_client.models.base import BaseModelField, InstallStatusField, I
 from invokeai_py_client.models.enums import InstallStatus
 
 _SECRETS = frozenset({"access_token", "token"})
+
+
+@dataclass(frozen=True, slots=True)
+class InstallFile:
+    """The download of one of a model's files.
+
+    Attributes:
+        url: The file's URL.
+        path: Its path on the server, or None if unknown.
+        bytes: Number of bytes downloaded so far.
+        total_bytes: Its size in bytes, or 0 if unknown.
+        error_type: The server's exception type, if the download failed.
+        error: The server's message, if the download failed.
+    """
+
+    url: str
+    path: str | None = field(default=None, repr=False)
+    bytes: int = 0
+    total_bytes: int = 0
+    error_type: str | None = None
+    error: str | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The file's name, without the folder."""
+        return PurePosixPath(urlsplit(self.url).path).name or hide_secrets(self.url)
+
+    @property
+    def fraction(self) -> float | None:
+        """The downloaded fraction from 0 to 1, or None if the size is unknown."""
+        return min(self.bytes / self.total_bytes, 1.0) if self.total_bytes > 0 else None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the download failed."""
+        return self.error_type is not None
+
+    def __repr__(self) -> str:
+        error = f", error_type={self.error_type!r}" if self.error_type else ""
+        return hide_secrets(f"InstallFile({self.url!r}, {self.bytes} of {self.total_bytes} bytes{error})")
 
 
 class ModelInstJobInfo(IvkModel):
@@ -31,6 +74,8 @@ class ModelInstJobInfo(IvkModel):
         bytes: The number of bytes downloaded so far.
         total_bytes: The number of bytes to download, as far as known.
         config_out: The record of the model, after it was installed.
+        source_metadata: The description of the model by its source: author, license, files...
+        download_parts: The state of each file to download.
         extra: Information added by this client: ``reason`` is ``already_installed`` if there was nothing to do.
     """
 
@@ -50,6 +95,7 @@ class ModelInstJobInfo(IvkModel):
     total_bytes: int = 0
     config_in: dict[str, Any] | None = None
     config_out: dict[str, Any] | None = None
+    source_metadata: dict[str, Any] | None = None
     download_parts: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
     extra: dict[str, Any] = Field(default_factory=dict[str, Any])
 
@@ -66,6 +112,11 @@ class ModelInstJobInfo(IvkModel):
         """The downloaded part from 0 to 1, or None if the size of the download is not known."""
         return min(self.bytes / self.total_bytes, 1.0) if self.total_bytes > 0 else None
 
+    @property
+    def files(self) -> list[InstallFile]:
+        """The downloads of the model's files, as far as known. Empty before the download and for local paths."""
+        return [_file_of(part) for part in self.download_parts]
+
     def is_complete(self) -> bool:
         """Return whether the installation has ended, successfully or not."""
         return isinstance(self.status, InstallStatus) and self.status.is_final
@@ -79,7 +130,11 @@ class ModelInstJobInfo(IvkModel):
         data = without_secrets(data)
         source = data.get("source")
         if isinstance(source, Mapping):
-            data["source"], data["source_type"] = _source_text(cast("Mapping[str, Any]", source))
+            data["source"], data["source_type"] = source_text(cast("Mapping[str, Any]", source))
+        if data.get("status") not in (None, "error"):
+            # Servers keep the error of the first attempt after a restart (6.14.2).
+            for name in ("error", "error_reason", "error_traceback"):
+                data.pop(name, None)
         if data.get("model_key") is None:
             data["model_key"] = as_mapping(data.get("config_out")).get("key")
         return data
@@ -129,7 +184,25 @@ def without_secrets(data: Any) -> Any:
     return data
 
 
-def _source_text(source: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def _file_of(part: Mapping[str, Any]) -> InstallFile:
+    # Jobs and events describe files in different ways.
+    def number(name: str) -> int:
+        value = part.get(name)
+        return value if isinstance(value, int) else 0
+
+    failed = part.get("status") == "error"
+    path = part.get("download_path") or part.get("local_path")
+    return InstallFile(
+        str(part.get("source") or part.get("url") or ""),
+        path if isinstance(path, str) else None,
+        number("bytes"),
+        number("total_bytes"),
+        str(part.get("error_type") or "error") if failed else None,
+        str(part.get("error") or "") if failed else None,
+    )
+
+
+def source_text(source: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return a source as text that can be passed to an installation, and its type."""
     kind = source.get("type")
     if kind == "hf":

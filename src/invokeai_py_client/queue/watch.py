@@ -13,6 +13,7 @@ from invokeai_py_client.errors import InvokeAIClientError, RunTimeoutError
 from invokeai_py_client.models import JobStatus, QueueStatus
 from invokeai_py_client.run.events import RunEvent, StatusChanged, parse_event
 from invokeai_py_client.run.live import LiveRuns
+from invokeai_py_client.run.model_loads import ModelLoads
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change, ignore_response, last_look
 from invokeai_py_client.transport.socket import queue_room
@@ -67,6 +68,7 @@ class _Watch:
         self.events: deque[RunEvent] = deque(maxlen=_MOST)  # limits the memory that a slow reader can take
         self.stale = False
         self._queue_id = queue_id
+        self._loads = ModelLoads()
         self._running: set[int] = set()
         self._status: QueueStatus | None = None
         self._due = math.inf
@@ -78,14 +80,15 @@ class _Watch:
 
     def listen(self, name: str, payload: Any) -> bool:
         """Process an event, and return whether it concerns the queue."""
-        event = parse_event(name, payload)
+        event = self._loads.listen(name, payload) or parse_event(name, payload, hidden=True)
         if name in _SEVERAL:
             self.stale = True
             self._running.clear()
             return True
-        if event is None or event.get("queue_id") != self._queue_id:
+        if event is None or event.queue_id != self._queue_id:
             return False
-        self.events.append(event)
+        if not event.redacted:
+            self.events.append(event)
         if isinstance(event, StatusChanged):
             self.stale = True
             (self._running.discard if event.status.is_final else self._running.add)(event.item_id)

@@ -13,7 +13,16 @@ from weakref import WeakValueDictionary
 from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.errors import APIRequestError
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.run.events import NodeProgress, StatusChanged, parse_event
+from invokeai_py_client.run.events import (
+    NodeCompleted,
+    NodeFailed,
+    NodeProgress,
+    NodeStarted,
+    RunEvent,
+    StatusChanged,
+    parse_event,
+)
+from invokeai_py_client.run.model_loads import ModelLoads
 from invokeai_py_client.run.past_events import PastEvents
 from invokeai_py_client.run.states import StateReader
 from invokeai_py_client.transport import timing
@@ -26,6 +35,10 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.tracker import BatchTracker
 
 logger = logging.getLogger("invokeai_py_client.events")
+
+_OF_ITEMS = frozenset(
+    kind.event_type for kind in (StatusChanged, NodeStarted, NodeProgress, NodeCompleted, NodeFailed)
+)
 
 
 class LiveRuns:
@@ -42,6 +55,7 @@ class LiveRuns:
         self._settings = connection.settings
         self._trackers: WeakValueDictionary[str, BatchTracker] = WeakValueDictionary()
         self._begun: int | None = None
+        self._loads = ModelLoads()
         self._guards: dict[str, Callable[[], Awaitable[None]]] = {}
         self._guarding: set[asyncio.Task[None]] = set()
         self.states = StateReader(connection)
@@ -140,7 +154,15 @@ class LiveRuns:
         await self.states.close()
 
     def _on_event(self, name: str, payload: Any) -> None:
-        if name == "connect":
+        if name == NodeProgress.event_type:  # most events are of this kind
+            self._pass_on(name, payload)
+            return
+        load = self._loads.listen(name, payload)
+        if name in _OF_ITEMS:
+            self._pass_on(name, payload)
+        elif load is not None:
+            self._take(load)
+        elif name == "connect":
             self._wake_all()
             for batch_id in tuple(self._guards):
                 self._guard(batch_id)
@@ -151,8 +173,6 @@ class LiveRuns:
             self._wake_all()  # these events name no batch, so every wait reads its item again
         elif name == "batch_enqueued" and isinstance(payload, dict):
             self._guard(str(cast("dict[str, Any]", payload).get("batch_id")))
-        else:
-            self._pass_on(name, payload)
 
     def _pass_on(self, name: str, payload: Any) -> None:
         data = as_object(payload)
@@ -161,7 +181,7 @@ class LiveRuns:
             return
         if own is None and name != StatusChanged.event_type:
             return
-        event = parse_event(name, payload)
+        event = parse_event(name, payload, hidden=True)
         if event is None:
             return
         if own is not None:
@@ -173,6 +193,11 @@ class LiveRuns:
         self._begun = event.item_id
         for tracker in set(self._trackers.values()):
             tracker.others_moved()
+
+    def _take(self, event: RunEvent) -> None:
+        tracker = self._trackers.get(str(event["batch_id"]))
+        if tracker is not None:
+            tracker.event(event)
 
     def _guard(self, batch_id: str) -> None:
         guard = self._guards.get(batch_id)

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from invokeai_py_client._lazy import old_names
@@ -21,7 +21,7 @@ from invokeai_py_client.run.events import (
     whole_number,
 )
 from invokeai_py_client.run.past_events import PastEvents
-from invokeai_py_client.run.status import RunStatus, fold, slim, status_of_item
+from invokeai_py_client.run.status import RunStatus, changed, fold, slim, status_of_item
 from invokeai_py_client.transport.changes import Change, Changes
 
 _KEPT_EVENTS = 5000
@@ -135,7 +135,7 @@ class BatchTracker:
         place = self._places.get(item_id)
         if place is None or status.state is not JobStatus.PENDING:
             return status
-        return replace(status, position=max(0, place - self._begun))
+        return changed(status, position=max(0, place - self._begun))
 
     def gap(self) -> None:
         """Record that events may have been lost, so that all waits read their items."""
@@ -257,7 +257,7 @@ class BatchTracker:
             after = (
                 before
                 if before.done
-                else replace(before, state=JobStatus.CANCELLED, position=None, gone=True)
+                else changed(before, state=JobStatus.CANCELLED, position=None, gone=True)
             )
         else:
             after = status_of_item(item, before)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError
 from invokeai_py_client.schema.cache import SchemaCache, fingerprint
+from invokeai_py_client.schema.document import as_object
 from invokeai_py_client.schema.parse import parse_schema
 from invokeai_py_client.transport.responses import decode_json
 
@@ -44,6 +45,23 @@ async def server_version(http: HttpTransport, *, timeout: float | None = None, o
     return answer["version"]
 
 
+async def read_document(http: HttpTransport) -> tuple[bytes, str]:
+    """Fetch the OpenAPI document that describes the server. Return its content and content type."""
+    # The first request after its start takes the server 2-3 s.
+    response = await http.raw("GET", _DOCUMENT, timeout=_SCHEMA_PATIENCE)
+    return response.content, response.content_type
+
+
+async def operations(http: HttpTransport) -> set[tuple[str, str]]:
+    """Return the method and path of every operation in the server's OpenAPI document."""
+    document, content_type = await read_document(http)
+    data = as_object(
+        decode_json(document, content_type, url=http.url, method="GET", path=_DOCUMENT, request_id="")
+    )
+    paths = as_object((data or {}).get("paths")) or {}
+    return {(method.upper(), path) for path, methods in paths.items() for method in as_object(methods) or {}}
+
+
 async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -> Schema:
     """Return the server's node types.
 
@@ -57,9 +75,7 @@ async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -
         refresh: Whether to parse the document even if the cache has it. Defaults to False.
     """
     version = await server_version(http)
-    # The first request after its start takes the server 2-3 s.
-    response = await http.raw("GET", _DOCUMENT, timeout=_SCHEMA_PATIENCE)
-    document, content_type = response.content, response.content_type
+    document, content_type = await read_document(http)
     mark = fingerprint(url, version, document)
     cache = SchemaCache()
     schema = None if refresh else cache.load(mark)

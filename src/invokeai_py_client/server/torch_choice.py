@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from invokeai_py_client._paths import is_folder, user_path
 from invokeai_py_client.server.releases import Release, torchvision_for
 
+_NVIDIA_DRIVER = Path("/proc/driver/nvidia/gpus")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -192,3 +193,15 @@ def has_nvidia_gpu() -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return found.returncode == 0 and "GPU" in found.stdout
+
+
+def find_gpu() -> str | None:
+    """Return the kind of GPU that this machine has, without importing torch, or None if it has none that is known."""
+    import platform
+
+    if sys.platform == "darwin":
+        return "an Apple GPU" if platform.machine() == "arm64" else None
+    # In a container, the driver may be there without its tools.
+    if has_nvidia_gpu() or any(_NVIDIA_DRIVER.glob("*")):
+        return "an NVIDIA GPU"
+    return None

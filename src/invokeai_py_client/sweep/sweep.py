@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet
     from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.run.status import RunStatus
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.manifest import Manifest
     from invokeai_py_client.sweep.plan import SweepPlan
@@ -71,6 +72,8 @@ _CHUNK = 32
 # What a contact sheet shows in place of an image that is not on the server.
 _DELETED = "deleted"
 _IN_A_NOTEBOOK = 50
+# How many runs after the first running one are checked for further GPUs.
+_NEAR = 16
 
 
 class AsyncSweep(AsyncObject):
@@ -237,15 +240,31 @@ class AsyncSweep(AsyncObject):
         return self.runs
 
     def _current(self) -> str:
-        """Return the number, the node and the progress of the run that is running, or "" if none is running."""
+        """Return the number, the node and the progress of the run that is running, or "" if none is running.
+
+        If several GPUs are at work, this is the run with the lowest number, with its GPU and the number of the others.
+        """
+        running: list[tuple[int, AsyncRun, RunStatus]] = []
+        left = _NEAR
         for index in self._open.copy():
             run = self._runs.get(index)
-            if run is not None and run.status.state is JobStatus.RUNNING:
-                status = run.status
-                node = f": {run.node_label(status.node_id)}" if status.node_id else ""
-                share = "" if status.fraction is None else f" {status.fraction:.0%}"
-                return f"run {index + 1}{node}{share}"
-        return ""
+            status = None if run is None else run.status
+            if run is not None and status is not None and status.state is JobStatus.RUNNING:
+                running.append((index, run, status))
+            left -= bool(running)
+            if not left:
+                break
+        if not running:
+            return ""
+        index, run, status = min(running, key=lambda entry: entry[0])
+        node = f": {run.node_label(status.node_id)}" if status.node_id else ""
+        share = "" if status.fraction is None else f" {status.fraction:.0%}"
+        if status.loading:
+            share = f", loading {status.loading}"
+        if len(running) == 1:
+            return f"run {index + 1}{node}{share}"
+        device = f" on {status.device}" if status.device else ""
+        return f"run {index + 1}{device}{node}{share}, {len(running) - 1} more"
 
     # ------------------------------------------------------------------ canceling and retrying
 

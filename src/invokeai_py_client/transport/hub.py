@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
@@ -68,7 +68,7 @@ class EventHub:
     @asynccontextmanager
     async def changes(
         self,
-        room: Room,
+        room: Room | Sequence[Room],
         concerns: Callable[[str, Any], bool],
         patience: Callable[[], float],
         *,
@@ -77,17 +77,23 @@ class EventHub:
         """Wait for changes on the server, by events and by reads, in an ``async with`` block.
 
         Args:
-            room: The room whose events to receive.
+            room: The room whose events to receive, or several rooms.
             concerns: Called with the name and payload of each event of any room. Returns whether something may have
                 changed. ``connect`` and ``disconnect`` always count as a change.
             patience: Returns the number of seconds without a change after which to check again.
             tolerant: Whether to repeat reads while the server is down, even if it has not responded yet. Defaults to
                 True.
         """
+        rooms = [room] if isinstance(room, Room) else room
+
+        async def join() -> None:
+            for one in rooms:
+                await self.join(one)
+
         changes = Changes(
             patience,
-            join=lambda: self.join(room),
-            is_joined=lambda: self.has_joined(room),
+            join=join,
+            is_joined=lambda: all(map(self.has_joined, rooms)),
             outage_timeout=self._settings.outage_timeout,
             tolerant=tolerant,
         )

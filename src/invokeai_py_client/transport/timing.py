@@ -47,3 +47,6 @@ INSTALL_SILENCE = 5
 ZIP_SILENCE = 30.0
 ZIP_POLL = 1.0
 ZIP_LONGEST = 60.0
+
+IMAGE_MOVE_POLL = 0.25
+"""Polling interval while the server moves its image files, which rejects other requests until then."""

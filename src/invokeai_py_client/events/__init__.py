@@ -1,0 +1,1 @@
+"""All events of a server, typed."""
