@@ -230,7 +230,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.models.user import IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.presets.repository import AsyncPresetRepository
-    from invokeai_py_client.prompts.progress import PromptProgress
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
@@ -310,7 +309,7 @@ __all__ = [
     "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError",
     "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent", "OutputMapping", "OutputTemplate",
     "ParametersRecalled", "PermissionDeniedError", "PresetRepository", "Preview", "Problem", "ProcessorStatus",
-    "PromptProgress", "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent",
+    "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent",
     "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions",
     "RequestTimeoutError", "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent",
     "RunFailedError", "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError",
@@ -406,7 +405,6 @@ _NAMES = {
     "models.user": "IvkUser",
     "models.workflow": "IvkWorkflowRecord",
     "presets.repository": "AsyncPresetRepository",
-    "prompts.progress": "PromptProgress",
     "prompts.repository": "AsyncPromptRepository",
     "queue.handle": "AsyncQueueHandle",
     "queue.job": "AsyncJobHandle",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.engine.workflow import LoadedWorkflow
+    from invokeai_py_client.events.kinds import LLMTaskProgress
     from invokeai_py_client.gallery.repository import AsyncGalleryRepository
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
@@ -95,7 +96,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.models.user import IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.presets.repository import AsyncPresetRepository
-    from invokeai_py_client.prompts.progress import PromptProgress
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
@@ -3458,7 +3458,7 @@ class PromptRepository(Face["AsyncPromptRepository"]):
         system_prompt: str | IvkSystemPrompt | None = None,
         seed: int | None = None,
         timeout: float = 600.0,
-        on_progress: Callable[[PromptProgress], object] | None = None,
+        on_progress: Callable[[LLMTaskProgress], object] | None = None,
     ) -> ExpandedPrompt:
         """Have a language model on the server write a detailed prompt from a short one.
 
@@ -3499,7 +3499,7 @@ class PromptRepository(Face["AsyncPromptRepository"]):
         model: ModelRef | None = None,
         instruction: str | None = None,
         timeout: float = 600.0,
-        on_progress: Callable[[PromptProgress], object] | None = None,
+        on_progress: Callable[[LLMTaskProgress], object] | None = None,
     ) -> str:
         """Have a vision model on the server describe an image, as a prompt for similar images.
 

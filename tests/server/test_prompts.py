@@ -15,9 +15,9 @@ from invokeai_py_client import (
     AsyncInvokeAIClient,
     InputValueError,
     InvokeAIClient,
+    LLMTaskProgress,
     ModelNotFoundError,
     NotReadyError,
-    PromptProgress,
     UnknownNameError,
     UsageError,
 )
@@ -81,14 +81,14 @@ async def test_a_prompt_that_the_server_cannot_read_raises_its_error(either: Asy
 async def test_a_language_model_expands_a_prompt_and_reports_its_progress(
     either: AsyncInvokeAIClient,
 ) -> None:
-    seen: list[PromptProgress] = []
+    seen: list[LLMTaskProgress] = []
     first = await either.prompts.expand("a cat", max_tokens=40, seed=5, on_progress=seen.append)
     assert first.seed == 5
     assert 20 < len(first.prompt) <= 40  # a token is a letter
     assert str(first) == first.prompt
     assert seen[0].phase == "loading_model"
     assert seen[-1].phase == "generating"
-    assert (seen[-1].fraction, seen[-1].max_tokens) == (1.0, 40)
+    assert (seen[-1].percentage, seen[-1].total_tokens) == (1.0, 40)
     assert len(set(map(repr, seen))) == len(seen)  # each once, although the server sends it to two rooms
     again = await either.prompts.expand("a cat", model="TINY-TEXT-LLM", max_tokens=40, seed=5)
     assert again == first
@@ -101,11 +101,11 @@ async def test_a_language_model_expands_a_prompt_and_reports_its_progress(
 def test_a_vision_model_describes_an_image(client: InvokeAIClient, picture: bytes, tmp_path: Path) -> None:
     file = tmp_path / "picture.png"
     file.write_bytes(picture)
-    seen: list[PromptProgress] = []
+    seen: list[LLMTaskProgress] = []
     before = client.images.count_intermediates()
     words = client.prompts.describe(file, on_progress=seen.append)
     assert len(words) > 20
-    assert seen[-1].fraction == 1.0
+    assert seen[-1].percentage == 1.0
     assert client.images.count_intermediates() == before
     record = client.images.upload(picture)
     assert client.prompts.describe(record, instruction="Name its color.") != words

@@ -17,7 +17,7 @@ from invokeai_py_client.display.console import console_for
 from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
-    from invokeai_py_client.prompts.progress import PromptProgress
+    from invokeai_py_client.events.kinds import LLMTaskProgress
 
 _SEED = click.IntRange(0, 2**32 - 1)
 
@@ -166,15 +166,16 @@ def describe(image: str, model: str | None, instruction: str | None, url: str | 
 
 
 @contextmanager
-def _progress(what: str, as_json: bool) -> Generator[Callable[[PromptProgress], Any] | None]:
+def _progress(what: str, as_json: bool) -> Generator[Callable[[LLMTaskProgress], Any] | None]:
     """Show a spinner with the number of tokens, and yield the callback that updates it, if progress is shown."""
     if not shows_progress(as_json):
         yield None
         return
     with console_for(sys.stderr).status(what) as status:
 
-        def show(progress: PromptProgress) -> None:
-            tokens = f" ({progress.tokens} of {progress.max_tokens} tokens)" if progress.tokens else ""
+        def show(progress: LLMTaskProgress) -> None:
+            written, most = progress.current_tokens, progress.total_tokens
+            tokens = f" ({written} of {most} tokens)" if written else ""
             status.update("Loading the model" if progress.phase == "loading_model" else f"{what}{tokens}")
 
         yield show

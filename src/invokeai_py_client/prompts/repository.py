@@ -13,15 +13,16 @@ from invokeai_py_client.errors import InputValueError, ServerError, UsageError
 from invokeai_py_client.image.repository import AsyncImageRepository
 from invokeai_py_client.lookup import SYSTEM_PROMPTS, ModelRef, SystemPromptRef, fetch_system_prompts
 from invokeai_py_client.models import ExpandedPrompt, IvkSystemPrompt
-from invokeai_py_client.prompts.alternatives import MOST_PROMPTS, spell_out
 from invokeai_py_client.prompts.language_model import TEXT, VISION, language_model
-from invokeai_py_client.prompts.progress import PromptProgress, TaskEvents
+from invokeai_py_client.prompts.progress import TaskEvents
+from invokeai_py_client.run.alternatives import MOST_PROMPTS, spell_out
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
 from invokeai_py_client.transport.loop import call_back
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
+    from invokeai_py_client.events.kinds import LLMTaskProgress
     from invokeai_py_client.image.responses import ImageName
     from invokeai_py_client.image.upload import ImageSource
 
@@ -75,7 +76,7 @@ class AsyncPromptRepository(Resource):
         system_prompt: str | IvkSystemPrompt | None = None,
         seed: int | None = None,
         timeout: float = _PATIENCE,
-        on_progress: Callable[[PromptProgress], object] | None = None,
+        on_progress: Callable[[LLMTaskProgress], object] | None = None,
     ) -> ExpandedPrompt:
         """Have a language model on the server write a detailed prompt from a short one.
 
@@ -128,7 +129,7 @@ class AsyncPromptRepository(Resource):
         model: ModelRef | None = None,
         instruction: str | None = None,
         timeout: float = _PATIENCE,
-        on_progress: Callable[[PromptProgress], object] | None = None,
+        on_progress: Callable[[LLMTaskProgress], object] | None = None,
     ) -> str:
         """Have a vision model on the server describe an image, as a prompt for similar images.
 
@@ -174,7 +175,7 @@ class AsyncPromptRepository(Resource):
         key: str,
         instruction: str | None,
         timeout: float,
-        on_progress: Callable[[PromptProgress], object] | None,
+        on_progress: Callable[[LLMTaskProgress], object] | None,
     ) -> str:
         async def write(task_id: str) -> Mapping[str, Any]:
             from invokeai_py_client.api.utilities import AsyncUtilitiesApi
@@ -197,7 +198,7 @@ class AsyncPromptRepository(Resource):
     async def _follow(
         self,
         write: Callable[[str], Awaitable[Mapping[str, Any]]],
-        on_progress: Callable[[PromptProgress], object] | None,
+        on_progress: Callable[[LLMTaskProgress], object] | None,
     ) -> Mapping[str, Any]:
         """Send a request to a language model and report its progress until the response arrives.
 

@@ -28,7 +28,7 @@ from invokeai_py_client.lookup import (
     fetch_style_presets,
     fetch_system_prompts,
 )
-from invokeai_py_client.prompts.alternatives import spell_out
+from invokeai_py_client.run.alternatives import spell_out
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import is_path_part
 
