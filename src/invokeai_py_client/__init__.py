@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         InstallError,
         InvokeAIClientError,
         LocalServerError,
+        MaintenanceError,
         MethodNotAllowedError,
         ModelInstallError,
         ModelInstallJobFailed,
@@ -300,27 +301,26 @@ __all__ = [
     "IvkImage", "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig",
     "IvkStylePreset", "IvkSystemPrompt", "IvkUser", "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted",
     "LLMTaskEvent", "LLMTaskFailed", "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer",
-    "LocalServerError", "LogLevel", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter",
-    "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled", "ModelInstallCompleted",
-    "ModelInstallConfig", "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed",
-    "ModelInstallJobFailed", "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted",
-    "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted", "ModelLoaded", "ModelLoading",
-    "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput",
-    "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError",
-    "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent", "OutputMapping", "OutputTemplate",
+    "LocalServerError", "LogLevel", "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent",
+    "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled",
+    "ModelInstallCompleted", "ModelInstallConfig", "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent",
+    "ModelInstallFailed", "ModelInstallJobFailed", "ModelInstallProgress", "ModelInstallStartError",
+    "ModelInstallStarted", "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted",
+    "ModelLoaded", "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent",
+    "NodeFailed", "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate", "NotFoundError",
+    "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent", "OutputMapping", "OutputTemplate",
     "ParametersRecalled", "PermissionDeniedError", "PresetRepository", "Preview", "Problem", "ProcessorStatus",
-    "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent",
-    "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions",
-    "RequestTimeoutError", "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent",
-    "RunFailedError", "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError",
-    "ServerAddress", "ServerError", "ServerEvent", "ServerRepository", "ServerTooOldError", "ServerUnreachableError",
-    "Session", "SessionEvent", "StartError", "StarterBundle", "StarterModel", "StateRepository", "StatusChanged",
-    "StreamOptions", "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError",
-    "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository",
-    "WorkflowAccessRevoked", "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
-    "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
-    "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow",
-    "reference_schema",
+    "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent", "QueueHandle",
+    "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError",
+    "Response", "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
+    "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
+    "ServerError", "ServerEvent", "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session",
+    "SessionEvent", "StartError", "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions",
+    "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
+    "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "WorkflowAccessRevoked",
+    "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError", "WorkflowFormatError",
+    "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository",
+    "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
 # fmt: on
 
@@ -355,7 +355,8 @@ _NAMES = {
     "errors": """
         APIRequestError AmbiguousInputError AuthenticationError BadRequestError CertificateError ConflictError
         ConnectionLostError EnqueueError EnqueueUnknownError InputError InputValueError InstallError
-        InvokeAIClientError LocalServerError MethodNotAllowedError ModelInstallError ModelInstallJobFailed
+        InvokeAIClientError LocalServerError MaintenanceError MethodNotAllowedError ModelInstallError
+        ModelInstallJobFailed
         ModelInstallStartError ModelInstallTimeout ModelNotFoundError NotFoundError NotInvokeAIError
         NotReadyError PermissionDeniedError PythonNotFoundError QuickTaskError RequestTimeoutError
         RunCanceledError RunError RunFailedError RunNotFinishedError RunTimeoutError SchemaFormatError

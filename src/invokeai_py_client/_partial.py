@@ -10,6 +10,7 @@ from invokeai_py_client.errors import (
     AuthenticationError,
     ConnectionLostError,
     InvokeAIClientError,
+    MaintenanceError,
     ServerUnreachableError,
     TransferError,
 )
@@ -46,7 +47,7 @@ def partial_failure(
 
 
 def is_hopeless(error: InvokeAIClientError) -> bool:
-    """Return whether no other request can succeed: the server is unreachable, or requires signing in."""
+    """Return whether no other request can succeed: the server is unreachable, moves images, or requires signing in."""
     if isinstance(error, ConnectionLostError):
         return False  # the cause may be this request
-    return isinstance(error, ServerUnreachableError | AuthenticationError)
+    return isinstance(error, ServerUnreachableError | AuthenticationError | MaintenanceError)

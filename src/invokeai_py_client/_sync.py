@@ -2795,6 +2795,65 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """
         return self._call(self._impl.me())
 
+    def update_me(self, *, display_name: str) -> IvkUser:
+        """Change the display name of the user that this client is signed in as. Needs InvokeAI 6.12.
+
+        Any signed-in user may call this.
+
+        Args:
+            display_name: The new name.
+
+        Returns:
+            The user's record.
+
+        Raises:
+            AuthenticationError: The client is not signed in.
+            UsageError: The name is empty, or the server has no users.
+            APIRequestError: The server rejected the request or failed, or could not be reached.
+        """
+        return self._call(self._impl.update_me(display_name=display_name))
+
+    def change_password(self, old_password: str, new_password: str) -> None:
+        """Change the password of the user that this client is signed in as. Needs InvokeAI 6.12.
+
+        Any signed-in user may call this. The server rejects all older tokens of the user from then on (6.14), so that
+        other programs have to sign in again. This client goes on: it keeps the new password in memory, and waits for
+        runs continue. If its token comes from a profile in the configuration file, the new token is saved there.
+
+        Args:
+            old_password: The current password.
+            new_password: The new password.
+
+        Raises:
+            BadRequestError: The old password is wrong, or the new one is too weak.
+            AuthenticationError: The client is not signed in.
+            UsageError: A password is empty, or the server has no users.
+            APIRequestError: The server failed, or could not be reached. The password was not changed, unless the error
+                is a ``ConnectionLostError`` or a ``RequestTimeoutError`` and the server does not respond any more.
+        """
+        self._call(self._impl.change_password(old_password, new_password))
+
+    def set_up(self, email: str, password: str, *, display_name: str | None = None) -> IvkUser:
+        """Create the first administrator of a server with users, and sign in. Needs InvokeAI 6.12.
+
+        Anybody may call this, as long as the server has no administrator.
+
+        Args:
+            email: The email address.
+            password: The password.
+            display_name: The name to display. Defaults to None.
+
+        Returns:
+            The administrator's record.
+
+        Raises:
+            BadRequestError: The server already has an administrator, or the password is too weak.
+            PermissionDeniedError: The server has no users (single-user mode).
+            UsageError: The email or the password is missing.
+            APIRequestError: The server failed, or could not be reached.
+        """
+        return self._call(self._impl.set_up(email, password, display_name=display_name))
+
     def close(self) -> None:
         """Close the connections. Does nothing if they are closed. If the client is used again, it opens new ones."""
         self._end(self._impl.close())

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.transport.responses import Response
-    from invokeai_py_client.transport.settings import ConnectionSettings
+    from invokeai_py_client.transport.settings import ConnectionSettings, Credentials
     from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
@@ -834,6 +834,134 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.transport.auth import current_user
 
         return await current_user(self.connection.http)
+
+    async def update_me(self, *, display_name: str) -> IvkUser:
+        """Change the display name of the user that this client is signed in as. Needs InvokeAI 6.12.
+
+        Any signed-in user may call this.
+
+        Args:
+            display_name: The new name.
+
+        Returns:
+            The user's record.
+
+        Raises:
+            AuthenticationError: The client is not signed in.
+            UsageError: The name is empty, or the server has no users.
+            APIRequestError: The server rejected the request or failed, or could not be reached.
+        """
+        from invokeai_py_client.api.auth import AsyncAuthApi
+        from invokeai_py_client.models import IvkUser
+
+        refuse_empty(display_name=display_name)
+        await self._account()
+        record = await self.connection.part(AsyncAuthApi).update_current_user(
+            display_name=display_name, expect={"user_id": str, "email": str}
+        )
+        return IvkUser.from_api_response(record)
+
+    async def change_password(self, old_password: str, new_password: str) -> None:
+        """Change the password of the user that this client is signed in as. Needs InvokeAI 6.12.
+
+        Any signed-in user may call this. The server rejects all older tokens of the user from then on (6.14), so that
+        other programs have to sign in again. This client goes on: it keeps the new password in memory, and waits for
+        runs continue. If its token comes from a profile in the configuration file, the new token is saved there.
+
+        Args:
+            old_password: The current password.
+            new_password: The new password.
+
+        Raises:
+            BadRequestError: The old password is wrong, or the new one is too weak.
+            AuthenticationError: The client is not signed in.
+            UsageError: A password is empty, or the server has no users.
+            APIRequestError: The server failed, or could not be reached. The password was not changed, unless the error
+                is a ``ConnectionLostError`` or a ``RequestTimeoutError`` and the server does not respond any more.
+        """
+        from invokeai_py_client.api.auth import AsyncAuthApi
+        from invokeai_py_client.transport.secrets import hidden
+        from invokeai_py_client.transport.settings import Credentials
+
+        refuse_empty(old_password=old_password, new_password=new_password)
+        old, new = hidden(old_password), hidden(new_password)
+        del old_password, new_password  # keep them out of tracebacks that show variables
+        user = await self._account()
+        auth = self.connection.http.auth
+        async with auth.changing_password():
+            had = self.settings.credentials
+            try:
+                await self.connection.part(AsyncAuthApi).update_current_user(
+                    current_password=old, new_password=new
+                )
+            except APIRequestError as error:
+                remember_me = had is not None and had.remember_me
+                if not await self._is_accepted(error, Credentials(user.email, str(new), remember_me)):
+                    raise
+                if had is None:
+                    self.settings.credentials = None  # as before
+            self.settings.use_password(str(new))
+        self._keep_token()
+
+    async def set_up(self, email: str, password: str, *, display_name: str | None = None) -> IvkUser:
+        """Create the first administrator of a server with users, and sign in. Needs InvokeAI 6.12.
+
+        Anybody may call this, as long as the server has no administrator.
+
+        Args:
+            email: The email address.
+            password: The password.
+            display_name: The name to display. Defaults to None.
+
+        Returns:
+            The administrator's record.
+
+        Raises:
+            BadRequestError: The server already has an administrator, or the password is too weak.
+            PermissionDeniedError: The server has no users (single-user mode).
+            UsageError: The email or the password is missing.
+            APIRequestError: The server failed, or could not be reached.
+        """
+        from invokeai_py_client.api.auth import AsyncAuthApi
+        from invokeai_py_client.transport.settings import credentials_of
+
+        refuse_empty(display_name=display_name)
+        credentials = credentials_of(email, password)
+        del password
+        if credentials is None:
+            raise UsageError("Cannot create an administrator without an email and a password. Pass both.")
+        try:
+            await self.connection.part(AsyncAuthApi).setup_admin(
+                email=credentials.email, password=credentials.password, display_name=display_name
+            )
+        except APIRequestError as error:
+            if not await self._is_accepted(error, credentials):
+                raise
+        return await self.login(credentials.email, credentials.password)
+
+    async def _account(self) -> IvkUser:
+        """Return the user that this client is signed in as.
+
+        Raises:
+            UsageError: The server has no users.
+        """
+        user = await self.me()
+        if user is None:
+            raise UsageError(f"{self.url} has no user accounts: it runs in single-user mode.")
+        return user
+
+    async def _is_accepted(self, error: APIRequestError, credentials: Credentials) -> bool:
+        """Return whether the server has carried out a request whose response was lost: it accepts the credentials."""
+        from invokeai_py_client.transport.retry import is_unclear
+
+        if not is_unclear(error):
+            return False
+        try:
+            await self.connection.http.auth.sign_in(credentials)
+        except APIRequestError as other:
+            logger.info("could not sign in after a lost response: %s", other)
+            return False
+        return True
 
     def _keep_token(self) -> None:
         """Save a token that the server has renewed to the profile that the old token came from."""

@@ -221,7 +221,10 @@ async def _sign_in(client: AsyncInvokeAIClient, rights: _Rights) -> Finding:
     if status.get("setup_required"):
         says = "the server has no administrator account yet"
         return Finding(
-            "sign-in", "fail", says, f"Open {client.url} in a browser and create the administrator."
+            "sign-in",
+            "fail",
+            says,
+            f"Open {client.url} in a browser and create the administrator, or call client.set_up(email, password).",
         )
     user = await client.me()
     rights.is_admin = user is not None and user.is_admin

@@ -20,6 +20,7 @@
     ├── APIRequestError                 a request failed: .status_code, .payload
     │   ├── BadRequestError 400, AuthenticationError 401, PermissionDeniedError 403,
     │   │   NotFoundError 404, MethodNotAllowedError 405, ConflictError 409, UnprocessableError 422
+    │   │   └── MaintenanceError        a 409 while the server moves its images to other folders
     │   ├── ServerError                 5xx
     │   ├── ServerUnreachableError      no response from the address (also a ConnectionError)
     │   │   ├── CertificateError        no secure connection
@@ -302,6 +303,16 @@ class ConflictError(APIRequestError):
     """Raised for HTTP 409: the request conflicts with the current state, for example because an item exists."""
 
     code = "api_409"
+
+
+class MaintenanceError(ConflictError):
+    """Raised while the server moves its images to other folders (InvokeAI 6.14), which an administrator has started.
+
+    Until that has finished, images can be neither read nor changed, and nothing can be enqueued. The server did not
+    carry out the request. Waits, and everything that follows a run, continue when it has finished.
+    """
+
+    code = "maintenance"
 
 
 class UnprocessableError(APIRequestError):

@@ -39,6 +39,7 @@ SECRETS = {
     "basic": "marker-basic-3",
     "header": "marker-header-4",
     "hf": "marker-hf-5",
+    "provider": "marker-provider-6",
 }
 BASIC = b64encode(f"me:{SECRETS['basic']}".encode()).decode()
 EMAIL = "me@example.org"
@@ -108,6 +109,7 @@ OPERATIONS: dict[str, Callable[[InvokeAIClient], object]] = {
     "boards": lambda client: client.board_repo.list_boards(),
     "upload": lambda client: client.image_repo.upload(b"no picture", filename="x.png"),
     "hf_login": lambda client: client.dnn_model_repo.hf_login(SECRETS["hf"]),
+    "provider": lambda client: client.server.set_provider("openai", api_key=SECRETS["provider"]),
     "install": lambda client: client.dnn_model_repo.install_model("a/b", access_token=SECRETS["hf"]),
     "queue": lambda client: client.queue_repo.status(),
     "workflow": lambda client: client.workflow_repo.create_workflow("no-such-workflow"),
@@ -141,7 +143,7 @@ def test_errors_and_logs_contain_no_secrets(echo: str, known: str, caplog: pytes
                 assert_clean("".join(traceback.format_exception(error)), f"the traceback of {name}")
                 # Frames may contain the arguments of a call and the data of a valid response.
                 for line in with_variables(error) if getattr(error, "status_code", None) else ():
-                    if not line.startswith(("password = ", "token = ", "access_token = ")):
+                    if not line.startswith(("password = ", "token = ", "access_token = ", "api_key = ")):
                         assert_clean(line, f"a variable of {name}: {line[:40]}")
         for thing in (
             client,

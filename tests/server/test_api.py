@@ -181,7 +181,7 @@ async def use_images(api: Recorder, png: FormFile) -> None:
     assert (await api.remove_image_from_board(image_name=name))["removed_images"] == [name]
     assert (await api.add_image_to_board(board_id=board, image_name=name))["added_images"] == [name]
     assert await api.list_all_board_image_names(board) == [name]
-    assert (await api.get_board(board))["image_count"] == 1
+    assert (await api.get_board(board))["asset_count"] == 1
     assert (await api.update_board(board, archived=True))["archived"] is True
     assert board in [one["board_id"] for one in await api.list_boards(all=True, include_archived=True)]
     other = await api.upload_image(image_category="user", is_intermediate=False, board_id=board, file=png)

@@ -75,9 +75,7 @@ def users(say: Callable[[str], None]) -> Iterator[Users]:
         InvokeAIClient.from_url(server.url, email=ADMIN[0], password=ADMIN[1]) as admin,
     ):
         users = Users(server, admin, {})
-        users.ask(
-            "POST", "/api/v1/auth/setup", {"email": ADMIN[0], "display_name": "Admin", "password": ADMIN[1]}
-        )
+        assert admin.set_up(*ADMIN, display_name="Admin").is_admin
         for email, password in (ANN, BOB):
             user = {"email": email, "display_name": email, "password": password}
             users.ids[email] = users.ask("POST", USERS, user)["user_id"]

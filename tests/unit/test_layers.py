@@ -279,20 +279,17 @@ def test_pure_packages_have_no_await() -> None:
 
 # Modules that contain paths of the server's API although they are not in ``api``, each with its reason.
 PATHS = {
-    "client": "completes the path of a request that the user wrote",
-    "dnn_model.install": "has not moved to the API layer yet",
-    "dnn_model.repository": "has not moved to the API layer yet",
-    "dnn_model.start": "has not moved to the API layer yet",
+    "cli.api": "completes the path of a request that the user wrote",
     "image.changes": "has not moved to the API layer yet",
     "image.download": "has not moved to the API layer yet",
     "image.image": "has not moved to the API layer yet",
     "image.repository": "has not moved to the API layer yet",
-    "image.zip": "has not moved to the API layer yet",
     "run.queue_items": "a request of 5.15 that newer servers do not have",
     "schema.source": "below the API layer, which asks for the version if an operation is missing",
     "server.health": "runs without a client",
     "server.tiny_models": "runs without a client",
     "transport.auth": "signs in for every request, so it is below the API layer",
+    "transport.payload": "completes the path of a request that the user wrote",
     "transport.settings": "removes the API's path from addresses that users pass",
     "v1.client": "a property of version 1 is the address of the API",
 }

@@ -23,7 +23,7 @@ from invokeai_py_client.files.names import target_path
 from invokeai_py_client.files.photos import Photo
 from invokeai_py_client.image.upload import content_type, make_upload, read_photo
 from invokeai_py_client.models import InstallStatus, IvkDnnModel, ModelInstJobInfo
-from invokeai_py_client.transport.payload import path_part, portions, route
+from invokeai_py_client.transport.payload import Form, FormFile, path_part, portions, route
 
 PACKAGE = Path(__file__).parents[2] / "src" / "invokeai_py_client"
 
@@ -47,18 +47,20 @@ def test_content_type_from_name_or_default() -> None:
 def test_upload_from_a_path(tmp_path: Path) -> None:
     path = tmp_path / "a b.jpg"
     path.write_bytes(encoded("jpeg"))
-    upload = make_upload(read_photo(path))
-    assert (upload.filename, upload.content_type, upload.fields) == ("a b.jpg", "image/jpeg", {})
-    assert upload.data == path.read_bytes()
+    form = make_upload(read_photo(path))
+    assert form == Form({}, {"file": FormFile(path.read_bytes(), "a b.jpg", "image/jpeg")})
 
 
 def test_upload_with_all_options() -> None:
     photo = read_photo(Pillow.new("CMYK", (4, 4)))
-    upload = make_upload(photo, filename="x/y.png", metadata={"seed": 1}, resize_to=(8, 16))
-    assert upload.filename == "y.png"
-    assert json.loads(upload.fields["metadata"]) == {"seed": 1}
-    assert json.loads(upload.fields["resize_to"]) == {"width": 8, "height": 16}
-    assert Pillow.open(io.BytesIO(upload.data)).mode == "RGB"
+    form = make_upload(photo, filename="x/y.png", metadata={"seed": 1}, resize_to=(8, 16))
+    [(_, file)] = form.parts()
+    assert file.filename == "y.png"
+    fields = dict(form.texts())
+    assert json.loads(fields["metadata"]) == {"seed": 1}
+    assert json.loads(fields["resize_to"]) == {"width": 8, "height": 16}
+    assert isinstance(file.data, bytes)
+    assert Pillow.open(io.BytesIO(file.data)).mode == "RGB"
 
 
 @pytest.mark.parametrize(

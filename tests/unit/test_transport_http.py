@@ -21,7 +21,7 @@ from invokeai_py_client.errors import (
     ServerError,
     ServerUnreachableError,
 )
-from invokeai_py_client.transport import retry
+from invokeai_py_client.transport import retry, timing
 from invokeai_py_client.transport.http import Form, FormFile, HttpTransport
 from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
 
@@ -665,3 +665,13 @@ async def test_token_renewed_by_server_is_used(server: Faulty, fetch: Fetch) -> 
     assert await fetch(http) == await fetch(http) == b"abc"
     assert [exchange.header("Authorization") for exchange in server.seen] == ["Bearer old", "Bearer new"]
     await http.close()
+
+
+async def test_outage_may_last_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "POLL", 0.0)
+    outage = retry.Outage(3600)
+    for _ in range(1100):
+        await outage.tolerate(ServerUnreachableError(None, None, "down"))
+    delay = retry.retry_delay(RequestTimeoutError(), attempt=1100, max_retries=2000, idempotent=True)
+    assert delay is not None
+    assert delay < 11

@@ -32,7 +32,7 @@ class RequestOptions(TypedDict, total=False):
             None: any JSON.
         extra: More fields of the body. They are sent as they are: pass a field here to send null, or if the operation
             does not have it yet.
-        query: More parameters of the query, as for ``extra``.
+        params: More parameters of the query, as for ``extra``.
         raise_failure: Whether to raise an error if a response with status 200 reports a failure. Defaults to True.
         explain: Whether to ask for the server's version if the server does not have the operation, to say which version
             has. Defaults to True. Pass False if you handle this error.
@@ -42,7 +42,7 @@ class RequestOptions(TypedDict, total=False):
     idempotent: bool | None
     expect: Shape | None
     extra: Mapping[str, Any]
-    query: Params
+    params: Params
     raise_failure: bool
     explain: bool
 
@@ -130,9 +130,9 @@ class ApiResource(Resource):
         more: dict[str, Any] = dict(options)
         explain: bool = more.pop("explain", True)
         extra = more.pop("extra", None)
-        query: Params | None = more.pop("query", None)
-        if query:
-            params = {**(params or {}), **query}
+        added: Params | None = more.pop("params", None)
+        if added:
+            params = {**(params or {}), **added}
         if not more.pop("raise_failure", True):
             fails = None
         if extra:

@@ -149,7 +149,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             UsageError: The name is empty or too long.
         """
         # Servers up to 6.8 take is_private.
-        made = await self._api.create_board(board_name=_checked_name(name), query={"is_private": is_private})
+        made = await self._api.create_board(board_name=_checked_name(name), params={"is_private": is_private})
         board = IvkBoard.from_api_response(made)
         # Since 6.13 servers ignore is_private. Older servers have no visibility.
         wanted = _visibility(is_private)

@@ -24,7 +24,6 @@ from invokeai_py_client.models import InstallStatus, ModelInstJobInfo
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
 from invokeai_py_client.transport.loop import call_back
-from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.socket import queue_room
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_JOB = "/api/v2/models/install/{installation}"
 _NAMED = 10
 
 
@@ -192,7 +190,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         """
         if (await self.refresh()).is_complete():  # the server would mark a completed job as canceled
             return self._info
-        await self._json("DELETE", route(_JOB, installation=self._info.id), idempotent=False)
+        await self._api.cancel_model_install_job(self._id, idempotent=False)
         return await self.refresh()
 
     async def pause(self) -> ModelInstJobInfo:
@@ -367,9 +365,7 @@ class AsyncModelInstJobHandle(AsyncObject):
         if self._info.id is None or (self._info.is_complete() and not even_complete):
             return self._info
         try:
-            job = ModelInstJobInfo.from_api_response(
-                await self._json("GET", route(_JOB, installation=self._info.id))
-            )
+            job = ModelInstJobInfo.from_api_response(await self._api.get_model_install_job(self._id))
         except NotFoundError:
             job = None
         # After a restart, the server's job ids start from 0 again, so another job may have this id now.
@@ -382,8 +378,11 @@ class AsyncModelInstJobHandle(AsyncObject):
         if (await self.refresh()).is_complete():
             return self._info
         try:
-            path = f"{route(_JOB, installation=self._info.id)}/{what}"
-            response = await self._json("POST", path, idempotent=True)
+            change = {
+                "pause": self._api.pause_model_install_job,
+                "resume": self._api.resume_model_install_job,
+            }[what]
+            response = await change(self._id, explain=False)
         except APIRequestError as error:
             if error.status_code in (404, 405):  # the response of older servers to unknown routes
                 raise UsageError(
@@ -420,9 +419,6 @@ class AsyncModelInstJobHandle(AsyncObject):
     def _source(self) -> str:
         """The source, for messages."""
         return hide_secrets(self._info.source)
-
-    async def _json(self, method: str, path: str, **options: Any) -> Any:
-        return await self.connection.http.json(method, path, **options)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -56,8 +56,7 @@ from invokeai_py_client.models import (
     StarterBundle,
     StarterModel,
 )
-from invokeai_py_client.transport.payload import ROUTE_MISSING, id_number, route
-from invokeai_py_client.transport.secrets import Hidden
+from invokeai_py_client.transport.payload import ROUTE_MISSING, id_number
 
 if TYPE_CHECKING:
     from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
@@ -70,7 +69,6 @@ if TYPE_CHECKING:
     OrphanedPath: TypeAlias = str | os.PathLike[str] | OrphanedModel
     """A folder that no model uses: an element of ``list_orphaned()``, or its path."""
 
-_MODELS = "/api/v2/models"
 # The server responds to conversions, scans and deletions only when they are done.
 _LONG = 1800.0
 _GONE = "model not found"
@@ -162,7 +160,7 @@ class AsyncDnnModelRepository(Resource):
     async def get_model_by_key(self, key: str) -> IvkDnnModel | None:
         """Return a model's record, or None if no model has this key."""
         try:
-            return IvkDnnModel.from_api_response(await self._json("GET", _path(key)))
+            return IvkDnnModel.from_api_response(await self._api.get_model_record(key))
         except NotFoundError:
             return None
 
@@ -341,7 +339,7 @@ class AsyncDnnModelRepository(Resource):
             UsageError: A filter is an empty text.
         """
         refuse_empty(base=base, type=type)
-        response = await self._json("GET", f"{_MODELS}/starter_models", expect={"starter_models": list})
+        response = await self._api.get_starter_models(expect={"starter_models": list})
         models = [StarterModel.from_api_response(record) for record in response["starter_models"]]
         wanted = None if base is None else BaseModelEnum.parse(base)
         return [model for model in models if wanted in (None, model.base) and type in (None, model.type)]
@@ -433,7 +431,7 @@ class AsyncDnnModelRepository(Resource):
 
     async def list_install_jobs(self) -> list[AsyncModelInstJobHandle]:
         """List the installation jobs since the server started, oldest first, without those that were pruned."""
-        response = await self._json("GET", f"{_MODELS}/install", expect=list)
+        response = await self._api.list_model_installs(expect=list)
         return [self._handle(ModelInstJobInfo.from_api_response(job)) for job in response]
 
     async def get_install_job(self, id: int) -> AsyncModelInstJobHandle | None:
@@ -444,9 +442,7 @@ class AsyncDnnModelRepository(Resource):
         """
         number = id_number(id, "installation")
         try:
-            response = await self._json(
-                "GET", route("/api/v2/models/install/{installation}", installation=number)
-            )
+            response = await self._api.get_model_install_job(number)
         except NotFoundError:
             return None
         return self._handle(ModelInstJobInfo.from_api_response(response))
@@ -457,7 +453,7 @@ class AsyncDnnModelRepository(Resource):
         Returns:
             Always True. Failures raise an error.
         """
-        await self._json("DELETE", f"{_MODELS}/install")
+        await self._api.prune_model_install_jobs()
         return True
 
     # ------------------------------------------------------------------ changing
@@ -595,9 +591,7 @@ class AsyncDnnModelRepository(Resource):
 
         async def convert(key: str) -> IvkDnnModel:
             try:
-                response = await self._json(
-                    "PUT", route("/api/v2/models/convert/{model}", model=key), timeout=_LONG, idempotent=False
-                )
+                response = await self._api.convert_model(key, timeout=_LONG)
             except APIRequestError as error:
                 if error.status_code == 424:  # the server's response if the model does not exist
                     raise NotFoundError(
@@ -696,12 +690,12 @@ class AsyncDnnModelRepository(Resource):
             ModelNotFoundError: The model is not on the server, or several models have this name.
             InputValueError: The file does not exist, or is not an image.
         """
-        from invokeai_py_client.image.upload import make_upload, read_photo
+        from invokeai_py_client.image.upload import form_file, read_photo
 
-        form = make_upload(await asyncio.to_thread(read_photo, image))
+        file = form_file(await asyncio.to_thread(read_photo, image))
 
         async def send(key: str) -> None:
-            await self._api.update_model_image(key, image=form)
+            await self._api.update_model_image(key, image=file)
 
         await MODELS.call(self.connection, model, send)
 
@@ -786,9 +780,8 @@ class AsyncDnnModelRepository(Resource):
             BadRequestError: The folder does not exist on the server's machine.
         """
         refuse_empty(scan_path=scan_path)
-        params = {"scan_path": server_path(scan_path)}
-        response = await self._json(
-            "GET", f"{_MODELS}/scan_folder", params=params, timeout=_LONG, expect=list
+        response = await self._api.scan_for_models(
+            scan_path=server_path(scan_path), timeout=_LONG, expect=list
         )
         return [FoundModel.from_api_response(found) for found in response]
 
@@ -857,19 +850,19 @@ class AsyncDnnModelRepository(Resource):
         Returns:
             Always True. Failures raise an error.
         """
-        await self._json("POST", f"{_MODELS}/empty_model_cache", idempotent=True)
+        await self._api.empty_model_cache()
         return True
 
     async def get_stats(self) -> ModelCacheStats | None:
         """Return statistics of the server's model cache, or None if no model was loaded yet."""
-        response = await self._json("GET", f"{_MODELS}/stats")
+        response = await self._api.get_stats()
         return None if response is None else ModelCacheStats.from_api_response(response)
 
     # ------------------------------------------------------------------ Hugging Face
 
     async def hf_status(self) -> str:
         """Return the state of the server's Hugging Face token: ``valid``, ``invalid`` (or not set), or ``unknown``."""
-        return str(await self._json("GET", f"{_MODELS}/hf_login"))
+        return str(await self._api.get_hf_login_status())
 
     async def hf_login(self, token: str) -> str:
         """Set the server's Hugging Face token.
@@ -878,7 +871,7 @@ class AsyncDnnModelRepository(Resource):
             The token's state: ``valid``, ``invalid``, or ``unknown`` if it could not be checked.
         """
         refuse_empty(token=token)
-        return str(await self._json("POST", f"{_MODELS}/hf_login", json=Hidden(token=token), idempotent=True))
+        return str(await self._api.do_hf_login(token=token))
 
     async def hf_logout(self) -> str:
         """Remove the server's Hugging Face token.
@@ -886,7 +879,7 @@ class AsyncDnnModelRepository(Resource):
         Returns:
             The state, as in ``hf_status()``.
         """
-        return str(await self._json("DELETE", f"{_MODELS}/hf_login"))
+        return str(await self._api.reset_hf_token())
 
     # ------------------------------------------------------------------ internals
 
@@ -1033,21 +1026,17 @@ class AsyncDnnModelRepository(Resource):
 
     async def _delete(self, key: str) -> None:
         try:
-            await self._json("DELETE", _path(key), idempotent=False)
+            await self._api.delete_model(key)
         except ConnectionLostError:
             # After an internal error (a record that it cannot read) the server closes the connection, and the next
             # request on it fails. Check the model's record to see whether the server has processed the request.
             if await self.get_model_by_key(key) is not None:
-                await self._json("DELETE", _path(key), idempotent=False)
+                await self._api.delete_model(key)
 
     def _handle(self, info: ModelInstJobInfo) -> AsyncModelInstJobHandle:
         from invokeai_py_client.dnn_model.install import AsyncModelInstJobHandle
 
         return AsyncModelInstJobHandle(self, info)
-
-
-def _path(key: str) -> str:
-    return route("/api/v2/models/i/{model}", model=key)
 
 
 def _unique(model: IvkDnnModel, taken: Mapping[str, object]) -> str:

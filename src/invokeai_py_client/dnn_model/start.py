@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._paths import absolute_path, exists
 from invokeai_py_client._text import hide_secrets
+from invokeai_py_client.api.models import AsyncModelsApi
 from invokeai_py_client.errors import (
     APIRequestError,
     AuthenticationError,
@@ -20,7 +21,6 @@ from invokeai_py_client.errors import (
     UsageError,
 )
 from invokeai_py_client.models import InstallStatus, IvkDnnModel, ModelInstJobInfo
-from invokeai_py_client.transport.secrets import Hidden
 
 if TYPE_CHECKING:
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
@@ -78,13 +78,15 @@ async def start(
     there = model_of_source(known, source)
     if there is not None:
         return already_installed(source, there)
-    http = models.connection.http
-    # By default, the server would move a local file into its models folder.
-    params = Hidden(source=source, inplace=inplace is not False, access_token=access_token)
+    api = models.connection.part(AsyncModelsApi)
     try:
-        # The body is required even if it is empty.
-        response = await http.json(
-            "POST", "/api/v2/models/install", params=params, json=dict(config or {}), timeout=_START_TIMEOUT
+        response = await api.install_model(
+            source=source,
+            # By default, the server would move a local file into its models folder.
+            inplace=inplace is not False,
+            access_token=access_token,
+            body=dict(config or {}),  # required even if it is empty
+            timeout=_START_TIMEOUT,
         )
     except (AuthenticationError, PermissionDeniedError):
         raise

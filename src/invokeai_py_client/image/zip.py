@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from invokeai_py_client.api.images import AsyncImagesApi
+from invokeai_py_client.api.operations import OPERATIONS
 from invokeai_py_client.errors import (
     APIRequestError,
     ConnectionLostError,
@@ -24,7 +26,6 @@ from invokeai_py_client.image.responses import MOST_NAMES
 from invokeai_py_client.lookup import fetch_board
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
-from invokeai_py_client.transport.payload import route
 from invokeai_py_client.transport.socket import BULK_DOWNLOADS
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.transport.changes import Changes
 
-_ROUTE = "/api/v1/images/download"
 # The zip's name, whether it had been announced before the download, and the file or the error.
 _Fetched = tuple[str, bool, Path | NotFoundError | ConnectionLostError]
 
@@ -74,7 +74,7 @@ async def fetch_zip(
             None,
             f"{connection.url} did not create the zip within {timeout:g} seconds. Pass a longer timeout.",
             method="POST",
-            path=_ROUTE,
+            path=OPERATIONS["download_images_from_list"].path,
         ) from None
 
 
@@ -168,7 +168,7 @@ class _Zip:
         target = target_path(self._path, item)
         self._fetching += 1
         try:
-            path = route("/api/v1/images/download/{zip}", zip=item)
+            path = self._connection.part(AsyncImagesApi).get_bulk_download_item_path(item)
             await fetch_to_disk(self._connection, path, target, once=True)
         except (NotFoundError, ConnectionLostError) as error:
             return item, announced, error
@@ -196,10 +196,9 @@ class _Zip:
 
 
 async def _ask(connection: Connection, wanted: dict[str, Any]) -> str:
-    http = connection.http
     try:
-        response = await http.json(
-            "POST", _ROUTE, json=wanted, idempotent=True, expect={"bulk_download_item_name": str}
+        response: Any = await connection.part(AsyncImagesApi).download_images_from_list(
+            **wanted, expect={"bulk_download_item_name": str}
         )
     except APIRequestError as error:
         board_id = wanted.get("board_id")
@@ -207,4 +206,4 @@ async def _ask(connection: Connection, wanted: dict[str, Any]) -> str:
         if error.status_code in (404, 500) and board_id:
             await fetch_board(connection, board_id)
         raise
-    return response["bulk_download_item_name"]
+    return str(response["bulk_download_item_name"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import LoopBound
@@ -33,6 +34,8 @@ class Auth:
         self._http = http
         self._settings = settings
         self._lock = LoopBound[asyncio.Lock]()
+        self._changing = LoopBound[asyncio.Lock]()
+        self._changer: asyncio.Task[Any] | None = None
 
     def flow(self, path: str = "") -> AuthFlow:
         """Return the authentication of one request, stream or event connection.
@@ -86,6 +89,8 @@ class Auth:
             try:
                 await self.sign_in(credentials)
             except AuthenticationError as error:
+                if await self._password_was_changed(refused):
+                    return True
                 raise AuthenticationError(
                     error.status_code,
                     error.payload,
@@ -97,6 +102,27 @@ class Auth:
                     request_id=error.request_id,
                 ) from None
         return True
+
+    @asynccontextmanager
+    async def changing_password(self) -> AsyncGenerator[None]:
+        """Let other requests of this client wait for the new token while the password is changed inside the block.
+
+        The server rejects all older tokens at once. A request that is rejected before the new token has arrived could
+        otherwise only sign in with the old password, and would fail.
+        """
+        async with self._changing.get(asyncio.Lock):
+            self._changer = asyncio.current_task()
+            try:
+                yield
+            finally:
+                self._changer = None
+
+    async def _password_was_changed(self, refused: str | None) -> bool:
+        """Wait until the password is changed, if that is going on. Return whether there is a new token."""
+        if self._changer is None or self._changer is asyncio.current_task():
+            return False
+        async with self._changing.get(asyncio.Lock):
+            return self._settings.token not in (refused, None)
 
     async def ensure_signed_in(self) -> None:
         """Sign in if there are credentials but no token yet.

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from invokeai_py_client._text import clip
-from invokeai_py_client.errors import API_ERRORS, APIRequestError, NotInvokeAIError, ServerError
+from invokeai_py_client.errors import (
+    API_ERRORS,
+    APIRequestError,
+    MaintenanceError,
+    NotInvokeAIError,
+    ServerError,
+)
 from invokeai_py_client.transport.proxies import Proxy
 
 _LONGEST_DETAIL = 800
@@ -19,6 +25,8 @@ _CHECK_ADDRESS = "Check that this is the address of an InvokeAI server, and that
 
 PROXY_SIGN_IN = 407
 """The status with which a proxy requires a user name and a password."""
+
+_CONFLICT = 409
 
 # A proxy responds with these if it cannot reach the server.
 _OK = 200  # the status of the web page for unknown paths
@@ -54,9 +62,13 @@ def error_of(
     payload: Any = _payload(body, content_type)
     kind = API_ERRORS.get(status) or (ServerError if status >= 500 else APIRequestError)
     detail = _detail(payload)
+    if status == _CONFLICT and "maintenance is active" in detail.casefold():
+        kind = MaintenanceError
     message = f"{method} {path} failed with HTTP status {status}" + (f": {detail}" if detail else "") + "."
     if status == 401 and not path.endswith("/auth/login"):
         message += _how_to_sign_in(challenge) + (f" {note}" if note else "")
+    if kind is MaintenanceError:
+        message += " The server is moving its images to other folders. Nothing was changed: try again when it is done."
     if status == PROXY_SIGN_IN:
         message += how_to_sign_in_to(proxy)
     elif status in _GATEWAY and proxy is not None:

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from invokeai_py_client.errors import (
     APIRequestError,
+    MaintenanceError,
     NotInvokeAIError,
     RequestTimeoutError,
     ServerUnreachableError,
@@ -29,17 +30,18 @@ logger = logging.getLogger("invokeai_py_client.http")
 
 _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 8.0
+_MOST_DOUBLINGS = 10
 _LONGEST_RETRY_AFTER = 120.0
 _REFUSED_FOR_NOW = 429
 _TRY_AGAIN = frozenset({_REFUSED_FOR_NOW, 502, 503, 504})
 
 
 def is_passing(error: APIRequestError) -> bool:
-    """Return whether an error may be temporary: the server does not respond, or a proxy reports that it does not.
+    """Return whether an error may be temporary: the server does not respond, a proxy reports that, or it moves images.
 
     Waits tolerate such errors up to a limit.
     """
-    if isinstance(error, ServerUnreachableError | RequestTimeoutError):
+    if isinstance(error, ServerUnreachableError | RequestTimeoutError | MaintenanceError):
         return True
     return error.status_code in _TRY_AGAIN
 
@@ -48,7 +50,12 @@ def is_unclear(error: APIRequestError) -> bool:
     """Return whether the server may have carried out the request, because no response arrived or a proxy sent it."""
     if isinstance(error, NotInvokeAIError) or type(error) is ServerUnreachableError:
         return False  # no connection to an InvokeAI server was made
-    return is_passing(error) and error.status_code != _REFUSED_FOR_NOW
+    return is_passing(error) and not is_refusal(error)
+
+
+def is_refusal(error: APIRequestError) -> bool:
+    """Return whether the server refused the request for now, without carrying it out."""
+    return error.status_code == _REFUSED_FOR_NOW or isinstance(error, MaintenanceError)
 
 
 def retry_delay(
@@ -73,7 +80,7 @@ def retry_delay(
     """
     if attempt > max_retries or isinstance(error, NotInvokeAIError):
         return None
-    if not idempotent and error.status_code != _REFUSED_FOR_NOW:
+    if not idempotent and not is_refusal(error):
         return None
     # A 500 is final: InvokeAI responds with it to requests that can never succeed (an unreadable queue item, a batch
     # node in a graph).
@@ -81,7 +88,7 @@ def retry_delay(
         return None
     if retry_after is not None:
         return min(max(retry_after, 0.0), _LONGEST_RETRY_AFTER)
-    delay = min(_FIRST_DELAY * 2 ** (attempt - 1), _LONGEST_DELAY)
+    delay = min(_FIRST_DELAY * 2 ** min(attempt - 1, _MOST_DOUBLINGS), _LONGEST_DELAY)
     return delay * (0.75 + random.random() * 0.5)
 
 
@@ -152,7 +159,7 @@ class Outage:
             self._since, self._suspended = now, 0.0
         if not is_passing(error) or now - self._since - self._suspended >= self._longest:
             raise error
-        pause = error.retry_after or min(_FIRST_DELAY * 2**self._attempt, timing.POLL)
+        pause = error.retry_after or min(_FIRST_DELAY * 2 ** min(self._attempt, _MOST_DOUBLINGS), timing.POLL)
         pause = min(pause, _LONGEST_RETRY_AFTER)
         self._attempt += 1
         logger.info("%s %s failed (%s), retrying in %.2f s", error.method, error.path, error.code, pause)
@@ -204,7 +211,8 @@ class Retries:
             APIRequestError: The outage has lasted too long.
         """
         responded, self._responded = self._responded, False
-        if self._outage is not None and self._idempotent and not responded and is_passing(error):
+        may_repeat = self._idempotent or isinstance(error, MaintenanceError)
+        if self._outage is not None and may_repeat and not responded and is_passing(error):
             await self._outage.tolerate(error)
             return True
         delay = self.delay_after(error)

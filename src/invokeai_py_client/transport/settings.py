@@ -93,6 +93,11 @@ class ConnectionSettings:
         self.credentials = credentials
         self._session += 1
 
+    def use_password(self, password: str) -> None:
+        """Sign in with another password from now on, if there are credentials."""
+        if self.credentials is not None:
+            self.credentials = replace(self.credentials, password=password)
+
     @property
     def session(self) -> int:
         """A number that changes at each sign-in or sign-out."""
