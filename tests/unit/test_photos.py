@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from invokeai_py_client._pillow import changes_for, png_bytes, storable
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.files.photos import Photo, check_photo, note_changes, prepare_photo
-from invokeai_py_client.image.upload import check_sources, read_photo
+from invokeai_py_client.image.upload import check_sources, form_file, read_photo
 from invokeai_py_client.ivk_fields import IvkImageField
 
 UPRIGHT = "turned upright (EXIF orientation)"
