@@ -93,7 +93,7 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.presets.repository import AsyncPresetRepository
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
@@ -469,18 +469,31 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         """Return the handle of the uncategorized images."""
         return wrap(self._call(self._impl.get_uncategorized_handle()))
 
-    def create_board(self, name: str, is_private: bool | None = None) -> BoardHandle:
+    def create_board(
+        self,
+        name: str,
+        is_private: bool | None = None,
+        *,
+        board_visibility: BoardVisibility | str | None = None,
+    ) -> BoardHandle:
         """Create a board. Several boards may have the same name.
+
+        Servers since InvokeAI 6.13 create private boards. Another visibility takes a second request.
 
         Args:
             name: The board's name, at most 300 characters.
-            is_private: Whether only its owner can see it, on a server with several users. False makes it "public":
-                everyone can see it and add images. Defaults to the server's default (private since InvokeAI 6.13).
+            is_private: True means the visibility "private", False means "public". For "shared", pass
+                ``board_visibility``. Defaults to the server's default (private since InvokeAI 6.13).
+            board_visibility: Who can see the board, on a server with several users (InvokeAI 6.13+): "private" (only
+                its owner), "shared" (all users can see it and its images), or "public" (all users can also add images
+                to it). Administrators can see and change all boards. Defaults to the server's default, "private".
 
         Raises:
-            UsageError: The name is empty or too long.
+            UsageError: The name is empty or too long, the visibility is unknown, or the arguments contradict
+                each other.
+            ServerTooOldError: The server has no visibility of boards (before InvokeAI 6.13). No board was created.
         """
-        return wrap(self._call(self._impl.create_board(name, is_private)))
+        return wrap(self._call(self._impl.create_board(name, is_private, board_visibility=board_visibility)))
 
     def update_board(
         self,
@@ -500,9 +513,10 @@ class BoardRepository(Face["AsyncBoardRepository"]):
             is_private: Whether only its owner can see it: True sets the visibility to "private", False to "public"
                 (InvokeAI 6.13+). For "shared", pass ``board_visibility``.
             cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
-                a starred image.
+                a starred image. Servers cannot remove a cover (6.14).
             archived: Whether to hide the board from listings.
-            board_visibility: Who can see it, on a server with several users (InvokeAI 6.13+).
+            board_visibility: Who can see it, on a server with several users (InvokeAI 6.13+): "private", "shared" or
+                "public", as in ``create_board()``. Only its owner and administrators can change it.
 
         Returns:
             The changed board.
@@ -1599,7 +1613,9 @@ class ImageRepository(Face["AsyncImageRepository"]):
         return wrap(self._call(self._impl.find_image(image_name)))
 
     def get_images(self, image_names: ImageNames) -> list[IvkImage]:
-        """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
+        """Fetch the records of several images, in the order of the names.
+
+        Images that do not exist, or that you are not allowed to see, are omitted.
 
         Sends one request per 1,000 images, or one per image before InvokeAI 6.0.
         """
@@ -1634,6 +1650,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
         search_term: str | None = None,
@@ -1646,10 +1663,15 @@ class ImageRepository(Face["AsyncImageRepository"]):
     ) -> list[IvkImage]:
         """List image records, newest first. Sends one request per 1,000 images.
 
+        On servers with user accounts, these are your own images. Administrators get the images of all users. Images of
+        others on a board that you can see are listed with ``board_id``.
+
         Args:
             board_id: Only images on this board: a board, its id or its name; ``"none"`` for uncategorized images.
                 Defaults to all boards.
             categories: Only images of these categories. Defaults to all.
+            image_origin: Only images that the server generated (``"internal"``), or only those that were uploaded
+                (``"external"``). Defaults to both.
             is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
                 False.
             starred: Only starred images (True), only others (False), or both (None). Defaults to None.
@@ -1673,6 +1695,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 self._impl.list_images(
                     board_id=board_id,
                     categories=categories,
+                    image_origin=image_origin,
                     is_intermediate=is_intermediate,
                     starred=starred,
                     search_term=search_term,
@@ -1691,6 +1714,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
         search_term: str | None = None,
@@ -1710,6 +1734,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             self._impl.iter_images(
                 board_id=board_id,
                 categories=categories,
+                image_origin=image_origin,
                 is_intermediate=is_intermediate,
                 starred=starred,
                 search_term=search_term,
@@ -1727,6 +1752,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         search_term: str | None = None,
     ) -> int:
@@ -1740,6 +1766,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             self._impl.count_images(
                 board_id=board_id,
                 categories=categories,
+                image_origin=image_origin,
                 is_intermediate=is_intermediate,
                 search_term=search_term,
             )
@@ -1981,9 +2008,10 @@ class ImageRepository(Face["AsyncImageRepository"]):
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
                 name that the server chose.
-            image_names: The images: names, records or images of runs.
+            image_names: The images: names, records or images of runs. More than 1,000 take several zips, whose
+                files are put into one.
             board_id: A board whose images to download, instead of ``image_names``: a board, its id or its name;
-                ``"none"`` for uncategorized images.
+                ``"none"`` for uncategorized images. Videos are left out.
             timeout: Seconds to wait for the zip. Defaults to 600.
 
         Returns:
@@ -2128,7 +2156,9 @@ class ImageRepository(Face["AsyncImageRepository"]):
         return self._call(self._impl.count_intermediates())
 
     def clear_intermediates(self) -> int:
-        """Permanently delete all intermediate images.
+        """Permanently delete all intermediate images, those of all users.
+
+        Administrator only, on servers with user accounts.
 
         Returns:
             The number of deleted images.
@@ -2505,8 +2535,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
 
         The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
         and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
-        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive
-        others' events, and events about downloads and installations.
+        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive others' events,
+        and events about downloads and installations.
 
         ``EventsConnected`` is yielded first, when events arrive. It is yielded again whenever events may have been
         missed, for example after a lost connection. Events that this client does not know are yielded as
@@ -2786,6 +2816,24 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """
         return self._call(self._impl.has_users())
 
+    def auth_status(self) -> IvkAuthStatus:
+        """Return whether the server has user accounts, and whether it needs its first administrator.
+
+        Anyone may call this, even without signing in. Servers before InvokeAI 6.12 have no user accounts.
+
+        Raises:
+            APIRequestError: The server failed, or could not be reached.
+        """
+        return self._call(self._impl.auth_status())
+
+    @property
+    def token_expires_at(self) -> datetime | None:
+        """The time when the token expires, or None if the client is not signed in or the token does not say.
+
+        A client that has an email and a password then signs in again. The server renews tokens as it is used.
+        """
+        return self._impl.token_expires_at
+
     def me(self) -> IvkUser | None:
         """Return the user that this client is signed in as, or None if the server has no users.
 
@@ -2836,7 +2884,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def set_up(self, email: str, password: str, *, display_name: str | None = None) -> IvkUser:
         """Create the first administrator of a server with users, and sign in. Needs InvokeAI 6.12.
 
-        Anybody may call this, as long as the server has no administrator.
+        Anyone may call this, as long as the server has no administrator.
 
         Args:
             email: The email address.
@@ -3802,22 +3850,27 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """Return the number of items with a destination in each state. All are 0 if the queue has no such items."""
         return self._call(self._impl.destination_status(destination, queue_id=queue_id))
 
-    def wait_until_idle(self, timeout: float | None = None, *, queue_id: str = "default") -> QueueStatus:
-        """Wait until all items of the queue have ended, including those of other clients.
+    def wait_until_idle(
+        self, timeout: float | None = None, *, mine: bool | None = None, queue_id: str = "default"
+    ) -> QueueStatus:
+        """Wait until all items of the queue have ended, including those of your other clients.
 
         Pending items remain while the processor is paused, so this waits until it is resumed.
 
         Args:
             timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
+            mine: Whether to wait only for the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, wait for the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The final status of the queue.
+            The final status of the queue, with the counts of these items.
 
         Raises:
             RunTimeoutError: The queue was not idle in time. The message says what is left. Nothing is canceled.
         """
-        return self._call(self._impl.wait_until_idle(timeout, queue_id=queue_id))
+        return self._call(self._impl.wait_until_idle(timeout, mine=mine, queue_id=queue_id))
 
     def watch(self, *, interval: float = 5.0, queue_id: str = "default") -> Iterator[QueueStatus | RunEvent]:
         """Watch the queue, including the items of other clients, until you leave the loop.
@@ -4146,11 +4199,23 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         return self._call(self._impl.unblock(queue_id=queue_id))
 
     def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Pause the processor: no more items start, in any queue. The running item finishes."""
+        """Pause the processor: no more items start, in any queue. The running item finishes.
+
+        Administrator only, on servers with user accounts.
+
+        Raises:
+            PermissionDeniedError: You are not an administrator.
+        """
         return self._call(self._impl.pause(queue_id=queue_id))
 
     def resume(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Resume the processor: items start again, in all queues."""
+        """Resume the processor: items start again, in all queues.
+
+        Administrator only, on servers with user accounts.
+
+        Raises:
+            PermissionDeniedError: You are not an administrator.
+        """
         return self._call(self._impl.resume(queue_id=queue_id))
 
 

@@ -19,6 +19,7 @@ from invokeai_py_client.transport.settings import complete_url
 from invokeai_py_client.v1.client import V1ClientMethods
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Self
 
     import socketio
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.image.responses import NamedImage
     from invokeai_py_client.lookup import BoardRef, ModelRef
-    from invokeai_py_client.models import IvkJob, IvkUser
+    from invokeai_py_client.models import IvkAuthStatus, IvkJob, IvkUser
     from invokeai_py_client.presets.repository import AsyncPresetRepository
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
     from invokeai_py_client.queue.repository import AsyncQueueRepository
@@ -479,8 +480,8 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         The server sends you the events that concern you. On multi-user servers, these are the events of your own runs
         and workflows, and of others' shared workflows. Changes of other users' queue items arrive without details:
-        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive
-        others' events, and events about downloads and installations.
+        ``event.redacted`` is True, and hidden values have the value None. Only administrators receive others' events,
+        and events about downloads and installations.
 
         ``EventsConnected`` is yielded first, when events arrive. It is yielded again whenever events may have been
         missed, for example after a lost connection. Events that this client does not know are yielded as
@@ -824,6 +825,29 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         return (await auth_status(self.connection.http))["multiuser_enabled"]
 
+    async def auth_status(self) -> IvkAuthStatus:
+        """Return whether the server has user accounts, and whether it needs its first administrator.
+
+        Anyone may call this, even without signing in. Servers before InvokeAI 6.12 have no user accounts.
+
+        Raises:
+            APIRequestError: The server failed, or could not be reached.
+        """
+        from invokeai_py_client.models import IvkAuthStatus
+        from invokeai_py_client.transport.auth import auth_status
+
+        return IvkAuthStatus.from_api_response(await auth_status(self.connection.http))
+
+    @property
+    def token_expires_at(self) -> datetime | None:
+        """The time when the token expires, or None if the client is not signed in or the token does not say.
+
+        A client that has an email and a password then signs in again. The server renews tokens as it is used.
+        """
+        from invokeai_py_client.transport.auth import expiry_of
+
+        return expiry_of(self.settings.token)
+
     async def me(self) -> IvkUser | None:
         """Return the user that this client is signed in as, or None if the server has no users.
 
@@ -906,7 +930,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
     async def set_up(self, email: str, password: str, *, display_name: str | None = None) -> IvkUser:
         """Create the first administrator of a server with users, and sign in. Needs InvokeAI 6.12.
 
-        Anybody may call this, as long as the server has no administrator.
+        Anyone may call this, as long as the server has no administrator.
 
         Args:
             email: The email address.

@@ -40,7 +40,7 @@ async def test_a_watch_without_a_server_raises() -> None:
         "http://127.0.0.1:1", max_retries=0, outage_timeout=0.2
     ) as client:
         with pytest.raises(
-            ServerUnreachableError, match=r"There is no event connection to http://127.0.0.1:1"
+            ServerUnreachableError, match=r"There is no event connection to http://127\.0\.0\.1:1"
         ):
             await anext(client.watch())
 

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from invokeai_py_client._pillow import changes_for, png_bytes, storable
 from invokeai_py_client.errors import InputValueError
 from invokeai_py_client.files.photos import Photo, check_photo, note_changes, prepare_photo
-from invokeai_py_client.image.upload import check_sources, form_file, read_photo
+from invokeai_py_client.image.upload import check_sources, make_upload, read_photo
 from invokeai_py_client.ivk_fields import IvkImageField
 
 UPRIGHT = "turned upright (EXIF orientation)"
@@ -193,6 +193,6 @@ def test_changes_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("name", ["new\nline.png", "a\rb.png", "\x00", "\udce4.png", "tab\t.png"])
 def test_file_names_fit_into_headers(name: str) -> None:
-    file = form_file(Photo(png(), f"folder/{name}"))
+    [(_, file)] = make_upload(Photo(png(), f"folder/{name}")).parts()
     assert file.filename.isprintable()
     assert len(file.filename) == len(name)

@@ -33,10 +33,11 @@ from invokeai_py_client.image.responses import (
     image_list,
     name_list,
     name_of,
+    origin_word,
     page_of,
 )
 from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_image
-from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
+from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, ImageOrigin, IvkImage
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import path_part, portions, route
 from invokeai_py_client.transport.retry import patient
@@ -94,7 +95,9 @@ class AsyncImageRepository(Resource):
             return None
 
     async def get_images(self, image_names: ImageNames) -> list[AsyncIvkImage]:
-        """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
+        """Fetch the records of several images, in the order of the names.
+
+        Images that do not exist, or that you are not allowed to see, are omitted.
 
         Sends one request per 1,000 images, or one per image before InvokeAI 6.0.
         """
@@ -136,6 +139,7 @@ class AsyncImageRepository(Resource):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
         search_term: str | None = None,
@@ -148,10 +152,15 @@ class AsyncImageRepository(Resource):
     ) -> list[AsyncIvkImage]:
         """List image records, newest first. Sends one request per 1,000 images.
 
+        On servers with user accounts, these are your own images. Administrators get the images of all users. Images of
+        others on a board that you can see are listed with ``board_id``.
+
         Args:
             board_id: Only images on this board: a board, its id or its name; ``"none"`` for uncategorized images.
                 Defaults to all boards.
             categories: Only images of these categories. Defaults to all.
+            image_origin: Only images that the server generated (``"internal"``), or only those that were uploaded
+                (``"external"``). Defaults to both.
             is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
                 False.
             starred: Only starred images (True), only others (False), or both (None). Defaults to None.
@@ -173,6 +182,7 @@ class AsyncImageRepository(Resource):
         images = self.iter_images(
             board_id=board_id,
             categories=categories,
+            image_origin=image_origin,
             is_intermediate=is_intermediate,
             starred=starred,
             search_term=search_term,
@@ -190,6 +200,7 @@ class AsyncImageRepository(Resource):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
         search_term: str | None = None,
@@ -205,13 +216,20 @@ class AsyncImageRepository(Resource):
         If images are created or deleted during the iteration, no other image is yielded twice or skipped. Images
         created after the start may be missing.
         """
-        refuse_empty(categories=categories, search_term=search_term, since=since, until=until)
+        refuse_empty(
+            categories=categories,
+            image_origin=image_origin,
+            search_term=search_term,
+            since=since,
+            until=until,
+        )
         board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
 
         listing = Listing(
             {
                 "board_id": board,
                 "categories": category_words(categories),
+                "image_origin": origin_word(image_origin),
                 "is_intermediate": is_intermediate,
                 "search_term": search_term,
             },
@@ -236,6 +254,7 @@ class AsyncImageRepository(Resource):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         search_term: str | None = None,
     ) -> int:
@@ -245,11 +264,12 @@ class AsyncImageRepository(Resource):
             UsageError: A category is unknown, or a filter is empty.
             UnknownNameError: The board is not on the server.
         """
-        refuse_empty(categories=categories, search_term=search_term)
+        refuse_empty(categories=categories, image_origin=image_origin, search_term=search_term)
         board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
         params = {
             "board_id": board,
             "categories": category_words(categories),
+            "image_origin": origin_word(image_origin),
             "is_intermediate": is_intermediate,
             "search_term": search_term,
             "limit": 0,
@@ -593,9 +613,10 @@ class AsyncImageRepository(Resource):
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
                 name that the server chose.
-            image_names: The images: names, records or images of runs.
+            image_names: The images: names, records or images of runs. More than 1,000 take several zips, whose
+                files are put into one.
             board_id: A board whose images to download, instead of ``image_names``: a board, its id or its name;
-                ``"none"`` for uncategorized images.
+                ``"none"`` for uncategorized images. Videos are left out.
             timeout: Seconds to wait for the zip. Defaults to 600.
 
         Returns:
@@ -610,6 +631,12 @@ class AsyncImageRepository(Resource):
         from invokeai_py_client.image.zip import fetch_zip
 
         names = None if image_names is None else name_list(image_names)
+        if board_id == UNCATEGORIZED and names is None and self.connection.settings.has_account:
+            # Servers with users create such a zip only for administrators.
+            images = await self.list_images(board_id=UNCATEGORIZED)
+            if not images:
+                raise NotFoundError(404, None, "There are no uncategorized images to download.")
+            names, board_id = [image.image_name for image in images], None
 
         async def fetch(board: str | None) -> Path:
             return await fetch_zip(self.connection, path, image_names=names, board_id=board, timeout=timeout)
@@ -802,7 +829,9 @@ class AsyncImageRepository(Resource):
         return await self._json("GET", f"{_IMAGES}/intermediates", expect=int)
 
     async def clear_intermediates(self) -> int:
-        """Permanently delete all intermediate images.
+        """Permanently delete all intermediate images, those of all users.
+
+        Administrator only, on servers with user accounts.
 
         Returns:
             The number of deleted images.

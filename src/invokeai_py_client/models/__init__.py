@@ -66,7 +66,7 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
 
 __all__ = [
@@ -90,6 +90,7 @@ __all__ = [
     "InstallStatus",
     "InvocationCacheStatus",
     "InvocationEvent",
+    "IvkAuthStatus",
     "IvkBoard",
     "IvkDevice",
     "IvkDnnModel",
@@ -175,6 +176,7 @@ _MODULES = {
     "PruneResult": "queue",
     "QueueStatus": "queue",
     "Row": "base",
+    "IvkAuthStatus": "user",
     "IvkUser": "user",
     "IvkWorkflowRecord": "workflow",
 }
