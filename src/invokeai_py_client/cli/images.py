@@ -14,7 +14,6 @@ from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import (
     find_board,
     find_images,
-    has_account,
     read_names,
     wanted_images,
 )
@@ -114,7 +113,7 @@ def list_(
 
 def _is_administrator(client: InvokeAIClient) -> bool:
     """Whether the client is signed in as an administrator, who sees the images of all users."""
-    me = client.me() if has_account(client) else None
+    me = client.me() if client.settings.has_account else None
     return me is not None and me.is_admin
 
 
