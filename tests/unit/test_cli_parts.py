@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import click
 import pytest
@@ -19,7 +19,7 @@ from command import Command, Terminal, ivk_command
 from invokeai_py_client import InvokeAIClient, errors
 from invokeai_py_client.cli import output
 from invokeai_py_client.cli.export import is_exported
-from invokeai_py_client.cli.install import short_name
+from invokeai_py_client.cli.install import install_display, short_name
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.cli.names import read_names
 from invokeai_py_client.cli.partial import try_each
@@ -33,8 +33,15 @@ from invokeai_py_client.cli.watch import (
     window,
 )
 from invokeai_py_client.cli.workflows import file_name
-from invokeai_py_client.models import IvkImage, IvkJob, JobStatus, QueueStatus
-from invokeai_py_client.run.events import NodeProgress
+from invokeai_py_client.models import (
+    InstallStatus,
+    IvkImage,
+    IvkJob,
+    JobStatus,
+    ModelInstJobInfo,
+    QueueStatus,
+)
+from invokeai_py_client.run.events import ModelLoading, NodeProgress
 
 __all__ = ["ivk_command"]
 
@@ -334,6 +341,70 @@ def test_queue_view() -> None:
     assert "50% denoise_latents: Denoising" in lines[3]
     assert len(lines) <= 8
     assert max(map(len, lines)) <= 80
+
+
+def test_the_queue_view_names_the_gpus_only_if_there_are_several() -> None:
+    from rich.console import Console
+
+    view = QueueView("http://localhost:9090")
+    jobs = [job(number, JobStatus.RUNNING) for number in (1, 2)]
+    view.show_status(QueueStatus(is_started=True, in_progress=2), jobs)
+
+    def lines_after(item_id: int) -> list[str]:
+        about = item_id, 0.0, {}, "d", "denoise_latents", "p"
+        view.show_event(NodeProgress(*about, "Denoising", 0.5, None, f"cuda:{item_id - 1}"))
+        console = Console(width=80, height=8, record=True, file=io.StringIO())
+        console.print(view)
+        return console.export_text().splitlines()
+
+    assert "cuda" not in " ".join(lines_after(1))
+    lines = lines_after(2)
+    assert "50% cuda:0 denoise_latents: Denoising" in lines[2]
+    assert "50% cuda:1 denoise_latents: Denoising" in lines[3]
+    view.show_event(ModelLoading(2, 0.0, {}, "d", "denoise_latents", "p", "key", "Dreamshaper 8", "unet"))
+    console = Console(width=80, height=8, record=True, file=io.StringIO())
+    console.print(view)
+    assert "cuda:1 denoise_latents: loading Dreamshaper 8 (unet)" in console.export_text()
+
+
+def installing(*parts: tuple[str, int, int]) -> ModelInstJobInfo:
+    found = [
+        {"url": f"https://h.co/{name}?token=x", "bytes": done, "total_bytes": total}
+        for name, done, total in parts
+    ]
+    return ModelInstJobInfo(id=1, source="a/b", status=InstallStatus.DOWNLOADING, download_parts=found)
+
+
+def test_lines_name_the_downloaded_files_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    with install_display(as_json=False) as show:
+        show(installing(("one.bin", 1, 4), ("two.bin", 0, 4)))
+        show(installing(("one.bin", 4, 4), ("two.bin", 2, 4)))
+        show(installing(("one.bin", 4, 4), ("two.bin", 4, 4)))
+    assert capsys.readouterr().err.splitlines() == [
+        "a/b: downloading",
+        "a/b: one.bin downloaded",
+        "a/b: two.bin downloaded",
+    ]
+
+
+def test_a_bar_for_each_file_that_is_being_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.progress import Progress
+
+    tasks: list[list[str]] = []
+    update = Progress.update
+
+    def spy(self: Progress, *words: Any, **values: Any) -> None:
+        update(self, *words, **values)
+        tasks.append([task.description for task in self.tasks])
+
+    monkeypatch.setattr(Progress, "update", spy)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with install_display(as_json=False) as show:
+        show(installing(("one.bin", 1, 4), ("two.bin", 0, 4)))
+        assert tasks[-1] == ["a/b", "  one.bin"]
+        show(installing(("one.bin", 4, 4), ("two.bin", 2, 4)))
+        show(installing(("one.bin", 4, 4), ("two.bin", 3, 4)))
+        assert tasks[-1] == ["a/b", "  two.bin"]
 
 
 def test_is_exported(tmp_path: Path) -> None:

@@ -16,7 +16,14 @@ from invokeai_py_client.display.notebook import Cell, NotebookDisplay, page_of
 from invokeai_py_client.display.progress import LineDisplay, Progress
 from invokeai_py_client.display.sweep import sweep_display
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.run.events import NodeStarted, RunEvent, parse_event
+from invokeai_py_client.run.events import (
+    ModelEvent,
+    ModelLoaded,
+    ModelLoading,
+    NodeStarted,
+    RunEvent,
+    parse_event,
+)
 
 LABELS = {"d": "Denoise", "s": "Save [final]"}
 
@@ -83,6 +90,36 @@ def test_lines_are_written_immediately() -> None:
         display.show(A_RUN[2])
         display.show(A_RUN[1])
     assert stream.getvalue() == "item 7 running\n  Denoise\n"
+
+
+def loading(kind: type[ModelEvent], submodel: str | None) -> ModelEvent:
+    return kind(7, 1.0, {}, "d", "denoise_latents", "p-d", "key", "Dreamshaper 8", submodel)
+
+
+def test_a_model_has_one_line_for_each_node() -> None:
+    stream = io.StringIO()
+    with LineDisplay(label, stream) as display:
+        for submodel in ("unet", "scheduler"):
+            display.show(loading(ModelLoading, submodel))
+            display.show(loading(ModelLoaded, submodel))
+    assert stream.getvalue() == "  Denoise: loading Dreamshaper 8\n"
+
+
+def test_bars_name_the_model_until_it_is_loaded() -> None:
+    from rich.console import Console
+
+    display = BarDisplay(label, 1, Console(file=io.StringIO()))
+    bars_after(display, event("invocation_started"))
+    assert (
+        bars_after(display, loading(ModelLoading, "unet"))[1][0] == "  Denoise: loading Dreamshaper 8 (unet)"
+    )
+    assert bars_after(display, loading(ModelLoaded, "unet"))[1] == ("  Denoise", 0, None)
+
+
+def test_the_page_of_a_notebook_names_the_model() -> None:
+    progress = Progress(label, 1)
+    progress.take(loading(ModelLoading, None))
+    assert "Denoise: loading Dreamshaper 8</div>" in page_of(progress, preview=False)
 
 
 class Terminal(io.StringIO):

@@ -6,16 +6,23 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._names import ExactId
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, TransferError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    NotFoundError,
+    ServerError,
+    ServerTooOldError,
+    TransferError,
+)
 from invokeai_py_client.image.changes import change_images
 from invokeai_py_client.image.image import AsyncImage, HeldImages, connected, fetch_records
-from invokeai_py_client.image.listing import Listing
+from invokeai_py_client.image.listing import Listing, check_page, day_text
 from invokeai_py_client.image.record import AsyncIvkImage
 from invokeai_py_client.image.responses import (
     MOST_NAMES,
@@ -31,6 +38,7 @@ from invokeai_py_client.image.responses import (
 )
 from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_image
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, ImageOrigin, IvkImage
+from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import path_part, portions, route
 from invokeai_py_client.transport.retry import patient
 
@@ -38,10 +46,13 @@ if TYPE_CHECKING:
     from invokeai_py_client.files.photos import Photo
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
+    from invokeai_py_client.models import IvkGalleryDay
     from invokeai_py_client.transport.payload import Form
 
 _IMAGES = "/api/v1/images"
 _BOARD_IMAGES = "/api/v1/board_images"
+_VIDEO = ".mp4"
+"""How the names of videos end, as the server documents it."""
 _DOWNLOADS_AT_ONCE = 8
 # An upload is held in memory as a whole, and the server decodes and encodes it again.
 _UPLOADS_AT_ONCE = 4
@@ -267,6 +278,70 @@ class AsyncImageRepository(Resource):
         if not total:
             await self._check_board(board_id)
         return total
+
+    async def list_names(
+        self,
+        *,
+        board_id: BoardRef | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        search_term: str | None = None,
+        day: date | str | IvkGalleryDay | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> list[str]:
+        """List the names of images, newest first. Faster than ``list_images()``, which returns records.
+
+        Sends one request, whatever the number of images; before InvokeAI 6.14, one per 1,000 images. Any signed-in user
+        may call this.
+
+        Args:
+            board_id: Only images on this board: a board, its id or its name; ``"none"`` for uncategorized images.
+                Defaults to all boards.
+            categories: Only images of these categories. Defaults to all.
+            is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
+                False.
+            search_term: Only images whose metadata or date contains this text.
+            day: Only images made on this day, by the server's clock in UTC: a ``date``, a text such as
+                ``"2026-01-31"``, or a record of ``client.gallery.days()``. Defaults to all days.
+            order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
+            starred_first: Whether to list starred images first. Defaults to False.
+
+        Raises:
+            UsageError: A category is unknown, the day is not valid, or a filter is empty.
+            UnknownNameError: The board is not on the server.
+        """
+        from invokeai_py_client.api.gallery import AsyncGalleryApi
+
+        check_page(0, None, order_dir)
+        refuse_empty(categories=categories, search_term=search_term)
+        created = None if day is None else day_text(day)
+        board = None if board_id is None else await BOARDS.checked_id(self.connection, board_id)
+        try:
+            found = await self.connection.part(AsyncGalleryApi).list_gallery_item_names(
+                board_id=board,
+                categories=category_words(categories),
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+                created_date=created,
+                order_dir=order_dir,
+                starred_first=starred_first,
+                expect={"item_names": ListOf(str)},
+            )
+        except ServerTooOldError:
+            since = None if created is None else datetime.fromisoformat(created).replace(tzinfo=UTC)
+            records = self.iter_images(
+                board_id=None if board is None else ExactId(board),
+                categories=categories,
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+                since=since,
+                until=None if since is None else since + timedelta(days=1, microseconds=-1),
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+            return [record.image_name async for record in records]
+        return [name for name in found["item_names"] if not name.endswith(_VIDEO)]
 
     # ------------------------------------------------------------------ uploading
 
@@ -733,6 +808,21 @@ class AsyncImageRepository(Resource):
         names = name_list(image_names)
         path = f"{_IMAGES}/delete"
         return await change_images(self.connection, path, "deleted", names, what="deleted", idempotent=False)
+
+    async def delete_uncategorized(self) -> list[str]:
+        """Permanently delete all images that are on no board, including intermediate images. Videos are kept.
+
+        Any signed-in user may call this. Administrators delete the images of all users. Sends one request per 1,000
+        images.
+
+        Returns:
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to delete some of the images. All others were deleted: ``done``
+                has their names, ``failed`` the errors of the rest.
+        """
+        return await self.delete(await self.list_names(board_id=UNCATEGORIZED, is_intermediate=None))
 
     async def count_intermediates(self) -> int:
         """Return the number of intermediate images on the server."""
