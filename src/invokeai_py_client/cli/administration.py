@@ -123,13 +123,13 @@ def config(changes: tuple[str, ...], show_all: bool, url: str | None, as_json: b
 
     \b
       image_subfolder_strategy   flat, date, type or hash
-      max_queue_history          finished queue items to keep when the server starts, or all
-      generation_devices         auto, or devices such as cuda:0,cuda:1; from the next start
+      max_queue_history          finished queue items to keep at a start, or all
+      generation_devices         auto, or devices such as cuda:0,cuda:1
 
     \b
       ivk server config max_queue_history=100
 
-    Secrets are never shown.
+    A change of the devices takes effect when the server starts again. Secrets are never shown.
     """
     given = _changes(changes)
     with connect(url) as client:

@@ -174,8 +174,9 @@ _CLEAR = sorted([*(name.replace("_", "-") for name in CLEARABLE), "picture"])
     "--clear",
     "cleared",
     type=click.Choice(_CLEAR),
+    metavar="WHAT",
     multiple=True,
-    help="Remove a value. Repeat it for several.",
+    help=f"Remove a value: {', '.join(_CLEAR)}. Repeat it for several.",
 )
 @url_option
 @output_options
