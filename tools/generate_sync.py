@@ -66,6 +66,7 @@ FACE_NAMES = ("Face", "LazyConstant", "unwrap", "wrap")
 ROOT_CLASS = "AsyncObject"
 RECORDS = {
     "AsyncIvkImage": ("invokeai_py_client.models.image", "IvkImage"),
+    "AsyncIvkVideo": ("invokeai_py_client.models.video", "IvkVideo"),
     "AsyncImageMetadata": ("invokeai_py_client.models.image", "ImageMetadata"),
 }
 """Data of the asynchronous classes that has methods. ``wrap()`` turns it into data of the synchronous classes."""
@@ -79,6 +80,7 @@ MADE_BY_USERS = {
     "AsyncPromptRepository",
     "AsyncQueueRepository",
     "AsyncQuickClient",
+    "AsyncVideoRepository",
     "AsyncWorkflowHandle",
     "AsyncWorkflowRepository",
 }

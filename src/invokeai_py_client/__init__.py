@@ -43,6 +43,8 @@ if TYPE_CHECKING:
         StateRepository,
         Sweep,
         UserRepository,
+        Video,
+        VideoRepository,
         WorkflowHandle,
         WorkflowRepository,
     )
@@ -168,7 +170,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.record import AsyncImageMetadata, AsyncIvkImage
     from invokeai_py_client.image.repository import AsyncImageRepository
-    from invokeai_py_client.image.responses import NamedImage
+    from invokeai_py_client.image.responses import NamedImage, NamedVideo
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.ivk_fields.base import IvkField
     from invokeai_py_client.models.administration import (
@@ -229,6 +231,7 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
+    from invokeai_py_client.models.video import IvkVideo
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.presets.repository import AsyncPresetRepository
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
@@ -272,6 +275,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.transport.settings import ConnectionSettings, Credentials, ServerAddress
     from invokeai_py_client.user.repository import AsyncUserRepository
     from invokeai_py_client.v1.session import AsyncSession
+    from invokeai_py_client.video.record import AsyncIvkVideo
+    from invokeai_py_client.video.repository import AsyncVideoRepository
+    from invokeai_py_client.video.video import AsyncVideo
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
@@ -280,49 +286,49 @@ if TYPE_CHECKING:
 __all__ = [
     "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi", "AsyncBoardHandle", "AsyncBoardRepository",
     "AsyncCacheOff", "AsyncDnnModelRepository", "AsyncDownload", "AsyncGalleryRepository", "AsyncImage",
-    "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle",
-    "AsyncModelInstJobHandle", "AsyncNodeRepository", "AsyncPresetRepository", "AsyncPromptRepository",
-    "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun", "AsyncServerRepository",
-    "AsyncSession", "AsyncStateRepository", "AsyncSweep", "AsyncUserRepository", "AsyncWorkflowHandle",
-    "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchEnqueued",
-    "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "BulkDownloadCompleted",
-    "BulkDownloadEvent", "BulkDownloadFailed", "BulkDownloadStarted", "CacheOff", "CalledResults",
-    "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
-    "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
-    "Download", "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed", "DownloadProgress",
-    "DownloadStarted", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "EventsConnected",
-    "ExpandedPrompt", "FieldType", "FileOptions", "FontFace", "FormFile", "FoundModel", "GalleryRepository",
-    "GeneralEvent", "HFLoginStatus", "HuggingFaceModels", "Image", "ImageCategory", "ImageMetadata",
-    "ImageMoveStatus", "ImageOrigin", "ImageRepository", "InputError", "InputSet", "InputTemplate",
+    "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncIvkVideo",
+    "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncNodeRepository", "AsyncPresetRepository",
+    "AsyncPromptRepository", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun",
+    "AsyncServerRepository", "AsyncSession", "AsyncStateRepository", "AsyncSweep", "AsyncUserRepository",
+    "AsyncVideo", "AsyncVideoRepository", "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError",
+    "BadRequestError", "BaseModelEnum", "BatchEnqueued", "BatchStatus", "Board", "BoardHandle", "BoardRepository",
+    "BoardVisibility", "BulkDownloadCompleted", "BulkDownloadEvent", "BulkDownloadFailed", "BulkDownloadStarted",
+    "CacheOff", "CalledResults", "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError",
+    "Connection", "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus",
+    "DnnModelRepository", "Download", "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed",
+    "DownloadProgress", "DownloadStarted", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError",
+    "EventsConnected", "ExpandedPrompt", "FieldType", "FileOptions", "FontFace", "FormFile", "FoundModel",
+    "GalleryRepository", "GeneralEvent", "HFLoginStatus", "HuggingFaceModels", "Image", "ImageCategory",
+    "ImageMetadata", "ImageMoveStatus", "ImageOrigin", "ImageRepository", "InputError", "InputSet", "InputTemplate",
     "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded", "InstallDownloading",
     "InstallError", "InstallEvent", "InstallFailed", "InstallFile", "InstallPaused", "InstallStarted",
     "InstallStatus", "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError",
     "ItemsCanceled", "ItemsEvent", "ItemsRetried", "IvkAuthStatus", "IvkBoard", "IvkDevice", "IvkDnnModel",
     "IvkField", "IvkFont", "IvkGalleryDay", "IvkGalleryImage", "IvkGalleryItem", "IvkGalleryVideo", "IvkImage",
     "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkStylePreset",
-    "IvkSystemPrompt", "IvkUser", "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent",
-    "LLMTaskFailed", "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer",
+    "IvkSystemPrompt", "IvkUser", "IvkVideo", "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted",
+    "LLMTaskEvent", "LLMTaskFailed", "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer",
     "LocalServerError", "LogLevel", "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent",
     "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled",
     "ModelInstallCompleted", "ModelInstallConfig", "ModelInstallDownloaded", "ModelInstallError",
     "ModelInstallEvent", "ModelInstallFailed", "ModelInstallJobFailed", "ModelInstallProgress",
     "ModelInstallStartError", "ModelInstallStarted", "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent",
     "ModelLoadStarted", "ModelLoaded", "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
-    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted",
-    "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent",
-    "OutputMapping", "OutputTemplate", "ParametersRecalled", "PermissionDeniedError", "PresetRepository", "Preview",
-    "Problem", "ProcessorStatus", "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueCleared",
-    "QueueEvent", "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError",
-    "RequestOptions", "RequestTimeoutError", "Response", "Results", "Row", "Run", "RunCanceledError", "RunError",
-    "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema",
-    "SchemaFormatError", "ServerAddress", "ServerError", "ServerEvent", "ServerRepository", "ServerTooOldError",
-    "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterBundle", "StarterModel",
-    "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan", "TransferError", "TransferProgress",
-    "UnknownInputError", "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError",
-    "UserRepository", "WorkflowAccessRevoked", "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted",
-    "WorkflowError", "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError",
-    "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems",
-    "load_workflow", "reference_schema",
+    "NamedVideo", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeRepository",
+    "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel",
+    "OtherEvent", "OutputMapping", "OutputTemplate", "ParametersRecalled", "PermissionDeniedError",
+    "PresetRepository", "Preview", "Problem", "ProcessorStatus", "PromptRepository", "PruneResult",
+    "PythonNotFoundError", "QueueCleared", "QueueEvent", "QueueHandle", "QueueRepository", "QueueStatus",
+    "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError", "Response", "Results", "Row", "Run",
+    "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
+    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerEvent",
+    "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent", "StartError",
+    "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan",
+    "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError",
+    "UnprocessableError", "UsageError", "UserRepository", "Video", "VideoRepository", "WorkflowAccessRevoked",
+    "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError", "WorkflowFormatError",
+    "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository",
+    "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
 # fmt: on
 
@@ -331,9 +337,10 @@ _NAMES = {
     "api.all": "AsyncApi",
     "api.base": "AsyncDownload FileOptions RequestOptions StreamOptions",
     "_sync": """
-        BoardHandle BoardRepository CacheOff DnnModelRepository GalleryRepository Image ImageRepository InvokeAIClient
-        JobHandle ModelInstJobHandle NodeRepository PresetRepository PromptRepository QueueHandle QueueRepository
-        QuickClient Run ServerRepository Session StateRepository Sweep UserRepository WorkflowHandle WorkflowRepository
+        BoardHandle BoardRepository CacheOff DnnModelRepository GalleryRepository Image ImageRepository
+        InvokeAIClient JobHandle ModelInstJobHandle NodeRepository PresetRepository PromptRepository QueueHandle
+        QueueRepository QuickClient Run ServerRepository Session StateRepository Sweep UserRepository Video
+        VideoRepository WorkflowHandle WorkflowRepository
     """,
     "administration.cache": "AsyncCacheOff",
     "administration.nodes": "AsyncNodeRepository",
@@ -379,7 +386,7 @@ _NAMES = {
     "image.image": "AsyncImage",
     "image.record": "AsyncImageMetadata AsyncIvkImage",
     "image.repository": "AsyncImageRepository",
-    "image.responses": "NamedImage",
+    "image.responses": "NamedImage NamedVideo",
     "image.transfer": "TransferProgress",
     "ivk_fields.base": "IvkField",
     "models.administration": """
@@ -406,6 +413,7 @@ _NAMES = {
         PruneResult QueueStatus
     """,
     "models.user": "IvkAuthStatus IvkUser",
+    "models.video": "IvkVideo",
     "models.workflow": "IvkWorkflowRecord",
     "presets.repository": "AsyncPresetRepository",
     "prompts.repository": "AsyncPromptRepository",
@@ -431,6 +439,9 @@ _NAMES = {
     "transport.responses": "Response",
     "user.repository": "AsyncUserRepository",
     "v1.session": "AsyncSession",
+    "video.record": "AsyncIvkVideo",
+    "video.repository": "AsyncVideoRepository",
+    "video.video": "AsyncVideo",
     "workflow.handle": "AsyncWorkflowHandle",
     "workflow.outputs": "OutputMapping WorkflowOutput WorkflowSubmission",
     "workflow.repository": "AsyncWorkflowRepository",

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.gallery.repository import AsyncGalleryRepository
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
-    from invokeai_py_client.image.responses import ImageName, ImageNames, NamedImage
+    from invokeai_py_client.image.responses import ImageName, ImageNames, NamedImage, VideoName, VideoNames
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.ivk_fields.base import IvkField
@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
+    from invokeai_py_client.models.video import IvkVideo
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
     from invokeai_py_client.presets.repository import AsyncPresetRepository
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
@@ -112,6 +113,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.transport.settings import ConnectionSettings
     from invokeai_py_client.user.repository import AsyncUserRepository, UserRef
     from invokeai_py_client.v1.session import AsyncSession
+    from invokeai_py_client.video.repository import AsyncVideoRepository
+    from invokeai_py_client.video.upload import VideoSource
+    from invokeai_py_client.video.video import AsyncVideo
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle, Values, _Callback
     from invokeai_py_client.workflow.outputs import OutputMapping, WorkflowOutput, WorkflowSubmission
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
@@ -541,8 +545,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
 
         Args:
             board_id: The board, its id or its name.
-            delete_images: Whether to delete its images as well. Otherwise they become uncategorized. Defaults to
-                False.
+            delete_images: Whether to delete its images and videos as well. Otherwise they become uncategorized.
+                ``IvkBoard.image_count``, ``asset_count`` and ``video_count`` say how many there are. Defaults to False.
 
         Returns:
             Whether the board existed.
@@ -550,8 +554,8 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         Raises:
             UsageError: The board id is ``"none"``, or several boards have this name.
             PermissionDeniedError: The board belongs to another user.
-            TransferError: The board was deleted, but some of its images were not: the server failed to delete them, or
-                they belong to other users. They are uncategorized now.
+            TransferError: The board was deleted, but some of its images or videos were not: the server failed to
+                delete them, or they belong to other users. They are uncategorized now.
         """
         return self._call(self._impl.delete_board(board_id, delete_images))
 
@@ -1396,11 +1400,6 @@ class Image(Face["AsyncImage"]):
         return self._impl.name
 
     @property
-    def url(self) -> str:
-        """The URL of the full-resolution image."""
-        return self._impl.url
-
-    @property
     def image_name(self) -> str:
         """The image's name on the server, like ``name``."""
         return self._impl.image_name
@@ -1422,6 +1421,31 @@ class Image(Face["AsyncImage"]):
             UnknownNameError: The image is not on the server. This is also a ``NotFoundError``.
         """
         return wrap(self._call(self._impl.refresh()))
+
+    @property
+    def image_category(self) -> ImageCategory | str:
+        """The category."""
+        self._call(self._impl.record())
+        return self._impl.image_category
+
+    @property
+    def image_origin(self) -> ImageOrigin | str | None:
+        """Whether the server generated it or a user uploaded it."""
+        self._call(self._impl.record())
+        return self._impl.image_origin
+
+    def pil(self) -> PILImage:
+        """Download the image and decode it with Pillow. Needs the extra ``invokeai-py-client[image]``."""
+        return self._call(self._impl.pil())
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the image's file for a notebook, or None if it cannot be downloaded."""
+        return self._impl._repr_png_()
+
+    @property
+    def url(self) -> str:
+        """The URL of the file, an image in full resolution or a video."""
+        return self._impl.url
 
     @property
     def width(self) -> int | None:
@@ -1448,26 +1472,14 @@ class Image(Face["AsyncImage"]):
         return self._impl.starred
 
     @property
-    def image_category(self) -> ImageCategory | str:
-        """The category."""
-        self._call(self._impl.record())
-        return self._impl.image_category
-
-    @property
-    def image_origin(self) -> ImageOrigin | str | None:
-        """Whether the server generated it or a user uploaded it."""
-        self._call(self._impl.record())
-        return self._impl.image_origin
-
-    @property
     def is_intermediate(self) -> bool:
-        """Whether it is an intermediate image, which the gallery hides."""
+        """Whether it is intermediate, so that the gallery hides it."""
         self._call(self._impl.record())
         return self._impl.is_intermediate
 
     @property
     def has_workflow(self) -> bool | None:
-        """Whether its file contains a workflow."""
+        """Whether a workflow is embedded."""
         self._call(self._impl.record())
         return self._impl.has_workflow
 
@@ -1484,10 +1496,12 @@ class Image(Face["AsyncImage"]):
         return self._impl.updated_at
 
     def bytes(self) -> bytes:
-        """Return the image file as the server stores it (a PNG). It is downloaded once.
+        """Return the file as the server stores it: a PNG for an image, an MP4 for a video. It is downloaded once.
+
+        At most 256 MB are held in memory. Use ``save()`` for larger videos.
 
         Raises:
-            NotFoundError: The image was deleted from the server.
+            NotFoundError: It was deleted from the server.
         """
         return self._call(self._impl.bytes())
 
@@ -1495,39 +1509,36 @@ class Image(Face["AsyncImage"]):
         """Download the thumbnail: a WEBP image of at most 256 pixels per side.
 
         Raises:
-            NotFoundError: The image was deleted from the server.
+            NotFoundError: It was deleted from the server.
         """
         return self._call(self._impl.thumbnail())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Download the image to a file.
+        """Download it to a file.
 
-        The file appears only when it is complete. Missing folders are created. The extension decides the format:
-        ``.png`` as on the server, or ``.jpg``, ``.webp`` or ``.avif``, which require the extra
-        ``invokeai-py-client[image]``. The metadata is kept.
+        The file appears only when it is complete. Missing folders are created. A download that breaks off
+        resumes. The extension decides the format of an image: ``.png`` as on the server, or ``.jpg``, ``.webp`` or
+        ``.avif``, which require the extra ``invokeai-py-client[image]``. The metadata is kept. A video is saved as
+        ``.mp4``.
 
         Args:
-            path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the image
+            path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the file
                 keeps its name.
 
         Returns:
             The file's path.
 
         Raises:
-            NotFoundError: The image was deleted from the server.
+            NotFoundError: It was deleted from the server.
             UsageError: The file cannot be written, or the image cannot be converted to its format.
         """
         return self._call(self._impl.save(path))
 
-    def pil(self) -> PILImage:
-        """Download the image and decode it with Pillow. Needs the extra ``invokeai-py-client[image]``."""
-        return self._call(self._impl.pil())
-
     def metadata(self) -> dict[str, Any] | None:
-        """Return the generation metadata embedded in the image, or None if it has none.
+        """Return the generation metadata, or None if there is no metadata.
 
         Raises:
-            NotFoundError: The image is not on the server.
+            NotFoundError: It is not on the server.
         """
         return self._call(self._impl.metadata())
 
@@ -1550,29 +1561,25 @@ class Image(Face["AsyncImage"]):
         return self._call(self._impl.recall(strict=strict))
 
     def workflow(self) -> dict[str, Any] | None:
-        """Return the workflow embedded in the image, with the values used, or None if it has none.
+        """Return the embedded workflow, with the values used, or None if there is no workflow.
 
         The server stores one workflow for a whole batch, so after a sweep it has the values of the first run.
-        ``graph()`` returns the values of the run that made this image.
+        ``graph()`` returns the values of the run that made this image or video.
 
         Raises:
-            NotFoundError: The image is not on the server.
+            NotFoundError: It is not on the server.
             WorkflowFormatError: The embedded data is not a workflow.
         """
         return self._call(self._impl.workflow())
 
     def graph(self) -> dict[str, Any] | None:
-        """Return the graph that made the image, as it was executed, or None if it is not embedded.
+        """Return the graph that made it, as it was executed, or None if it is not embedded.
 
         Raises:
-            NotFoundError: The image is not on the server.
+            NotFoundError: It is not on the server.
             WorkflowFormatError: The embedded data is not a graph.
         """
         return self._call(self._impl.graph())
-
-    def _repr_png_(self) -> bytes | None:
-        """Return the image's file for a notebook, or None if it cannot be downloaded."""
-        return self._impl._repr_png_()
 
 
 class ImageRepository(Face["AsyncImageRepository"]):
@@ -2002,7 +2009,8 @@ class ImageRepository(Face["AsyncImageRepository"]):
     ) -> Path:
         """Have the server create a zip of images, and download it. The server then deletes the zip.
 
-        The zip has a folder for each category, with the images under their names. Prefer ``download_images()`` for
+        The zip has a folder for each category, with the images under their names. It does not contain the videos of a
+        board; use ``client.videos.download_videos()`` for them. Prefer ``download_images()`` for
         many images, because it can resume after an interruption.
 
         Args:
@@ -2479,6 +2487,11 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def images(self) -> ImageRepository:
         """Images: list, upload, download, star, move and delete them."""
         return wrap(self._impl.images)
+
+    @property
+    def videos(self) -> VideoRepository:
+        """Videos: list, upload, download, star, move and delete them (InvokeAI 6.14+)."""
+        return wrap(self._impl.videos)
 
     @property
     def boards(self) -> BoardRepository:
@@ -4393,6 +4406,18 @@ class Run(Face["AsyncRun"]):
         return wrap(self._impl.images)
 
     @property
+    def videos(self) -> list[Video]:
+        """The videos that the run made for the gallery, or those of intermediate nodes if there are no others.
+
+        Videos that only pass through the run, such as its inputs, are not included. The same video is the same object
+        each time. Empty before InvokeAI 6.14.
+
+        Raises:
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
+        """
+        return wrap(self._impl.videos)
+
+    @property
     def seconds(self) -> float | None:
         """How many seconds the server worked on the run, or None if it has not ended or never started."""
         return self._impl.seconds
@@ -4455,26 +4480,27 @@ class Run(Face["AsyncRun"]):
         self._impl.raise_if_failed()
 
     def save(self, template: str | os.PathLike[str] = "{image}.png") -> list[Path]:
-        """Save the run's images to files, replacing existing files. Each image gets a file of its own.
+        """Save the run's images and videos, replacing existing files. Each one gets a file of its own.
 
         Files are written completely or not at all. Missing folders are created.
 
         Args:
-            template: A folder (an existing one, or a path that ends in ``/``), in which the images keep their names.
+            template: A folder (an existing one, or a path that ends in ``/``), in which the files keep their names.
                 Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{seed}``,
-                ``{index}`` (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that
-                file systems do not allow are replaced. If several images would have the same name, they are numbered:
-                ``fox.png``, ``fox-2.png``. The extension decides the format, as for ``Image.save()``. Defaults to the
-                images' names on the server, in the current folder.
+                ``{index}`` (the number of the image or video in the run, from 0), ``{item}`` and ``{image}`` (the name
+                of the image or video). Characters that file systems do not allow are replaced. If several files would
+                have the same name, they are numbered: ``fox.png``, ``fox-2.png``. The extension decides the format of
+                the images, as for ``Image.save()``. Videos are always saved as ``.mp4``, and with a template that ends
+                in ``.mp4``, images beside them as ``.png``. Defaults to the names on the server, in the current folder.
 
         Returns:
-            The paths, in the order of ``images``.
+            The paths, in the order of ``images``, followed by ``videos``.
 
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
             UsageError: The template contains an unknown name, or the format is not supported. Nothing was downloaded.
-            TransferError: Some images could not be downloaded. Its ``failed`` has the errors. All other images were
-                saved.
+            TransferError: Some images or videos could not be downloaded. Its ``failed`` has the errors. All others
+                were saved.
         """
         return self._call(self._impl.save(template))
 
@@ -4509,7 +4535,7 @@ class Run(Face["AsyncRun"]):
         return self._call(self._impl.refresh())
 
     def _repr_html_(self) -> str | None:
-        """Return the run's images for a notebook, or None if there are no images or they cannot be downloaded."""
+        """Return the run's images and videos for a notebook, or None if it has none or they cannot be downloaded."""
         return self._impl._repr_html_()
 
 
@@ -5035,9 +5061,9 @@ class Sweep(Face["AsyncSweep"]):
         return self._iterate(self._impl.grids(rows=rows, columns=columns, cell=cell, side=side))
 
     def save(self, template: str | None = None) -> list[Path]:
-        """Save the images of all runs that have ended. Existing files are kept.
+        """Save the images and videos of all runs that have ended. Existing files are kept.
 
-        The extension decides the format, as for ``Image.save()``.
+        The extension decides the format of the images, as for ``Image.save()``. Videos are saved as ``.mp4``.
 
         Args:
             template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{seed}``,
@@ -5046,19 +5072,20 @@ class Sweep(Face["AsyncSweep"]):
                 Defaults to ``{name}.png`` if there are names, or else to ``{index:04}-{image}.png``.
 
         Returns:
-            The paths, in the order of the runs.
+            The paths, in the order of the runs. The videos of a run follow its images.
 
         Raises:
             UsageError: The template is invalid, or contains an unknown name.
-            TransferError: Some images could not be downloaded. The others were saved.
+            TransferError: Some images or videos could not be downloaded. The others were saved.
         """
         return self._call(self._impl.save(template))
 
     def report(self, folder: str | os.PathLike[str], *, title: str | None = None) -> Path:
         """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
-        The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
-        required. An image that is no longer on the server is shown as an error of its run.
+        The images and videos are saved in ``folder/images``. The page contains thumbnails and needs no network. Runs
+        that made a video and no image are shown with its thumbnail. No extra is required. An image or video that is no
+        longer on the server is shown as an error of its run.
 
         Args:
             folder: The folder of the report. It is created if it does not exist.
@@ -5237,6 +5264,734 @@ class UserRepository(Face["AsyncUserRepository"]):
         It has upper and lower case letters, digits and punctuation, so that every server accepts it.
         """
         return self._call(self._impl.generate_password())
+
+
+class Video(Face["AsyncVideo"]):
+    """A video on the server (InvokeAI 6.14+). Data is fetched when a method needs it.
+
+    Methods that take a video's name or record take a video as well. The properties after ``url`` are those of the
+    video's record, which ``record()`` loads. The synchronous ``Video`` loads it when a property is read. A notebook
+    plays the video if it has at most 8 MB.
+
+    Attributes:
+        name: The video's name on the server, such as ``"6f0c3e0e-....mp4"``.
+
+    Example:
+        ```python
+        run.videos[0].save("lighthouse.mp4")
+        ```
+    """
+
+    @property
+    def name(self) -> str:
+        """The video's name on the server, such as ``"6f0c3e0e-....mp4"``."""
+        return self._impl.name
+
+    @property
+    def video_name(self) -> str:
+        """The video's name on the server, like ``name``."""
+        return self._impl.video_name
+
+    def record(self) -> IvkVideo:
+        """Return the video's record, loading it on first use.
+
+        Raises:
+            UnknownNameError: The video is not on the server. This is also a ``NotFoundError``.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return wrap(self._call(self._impl.record()))
+
+    def refresh(self) -> IvkVideo:
+        """Load the video's record again, for example after the video was moved or starred.
+
+        Raises:
+            UnknownNameError: The video is not on the server. This is also a ``NotFoundError``.
+        """
+        return wrap(self._call(self._impl.refresh()))
+
+    @property
+    def duration(self) -> float | None:
+        """The duration in seconds."""
+        self._call(self._impl.record())
+        return self._impl.duration
+
+    @property
+    def fps(self) -> float | None:
+        """The number of frames per second, or None if it is not known."""
+        self._call(self._impl.record())
+        return self._impl.fps
+
+    @property
+    def video_category(self) -> ImageCategory | str:
+        """The category."""
+        self._call(self._impl.record())
+        return self._impl.video_category
+
+    @property
+    def video_origin(self) -> ImageOrigin | str | None:
+        """Whether the server generated it or a user uploaded it."""
+        self._call(self._impl.record())
+        return self._impl.video_origin
+
+    def _repr_html_(self) -> str | None:
+        """Return the video for a notebook, or None if it cannot be downloaded."""
+        return self._impl._repr_html_()
+
+    @property
+    def url(self) -> str:
+        """The URL of the file, an image in full resolution or a video."""
+        return self._impl.url
+
+    @property
+    def width(self) -> int | None:
+        """The width in pixels."""
+        self._call(self._impl._measure())
+        return self._impl.width
+
+    @property
+    def height(self) -> int | None:
+        """The height in pixels."""
+        self._call(self._impl._measure())
+        return self._impl.height
+
+    @property
+    def board_id(self) -> str | None:
+        """The id of its board, or None if it is on no board."""
+        self._call(self._impl.record())
+        return self._impl.board_id
+
+    @property
+    def starred(self) -> bool:
+        """Whether it is starred."""
+        self._call(self._impl.record())
+        return self._impl.starred
+
+    @property
+    def is_intermediate(self) -> bool:
+        """Whether it is intermediate, so that the gallery hides it."""
+        self._call(self._impl.record())
+        return self._impl.is_intermediate
+
+    @property
+    def has_workflow(self) -> bool | None:
+        """Whether a workflow is embedded."""
+        self._call(self._impl.record())
+        return self._impl.has_workflow
+
+    @property
+    def created_at(self) -> datetime | str | None:
+        """The time at which it was created."""
+        self._call(self._impl.record())
+        return self._impl.created_at
+
+    @property
+    def updated_at(self) -> datetime | str | None:
+        """The time at which its record was last changed."""
+        self._call(self._impl.record())
+        return self._impl.updated_at
+
+    def bytes(self) -> bytes:
+        """Return the file as the server stores it: a PNG for an image, an MP4 for a video. It is downloaded once.
+
+        At most 256 MB are held in memory. Use ``save()`` for larger videos.
+
+        Raises:
+            NotFoundError: It was deleted from the server.
+        """
+        return self._call(self._impl.bytes())
+
+    def thumbnail(self) -> bytes:
+        """Download the thumbnail: a WEBP image of at most 256 pixels per side.
+
+        Raises:
+            NotFoundError: It was deleted from the server.
+        """
+        return self._call(self._impl.thumbnail())
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Download it to a file.
+
+        The file appears only when it is complete. Missing folders are created. A download that breaks off
+        resumes. The extension decides the format of an image: ``.png`` as on the server, or ``.jpg``, ``.webp`` or
+        ``.avif``, which require the extra ``invokeai-py-client[image]``. The metadata is kept. A video is saved as
+        ``.mp4``.
+
+        Args:
+            path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the file
+                keeps its name.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            NotFoundError: It was deleted from the server.
+            UsageError: The file cannot be written, or the image cannot be converted to its format.
+        """
+        return self._call(self._impl.save(path))
+
+    def metadata(self) -> dict[str, Any] | None:
+        """Return the generation metadata, or None if there is no metadata.
+
+        Raises:
+            NotFoundError: It is not on the server.
+        """
+        return self._call(self._impl.metadata())
+
+    def recall(self, *, strict: bool = False) -> dict[str, Any]:
+        """Put the prompts, models, seed and other settings of the image into the open web UI.
+
+        Any signed-in user may call this (InvokeAI 6.12+).
+
+        Args:
+            strict: Whether to clear the web UI's other settings. Defaults to False.
+
+        Returns:
+            The values as the server passed them to the web UI, with the keys of models.
+
+        Raises:
+            UsageError: The image has no metadata that can be recalled.
+            ModelNotFoundError: A model of the image is not on the server.
+            NotFoundError: The image is not on the server.
+        """
+        return self._call(self._impl.recall(strict=strict))
+
+    def workflow(self) -> dict[str, Any] | None:
+        """Return the embedded workflow, with the values used, or None if there is no workflow.
+
+        The server stores one workflow for a whole batch, so after a sweep it has the values of the first run.
+        ``graph()`` returns the values of the run that made this image or video.
+
+        Raises:
+            NotFoundError: It is not on the server.
+            WorkflowFormatError: The embedded data is not a workflow.
+        """
+        return self._call(self._impl.workflow())
+
+    def graph(self) -> dict[str, Any] | None:
+        """Return the graph that made it, as it was executed, or None if it is not embedded.
+
+        Raises:
+            NotFoundError: It is not on the server.
+            WorkflowFormatError: The embedded data is not a graph.
+        """
+        return self._call(self._impl.graph())
+
+
+class VideoRepository(Face["AsyncVideoRepository"]):
+    """The videos on a server. Methods take a video as its name, its record or a video of a run.
+
+    Any signed-in user may call all methods. They concern your own videos, those on boards that others share with you,
+    and for administrators, all videos. Since InvokeAI 6.14.
+
+    Example:
+        ```python
+        record = client.videos.upload("clip.mp4")
+        client.videos.download_to(record.video_name, "copies/")
+        ```
+    """
+
+    def __init__(self, client: InvokeAIClient | Connection) -> None:
+        """Create a repository. Clients create theirs themselves, so this is rarely needed.
+
+        Args:
+            client: The client or connection to use.
+        """
+        from invokeai_py_client.video.repository import AsyncVideoRepository
+
+        self._impl = AsyncVideoRepository(unwrap(client))
+        self._impl.__dict__["_face"] = self
+
+    def video(self, video_name: VideoName) -> Video:
+        """Return a video by its name, to download, show or save it. Sends no request."""
+        return wrap(self._impl.video(video_name))
+
+    def get_video(self, video_name: VideoName) -> IvkVideo:
+        """Fetch a video's record.
+
+        Raises:
+            UnknownNameError: The video is not on the server. This is also a ``NotFoundError``.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return wrap(self._call(self._impl.get_video(video_name)))
+
+    def find_video(self, video_name: VideoName) -> IvkVideo | None:
+        """Fetch a video's record, or return None if it is not on the server.
+
+        Raises:
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return wrap(self._call(self._impl.find_video(video_name)))
+
+    def get_videos(self, video_names: VideoNames) -> list[IvkVideo]:
+        """Fetch the records of several videos, in the order of the names. Videos that do not exist are omitted.
+
+        Sends one request per video.
+
+        Raises:
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return wrap(self._call(self._impl.get_videos(video_names)))
+
+    def get_metadata(self, video_name: VideoName) -> dict[str, Any] | None:
+        """Return the generation metadata of a video, or None if it has none.
+
+        Raises:
+            NotFoundError: The video is not on the server.
+        """
+        return self._call(self._impl.get_metadata(video_name))
+
+    def get_workflow(self, video_name: VideoName) -> dict[str, Any] | None:
+        """Return the workflow stored with a video, with the values used, or None if it has none.
+
+        Raises:
+            NotFoundError: The video is not on the server.
+        """
+        return self._call(self._impl.get_workflow(video_name))
+
+    def get_graph(self, video_name: VideoName) -> dict[str, Any] | None:
+        """Return the graph stored with a video, as it was executed, or None if it has none.
+
+        Raises:
+            NotFoundError: The video is not on the server.
+        """
+        return self._call(self._impl.get_graph(video_name))
+
+    def list_videos(
+        self,
+        *,
+        board_id: BoardRef | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        starred: bool | None = None,
+        search_term: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> list[IvkVideo]:
+        """List video records, newest first. Sends one request per 1,000 videos.
+
+        Args:
+            board_id: Only videos on this board: a board, its id or its name; ``"none"`` for uncategorized videos.
+                Defaults to all boards.
+            categories: Only videos of these categories. Defaults to all.
+            is_intermediate: Only intermediate videos (True), only others (False), or both (None). Defaults to
+                False.
+            starred: Only starred videos (True), only others (False), or both (None). Defaults to None.
+            search_term: Only videos whose metadata or date contains this text.
+            since: Only videos created at this time or later, by the server's clock: a ``datetime``, a string such as
+                ``"2026-01-31 12:00"``, ``"today"`` or ``"yesterday"``, or a duration before now such as ``"12h"`` or
+                ``"7d"``. Defaults to the local time zone if the time has none.
+            until: Only videos created at this time or earlier. A date includes the whole day.
+            offset: Number of videos to skip. Defaults to 0.
+            limit: The largest number of videos to return. Defaults to all.
+            order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
+            starred_first: Whether to list starred videos first. Defaults to False.
+
+        Raises:
+            UsageError: The offset or limit is negative, a category is unknown, the time is not valid, or a filter is
+                empty.
+            UnknownNameError: The board is not on the server.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return wrap(
+            self._call(
+                self._impl.list_videos(
+                    board_id=board_id,
+                    categories=categories,
+                    is_intermediate=is_intermediate,
+                    starred=starred,
+                    search_term=search_term,
+                    since=since,
+                    until=until,
+                    offset=offset,
+                    limit=limit,
+                    order_dir=order_dir,
+                    starred_first=starred_first,
+                )
+            )
+        )
+
+    def iter_videos(
+        self,
+        *,
+        board_id: BoardRef | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        starred: bool | None = None,
+        search_term: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> Iterator[IvkVideo]:
+        """Iterate over video records, requesting pages as needed. The arguments are those of ``list_videos()``.
+
+        If videos are created or deleted during the iteration, no other video is yielded twice or skipped. Videos
+        created after the start may be missing.
+        """
+        return self._iterate(
+            self._impl.iter_videos(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                starred=starred,
+                search_term=search_term,
+                since=since,
+                until=until,
+                offset=offset,
+                limit=limit,
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+        )
+
+    def count_videos(
+        self,
+        *,
+        board_id: BoardRef | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        search_term: str | None = None,
+    ) -> int:
+        """Return the number of videos that ``list_videos()`` would list. Sends one request.
+
+        Raises:
+            UsageError: A category is unknown, or a filter is empty.
+            UnknownNameError: The board is not on the server.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(
+            self._impl.count_videos(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+            )
+        )
+
+    def list_names(
+        self,
+        *,
+        board_id: BoardRef | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        search_term: str | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> list[str]:
+        """List the names of videos, newest first. Sends one request for any number of videos.
+
+        The arguments are those of ``list_videos()``.
+
+        Raises:
+            UsageError: A category is unknown, or a filter is empty.
+            UnknownNameError: The board is not on the server.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(
+            self._impl.list_names(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+        )
+
+    def upload(
+        self,
+        video: VideoSource,
+        *,
+        board_id: BoardRef | None = None,
+        video_category: ImageCategory | str = ImageCategory.USER,
+        is_intermediate: bool = False,
+        filename: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        session_id: str | None = None,
+    ) -> IvkVideo:
+        """Upload a video. The server stores the file unchanged.
+
+        Servers accept MP4 files with H.264 video of at most 1 GB. A file on disk is read while it is sent. Servers
+        cannot store a workflow with an uploaded video (6.14.2).
+
+        Args:
+            video: A path, or the bytes of an MP4 file.
+            board_id: The board for the video: a board, its id or its name. Defaults to no board, as does ``"none"``.
+            video_category: The category. Defaults to ``ImageCategory.USER``.
+            is_intermediate: Whether to hide it from the gallery. Defaults to False.
+            filename: The file name to send. The server does not store it.
+            metadata: Generation metadata to store.
+            session_id: The session that the video belongs to.
+
+        Raises:
+            InputValueError: The file does not exist, or is not an MP4 file.
+            UnknownNameError: The board is not on the server.
+            APIRequestError: The server cannot read the video (415), it is too large (413), or the server failed.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return wrap(
+            self._call(
+                self._impl.upload(
+                    video,
+                    board_id=board_id,
+                    video_category=unwrap(video_category),
+                    is_intermediate=is_intermediate,
+                    filename=filename,
+                    metadata=metadata,
+                    session_id=session_id,
+                )
+            )
+        )
+
+    def upload_videos(
+        self,
+        sources: str | os.PathLike[str] | Iterable[VideoSource],
+        *,
+        board_id: BoardRef | None = None,
+        video_category: ImageCategory | str = ImageCategory.USER,
+        is_intermediate: bool = False,
+        concurrency: int = 2,
+        on_progress: Callable[[TransferProgress], object] | None = None,
+    ) -> list[IvkVideo]:
+        """Upload several videos, a few at a time. If a file is missing or not an MP4 file, nothing is uploaded.
+
+        If the response to an upload is lost, it isn't retried, because the video may already exist.
+
+        Args:
+            sources: A folder (its ``.mp4`` files, sorted by name), a pattern such as ``"clips/*.mp4"``, or a file. Or a
+                list of videos, each a path or bytes.
+            board_id: The board for the videos: a board, its id or its name. Defaults to no board.
+            video_category: The category. Defaults to ``ImageCategory.USER``.
+            is_intermediate: Whether to hide them from the gallery. Defaults to False.
+            concurrency: The largest number of uploads at a time. Defaults to 2. Servers accept no more (6.14.2), and
+                others wait.
+            on_progress: Called with the progress after each video.
+
+        Returns:
+            The records, in the order of the sources.
+
+        Raises:
+            UsageError: There are no videos in ``sources``.
+            InputValueError: A file is missing, or is not an MP4 file. Nothing was uploaded.
+            UnknownNameError: The board is not on the server. Nothing was uploaded.
+            TransferError: Some uploads failed. ``failed`` has their errors, ``done`` the records of the others, both
+                keyed by path.
+        """
+        return wrap(
+            self._call(
+                self._impl.upload_videos(
+                    sources,
+                    board_id=board_id,
+                    video_category=unwrap(video_category),
+                    is_intermediate=is_intermediate,
+                    concurrency=concurrency,
+                    on_progress=on_progress,
+                )
+            )
+        )
+
+    def download(self, video_name: VideoName) -> bytes:
+        """Download a video into memory, as the server stores it. For large videos, use ``download_to()``.
+
+        Raises:
+            NotFoundError: The video is not on the server.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(self._impl.download(video_name))
+
+    def thumbnail(self, video_name: VideoName) -> bytes:
+        """Download a video's thumbnail: its first frame, as a WEBP image of at most 256 pixels per side.
+
+        Raises:
+            NotFoundError: The video is not on the server.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(self._impl.thumbnail(video_name))
+
+    def download_to(
+        self, video_name: VideoName, path: str | os.PathLike[str], *, full_resolution: bool = True
+    ) -> Path:
+        """Download a video to a file. The file appears only when it is complete.
+
+        A download that breaks off continues where it stopped.
+
+        Args:
+            video_name: The video.
+            path: A file that ends in ``.mp4``, or a folder: an existing folder or a path that ends in ``/``. In a
+                folder, the video keeps its name.
+            full_resolution: Whether to download the video itself rather than its thumbnail. Defaults to True.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            NotFoundError: The video is not on the server.
+            UsageError: The file cannot be written, or has the extension of another format.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(self._impl.download_to(video_name, path, full_resolution=full_resolution))
+
+    def download_videos(
+        self,
+        video_names: VideoNames,
+        folder: str | os.PathLike[str],
+        *,
+        template: str = "{video}",
+        full_resolution: bool = True,
+        overwrite: bool = False,
+        concurrency: int = 8,
+        on_progress: Callable[[TransferProgress], object] | None = None,
+    ) -> list[Path]:
+        """Download videos to files, several at a time.
+
+        Each file appears only when it is complete. A download that breaks off continues where it stopped. An existing
+        file is skipped if it is complete and its name contains the video's name.
+
+        Args:
+            video_names: The videos: names, records or videos of runs.
+            folder: The target folder. It is created if it does not exist.
+            template: The file names. ``{video}`` is the video's name without its extension and ``{index}`` its number
+                from 0. Every field of its record works as well: ``{created_at:%Y-%m-%d}/{duration}s-{video}``.
+                Defaults to ``"{video}"``.
+            full_resolution: Whether to download the videos themselves rather than their thumbnails. Defaults to True.
+            overwrite: Whether to download existing files again. Defaults to False.
+            concurrency: The largest number of downloads at a time. Defaults to 8.
+            on_progress: Called with the progress after each video.
+
+        Returns:
+            The files' paths, in the order of the videos. A video passed twice has one file.
+
+        Raises:
+            UsageError: The template contains an unknown field, or its format is not supported.
+            TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(
+            self._impl.download_videos(
+                video_names,
+                folder,
+                template=template,
+                full_resolution=full_resolution,
+                overwrite=overwrite,
+                concurrency=concurrency,
+                on_progress=on_progress,
+            )
+        )
+
+    def update(
+        self,
+        video_name: VideoName,
+        *,
+        video_category: ImageCategory | str | None = None,
+        is_intermediate: bool | None = None,
+        starred: bool | None = None,
+        session_id: str | None = None,
+    ) -> IvkVideo:
+        """Change a video's record. Omitted arguments keep their values.
+
+        Args:
+            video_name: The video.
+            video_category: The new category.
+            is_intermediate: Whether to hide the video from the gallery.
+            starred: Whether to star it.
+            session_id: The session that it belongs to.
+
+        Returns:
+            The changed record.
+
+        Raises:
+            NotFoundError: The video is not on the server.
+            PermissionDeniedError: The video belongs to another user.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return wrap(
+            self._call(
+                self._impl.update(
+                    video_name,
+                    video_category=video_category,
+                    is_intermediate=is_intermediate,
+                    starred=starred,
+                    session_id=session_id,
+                )
+            )
+        )
+
+    def star(self, video_names: VideoNames) -> list[str]:
+        """Star videos.
+
+        Returns:
+            The names of the videos.
+
+        Raises:
+            TransferError: The server refused or failed to star some of the videos, or does not have them. All others
+                were starred: ``done`` has their names, ``failed`` the errors of the rest.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(self._impl.star(video_names))
+
+    def unstar(self, video_names: VideoNames) -> list[str]:
+        """Remove the star from videos.
+
+        Returns:
+            The names of the videos.
+
+        Raises:
+            TransferError: The server refused or failed to unstar some of the videos, or does not have them. All others
+                were unstarred: ``done`` has their names, ``failed`` the errors of the rest.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(self._impl.unstar(video_names))
+
+    def move(self, video_names: VideoNames, board_id: BoardRef) -> list[str]:
+        """Move videos to a board, or off their boards with ``"none"``. Sends one request per video.
+
+        Args:
+            video_names: The videos, by name or record.
+            board_id: The board, its id or its name.
+
+        Returns:
+            The names of the videos.
+
+        Raises:
+            UnknownNameError: The board is not on the server.
+            PermissionDeniedError: You may not add videos to the board.
+            TransferError: The server refused or failed to move some of the videos, or does not have them. All others
+                were moved: ``done`` has their names, ``failed`` the errors of the rest.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(self._impl.move(video_names, board_id))
+
+    def delete(self, video_names: VideoNames) -> list[str]:
+        """Permanently delete videos from the server.
+
+        Returns:
+            The names of the videos.
+
+        Raises:
+            TransferError: The server refused or failed to delete some of the videos, or does not have them. All others
+                were deleted: ``done`` has their names, ``failed`` the errors of the rest.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(self._impl.delete(video_names))
+
+    def delete_uncategorized(self) -> list[str]:
+        """Permanently delete your videos that are on no board. Administrators delete those of all users.
+
+        Returns:
+            The names of the deleted videos.
+
+        Raises:
+            TransferError: The server failed to delete some of the videos. All others were deleted: ``done`` has their
+                names, ``failed`` the errors of the rest.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(self._impl.delete_uncategorized())
 
 
 class WorkflowHandle(Face["AsyncWorkflowHandle"]):

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings, Credentials
     from invokeai_py_client.user.repository import AsyncUserRepository
+    from invokeai_py_client.video.repository import AsyncVideoRepository
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
     from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
@@ -402,6 +403,13 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.image.repository import AsyncImageRepository
 
         return self.connection.part(AsyncImageRepository)
+
+    @property
+    def videos(self) -> AsyncVideoRepository:
+        """Videos: list, upload, download, star, move and delete them (InvokeAI 6.14+)."""
+        from invokeai_py_client.video.repository import AsyncVideoRepository
+
+        return self.connection.part(AsyncVideoRepository)
 
     @property
     def boards(self) -> AsyncBoardRepository:

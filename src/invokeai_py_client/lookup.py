@@ -15,6 +15,7 @@ from invokeai_py_client._names import ExactId, ambiguous, matching, unknown
 from invokeai_py_client.api.boards import AsyncBoardsApi
 from invokeai_py_client.api.images import AsyncImagesApi
 from invokeai_py_client.api.models import AsyncModelsApi
+from invokeai_py_client.api.videos import AsyncVideosApi
 from invokeai_py_client.errors import (
     ModelNotFoundError,
     NotFoundError,
@@ -390,10 +391,17 @@ STYLE_PRESETS = Lookup("style preset", "id", "name", _fetch_style_preset, fetch_
 SYSTEM_PROMPTS = Lookup("system prompt", "id", "name", _fetch_system_prompt, fetch_system_prompts)
 
 
-async def unknown_image(connection: Connection, name: str) -> UnknownNameError:
-    """Return the error for an image that is not on the server, with similar names among the latest images."""
-    api = connection.part(AsyncImagesApi)
-    response = await api.list_image_dtos(limit=_LATEST, order_dir="DESC", expect={"items": list})
-    latest = [str(as_mapping(record).get("image_name")) for record in response["items"]]
-    message, close = unknown("image", name, latest)
+async def unknown_file(connection: Connection, kind: str, name: str) -> UnknownNameError:
+    """Return the error for an image or a video that is not on the server, with similar names among the latest ones.
+
+    Args:
+        connection: The server.
+        kind: ``"image"`` or ``"video"``.
+        name: The name.
+    """
+    images, videos = connection.part(AsyncImagesApi), connection.part(AsyncVideosApi)
+    fetch = images.list_image_dtos if kind == "image" else videos.list_video_dtos
+    response = await fetch(limit=_LATEST, order_dir="DESC", expect={"items": list})
+    latest = [str(as_mapping(record).get(f"{kind}_name")) for record in response["items"]]
+    message, close = unknown(kind, name, latest)
     return UnknownNameError(message, name, close)

@@ -26,6 +26,7 @@ from invokeai_py_client.errors import APIRequestError, InvokeAIClientError
 from invokeai_py_client.models import IvkBoard, ModelInstJobInfo
 from invokeai_py_client.queue.job import AsyncJobHandle
 
+CLIP = Path(__file__).parents[1] / "data" / "tiny.mp4"
 PATIENCE = 20  # seconds for one call; each takes milliseconds
 
 
@@ -82,6 +83,8 @@ TAKEN: dict[str, set[str]] = {
     "image_repo.get_images": {"404"},
     "board_repo.get_board_by_id": {"404"},
     "board.remove_image": {"404"},
+    "videos.find_video": {"404"},
+    "videos.get_videos": {"403", "404"},
     "board_repo.get_image_by_name": {"404"},
     "board_repo.get_image_current_board_id": {"404"},
     "dnn_model_repo.get_install_job": {"404"},
@@ -160,9 +163,12 @@ def _value(owner: str, parameter: inspect.Parameter, folder: Path) -> Any:
         "repo_id": "org/name",
         "scan_path": "/models",
         "source": "/models/x.safetensors",
-        "sources": [picture],
+        "sources": [CLIP if owner.startswith("videos") else picture],
         "target": folder / "file.png",
         "token": "token",
+        "video": CLIP,
+        "video_name": "a.mp4",
+        "video_names": ["a.mp4", "b.mp4"],
         "value": {"a": 1},
         "type": "main",
         "url": "http://x/y",
@@ -196,6 +202,8 @@ def _targets(client: AsyncInvokeAIClient) -> dict[str, object]:
         ),
         "image_repo": client.image_repo,
         "image": client.image_repo.image("a.png"),
+        "videos": client.videos,
+        "video": client.videos.video("a.mp4"),
         "queue_repo": client.queue_repo,
         "queue": client.queue_repo.get_queue(),
         "job": AsyncJobHandle(client.queue_repo, "default", 7),

@@ -326,17 +326,9 @@ def long_video(client: InvokeAIClient, tmp_path: Path) -> Iterator[tuple[str, by
     data += struct.pack(">I4s", filling, b"free") + os.urandom(filling - 8)
     path = tmp_path / "long.mp4"
     path.write_bytes(data)
-    http = client._impl.connection.http
-    record = client._call(
-        http.json(
-            "POST",
-            "/api/v1/videos/upload",
-            params={"video_category": "user", "is_intermediate": False},
-            form=Form(files={"file": FormFile(path, path.name, "video/mp4")}),
-        )
-    )
-    yield record["video_name"], data
-    client._call(http.json("DELETE", f"/api/v1/videos/i/{record['video_name']}"))
+    record = client.videos.upload(path)
+    yield record.video_name, data
+    client.videos.delete(record)
 
 
 @pytest.mark.since("6.14")
@@ -347,9 +339,7 @@ async def test_video_of_the_server_resumes(
     with Proxy(server.url) as proxy:
         proxy.rule("GET", "/full$", script(cut(700_000), cut(400_000)))
         async with AsyncInvokeAIClient.from_url(proxy.url, max_retries=1) as client:
-            await fetch_to_disk(
-                client.connection, f"/api/v1/videos/i/{name}/full", tmp_path / "got" / "a.mp4"
-            )
+            await client.videos.download_to(name, tmp_path / "got" / "a.mp4")
         # Two broken responses, then the rest in parts of 1 MB.
         assert proxy.counts["cut 700000"] == proxy.counts["cut 400000"] == 1
         assert proxy.counts["passed"] == 2

@@ -28,6 +28,8 @@ __all__ = ["ivk_command"]
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 GONE = "00000000-0000-4000-8000-000000000000.png"
+GONE_VIDEO = "00000000-0000-4000-8000-000000000000.mp4"
+CLIP = Path(__file__).parents[1] / "data" / "tiny.mp4"
 Broken = Callable[..., AbstractContextManager[None]]
 
 
@@ -47,12 +49,14 @@ def database(server: Any) -> Iterator[sqlite3.Connection]:
 
 @pytest.fixture
 def broken(database: sqlite3.Connection) -> Broken:
-    """Make the server's database fail whenever an image or a board is changed in one way."""
+    """Make the server's database fail whenever an image, a video or a board is changed in one way."""
 
     @contextmanager
     def broken(name: str, change: str) -> Generator[None]:
         row = "NEW" if change.startswith("INSERT") else "OLD"
-        column = "board_id" if change.endswith(" boards") else "image_name"
+        column = (
+            "board_id" if change.endswith(" boards") else "video_name" if "videos" in change else "image_name"
+        )
         database.execute(
             f"CREATE TRIGGER failing BEFORE {change} WHEN {row}.{column} = '{name}' "
             "BEGIN SELECT RAISE(ABORT, 'a fault of the test'); END"
@@ -121,6 +125,75 @@ async def test_images_that_the_server_failed_to_change(
     if change == "star":
         assert [there[name].starred for name in (first, failing, last)] == [True, False, True]
     assert await images.star([failing]) == [failing], "it works without the fault"
+
+
+@pytest.mark.since("6.14")
+@pytest.mark.parametrize(
+    ("change", "fault", "word"),
+    [(change, fault.replace("images", "videos"), word) for change, fault, word in CHANGES],
+)
+async def test_videos_that_the_server_failed_to_change(
+    either: AsyncInvokeAIClient, broken: Broken, change: str, fault: str, word: str
+) -> None:
+    videos, board = either.videos, await either.boards.create_board("Partial")
+    first, failing, last = [(await videos.upload(CLIP, board_id=board)).video_name for _ in range(3)]
+    names = [first, GONE_VIDEO, failing, last]
+    target = await either.boards.create_board("Target")
+    calls: dict[str, Callable[[], Any]] = {
+        "star": lambda: videos.star(names),
+        "unstar": lambda: videos.unstar(names),
+        "delete": lambda: videos.delete(names),
+        "move": lambda: videos.move(names, target),
+        "take off": lambda: videos.move(names, "none"),
+    }
+    with broken(failing, fault), pytest.raises(TransferError) as caught:
+        await calls[change]()
+    error = caught.value
+    assert list(error.done) == [first, last]
+    assert list(error.failed) == [GONE_VIDEO, failing]
+    assert isinstance(error.failed[GONE_VIDEO], NotFoundError)
+    assert isinstance(error.failed[failing], ServerError)
+    assert str(error).startswith(
+        f"2 of 4 videos could not be {word}:\n  {GONE_VIDEO}: It is not on the server.\n  {failing}: "
+    )
+    there = {video.video_name: video for video in await videos.get_videos([first, failing, last])}
+    if change == "delete":
+        assert list(there) == [failing]
+    if change == "star":
+        assert [there[name].starred for name in (first, failing, last)] == [True, False, True]
+    if change in ("move", "take off"):
+        moved = target.board_id if change == "move" else None
+        boards = [there[name].board_id for name in (first, failing, last)]
+        assert boards == [moved, board.board_id, moved]
+
+
+@pytest.mark.since("6.14")
+async def test_a_board_with_a_video_that_the_server_failed_to_delete(
+    either: AsyncInvokeAIClient, broken: Broken
+) -> None:
+    board = await either.boards.create_board("Partial")
+    image = await either.images.upload(png(), board_id=board)
+    failing = (await either.videos.upload(CLIP, board_id=board)).video_name
+    with broken(failing, "DELETE ON videos"), pytest.raises(TransferError) as caught:
+        await either.boards.delete_board(board, delete_images=True)
+    assert list(caught.value.failed) == ["Partial"]
+    assert list(caught.value.done) == [image.image_name]
+    assert "1 image on the board 'Partial' was deleted, but the board was not" in str(caught.value)
+    assert (await either.videos.get_video(failing)).board_id == board.board_id
+
+
+@pytest.mark.since("6.14")
+async def test_uncategorized_videos_that_the_server_failed_to_delete(
+    either: AsyncInvokeAIClient, broken: Broken
+) -> None:
+    board = await either.boards.create_board("Kept")
+    kept = await either.videos.upload(CLIP, board_id=board)
+    deleted, failing = [(await either.videos.upload(CLIP)).video_name for _ in range(2)]
+    with broken(failing, "DELETE ON videos"), pytest.raises(TransferError) as caught:
+        await either.videos.delete_uncategorized()
+    assert (list(caught.value.failed), list(caught.value.done)) == ([failing], [deleted])
+    assert await either.videos.delete_uncategorized() == [failing]
+    assert await either.videos.list_names() == [kept.video_name]
 
 
 @pytest.mark.since("6.14")

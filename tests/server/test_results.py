@@ -250,9 +250,8 @@ def test_videos(client: InvokeAIClient, video: str, board: str) -> None:
     assert outputs.video_names() == (name,)
     assert (cut.values["num_frames"], cut.values["width"], cut.board_id) == (3, 64, board)
     assert outputs.image_names() == frame.image_names
-    record = client._call(client._impl.connection.http.json("GET", f"/api/v1/videos/i/{name}"))
-    assert record["board_id"] == board
-    client._call(client._impl.connection.http.json("DELETE", f"/api/v1/videos/i/{name}"))
+    assert client.videos.get_video(name).board_id == board
+    client.videos.delete(name)
     client.image_repo.delete(frame.image_names)
 
 

@@ -13,6 +13,7 @@ from both import Awaited
 from PIL import Image as Pillow
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient, Run
+from invokeai_py_client.errors import ServerTooOldError
 from invokeai_py_client.run.events import NodeProgress
 
 if TYPE_CHECKING:
@@ -82,18 +83,24 @@ def uploaded(client: InvokeAIClient, picture: bytes) -> Iterator[str]:
 
 @pytest.fixture
 def nothing_left(server: RealServer) -> Iterator[None]:
-    """Delete the boards and images that a test creates."""
+    """Delete the boards, images and videos that a test creates."""
     with InvokeAIClient.from_url(server.url) as client:
 
-        def there() -> tuple[set[str], set[str]]:
+        def there() -> tuple[set[str], set[str], set[str]]:
             images = client.image_repo.list_images(is_intermediate=None)
             boards = client.board_repo.list_boards(include_archived=True)
-            return {image.image_name for image in images}, {board.board_id for board in boards}
+            try:
+                videos = client.videos.list_names(is_intermediate=None)
+            except ServerTooOldError:
+                videos = []
+            return {image.name for image in images}, {board.board_id for board in boards}, {*videos}
 
-        images, boards = there()
+        images, boards, videos = there()
         yield
-        now_images, now_boards = there()
+        now_images, now_boards, now_videos = there()
         client.image_repo.delete(sorted(now_images - images))
+        if now_videos - videos:
+            client.videos.delete(sorted(now_videos - videos))
         for board_id in now_boards - boards:
             client.board_repo.delete_board(board_id)
 

@@ -129,6 +129,14 @@ def with_small_images(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def trim() -> dict[str, Any]:
+    """Return a workflow that cuts frames out of a video (6.14)."""
+    cut = ("extract_video_range", {"start_frame": 0, "end_frame": 3, "fps": 8})
+    return workflows.workflow(
+        "Trim", {"cut": cut}, [], [("cut", "video"), ("cut", "end_frame")], final=["cut"]
+    )
+
+
 def fill(folder: Path, model: dict[str, Any]) -> None:
     """Create the files in a folder."""
     from PIL import Image
@@ -145,6 +153,8 @@ def fill(folder: Path, model: dict[str, Any]) -> None:
         (folder / "examples" / example.name).write_text(json.dumps(with_small_images(document)))
     (folder / "portrait.json").write_text(json.dumps(portrait(model)))
     (folder / "restyle.json").write_text(json.dumps(restyle(model)))
+    (folder / "trim.json").write_text(json.dumps(trim()))
+    (folder / "clip.mp4").write_bytes((Path(__file__).parents[1] / "data" / "tiny.mp4").read_bytes())
     (folder / "prompts.txt").write_text("\n".join(PROMPTS) + "\n")
     rows = [f"{number},{text},{4 * number}" for number, text in enumerate(PROMPTS, 1)]
     (folder / "runs.csv").write_text("\n".join(["seed,positive_prompt,steps", *rows]) + "\n")

@@ -25,6 +25,7 @@ from invokeai_py_client.image.repository import AsyncImageRepository
 from invokeai_py_client.models import IvkBoard
 from invokeai_py_client.queue.repository import AsyncQueueRepository
 from invokeai_py_client.quick.client import AsyncQuickClient
+from invokeai_py_client.video.repository import AsyncVideoRepository
 from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
 # --------------------------------------------------------------------------- the command line
@@ -144,6 +145,26 @@ TEXTS: list[tuple[Callable[..., Any], list[str]]] = [
         (calls("images", method), ["image_name"])
         for method in ("get_image", "find_image", "get_metadata", "get_workflow", "get_graph", "download")
     ),
+    (calls("videos", "list_videos"), ["board_id", "categories", "search_term", "since", "until"]),
+    (calls("videos", "list_names"), ["board_id", "categories", "search_term"]),
+    (calls("videos", "count_videos"), ["board_id", "categories", "search_term"]),
+    (calls("videos", "upload", b"ftyp"), ["board_id", "video_category", "filename", "session_id"]),
+    (calls("videos", "update", "a.mp4"), ["video_category", "session_id"]),
+    (calls("videos", "download_videos", "a.mp4", "x"), ["template"]),
+    (calls("videos", "move", "a.mp4"), ["board_id"]),
+    *((calls("videos", method), ["video_names"]) for method in ("star", "unstar", "delete", "get_videos")),
+    *(
+        (calls("videos", method), ["video_name"])
+        for method in (
+            "get_video",
+            "find_video",
+            "get_metadata",
+            "get_workflow",
+            "get_graph",
+            "download",
+            "thumbnail",
+        )
+    ),
     (calls("boards", "create_board"), ["name"]),
     (calls("boards", "update_board", "b"), ["name", "cover_image_name", "board_visibility"]),
     (calls("boards", "update_board", name="x"), ["board_id"]),
@@ -234,6 +255,7 @@ def areas(server: FakeServer) -> dict[str, Any]:
     return {
         "client": client,
         "images": AsyncImageRepository(connection),
+        "videos": AsyncVideoRepository(connection),
         "boards": AsyncBoardRepository(connection),
         "models": AsyncDnnModelRepository(connection),
         "workflows": AsyncWorkflowRepository(connection),

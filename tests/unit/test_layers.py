@@ -29,6 +29,7 @@ LAYERS: list[set[str]] = [
     {"events"},
     {"run"},
     {"board", "gallery", "presets"},
+    {"video"},
     {"image"},
     {"recall"},
     {"v1"},
@@ -280,8 +281,6 @@ def test_pure_packages_have_no_await() -> None:
 # Modules that contain paths of the server's API although they are not in ``api``, each with its reason.
 PATHS = {
     "cli.api": "completes the path of a request that the user wrote",
-    "image.changes": "has not moved to the API layer yet",
-    "image.download": "has not moved to the API layer yet",
     "image.image": "has not moved to the API layer yet",
     "image.repository": "has not moved to the API layer yet",
     "run.queue_items": "a request of 5.15 that newer servers do not have",

@@ -21,8 +21,8 @@ from invokeai_py_client.dnn_model.start import source_text
 from invokeai_py_client.engine.definition import is_document
 from invokeai_py_client.errors import InvokeAIClientError, UsageError, WorkflowFormatError
 from invokeai_py_client.files.atomic import AtomicFile
-from invokeai_py_client.files.images import pictures_at
-from invokeai_py_client.files.names import file_name, paths_for, paths_of_run_images, target_path
+from invokeai_py_client.files.images import files_at
+from invokeai_py_client.files.names import file_name, paths_for, paths_of_run_files, target_path
 from invokeai_py_client.files.text import read_text, write_text
 from invokeai_py_client.image.upload import named_sources, read_photo
 from invokeai_py_client.ivk_fields import IvkImageField
@@ -115,11 +115,11 @@ USES: dict[str, Callable[[Any], object]] = {
     "upload one": read_photo,
     "upload many": named_sources,
     "upload a list": lambda path: named_sources([path]),
-    "a folder of images": pictures_at,
+    "a folder of images": files_at,
     "download": lambda path: target_path(path, "a.png"),
     "download many": lambda path: paths_for(["a.png"], {"a.png": RECORD}, path, "{image}", ".png"),
     "template": lambda path: file_name(path, {}, 0, "a.png"),
-    "run.save": lambda path: paths_of_run_images(path, []) or file_name(path, {}, 0, "a.png"),
+    "run.save": lambda path: paths_of_run_files(path, []) or file_name(path, {}, 0, "a.png"),
     "read text": read_text,
     "write text": lambda path: write_text(path, "x"),
     "rows": rows_of,
@@ -163,8 +163,8 @@ def test_every_path_expands_the_tilde(home: Path) -> None:
     (home / "a.png").write_bytes(png())
     (home / "a.csv").write_text("a\n1\n")
     assert read_photo("~/a.png").data == png()
-    assert pictures_at("~") == [home / "a.png"]
-    assert pictures_at("~/*.png") == [home / "a.png"]
+    assert files_at("~") == [home / "a.png"]
+    assert files_at("~/*.png") == [home / "a.png"]
     assert target_path("~/", "b.png") == home / "b.png"
     assert file_name("~/out/{image}", {}, 0, "a.png") == home / "out/a.png"
     assert len(rows_of("~/a.csv")) == 1
@@ -179,7 +179,7 @@ def test_every_path_expands_the_tilde(home: Path) -> None:
 def test_invalid_patterns(pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="pattern"):
-        pictures_at(pattern)
+        files_at(pattern)
 
 
 def test_manifest_with_half_a_surrogate_pair(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.files.labels import label_of
 from invokeai_py_client.files.names import (
-    RunImage,
+    RunFile,
     UniquePaths,
     file_name,
     is_image_file,
     literal_folder,
     naming_values,
-    paths_of_run_images,
+    paths_of_run_files,
     unique,
 )
 from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage, ModelByName
@@ -271,33 +271,33 @@ def test_image_values_lose_their_extension() -> None:
     assert file_name("{Source}.png", {"Source": "a fox. A hen"}, 0).name == "a fox. A hen.png"
 
 
-def made(*images: str) -> list[RunImage]:
-    return [RunImage(image, VALUES, index, 12) for index, image in enumerate(images)]
+def made(*images: str) -> list[RunFile]:
+    return [RunFile(image, VALUES, index, 12) for index, image in enumerate(images)]
 
 
 def test_images_of_runs_have_unique_files() -> None:
     images = made("a.png", "b.png", "c.png")
-    assert paths_of_run_images("fox.png", images) == [Path("fox.png"), Path("fox-2.png"), Path("fox-3.png")]
-    assert paths_of_run_images("{seed}/{index}-{item}.png", images) == [
+    assert paths_of_run_files("fox.png", images) == [Path("fox.png"), Path("fox-2.png"), Path("fox-3.png")]
+    assert paths_of_run_files("{seed}/{index}-{item}.png", images) == [
         Path(f"7/{n}-12.png") for n in range(3)
     ]
-    assert paths_of_run_images("{image}", made("a.png", "a.png")) == [Path("a.png"), Path("a-2.png")]
-    assert paths_of_run_images("{sede}", []) == []
+    assert paths_of_run_files("{image}", made("a.png", "a.png")) == [Path("a.png"), Path("a-2.png")]
+    assert paths_of_run_files("{sede}", []) == []
     with pytest.raises(UsageError, match="sede"):
-        paths_of_run_images("{sede}", images)
+        paths_of_run_files("{sede}", images)
 
 
 def test_paths_stay_unique_over_several_runs() -> None:
     taken = UniquePaths()
-    found = [paths_of_run_images("fox.png", made("a.png", "b.png"), taken) for _ in range(2)]
+    found = [paths_of_run_files("fox.png", made("a.png", "b.png"), taken) for _ in range(2)]
     assert found == [[Path("fox.png"), Path("fox-2.png")], [Path("fox-3.png"), Path("fox-4.png")]]
 
 
 def test_name_of_a_row() -> None:
-    image = RunImage("a.png", {"name": "an input", "seed": 7}, 3, 12, "Red fox")
-    assert paths_of_run_images("{name}-{seed}.png", [image]) == [Path("Red fox-7.png")]
-    image = RunImage("a.png", {"name": "an input"}, 3, 12)
-    assert paths_of_run_images("{name}.png", [image]) == [Path("an input.png")]
+    image = RunFile("a.png", {"name": "an input", "seed": 7}, 3, 12, "Red fox")
+    assert paths_of_run_files("{name}-{seed}.png", [image]) == [Path("Red fox-7.png")]
+    image = RunFile("a.png", {"name": "an input"}, 3, 12)
+    assert paths_of_run_files("{name}.png", [image]) == [Path("an input.png")]
 
 
 def test_seed_of_a_run_without_a_seed_input() -> None:
@@ -332,10 +332,10 @@ def test_other_image_extensions_are_kept(template: str) -> None:
 
 
 def test_existing_folder_is_a_template_for_files_in_it(tmp_path: Path) -> None:
-    assert paths_of_run_images(tmp_path, made("a.png")) == [tmp_path / "a.png"]
-    assert paths_of_run_images(str(tmp_path), made("a.png")) == [tmp_path / "a.png"]
-    assert paths_of_run_images(tmp_path / "new", made("a.png")) == [tmp_path / "new.png"]
-    assert paths_of_run_images(f"{tmp_path}/new/", made("a.png")) == [tmp_path / "new" / "a.png"]
+    assert paths_of_run_files(tmp_path, made("a.png")) == [tmp_path / "a.png"]
+    assert paths_of_run_files(str(tmp_path), made("a.png")) == [tmp_path / "a.png"]
+    assert paths_of_run_files(tmp_path / "new", made("a.png")) == [tmp_path / "new.png"]
+    assert paths_of_run_files(f"{tmp_path}/new/", made("a.png")) == [tmp_path / "new" / "a.png"]
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_existing_folder_is_a_template_for_files_in_it(tmp_path: Path) -> None:
 )
 def test_folders_with_any_name_can_begin_a_template(folder: str) -> None:
     for folder_argument in (folder, Path(folder)):
-        [path] = paths_of_run_images(literal_folder(folder_argument), made("a.png"))
+        [path] = paths_of_run_files(literal_folder(folder_argument), made("a.png"))
         assert path == Path(folder) / "a.png"
-        [path] = paths_of_run_images(f"{literal_folder(folder_argument)}{{seed}}.png", made("a.png"))
+        [path] = paths_of_run_files(f"{literal_folder(folder_argument)}{{seed}}.png", made("a.png"))
         assert path == Path(folder) / "7.png"

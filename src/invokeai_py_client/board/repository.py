@@ -15,12 +15,15 @@ from invokeai_py_client.errors import (
     ServerTooOldError,
     UsageError,
 )
-from invokeai_py_client.image.changes import raise_if_images_deleted, raise_if_images_left
+from invokeai_py_client.image.changes import raise_if_files_deleted, raise_if_files_left
+from invokeai_py_client.image.image import HeldImages, HeldRecords
 from invokeai_py_client.image.responses import ImageName, name_of
-from invokeai_py_client.lookup import BOARDS, fetch_board, fetch_boards
+from invokeai_py_client.lookup import BOARDS, ExactId, fetch_board, fetch_boards
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
 from invokeai_py_client.schema.source import server_version
 from invokeai_py_client.v1.boards import V1BoardMethods
+from invokeai_py_client.video.repository import AsyncVideoRepository
+from invokeai_py_client.video.video import HeldVideos
 
 if TYPE_CHECKING:
     from invokeai_py_client.board.handle import AsyncBoardHandle
@@ -252,8 +255,8 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
         Args:
             board_id: The board, its id or its name.
-            delete_images: Whether to delete its images as well. Otherwise they become uncategorized. Defaults to
-                False.
+            delete_images: Whether to delete its images and videos as well. Otherwise they become uncategorized.
+                ``IvkBoard.image_count``, ``asset_count`` and ``video_count`` say how many there are. Defaults to False.
 
         Returns:
             Whether the board existed.
@@ -261,21 +264,21 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         Raises:
             UsageError: The board id is ``"none"``, or several boards have this name.
             PermissionDeniedError: The board belongs to another user.
-            TransferError: The board was deleted, but some of its images were not: the server failed to delete them, or
-                they belong to other users. They are uncategorized now.
+            TransferError: The board was deleted, but some of its images or videos were not: the server failed to
+                delete them, or they belong to other users. They are uncategorized now.
         """
         _refuse_uncategorized(board_id, "deleted")
 
         async def delete(board: str) -> None:
             record = await fetch_board(self.connection, board)  # 6.0.2 reports success for missing boards
-            there = await self._handle(record).list_image_names(is_intermediate=None) if delete_images else []
+            there = await self._files_on(record) if delete_images else {}
             try:
                 response = await self._api.delete_board(board, include_images=delete_images, expect=dict)
             except ServerError as error:
-                raise_if_images_deleted(record.board_name, error)
+                raise_if_files_deleted(record.board_name, error)
                 raise
             if delete_images:
-                await raise_if_images_left(self.connection, record.board_name, there, response)
+                await raise_if_files_left(record.board_name, there, response)
 
         return await BOARDS.call_if_found(self.connection, board_id, delete)
 
@@ -289,12 +292,29 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
         images = self.images
         general = await images.count_images(board_id=UNCATEGORIZED, categories="general")
         everything = await images.count_images(board_id=UNCATEGORIZED)
+        try:
+            videos = await self.connection.part(AsyncVideoRepository).count_videos(board_id=UNCATEGORIZED)
+        except ServerTooOldError:
+            videos = 0
         return IvkBoard(
             board_id=UNCATEGORIZED,
             board_name="Uncategorized",
             image_count=general,
             asset_count=everything - general,
+            video_count=videos,
         )
+
+    async def _files_on(self, board: IvkBoard) -> dict[HeldRecords, list[str]]:
+        """Return the names of the images and videos on a board, also of intermediate ones."""
+        images = await self._handle(board).list_image_names(is_intermediate=None)
+        try:
+            videos = await self.connection.part(AsyncVideoRepository).list_names(
+                board_id=ExactId(board.board_id), is_intermediate=None
+            )
+        except ServerTooOldError:
+            videos = []
+        found = {self.connection.part(HeldImages): images, self.connection.part(HeldVideos): videos}
+        return {held: names for held, names in found.items() if names}
 
     def _handle(self, board: IvkBoard) -> AsyncBoardHandle:
         from invokeai_py_client.board.handle import AsyncBoardHandle

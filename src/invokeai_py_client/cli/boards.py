@@ -57,10 +57,12 @@ def list_(archived: bool, url: str | None, as_json: bool) -> None:
             emit({"event": "board", "name": board.board_name, **board.to_dict()})
         emit({"event": "result", "ok": True, "boards": len(found)})
         return
+    has_videos = any(board.video_count for board in found)
     columns = [
         Column("board", whole=False),
         Column("images", right=True),
         Column("assets", right=True),
+        *([Column("videos", right=True)] if has_videos else []),
         *([Column("owner"), Column("visibility")] if me else []),
         Column("created", wide=True),
         Column("id"),
@@ -70,6 +72,7 @@ def list_(archived: bool, url: str | None, as_json: bool) -> None:
             board.board_name + (" (archived)" if board.archived and is_watched(sys.stdout) else ""),
             str(board.image_count),
             str(board.asset_count),
+            *([str(board.video_count)] if has_videos else []),
             *([] if me is None else [_owner(board, me), str(board.board_visibility or "")]),
             time_of(board.created_at),
             board.board_id,
@@ -204,20 +207,25 @@ def _set_visibility(
 
 @boards.command("rm")
 @click.argument("names", metavar="BOARDS...", nargs=-1, required=True, shell_complete=complete_boards)
-@click.option("--images", "with_images", is_flag=True, help="Also delete the images on the boards.")
+@click.option(
+    "--images", "with_images", is_flag=True, help="Also delete the images and videos on the boards."
+)
 @yes_option
 @url_option
 @output_options
 def rm(names: tuple[str, ...], with_images: bool, yes: bool, url: str | None, as_json: bool) -> None:
-    """Delete boards. Their images are kept without a board, unless --images is given."""
+    """Delete boards. Their images and videos are kept without a board, unless --images is given."""
     with connect(url) as client:
         found = {board.board_id: board for board in (find_board(client, name) for name in names)}
         if "none" in found:
             raise UsageError("'none' means the images without a board. It cannot be deleted.")
-        count = sum(board.image_count + board.asset_count for board in found.values())
-        images = f"and {counted(count, 'image')}" if with_images else "and keep the images"
+        images = sum(board.image_count + board.asset_count for board in found.values())
+        videos = sum(board.video_count for board in found.values())
+        files = counted(images, "image") + (f" and {counted(videos, 'video')}" if videos else "")
+        kept = "images and videos" if videos else "images"
         listed = ", ".join(repr(board.board_name) for board in found.values())
-        confirm(f"Delete {listed} {images}?", yes)
+        rest = f"and {files}" if with_images else f"and keep the {kept}"
+        confirm(f"Delete {listed} {rest}?", yes)
         gone, error = try_each(
             found,
             lambda board: client.board_repo.delete_board(board, delete_images=with_images),

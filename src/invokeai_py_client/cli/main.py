@@ -24,6 +24,7 @@ _COMMANDS = {
         "invokeai_py_client.cli.images",
         "List, download, upload, organize, delete and export images.",
     ),
+    "videos": ("invokeai_py_client.cli.videos", "List, download, upload, organize and delete videos."),
     "boards": ("invokeai_py_client.cli.boards", "Manage boards."),
     "models": ("invokeai_py_client.cli.models", "List, install and uninstall models."),
     "prompt": (

@@ -1,4 +1,4 @@
-"""Look up the boards, images, models, queue items and workflows that are named on the command line."""
+"""Look up the boards, images, videos, models, queue items and workflows that are named on the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from invokeai_py_client.lookup import MODELS
 
 if TYPE_CHECKING:
     from invokeai_py_client import InvokeAIClient
-    from invokeai_py_client.models import IvkBoard, IvkDnnModel, IvkImage, IvkJob
+    from invokeai_py_client.image.responses import Kind
+    from invokeai_py_client.models import IvkBoard, IvkDnnModel, IvkImage, IvkJob, IvkVideo
 
 _LATEST = 1000
 
@@ -67,40 +68,48 @@ def find_board(client: InvokeAIClient, name: str) -> IvkBoard:
     return client.board_repo.get_board(name).board
 
 
-def find_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage]:
-    """Return the records of images in the order of their names.
+def find_files(client: InvokeAIClient, names: Sequence[str], kind: Kind) -> list[IvkImage] | list[IvkVideo]:
+    """Return the records of images or videos in the order of their names.
 
     Raises:
-        UnknownNameError: Some images do not exist. The message lists their names.
-        PermissionDeniedError: The image belongs to another user.
+        UnknownNameError: Some do not exist. The message lists their names.
+        PermissionDeniedError: The image or video belongs to another user.
     """
-    found = client.image_repo.get_images(names)
-    there = {image.image_name for image in found}
+    found = _records(client, names, kind)
+    there = {record.name for record in found}
     missing = [name for name in names if name not in there]
     if not missing:
         return found
-    if len(missing) == 1:
-        client.image_repo.get_image(missing[0])  # raises the error that says why
-        return find_images(client, names)  # it was created in the meantime
-    latest = [
-        image.image_name for image in client.image_repo.list_images(limit=_LATEST, is_intermediate=None)
-    ]
-    close = unknown("image", missing[0], latest)[1]
+    if len(missing) == 1:  # the request for one raises the error that says why
+        _ = client.images.get_image(missing[0]) if kind == "image" else client.videos.get_video(missing[0])
+        return find_files(client, names, kind)  # it was created in the meantime
+    latest = (
+        client.images.list_images(limit=_LATEST, is_intermediate=None)
+        if kind == "image"
+        else client.videos.list_videos(limit=_LATEST, is_intermediate=None)
+    )
+    close = unknown(kind, missing[0], [record.name for record in latest])[1]
     raise UnknownNameError(
-        f"{len(missing)} of the {len(names)} images do not exist: {listed(missing, 10)}. Nothing was changed.",
+        f"{len(missing)} of the {len(names)} {kind}s do not exist: {listed(missing, 10)}. Nothing was changed.",
         missing[0],
         close,
     )
 
 
-def wanted_images(client: InvokeAIClient, names: Sequence[str]) -> list[IvkImage | str]:
-    """Return the records of images in the order of their names, and only the names of those that do not exist.
+def wanted_files(
+    client: InvokeAIClient, names: Sequence[str], kind: Kind
+) -> Sequence[IvkImage | IvkVideo | str]:
+    """Return the records of images or videos in the order of their names, and the names of those that do not exist.
 
     Raises:
-        UnknownNameError: None of the images exists.
+        UnknownNameError: None of them exists.
     """
-    found = {image.image_name: image for image in client.image_repo.get_images(names)}
-    return [found.get(name, name) for name in names] if found else [*find_images(client, names)]
+    found = {record.name: record for record in _records(client, names, kind)}
+    return [found.get(name, name) for name in names] if found else [*find_files(client, names, kind)]
+
+
+def _records(client: InvokeAIClient, names: Sequence[str], kind: Kind) -> list[IvkImage] | list[IvkVideo]:
+    return client.images.get_images(names) if kind == "image" else client.videos.get_videos(names)
 
 
 def find_models(client: InvokeAIClient, names: Sequence[str]) -> list[IvkDnnModel]:

@@ -223,6 +223,7 @@ def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -
     """
     from invokeai_py_client.engine.inputs import seed_names
     from invokeai_py_client.files.convert import check_target
+    from invokeai_py_client.files.formats import VIDEO
     from invokeai_py_client.files.names import file_name
 
     seeds = seed_names(inputs)
@@ -231,7 +232,7 @@ def check_name(template: str, inputs: InputSet, plan: SweepPlan | None = None) -
     values |= {} if plan is None else next(plan.points())
     name = "name" if plan is not None and plan.names else ""
     example = file_name(template, values, 0, "image.png", item=0, name=name)
-    check_target(example, "PNG")
+    check_target(example, "MP4" if example.suffix.casefold() == VIDEO and inputs.may_make_videos else "PNG")
     return example
 
 

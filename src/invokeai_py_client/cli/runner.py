@@ -1,4 +1,4 @@
-"""Running a workflow on the command line: its progress, its images and its events."""
+"""Running a workflow on the command line: its progress, its images and videos, and its events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from invokeai_py_client.cli.output import (
 )
 from invokeai_py_client.errors import TransferError, UsageError
 from invokeai_py_client.files.atomic import check_writable
-from invokeai_py_client.files.names import is_image_file, literal, literal_folder
+from invokeai_py_client.files.names import files_of, is_image_file, literal, literal_folder
 from invokeai_py_client.recipes.values import joined_values
 
 if TYPE_CHECKING:
@@ -113,20 +113,21 @@ class Runner:
         emit(body, None if self.as_json else 2)
 
     def run(self, values: Mapping[Any, Any]) -> None:
-        """Run the workflow once, show its progress, and save its images."""
+        """Run the workflow once, show its progress, and save its images and videos."""
         if self.template is not None:
             check_writable(self._example(values))
         done = self._watched(values)
         if self.template is None:
-            _write_image(done)
+            _write_file(done)
             if done.seed is not None:
                 say(f"Seed: {done.seed}")
             return
         missing: TransferError | None = None
         with after_run("The run has completed, and its images are on the server."):
+            files = [*done.images, *done.videos]
             try:
                 paths = done.save(self.template)
-                saved = {image.name: path for image, path in zip(done.images, paths, strict=True)}
+                saved = {file.name: path for file, path in zip(files, paths, strict=True)}
             except TransferError as error:
                 missing, saved = error, error.done
         for path in saved.values():
@@ -135,8 +136,12 @@ class Runner:
         for path in saved.values() if self.opens else ():
             open_file(path)
         if self.as_json:
-            images = [{"name": name, "path": str(path)} for name, path in saved.items()]
-            facts = {"item_id": done.item_id, "seed": done.seed, "images": images}
+            made = {
+                f"{kind}s": [{"name": name, "path": str(saved[name])} for name in names if name in saved]
+                for kind, names in files_of(done)
+                if names or kind == "image"
+            }
+            facts = {"item_id": done.item_id, "seed": done.seed, **made}
             emit({"event": "result", "ok": missing is None, **facts})
         elif done.seed is not None:
             say(f"Seed: {done.seed}")
@@ -147,7 +152,7 @@ class Runner:
         if self.as_json:
             return
         if not saved:
-            say("The run produced no images.")
+            say("The run produced no images or videos.")
         elif self.advice:
             hint(self.advice)
 
@@ -229,18 +234,20 @@ def output_template(output: str, name: str | None, as_json: bool, count: int) ->
     return literal(output)
 
 
-def _write_image(run: Run) -> None:
-    """Write the only image of a run to standard output.
+def _write_file(run: Run) -> None:
+    """Write the only image of a run to standard output, or the only video of a run without images.
 
     Raises:
-        UsageError: The run has no image, or several.
+        UsageError: The run has several of them, or neither.
     """
-    if len(run.images) != 1:
-        names = f" ({', '.join(image.name for image in run.images)})" if run.images else ""
+    files = run.images or run.videos
+    if len(files) != 1:
+        names = f" ({', '.join(file.name for file in files)})" if files else ""
+        kind = "images" if run.images or not files else "videos"
         raise UsageError(
-            f"The run produced {len(run.images)} images{names}, but -o - writes exactly 1. Use a folder: -o DIR"
+            f"The run produced {len(files)} {kind}{names}, but -o - writes exactly 1. Use a folder: -o DIR"
         )
-    echo_bytes(run.images[0].bytes())
+    echo_bytes(files[0].bytes())
 
 
 def _plain(event: RunEvent, handle: WorkflowHandle) -> dict[str, Any]:

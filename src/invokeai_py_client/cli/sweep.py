@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,11 +34,12 @@ from invokeai_py_client.errors import (
     TransferError,
     UsageError,
 )
-from invokeai_py_client.files.names import UniquePaths, literal_folder, paths_of_run_images
-from invokeai_py_client.sweep.naming import default_template, run_images
+from invokeai_py_client.files.formats import VIDEO
+from invokeai_py_client.files.names import UniquePaths, literal_folder, paths_of_run_files
+from invokeai_py_client.sweep.naming import default_template, run_files
 
 if TYPE_CHECKING:
-    from invokeai_py_client import Image, InvokeAIClient, Run, Sweep, WorkflowHandle
+    from invokeai_py_client import Image, InvokeAIClient, Run, Sweep, Video, WorkflowHandle
     from invokeai_py_client.sweep.plan import SweepPlan
 
 MANIFEST = "sweep.jsonl"
@@ -242,8 +244,8 @@ def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:
 
 
 @dataclass
-class SavedImages:
-    """The images of a sweep.
+class SavedFiles:
+    """The images and videos of a sweep.
 
     Attributes:
         paths: The files of those that were saved, by name, in the order in which the runs ended.
@@ -253,29 +255,32 @@ class SavedImages:
     paths: dict[str, Path] = field(default_factory=dict[str, Path])
     failed: dict[str, InvokeAIClientError] = field(default_factory=dict[str, InvokeAIClientError])
 
-    def save(self, image: Image, path: Path) -> None:
-        """Save an image, or keep the error.
+    def save(self, file: Image | Video, path: Path) -> None:
+        """Save an image or a video, or keep the error.
 
         Raises:
-            APIRequestError: No other image can be downloaded either.
+            APIRequestError: No other file can be downloaded either.
         """
         try:
-            self.paths[image.name] = image.save(path)
+            self.paths[file.name] = file.save(path)
         except APIRequestError as error:
             if is_hopeless(error):
                 raise
             if isinstance(error, NotFoundError):
                 kept = f" The earlier file {path} was kept." if path.exists() else ""
-                error.args = (f"It is not on the server.{kept}",)  # the message names the image
-            self.failed[image.name] = error
+                error.args = (f"It is not on the server.{kept}",)  # the message names the file
+            self.failed[file.name] = error
 
     def error(self) -> TransferError | None:
-        """Return the error about images that could not be saved, or None if all were saved."""
-        return partial_failure("downloaded", self.failed, self.paths) if self.failed else None
+        """Return the error about images and videos that could not be saved, or None if all were saved."""
+        if not self.failed:
+            return None
+        kind = "file" if any(path.suffix == VIDEO for path in self.paths.values()) else "image"
+        return partial_failure("downloaded", self.failed, self.paths, kind=kind)
 
 
-def follow(sweep: Sweep, template: str, as_json: bool) -> SavedImages:
-    """Wait for the runs of a sweep, save their images, and print each run that has ended.
+def follow(sweep: Sweep, template: str, as_json: bool) -> SavedFiles:
+    """Wait for the runs of a sweep, save their images and videos, and print each run that has ended.
 
     An image that cannot be downloaded does not stop the others.
 
@@ -284,19 +289,20 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> SavedImages:
         template: The template for the files of the images.
         as_json: Whether to print JSON.
     """
-    made = SavedImages()
+    made = SavedFiles()
     watched = sys.stdout.isatty()  # paths would break the progress bar
     taken = UniquePaths()
 
     def on_run(run: Run) -> None:
-        paths = paths_of_run_images(template, run_images(sweep.index(run), run, sweep.names), taken)
-        for image, path in zip(run.images, paths, strict=True):
-            made.save(image, path)
-        saved = [made.paths[image.name] for image in run.images if image.name in made.paths]
+        paths = paths_of_run_files(template, run_files(sweep.index(run), run, sweep.names), taken)
+        files = [*run.images, *run.videos]
+        for file, path in zip(files, paths, strict=True):
+            made.save(file, path)
+        saved = [made.paths[file.name] for file in files if file.name in made.paths]
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
             line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
-            emit({**line, "seed": run.seed, "seconds": run.seconds, "images": [str(path) for path in saved]})
+            emit({**line, "seed": run.seed, "seconds": run.seconds, **_paths(saved)})
             return
         if not watched:
             for path in saved:
@@ -316,6 +322,13 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> SavedImages:
         say(f"Canceled with {sweep.done} of {counted(len(sweep), 'run')} finished.")
         raise
     return made
+
+
+def _paths(saved: Sequence[Path]) -> dict[str, list[str]]:
+    """Return the paths of images and of videos for JSON. Runs without videos have no list of them."""
+    videos = [str(path) for path in saved if path.suffix == VIDEO]
+    images = [str(path) for path in saved if path.suffix != VIDEO]
+    return {"images": images} | ({"videos": videos} if videos else {})
 
 
 def raise_if_incomplete(sweep: Sweep, missing: TransferError | None) -> None:

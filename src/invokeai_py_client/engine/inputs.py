@@ -187,6 +187,13 @@ class InputSet:
     def __getitem__(self, address: Address) -> WorkflowInput:
         return self.find(address)
 
+    @property
+    def may_make_videos(self) -> bool:
+        """Whether a node of the workflow has a video as an output, or calls a workflow that may have one."""
+        kinds = (self._schema.get(node.type) for node in self._loaded.nodes.values())
+        types = [output.type.name for kind in kinds if kind is not None for output in kind.outputs.values()]
+        return not {"VideoField", "AnyField"}.isdisjoint(types)
+
     def find(self, address: Address) -> WorkflowInput:
         """Return the input with an index, a name, or a (node id, field name), or the one equal to another handle's.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.files.formats import format_of, format_of_data, is_other_format
+from invokeai_py_client.files.formats import VIDEO, format_of, format_of_data, is_other_format
 from invokeai_py_client.files.images import decode
 
 if TYPE_CHECKING:
@@ -33,15 +33,22 @@ _INSTALL = "pip install 'invokeai-py-client[image]'"
 
 
 def check_target(path: Path, source: str) -> None:
-    """Check that an image can be saved in the format that the extension of a file promises.
+    """Check that an image or a video can be saved in the format that the extension of a file promises.
 
     Args:
         path: The file to write.
-        source: The format of the image. Files of this format are copied.
+        source: The format of the file on the server: ``"PNG"``, ``"WEBP"`` or, for a video, ``"MP4"``. Files of this
+            format are copied.
 
     Raises:
         UsageError: The format is not supported, or converting to it requires Pillow, which is missing or too old.
     """
+    if source == "MP4":
+        if path.suffix.casefold() != VIDEO and (is_other_format(path) or format_of(path) is not None):
+            raise UsageError(
+                f"Cannot save a video as {path}: {path.suffix} is not a supported format. Use {VIDEO}."
+            )
+        return
     if is_other_format(path):
         raise UsageError(
             f"Cannot save an image as {path}: {path.suffix} is not a supported format. Use .png, .jpg, .webp or .avif."

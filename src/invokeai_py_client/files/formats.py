@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 # The formats that images are saved in, by extension, as Pillow names them.
@@ -16,10 +17,13 @@ FORMATS = {
     ".webp": "WEBP",
     ".avif": "AVIF",
 }
+VIDEO = ".mp4"
+"""The extension of videos, which servers store as MP4 files."""
+
 OTHER_IMAGES = (
     *(".gif", ".bmp", ".tif", ".tiff", ".ico", ".tga", ".ppm", ".psd", ".heic", ".heif", ".jxl"),
     *(".jp2", ".jpx", ".exr", ".hdr", ".dds", ".svg", ".eps", ".pdf"),
-    *(".mp4", ".mov", ".mkv", ".webm", ".avi"),
+    *(VIDEO, ".mov", ".mkv", ".webm", ".avi"),
 )
 _NO_IMAGES = (
     *(".zip", ".txt", ".md", ".json", ".jsonl", ".csv", ".tsv"),
@@ -97,7 +101,7 @@ class Edges:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is a complete PNG, JPEG, WEBP or ZIP file of the format that its extension promises.
+    """Whether a file is a complete PNG, JPEG, WEBP, ZIP or MP4 file of the format that its extension promises.
 
     AVIF files have no end, so they count as complete.
     """
@@ -107,6 +111,8 @@ def is_whole(path: Path) -> bool:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _EDGE))
             tail = file.read()
+            if path.suffix.casefold() == VIDEO:
+                return _is_whole_mp4(file, size)
     except OSError:
         return False
     if needs_conversion(head, path):
@@ -118,6 +124,24 @@ def is_whole(path: Path) -> bool:
             return True
         case _:
             return has_end(head, tail, size) is True
+
+
+def _is_whole_mp4(file: BinaryIO, size: int) -> bool:
+    """Whether an MP4 file ends where its last box ends. Each box begins with its length and its type."""
+    place, kinds = 0, set[bytes]()
+    while place < size:
+        file.seek(place)
+        head = file.read(16)
+        length, kind = int.from_bytes(head[:4]), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:16])
+        elif length == 0:  # up to the end of the file
+            length = size - place
+        if length < len(kind) + 4:
+            return False
+        kinds.add(kind)
+        place += length
+    return place == size and {b"ftyp", b"moov"} <= kinds
 
 
 def is_truncated(data: bytes) -> bool:

@@ -5,34 +5,37 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from invokeai_py_client._paths import exists, is_folder, user_path
 from invokeai_py_client.errors import APIRequestError, UsageError
+from invokeai_py_client.files.formats import VIDEO
 from invokeai_py_client.ivk_fields.pending import LocalImage
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+_VIDEOS = frozenset({VIDEO})
 _GLOB = frozenset("*?[")
 
 
-def pictures_at(place: str | os.PathLike[str]) -> list[Path] | None:
-    """Return the image files of a folder, or the files that match a pattern, sorted. None for the path of a file.
+def files_at(place: str | os.PathLike[str], kind: Literal["image", "video"] = "image") -> list[Path] | None:
+    """Return the images or videos in a folder, or the files that match a pattern, sorted. None for the path of a file.
 
     Raises:
-        UsageError: The folder contains no images, or no file matches the pattern.
+        UsageError: The folder contains none, or no file matches the pattern.
     """
     path = user_path(place)
+    suffixes = _PICTURES if kind == "image" else _VIDEOS
     if is_folder(path):
         try:
-            found = sorted(one for one in path.iterdir() if one.suffix.lower() in _PICTURES)
+            found = sorted(one for one in path.iterdir() if one.suffix.lower() in suffixes)
         except OSError as error:
             raise UsageError(f"Cannot list the folder {path}: {error.strerror or error}.") from None
         if not found:
             raise UsageError(
-                f"The folder {path} contains no images: expected {', '.join(sorted(_PICTURES))}."
+                f"The folder {path} contains no {kind}s: expected {', '.join(sorted(suffixes))}."
             )
         return found
     if _GLOB & set(str(place)) and not exists(path):

@@ -1,4 +1,4 @@
-"""File names for images: built from a template, valid on any file system, and unique."""
+"""File names for images and videos: built from a template, valid on any file system, and unique."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath, PurePosixPath
 from string import Formatter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from invokeai_py_client._paths import is_folder, user_path
 from invokeai_py_client._text import is_boundary
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.errors import UsageError
-from invokeai_py_client.files.formats import FORMATS, OTHER_IMAGES
+from invokeai_py_client.files.formats import FORMATS, OTHER_IMAGES, VIDEO
 from invokeai_py_client.files.labels import label_of
 
 if TYPE_CHECKING:
-    from invokeai_py_client.models import IvkImage
+    from invokeai_py_client.models.media import MediaRecord
 
 # File systems allow 255 bytes. A number, the extension and the mark of a temporary file are added to these.
 _MOST_BYTES = 200
@@ -33,7 +33,7 @@ _FORBIDDEN = frozenset('<>:"/\\|?*')
 _JOINERS = frozenset("\u200c\u200d")  # parts of letters and emoji
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 _ENDINGS = (*FORMATS, *OTHER_IMAGES, ".json", ".txt")
-_WITHOUT_RECORDS = frozenset({"image", "index"})
+_WITHOUT_RECORDS = frozenset({"image", "video", "index"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,14 @@ def file_name(
     *,
     item: int | None = None,
     name: str = "",
+    kind: Literal["image", "video"] = "image",
+    fixed: bool = False,
 ) -> Path:
     """Return the file that a template names for a run.
 
     - ``{name}`` is the input of that name, written as its label or as an identifier.
-    - ``{index}`` is the run's index in the sweep, ``{item}`` its queue item, and ``{image}`` the image's name on the
-      server. They take precedence over inputs of the same name.
+    - ``{index}`` is the run's index in the sweep, ``{item}`` its queue item, and ``{image}`` the name of the image or
+      video on the server (also ``{video}`` for a video). They take precedence over inputs of the same name.
     - Python's format specifications work: ``{index:04}``, ``{cfg_scale:.1f}``.
 
     Folders before the first ``{}`` are used unchanged. After it, the path cannot leave its folder, and characters that
@@ -70,16 +72,20 @@ def file_name(
             images with their names on the server.
         values: The run's inputs.
         index: The run's index.
-        image: The image's name on the server. Defaults to "".
+        image: The name of the image or video on the server. Defaults to "".
         suffix: The extension to add if the template has none. Defaults to ``.png``.
         item: The run's queue item. Defaults to none.
         name: The name of the run's row in its table. Defaults to "": ``{name}`` is not known.
+        kind: Whether the file is an image or a video. Defaults to ``"image"``.
+        fixed: Whether ``suffix`` replaces the extension of the template. Defaults to False.
 
     Raises:
         UsageError: The template is invalid, or contains an unknown name.
     """
     folders, components = _parsed(template)
     known: dict[str, Any] = {"index": index, "image": PurePosixPath(image).stem}
+    if kind == "video":
+        known["video"] = known["image"]
     if item is not None:
         known["item"] = item
     if name:
@@ -91,7 +97,8 @@ def file_name(
     tail = last[-1] if isinstance(last[-1], str) else ""
     ending = next((one for one in _ENDINGS if tail.casefold().endswith(one)), "")
     if ending:
-        suffix, last = tail[-len(ending) :], (*last[:-1], tail[: -len(ending)])
+        last = (*last[:-1], tail[: -len(ending)])
+        suffix = suffix if fixed else tail[-len(ending) :]
     return path / _safe("".join(_text(template, part, values, known) for part in last), suffix)
 
 
@@ -144,14 +151,44 @@ def safe_name(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RunImage:
-    """An image of a run, with the values for its file name; see ``file_name()``."""
+class RunFile:
+    """An image or a video of a run, with the values for its file name; see ``file_name()``."""
 
-    image: str
+    file: str
     values: Mapping[str, Any]
     number: int
     item: int
     name: str = ""
+    kind: Literal["image", "video"] = "image"
+
+
+class NamedFile(Protocol):
+    """An image or a video of a run."""
+
+    @property
+    def name(self) -> str:
+        """The name on the server."""
+        ...
+
+
+class RunWithFiles(Protocol):
+    """A run, of the synchronous or the asynchronous client."""
+
+    @property
+    def images(self) -> Sequence[NamedFile]:
+        """The images that it made."""
+        ...
+
+    @property
+    def videos(self) -> Sequence[NamedFile]:
+        """The videos that it made."""
+        ...
+
+
+def files_of(run: RunWithFiles) -> Iterator[tuple[Literal["image", "video"], list[str]]]:
+    """Yield the names of the images of a run, and those of its videos."""
+    yield "image", [image.name for image in run.images]
+    yield "video", [video.name for video in run.videos]
 
 
 def naming_values(inputs: Mapping[str, Any], seed: int | None) -> Mapping[str, Any]:
@@ -159,15 +196,18 @@ def naming_values(inputs: Mapping[str, Any], seed: int | None) -> Mapping[str, A
     return inputs if seed is None else ChainMap(dict(inputs), {"seed": seed})
 
 
-def paths_of_run_images(
-    template: str | os.PathLike[str], images: Iterable[RunImage], taken: UniquePaths | None = None
+def paths_of_run_files(
+    template: str | os.PathLike[str], files: Iterable[RunFile], taken: UniquePaths | None = None
 ) -> list[Path]:
-    """Return a unique file for each image.
+    """Return a unique file for each image and video of runs.
+
+    The template's extension is for images. Videos have the extension ``.mp4``. If that is the template's extension,
+    the images beside them are PNG files.
 
     Args:
-        template: A template as in ``file_name()``, or an existing folder for images with their names on the server.
-        images: The images.
-        taken: Paths that other images use. The new paths are added. Defaults to none.
+        template: A template as in ``file_name()``, or an existing folder for files with their names on the server.
+        files: The images and videos.
+        taken: Paths that other files use. The new paths are added. Defaults to none.
 
     Raises:
         UsageError: The template is invalid, or contains a name that a run does not have.
@@ -176,9 +216,23 @@ def paths_of_run_images(
     if "{" not in text and is_folder(text):
         text = literal_folder(text)
     names = UniquePaths() if taken is None else taken
+    made = list(files)
+    beside_videos = text.casefold().endswith(VIDEO) and any(one.kind == "video" for one in made)
     return [
-        names.take(file_name(text, made.values, made.number, made.image, item=made.item, name=made.name))
-        for made in images
+        names.take(
+            file_name(
+                text,
+                one.values,
+                one.number,
+                one.file,
+                VIDEO if one.kind == "video" else ".png",
+                item=one.item,
+                name=one.name,
+                kind=one.kind,
+                fixed=one.kind == "video" or beside_videos,
+            )
+        )
+        for one in made
     ]
 
 
@@ -193,7 +247,7 @@ def literal(name: str) -> str:
 
 
 def is_image_file(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is meant as the file of an image, and not as a folder: it has an extension of images."""
+    """Whether a path is meant as the file of an image or a video, and not as a folder: it has such an extension."""
     text = os.fspath(path)
     suffix = Path(text).suffix.casefold()
     return suffix in (*FORMATS, *OTHER_IMAGES) and not text.endswith(("/", os.sep)) and not is_folder(text)
@@ -203,7 +257,7 @@ def is_image_file(path: str | os.PathLike[str]) -> bool:
 
 
 def needs_records(template: str) -> bool:
-    """Whether a template contains more than the image's name and index.
+    """Whether a template contains more than the name and index of an image or a video.
 
     Raises:
         UsageError: The template is invalid.
@@ -217,26 +271,27 @@ def needs_records(template: str) -> bool:
 
 def paths_for(
     names: Sequence[str],
-    records: Mapping[str, IvkImage],
+    records: Mapping[str, MediaRecord],
     folder: str | os.PathLike[str],
     template: str,
     suffix: str,
+    kind: Literal["image", "video"] = "image",
 ) -> dict[str, Path]:
-    """Return a unique file for each image. Values from the server cannot lead out of the folder.
+    """Return a unique file for each image or video. Values from the server cannot lead out of the folder.
 
     Raises:
         UsageError: The template is invalid, or contains an unknown name.
     """
     base = user_path(folder)
     needed = needs_records(template)
-    ending = "" if suffix == ".png" or template.endswith(suffix) else ".thumbnail"
+    ending = ".thumbnail" if suffix == ".webp" and not template.endswith(suffix) else ""
     paths: list[Path] = []
     for index, name in enumerate(names):
         record = records.get(name)
-        # The image was deleted. The download will report that.
-        its_own = "{image}" if needed and record is None else f"{template}{ending}"
+        # It was deleted. The download will report that.
+        its_own = f"{{{kind}}}" if needed and record is None else f"{template}{ending}"
         values: dict[str, Any] = {} if record is None else dict(record)
-        paths.append(base / file_name(its_own, values, index, name, suffix))
+        paths.append(base / file_name(its_own, values, index, name, suffix, kind=kind))
     return dict(zip(names, unique(paths), strict=True))
 
 

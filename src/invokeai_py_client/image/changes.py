@@ -1,10 +1,10 @@
-"""Changes of several images: what the server did, compared with what was asked of it."""
+"""Changes of several images or videos: what the server did, compared with what was asked of it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._partial import is_hopeless, partial_failure
@@ -17,16 +17,33 @@ from invokeai_py_client.errors import (
     ServerError,
     TransferError,
 )
-from invokeai_py_client.image.image import HeldImages, fetch_records
-from invokeai_py_client.image.responses import MOST_NAMES, changed_names, failed_names
+from invokeai_py_client.image.image import HeldImages, HeldRecords, fetch_records
+from invokeai_py_client.image.responses import MOST_NAMES, Kind, changed_names, failed_names
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.transport.auth import auth_status
-from invokeai_py_client.transport.payload import is_path_part, portions, route
+from invokeai_py_client.transport.payload import is_path_part, portions
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
 
 _AT_ONCE = 8
+
+
+class Changed(NamedTuple):
+    """The response to a change of several images or videos.
+
+    Attributes:
+        names: Those that were changed.
+        failed: The errors of those for which the server failed.
+    """
+
+    names: Sequence[str]
+    failed: Mapping[str, InvokeAIClientError]
+
+
+def unclear_failure(response: Any) -> ServerError:
+    """Return the error for an image or a video that a server failed to change without reporting a reason."""
+    return ServerError(None, response, "The server failed to change it. The reason is in its log.")
 
 
 async def change_images(
@@ -57,6 +74,43 @@ async def change_images(
         TransferError: The server did not change some of the images. All others were changed.
         APIRequestError: No image was changed, because no request succeeded.
     """
+
+    async def send(portion: list[str]) -> Changed:
+        response = await connection.http.json(
+            "POST", path, json={**more, "image_names": portion}, idempotent=idempotent
+        )
+        reported = changed_names(response, verb)
+        if "removed_image_names" in response:  # InvokeAI before 6.0 includes names that do not exist
+            reported = [image.image_name for image in await fetch_records(connection, reported)]
+        return Changed(reported, dict.fromkeys(failed_names(response), unclear_failure(response)))
+
+    return await change_files(connection.part(HeldImages), names, send, what=what)
+
+
+async def change_files(
+    held: HeldRecords,
+    names: Sequence[str],
+    send: Callable[[list[str]], Awaitable[Changed]],
+    *,
+    what: str,
+    kind: Kind = "image",
+) -> list[str]:
+    """Change images or videos, up to 1,000 at a time.
+
+    Args:
+        held: The records to load again after the change.
+        names: The images or videos.
+        send: Sends the request for some of them.
+        what: The participle for error messages.
+        kind: What they are. Defaults to ``"image"``.
+
+    Returns:
+        The names.
+
+    Raises:
+        TransferError: The server did not change some of them. All others were changed.
+        APIRequestError: None was changed, because no request succeeded.
+    """
     changed: set[str] = set()
     failed: dict[str, InvokeAIClientError] = {}
     lost: list[APIRequestError] = []
@@ -65,46 +119,41 @@ async def change_images(
             failed |= dict.fromkeys(portion, lost[-1])
             continue
         try:
-            response = await connection.http.json(
-                "POST", path, json={**more, "image_names": portion}, idempotent=idempotent
-            )
-            reported = changed_names(response, verb)
+            reported, errors = await send(portion)
         except APIRequestError as error:
             lost.append(error)
             failed |= dict.fromkeys(portion, error)
             continue
-        if "removed_image_names" in response:  # InvokeAI before 6.0 includes names that do not exist
-            reported = [image.image_name for image in await fetch_records(connection, reported)]
         changed.update(reported)
-        error = ServerError(None, response, "The server failed to change it. The reason is in its log.")
-        failed |= dict.fromkeys(failed_names(response), error)
-    connection.part(HeldImages).forget(changed)
+        failed |= errors
+    held.forget(changed)
     if lost and len(failed) == len(names):
         raise lost[0]
     skipped = [name for name in names if name not in changed and name not in failed]
     try:
-        failed |= await why_unchanged(connection, skipped)
+        failed |= await why_unchanged(held, skipped)
     except APIRequestError as error:  # the server went away: report what was changed before that
         failed |= dict.fromkeys(skipped, error)
     if failed:
         errors = {name: failed[name] for name in names if name in failed}
-        raise partial_failure(what, errors, {name: name for name in names if name in changed})
+        raise partial_failure(what, errors, {name: name for name in names if name in changed}, kind=kind)
     return list(names)
 
 
-async def why_unchanged(connection: Connection, names: Sequence[str]) -> dict[str, InvokeAIClientError]:
-    """Return why the server skipped images: it does not report reasons.
+async def why_unchanged(held: HeldRecords, names: Sequence[str]) -> dict[str, InvokeAIClientError]:
+    """Return why the server skipped images or videos: it does not report reasons.
 
-    Sends one request per 1,000 images, and one for each image that another user may own on servers with users.
+    Sends one request per 1,000 images or per video, and one for each image or video that another user may own on
+    servers with users.
     """
     if not names:
         return {}
     visible: set[str] = set()
     for portion in portions(names, MOST_NAMES):
-        visible |= {record.image_name for record in await fetch_records(connection, portion)}
-    has_users = (await auth_status(connection.http))["multiuser_enabled"]
+        visible |= {record.name for record in await held.fetch(portion)}
+    has_users = (await auth_status(held.connection.http))["multiuser_enabled"]
     unseen = [name for name in names if name not in visible and has_users]
-    hidden = await _owned_by_others(connection, unseen)
+    hidden = await _owned_by_others(held, unseen)
     reasons: dict[str, InvokeAIClientError] = {}
     for name in names:
         if name in hidden or (name in visible and has_users):
@@ -117,58 +166,63 @@ async def why_unchanged(connection: Connection, names: Sequence[str]) -> dict[st
     return reasons
 
 
-async def raise_if_images_left(
-    connection: Connection, board: str, names: Sequence[str], response: Mapping[str, Any]
+async def raise_if_files_left(
+    board: str, there: Mapping[HeldRecords, Sequence[str]], response: Mapping[str, Any]
 ) -> None:
-    """Check that the images of a board were deleted together with the board.
+    """Check that the images and videos of a board were deleted together with the board.
 
     Args:
-        connection: The server.
         board: The board's name.
-        names: The images that were on the board.
+        there: The images and videos that were on the board, by the part of the connection that loads their records.
         response: The server's response.
 
     Raises:
         TransferError: Some images or videos were not deleted. They are uncategorized now.
     """
-    deleted = [str(name) for kind in ("images", "videos") for name in response.get(f"deleted_{kind}") or ()]
+    deleted = _reported("deleted", response)
     unclear = ServerError(None, response, "The server failed to delete it. The reason is in its log.")
-    failed: dict[str, InvokeAIClientError] = dict.fromkeys(
-        [str(name) for kind in ("images", "videos") for name in response.get(f"failed_{kind}") or ()], unclear
-    )
-    others = await why_unchanged(connection, [name for name in names if name not in {*deleted, *failed}])
-    # Images that are not on the server were deleted by someone else in the meantime.
-    failed |= {name: error for name, error in others.items() if not isinstance(error, NotFoundError)}
+    failed: dict[str, InvokeAIClientError] = dict.fromkeys(_reported("failed", response), unclear)
+    for held, names in there.items():
+        others = await why_unchanged(held, [name for name in names if name not in {*deleted, *failed}])
+        # What is not on the server was deleted by someone else in the meantime.
+        failed |= {name: error for name, error in others.items() if not isinstance(error, NotFoundError)}
     if failed:
         note = f"The board {shown(board)} was deleted, but not everything on it; the rest is uncategorized."
-        raise partial_failure("deleted", failed, {name: name for name in deleted}, note=note)
+        kind = "image" if all(isinstance(held, HeldImages) for held in there) else "file"
+        raise partial_failure("deleted", failed, {name: name for name in deleted}, kind=kind, note=note)
 
 
-def raise_if_images_deleted(board: str, error: ServerError) -> None:
-    """Check whether a failed deletion of a board has deleted some of its images (6.14.2).
+def raise_if_files_deleted(board: str, error: ServerError) -> None:
+    """Check whether a failed deletion of a board has deleted some of its images and videos (6.14.2).
 
     Raises:
         TransferError: It has.
     """
     detail = as_mapping(as_mapping(error.payload).get("detail"))
-    deleted = [str(name) for kind in ("images", "videos") for name in detail.get(f"deleted_{kind}") or ()]
+    deleted = _reported("deleted", detail)
     if deleted:
-        were = (
-            "1 image on the board {} was"
-            if len(deleted) == 1
-            else f"{len(deleted)} images on the board {{}} were"
-        )
-        message = f"{were.format(shown(board))} deleted, but the board was not: {error}"
+        counts = [
+            f"{count} {kind}{'s' * (count != 1)}"
+            for kind in ("image", "video")
+            if (count := len(detail.get(f"deleted_{kind}s") or ()))
+        ]
+        were = "was" if len(deleted) == 1 else "were"
+        message = f"{' and '.join(counts)} on the board {shown(board)} {were} deleted, but the board was not: {error}"
         raise TransferError(message, failed={board: error}, done={name: name for name in deleted}) from None
 
 
-async def _owned_by_others(connection: Connection, names: Iterable[str]) -> set[str]:
+def _reported(verb: str, response: Mapping[str, Any]) -> list[str]:
+    """Return the names of the images and videos that a response about a board reports as deleted or failed."""
+    return [str(name) for kind in ("images", "videos") for name in response.get(f"{verb}_{kind}") or ()]
+
+
+async def _owned_by_others(held: HeldRecords, names: Iterable[str]) -> set[str]:
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def check(name: str) -> str | None:
         async with limit:
             try:
-                await connection.http.json("GET", route("/api/v1/images/i/{image}", image=name))
+                await held.fetch_one(name)
             except PermissionDeniedError:
                 return name
             except NotFoundError:

@@ -1,60 +1,171 @@
-"""Downloads of images to files, several at a time."""
+"""Downloads of images and videos to files, several at a time."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from invokeai_py_client.api.videos import AsyncVideosApi
 from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.files.convert import check_target
 from invokeai_py_client.files.download import fetch_to_disk
+from invokeai_py_client.files.formats import is_whole
+from invokeai_py_client.files.names import paths_for, target_path
+from invokeai_py_client.image.responses import Kind, file_path
 from invokeai_py_client.image.transfer import AT_ONCE, TransferProgress, transfer_all
-from invokeai_py_client.transport.payload import route
+from invokeai_py_client.transport.payload import ROUTE_MISSING
 
 if TYPE_CHECKING:
+    import os
+
     from invokeai_py_client.connection import Connection
-    from invokeai_py_client.image.responses import ImageName
+    from invokeai_py_client.models.media import MediaRecord
 
 
-def file_path(image_name: ImageName, full_resolution: bool) -> str:
-    """Return the server path of an image's file, or of its thumbnail."""
-    kind = "full" if full_resolution else "thumbnail"
-    return f"{route('/api/v1/images/i/{image}', image=image_name)}/{kind}"
+@dataclass(frozen=True, slots=True)
+class WantedFile:
+    """A file to download.
+
+    Attributes:
+        name: The name of the image or video.
+        target: The file to write.
+        kind: What it is. Defaults to ``"image"``.
+        full_resolution: Whether to download the image or video itself rather than its thumbnail. Defaults to True.
+    """
+
+    name: str
+    target: Path
+    kind: Kind = "image"
+    full_resolution: bool = True
+
+    @property
+    def path(self) -> str:
+        """The path of the file on the server."""
+        return file_path(self.kind, self.name, "full" if self.full_resolution else "thumbnail")
+
+    def check(self) -> None:
+        """Check that the file can be written in the format that its extension promises.
+
+        Raises:
+            UsageError: The format is not supported.
+        """
+        stored = "PNG" if self.kind == "image" else "MP4"
+        check_target(self.target, stored if self.full_resolution else "WEBP")
+
+    async def fetch(self, connection: Connection) -> int:
+        """Download the file, and return its size in bytes."""
+        try:
+            return await fetch_to_disk(connection, self.path, self.target)
+        except ROUTE_MISSING:
+            if self.kind == "video":  # raises an error that says which version of InvokeAI has videos
+                await connection.part(AsyncVideosApi).get_video_dto(self.name)
+            raise
 
 
 async def download_files(
     connection: Connection,
-    wanted: Sequence[tuple[str, Path]],
+    wanted: Sequence[WantedFile],
     *,
     there: Mapping[str, Path] | None = None,
-    full_resolution: bool = True,
     concurrency: int = AT_ONCE,
     on_progress: Callable[[TransferProgress], object] | None = None,
 ) -> None:
-    """Download images to files, several at a time. Images in ``there`` count as done.
+    """Download images and videos to files, several at a time. Those in ``there`` count as done.
 
     Raises:
-        UsageError: An image cannot be converted to the format of its file. Nothing was downloaded.
+        UsageError: One cannot be converted to the format of its file. Nothing was downloaded.
         TransferError: Some downloads failed. The files of the others are complete.
     """
-    source = "PNG" if full_resolution else "WEBP"
-    for _, target in wanted:
-        check_target(target, source)
+    for one in wanted:
+        one.check()
 
-    async def fetch(job: tuple[str, Path]) -> tuple[Path, int]:
-        name, target = job
+    async def fetch(one: WantedFile) -> tuple[Path, int]:
         try:
-            return target, await fetch_to_disk(connection, file_path(name, full_resolution), target)
+            return one.target, await one.fetch(connection)
         except NotFoundError as error:
-            error.args = ("It is not on the server.",)  # the message names the image
+            error.args = ("It is not on the server.",)  # the message names the image or video
             raise
 
+    kinds = {one.kind for one in wanted}
     await transfer_all(
-        [(name, (name, target)) for name, target in wanted],
+        [(one.name, one) for one in wanted],
         fetch,
         what="downloaded",
+        kind=kinds.pop() if len(kinds) == 1 else "file",
         there=there,
         concurrency=concurrency,
         on_progress=on_progress,
     )
+
+
+async def download_file(
+    connection: Connection,
+    name: str,
+    path: str | os.PathLike[str],
+    kind: Kind = "image",
+    *,
+    full_resolution: bool = True,
+) -> Path:
+    """Download an image or a video, or its thumbnail, to a file or into a folder. Return the path of the file.
+
+    Raises:
+        NotFoundError: It is not on the server.
+        UsageError: The file cannot be written, or not in the format of its extension.
+    """
+    target = target_path(path, name if full_resolution else f"{name}.thumbnail.webp")
+    wanted = WantedFile(name, target, kind, full_resolution)
+    wanted.check()
+    await wanted.fetch(connection)
+    return target
+
+
+async def download_all(
+    connection: Connection,
+    names: Sequence[str],
+    records: Mapping[str, MediaRecord],
+    folder: str | os.PathLike[str],
+    template: str,
+    kind: Kind = "image",
+    *,
+    full_resolution: bool,
+    overwrite: bool,
+    concurrency: int,
+    on_progress: Callable[[TransferProgress], object] | None,
+) -> dict[str, Path]:
+    """Download images or videos into a folder. Existing files are kept if they are complete and named after them.
+
+    Args:
+        connection: The server.
+        names: The names.
+        records: The records, as far as the template needs them, by name.
+        folder: The folder.
+        template: The template for the names of the files.
+        kind: What they are. Defaults to ``"image"``.
+        full_resolution: Whether to download them rather than their thumbnails.
+        overwrite: Whether to download existing files again.
+        concurrency: The largest number of downloads at a time.
+        on_progress: Called with the progress after each file.
+
+    Returns:
+        The files' paths, by name.
+
+    Raises:
+        UsageError: The template contains an unknown field, or its format is not supported.
+        TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
+    """
+    suffix = ".webp" if not full_resolution else ".png" if kind == "image" else ".mp4"
+    paths = paths_for(names, records, folder, template, suffix, kind)
+    kept: set[str] = set()
+    if f"{{{kind}" in template and not overwrite:
+        kept = await asyncio.to_thread(lambda: {name for name in names if is_whole(paths[name])})
+    await download_files(
+        connection,
+        [WantedFile(name, paths[name], kind, full_resolution) for name in names if name not in kept],
+        there={name: paths[name] for name in names if name in kept},
+        concurrency=concurrency,
+        on_progress=on_progress,
+    )
+    return paths

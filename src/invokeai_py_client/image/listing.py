@@ -1,15 +1,18 @@
-"""Pagination of the image list: which page to request next and which of its images to keep. No I/O."""
+"""Pagination of the lists of images and videos: which page to request next and which of its records to keep. No I/O."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.image.responses import MOST_NAMES
-from invokeai_py_client.models import IvkImage
+from invokeai_py_client.models.image import IvkImage
+from invokeai_py_client.models.video import IvkVideo
+
+R = TypeVar("R", IvkImage, IvkVideo)
 
 if TYPE_CHECKING:
     from invokeai_py_client.models import IvkGalleryDay
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Listing:
-    """One iteration over the image list.
+class Listing(Generic[R]):
+    """One iteration over the list of images or videos.
 
     The server cannot filter by star or time. The listing requests starred images first, and newer images first, and
     stops at the first image that does not match.
@@ -50,7 +53,7 @@ class Listing:
         self._until = None if until is None else moment_of(until, end=True)
         self._limit = limit
         # For "oldest first since a time", images are requested newest first and reversed at the end.
-        self._reversed: list[IvkImage] | None = [] if self._since is not None and order_dir == "ASC" else None
+        self._reversed: list[R] | None = [] if self._since is not None and order_dir == "ASC" else None
         self._starred_first = starred_first
         self._filters = dict(filters) | {
             "order_dir": "DESC" if self._reversed is not None else order_dir,
@@ -66,7 +69,7 @@ class Listing:
         if limit != 0:
             self._next()
 
-    def take(self, page: Sequence[IvkImage], total: int) -> list[IvkImage]:
+    def take(self, page: Sequence[R], total: int) -> list[R]:
         """Process the requested page and return the images in it that match."""
         if self._total is not None and total < self._total:
             # Images were deleted, so the next ones may have moved toward the beginning by at most that many places.
@@ -77,11 +80,11 @@ class Listing:
         self._total = total
         self._offset += len(page)
         over = not page or self._offset >= total
-        wanted: list[IvkImage] = []
+        wanted: list[R] = []
         for image in page:
-            if image.image_name in self._seen:
+            if image.name in self._seen:
                 continue
-            self._seen.add(image.image_name)
+            self._seen.add(image.name)
             older, other = self._is_older(image), self._starred not in (None, image.starred)
             if (other and self._starred) or (older and (self._starred or not self._is_up_front(image))):
                 over = True
@@ -105,7 +108,7 @@ class Listing:
             size = min(size, self._skip + self._limit - self._returned)
         self.params = {**self._filters, "offset": self._offset, "limit": size}
 
-    def _cut(self, wanted: list[IvkImage]) -> list[IvkImage]:
+    def _cut(self, wanted: list[R]) -> list[R]:
         """Apply the offset and limit to images."""
         passed = min(self._skip, len(wanted))
         self._skip -= passed
@@ -115,19 +118,19 @@ class Listing:
         self._returned += len(chosen)
         return chosen
 
-    def _oldest_first(self) -> list[IvkImage]:
+    def _oldest_first(self) -> list[R]:
         images = (self._reversed or [])[::-1]
         return sorted(images, key=lambda image: not image.starred) if self._starred_first else images
 
-    def _is_up_front(self, image: IvkImage) -> bool:
+    def _is_up_front(self, image: R) -> bool:
         """Whether an image is listed before newer images."""
         return bool(self._filters["starred_first"]) and image.starred
 
-    def _is_older(self, image: IvkImage) -> bool:
+    def _is_older(self, image: R) -> bool:
         made = image.created_at
         return self._since is not None and isinstance(made, datetime) and _aware(made) < self._since
 
-    def _is_newer(self, image: IvkImage) -> bool:
+    def _is_newer(self, image: R) -> bool:
         made = image.created_at
         return self._until is not None and isinstance(made, datetime) and _aware(made) > self._until
 

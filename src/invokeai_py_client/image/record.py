@@ -1,4 +1,4 @@
-"""Records of images from the asynchronous client, whose methods are coroutines."""
+"""Records of images from the asynchronous client, and the methods that records of videos have as well."""
 
 # A record is a record, even though its methods are coroutines.
 # pyright: reportIncompatibleMethodOverride=false, reportIncompatibleVariableOverride=false
@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 from pydantic import PlainValidator
 
-from invokeai_py_client.models.image import ImageMetadata, IvkImage, metadata_reader
+from invokeai_py_client.models.image import ImageMetadata, IvkImage
+from invokeai_py_client.models.media import MediaRecord, metadata_reader
 
 if TYPE_CHECKING:
     import os
@@ -18,76 +19,61 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image as PILImage
 
-    from invokeai_py_client.models.image import RecordSource
+    from invokeai_py_client.models.media import RecordSource
 
 
 class AsyncImageMetadata(dict[str, Any]):
-    """The metadata of an image from the asynchronous client: a dict, empty if the image has no metadata.
+    """The metadata of an image or a video from the asynchronous client: a dict, empty if there is no metadata.
 
     ``await image.metadata()`` returns the metadata as well, also before it was loaded.
     """
 
     async def __call__(self) -> dict[str, Any] | None:
-        """Return the metadata, or None if the image has no metadata."""
+        """Return the metadata, or None if it is empty."""
         return dict(self) if self else None
 
 
-class AsyncIvkImage(IvkImage):
-    """The record of an image, from the asynchronous client. Its methods are coroutines.
+class CoroutineRecord(MediaRecord):
+    """The base class of the records from the asynchronous client, whose methods are coroutines."""
 
-    Attributes:
-        metadata: The metadata it was generated with. Load it with ``await image.metadata()``. If you do so for many
-            records of a listing, several are loaded at once.
-    """
-
-    metadata: Annotated[AsyncImageMetadata, PlainValidator(metadata_reader(AsyncImageMetadata))] = cast(
-        "Any", None
-    )
+    _twin: ClassVar[type[MediaRecord]]
+    """The class of the record for the synchronous client."""
 
     async def bytes(self) -> builtins.bytes:
-        """Return the image's file, a PNG.
+        """Return the content of the file: a PNG for an image, an MP4 for a video.
 
         Raises:
-            NotFoundError: The image was deleted from the server.
+            NotFoundError: The image or video was deleted from the server.
             UsageError: The record did not come from a server.
         """
-        return await self._image.bytes()
+        return await self._file.bytes()
 
     async def thumbnail(self) -> builtins.bytes:
         """Return the thumbnail, a WEBP file of at most 256 pixels per side.
 
         Raises:
-            NotFoundError: The image was deleted from the server.
+            NotFoundError: The image or video was deleted from the server.
             UsageError: The record did not come from a server.
         """
-        return await self._image.thumbnail()
+        return await self._file.thumbnail()
 
     async def save(self, path: str | os.PathLike[str]) -> Path:
-        """Save the image to a file, completely or not at all. Missing folders are created.
+        """Save the file, completely or not at all. Missing folders are created.
 
-        The extension decides the format, as for ``Image.save()``.
+        The extension decides the format of an image, as for ``Image.save()``.
 
         Args:
-            path: The file, or a folder (an existing one, or a path that ends in ``/``), in which the image keeps its
+            path: The file, or a folder (an existing one, or a path that ends in ``/``), in which the file keeps its
                 name.
 
         Returns:
             The file's path.
 
         Raises:
-            NotFoundError: The image was deleted from the server.
+            NotFoundError: The image or video was deleted from the server.
             UsageError: The file cannot be written, or the record did not come from a server.
         """
-        return await self._image.save(path)
-
-    async def pil(self) -> PILImage:
-        """Return the image as a Pillow image. Requires the extra ``invokeai-py-client[image]``.
-
-        Raises:
-            NotFoundError: The image was deleted from the server.
-            UsageError: The record did not come from a server.
-        """
-        return await self._image.pil()
+        return await self._file.save(path)
 
     async def recall(self, *, strict: bool = False) -> dict[str, Any]:
         """Put the prompts, models, seed and other settings of the image into the open web UI.
@@ -105,32 +91,29 @@ class AsyncIvkImage(IvkImage):
             ModelNotFoundError: A model of the image is not on the server.
             NotFoundError: The image is not on the server.
         """
-        return await self._image.recall(strict=strict)
+        return await self._file.recall(strict=strict)
 
     async def workflow(self) -> dict[str, Any] | None:
-        """Return the workflow embedded in the image, or None if it has none.
+        """Return the embedded workflow, or None if there is no workflow.
 
         Raises:
-            NotFoundError: The image was deleted from the server.
+            NotFoundError: The image or video was deleted from the server.
             UsageError: The record did not come from a server.
         """
-        return await self._image.workflow()
+        return await self._file.workflow()
 
     async def graph(self) -> dict[str, Any] | None:
-        """Return the executed graph embedded in the image, or None if it has none.
+        """Return the embedded graph as it was executed, or None if there is no graph.
 
         Raises:
-            NotFoundError: The image was deleted from the server.
+            NotFoundError: The image or video was deleted from the server.
             UsageError: The record did not come from a server.
         """
-        return await self._image.graph()
+        return await self._file.graph()
 
-    def __hash__(self) -> int:
-        return super().__hash__()
-
-    def __face__(self) -> IvkImage:
+    def __face__(self) -> MediaRecord:
         """Return the record for the synchronous client."""
-        twin = IvkImage.__new__(IvkImage)
+        twin = self._twin.__new__(self._twin)
         fields = dict(self.__dict__)
         metadata = fields.get("metadata")
         if metadata is not None:
@@ -142,3 +125,30 @@ class AsyncIvkImage(IvkImage):
         object.__setattr__(twin, "__pydantic_fields_set__", self.__pydantic_fields_set__)
         object.__setattr__(twin, "__pydantic_private__", {"_source": source and source.face()})
         return twin
+
+
+class AsyncIvkImage(CoroutineRecord, IvkImage):
+    """The record of an image, from the asynchronous client. Its methods are coroutines.
+
+    Attributes:
+        metadata: The metadata it was generated with. Load it with ``await image.metadata()``. If you do so for many
+            records of a listing, several are loaded at once.
+    """
+
+    _twin = IvkImage
+
+    metadata: Annotated[AsyncImageMetadata, PlainValidator(metadata_reader(AsyncImageMetadata))] = cast(
+        "Any", None
+    )
+
+    async def pil(self) -> PILImage:
+        """Return the image as a Pillow image. Requires the extra ``invokeai-py-client[image]``.
+
+        Raises:
+            NotFoundError: The image was deleted from the server.
+            UsageError: The record did not come from a server.
+        """
+        return await self._file.pil()
+
+    def __hash__(self) -> int:  # type checkers take a record with fields for unhashable otherwise
+        return hash(self.name)

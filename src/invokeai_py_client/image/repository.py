@@ -30,13 +30,14 @@ from invokeai_py_client.image.responses import (
     ImageNames,
     category_word,
     category_words,
-    image_list,
+    file_list,
+    file_path,
     name_list,
     name_of,
     origin_word,
     page_of,
 )
-from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_image
+from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_file
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, ImageOrigin, IvkImage
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import path_part, portions, route
@@ -84,7 +85,7 @@ class AsyncImageRepository(Resource):
         """
         record = await self.find_image(image_name)
         if record is None:
-            raise await unknown_image(self.connection, name_of(image_name))
+            raise await unknown_file(self.connection, "image", name_of(image_name))
         return record
 
     async def find_image(self, image_name: ImageName) -> AsyncIvkImage | None:
@@ -225,7 +226,7 @@ class AsyncImageRepository(Resource):
         )
         board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
 
-        listing = Listing(
+        listing = Listing[IvkImage](
             {
                 "board_id": board,
                 "categories": category_words(categories),
@@ -495,9 +496,7 @@ class AsyncImageRepository(Resource):
         Raises:
             NotFoundError: The image is not on the server.
         """
-        from invokeai_py_client.image.download import file_path
-
-        path = file_path(image_name, full_resolution)
+        path = file_path("image", name_of(image_name), "full" if full_resolution else "thumbnail")
         return await self.connection.http.bytes(path)
 
     async def download_to(
@@ -520,17 +519,11 @@ class AsyncImageRepository(Resource):
             NotFoundError: The image is not on the server.
             UsageError: The file cannot be written.
         """
-        from invokeai_py_client.files.convert import check_target
-        from invokeai_py_client.files.download import fetch_to_disk
-        from invokeai_py_client.files.names import target_path
-        from invokeai_py_client.image.download import file_path
+        from invokeai_py_client.image.download import download_file
 
-        http_path = file_path(image_name, full_resolution)
-        name = name_of(image_name)
-        target = target_path(path, name if full_resolution else f"{name}.thumbnail.webp")
-        check_target(target, "PNG" if full_resolution else "WEBP")
-        await fetch_to_disk(self.connection, http_path, target)
-        return target
+        return await download_file(
+            self.connection, name_of(image_name), path, full_resolution=full_resolution
+        )
 
     async def download_images(
         self,
@@ -567,12 +560,11 @@ class AsyncImageRepository(Resource):
             UsageError: The template contains an unknown field, or its format is not supported.
             TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
         """
-        from invokeai_py_client.files.formats import is_whole
-        from invokeai_py_client.files.names import needs_records, paths_for
-        from invokeai_py_client.image.download import download_files
+        from invokeai_py_client.files.names import needs_records
+        from invokeai_py_client.image.download import download_all
 
         refuse_empty(template=template)
-        given = image_list(image_names)
+        given = file_list(image_names)
         names = name_list(given)
         for name in names:
             path_part(name, "an image")
@@ -582,16 +574,14 @@ class AsyncImageRepository(Resource):
         if needs_records(template):
             unknown = [name for name in names if name not in known]
             known |= {image.image_name: image for image in await self.get_images(unknown)} if unknown else {}
-        suffix = ".png" if full_resolution else ".webp"
-        paths = paths_for(names, known, folder, template, suffix)
-        kept: set[str] = set()
-        if "{image" in template and not overwrite:
-            kept = await asyncio.to_thread(lambda: {name for name in names if is_whole(paths[name])})
-        await download_files(
+        paths = await download_all(
             self.connection,
-            [(name, paths[name]) for name in names if name not in kept],
-            there={name: paths[name] for name in names if name in kept},
+            names,
+            known,
+            folder,
+            template,
             full_resolution=full_resolution,
+            overwrite=overwrite,
             concurrency=concurrency,
             on_progress=on_progress,
         )
@@ -607,7 +597,8 @@ class AsyncImageRepository(Resource):
     ) -> Path:
         """Have the server create a zip of images, and download it. The server then deletes the zip.
 
-        The zip has a folder for each category, with the images under their names. Prefer ``download_images()`` for
+        The zip has a folder for each category, with the images under their names. It does not contain the videos of a
+        board; use ``client.videos.download_videos()`` for them. Prefer ``download_images()`` for
         many images, because it can resume after an interruption.
 
         Args:

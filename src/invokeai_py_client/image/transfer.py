@@ -41,6 +41,7 @@ async def transfer_all(
     transfer: Callable[[T], Awaitable[tuple[R, int]]],
     *,
     what: str,
+    kind: str = "image",
     there: Mapping[str, R] | None = None,
     concurrency: int = AT_ONCE,
     on_progress: Callable[[TransferProgress], object] | None = None,
@@ -53,6 +54,7 @@ async def transfer_all(
         jobs: The display name of each file, and the argument for ``transfer``.
         transfer: Transfers one file. Returns the result and the size in bytes.
         what: Past participle for the error message, such as "uploaded".
+        kind: The kind of file for the error message. Defaults to "image".
         there: Results that need no transfer. They count as done.
         concurrency: The largest number of transfers at a time. Defaults to 8.
         on_progress: Called after each file.
@@ -96,5 +98,5 @@ async def transfer_all(
     if failed:
         errors = {jobs[index][0]: failed[index] for index in sorted(failed)}
         done = had | {jobs[index][0]: results[index] for index in sorted(results)}
-        raise partial_failure(what, errors, done)
+        raise partial_failure(what, errors, done, kind=kind)
     return [results[index] for index in range(len(jobs))]

@@ -6,7 +6,7 @@ import json
 import mimetypes
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -15,6 +15,7 @@ from invokeai_py_client._pillow import changes_for, png_bytes
 from invokeai_py_client._text import first_lines, listed
 from invokeai_py_client.errors import InputValueError, UsageError
 from invokeai_py_client.files.photos import Photo, check_photo, prepare_photo
+from invokeai_py_client.image.responses import Kind
 from invokeai_py_client.transport.payload import Form, FormFile
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def make_upload(
     """
     fields: dict[str, str] = {}
     if metadata is not None:
-        fields["metadata"] = _json(metadata)
+        fields["metadata"] = metadata_text(metadata)
     if resize_to is not None:
         # The server's documentation says a list, but 6.14.2 rejects a list and reads an object.
         width, height = resize_to
@@ -93,37 +94,47 @@ def form_file(photo: Photo, *, filename: str | None = None) -> FormFile:
         photo: The image.
         filename: The file name to send. Defaults to that of the image.
     """
-    name = _NOT_IN_HEADERS.sub("_", Path(filename or photo.name).name) or "image.png"
+    name = sent_name(filename or photo.name, "image.png")
     return FormFile(photo.data, name, content_type(photo.data, name))
 
 
-def named_sources(
-    sources: str | os.PathLike[str] | Iterable[ImageSource],
-) -> list[tuple[str, ImageSource]]:
-    """Return the images to upload, each with its name in messages: a path or a number. Reads folders.
+def sent_name(filename: str, default: str) -> str:
+    """Return the last part of a file name as it can be sent, or else the default."""
+    return _NOT_IN_HEADERS.sub("_", Path(filename).name) or default
+
+
+def named_sources(sources: Any, kind: Kind = "image") -> list[tuple[str, Any]]:
+    """Return the images or videos to upload, each with its name in messages: a path or a number. Reads folders.
+
+    Args:
+        sources: A folder, a pattern or a file. Or a list of sources.
+        kind: What to upload. Defaults to ``"image"``.
 
     Raises:
-        UsageError: No images were passed.
+        UsageError: No images or videos were passed.
         InputValueError: Files are missing. The message lists them.
     """
-    from invokeai_py_client.files.images import pictures_at
+    from invokeai_py_client.files.images import files_at
 
     if isinstance(sources, str | os.PathLike):
-        several: list[Any] = [*(pictures_at(sources) or [user_path(sources)])]
+        place = cast("str | os.PathLike[str]", sources)
+        several: list[Any] = [*(files_at(place, kind) or [user_path(place)])]
     elif isinstance(sources, bytes | bytearray | memoryview) or not hasattr(sources, "__iter__"):
-        several = [sources]  # one image, whatever the annotation says
+        several = [sources]  # a single one, whatever the annotation says
     else:
         several = list(sources)
     if not several:
         raise UsageError(
-            "No images to upload: expected a folder with images, a pattern, or a list of images."
+            f"No {kind}s to upload: expected a folder with {kind}s, a pattern, or a list of {kind}s."
         )
     missing = [path for source in several if (path := _path(source)) is not None and not is_file(path)]
     if missing:
-        raise InputValueError(f"Image file not found: {listed(missing, 10)}. Nothing was uploaded.")
-    named: dict[str, ImageSource] = {}
+        raise InputValueError(
+            f"{kind.capitalize()} file not found: {listed(missing, 10)}. Nothing was uploaded."
+        )
+    named: dict[str, Any] = {}
     for index, source in enumerate(several):
-        name = _path(source) or f"image {index}"
+        name = _path(source) or f"{kind} {index}"
         count = 1
         label = name
         while label in named:
@@ -191,7 +202,12 @@ def _png(image: PILImage) -> bytes:
         raise InputValueError(f"Cannot convert the Pillow image to PNG: {error}.") from None
 
 
-def _json(metadata: Mapping[str, Any]) -> str:
+def metadata_text(metadata: Mapping[str, Any]) -> str:
+    """Return metadata as JSON text.
+
+    Raises:
+        InputValueError: It is not a mapping of JSON values.
+    """
     try:
         return json.dumps(dict(metadata))
     except (TypeError, ValueError) as error:

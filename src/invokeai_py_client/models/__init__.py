@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         QueueStatus,
     )
     from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
+    from invokeai_py_client.models.video import IvkVideo
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
 
 __all__ = [
@@ -109,6 +110,7 @@ __all__ = [
     "IvkStylePreset",
     "IvkSystemPrompt",
     "IvkUser",
+    "IvkVideo",
     "IvkWorkflowRecord",
     "JobStatus",
     "LogLevel",
@@ -178,6 +180,7 @@ _MODULES = {
     "Row": "base",
     "IvkAuthStatus": "user",
     "IvkUser": "user",
+    "IvkVideo": "video",
     "IvkWorkflowRecord": "workflow",
 }
 _PLACE = dict.fromkeys(__all__, "enums") | _MODULES

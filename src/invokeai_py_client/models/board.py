@@ -18,7 +18,7 @@ class IvkBoard(IvkModel):
         board_name: The board's name. Several boards may have the same name.
         image_count: The number of images of category GENERAL, without intermediate images.
         asset_count: The number of images of other categories (InvokeAI 6.3+).
-        video_count: The number of videos (InvokeAI 6.14+).
+        video_count: The number of videos, without intermediate videos (InvokeAI 6.14+).
         board_visibility: Who can see the board (InvokeAI 6.13+).
         is_private: Whether only its owner can see it (until InvokeAI 6.8).
         user_id: The id of its owner, on servers with user accounts (InvokeAI 6.12+).

@@ -16,7 +16,7 @@ from invokeai_py_client._names import matching
 from invokeai_py_client._text import listed
 from invokeai_py_client.engine.models import find_model, missing_model
 from invokeai_py_client.errors import ModelNotFoundError, NotFoundError, ServerTooOldError, UsageError
-from invokeai_py_client.lookup import MODELS, fetch_models, unknown_image
+from invokeai_py_client.lookup import MODELS, fetch_models, unknown_file
 from invokeai_py_client.models.base import as_mapping
 from invokeai_py_client.recall.metadata import recallable
 from invokeai_py_client.transport.json_shape import ListOf
@@ -204,7 +204,7 @@ async def _check_images(connection: Connection, sent: Mapping[str, Any]) -> None
         try:
             await images.get_image_dto(name)
         except NotFoundError:
-            raise await unknown_image(connection, name) from None
+            raise await unknown_file(connection, "image", name) from None
 
     await gather_or_cancel(check(name) for name in names)
 

@@ -85,6 +85,12 @@ class RunEnd:
         return self.record["images"] if self.record is not None and not self.taken else None
 
     @property
+    def recorded_videos(self) -> Sequence[str] | None:
+        """The names of the videos, if only a manifest has them."""
+        # Manifests have no such list if there are no videos, as before the client knew videos.
+        return self.record.get("videos", ()) if self.record is not None and not self.taken else None
+
+    @property
     def seconds(self) -> float | None:
         """How many seconds the server worked on the run, or None if unknown."""
         if self._packed is None and self.record is not None:

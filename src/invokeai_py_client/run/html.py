@@ -1,4 +1,4 @@
-"""A run in a notebook: its images as HTML."""
+"""A run in a notebook: its images and videos as HTML."""
 
 from __future__ import annotations
 
@@ -15,30 +15,48 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
 
 _MOST_IMAGES = 8
+_MOST_VIDEOS = 2
 
 
 async def run_html(run: AsyncRun, connection: Connection | None = None) -> str | None:
-    """Return the thumbnails of a run's images as HTML, or None if it has not ended or has no images.
+    """Return the thumbnails of a run's images, and its videos, as HTML, or None if it has not ended or has neither.
 
-    The HTML contains the thumbnails, so a saved notebook shows them without the server.
+    The HTML contains them, so a saved notebook shows them without the server.
 
     Args:
         run: The run.
         connection: The connection to use. Defaults to that of the run.
     """
     try:
-        names = [image.name for image in run.images]
+        images, videos = run.images, run.videos
     except RunNotFinishedError:
         return None
-    if not names:
+    if not images and not videos:
         return None
+    to = connection or run.connection
     shown = await gather_or_cancel(
-        _thumbnail(AsyncImage(connection or run.connection, name)) for name in names[:_MOST_IMAGES]
+        [
+            *(_thumbnail(AsyncImage(to, image.name)) for image in images[:_MOST_IMAGES]),
+            *(_video(to, video.name) for video in videos[:_MOST_VIDEOS]),
+        ]
     )
     took = "" if run.seconds is None else f" in {run.seconds:.1f} s"
-    more = f", {len(names) - _MOST_IMAGES} more images" if len(names) > _MOST_IMAGES else ""
+    more = _more(len(images) - _MOST_IMAGES, "image") + _more(len(videos) - _MOST_VIDEOS, "video")
     caption = f"Run {run.item_id}: {run.status}{took}{more}"
     return f"<div><div>{''.join(shown)}</div>{escape(caption)}</div>"
+
+
+def _more(count: int, kind: str) -> str:
+    return f", {count} more {kind}{'s' * (count > 1)}" if count > 0 else ""
+
+
+async def _video(connection: Connection, name: str) -> str:
+    from invokeai_py_client.video.html import video_html
+
+    try:
+        return await video_html(connection, name)
+    except APIRequestError as error:
+        return f"<div>{escape(str(error))}</div>"
 
 
 async def _thumbnail(image: AsyncImage) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from invokeai_py_client._text import brief_repr
 from invokeai_py_client.engine.seeds import SEED
@@ -224,12 +224,12 @@ def _shown(results: Results, intermediate: bool) -> Iterator[tuple[NodeOutput, f
             yield from _shown(called, intermediate)
 
 
-def image_sizes(results: Results) -> dict[str, tuple[int, int]]:
-    """Return the width and height in pixels of the images whose nodes report them, keyed by name."""
+def media_sizes(results: Results, kind: Literal["image", "video"]) -> dict[str, tuple[int, int]]:
+    """Return the width and height in pixels of the images or videos whose nodes report them, keyed by name."""
     sizes: dict[str, tuple[int, int]] = {}
     for output, _ in _shown(results, intermediate=True):
-        image, width, height = (output.data.get(name) for name in ("image", "width", "height"))
-        name = cast("Mapping[str, Any]", image).get("image_name") if isinstance(image, Mapping) else None
+        file, width, height = (output.data.get(name) for name in (kind, "width", "height"))
+        name = cast("Mapping[str, Any]", file).get(f"{kind}_name") if isinstance(file, Mapping) else None
         if isinstance(name, str) and isinstance(width, int) and isinstance(height, int):
             sizes[name] = width, height
     return sizes

@@ -32,8 +32,8 @@ from invokeai_py_client.run.reported import ReportedItems
 from invokeai_py_client.run.results import (
     CalledResults,
     Results,
-    image_sizes,
     item_from_events,
+    media_sizes,
     reading,
 )
 from invokeai_py_client.run.status import RunStatus, has_ended, never_started, status_of_item
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.seeds import SeedNames
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.video.video import AsyncVideo
 
 T = TypeVar("T")
 
@@ -98,6 +99,7 @@ class AsyncRun(AsyncObject):
         self._awaits_place = False
         # Weak, because images keep their bytes, and sweeps have thousands of runs.
         self._images: tuple[ref[AsyncImage], ...] = ()
+        self._videos: tuple[ref[AsyncVideo], ...] = ()
         self.item_id = item_id
         self.batch_id: str = batch_id or tracker.batch_id
         self.queue_id = queue_id
@@ -174,11 +176,36 @@ class AsyncRun(AsyncObject):
         if names is None:
             outputs = self.outputs
             names = outputs.image_names() or outputs.image_names(intermediate=True)
-            sizes = image_sizes(outputs)
+            sizes = media_sizes(outputs, "image")
         made = {image.name: image for known in self._images if (image := known()) is not None}
         images = [made.get(name) or AsyncImage(self.connection, name, size=sizes.get(name)) for name in names]
         self._images = tuple(map(ref, images))
         return images
+
+    @property
+    def videos(self) -> list[AsyncVideo]:
+        """The videos that the run made for the gallery, or those of intermediate nodes if there are no others.
+
+        Videos that only pass through the run, such as its inputs, are not included. The same video is the same object
+        each time. Empty before InvokeAI 6.14.
+
+        Raises:
+            RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
+        """
+        names = self._end.recorded_videos
+        sizes: Mapping[str, tuple[int, int]] = {}
+        if names is None:
+            outputs = self.outputs
+            names = outputs.video_names() or outputs.video_names(intermediate=True)
+            sizes = media_sizes(outputs, "video")
+        if not names:
+            return []
+        from invokeai_py_client.video.video import AsyncVideo
+
+        made = {video.name: video for known in self._videos if (video := known()) is not None}
+        videos = [made.get(name) or AsyncVideo(self.connection, name, size=sizes.get(name)) for name in names]
+        self._videos = tuple(map(ref, videos))
+        return videos
 
     @property
     def seconds(self) -> float | None:
@@ -258,39 +285,43 @@ class AsyncRun(AsyncObject):
     # ------------------------------------------------------------------ files
 
     async def save(self, template: str | os.PathLike[str] = "{image}.png") -> list[Path]:
-        """Save the run's images to files, replacing existing files. Each image gets a file of its own.
+        """Save the run's images and videos, replacing existing files. Each one gets a file of its own.
 
         Files are written completely or not at all. Missing folders are created.
 
         Args:
-            template: A folder (an existing one, or a path that ends in ``/``), in which the images keep their names.
+            template: A folder (an existing one, or a path that ends in ``/``), in which the files keep their names.
                 Or a template for the file names: ``out/{prompt}-{seed}.png``. It can contain all inputs, ``{seed}``,
-                ``{index}`` (the number of the image in the run, from 0), ``{item}`` and ``{image}``. Characters that
-                file systems do not allow are replaced. If several images would have the same name, they are numbered:
-                ``fox.png``, ``fox-2.png``. The extension decides the format, as for ``Image.save()``. Defaults to the
-                images' names on the server, in the current folder.
+                ``{index}`` (the number of the image or video in the run, from 0), ``{item}`` and ``{image}`` (the name
+                of the image or video). Characters that file systems do not allow are replaced. If several files would
+                have the same name, they are numbered: ``fox.png``, ``fox-2.png``. The extension decides the format of
+                the images, as for ``Image.save()``. Videos are always saved as ``.mp4``, and with a template that ends
+                in ``.mp4``, images beside them as ``.png``. Defaults to the names on the server, in the current folder.
 
         Returns:
-            The paths, in the order of ``images``.
+            The paths, in the order of ``images``, followed by ``videos``.
 
         Raises:
             RunNotFinishedError: The run has not ended, or neither ``wait()`` nor ``result()`` was called.
             UsageError: The template contains an unknown name, or the format is not supported. Nothing was downloaded.
-            TransferError: Some images could not be downloaded. Its ``failed`` has the errors. All other images were
-                saved.
+            TransferError: Some images or videos could not be downloaded. Its ``failed`` has the errors. All others
+                were saved.
         """
-        from invokeai_py_client.files.names import RunImage, naming_values, paths_of_run_images
-        from invokeai_py_client.image.download import download_files
+        from invokeai_py_client.files.names import RunFile, files_of, naming_values, paths_of_run_files
+        from invokeai_py_client.image.download import WantedFile, download_files
 
         refuse_empty(template=template)
-        names = [image.name for image in self.images]
         values = naming_values(self.inputs, self.seed)
-        # Check the template even if the run has no images.
         made = [
-            RunImage(name, values, number, self.item_id) for number, name in enumerate(names or ["image"])
+            RunFile(name, values, number, self.item_id, kind=kind)
+            for kind, names in files_of(self)
+            for number, name in enumerate(names)
         ]
-        paths = paths_of_run_images(template, made)[: len(names)]
-        await download_files(self.connection, list(zip(names, paths, strict=True)))
+        if not made:  # check the template nevertheless
+            paths_of_run_files(template, [RunFile("image", values, 0, self.item_id)])
+        paths = paths_of_run_files(template, made)
+        wanted = [WantedFile(one.file, path, one.kind) for one, path in zip(made, paths, strict=True)]
+        await download_files(self.connection, wanted)
         return paths
 
     # ------------------------------------------------------------------ actions
@@ -547,12 +578,13 @@ class AsyncRun(AsyncObject):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        del state["_images"]
+        del state["_images"], state["_videos"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._images = ()
+        self._videos = ()
         if "_end" not in state:  # pickled by a version in which runs had these attributes
             names = ("item", "results", "failing", "record")
             self._end = RunEnd()
@@ -565,7 +597,7 @@ class AsyncRun(AsyncObject):
             self._seeds = None
 
     def _repr_html_(self) -> str | None:
-        """Return the run's images for a notebook, or None if there are no images or they cannot be downloaded."""
+        """Return the run's images and videos for a notebook, or None if it has none or they cannot be downloaded."""
         from invokeai_py_client.run.html import run_html
 
         if not self._end.taken and self._end.recorded_images is None:

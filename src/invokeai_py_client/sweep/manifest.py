@@ -288,6 +288,8 @@ class _Reader:
 
     def _run(self, line: Line) -> None:
         line.check(_RUN)
+        if "videos" in line.data:  # only of runs that made some
+            line.check({"videos": ListOf(str)})
         if line.data.get("state") not in _ENDED:
             line.fail(f"'state' is {line.data.get('state')!r}; expected {', '.join(_ENDED)}")
         if not (line.data.get("seconds") is None or is_time(line.data["seconds"])):
@@ -310,7 +312,8 @@ def run_record(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str
         values: The run's axis values, and the seeds that random nodes drew on the server.
 
     Returns:
-        ``run item state inputs images seconds``, ``seed`` if it is known, and ``error`` if the run failed.
+        ``run item state inputs images seconds``, ``videos`` if the run made some, ``seed`` if it is known, and
+        ``error`` if the run failed.
     """
     found: dict[str, Any] = {
         "run": index,
@@ -320,6 +323,8 @@ def run_record(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str
         "images": [image.name for image in run.images],
         "seconds": run.seconds,
     }
+    if videos := run.videos:
+        found["videos"] = [video.name for video in videos]
     if run.seed is not None:
         found["seed"] = run.seed
     if run.status.error_type:

@@ -1,11 +1,11 @@
-"""The files of a sweep's images."""
+"""The files of a sweep's images and videos."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.files.names import RunImage, naming_values
+from invokeai_py_client.files.names import RunFile, files_of, naming_values
 
 if TYPE_CHECKING:
     from invokeai_py_client import Run
@@ -21,8 +21,8 @@ def default_template(names: Sequence[str]) -> str:
     return "{name}.png" if names else "{index:04}-{image}.png"
 
 
-def run_images(index: int, run: AsyncRun | Run, names: Sequence[str]) -> list[RunImage]:
-    """Return the images of a run with the values for their file names.
+def run_files(index: int, run: AsyncRun | Run, names: Sequence[str]) -> list[RunFile]:
+    """Return the images and videos of a run with the values for their file names.
 
     Args:
         index: The run's index in the sweep.
@@ -31,4 +31,8 @@ def run_images(index: int, run: AsyncRun | Run, names: Sequence[str]) -> list[Ru
     """
     name = (names[index] or f"{index:04}") if names else ""
     values = naming_values(run.inputs, run.seed)
-    return [RunImage(image.name, values, index, run.item_id, name) for image in run.images]
+    return [
+        RunFile(file, values, index, run.item_id, name, kind)
+        for kind, files in files_of(run)
+        for file in files
+    ]

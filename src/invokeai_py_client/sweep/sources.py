@@ -130,9 +130,9 @@ def _values(item: WorkflowInput, given: Any) -> tuple[Any, ...]:
     kind = item.field.type_name
     given = _without_array(given)
     if kind == "ImageField" and not item.field.is_list and isinstance(given, str | Path):
-        from invokeai_py_client.files.images import pictures_at
+        from invokeai_py_client.files.images import files_at
 
-        found = pictures_at(given)
+        found = files_at(given)
         return (given,) if found is None else tuple(found)
     if item.field.is_list and isinstance(given, list | tuple) and not _is_nested(cast("list[Any]", given)):
         return (cast("Any", given),)

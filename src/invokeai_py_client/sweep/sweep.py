@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.report import ReportEntry
     from invokeai_py_client.sweep.requests import Request
     from invokeai_py_client.sweep.sheet import Cell
+    from invokeai_py_client.video.video import AsyncVideo
 
 # How many runs of a background sweep are in the server's queue at a time.
 _FEW = 2
@@ -341,9 +342,9 @@ class AsyncSweep(AsyncObject):
             yield page
 
     async def save(self, template: str | None = None) -> list[Path]:
-        """Save the images of all runs that have ended. Existing files are kept.
+        """Save the images and videos of all runs that have ended. Existing files are kept.
 
-        The extension decides the format, as for ``Image.save()``.
+        The extension decides the format of the images, as for ``Image.save()``. Videos are saved as ``.mp4``.
 
         Args:
             template: The file names, for example ``out/{prompt}-{seed}.png``. Available are all inputs, ``{seed}``,
@@ -352,34 +353,39 @@ class AsyncSweep(AsyncObject):
                 Defaults to ``{name}.png`` if there are names, or else to ``{index:04}-{image}.png``.
 
         Returns:
-            The paths, in the order of the runs.
+            The paths, in the order of the runs. The videos of a run follow its images.
 
         Raises:
             UsageError: The template is invalid, or contains an unknown name.
-            TransferError: Some images could not be downloaded. The others were saved.
+            TransferError: Some images or videos could not be downloaded. The others were saved.
         """
-        from invokeai_py_client.files.names import paths_of_run_images
-        from invokeai_py_client.image.download import download_files
-        from invokeai_py_client.sweep.naming import default_template, run_images
+        from invokeai_py_client.files.names import paths_of_run_files
+        from invokeai_py_client.image.download import WantedFile, download_files
+        from invokeai_py_client.sweep.naming import default_template, run_files
 
         refuse_empty(template=template)
         await self._ready()
         made = [
-            image
+            file
             for index, run in sorted(self._runs.items())
             if run.done
-            for image in run_images(index, run, self.names)
+            for file in run_files(index, run, self.names)
         ]
-        paths = paths_of_run_images(default_template(self.names) if template is None else template, made)
-        missing = [(one.image, path) for one, path in zip(made, paths, strict=True) if not path.exists()]
+        paths = paths_of_run_files(default_template(self.names) if template is None else template, made)
+        missing = [
+            WantedFile(one.file, path, one.kind)
+            for one, path in zip(made, paths, strict=True)
+            if not path.exists()
+        ]
         await download_files(self.connection, missing)
         return paths
 
     async def report(self, folder: str | os.PathLike[str], *, title: str | None = None) -> Path:
         """Write an HTML report: each run with its image and values, to filter, sort and browse.
 
-        The images are saved in ``folder/images``. The page contains thumbnails and needs no network. No extra is
-        required. An image that is no longer on the server is shown as an error of its run.
+        The images and videos are saved in ``folder/images``. The page contains thumbnails and needs no network. Runs
+        that made a video and no image are shown with its thumbnail. No extra is required. An image or video that is no
+        longer on the server is shown as an error of its run.
 
         Args:
             folder: The folder of the report. It is created if it does not exist.
@@ -713,19 +719,22 @@ class AsyncSweep(AsyncObject):
 
         Args:
             runs: The runs by index.
-            lost: The errors of images that could not be saved, by name.
+            lost: The errors of images and videos that could not be saved, by name.
         """
+        from invokeai_py_client.image.image import AsyncImage
         from invokeai_py_client.sweep.report import ReportEntry
 
         async def entry(index: int, run: AsyncRun) -> ReportEntry:
-            image = run.images[0] if run.images else None
+            shown = shown_file(run)
             name = {"name": self.names[index]} if self.names else {}
             error, thumbnail, picture = run.status.error_message, None, None
-            if image is not None and image.name in lost:
-                error = f"The image {image.name} is missing: {lost[image.name]}"
-            elif image is not None:
-                thumbnail = await _thumbnail(image)
-                picture = f"images/{index:04}-{Path(image.name).stem}.png"
+            if shown is not None and shown.name in lost:
+                kind = "image" if isinstance(shown, AsyncImage) else "video"
+                error = f"The {kind} {shown.name} is missing: {lost[shown.name]}"
+            elif shown is not None:
+                thumbnail = await _thumbnail(shown)
+                if isinstance(shown, AsyncImage):  # the page cannot play videos
+                    picture = f"images/{index:04}-{Path(shown.name).stem}.png"
             values = {**name, **self._recorded_values(index, run)}
             return ReportEntry(index, values, run.status.state.value, run.seconds, error, thumbnail, picture)
 
@@ -741,24 +750,19 @@ class AsyncSweep(AsyncObject):
         chosen = choose_axes(points, self.axes, self._axis(rows), self._axis(columns))
         await self._ready()
         runs = self.runs
-        shown = [run.images[0] if run.done and run.images else None for run in runs]
-        from invokeai_py_client.image.repository import AsyncImageRepository
-
+        shown = [shown_file(run) if run.done else None for run in runs]
         with patiently():
-            records = await self.connection.part(AsyncImageRepository).get_images(
-                image.name for image in shown if image
-            )
-        sizes = {record.image_name: (record.width or 1, record.height or 1) for record in records}
+            sizes = await _sizes(self.connection, [file for file in shown if file is not None])
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def content(place: int) -> Cell:
-            image = shown[place]
-            if image is None:
+            file = shown[place]
+            if file is None:
                 return runs[place].status.state.value
-            if image.name not in sizes:
+            if file.name not in sizes:
                 return _DELETED
             async with limit:
-                return await _picture(image, cell)
+                return await _picture(file, cell)
 
         pages = plan_sheets(
             [run.inputs for run in runs],
@@ -818,21 +822,46 @@ class AsyncSweep(AsyncObject):
         return html_table(caption, ["run", *self.axes, "status"], rows)
 
 
-async def _picture(image: AsyncImage, cell: int) -> Cell:
-    """Load an image, or its thumbnail if that is large enough. Return a text if it is no longer on the server."""
+def shown_file(run: AsyncRun) -> AsyncImage | AsyncVideo | None:
+    """Return the file that stands for a run: its first image, or else its first video."""
+    return next(iter((*run.images, *run.videos)), None)
+
+
+async def _sizes(
+    connection: Connection, files: Sequence[AsyncImage | AsyncVideo]
+) -> dict[str, tuple[int, int]]:
+    """Return the width and height of images and videos by name. Those that are not on the server are omitted."""
+    from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.repository import AsyncImageRepository
+    from invokeai_py_client.video.repository import AsyncVideoRepository
+
+    images = [one for one in files if isinstance(one, AsyncImage)]
+    videos = [one for one in files if not isinstance(one, AsyncImage)]
+    records = [
+        *await connection.part(AsyncImageRepository).get_images(images),
+        *await connection.part(AsyncVideoRepository).get_videos(videos),
+    ]
+    return {record.name: (record.width or 1, record.height or 1) for record in records}
+
+
+async def _picture(file: AsyncImage | AsyncVideo, cell: int) -> Cell:
+    """Load an image, or the thumbnail if that is large enough. Return a text if it is no longer on the server."""
     from invokeai_py_client.files.images import decode
+    from invokeai_py_client.image.image import AsyncImage
 
     try:
-        data = await (image.thumbnail() if cell <= _THUMBNAIL else image.bytes())
+        data = await (
+            file.bytes() if cell > _THUMBNAIL and isinstance(file, AsyncImage) else file.thumbnail()
+        )
     except NotFoundError:
         return _DELETED
-    return decode(data, image.name)
+    return decode(data, file.name)
 
 
-async def _thumbnail(image: AsyncImage) -> bytes | None:
-    """Load a thumbnail. Return None if the image was deleted since its file was saved, so the file is shown instead."""
+async def _thumbnail(file: AsyncImage | AsyncVideo) -> bytes | None:
+    """Load a thumbnail. Return None if it was deleted since its file was saved, so the file is shown instead."""
     try:
-        return await image.thumbnail()
+        return await file.thumbnail()
     except NotFoundError:
         return None
 
