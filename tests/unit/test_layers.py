@@ -281,8 +281,6 @@ def test_pure_packages_have_no_await() -> None:
 # Modules that contain paths of the server's API although they are not in ``api``, each with its reason.
 PATHS = {
     "cli.api": "completes the path of a request that the user wrote",
-    "image.image": "has not moved to the API layer yet",
-    "image.repository": "has not moved to the API layer yet",
     "run.queue_items": "a request of 5.15 that newer servers do not have",
     "schema.source": "below the API layer, which asks for the version if an operation is missing",
     "server.health": "runs without a client",

@@ -48,23 +48,21 @@ def unclear_failure(response: Any) -> ServerError:
 
 async def change_images(
     connection: Connection,
-    path: str,
+    operation: Callable[..., Awaitable[Any]],
     verb: str,
     names: Sequence[str],
     *,
     what: str,
-    idempotent: bool = True,
     **more: Any,
 ) -> list[str]:
     """Send the requests of a bulk route for images, up to 1,000 images each.
 
     Args:
         connection: The server.
-        path: The route.
+        operation: The operation of the server.
         verb: The participle in the response: ``deleted``, ``starred``, ``unstarred``, ``added`` or ``removed``.
         names: The images.
         what: The participle for error messages.
-        idempotent: Whether a request may be repeated. Defaults to True.
         **more: Other values in the body of the requests.
 
     Returns:
@@ -76,9 +74,7 @@ async def change_images(
     """
 
     async def send(portion: list[str]) -> Changed:
-        response = await connection.http.json(
-            "POST", path, json={**more, "image_names": portion}, idempotent=idempotent
-        )
+        response = await operation(image_names=portion, **more)
         reported = changed_names(response, verb)
         if "removed_image_names" in response:  # InvokeAI before 6.0 includes names that do not exist
             reported = [image.image_name for image in await fetch_records(connection, reported)]

@@ -32,7 +32,7 @@ from invokeai_py_client.models.image import ImageMetadata
 from invokeai_py_client.models.media import MediaRecord
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.json_shape import Shape
-from invokeai_py_client.transport.payload import ROUTE_MISSING, route
+from invokeai_py_client.transport.payload import ROUTE_MISSING
 from invokeai_py_client.transport.retry import patient, patiently
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.models.enums import ImageCategory, ImageOrigin
 
-_IMAGES = "/api/v1/images"
 # Metadata has no bulk route. The first read loads one image's, the next reads more and more of the following ones'.
 _MOST_AHEAD = 64
 _READ_AHEAD_FACTOR = 4
@@ -625,20 +624,15 @@ async def fetch_records(connection: Connection, names: Sequence[str]) -> list[As
 
     Sends one request, or one per image to servers before InvokeAI 6.0.
     """
-    http = connection.http
+    api = connection.part(AsyncImagesApi)
+    found: list[Any]
     try:
-        found = await http.json(
-            "POST",
-            f"{_IMAGES}/images_by_names",
-            json={"image_names": list(names)},
-            idempotent=True,
-            expect=list,
-        )
+        found = list(await api.get_images_by_names(image_names=list(names), expect=list, explain=False))
     except ROUTE_MISSING:  # before InvokeAI 6.0
-        found: list[Mapping[str, Any]] = []
+        found = []
         for name in names:
             try:
-                found.append(await http.json("GET", route("/api/v1/images/i/{image}", image=name)))
+                found.append(await api.get_image_dto(name))
             except NotFoundError:
                 continue
     return connected(connection, found)

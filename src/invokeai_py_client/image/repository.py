@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._names import ExactId
+from invokeai_py_client.api.board_images import AsyncBoardImagesApi
+from invokeai_py_client.api.images import AsyncImagesApi
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import (
     APIRequestError,
@@ -40,7 +42,7 @@ from invokeai_py_client.image.responses import (
 from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_file
 from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, ImageOrigin, IvkImage
 from invokeai_py_client.transport.json_shape import ListOf
-from invokeai_py_client.transport.payload import path_part, portions, route
+from invokeai_py_client.transport.payload import path_part, portions
 from invokeai_py_client.transport.retry import patient
 
 if TYPE_CHECKING:
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
     from invokeai_py_client.models import IvkGalleryDay
     from invokeai_py_client.transport.payload import Form
 
-_IMAGES = "/api/v1/images"
-_BOARD_IMAGES = "/api/v1/board_images"
 _VIDEO = ".mp4"
 """How the names of videos end, as the server documents it."""
 _DOWNLOADS_AT_ONCE = 8
@@ -91,7 +91,7 @@ class AsyncImageRepository(Resource):
     async def find_image(self, image_name: ImageName) -> AsyncIvkImage | None:
         """Fetch an image's record, or return None if it is not on the server."""
         try:
-            return self._record(await self._json("GET", _record_path(image_name)))
+            return self._record(await self._api.get_image_dto(name_of(image_name)))
         except NotFoundError:
             return None
 
@@ -243,7 +243,7 @@ class AsyncImageRepository(Resource):
             starred_first=starred_first,
         )
         while listing.params is not None:
-            items, total = page_of(await self._json("GET", f"{_IMAGES}/", params=listing.params))
+            items, total = page_of(await self._api.list_image_dtos(**listing.params))
             page = connected(self.connection, items)
             if not total:
                 await self._check_board(board_id)
@@ -267,15 +267,15 @@ class AsyncImageRepository(Resource):
         """
         refuse_empty(categories=categories, image_origin=image_origin, search_term=search_term)
         board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
-        params = {
-            "board_id": board,
-            "categories": category_words(categories),
-            "image_origin": origin_word(image_origin),
-            "is_intermediate": is_intermediate,
-            "search_term": search_term,
-            "limit": 0,
-        }
-        total = page_of(await self._json("GET", f"{_IMAGES}/", params=params))[1]
+        page = await self._api.list_image_dtos(
+            board_id=board,
+            categories=category_words(categories),
+            image_origin=origin_word(image_origin),
+            is_intermediate=is_intermediate,
+            search_term=search_term,
+            limit=0,
+        )
+        total = page_of(page)[1]
         if not total:
             await self._check_board(board_id)
         return total
@@ -404,15 +404,16 @@ class AsyncImageRepository(Resource):
             await asyncio.to_thread(check_photo, photo.data, photo.name)
             raise
 
-    async def _post_image(self, form: Form, board: str, params: Mapping[str, Any]) -> AsyncIvkImage:
+    async def _post_image(self, form: Form, board: str, params: dict[str, Any]) -> AsyncIvkImage:
         """Send an upload to a board.
 
         Raises:
             NotFoundError: The board is not on the server.
         """
         board_id = None if board == UNCATEGORIZED else board
-        path = f"{_IMAGES}/upload"
-        response = await self._json("POST", path, params={**params, "board_id": board_id}, form=form)
+        [(_, file)] = form.parts()
+        fields: dict[str, Any] = dict(form.texts())
+        response = await self._api.upload_image(**params, board_id=board_id, file=file, **fields)
         record = self._record(response)
         if board_id is not None and record.board_id is None:
             try:  # older servers (6.0.2) accept an image for a board that does not exist
@@ -714,9 +715,9 @@ class AsyncImageRepository(Resource):
             "starred": starred,
             "session_id": session_id,
         }
-        sent = {name: value for name, value in changes.items() if value is not None}
+        sent: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
         try:
-            record = self._record(await self._json("PATCH", _record_path(image_name), json=sent))
+            record = self._record(await self._api.update_image(name_of(image_name), **sent))
         except APIRequestError as error:
             if error.status_code == 400:  # the server's response if the image does not exist
                 await self.get_image(image_name)
@@ -735,7 +736,9 @@ class AsyncImageRepository(Resource):
                 were starred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         names = name_list(image_names)
-        return await change_images(self.connection, f"{_IMAGES}/star", "starred", names, what="starred")
+        return await change_images(
+            self.connection, self._api.star_images_in_list, "starred", names, what="starred"
+        )
 
     async def unstar(self, image_names: ImageNames) -> list[str]:
         """Remove the star from images.
@@ -748,7 +751,9 @@ class AsyncImageRepository(Resource):
                 were unstarred: ``done`` has their names, ``failed`` the errors of the rest.
         """
         names = name_list(image_names)
-        return await change_images(self.connection, f"{_IMAGES}/unstar", "unstarred", names, what="unstarred")
+        return await change_images(
+            self.connection, self._api.unstar_images_in_list, "unstarred", names, what="unstarred"
+        )
 
     async def move(self, image_names: ImageNames, board_id: BoardRef) -> list[str]:
         """Move images to a board, or off their boards with ``"none"``.
@@ -767,15 +772,15 @@ class AsyncImageRepository(Resource):
                 were moved: ``done`` has their names, ``failed`` the errors of the rest.
         """
         names = name_list(image_names)
+        boards = self.connection.part(AsyncBoardImagesApi)
 
         async def move(board: str) -> list[str]:
             if board == UNCATEGORIZED:
-                path = f"{_BOARD_IMAGES}/batch/delete"
-                return await change_images(self.connection, path, "removed", names, what="moved")
-            path = f"{_BOARD_IMAGES}/batch"
+                remove = boards.remove_images_from_board
+                return await change_images(self.connection, remove, "removed", names, what="moved")
             try:
                 return await change_images(
-                    self.connection, path, "added", names, what="moved", board_id=board
+                    self.connection, boards.add_images_to_board, "added", names, what="moved", board_id=board
                 )
             except TransferError as error:
                 if not error.done:
@@ -797,8 +802,8 @@ class AsyncImageRepository(Resource):
                 were deleted: ``done`` has their names, ``failed`` the errors of the rest.
         """
         names = name_list(image_names)
-        path = f"{_IMAGES}/delete"
-        return await change_images(self.connection, path, "deleted", names, what="deleted", idempotent=False)
+        delete = self._api.delete_images_from_list
+        return await change_images(self.connection, delete, "deleted", names, what="deleted")
 
     async def delete_uncategorized(self) -> list[str]:
         """Permanently delete all images that are on no board, including intermediate images. Videos are kept.
@@ -817,7 +822,7 @@ class AsyncImageRepository(Resource):
 
     async def count_intermediates(self) -> int:
         """Return the number of intermediate images on the server."""
-        return await self._json("GET", f"{_IMAGES}/intermediates", expect=int)
+        return await self._api.get_intermediates_count(expect=int)
 
     async def clear_intermediates(self) -> int:
         """Permanently delete all intermediate images, those of all users.
@@ -827,9 +832,13 @@ class AsyncImageRepository(Resource):
         Returns:
             The number of deleted images.
         """
-        return await self._json("DELETE", f"{_IMAGES}/intermediates", idempotent=False, expect=int)
+        return await self._api.clear_intermediates(expect=int)
 
     # ------------------------------------------------------------------ internals
+
+    @property
+    def _api(self) -> AsyncImagesApi:
+        return self.connection.part(AsyncImagesApi)
 
     async def _check_board(self, board: BoardRef | None) -> None:
         """Check that a board exists: the server lists no images for boards that do not exist.
@@ -843,7 +852,3 @@ class AsyncImageRepository(Resource):
     def _record(self, data: Mapping[str, Any]) -> AsyncIvkImage:
         [record] = connected(self.connection, [data])
         return record
-
-
-def _record_path(image_name: ImageName) -> str:
-    return route("/api/v1/images/i/{image}", image=image_name)
