@@ -322,15 +322,15 @@ def test_videos_of_a_sweep(client: InvokeAIClient, video: str, tmp_path: Path) -
     manifest = tmp_path / "sweep.jsonl"
     wf = client.workflow(cutting())
     sweep = wf.sweep(end_frame=[2, 3], values={"cut.video": video}, manifest=manifest)
+    sweep.wait(progress=False)
     names = [run.videos[0].name for run in sweep.runs]
     files = sweep.save(f"{tmp_path}/{{end_frame}}.png")
     assert [path.name for path in files] == ["2.png", "2.mp4", "3.png", "3.mp4"]
     assert files[1].read_bytes() == client.videos.download(names[0])
     records = [json.loads(line) for line in manifest.read_text().splitlines()]
-    assert [
-        line["videos"] for line in records if line.get("kind", line.get("line")) == "run" or "videos" in line
-    ]
+    assert sorted(line["videos"][0] for line in records if "videos" in line) == sorted(names)
     resumed = Sweep.resume(manifest, client)
+    resumed.wait(progress=False)
     assert sorted(run.videos[0].name for run in resumed.runs) == sorted(names)
 
 
@@ -339,6 +339,7 @@ def test_sweeps_of_videos_alone_show_thumbnails(client: InvokeAIClient, video: s
     document["nodes"] = [node for node in document["nodes"] if node["id"] != "frame"]
     document["edges"] = []
     sweep = client.workflow(document).sweep(end_frame=[2, 3], values={"cut.video": video})
+    sweep.wait(progress=False)
     page = sweep.report(tmp_path / "report").read_text()
     assert page.count('"thumbnail":"image/webp"') == 2
     assert len(list((tmp_path / "report" / "images").glob("*.mp4"))) == 2
