@@ -337,11 +337,11 @@ async def test_video_of_the_server_resumes(
 ) -> None:
     name, data = long_video
     with Proxy(server.url) as proxy:
-        proxy.rule("GET", "/full$", script(cut(700_000), cut(400_000)))
+        proxy.rule("GET", "/full$", script(cut(700_000), cut(900_000)))
         async with AsyncInvokeAIClient.from_url(proxy.url, max_retries=1) as client:
             await client.videos.download_to(name, tmp_path / "got" / "a.mp4")
-        # Two broken responses, then the rest in parts of 1 MB.
-        assert proxy.counts["cut 700000"] == proxy.counts["cut 400000"] == 1
+        # Two broken responses, then the rest in parts of 1 MB, even if the last bytes before a break are lost.
+        assert proxy.counts["cut 700000"] == proxy.counts["cut 900000"] == 1
         assert proxy.counts["passed"] == 2
     assert (tmp_path / "got" / "a.mp4").read_bytes() == data
     assert names(tmp_path / "got") == ["a.mp4"]
